@@ -1,0 +1,43 @@
+"""Which examples a step sees: a pure function of the seed and the step's number, so a resumed run draws the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import torch
+
+
+def seed_for(*parts: int | str) -> int:
+    """One seed out of several, such as (run seed, "rollout", step): far apart for close inputs, 63 bits."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def draw(size: int, batch_size: int, seed: int, number: int) -> list[int]:
+    """Indices of batch `number` of an endless stream: every example once an epoch, each epoch in a new order."""
+    start, indices = number * batch_size, []
+    while len(indices) < batch_size:
+        epoch, offset = divmod(start + len(indices), size)
+        indices += _order(size, seed_for(seed, "epoch", epoch))[offset:offset + batch_size - len(indices)]
+    return indices
+
+
+def draw_by_length(lengths: Sequence[int], batch_size: int, seed: int, number: int, pool: int = 16) -> list[int]:
+    """The same stream, `pool` batches at a time sorted by length, so that little is spent on padding."""
+    group, place = divmod(number, pool)
+    together = [i for k in range(pool) for i in draw(len(lengths), batch_size, seed, group * pool + k)]
+    together.sort(key=lambda i: lengths[i])
+    batch = _order(pool, seed_for(seed, "pool", group))[place]
+    return together[batch * batch_size:(batch + 1) * batch_size]
+
+
+def minibatches(size: int, minibatch_size: int | None, epochs: int, seed: int) -> Iterator[torch.Tensor]:
+    """Rows of one batch, reshuffled every epoch, `minibatch_size` at a time (None = all at once)."""
+    for epoch in range(epochs):
+        rows = torch.tensor(_order(size, seed_for(seed, epoch)))
+        yield from rows.split(minibatch_size or size)
+
+
+def _order(size: int, seed: int) -> list[int]:
+    return torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()

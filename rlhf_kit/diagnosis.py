@@ -1,0 +1,96 @@
+"""Before the first PPO update some numbers are known; if they are off, this names the cause."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.sampling import response_logprob
+
+TOLERANCE = 1e-3        # nats; float32 sampling and recomputation differ by about 1e-6, bfloat16 by more
+
+
+class CheckFailed(RuntimeError):
+    """A number that must hold before the first update does not; the message says which and the likely cause."""
+
+
+@torch.no_grad()
+def check_start(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob: Tensor) -> None:
+    """The ratio π/π_old is 1 on every token, and the KL to the reference is 0 if it is a copy of the policy.
+
+    Raises: CheckFailed naming the cause: a reference that shares weights or is trained, dropout, a temperature
+        that was not applied, padding that shifts positions, or a reference that is no copy.
+    """
+    shared = {id(p) for p in policy.parameters()} & {id(p) for p in reference.parameters()}
+    if shared:
+        raise CheckFailed("policy and reference share weights, so the reference would move with the policy and the "
+                          "KL stay 0 for ever. Make it with policy.reference().")
+    tolerance = TOLERANCE if policy.repeats_itself else 0.1
+    gap = (response_logprob(policy, rollout) - rollout.logprob).abs().max().item()
+    if not gap <= tolerance:
+        raise CheckFailed(f"the ratio before the first update must be 1, but a log-probability differs by {gap:.3g} "
+                          f"nats from when it was sampled. Cause: {_why_ratio(policy, rollout, tolerance)}")
+    drift = (rollout.logprob - ref_logprob).abs().max().item()
+    if _same_weights(policy, reference) and not drift <= tolerance:
+        cause = _dropout(reference) or "the reference reads the text differently (another tokenizer or dtype)."
+        raise CheckFailed(f"the KL before the first update must be 0, for the reference has the policy's weights, "
+                          f"but a log-probability differs by {drift:.3g} nats. Cause: {cause}")
+
+
+def check_gradients(policy: Policy, reference: Policy) -> None:
+    """After the first backward pass: gradients reached the policy and the value head, and nothing else.
+
+    Raises: CheckFailed.
+    """
+    if any(p.grad is not None for p in reference.parameters()):
+        raise CheckFailed("the reference received gradients; it must stay frozen. Make it with policy.reference(), "
+                          "or call reference.requires_grad_(False).")
+    trained = [(name, p) for name, p in policy.named_parameters() if p.requires_grad]
+    if not any(p.grad is not None and p.grad.abs().max() > 0 for name, p in trained if name.startswith("lm.")):
+        raise CheckFailed("no gradient reached the language model. Cause: its weights are frozen, or every "
+                          "advantage is 0 (the reward gives all responses the same score).")
+    if not any(p.grad is not None for name, p in trained if name.startswith("value_head.")):
+        raise CheckFailed("no gradient reached the value head. Cause: value_coef is 0 or the head is frozen.")
+    for name, p in trained:
+        if p.grad is not None and not torch.isfinite(p.grad).all():
+            raise CheckFailed(f"the first gradient of {name} is not finite. Cause: a reward that overflows, or "
+                              f"half precision without loss scaling; try bfloat16.")
+
+
+def _why_ratio(policy: Policy, rollout: Rollout, tolerance: float) -> str:
+    """Undo one suspect at a time until the numbers agree."""
+    if cause := _dropout(policy):
+        return cause
+    for temperature in (1.0, rollout.temperature**-1):
+        other = Rollout(**{**vars(rollout), "temperature": temperature})
+        if (response_logprob(policy, other) - rollout.logprob).abs().max() <= tolerance:
+            return (f"the sampling temperature {rollout.temperature} was applied on one side only; divide the "
+                    f"logits by it both when sampling and when learning.")
+    if _padding_matters(policy, rollout, tolerance):
+        return ("padding shifts this model's positions: the same prompt alone gives other numbers than in a padded "
+                "batch. Use a model that takes position_ids, or prompts of one length.")
+    return ("sampling and learning compute in different precision or with different weights; "
+            "try float32 and no autocast, and change nothing between sampling and learning.")
+
+
+def _dropout(model: nn.Module) -> str:
+    active = [name for name, module in model.named_modules()
+              if isinstance(module, nn.Dropout) and module.training and module.p > 0]
+    return (f"dropout is on ({active[0]} and {len(active) - 1} more); call .eval() and leave it so."
+            if active else "")
+
+
+def _padding_matters(policy: Policy, rollout: Rollout, tolerance: float) -> bool:
+    row = int(rollout.prompt_mask.sum(-1).argmin())
+    one = rollout[[row]]
+    width = int(one.prompt_mask.sum())
+    alone = Rollout(**{**vars(one), "prompt_ids": one.prompt_ids[:, -width:],
+                       "prompt_mask": one.prompt_mask[:, -width:]})
+    return bool((response_logprob(policy, alone) - response_logprob(policy, one)).abs().max() > tolerance)
+
+
+def _same_weights(policy: Policy, reference: Policy) -> bool:
+    ours, theirs = dict(policy.lm.named_parameters()), dict(reference.lm.named_parameters())
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -1,0 +1,11 @@
+"""Floor 0: the formulas of RLHF, as pure functions of tensors.
+
+    records        what travels between the rooms: Rollout, Comparison, Ranking, Step
+    masked         mean, sum and variance that look only at marked tokens
+    distributions  log-probability, entropy and exact KL from logits
+    advantages     which token deserves the credit: GAE, whitening, leave-one-out
+    losses         what is minimised, and the diagnostics logged beside it
+    kl_penalty     the price of drifting from the reference
+
+Nothing here samples, loads, loops over steps, shifts tokens, or changes its inputs.
+"""

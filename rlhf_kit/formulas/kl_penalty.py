@@ -1,0 +1,197 @@
+"""The price of drifting from the reference.
+
+With samples y from the policy π and a reference ρ, write d = log π(y) - log ρ(y). All estimates below look at
+the same direction, KL(π ‖ ρ): where does the policy go that the reference would not?
+
+A good estimate of the value may be a bad loss. Differentiated with the samples held fixed, k1 teaches
+nothing and k3 follows the other direction, KL(ρ ‖ π). Put into the *reward* (`token_reward`), k1 gives the
+true gradient of KL(π ‖ ρ).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .distributions import exact_kl
+from .masked import keep, masked_sum
+
+Estimate = Callable[[Tensor, Tensor], Tensor]
+
+
+def estimate_k1(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
+    """k1 = d. Value: unbiased, often negative, high variance. As a loss: expected gradient 0.
+
+    Args: logprob, ref_logprob: of the tokens that the policy sampled, [B, T], nats. Returns: [B, T].
+    Source: Schulman 2020, joschu.net/blog/kl-approx.html; also `estimate_k2`, `estimate_k3`.
+    """
+    return logprob - ref_logprob
+
+
+def estimate_k2(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
+    """k2 = ½d². Value: biased, never negative, low variance. As a loss: the gradient of KL(π ‖ ρ)."""
+    return 0.5 * (logprob - ref_logprob).square()
+
+
+def estimate_k3(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
+    """k3 = exp(-d) - 1 + d. Value: unbiased, never negative, low variance while close.
+
+    As a loss: the gradient of KL(ρ ‖ π), the *other* direction. GRPO uses it so.
+    """
+    d = logprob - ref_logprob
+    return torch.expm1(-d) + d
+
+
+def estimate_abs(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
+    """|d|. Value: not a KL, on average at least as large as one. As a loss: sign(d)·∇log π, no KL's gradient.
+
+    Source: `kl_penalty="abs"` in TRL 0.11.4.
+    """
+    return (logprob - ref_logprob).abs()
+
+
+ESTIMATES: dict[str, Estimate] = {       # "full" takes logits [B, T, V], the others log-probabilities [B, T]
+    "k1": estimate_k1, "k2": estimate_k2, "k3": estimate_k3, "abs": estimate_abs, "full": exact_kl,
+}
+
+
+def sequence_kl(logprob: Tensor, ref_logprob: Tensor, mask: Tensor,
+                estimate: Estimate = estimate_k1) -> Tensor:
+    """How far the policy has drifted, in nats per response.
+
+        KL = mean over responses of Σ_t estimate_t
+
+    Args:
+        logprob, ref_logprob: of the sampled tokens, [B, T], nats; for `exact_kl` the logits, [B, T, V].
+        mask: True on response tokens, the closing EOS included, [B, T].
+        estimate: one of this module, or `distributions.exact_kl`.
+
+    Returns: a scalar. Raises: ValueError if no token is marked.
+    Source: Ziegler et al. 2019, arXiv:1909.08593, section 2.2; `objective/kl` in TRL.
+    """
+    return masked_sum(_per_token(logprob, ref_logprob, mask, estimate), mask).mean()
+
+
+@torch.no_grad()
+def token_reward(score: Tensor, logprob: Tensor, ref_logprob: Tensor, mask: Tensor, coefficient: float,
+                 estimate: Estimate = estimate_k1) -> Tensor:
+    """What each token earns: a price for drifting, and at the end the judge's score.
+
+        r_t = -β·estimate_t  +  score at the last marked token
+
+    Args:
+        score: what the judge says of each response, [B].
+        logprob, ref_logprob: of the sampled tokens, [B, T], nats; for `exact_kl` the logits, [B, T, V].
+        mask: True on response tokens, the closing EOS included, [B, T].
+        coefficient: β, reward per nat.
+        estimate: one of this module, or `distributions.exact_kl` (TRL's "full").
+
+    Returns: [B, T], 0 where masked out, without gradient.
+    Raises: ValueError if the score is not [B] or not finite, or a row has no marked token.
+    Source: Ziegler et al. 2019, arXiv:1909.08593, Eq. 2; Ouyang et al. 2022, arXiv:2203.02155, Eq. 2.
+    """
+    price = coefficient * _per_token(logprob, ref_logprob, mask, estimate)
+    if score.shape != mask.shape[:1]:
+        raise ValueError(f"the score has shape {tuple(score.shape)}, the mask {tuple(mask.shape)}; a reward "
+                         f"function returns one number per response, [B] = [{mask.shape[0]}].")
+    if bad := (~torch.isfinite(score)).nonzero().flatten().tolist():
+        raise ValueError(f"the score of row {bad[0]} is {score[bad[0]].item()} ({len(bad)} of {len(score)} "
+                         f"are not finite); look at what the reward function returns for that response.")
+    if empty := (~mask.bool().any(-1)).nonzero().flatten().tolist():
+        raise ValueError(f"row {empty[0]} has no marked token ({len(empty)} of {len(mask)} rows), so its "
+                         f"score has nowhere to go; even a response that says nothing has its closing EOS.")
+    position = torch.arange(mask.shape[-1], device=mask.device)
+    last = torch.where(mask.bool(), position, -1).amax(-1, keepdim=True)        # [B, 1]
+    return keep((-price).scatter_add(-1, last, score.to(price.dtype).unsqueeze(-1)), mask)
+
+
+class FixedCoefficient:
+    """β that stays what it is."""
+
+    def __init__(self, value: float):
+        self.value = value
+
+    def update(self, kl: float, episodes: int) -> None:
+        """Nothing to do; it is here so that a loop need not ask which kind it holds."""
+
+    def __repr__(self) -> str:
+        return f"FixedCoefficient({self.value})"
+
+
+class AdaptiveCoefficient:
+    """β that rises while the drift is above its target and falls while below.
+
+        e = clip(KL/target - 1, -0.2, 0.2),   β ← β·(1 + e·episodes/horizon)
+
+    Args:
+        value: β to begin with, reward per nat.
+        target: the drift to aim at, nats per response.
+        horizon: episodes (responses) in which β may change by about a fifth.
+
+    Source: Ziegler et al. 2019, arXiv:1909.08593, section 2.2; they write K_β for episodes/horizon.
+    """
+
+    def __init__(self, value: float, target: float, horizon: float):
+        self.value, self.target, self.horizon = value, target, horizon
+
+    def update(self, kl: float | Tensor, episodes: int) -> None:
+        """Re-price after `episodes` responses that drifted by `kl` nats each; ValueError if not finite."""
+        kl = float(kl)
+        if not math.isfinite(kl):
+            raise ValueError(f"the KL is {kl}, so the policy has diverged; expected a finite number of nats "
+                             f"per response. Try a smaller learning rate or a larger coefficient.")
+        error = min(max(kl / self.target - 1, -0.2), 0.2)
+        self.value *= 1 + error * episodes / self.horizon
+
+    def __repr__(self) -> str:
+        return f"AdaptiveCoefficient({self.value}, target={self.target}, horizon={self.horizon})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KL:
+    """How drifting is priced: a fixed coefficient, or one that steers towards a target."""
+
+    coefficient: float = 0.2        # reward per nat; where an adaptive one begins (TRL 0.11.4)
+    target: float | None = None     # nats per response; None = the coefficient stays fixed
+    horizon: float = 10000          # episodes (arXiv:1909.08593)
+    estimate: str = "k1"            # what a token pays for: k1, k2, k3, abs, or full (needs logits)
+
+    def __post_init__(self):
+        if not 0 <= self.coefficient < math.inf:
+            raise ValueError(f"the KL coefficient is {self.coefficient}; expected 0 or more. A negative one "
+                             f"would pay the policy for drifting; try 0.2, or 0 for no price at all.")
+        if self.target is not None and not 0 < self.target < math.inf:
+            raise ValueError(f"the KL target is {self.target}; expected a positive number of nats per "
+                             f"response. Try 6.0, or None to keep the coefficient fixed.")
+        if not 0 < self.horizon < math.inf:
+            raise ValueError(f"the KL horizon is {self.horizon}; expected a positive number of episodes. "
+                             f"Try 10000.")
+        if self.estimate not in ESTIMATES:
+            raise ValueError(f"unknown KL estimate {self.estimate!r}; expected one of "
+                             f"{', '.join(ESTIMATES)}. Try 'k1'.")
+
+    def controller(self) -> FixedCoefficient | AdaptiveCoefficient:
+        """A fresh coefficient to be updated while training."""
+        if self.target is None:
+            return FixedCoefficient(self.coefficient)
+        return AdaptiveCoefficient(self.coefficient, self.target, self.horizon)
+
+    def function(self) -> Estimate:
+        """The function behind the name."""
+        return ESTIMATES[self.estimate]
+
+
+def _per_token(logprob: Tensor, ref_logprob: Tensor, mask: Tensor, estimate: Estimate) -> Tensor:
+    if logprob.shape != ref_logprob.shape:
+        raise ValueError(f"the policy's shape is {tuple(logprob.shape)}, the reference's "
+                         f"{tuple(ref_logprob.shape)}; expected the same tokens, [B, T] (or logits [B, T, V] "
+                         f"for exact_kl).")
+    drift = estimate(keep(logprob, mask), keep(ref_logprob, mask))     # blanked first: no NaN in a gradient
+    if drift.shape != mask.shape:
+        raise ValueError(f"the estimate gave shape {tuple(drift.shape)} for a mask of {tuple(mask.shape)}; "
+                         f"k1, k2, k3 and abs take log-probabilities [B, T], exact_kl takes logits [B, T, V].")
+    return drift

@@ -1,0 +1,1 @@
+"""Training methods. One file, one method; each has `Config`, `steps` and `train`."""

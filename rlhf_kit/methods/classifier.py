@@ -1,0 +1,111 @@
+"""Supervised classification: the judge learns from labelled texts to say how likely a text is positive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch.optim import AdamW
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from rlhf_kit.batches import draw_by_length, seed_for
+from rlhf_kit.checkpoints import Checkpoint
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.models.text import encode_texts, pad_id, pad_right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of one run."""
+
+    steps: int = 250
+    batch_size: int = 32             # texts per update
+    learning_rate: float = 1e-3      # peak, after a linear warm-up; falls linearly to 0
+    warmup: int = 20                 # updates
+    weight_decay: float = 0.01
+    max_length: int = 96             # tokens; longer texts keep their beginning
+    partial: float = 0.0             # share of texts cut at a random length: the judge will read unfinished ones too
+    max_grad_norm: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "max_length"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not 0 <= self.partial <= 1:
+            raise ValueError(f"partial is {self.partial}; it is a share between 0 and 1.")
+
+
+def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, int]],
+          config: Config | None = None, *, checkpoint: Path | str | None = None,
+          checkpoint_every: int = 50) -> Iterator[Step]:
+    """Yield one `Step` (loss, accuracy on its own batch) per update; nothing runs until you iterate.
+
+        L = - mean over texts of log softmax(logits)[label]
+
+    Args:
+        model: a transformers sequence classifier, trained in place.
+        examples: (text, label) with labels 0 .. number of classes - 1, every class present.
+    """
+    config = config or Config()
+    _check(model, examples)
+    rows = encode_texts(tokenizer, [text for text, _ in examples], config.max_length)
+    labels = torch.tensor([label for _, label in examples])
+    lengths = [len(row) for row in rows]
+    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    saved = Checkpoint(checkpoint, {"method": "classifier", **asdict(config)}, checkpoint_every)
+    past, _ = saved.resume(model, optimizer)
+    yield from past
+    for number in range(len(past), config.steps):
+        began = time.perf_counter()
+        picked = draw_by_length(lengths, config.batch_size, config.seed, number)
+        ids, mask = pad_right(_cut([rows[i] for i in picked], config, number), pad_id(tokenizer))
+        label = labels[picked].to(model.device)
+        model.train()
+        with torch.random.fork_rng(devices=[model.device.index or 0] if model.device.type == "cuda" else []):
+            torch.manual_seed(seed_for(config.seed, "dropout", number))
+            logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits    # [B, 2]
+        loss = torch.nn.functional.cross_entropy(logits, label)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+        optimizer.param_groups[0]["lr"] = rate(config, number)
+        optimizer.step()
+        model.eval()
+        step = Step(number, {"loss": loss.item(), "accuracy": (logits.argmax(-1) == label).float().mean().item(),
+                             "seconds": time.perf_counter() - began})
+        saved.record(step, config.steps - 1, model, optimizer)
+        yield step
+
+
+def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, int]],
+          config: Config | None = None) -> list[Step]:
+    """Run `steps` to the end."""
+    return list(steps(model, tokenizer, examples, config))
+
+
+def rate(config: Config, number: int) -> float:
+    """Learning rate of update `number`."""
+    if number < config.warmup:
+        return config.learning_rate * (number + 1) / config.warmup
+    return config.learning_rate * (config.steps - number) / max(config.steps - config.warmup, 1)
+
+
+def _cut(rows: list[list[int]], config: Config, number: int) -> list[list[int]]:
+    """Cut a share of the rows at a random length between half and all."""
+    generator = torch.Generator().manual_seed(seed_for(config.seed, "partial", number))
+    chance, kept = torch.rand(2, len(rows), generator=generator).tolist()
+    return [row if c >= config.partial else row[:max(1, round(len(row) * (1 + k) / 2))]
+            for row, c, k in zip(rows, chance, kept, strict=True)]
+
+
+def _check(model: PreTrainedModel, examples: Sequence[tuple[str, int]]) -> None:
+    classes, seen = model.config.num_labels, {label for _, label in examples}
+    if len(seen) < 2:
+        raise ValueError(f"all {len(examples)} examples have the same label ({', '.join(map(str, seen)) or 'none'}); "
+                         f"a judge needs both. Check the label column.")
+    if not seen <= set(range(classes)):
+        raise ValueError(f"labels are {sorted(seen)}; the classifier has {classes} classes, 0 to {classes - 1}.")

@@ -1,0 +1,127 @@
+"""Supervised fine-tuning: a language model learns to continue texts, or to answer prompts, by imitation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+
+from rlhf_kit.batches import draw_by_length, seed_for
+from rlhf_kit.checkpoints import Checkpoint
+from rlhf_kit.formulas.losses import language_model
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.text import encode_documents, pad_id, pad_right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of one run."""
+
+    steps: int = 300                 # optimizer updates
+    batch_size: int = 32             # texts per update
+    learning_rate: float = 3e-3      # peak; for GPT-2 and larger use 1e-5 to 1e-4
+    warmup: int = 20                 # updates until the peak, linear
+    final_rate: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
+    weight_decay: float = 0.01
+    max_length: int = 96             # tokens; longer texts are cut
+    max_grad_norm: float = 1.0
+    response_only: bool = True       # for (prompt, response) pairs: the loss counts the response alone
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "max_length"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0, such as 3e-3.")
+
+
+def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], config: Config | None = None, *,
+          checkpoint: Path | str | None = None, checkpoint_every: int = 50) -> Iterator[Step]:
+    """Yield one `Step` per update; nothing runs until you iterate.
+
+        L = - mean over tokens of log π(token | tokens before)
+
+    Args:
+        policy: its language model is trained in place; a value head is left alone.
+        examples: whole texts, or (prompt, response) pairs.
+        checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
+
+    Source: arXiv:2203.02155 section 3.5 (step 1).
+    """
+    config = config or Config()
+    rows = _encode(policy, examples, config)
+    lengths = [len(ids) for ids, _ in rows]
+    optimizer = AdamW(policy.lm.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    saved = Checkpoint(checkpoint, {"method": "sft", **asdict(config)}, checkpoint_every)
+    past, _ = saved.resume(policy.lm, optimizer)
+    yield from past
+    for number in range(len(past), config.steps):
+        began = time.perf_counter()
+        batch = [rows[i] for i in draw_by_length(lengths, config.batch_size, config.seed, number)]
+        ids, mask, counted = _batch(batch, pad_id(policy.tokenizer), policy.device)
+        policy.lm.train()
+        with torch.random.fork_rng(devices=_devices(policy)):
+            torch.manual_seed(seed_for(config.seed, "dropout", number))
+            logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
+        loss = language_model(logits, ids[:, 1:], counted[:, 1:])      # logits at t predict token t + 1
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(policy.lm.parameters(), config.max_grad_norm)
+        optimizer.param_groups[0]["lr"] = rate(config, number)
+        optimizer.step()
+        policy.lm.eval()
+        step = Step(number, {"loss": loss.item(), "learning_rate": rate(config, number),
+                             "seconds": time.perf_counter() - began})
+        saved.record(step, config.steps - 1, policy.lm, optimizer)
+        yield step
+
+
+def train(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]],
+          config: Config | None = None) -> list[Step]:
+    """Run `steps` to the end."""
+    return list(steps(policy, examples, config))
+
+
+def rate(config: Config, number: int) -> float:
+    """Learning rate of update `number`: linear warm-up, then cosine down to `final_rate` of the peak."""
+    if number < config.warmup:
+        return config.learning_rate * (number + 1) / config.warmup
+    done = (number - config.warmup) / max(config.steps - config.warmup, 1)
+    cosine = (1 + torch.cos(torch.tensor(done * torch.pi)).item()) / 2
+    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
+
+
+def _encode(policy: Policy, examples: Sequence, config: Config) -> list[tuple[list[int], int]]:
+    """Token ids of each example with the position of the first token that counts."""
+    if len(examples) == 0:
+        raise ValueError("there are no examples to learn from; give at least one text.")
+    if isinstance(examples[0], str):
+        rows = [(ids, 1) for ids in encode_documents(policy.tokenizer, examples, config.max_length)]
+    else:
+        whole = encode_documents(policy.tokenizer, [p + r for p, r in examples], config.max_length)
+        prompts = encode_documents(policy.tokenizer, [p for p, _ in examples], config.max_length)
+        rows = [(ids, max(len(prompt) - 1, 1) if config.response_only else 1)     # - 1: the prompt's own EOS
+                for ids, prompt in zip(whole, prompts, strict=True)]
+    kept = [(ids, first) for ids, first in rows if len(ids) > first]
+    if not kept:
+        raise ValueError(f"no example has a token to predict within max_length {config.max_length}; "
+                         f"give longer texts or raise max_length.")
+    return kept
+
+
+def _batch(rows: list[tuple[list[int], int]], padding: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    ids, mask = pad_right([ids for ids, _ in rows], padding)
+    first = torch.tensor([first for _, first in rows])[:, None]
+    counted = mask & (torch.arange(ids.shape[1])[None] >= first)
+    return ids.to(device), mask.to(device), counted.to(device)
+
+
+def _devices(policy: Policy) -> list[int]:
+    return [policy.device.index or 0] if policy.device.type == "cuda" else []

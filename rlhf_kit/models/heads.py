@@ -1,0 +1,98 @@
+"""A policy: a language model that also guesses, before each token, how well the response will be scored."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a policy says at the last `keep` positions: position i predicts token i+1."""
+
+    logits: Tensor           # [B, keep, V]
+    value: Tensor | None     # [B, keep] expected score of the response, None without a value head
+    cache: Any = None        # key-value cache to go on from
+
+
+class Policy(nn.Module):
+    """A causal language model, its tokenizer, and (optionally) a value head.
+
+        value_t = w · h_t + b,   h_t = last hidden state of the trunk, [B, L, d]
+
+    The head starts at zero, so that the critic's first guess is 0 everywhere (detail 10 of arXiv:1909.08593's
+    code). It shares the trunk of the language model unless `value_trunk` brings one of its own, which learns to
+    predict without pulling at the policy's features (arXiv:2009.01325), at the price of a second forward pass.
+
+    Args:
+        lm: a transformers causal language model.
+        tokenizer: the one it was trained with.
+        value_head: False for a reference or a policy that is only sampled from.
+        value_trunk: a separate base model for the values, such as `copy.deepcopy(lm.base_model)`.
+    """
+
+    def __init__(self, lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, value_head: bool = True,
+                 value_trunk: PreTrainedModel | None = None) -> None:
+        super().__init__()
+        if value_trunk is not None and not value_head:
+            raise ValueError("value_trunk was given with value_head=False; a separate trunk is for a value head. "
+                             "Leave one of the two out.")
+        self.lm, self.tokenizer, self.value_trunk = lm, tokenizer, value_trunk
+        self.value_head = _zero_head(lm, value_trunk) if value_head else None
+        self._takes_positions = "position_ids" in inspect.signature(lm.forward).parameters
+
+    def forward(self, ids: Tensor, mask: Tensor, keep: int, cache: Any = None, use_cache: bool = False,
+                need_value: bool = True) -> Prediction:
+        """Predict from `ids` [B, L] (with a cache: the tokens after it); `mask` [B, all tokens so far] is True on text.
+
+        Positions count the marked tokens only, so left padding shifts nothing.
+        """
+        positions = _positions(mask)[:, -ids.shape[1]:]
+        shared = self.value_head is not None and self.value_trunk is None and need_value
+        output = self.lm(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache,
+                         logits_to_keep=keep, output_hidden_states=shared, return_dict=True,
+                         **({"position_ids": positions} if self._takes_positions else {}))
+        hidden = output.hidden_states[-1] if shared else None
+        if need_value and self.value_trunk is not None and cache is None:
+            hidden = self.value_trunk(input_ids=ids, attention_mask=mask, position_ids=positions).last_hidden_state
+        value = None if hidden is None else self.value_head(hidden[:, -keep:].to(self.value_head.weight.dtype))[..., 0]
+        return Prediction(output.logits, value, output.past_key_values if use_cache else None)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the language model lies."""
+        return self.lm.device
+
+    @property
+    def context(self) -> int | None:
+        """The longest text in tokens that the model was built for, or None if it names no limit."""
+        config = self.lm.config
+        return getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None)
+
+    @property
+    def repeats_itself(self) -> bool:
+        """True if one forward pass gives the same numbers as sampling token by token: float32, not quantised."""
+        return self.lm.dtype == torch.float32 and not getattr(self.lm, "is_quantized", False)
+
+    def reference(self) -> Policy:
+        """A frozen copy as it is now, without a value head: what the KL penalty measures from."""
+        frozen = Policy(copy.deepcopy(self.lm), self.tokenizer, value_head=False)
+        return frozen.requires_grad_(False).eval()
+
+
+def _positions(mask: Tensor) -> Tensor:
+    return (mask.long().cumsum(-1) - 1).clamp(min=0)          # [B, L]; padding on the left gets 0
+
+
+def _zero_head(lm: PreTrainedModel, value_trunk: PreTrainedModel | None) -> nn.Linear:
+    width = (value_trunk or lm).config.get_text_config().hidden_size
+    head = nn.Linear(width, 1, device=lm.device, dtype=torch.float32)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head

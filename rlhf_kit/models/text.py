@@ -1,0 +1,113 @@
+"""Between text and token ids: a tokenizer trained on a corpus, prompts padded on the left, texts on the right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+
+# A piece is a word with the space before it, a run of digits, one Chinese character, or one other mark. So
+# Chinese is read by character, English by word or part of a word, and decoding is plain concatenation.
+_PIECES = r" ?[A-Za-z']+| ?[0-9]+|[\p{Han}]| ?[^\sA-Za-z0-9\p{Han}]|\s+"
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTokenizerFast:
+    """A byte-pair tokenizer for exactly this kind of text; the same texts give the same tokenizer.
+
+    Padding, end and unknown have a token each: a pad that equals EOS would hide the end of a response from
+    whoever masks by id (arXiv:2403.17031; STYLE trap 3).
+    """
+    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, fuse_unk=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary_size, special_tokens=[PAD, EOS, UNKNOWN],
+                                  show_progress=False, limit_alphabet=max(vocabulary_size - 3, 1))
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(          # a whole text is closed; prompts are not
+        single=f"$A {EOS}", special_tokens=[(EOS, tokenizer.token_to_id(EOS))])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN,
+                                   padding_side="left", clean_up_tokenization_spaces=False)
+
+
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id that fills padding: the pad token, else EOS (harmless here: masks come from lengths, not ids)."""
+    return next(i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0) if i is not None)
+
+
+def end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The id that closes a response: EOS, else [SEP] (a language model with a BERT vocabulary), else None."""
+    return tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
+
+
+def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Ids and mask of prompts to be continued, padded on the left: [B, P] long, [B, P] bool (True on tokens).
+
+    What the tokenizer puts in front stays ([CLS], BOS); what it puts behind ([SEP], EOS) goes, or the model
+    would be asked to continue after the end. An empty prompt becomes the one token EOS.
+    """
+    closing = {tokenizer.sep_token_id, tokenizer.eos_token_id} - {None}
+    rows = []
+    for ids in tokenizer(list(prompts)).input_ids:
+        while ids and ids[-1] in closing:
+            ids = ids[:-1]
+        rows.append(ids or [end_id(tokenizer) or 0])
+    return _pad(rows, pad_id(tokenizer), left=True)
+
+
+def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[list[int]]:
+    """Token ids of whole texts for a classifier, with what its tokenizer puts around them ([CLS], [SEP], EOS).
+
+    Longer texts keep their first `max_length` tokens. An empty text becomes one padding token.
+    """
+    rows = tokenizer(list(texts), truncation=True, max_length=max_length).input_ids
+    return [ids or [pad_id(tokenizer)] for ids in rows]
+
+
+def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[list[int]]:
+    """Token ids of whole texts for language modelling, each closed by the end token if it fits in `max_length`."""
+    end = end_id(tokenizer)
+    rows = []
+    for ids in tokenizer(list(texts)).input_ids:
+        while ids and ids[-1] == end:
+            ids = ids[:-1]
+        rows.append([*ids, *([] if end is None else [end])][:max_length])
+    return rows
+
+
+def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
+    """Rows of ids as one batch, padded on the right: [B, L] long, [B, L] bool (True on tokens)."""
+    return _pad(rows, padding, left=False)
+
+
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor) -> list[str]:
+    """Texts of the marked tokens of each row, special tokens left out."""
+    rows = [row[keep].tolist() for row, keep in zip(ids, mask, strict=True)]
+    texts = tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return [_join_chinese(text) for text in texts] if _splits_chinese(tokenizer) else texts
+
+
+def _pad(rows: Sequence[Sequence[int]], padding: int, left: bool) -> tuple[Tensor, Tensor]:
+    width = max(len(row) for row in rows)
+    ids = torch.full((len(rows), width), padding, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.bool)
+    for number, row in enumerate(rows):
+        span = slice(width - len(row), width) if left else slice(0, len(row))
+        ids[number, span] = torch.tensor(row, dtype=torch.long)
+        mask[number, span] = True
+    return ids, mask
+
+
+def _splits_chinese(tokenizer: PreTrainedTokenizerBase) -> bool:
+    return tokenizer.sep_token_id is not None and tokenizer.cls_token_id is not None     # a BERT vocabulary
+
+
+def _join_chinese(text: str) -> str:
+    """BERT vocabularies decode one character a word; the spaces beside Chinese characters are not the text's."""
+    wide = "\u3000-\u9fff\uff00-\uffef"
+    return re.sub(rf"(?<=[{wide}]) | (?=[{wide}])", "", text)

@@ -1,0 +1,72 @@
+"""Architectures small enough to train from nothing while you watch: a GPT-2 and two classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+LABELS = ("negative", "positive")
+
+
+def language_model(tokenizer: PreTrainedTokenizerBase, *, layers: int = 3, width: int = 96, heads: int = 4,
+                   context: int = 96, seed: int = 0) -> GPT2LMHeadModel:
+    """A GPT-2 without dropout, weights drawn from `seed`; about 0.4 million parameters by default."""
+    config = GPT2Config(vocab_size=len(tokenizer), n_layer=layers, n_head=heads, n_embd=width, n_positions=context,
+                        activation_function="gelu_pytorch_tanh",      # gelu_new in one kernel: the same function
+                        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **_ids(tokenizer))
+    with _seeded(seed):
+        return GPT2LMHeadModel(config).eval()
+
+
+def classifier(tokenizer: PreTrainedTokenizerBase, *, layers: int = 2, width: int = 64, heads: int = 4,
+               context: int = 128, dropout: float = 0.0, seed: int = 0) -> BertForSequenceClassification:
+    """A BERT that reads a whole text and says negative or positive, weights drawn from `seed`."""
+    config = BertConfig(vocab_size=len(tokenizer), num_hidden_layers=layers, num_attention_heads=heads,
+                        hidden_size=width, intermediate_size=4 * width, max_position_embeddings=context,
+                        hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout, **_labels(),
+                        **_ids(tokenizer))
+    with _seeded(seed):
+        return BertForSequenceClassification(config).eval()
+
+
+def classifier_from(lm: GPT2LMHeadModel, seed: int = 0) -> GPT2ForSequenceClassification:
+    """A classifier that starts from a language model's trunk and reads its last token, as reward models do."""
+    config = GPT2Config(**{**lm.config.to_dict(), **_labels()})
+    with _seeded(seed):
+        model = GPT2ForSequenceClassification(config)
+    model.transformer.load_state_dict(lm.transformer.state_dict())
+    return model.eval()
+
+
+def parameters(model: nn.Module | PreTrainedModel) -> int:
+    """How many numbers the model holds, tied ones counted once."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def _labels() -> dict:
+    return {"id2label": dict(enumerate(LABELS)), "label2id": {name: i for i, name in enumerate(LABELS)}}
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase) -> dict:
+    return {"bos_token_id": tokenizer.eos_token_id, "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id}
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw from `seed` inside, and leave the caller's random numbers as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

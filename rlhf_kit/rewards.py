@@ -1,0 +1,194 @@
+"""A reward is a function `(prompts, responses) -> one number a response`; these build the usual ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.models.judging import class_logits
+
+Reward = Callable[[Sequence[str], Sequence[str]], Tensor | Sequence[float]]
+
+
+class RewardError(ValueError):
+    """A reward function returned something that cannot be a score; the message says what and what to return."""
+
+
+class HasGold(Protocol):
+    """A task that knows the truth: see `rlhf_kit.tasks.reviews`."""
+
+    def gold(self, prompt: str, response: str) -> float: ...
+
+
+def score(reward: Reward, rollout: Rollout) -> Tensor:
+    """Ask `reward` about a rollout and check its answer: [B] float32 on the rollout's device.
+
+    A function marked by `on_tokens` is handed the prompt ids and response ids, as lists, instead of texts.
+
+    Raises: RewardError if the answer is not B finite numbers.
+    """
+    if getattr(reward, "tokens", False):
+        prompts = [row[keep].tolist() for row, keep in zip(rollout.prompt_ids, rollout.prompt_mask, strict=True)]
+        responses = [row[keep].tolist() for row, keep in zip(rollout.response_ids, rollout.mask, strict=True)]
+        answer = reward(prompts, responses)
+    else:
+        answer = reward(rollout.prompts, rollout.responses)
+    return _checked(answer, len(rollout), reward).to(rollout.logprob.device)
+
+
+def on_tokens(reward: Reward) -> Reward:
+    """Mark a reward function that wants token ids (lists of int) and not texts."""
+    reward.tokens = True
+    return reward
+
+
+def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, label: str = "positive",
+               output: Literal["probability", "log_odds"] = "probability", batch_size: int = 64,
+               max_length: int | None = None) -> Reward:
+    """The opinion of a text classifier about prompt + response.
+
+        probability = softmax(logits)[label]          log_odds = log p - log(1 - p)
+
+    The label is found by *name* in the model's `id2label` (models differ in order); longer names that start with
+    it count too ("positive (stars 4 and 5)"). Texts over `max_length` tokens (default: the model's context) are cut.
+    """
+    index = label_index(model, label)
+    limit = max_length or getattr(model.config, "max_position_embeddings", None) or 512
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        texts = [p + r for p, r in zip(prompts, responses, strict=True)]
+        logits = class_logits(model, tokenizer, texts, max_length=limit, batch_size=batch_size)     # [B, labels]
+        if output == "probability":
+            return logits.softmax(-1)[:, index]
+        others = torch.cat([logits[:, :index], logits[:, index + 1:]], dim=1)
+        return logits[:, index] - others.logsumexp(-1)
+
+    reward.__name__ = f"classifier_{label}"
+    return reward
+
+
+def label_index(model: PreTrainedModel, label: str) -> int:
+    """The output of `model` that stands for `label`, by name. Raises: RewardError with the names it has."""
+    names = {int(i): str(name).lower() for i, name in model.config.id2label.items()}
+    exact = [i for i, name in names.items() if name == label.lower()]
+    close = exact or [i for i, name in names.items() if name.startswith(label.lower())]
+    if len(close) != 1:
+        raise RewardError(f"the classifier has no label {label!r}; it has {', '.join(sorted(names.values()))}. "
+                          f"Name one of these with label=.")
+    return close[0]
+
+
+def gold(task: HasGold) -> Reward:
+    """The task's own truth, for measuring; a policy that is trained on it has seen the exam."""
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return torch.tensor([task.gold(p, r) for p, r in zip(prompts, responses, strict=True)])
+    return reward
+
+
+def length(target: int) -> Reward:
+    """1 at `target` characters, falling linearly to 0 at none or at twice as many."""
+    if target < 1:
+        raise ValueError(f"target is {target} characters; it must be at least 1.")
+    return lambda prompts, responses: torch.tensor([max(0.0, 1 - abs(len(r) - target) / target) for r in responses])
+
+
+def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
+    """The share of named rules that a response keeps; each is a function of (prompt, response)."""
+    if not checks:
+        raise ValueError("there are no rules; give at least one {name: function}.")
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return torch.tensor([sum(bool(check(p, r)) for check in checks.values()) / len(checks)
+                             for p, r in zip(prompts, responses, strict=True)])
+    return reward
+
+
+def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
+    """Σ weight · reward over the parts."""
+    if not parts:
+        raise ValueError("there are no parts; give [(weight, reward), ...].")
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return sum(weight * _checked(part(prompts, responses), len(responses), part) for weight, part in parts)
+    return reward
+
+
+def clipped(reward: Reward, low: float, high: float) -> Reward:
+    """`reward`, cut off below `low` and above `high`."""
+    if not low < high:
+        raise ValueError(f"low is {low} and high is {high}; low must be the smaller.")
+    return lambda prompts, responses: _checked(reward(prompts, responses), len(responses), reward).clamp(low, high)
+
+
+class Normalised:
+    """`reward` in units of its own spread so far: (score - mean) / standard deviation, then clipped to ±`clip`.
+
+    Mean and deviation run over every score seen, this batch included (arXiv:2307.04964 section 5.3).
+    A training checkpoint keeps them (`state_dict`), so a resumed run goes on with the same scale.
+    """
+
+    def __init__(self, reward: Reward, *, clip: float = math.inf, centre: bool = True) -> None:
+        self.reward, self.clip, self.centre, self.moments = reward, clip, centre, RunningMoments()
+
+    def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        score = _checked(self.reward(prompts, responses), len(responses), self.reward)
+        self.moments.update(score)
+        shifted = score - self.moments.mean if self.centre else score
+        return (shifted / (self.moments.std + torch.finfo(torch.float32).eps)).clamp(-self.clip, self.clip)
+
+    def state_dict(self) -> dict[str, float]:
+        """The running statistics as plain numbers."""
+        return dict(vars(self.moments))
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from `state_dict()`."""
+        self.moments = RunningMoments(**state)
+
+
+class RunningMoments:
+    """Mean and variance of a stream of batches, joined exactly (Chan, Golub and LeVeque 1979)."""
+
+    def __init__(self, count: float = 0.0, mean: float = 0.0, squares: float = 0.0) -> None:
+        self.count, self.mean, self.squares = count, mean, squares      # squares = Σ (x - mean)²
+
+    def update(self, x: Tensor) -> None:
+        """Add a batch of numbers."""
+        x = x.double()
+        new, gap = x.numel(), x.mean().item() - self.mean
+        total = self.count + new
+        self.squares += ((x - x.mean()) ** 2).sum().item() + gap**2 * self.count * new / total
+        self.mean += gap * new / total
+        self.count = total
+
+    @property
+    def std(self) -> float:
+        """Unbiased standard deviation so far; 1 before there are two numbers."""
+        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 1.0
+
+
+def _checked(answer: object, size: int, reward: Reward) -> Tensor:
+    name = getattr(reward, "__name__", type(reward).__name__)
+    try:
+        score = torch.as_tensor(answer, dtype=torch.float32).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RewardError(f"the reward function {name} returned {_short(answer)}; expected {size} numbers, "
+                          f"one a response.") from error
+    if score.shape != (size,):
+        raise RewardError(f"the reward function {name} returned shape {tuple(score.shape)} for {size} responses; "
+                          f"expected one number a response, shape ({size},).")
+    if not torch.isfinite(score).all():
+        row = int((~torch.isfinite(score)).nonzero()[0])
+        raise RewardError(f"the reward function {name} returned {score[row].item()} for response {row}; "
+                          f"expected finite numbers. Guard the division or logarithm that makes it.")
+    return score
+
+
+def _short(answer: object) -> str:
+    text = repr(answer)
+    return f"{type(answer).__name__} {text if len(text) <= 40 else text[:37] + '...'}"

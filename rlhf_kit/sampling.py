@@ -1,0 +1,169 @@
+"""Responses and their log-probabilities; the only file that shifts, pads or cuts at the end token.
+
+Four promises, each with a test:
+1. the mask ends with the first EOS, *inclusive*: stopping is an action and is reinforced like one;
+2. rollouts for training use a temperature, but no top-k or top-p: what is learnt from is what was drawn from;
+3. log-probabilities use that same temperature;
+4. the log-probability at t is that of response token t, predicted one position earlier: nobody else shifts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rlhf_kit.formulas.distributions import entropy, token_logprob
+from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.models.heads import Policy, Prediction
+from rlhf_kit.models.text import decode, encode_prompts, end_id, pad_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a response is drawn."""
+
+    max_new_tokens: int = 48        # tokens at most, EOS included
+    temperature: float = 1.0        # logits are divided by it; 1 = the model as it is
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {self.max_new_tokens}; a response has at least 1 token.")
+        if not (self.temperature > 0 and math.isfinite(self.temperature)):
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0. "
+                             f"For the likeliest text use generate(..., greedy=True).")
+
+
+def sample_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | None = None,
+                   seed: int = 0) -> Rollout:
+    """Answer each prompt once by sampling, keeping what the policy believed at the time.
+
+    Args:
+        policy: samples from softmax(logits / temperature), nothing cut off.
+        prompts: B texts; they may differ in length.
+        seed: the same seed, policy and prompts give the same responses.
+
+    Returns: a `Rollout` of B rows; T is the longest response drawn.
+    Raises: ValueError if a prompt and its response could exceed the model's context.
+    """
+    sampling = sampling or Sampling()
+    generator = torch.Generator(policy.device).manual_seed(seed)
+    draw = lambda logits: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]   # noqa: E731
+    rollout = _respond(policy, prompts, sampling, draw)
+    if policy.value_trunk is not None or not policy.repeats_itself:
+        rollout = _recomputed(policy, rollout)
+    return rollout
+
+
+def generate(policy: Policy, prompts: Sequence[str], sampling: Sampling | None = None, *, seed: int = 0,
+             greedy: bool = False, top_k: int = 0, top_p: float = 1.0) -> list[str]:
+    """Responses to look at, as text: greedy, or sampled with the usual cuts. Not for training (promise 2).
+
+    Args:
+        top_k: draw among the k likeliest tokens only; 0 = all.
+        top_p: draw among the likeliest tokens that together reach probability p; 1 = all.
+    """
+    if top_k < 0 or not 0 < top_p <= 1:
+        raise ValueError(f"top_k is {top_k} and top_p {top_p}; expected top_k >= 0 and 0 < top_p <= 1.")
+    generator = torch.Generator(policy.device).manual_seed(seed)
+
+    def choose(logits: Tensor) -> Tensor:
+        if greedy:
+            return logits.argmax(-1)
+        return torch.multinomial(_cut(logits, top_k, top_p).softmax(-1), 1, generator=generator)[:, 0]
+
+    return _respond(policy, prompts, sampling or Sampling(), choose).responses
+
+
+def response_logprob(policy: Policy, rollout: Rollout) -> Tensor:
+    """Log-probability of each response token under `policy`, [B, T] nats at the rollout's temperature, 0 on padding."""
+    return _read(policy, rollout, need_value=False)[0]
+
+
+def response_logprob_and_value(policy: Policy, rollout: Rollout) -> tuple[Tensor, Tensor]:
+    """The same with the critic's guess before each token: two [B, T], 0 on padding."""
+    if policy.value_head is None:
+        raise ValueError("this policy has no value head; build it with Policy(lm, tokenizer, value_head=True).")
+    return _read(policy, rollout, need_value=True)
+
+
+def response_logits(policy: Policy, rollout: Rollout) -> Tensor:
+    """Logits from which each response token was drawn, divided by the temperature, [B, T, V]."""
+    return _predict(policy, rollout, need_value=False).logits / rollout.temperature
+
+
+def _read(policy: Policy, rollout: Rollout, need_value: bool) -> tuple[Tensor, Tensor | None]:
+    predicted = _predict(policy, rollout, need_value)
+    logprob = token_logprob(predicted.logits, rollout.response_ids, rollout.temperature)
+    value = predicted.value if need_value else None
+    return (torch.where(rollout.mask, logprob, 0.0),
+            None if value is None else torch.where(rollout.mask, value, 0.0))
+
+
+def _predict(policy: Policy, rollout: Rollout, need_value: bool) -> Prediction:
+    """One pass over prompt and response; the last token predicts nothing and is left out."""
+    ids = torch.cat([rollout.prompt_ids, rollout.response_ids[:, :-1]], dim=1)      # [B, P+T-1]
+    mask = torch.cat([rollout.prompt_mask, rollout.mask[:, :-1]], dim=1)
+    return policy(ids, mask, keep=rollout.response_ids.shape[1], need_value=need_value)
+
+
+@torch.no_grad()
+def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling,
+             choose: Callable[[Tensor], Tensor]) -> Rollout:
+    if len(prompts) == 0:
+        raise ValueError("there are no prompts; give at least one.")
+    prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
+    _check_room(policy, prompt_ids.shape[1], sampling)
+    end, padding = end_id(policy.tokenizer), pad_id(policy.tokenizer)
+    size, width = prompt_ids.shape
+    mask = torch.cat([prompt_mask, prompt_mask.new_ones(size, sampling.max_new_tokens)], dim=1)
+    alive = prompt_mask.new_ones(size)                       # [B] True until EOS has been said
+    ids, cache, columns = prompt_ids, None, []
+    for t in range(sampling.max_new_tokens):
+        mask[:, width + t] = alive
+        predicted = policy(ids, mask[:, :width + t], keep=1, cache=cache, use_cache=True)
+        cache, logits = predicted.cache, predicted.logits[:, -1].float() / sampling.temperature
+        token = torch.where(alive, choose(logits), padding)  # [B]
+        columns.append((token, alive, token_logprob(logits[:, None], token[:, None])[:, 0],
+                        entropy(logits[:, None])[:, 0],
+                        logits.new_zeros(size) if predicted.value is None else predicted.value[:, -1].float()))
+        if end is not None:
+            alive = alive & (token != end)
+        if not alive.any():
+            break
+        ids = token[:, None]
+    token, marked, logprob, spread, value = (torch.stack(column, dim=1) for column in zip(*columns, strict=True))
+    return Rollout(prompts=list(prompts), responses=decode(policy.tokenizer, token, marked),
+                   prompt_ids=prompt_ids, prompt_mask=prompt_mask, response_ids=token, mask=marked,
+                   logprob=torch.where(marked, logprob, 0.0),
+                   value=None if policy.value_head is None else torch.where(marked, value, 0.0),
+                   ended=~alive, temperature=sampling.temperature, entropy=torch.where(marked, spread, 0.0))
+
+
+@torch.no_grad()
+def _recomputed(policy: Policy, rollout: Rollout) -> Rollout:
+    """Log-probabilities and values from one whole pass: where arithmetic is coarse, sampling's own differ slightly."""
+    logprob, value = _read(policy, rollout, need_value=policy.value_head is not None)
+    return replace(rollout, logprob=logprob.float(), value=None if value is None else value.float())
+
+
+def _check_room(policy: Policy, prompt_tokens: int, sampling: Sampling) -> None:
+    if policy.context is not None and prompt_tokens + sampling.max_new_tokens > policy.context:
+        raise ValueError(f"the longest prompt has {prompt_tokens} tokens and max_new_tokens is "
+                         f"{sampling.max_new_tokens}, but the model reads {policy.context} at most. "
+                         f"Shorten the prompts or lower max_new_tokens.")
+
+
+def _cut(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+    if top_k:
+        smallest = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < smallest, -math.inf)
+    if top_p < 1:
+        ordered, where = logits.sort(-1, descending=True)
+        before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)      # probability of all likelier tokens
+        cut = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, where, before >= top_p)
+        logits = logits.masked_fill(cut, -math.inf)
+    return logits

@@ -1,0 +1,137 @@
+"""Nothing half-written: files and folders appear whole or not at all, and say so when they cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+class StorageError(OSError):
+    """A file could not be written or a saved state cannot be read; the message is one line for the user."""
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` as UTF-8 so that `path` holds either the old content or the new, never a part."""
+    path = Path(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _sibling(path) as temporary:
+            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+
+
+def write_json_lines(path: Path | str, rows: list[dict]) -> None:
+    """Write one JSON object a line, atomically."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+@contextmanager
+def new_folder(path: Path | str, manifest: dict | None = None) -> Iterator[Path]:
+    """Fill a folder beside `path`, then rename it there; its manifest, written last, says that it is complete.
+
+    A process killed on the way leaves nothing under the final name. An older folder of that name is replaced.
+    """
+    path = Path(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            temporary.chmod(0o755)
+            yield temporary
+            sizes = {str(f.relative_to(temporary)): f.stat().st_size
+                     for f in sorted(temporary.rglob("*")) if f.is_file()}
+            write_text(temporary / MANIFEST, json.dumps({**(manifest or {}), "files": sizes}, indent=1))
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_complete(path: Path | str) -> bool:
+    """True if `path` was written by `new_folder` to its end and still has every file at its size."""
+    manifest = read_manifest(path)
+    return manifest is not None and all(
+        (Path(path) / name).is_file() and (Path(path) / name).stat().st_size == size
+        for name, size in manifest["files"].items())
+
+
+def read_manifest(path: Path | str) -> dict | None:
+    """The manifest of a folder, or None if there is none that can be read."""
+    try:
+        manifest = json.loads((Path(path) / MANIFEST).read_text(encoding="utf-8"))
+        return manifest if isinstance(manifest, dict) and isinstance(manifest.get("files"), dict) else None
+    except (OSError, ValueError):
+        return None
+
+
+def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
+    """One safetensors file with `about` (JSON) in its header: a whole state in a single atomic file."""
+    from safetensors.torch import save_file
+    path = Path(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        contiguous = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+        with _sibling(path) as temporary:
+            save_file(contiguous, temporary, metadata={"about": json.dumps(about, ensure_ascii=False)})
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+
+
+def load_tensors(path: Path | str) -> tuple[dict, dict]:
+    """The tensors and the JSON of a file made by `save_tensors`.
+
+    Raises: StorageError in one line if the file is damaged or not ours.
+    """
+    from safetensors import SafetensorError, safe_open
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            about = json.loads((file.metadata() or {})["about"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise StorageError(f"{path} cannot be read as a saved state ({_first_line(error)}). "
+                           f"Delete it to start that part again.") from error
+
+
+@contextmanager
+def _sibling(path: Path) -> Iterator[str]:
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
+    os.chmod(temporary, 0o644)
+    try:
+        yield temporary
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}. "
+                           f"What was there before is unchanged; choose another folder or free some space."
+                           ) from error
+    except Exception as error:                                   # safetensors reports a full disk as its own error
+        if type(error).__name__ == "SafetensorError":
+            raise StorageError(f"{path} cannot be written: {_first_line(error)}. "
+                               f"What was there before is unchanged.") from error
+        raise
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,357 @@
+"""A task made of your own reviews: the interface of `tasks.reviews`, over a CSV, TSV or JSON lines file.
+
+There is no gold reward here: nobody knows the true quality of real text. What stands in for it is a second judge,
+trained on the half of the reviews that the first never saw (`labelled(half=0)` and `labelled(half=1)`).
+
+    reviews = FileReviews.read("reviews.csv", text="review", label="label")
+    print(reviews.summary())
+    reviews.prompts(n=8)
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import random
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+
+from rlhf_kit.tasks.reading import LONGEST_CELL, FileError, Table, read_table, shorten, tidy
+
+__all__ = ["FileError", "FileReviews"]
+
+FEWEST = 50                             # usable reviews
+LONGEST_PROMPT = {"zh": 8, "en": 6}     # characters, words; the shortest prompt is half as long
+MORE_AFTER = 4                          # letters or digits that must follow a prompt in its review
+MISSING = {"", "nan", "null", "none"}   # labels that say nothing
+FAMILIES: tuple[dict[str, int | None], ...] = (         # None: neither good nor bad, dropped
+    {"0": 0, "1": 1}, {"-1": 0, "1": 1}, {"negative": 0, "positive": 1}, {"neg": 0, "pos": 1},
+    {"负面": 0, "正面": 1}, {"差评": 0, "好评": 1}, {"false": 0, "true": 1},
+    {"1": 0, "2": 0, "3": None, "4": 1, "5": 1},
+)
+KNOWN = "0/1, -1/1, negative/positive, neg/pos, 负面/正面, 差评/好评, false/true, or ratings 1-5"
+HELDOUT = 2                             # in `parts`; 0 and 1 are the two halves of the training split
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class FileReviews:
+    """Reviews read from a file, without repetitions, each in one of three parts by a hash of its text alone."""
+
+    name: str                                       # the file's name without its extensions
+    lang: str                                       # "zh" or "en": which rules cut a prompt
+    path: str
+    texts: tuple[str, ...] = field(repr=False)
+    labels: tuple[int, ...] | None = field(repr=False)      # 1 = positive; None when read without a label column
+    parts: tuple[int, ...] = field(repr=False)      # 0 and 1: halves of the training split; 2: held out
+    longest_prompt: int                             # characters (zh) or words (en)
+    rows: int                                       # rows in the file, malformed ones included
+    skipped: tuple[tuple[str, int], ...]            # (why, how many rows)
+    encoding: str
+
+    @classmethod
+    def read(cls, path: str | Path, *, text: str = "text", label: str | None = "label",
+             positive: object = None, seed: int = 0, heldout: float = 0.1,
+             prompt_length: int | None = None) -> FileReviews:
+        """Read a file of reviews.
+
+        Args:
+            path: .csv, .tsv, .jsonl or .json, plain or gzipped.
+            text, label: the columns to read; `label=None` for reviews without labels.
+            positive: the label of a good review, when there are two labels whose names we cannot know.
+            seed: of the split; another seed deals the reviews into other parts.
+            heldout: share of the texts kept out of the training split, at most 0.5.
+            prompt_length: the longest prompt in characters (zh) or words (en); None = 8 or 6.
+
+        Raises: FileError, one line, with `path` and `line`.
+        """
+        if not 0 < heldout <= 0.5:
+            raise ValueError(f"heldout is {heldout}; expected a share above 0 and at most 0.5, such as 0.1.")
+        if prompt_length is not None and prompt_length < 2:
+            raise ValueError(f"prompt_length is {prompt_length}; expected at least 2.")
+        table = read_table(path)
+        _check_columns(table, text, label, path)
+        skipped = Counter({"malformed": len(table.malformed)})
+        found = _usable(table, text, label, skipped, path)
+        pairs = _distinct(_judged(found, label, positive, skipped, path), skipped)
+        if len(pairs) < FEWEST:
+            raise FileError(f"{path} has {len(pairs)} usable reviews in {_count(table):,} rows{_listed(skipped)}; "
+                            f"at least {FEWEST} are needed. Add more.", path)
+        lang = _language(list(pairs.values()))
+        reviews = cls(
+            name=Path(path).name.split(".")[0] or Path(path).name, lang=lang, path=str(path),
+            texts=tuple(review for review, _ in pairs.values()),
+            labels=None if label is None else tuple(mark for _, mark in pairs.values()),
+            parts=tuple(_part(key, seed, heldout) for key in pairs),
+            longest_prompt=prompt_length or LONGEST_PROMPT[lang], rows=_count(table),
+            skipped=tuple((why, count) for why, count in skipped.items() if count), encoding=table.encoding)
+        reviews._check_parts()
+        return reviews
+
+    def corpus(self, n: int | None = None, seed: int = 0, split: str = "train") -> list[str]:
+        """At most n whole reviews, in an order drawn from the seed."""
+        return _draw([self.texts[row] for row in self._rows(split)], n, seed)
+
+    def labelled(self, n: int | None = None, seed: int = 0, split: str = "train",
+                 half: int | None = None) -> list[tuple[str, int]]:
+        """At most n pairs (review, label), 1 = positive.
+
+        `half` 0 or 1 takes one of two halves of the training split that share no text, for two independent judges."""
+        if self.labels is None:
+            raise FileError(f"{self.path} was read without labels. Name their column with --label.", self.path)
+        return _draw([(self.texts[row], self.labels[row]) for row in self._rows(split, half)], n, seed)
+
+    def prompts(self, split: str = "train", n: int | None = None, seed: int = 0) -> list[str]:
+        """At most n different openings of reviews, in an order drawn from the seed.
+
+        A prompt is never a whole review, and no prompt of one split is among those of the other."""
+        self._rows(split)
+        found = self._openings[split]
+        if not found:
+            raise FileError(f"{self.path}: no review of the {split} split is long enough for a prompt of "
+                            f"{self.longest_prompt} {'characters' if self.lang == 'zh' else 'words'} and more text "
+                            f"after it. Add longer reviews, or ask for a shorter prompt_length.", self.path)
+        return _draw(found, n, seed)
+
+    def summary(self) -> str:
+        """What was read and what was left out, in two or three lines, for a person."""
+        first, second, kept_out = (self.parts.count(part) for part in (0, 1, HELDOUT))
+        language = {"zh": "Chinese", "en": "English or another spaced language"}[self.lang]
+        marks = "no labels" if self.labels is None else (
+            f"{sum(self.labels):,} positive and {len(self.labels) - sum(self.labels):,} negative")
+        lines = [f"{self.path}: {self.rows:,} rows, {len(self.texts):,} different reviews, {marks}; {language}, "
+                 f"{self.encoding}.",
+                 f"{first + second:,} for training (two halves of {first:,} and {second:,}), {kept_out:,} held out."]
+        if self.skipped:
+            lines.append("Left out: " + ", ".join(f"{count:,} {why}" for why, count in self.skipped) + ".")
+        return "\n".join(lines)
+
+    def _rows(self, split: str, half: int | None = None) -> list[int]:
+        if split not in ("train", "heldout"):
+            raise ValueError(f"split is {split!r}; expected 'train' or 'heldout'.")
+        if half not in (None, 0, 1) or (half is not None and split != "train"):
+            raise ValueError(f"half is {half!r} of split {split!r}; expected 0 or 1 of 'train', or None.")
+        wanted = (HELDOUT,) if split == "heldout" else (0, 1) if half is None else (half,)
+        return [row for row, part in enumerate(self.parts) if part in wanted]
+
+    @cached_property
+    def _openings(self) -> dict[str, list[str]]:
+        cut = _cutter(self.lang, self.longest_prompt, self.texts)
+        taken = {""} | {review for review in self.texts if len(review) < 100}   # "": no good place to cut
+        found = {}
+        for split in ("train", "heldout"):
+            openings = (cut(self.texts[row]) for row in self._rows(split))
+            found[split] = [opening for opening in dict.fromkeys(openings) if opening not in taken]
+            taken.update(found[split])
+        return found
+
+    def _check_parts(self) -> None:
+        """Both halves need both labels; the hash gives that to any file with enough reviews of each."""
+        if HELDOUT not in self.parts:
+            raise FileError(f"{self.path}: no review fell into the held-out split. Add more, or try another seed.",
+                            self.path)
+        if self.labels is not None and len(set(zip(self.parts, self.labels, strict=True)) - {
+                (HELDOUT, 0), (HELDOUT, 1)}) < 4:
+            rare = min((0, 1), key=self.labels.count)
+            raise FileError(f"{self.path} has only {self.labels.count(rare)} {('negative', 'positive')[rare]} reviews "
+                            f"among {len(self.labels):,}; two independent judges each need some. Add more.", self.path)
+
+
+# Rows to pairs
+
+def _count(table: Table) -> int:
+    return len(table.rows) + len(table.malformed)
+
+
+def _check_columns(table: Table, text: str, label: str | None, path: str | Path) -> None:
+    """Both columns are there once each, or an error that names the nearest."""
+    if text == label:
+        raise FileError(f"{path}: --text and --label both name {text!r}; expected two columns.", path)
+    for option, name in (("--text", text), ("--label", label)):
+        if name is None or table.columns.count(name) == 1:
+            continue
+        if name in table.columns:
+            raise FileError(f"{path} has {table.columns.count(name)} columns named {name!r}; rename one.", path, 1)
+        folded = {column.casefold(): column for column in table.columns}
+        near = difflib.get_close_matches(name.casefold(), folded, n=1)
+        shown = ", ".join(shorten(column) for column in table.columns[:12]) + ", …" * (len(table.columns) > 12)
+        hint = f"Did you mean {folded[near[0]]!r}? " if near else ""
+        raise FileError(f"{path} has no column {name!r}; it has {shown}. {hint}Name the right one with {option}, or "
+                        f"add a header line if there is none.", path, 1)
+
+
+def _usable(table: Table, text: str, label: str | None, skipped: Counter, path: str | Path) -> list[tuple]:
+    """[(line, tidy text, label as a plain string)] of the rows that have both."""
+    found = []
+    for line, row in table.rows:
+        review = row.get(text)
+        if review is not None and not isinstance(review, str):
+            raise FileError(f"{path} line {line}: {text!r} is {shorten(review)}; expected a string.", path, line)
+        if len(review or "") > LONGEST_CELL:
+            skipped["malformed"] += 1
+            continue
+        review = tidy(review or "")
+        mark = "" if label is None else _plain(row.get(label))
+        if not review:
+            skipped["without text"] += 1
+        elif label is not None and mark in MISSING:
+            skipped["without a label"] += 1
+        else:
+            found.append((line, review, mark))
+    return found
+
+
+def _plain(label: object) -> str:
+    """One spelling for 1, 1.0, "1", " 1 ", True is "true"."""
+    shown = "" if label is None else unicodedata.normalize("NFKC", tidy(str(label))).casefold()
+    return re.sub(r"(?<=\d)\.0+$", "", shown)
+
+
+def _judged(found: list[tuple], label: str | None, positive: object, skipped: Counter,
+            path: str | Path) -> list[tuple[str, int]]:
+    """[(text, 0 or 1)]; ratings in the middle are dropped."""
+    if label is None:
+        return [(review, 0) for _, review, _ in found]
+    seen = Counter(mark for _, _, mark in found)
+    meaning = _meaning(seen, label, positive, path)
+    skipped["rated 3, neither good nor bad"] += sum(seen[mark] for mark in seen if meaning[mark] is None)
+    pairs = [(review, meaning[mark]) for _, review, mark in found if meaning[mark] is not None]
+    if pairs and len({mark for _, mark in pairs}) < 2:
+        name = ("negative", "positive")[pairs[0][1]]
+        hint = " If one of the two values means good, name it with --positive." if len(seen) == 2 else ""
+        raise FileError(f"{path} column {label!r} holds {_values(seen)}: every review is {name}, and a judge needs "
+                        f"both kinds.{hint}", path)
+    return pairs
+
+
+def _meaning(seen: Counter, label: str, positive: object, path: str | Path) -> dict[str, int | None]:
+    """{label: 1, 0 or None} for the one family that holds all labels seen."""
+    if positive is not None:
+        good = _plain(positive)
+        if len(seen) == 2 and good in seen:
+            return {mark: int(mark == good) for mark in seen}
+        raise FileError(f"{path} column {label!r} holds {_values(seen)}; --positive {positive} expects two labels, "
+                        f"{positive!r} one of them.", path)
+    for family in FAMILIES:
+        if seen.keys() <= family.keys():
+            return family
+    raise FileError(f"{path} column {label!r} holds {_values(seen)}; expected {KNOWN}. If there are two labels, name "
+                    f"the good one with --positive; if this is another column, name the right one with --label.", path)
+
+
+def _values(seen: Counter) -> str:
+    shown = [f"{shorten(mark)} ({count:,} times)" for mark, count in seen.most_common(5)]
+    return ", ".join(shown) + f" and {len(seen) - 5:,} more" * (len(seen) > 5)
+
+
+def _distinct(pairs: list[tuple[str, int]], skipped: Counter) -> dict[str, tuple[str, int]]:
+    """{key of the text: (text, label)}: the first of equal texts; none of those whose labels contradict."""
+    kept: dict[str, tuple[str, int]] = {}
+    torn: set[str] = set()
+    for review, mark in pairs:
+        key = _key(review)
+        if kept.setdefault(key, (review, mark))[1] != mark:
+            torn.add(key)
+    sizes = Counter(key for key in map(_key, (review for review, _ in pairs)) if key in torn)
+    skipped["with labels that contradict each other"] += sizes.total()
+    skipped["repeated"] += len(pairs) - sizes.total() - (len(kept) - len(torn))
+    return {key: pair for key, pair in kept.items() if key not in torn}
+
+
+def _key(review: str) -> str:
+    """What makes two texts the same: letters and signs, not case, width or spaces."""
+    return "".join(unicodedata.normalize("NFKC", review).casefold().split())
+
+
+def _part(key: str, seed: int, heldout: float) -> int:
+    """A share `heldout` of all texts is held out; the rest falls evenly into halves 0 and 1.
+
+    Only the text and the seed decide, so rows added to the file later move nobody."""
+    digest = hashlib.sha256(f"{seed}\n{key}".encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2**64
+    return HELDOUT if share < heldout else digest[8] & 1
+
+
+def _listed(skipped: Counter) -> str:
+    shown = ", ".join(f"{count:,} {why}" for why, count in skipped.items() if count)
+    return f" ({shown})" if shown else ""
+
+
+def _draw(items: list[Item], n: int | None, seed: int) -> list[Item]:
+    if n is not None and n < 0:
+        raise ValueError(f"n is {n}; expected 0 or more, or None for all.")
+    return random.Random(seed).sample(items, len(items) if n is None else min(n, len(items)))
+
+
+# Reviews to prompts
+
+def _language(texts: list[str]) -> str:
+    letters = [letter for letter in "".join(texts[:2000]) if letter.isalpha()]
+    return "zh" if 2 * sum(map(_is_han, letters)) > len(letters) else "en"
+
+
+def _is_han(letter: str) -> bool:
+    return "\u3400" <= letter <= "\u9fff"
+
+
+def _cutter(lang: str, longest: int, texts: tuple[str, ...]) -> Callable[[str], str]:
+    """The function that cuts an opening off a review, "" where there is no good one."""
+    shortest = (longest + 1) // 2
+    if lang == "en":
+        return partial(_cut_words, shortest=shortest, longest=longest)
+    heads = [review[:longest + 1] for review in texts]
+    single = Counter("".join(heads))
+    pairs = Counter(pair for head in heads for pair in pairwise(head))
+
+    def grip(left: str, right: str) -> float:       # how much oftener together than by chance: exp(PMI), unscaled
+        return pairs[left, right] / (single[left] * single[right])
+    return partial(_cut_characters, shortest=shortest, longest=longest, grip=grip)
+
+
+def _cut_characters(review: str, shortest: int, longest: int, grip: Callable[[str, str], float]) -> str:
+    """Up to the first punctuation mark that comes at the right distance, else to where two neighbours hold together
+    least, which is mostly between two words."""
+    places = [at for at in range(shortest, longest + 1) if at < len(review) and _between_words(review, at)]
+    if not places or not review[0].isalnum():
+        return ""
+    marks = [at for at in places if not review[at].isalnum()]
+    opening = review[:marks[0] if marks else min(places, key=lambda at: grip(review[at - 1], review[at]))]
+    wordy = 2 * sum(map(_is_han, opening)) >= len(opening) and len(set(opening)) > len(opening) // 2
+    return opening if wordy and _stands_alone(opening, review) else ""
+
+
+def _between_words(review: str, at: int) -> bool:
+    """Not inside a Latin word or a number ("3.5" too), not between a number and its unit, and no single character
+    stranded after a punctuation mark."""
+    before, after = review[at - 1], review[at]
+    if not review[at - 2: at].isalnum():
+        return False
+    inside = not _is_han(before) and (after.isalnum() or not _is_han(review[at + 1: at + 2] or "。"))
+    return not inside
+
+
+def _cut_words(review: str, shortest: int, longest: int) -> str:
+    """Up to the first mark after a word at the right distance, else a number of words that varies with the review."""
+    words = review.split(" ")
+    places = range(shortest, min(longest, len(words) - 1) + 1)
+    if not places or not review[0].isalnum():
+        return ""
+    marks = [at for at in places if not (words[at - 1][-1].isalnum() and words[at][0].isalnum())]
+    at = marks[0] if marks else places[len(review) % len(places)]
+    opening = re.sub(r"\W+$", "", " ".join(words[:at]))
+    wordy = 2 * sum(any(map(str.isalpha, word)) for word in words[:at]) > at
+    return opening if wordy and _stands_alone(opening, review) else ""
+
+
+def _stands_alone(opening: str, review: str) -> bool:
+    """Enough of the review follows, and no bracket or quotation is left open."""
+    follows = sum(map(str.isalnum, review[len(opening): len(opening) + 40]))
+    closed = all(opening.count(left) == opening.count(right) for left, right in ("()", "（）", "《》", "【】", "“”", "[]"))
+    return follows >= MORE_AFTER and closed and opening.count('"') % 2 == 0

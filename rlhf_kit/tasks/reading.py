@@ -1,0 +1,288 @@
+"""From a file of unknown make to rows with line numbers: unpack, decode, split into rows.
+
+CSV, TSV and JSON lines (or one JSON array), plain or gzipped, in UTF-8, UTF-16 with a byte-order mark, or GB18030.
+Nothing is executed and nothing is written. A malformed row (wrong number of cells, not JSON, a cell longer than
+`LONGEST_CELL`) is skipped and counted while such rows are at most 1 in 100; beyond that the file is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LARGEST_FILE = 256 * 2**20      # bytes after unpacking; a gzip bomb stops here too
+LONGEST_CELL = 131_072          # characters; the csv module's own default
+MALFORMED_ALLOWED = 0.01        # share of the rows
+DAMAGE_ALLOWED = 0.05           # damaged places per sound non-ASCII character, to still call it UTF-8
+SAVE_AS = "Save it as CSV, TSV or JSON lines in UTF-8."
+
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f]")
+
+
+class FileError(ValueError):
+    """A file we cannot use. One line: what was seen, what was expected, what to do.
+
+    `path` is the file as the caller named it; `line` counts from 1, or is None when no one line is to blame.
+    """
+
+    def __init__(self, message: str, path: str | Path | None = None, line: int | None = None):
+        super().__init__(message)
+        self.path = path
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a file, each with the line it starts on (for a JSON array too)."""
+
+    columns: tuple[str, ...]                # as in the header, or every key seen
+    rows: list[tuple[int, dict]]            # (line, {column: cell}); cells are strings except in JSON
+    malformed: list[tuple[int, str]]        # (line, what is wrong with it)
+    encoding: str                           # for people: "UTF-8", "GB18030 (not valid UTF-8)", ...
+
+
+def read_table(path: str | Path) -> Table:
+    """Read the whole file. Raises FileError for anything that is not a table of at least one row."""
+    raw, unpacked = _read_bytes(path)
+    text, encoding = decode(raw, path)
+    if not text.strip():
+        raise FileError(f"{path} is empty; expected a header line and one review a line.", path)
+    lines = list(io.StringIO(text))
+    kind = _kind(path, unpacked, text)
+    if kind == "array":
+        columns, rows, malformed = _array_rows(text, path)
+    elif kind == "jsonl":
+        columns, rows, malformed = _jsonl_rows(lines)
+    else:
+        columns, rows, malformed = _delimited_rows(lines, kind)
+    _refuse_if_many(malformed, len(rows) + len(malformed), path)
+    if not rows:
+        raise FileError(f"{path} has a header and no rows; expected one review a line below it.", path)
+    return Table(columns, rows, malformed, encoding)
+
+
+def shorten(value: object, length: int = 24) -> str:
+    """A value on one line, quoted, for an error message."""
+    shown = repr(value) if not isinstance(value, str) or len(value) <= length else repr(value[:length] + "…")
+    return shown if len(shown) <= 2 * length else shown[: 2 * length] + "…"
+
+
+# Bytes
+
+def _read_bytes(path: str | Path) -> tuple[bytes, bool]:
+    """(contents, whether they were gzipped); gzip is known by its magic bytes, not by the name."""
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise FileError(f"{path} does not exist; expected a CSV, TSV or JSON lines file. Check the name.", path)
+    if not place.is_file():
+        seen = "a folder" if place.is_dir() else "not an ordinary file"
+        raise FileError(f"{path} is {seen}; expected a file. Name one CSV, TSV or JSON lines file.", path)
+    try:
+        with open(place, "rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            raw = (gzip.GzipFile(fileobj=file) if zipped else file).read(LARGEST_FILE + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise FileError(f"{path} is a damaged gzip file ({error}). Fetch or pack it again.", path) from error
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}.", path) from error
+    if len(raw) > LARGEST_FILE:
+        raise FileError(f"{path} holds more than {LARGEST_FILE >> 20} MB of text, the most that is read at once. "
+                        f"Keep its first lines, for example 100,000, in a file of their own.", path)
+    return raw, zipped
+
+
+def decode(raw: bytes, path: str | Path) -> tuple[str, str]:
+    """(text with \\n line ends, name of the encoding). UTF-8 first, GB18030 when that fails."""
+    text, encoding = _decode_any(raw, path)
+    nul = text.find("\0")
+    if nul >= 0:
+        line = text.count("\n", 0, nul) + 1
+        raise FileError(f"{path} line {line}: a NUL character, so this is not a text file (a spreadsheet, an "
+                        f"archive, UTF-16 without its mark?). {SAVE_AS}", path, line)
+    head = text[:100_000]
+    if len(_CONTROL.findall(head)) > 0.01 * len(head):
+        raise FileError(f"{path} is full of control characters; expected text. {SAVE_AS}", path)
+    if "\r" in text:                                # old Macs ended lines with \r; elsewhere a lone \r is dirt
+        text = text.replace("\r\n", "\n")
+        text = text.replace("\r", " " if "\n" in text else "\n")
+    return text, encoding
+
+
+def _decode_any(raw: bytes, path: str | Path) -> tuple[str, str]:
+    try:
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return raw.decode("utf-16"), "UTF-16"
+        return raw.decode("utf-8-sig"), "UTF-8"
+    except UnicodeDecodeError as error:
+        failed = error
+    line = raw.count(b"\n", 0, failed.start) + 1
+    if failed.encoding.startswith("utf-16"):
+        raise FileError(f"{path} starts as UTF-16 and is damaged at byte {failed.start}. {SAVE_AS}", path)
+    # One bad byte in a UTF-8 file must not turn the whole of it into GB18030 gibberish.
+    repaired = raw.decode("utf-8-sig", errors="replace")
+    damaged = repaired.count("\ufffd")
+    sound = sum(map(len, re.findall(r"[^\x00-\x7f\ufffd]+", repaired)))
+    if damaged <= DAMAGE_ALLOWED * sound:
+        return repaired, f"UTF-8 with {damaged:,} damaged place{'s' * (damaged != 1)}"
+    try:
+        return raw.decode("gb18030"), "GB18030 (it is not valid UTF-8)"
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} line {line}: neither UTF-8 nor GB18030 text. {SAVE_AS}", path, line) from error
+
+
+# Rows
+
+def _kind(path: str | Path, unpacked: bool, text: str) -> str:
+    """"jsonl", "array", or the delimiter of a table: by extension, by content where that says nothing."""
+    names = [suffix.lower() for suffix in Path(path).suffixes]
+    if unpacked and names[-1:] == [".gz"]:
+        names.pop()
+    suffix = names[-1] if names else ""
+    first = text.lstrip()[:1]
+    if suffix in (".jsonl", ".ndjson"):
+        return "jsonl"
+    if suffix == ".json" or (suffix not in (".csv", ".tsv") and first in "{["):
+        return "array" if first == "[" else "jsonl"
+    header = text.lstrip().partition("\n")[0]
+    preferred = "\t,;" if suffix == ".tsv" else ",\t;" if suffix == ".csv" else "\t,;"
+    return next((delimiter for delimiter in preferred if delimiter in header), preferred[0])
+
+
+def _delimited_rows(lines: list[str], delimiter: str) -> tuple:
+    """Rows of a CSV or TSV. Quotes count as quotes unless the file is better read with quotes as plain characters,
+    as in a TSV whose writer never quoted."""
+    quoted = _split_rows(lines, delimiter, csv.QUOTE_MINIMAL)
+    if not quoted[2]:
+        return quoted
+    plain = _split_rows(lines, delimiter, csv.QUOTE_NONE)
+    return min(quoted, plain, key=lambda reading: len(reading[2]))
+
+
+def _split_rows(lines: list[str], delimiter: str, quoting: int) -> tuple:
+    columns, rows, malformed = (), [], []
+    for line, cells, wrong in _records(lines, delimiter, quoting):
+        if not cells and not wrong:
+            continue                                            # a blank line
+        if not columns:
+            columns = tuple(tidy(cell) for cell in cells) or ("",)
+            continue
+        while len(cells) > len(columns) and not cells[-1].strip():
+            cells.pop()                                         # delimiters left over at the line end
+        if not wrong and len(cells) != len(columns):
+            wrong = f"{len(cells)} cells where the header has {len(columns)}"
+        elif any(len(cell) > LONGEST_CELL for cell in cells):
+            wrong = f"a cell of more than {LONGEST_CELL:,} characters (a quote that never closes?)"
+        elif delimiter == "\t" and any("\t" in cell and "\n" in cell for cell in cells):
+            wrong = "a quote that never closes"
+        if wrong:
+            malformed.append((line, wrong))
+            if _many(malformed, len(lines)):
+                break
+        else:
+            rows.append((line, dict(zip(columns, cells, strict=True))))
+    return columns, rows, malformed
+
+
+def _records(lines: list[str], delimiter: str, quoting: int) -> Iterator[tuple[int, list[str], str]]:
+    """(line, cells, what is wrong). After an error reading goes on at the next line, so that one stray quote costs
+    one row and not the rest of the file."""
+    start = 0
+    while start < len(lines):
+        source = map(lines.__getitem__, range(start, len(lines)))
+        reader = csv.reader(source, delimiter=delimiter, quoting=quoting, strict=True)
+        line = start
+        try:
+            for cells in reader:
+                yield line + 1, cells, ""
+                line = start + reader.line_num
+            return
+        except csv.Error as error:
+            long = "field limit" in str(error)
+            yield line + 1, [], (f"a cell of more than {LONGEST_CELL:,} characters (a quote that never closes?)"
+                                 if long else "a quote inside a quoted cell that is not doubled, or never closes")
+            start = line + 1
+
+
+def _jsonl_rows(lines: list[str]) -> tuple:
+    columns, rows, malformed = {}, [], []
+    for line, source in enumerate(lines, 1):
+        if not source.strip():
+            continue
+        row, wrong = _json_object(source)
+        if wrong:
+            malformed.append((line, wrong))
+            if _many(malformed, len(lines)):
+                break
+        else:
+            columns.update(dict.fromkeys(row))
+            rows.append((line, row))
+    return tuple(columns), rows, malformed
+
+
+def _json_object(source: str) -> tuple[dict, str]:
+    try:
+        row = json.loads(source)
+    except (ValueError, RecursionError):                       # ValueError also covers numbers of absurd length
+        return {}, f"not JSON: {shorten(source.strip())}"
+    return (row, "") if isinstance(row, dict) else ({}, f"JSON, but not an object: {shorten(row)}")
+
+
+def _array_rows(text: str, path: str | Path) -> tuple:
+    """Rows of one JSON array of objects, walked item by item so that each has its line."""
+    columns, rows, malformed = {}, [], []
+    decoder, line, counted = json.JSONDecoder(), 1, 0
+    at = text.index("[") + 1
+    while True:
+        at = _skip(text, at, " \t\n,")
+        line, counted = line + text.count("\n", counted, at), at
+        if text[at: at + 1] == "]":
+            return tuple(columns), rows, malformed
+        try:
+            row, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            raise FileError(f"{path} line {line}: the JSON array breaks off here. {SAVE_AS}", path, line) from error
+        if isinstance(row, dict):
+            columns.update(dict.fromkeys(row))
+            rows.append((line, row))
+        else:
+            malformed.append((line, f"JSON, but not an object: {shorten(row)}"))
+
+
+def _skip(text: str, at: int, characters: str) -> int:
+    while text[at: at + 1] and text[at] in characters:
+        at += 1
+    return at
+
+
+# Blemishes
+
+_JUNK = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+                   "\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\ufff9-\ufffd]")
+
+
+def tidy(text: str) -> str:
+    """The text without control, zero-width, private-use and replacement characters; any white space is one space.
+
+    Entities such as `&amp;` stay: we cannot know whether the writer meant them."""
+    return " ".join(_JUNK.sub("", text).split())
+
+
+def _many(malformed: list, rows: int) -> bool:
+    return len(malformed) > MALFORMED_ALLOWED * rows
+
+
+def _refuse_if_many(malformed: list[tuple[int, str]], rows: int, path: str | Path) -> None:
+    if not _many(malformed, rows):
+        return
+    line, wrong = malformed[0]
+    raise FileError(f"{path} line {line}: {wrong}. {len(malformed):,} of the first {rows:,} rows are malformed; at "
+                    f"most 1 in 100 is skipped. Quote cells that hold the delimiter, or mend the file.", path, line)
