@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .masked import count, keep, masked_mean, masked_var
+from rlhf_kit.formulas.masked import count, keep, masked_mean, masked_var
 
 
 @torch.no_grad()

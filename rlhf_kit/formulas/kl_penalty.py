@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .distributions import exact_kl
-from .masked import keep, masked_sum
+from rlhf_kit.formulas.distributions import exact_kl
+from rlhf_kit.formulas.masked import keep, masked_sum
 
 Estimate = Callable[[Tensor, Tensor], Tensor]
 
@@ -193,5 +193,5 @@ def _per_token(logprob: Tensor, ref_logprob: Tensor, mask: Tensor, estimate: Est
     drift = estimate(keep(logprob, mask), keep(ref_logprob, mask))     # blanked first: no NaN in a gradient
     if drift.shape != mask.shape:
         raise ValueError(f"the estimate gave shape {tuple(drift.shape)} for a mask of {tuple(mask.shape)}; "
-                         f"k1, k2, k3 and abs take log-probabilities [B, T], exact_kl takes logits [B, T, V].")
+                         f"k1, k2, k3, abs take log-probabilities [B, T], exact_kl takes logits [B, T, V].")
     return drift

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from .distributions import token_logprob
-from .masked import count, keep, masked_mean, masked_var
+from rlhf_kit.formulas.distributions import token_logprob
+from rlhf_kit.formulas.masked import count, keep, masked_mean, masked_var
 
 
 def clipped_policy(logprob: Tensor, old_logprob: Tensor, advantage: Tensor,

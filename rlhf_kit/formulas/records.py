@@ -108,5 +108,7 @@ class Step:
     samples: tuple[str, ...] = ()
 
     def __post_init__(self):
-        object.__setattr__(self, "metrics", {name: float(value) for name, value in self.metrics.items()})
+        numbers = {name: float(value.detach() if isinstance(value, Tensor) else value)
+                   for name, value in self.metrics.items()}
+        object.__setattr__(self, "metrics", numbers)
         object.__setattr__(self, "samples", tuple(self.samples))

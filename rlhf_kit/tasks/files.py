@@ -1,7 +1,7 @@
 """A task made of your own reviews: the interface of `tasks.reviews`, over a CSV, TSV or JSON lines file.
 
-There is no gold reward here: nobody knows the true quality of real text. What stands in for it is a second judge,
-trained on the half of the reviews that the first never saw (`labelled(half=0)` and `labelled(half=1)`).
+There is no gold reward here: nobody knows the true quality of real text. What stands in for it is a second
+judge, trained on the half of the reviews that the first never saw (`labelled(half=0)`, `labelled(half=1)`).
 
     reviews = FileReviews.read("reviews.csv", text="review", label="label")
     print(reviews.summary())
@@ -13,7 +13,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import random
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +22,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from rlhf_kit.tasks.reading import LONGEST_CELL, FileError, Table, read_table, shorten, tidy
+from rlhf_kit.tasks.reading import (
+    LONGEST_CELL,
+    TOO_LONG,
+    FileError,
+    Table,
+    read_table,
+    refuse_if_many,
+    refused,
+    shorten,
+    tidy,
+)
 
 __all__ = ["FileError", "FileReviews"]
 
@@ -37,19 +46,20 @@ FAMILIES: tuple[dict[str, int | None], ...] = (         # None: neither good nor
     {"1": 0, "2": 0, "3": None, "4": 1, "5": 1},
 )
 KNOWN = "0/1, -1/1, negative/positive, neg/pos, 负面/正面, 差评/好评, false/true, or ratings 1-5"
+_NAMES = ("negative", "positive")
 HELDOUT = 2                             # in `parts`; 0 and 1 are the two halves of the training split
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class FileReviews:
-    """Reviews read from a file, without repetitions, each in one of three parts by a hash of its text alone."""
+    """Reviews read from a file, without repetitions, each in one of three parts by a hash of its text."""
 
     name: str                                       # the file's name without its extensions
     lang: str                                       # "zh" or "en": which rules cut a prompt
     path: str
     texts: tuple[str, ...] = field(repr=False)
-    labels: tuple[int, ...] | None = field(repr=False)      # 1 = positive; None when read without a label column
+    labels: tuple[int, ...] | None = field(repr=False)      # 1 = positive; None when read without labels
     parts: tuple[int, ...] = field(repr=False)      # 0 and 1: halves of the training split; 2: held out
     longest_prompt: int                             # characters (zh) or words (en)
     rows: int                                       # rows in the file, malformed ones included
@@ -78,20 +88,23 @@ class FileReviews:
             raise ValueError(f"prompt_length is {prompt_length}; expected at least 2.")
         table = read_table(path)
         _check_columns(table, text, label, path)
-        skipped = Counter({"malformed": len(table.malformed)})
+        skipped: Counter[str] = Counter()
         found = _usable(table, text, label, skipped, path)
-        pairs = _distinct(_judged(found, label, positive, skipped, path), skipped)
+        meaning = {"": 0} if label is None else _meaning(found, label, positive, path)
+        pairs = _distinct(found, meaning, skipped)
+        rows = len(table.rows) + len(table.malformed)
+        reasons = tuple((why, count) for why, count in skipped.items() if count)
         if len(pairs) < FEWEST:
-            raise FileError(f"{path} has {len(pairs)} usable reviews in {_count(table):,} rows{_listed(skipped)}; "
-                            f"at least {FEWEST} are needed. Add more.", path)
-        lang = _language(list(pairs.values()))
+            raise refused(path, f"has {len(pairs)} usable reviews in {rows:,} rows{_left_out(reasons)}; at "
+                                f"least {FEWEST} are needed. Add more.")
+        texts, labels = zip(*pairs.values(), strict=True)
+        lang = _language(texts)
         reviews = cls(
-            name=Path(path).name.split(".")[0] or Path(path).name, lang=lang, path=str(path),
-            texts=tuple(review for review, _ in pairs.values()),
-            labels=None if label is None else tuple(mark for _, mark in pairs.values()),
+            name=Path(path).name.partition(".")[0], lang=lang, path=str(path), texts=texts,
+            labels=None if label is None else labels,
             parts=tuple(_part(key, seed, heldout) for key in pairs),
-            longest_prompt=prompt_length or LONGEST_PROMPT[lang], rows=_count(table),
-            skipped=tuple((why, count) for why, count in skipped.items() if count), encoding=table.encoding)
+            longest_prompt=prompt_length or LONGEST_PROMPT[lang], rows=rows, skipped=reasons,
+            encoding=table.encoding)
         reviews._check_parts()
         return reviews
 
@@ -103,9 +116,9 @@ class FileReviews:
                  half: int | None = None) -> list[tuple[str, int]]:
         """At most n pairs (review, label), 1 = positive.
 
-        `half` 0 or 1 takes one of two halves of the training split that share no text, for two independent judges."""
+        `half` 0 or 1 takes one of two halves of the training split that share no text, for two judges."""
         if self.labels is None:
-            raise FileError(f"{self.path} was read without labels. Name their column with --label.", self.path)
+            raise refused(self.path, "was read without labels. Name their column with --label.")
         return _draw([(self.texts[row], self.labels[row]) for row in self._rows(split, half)], n, seed)
 
     def prompts(self, split: str = "train", n: int | None = None, seed: int = 0) -> list[str]:
@@ -115,20 +128,21 @@ class FileReviews:
         self._rows(split)
         found = self._openings[split]
         if not found:
-            raise FileError(f"{self.path}: no review of the {split} split is long enough for a prompt of "
-                            f"{self.longest_prompt} {'characters' if self.lang == 'zh' else 'words'} and more text "
-                            f"after it. Add longer reviews, or ask for a shorter prompt_length.", self.path)
+            length = f"{self.longest_prompt} {'characters' if self.lang == 'zh' else 'words'}"
+            raise refused(self.path, f"has no {split} review that can open a prompt of up to {length}. "
+                                     f"Add longer reviews, or set a shorter prompt_length.")
         return _draw(found, n, seed)
 
     def summary(self) -> str:
         """What was read and what was left out, in two or three lines, for a person."""
         first, second, kept_out = (self.parts.count(part) for part in (0, 1, HELDOUT))
+        marks = "without labels"
+        if self.labels is not None:
+            marks = f"{self.labels.count(1):,} positive and {self.labels.count(0):,} negative"
         language = {"zh": "Chinese", "en": "English or another spaced language"}[self.lang]
-        marks = "no labels" if self.labels is None else (
-            f"{sum(self.labels):,} positive and {len(self.labels) - sum(self.labels):,} negative")
-        lines = [f"{self.path}: {self.rows:,} rows, {len(self.texts):,} different reviews, {marks}; {language}, "
-                 f"{self.encoding}.",
-                 f"{first + second:,} for training (two halves of {first:,} and {second:,}), {kept_out:,} held out."]
+        lines = [f"{self.path}: {self.rows:,} rows, {len(self.texts):,} different reviews, {marks}.",
+                 f"{language}, {self.encoding}. {first + second:,} for training (halves of {first:,} "
+                 f"and {second:,}), {kept_out:,} held out."]
         if self.skipped:
             lines.append("Left out: " + ", ".join(f"{count:,} {why}" for why, count in self.skipped) + ".")
         return "\n".join(lines)
@@ -153,116 +167,105 @@ class FileReviews:
         return found
 
     def _check_parts(self) -> None:
-        """Both halves need both labels; the hash gives that to any file with enough reviews of each."""
+        """Both halves need both labels; the hash sees to that when there are enough reviews of each."""
         if HELDOUT not in self.parts:
-            raise FileError(f"{self.path}: no review fell into the held-out split. Add more, or try another seed.",
-                            self.path)
-        if self.labels is not None and len(set(zip(self.parts, self.labels, strict=True)) - {
-                (HELDOUT, 0), (HELDOUT, 1)}) < 4:
+            raise refused(self.path, "has no review in the held-out split. Add more, or try another seed.")
+        if self.labels is None:
+            return
+        filled = {place for place in zip(self.parts, self.labels, strict=True) if place[0] != HELDOUT}
+        if len(filled) < 4:
             rare = min((0, 1), key=self.labels.count)
-            raise FileError(f"{self.path} has only {self.labels.count(rare)} {('negative', 'positive')[rare]} reviews "
-                            f"among {len(self.labels):,}; two independent judges each need some. Add more.", self.path)
+            raise refused(self.path, f"has only {self.labels.count(rare)} {_NAMES[rare]} reviews of "
+                                     f"{len(self.labels):,}; two judges need some each. Add more.")
 
 
-# Rows to pairs
-
-def _count(table: Table) -> int:
-    return len(table.rows) + len(table.malformed)
-
+# Rows to reviews
 
 def _check_columns(table: Table, text: str, label: str | None, path: str | Path) -> None:
-    """Both columns are there once each, or an error that names the nearest."""
+    """Both columns are there, once each, or an error that names the nearest."""
     if text == label:
-        raise FileError(f"{path}: --text and --label both name {text!r}; expected two columns.", path)
+        raise refused(path, f"cannot be read with --text and --label both {text!r}; name two columns.")
     for option, name in (("--text", text), ("--label", label)):
         if name is None or table.columns.count(name) == 1:
             continue
         if name in table.columns:
-            raise FileError(f"{path} has {table.columns.count(name)} columns named {name!r}; rename one.", path, 1)
+            raise refused(path, f"has {table.columns.count(name)} columns {name!r}; rename all but one.")
         folded = {column.casefold(): column for column in table.columns}
         near = difflib.get_close_matches(name.casefold(), folded, n=1)
-        shown = ", ".join(shorten(column) for column in table.columns[:12]) + ", …" * (len(table.columns) > 12)
-        hint = f"Did you mean {folded[near[0]]!r}? " if near else ""
-        raise FileError(f"{path} has no column {name!r}; it has {shown}. {hint}Name the right one with {option}, or "
-                        f"add a header line if there is none.", path, 1)
+        hint = f"Did you mean {shorten(folded[near[0]])}? " if near else ""
+        shown = ", ".join(map(shorten, table.columns[:12])) + ", …" * (len(table.columns) > 12)
+        raise refused(path, f"has no column {name!r}; it has {shown}. {hint}Name the right one with "
+                            f"{option}, or add a header line if there is none.")
 
 
-def _usable(table: Table, text: str, label: str | None, skipped: Counter, path: str | Path) -> list[tuple]:
-    """[(line, tidy text, label as a plain string)] of the rows that have both."""
-    found = []
+def _usable(table: Table, text: str, label: str | None, skipped: Counter[str],
+            path: str | Path) -> list[tuple[int, str, str]]:
+    """[(line, tidy text, label in its plain spelling)] of the rows that have both."""
+    found, malformed = [], list(table.malformed)
     for line, row in table.rows:
-        review = row.get(text)
-        if review is not None and not isinstance(review, str):
-            raise FileError(f"{path} line {line}: {text!r} is {shorten(review)}; expected a string.", path, line)
-        if len(review or "") > LONGEST_CELL:
-            skipped["malformed"] += 1
-            continue
-        review = tidy(review or "")
-        mark = "" if label is None else _plain(row.get(label))
-        if not review:
+        review, mark = row.get(text) or "", "" if label is None else _plain(row.get(label))
+        if not isinstance(review, str):
+            malformed.append((line, f"{text!r} is {shorten(review)}, not text"))
+        elif len(review) > LONGEST_CELL:
+            malformed.append((line, TOO_LONG))
+        elif not (review := tidy(review)):
             skipped["without text"] += 1
         elif label is not None and mark in MISSING:
             skipped["without a label"] += 1
         else:
             found.append((line, review, mark))
+    refuse_if_many(malformed, len(table.rows) + len(table.malformed), path)
+    skipped["malformed"] = len(malformed)
     return found
 
 
 def _plain(label: object) -> str:
-    """One spelling for 1, 1.0, "1", " 1 ", True is "true"."""
+    """One spelling for 1, 1.0 and " 1 ", or True and "TRUE"."""
     shown = "" if label is None else unicodedata.normalize("NFKC", tidy(str(label))).casefold()
-    return re.sub(r"(?<=\d)\.0+$", "", shown)
+    return shown.removesuffix(".0")
 
 
-def _judged(found: list[tuple], label: str | None, positive: object, skipped: Counter,
-            path: str | Path) -> list[tuple[str, int]]:
-    """[(text, 0 or 1)]; ratings in the middle are dropped."""
-    if label is None:
-        return [(review, 0) for _, review, _ in found]
+def _meaning(found: list[tuple[int, str, str]], label: str, positive: object,
+             path: str | Path) -> dict[str, int | None]:
+    """{label: 1, 0, or None for neither}, from the one family that holds every label seen."""
     seen = Counter(mark for _, _, mark in found)
-    meaning = _meaning(seen, label, positive, path)
-    skipped["rated 3, neither good nor bad"] += sum(seen[mark] for mark in seen if meaning[mark] is None)
-    pairs = [(review, meaning[mark]) for _, review, mark in found if meaning[mark] is not None]
-    if pairs and len({mark for _, mark in pairs}) < 2:
-        name = ("negative", "positive")[pairs[0][1]]
-        hint = " If one of the two values means good, name it with --positive." if len(seen) == 2 else ""
-        raise FileError(f"{path} column {label!r} holds {_values(seen)}: every review is {name}, and a judge needs "
-                        f"both kinds.{hint}", path)
-    return pairs
-
-
-def _meaning(seen: Counter, label: str, positive: object, path: str | Path) -> dict[str, int | None]:
-    """{label: 1, 0 or None} for the one family that holds all labels seen."""
-    if positive is not None:
+    holds = f"column {label!r} holds " + ", ".join(
+        f"{shorten(mark)} ({count:,} times)" for mark, count in seen.most_common(5))
+    holds += f" and {len(seen) - 5:,} more values" * (len(seen) > 5)
+    if positive is not None and seen:
         good = _plain(positive)
-        if len(seen) == 2 and good in seen:
-            return {mark: int(mark == good) for mark in seen}
-        raise FileError(f"{path} column {label!r} holds {_values(seen)}; --positive {positive} expects two labels, "
-                        f"{positive!r} one of them.", path)
-    for family in FAMILIES:
-        if seen.keys() <= family.keys():
-            return family
-    raise FileError(f"{path} column {label!r} holds {_values(seen)}; expected {KNOWN}. If there are two labels, name "
-                    f"the good one with --positive; if this is another column, name the right one with --label.", path)
+        if len(seen) != 2 or good not in seen:
+            raise refused(path, f"{holds}; --positive {positive} expects two values, {good!r} one of them.")
+        return {mark: int(mark == good) for mark in seen}
+    family = next((family for family in FAMILIES if seen.keys() <= family.keys()), None)
+    if family is None:
+        odd = next(line for line, _, mark in found if seen[mark] == min(seen.values()))
+        raise refused(path, f"{holds}; expected {KNOWN}. If there are two values, name the good one with "
+                            f"--positive; if this is the wrong column, name another with --label.", odd)
+    kinds = {family[mark] for mark in seen} - {None}
+    if len(kinds) == 1:
+        hint = "If one of them is the good one, name it with --positive" if len(seen) == 2 else "Add some"
+        raise refused(path, f"{holds}, so every review is {_NAMES[kinds.pop()]}; a judge needs both. {hint}.")
+    return family
 
 
-def _values(seen: Counter) -> str:
-    shown = [f"{shorten(mark)} ({count:,} times)" for mark, count in seen.most_common(5)]
-    return ", ".join(shown) + f" and {len(seen) - 5:,} more" * (len(seen) > 5)
-
-
-def _distinct(pairs: list[tuple[str, int]], skipped: Counter) -> dict[str, tuple[str, int]]:
-    """{key of the text: (text, label)}: the first of equal texts; none of those whose labels contradict."""
-    kept: dict[str, tuple[str, int]] = {}
-    torn: set[str] = set()
-    for review, mark in pairs:
-        key = _key(review)
-        if kept.setdefault(key, (review, mark))[1] != mark:
-            torn.add(key)
-    sizes = Counter(key for key in map(_key, (review for review, _ in pairs)) if key in torn)
-    skipped["with labels that contradict each other"] += sizes.total()
-    skipped["repeated"] += len(pairs) - sizes.total() - (len(kept) - len(torn))
-    return {key: pair for key, pair in kept.items() if key not in torn}
+def _distinct(found: list[tuple[int, str, str]], meaning: dict[str, int | None],
+              skipped: Counter[str]) -> dict[str, tuple[str, int]]:
+    """{key of the text: (text, label)}: the first of equal texts, none of those whose labels contradict."""
+    copies: dict[str, list[tuple[str, int]]] = {}
+    for _, review, mark in found:
+        if meaning[mark] is None:
+            skipped["rated 3, neither good nor bad"] += 1
+        else:
+            copies.setdefault(_key(review), []).append((review, meaning[mark]))
+    pairs = {}
+    for key, same in copies.items():
+        if len({label for _, label in same}) > 1:
+            skipped["copies whose labels contradict each other"] += len(same)
+        else:
+            skipped["repeated"] += len(same) - 1
+            pairs[key] = same[0]
+    return pairs
 
 
 def _key(review: str) -> str:
@@ -279,9 +282,8 @@ def _part(key: str, seed: int, heldout: float) -> int:
     return HELDOUT if share < heldout else digest[8] & 1
 
 
-def _listed(skipped: Counter) -> str:
-    shown = ", ".join(f"{count:,} {why}" for why, count in skipped.items() if count)
-    return f" ({shown})" if shown else ""
+def _left_out(reasons: tuple[tuple[str, int], ...]) -> str:
+    return f" ({', '.join(f'{count:,} {why}' for why, count in reasons)})" if reasons else ""
 
 
 def _draw(items: list[Item], n: int | None, seed: int) -> list[Item]:
@@ -292,7 +294,7 @@ def _draw(items: list[Item], n: int | None, seed: int) -> list[Item]:
 
 # Reviews to prompts
 
-def _language(texts: list[str]) -> str:
+def _language(texts: tuple[str, ...]) -> str:
     letters = [letter for letter in "".join(texts[:2000]) if letter.isalpha()]
     return "zh" if 2 * sum(map(_is_han, letters)) > len(letters) else "en"
 
@@ -310,42 +312,46 @@ def _cutter(lang: str, longest: int, texts: tuple[str, ...]) -> Callable[[str], 
     single = Counter("".join(heads))
     pairs = Counter(pair for head in heads for pair in pairwise(head))
 
-    def grip(left: str, right: str) -> float:       # how much oftener together than by chance: exp(PMI), unscaled
+    def grip(left: str, right: str) -> float:       # how much oftener together than by chance
         return pairs[left, right] / (single[left] * single[right])
     return partial(_cut_characters, shortest=shortest, longest=longest, grip=grip)
 
 
 def _cut_characters(review: str, shortest: int, longest: int, grip: Callable[[str, str], float]) -> str:
-    """Up to the first punctuation mark that comes at the right distance, else to where two neighbours hold together
+    """Up to the first punctuation mark at the right distance, else to where two neighbours hold together
     least, which is mostly between two words."""
     places = [at for at in range(shortest, longest + 1) if at < len(review) and _between_words(review, at)]
-    if not places or not review[0].isalnum():
+    if not places or not review[:2].isalpha():
         return ""
     marks = [at for at in places if not review[at].isalnum()]
-    opening = review[:marks[0] if marks else min(places, key=lambda at: grip(review[at - 1], review[at]))]
+    at = marks[0] if marks else min(places, key=lambda at: grip(review[at - 1], review[at]))
+    opening = review[:at]
     wordy = 2 * sum(map(_is_han, opening)) >= len(opening) and len(set(opening)) > len(opening) // 2
     return opening if wordy and _stands_alone(opening, review) else ""
 
 
 def _between_words(review: str, at: int) -> bool:
-    """Not inside a Latin word or a number ("3.5" too), not between a number and its unit, and no single character
-    stranded after a punctuation mark."""
-    before, after = review[at - 1], review[at]
+    """Not inside a Latin word or a number ("3.5", "e-mail"), nor between a number and its unit, nor one
+    character after a punctuation mark."""
+    before, after, next_after = review[at - 1], review[at], review[at + 1: at + 2]
     if not review[at - 2: at].isalnum():
         return False
-    inside = not _is_han(before) and (after.isalnum() or not _is_han(review[at + 1: at + 2] or "。"))
-    return not inside
+    if _is_han(before):
+        return True
+    if after.isalnum():
+        return _is_han(after) and not before.isdigit()
+    return _is_han(next_after) or not next_after.isalnum()
 
 
 def _cut_words(review: str, shortest: int, longest: int) -> str:
-    """Up to the first mark after a word at the right distance, else a number of words that varies with the review."""
+    """Up to the first punctuation mark at the right distance, else as many words as the length decides."""
     words = review.split(" ")
     places = range(shortest, min(longest, len(words) - 1) + 1)
     if not places or not review[0].isalnum():
         return ""
     marks = [at for at in places if not (words[at - 1][-1].isalnum() and words[at][0].isalnum())]
     at = marks[0] if marks else places[len(review) % len(places)]
-    opening = re.sub(r"\W+$", "", " ".join(words[:at]))
+    opening = " ".join(words[:at]).rstrip(" .,;:!?…-–—")
     wordy = 2 * sum(any(map(str.isalpha, word)) for word in words[:at]) > at
     return opening if wordy and _stands_alone(opening, review) else ""
 
@@ -353,5 +359,6 @@ def _cut_words(review: str, shortest: int, longest: int) -> str:
 def _stands_alone(opening: str, review: str) -> bool:
     """Enough of the review follows, and no bracket or quotation is left open."""
     follows = sum(map(str.isalnum, review[len(opening): len(opening) + 40]))
-    closed = all(opening.count(left) == opening.count(right) for left, right in ("()", "（）", "《》", "【】", "“”", "[]"))
+    pairs = ("()", "[]", "（）", "《》", "【】", "“”")
+    closed = all(opening.count(left) == opening.count(right) for left, right in pairs)
     return follows >= MORE_AFTER and closed and opening.count('"') % 2 == 0

@@ -1,8 +1,9 @@
 """From a file of unknown make to rows with line numbers: unpack, decode, split into rows.
 
-CSV, TSV and JSON lines (or one JSON array), plain or gzipped, in UTF-8, UTF-16 with a byte-order mark, or GB18030.
-Nothing is executed and nothing is written. A malformed row (wrong number of cells, not JSON, a cell longer than
-`LONGEST_CELL`) is skipped and counted while such rows are at most 1 in 100; beyond that the file is refused.
+CSV, TSV and JSON lines (or one JSON array), plain or gzipped, in UTF-8, UTF-16 with a byte-order mark, or
+GB18030. Nothing is executed and nothing is written. A malformed row (wrong number of cells, not JSON, a cell
+longer than `LONGEST_CELL`) is skipped and counted while such rows are at most 1 in 100; beyond that the file
+is refused.
 """
 
 from __future__ import annotations
@@ -23,8 +24,13 @@ LONGEST_CELL = 131_072          # characters; the csv module's own default
 MALFORMED_ALLOWED = 0.01        # share of the rows
 DAMAGE_ALLOWED = 0.05           # damaged places per sound non-ASCII character, to still call it UTF-8
 SAVE_AS = "Save it as CSV, TSV or JSON lines in UTF-8."
+TOO_LONG = f"a cell of more than {LONGEST_CELL:,} characters (a quote that never closes?)"
+STRAY_QUOTE = "a quote inside a quoted cell that is not doubled, or one that never closes"
 
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
+_SOUND = re.compile(r"[^\x00-\x7f\ufffd]+")
+_JUNK = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e"
+                   r"\u2060-\u206f\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\ufff9-\ufffd]")
 
 
 class FileError(ValueError):
@@ -37,6 +43,11 @@ class FileError(ValueError):
         super().__init__(message)
         self.path = path
         self.line = line
+
+
+def refused(path: str | Path, what: str, line: int | None = None) -> FileError:
+    """The error to raise about this file, "{path} is empty; ..." or "{path} line 7: ..."."""
+    return FileError(f"{path} {what}" if line is None else f"{path} line {line}: {what}", path, line)
 
 
 @dataclass(frozen=True)
@@ -52,27 +63,39 @@ class Table:
 def read_table(path: str | Path) -> Table:
     """Read the whole file. Raises FileError for anything that is not a table of at least one row."""
     raw, unpacked = _read_bytes(path)
-    text, encoding = decode(raw, path)
+    text, encoding = _decode(raw, path)
     if not text.strip():
-        raise FileError(f"{path} is empty; expected a header line and one review a line.", path)
-    lines = list(io.StringIO(text))
+        raise refused(path, "is empty; expected a header line and one review a line.")
     kind = _kind(path, unpacked, text)
     if kind == "array":
         columns, rows, malformed = _array_rows(text, path)
     elif kind == "jsonl":
-        columns, rows, malformed = _jsonl_rows(lines)
+        columns, rows, malformed = _jsonl_rows(list(io.StringIO(text)))
     else:
-        columns, rows, malformed = _delimited_rows(lines, kind)
-    _refuse_if_many(malformed, len(rows) + len(malformed), path)
+        columns, rows, malformed = _delimited_rows(list(io.StringIO(text)), kind)
+    refuse_if_many(malformed, len(rows) + len(malformed), path)
     if not rows:
-        raise FileError(f"{path} has a header and no rows; expected one review a line below it.", path)
+        raise refused(path, "has a header line and no rows; expected one review a line below it.")
     return Table(columns, rows, malformed, encoding)
 
 
+def refuse_if_many(malformed: list[tuple[int, str]], rows: int, path: str | Path) -> None:
+    """Raise FileError, about the first of them, when more than 1 row in 100 is malformed."""
+    if _many(malformed, rows):
+        line, wrong = malformed[0]
+        raise refused(path, f"{wrong}. {len(malformed):,} of the first {rows:,} rows are malformed; at most "
+                            f"1 in 100 is skipped. Mend it (in CSV, quote cells that hold a delimiter).", line)
+
+
+def _many(malformed: list, rows: int) -> bool:
+    return len(malformed) > MALFORMED_ALLOWED * rows
+
+
 def shorten(value: object, length: int = 24) -> str:
-    """A value on one line, quoted, for an error message."""
-    shown = repr(value) if not isinstance(value, str) or len(value) <= length else repr(value[:length] + "…")
-    return shown if len(shown) <= 2 * length else shown[: 2 * length] + "…"
+    """A value quoted on one line, cut after `length` characters, for an error message."""
+    text = value if isinstance(value, str) else str(value)
+    shown = text if len(text) <= length else text[:length] + "…"
+    return repr(shown) if isinstance(value, str) else shown
 
 
 # Bytes
@@ -80,63 +103,61 @@ def shorten(value: object, length: int = 24) -> str:
 def _read_bytes(path: str | Path) -> tuple[bytes, bool]:
     """(contents, whether they were gzipped); gzip is known by its magic bytes, not by the name."""
     place = Path(path).expanduser()
-    if not place.exists():
-        raise FileError(f"{path} does not exist; expected a CSV, TSV or JSON lines file. Check the name.", path)
-    if not place.is_file():
-        seen = "a folder" if place.is_dir() else "not an ordinary file"
-        raise FileError(f"{path} is {seen}; expected a file. Name one CSV, TSV or JSON lines file.", path)
     try:
+        if not place.is_file():
+            seen = "is not an ordinary file" if place.exists() else "does not exist"
+            seen = "is a folder" if place.is_dir() else seen
+            raise refused(path, f"{seen}; expected one CSV, TSV or JSON lines file. Check the name.")
         with open(place, "rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             raw = (gzip.GzipFile(fileobj=file) if zipped else file).read(LARGEST_FILE + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise FileError(f"{path} is a damaged gzip file ({error}). Fetch or pack it again.", path) from error
+        raise refused(path, f"is a damaged gzip file ({error}). Fetch or pack it again.") from error
     except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}.", path) from error
+        raise refused(path, f"cannot be read: {error.strerror or error}.") from error
     if len(raw) > LARGEST_FILE:
-        raise FileError(f"{path} holds more than {LARGEST_FILE >> 20} MB of text, the most that is read at once. "
-                        f"Keep its first lines, for example 100,000, in a file of their own.", path)
+        raise refused(path, f"holds more than {LARGEST_FILE >> 20} MB, the most that is read at once. "
+                            f"Keep its first lines, perhaps 100,000, in a file of their own.")
     return raw, zipped
 
 
-def decode(raw: bytes, path: str | Path) -> tuple[str, str]:
-    """(text with \\n line ends, name of the encoding). UTF-8 first, GB18030 when that fails."""
+def _decode(raw: bytes, path: str | Path) -> tuple[str, str]:
+    """(text whose lines end with \\n, name of the encoding)."""
     text, encoding = _decode_any(raw, path)
     nul = text.find("\0")
     if nul >= 0:
-        line = text.count("\n", 0, nul) + 1
-        raise FileError(f"{path} line {line}: a NUL character, so this is not a text file (a spreadsheet, an "
-                        f"archive, UTF-16 without its mark?). {SAVE_AS}", path, line)
+        raise refused(path, f"a NUL character, so this is not a text file (a spreadsheet, an archive, UTF-16 "
+                            f"without its mark?). {SAVE_AS}", text.count("\n", 0, nul) + 1)
     head = text[:100_000]
     if len(_CONTROL.findall(head)) > 0.01 * len(head):
-        raise FileError(f"{path} is full of control characters; expected text. {SAVE_AS}", path)
-    if "\r" in text:                                # old Macs ended lines with \r; elsewhere a lone \r is dirt
+        raise refused(path, f"is full of control characters; expected text. {SAVE_AS}")
+    if "\r" in text:                        # old Macs ended lines with \r; elsewhere a lone \r is dirt
         text = text.replace("\r\n", "\n")
         text = text.replace("\r", " " if "\n" in text else "\n")
     return text, encoding
 
 
 def _decode_any(raw: bytes, path: str | Path) -> tuple[str, str]:
-    try:
-        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    """UTF-16 if marked, else UTF-8, else GB18030. A UTF-8 file with few damaged places stays one: one
+    bad byte must not turn all of it into GB18030 gibberish."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
             return raw.decode("utf-16"), "UTF-16"
+        except UnicodeDecodeError as error:
+            raise refused(path, f"is UTF-16 damaged at byte {error.start:,}. {SAVE_AS}") from error
+    try:
         return raw.decode("utf-8-sig"), "UTF-8"
     except UnicodeDecodeError as error:
-        failed = error
-    line = raw.count(b"\n", 0, failed.start) + 1
-    if failed.encoding.startswith("utf-16"):
-        raise FileError(f"{path} starts as UTF-16 and is damaged at byte {failed.start}. {SAVE_AS}", path)
-    # One bad byte in a UTF-8 file must not turn the whole of it into GB18030 gibberish.
+        line = raw.count(b"\n", 0, error.start) + 1
     repaired = raw.decode("utf-8-sig", errors="replace")
     damaged = repaired.count("\ufffd")
-    sound = sum(map(len, re.findall(r"[^\x00-\x7f\ufffd]+", repaired)))
-    if damaged <= DAMAGE_ALLOWED * sound:
+    if damaged <= DAMAGE_ALLOWED * sum(map(len, _SOUND.findall(repaired))):
         return repaired, f"UTF-8 with {damaged:,} damaged place{'s' * (damaged != 1)}"
     try:
         return raw.decode("gb18030"), "GB18030 (it is not valid UTF-8)"
     except UnicodeDecodeError as error:
-        raise FileError(f"{path} line {line}: neither UTF-8 nor GB18030 text. {SAVE_AS}", path, line) from error
+        raise refused(path, f"neither UTF-8 nor GB18030 text. {SAVE_AS}", line) from error
 
 
 # Rows
@@ -158,13 +179,13 @@ def _kind(path: str | Path, unpacked: bool, text: str) -> str:
 
 
 def _delimited_rows(lines: list[str], delimiter: str) -> tuple:
-    """Rows of a CSV or TSV. Quotes count as quotes unless the file is better read with quotes as plain characters,
-    as in a TSV whose writer never quoted."""
-    quoted = _split_rows(lines, delimiter, csv.QUOTE_MINIMAL)
-    if not quoted[2]:
-        return quoted
-    plain = _split_rows(lines, delimiter, csv.QUOTE_NONE)
-    return min(quoted, plain, key=lambda reading: len(reading[2]))
+    """Rows of a CSV or TSV. Quotes are quotes; only in a file that we should have to refuse for it, and that is
+    sound when they are plain characters, as in a TSV whose writer never quoted, are they taken as those."""
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+        columns, rows, malformed = _split_rows(lines, delimiter, quoting)
+        if not _many(malformed, len(rows) + len(malformed)):
+            return columns, rows, malformed
+    return _split_rows(lines, delimiter, csv.QUOTE_MINIMAL)
 
 
 def _split_rows(lines: list[str], delimiter: str, quoting: int) -> tuple:
@@ -172,7 +193,7 @@ def _split_rows(lines: list[str], delimiter: str, quoting: int) -> tuple:
     for line, cells, wrong in _records(lines, delimiter, quoting):
         if not cells and not wrong:
             continue                                            # a blank line
-        if not columns:
+        if not columns and not wrong:
             columns = tuple(tidy(cell) for cell in cells) or ("",)
             continue
         while len(cells) > len(columns) and not cells[-1].strip():
@@ -180,12 +201,12 @@ def _split_rows(lines: list[str], delimiter: str, quoting: int) -> tuple:
         if not wrong and len(cells) != len(columns):
             wrong = f"{len(cells)} cells where the header has {len(columns)}"
         elif any(len(cell) > LONGEST_CELL for cell in cells):
-            wrong = f"a cell of more than {LONGEST_CELL:,} characters (a quote that never closes?)"
+            wrong = TOO_LONG
         elif delimiter == "\t" and any("\t" in cell and "\n" in cell for cell in cells):
-            wrong = "a quote that never closes"
+            wrong = STRAY_QUOTE
         if wrong:
             malformed.append((line, wrong))
-            if _many(malformed, len(lines)):
+            if not columns or _many(malformed, len(lines)):
                 break
         else:
             rows.append((line, dict(zip(columns, cells, strict=True))))
@@ -193,7 +214,7 @@ def _split_rows(lines: list[str], delimiter: str, quoting: int) -> tuple:
 
 
 def _records(lines: list[str], delimiter: str, quoting: int) -> Iterator[tuple[int, list[str], str]]:
-    """(line, cells, what is wrong). After an error reading goes on at the next line, so that one stray quote costs
+    """(line, cells, what is wrong). After an error, reading goes on at the next line: one stray quote costs
     one row and not the rest of the file."""
     start = 0
     while start < len(lines):
@@ -206,9 +227,7 @@ def _records(lines: list[str], delimiter: str, quoting: int) -> Iterator[tuple[i
                 line = start + reader.line_num
             return
         except csv.Error as error:
-            long = "field limit" in str(error)
-            yield line + 1, [], (f"a cell of more than {LONGEST_CELL:,} characters (a quote that never closes?)"
-                                 if long else "a quote inside a quoted cell that is not doubled, or never closes")
+            yield line + 1, [], TOO_LONG if "field limit" in str(error) else STRAY_QUOTE
             start = line + 1
 
 
@@ -231,7 +250,7 @@ def _jsonl_rows(lines: list[str]) -> tuple:
 def _json_object(source: str) -> tuple[dict, str]:
     try:
         row = json.loads(source)
-    except (ValueError, RecursionError):                       # ValueError also covers numbers of absurd length
+    except (ValueError, RecursionError):        # ValueError is also raised for numbers of absurd length
         return {}, f"not JSON: {shorten(source.strip())}"
     return (row, "") if isinstance(row, dict) else ({}, f"JSON, but not an object: {shorten(row)}")
 
@@ -249,7 +268,7 @@ def _array_rows(text: str, path: str | Path) -> tuple:
         try:
             row, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            raise FileError(f"{path} line {line}: the JSON array breaks off here. {SAVE_AS}", path, line) from error
+            raise refused(path, f"the JSON array is broken here. {SAVE_AS}", line) from error
         if isinstance(row, dict):
             columns.update(dict.fromkeys(row))
             rows.append((line, row))
@@ -263,26 +282,10 @@ def _skip(text: str, at: int, characters: str) -> int:
     return at
 
 
-# Blemishes
-
-_JUNK = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-                   "\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\ufff9-\ufffd]")
-
+# Cells
 
 def tidy(text: str) -> str:
-    """The text without control, zero-width, private-use and replacement characters; any white space is one space.
+    """The text without control, zero-width, private-use and replacement characters; white space is one space.
 
     Entities such as `&amp;` stay: we cannot know whether the writer meant them."""
     return " ".join(_JUNK.sub("", text).split())
-
-
-def _many(malformed: list, rows: int) -> bool:
-    return len(malformed) > MALFORMED_ALLOWED * rows
-
-
-def _refuse_if_many(malformed: list[tuple[int, str]], rows: int, path: str | Path) -> None:
-    if not _many(malformed, rows):
-        return
-    line, wrong = malformed[0]
-    raise FileError(f"{path} line {line}: {wrong}. {len(malformed):,} of the first {rows:,} rows are malformed; at "
-                    f"most 1 in 100 is skipped. Quote cells that hold the delimiter, or mend the file.", path, line)

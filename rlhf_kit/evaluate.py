@@ -1,0 +1,114 @@
+"""What changed and what it cost: scores, KL, diversity and win rate on held-out prompts, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rlhf_kit.formulas.kl_penalty import sequence_kl
+from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.rewards import Reward, score
+from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
+
+Z95 = 1.959964                      # two-sided 95 % of a normal
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int                          # observations
+
+    @property
+    def standard_error(self) -> float:
+        """Half the interval's width over 1.96."""
+        return (self.high - self.low) / 2 / Z95
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One policy on one set of prompts."""
+
+    prompts: tuple[str, ...]
+    responses: tuple[str, ...]
+    each: Mapping[str, tuple[float, ...]]     # reward name -> one number a response
+    scores: Mapping[str, Estimate]            # reward name -> its mean
+    kl: float                                 # nats per response from the reference, k1 on these responses
+    eos_rate: float                           # share of responses that ended by themselves
+    length: float                             # tokens per response
+    distinct: float                           # share of responses that occur once or are the first of their kind
+    distinct_2: float                         # distinct pairs of neighbouring tokens over all pairs
+
+
+def evaluate(policy: Policy, reference: Policy, prompts: Sequence[str], rewards: Mapping[str, Reward],
+             sampling: Sampling | None = None, seed: int = 0) -> Evaluation:
+    """Sample one response to each prompt and measure everything on it.
+
+    Args:
+        reference: where the KL is measured from; the policy before training.
+        rewards: named scores; none of them is optimised here.
+    """
+    rollout = sample_rollout(policy, prompts, sampling, seed)
+    with torch.no_grad():
+        ref_logprob = response_logprob(reference, rollout)
+    each = {name: score(reward, rollout) for name, reward in rewards.items()}
+    return Evaluation(prompts=tuple(rollout.prompts), responses=tuple(rollout.responses),
+                      each={name: tuple(x.tolist()) for name, x in each.items()},
+                      scores={name: mean(x) for name, x in each.items()},
+                      kl=sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
+                      eos_rate=rollout.ended.float().mean().item(), length=rollout.length.float().mean().item(),
+                      distinct=distinct(rollout.responses), distinct_2=distinct_pairs(rollout))
+
+
+def mean(x: Tensor | Sequence[float]) -> Estimate:
+    """Mean with the normal interval, mean ± 1.96·s/√n; needs two numbers at least."""
+    x = torch.as_tensor(x, dtype=torch.float64)
+    if x.numel() < 2:
+        raise ValueError(f"{x.numel()} number(s) have no interval; give at least 2.")
+    error = Z95 * (x.std() / math.sqrt(x.numel())).item()
+    return Estimate(x.mean().item(), x.mean().item() - error, x.mean().item() + error, x.numel())
+
+
+def share(successes: float, n: int) -> Estimate:
+    """A proportion with Wilson's interval, which stays inside [0, 1] and is right for few observations.
+
+        (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)
+
+    Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    """
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"{successes} of {n} is no share; expected 0 <= successes <= n and n >= 1.")
+    p, z2 = successes / n, Z95**2
+    centre, half = p + z2 / (2 * n), Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return Estimate(p, (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n), n)
+
+
+def win_rate(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
+    """How often ours scores higher on the same prompt; a tie counts half. Wilson's interval."""
+    if len(ours) != len(theirs):
+        raise ValueError(f"{len(ours)} scores against {len(theirs)}; win rate compares prompt by prompt.")
+    wins = sum(1.0 if a > b else 0.5 if a == b else 0.0 for a, b in zip(ours, theirs, strict=True))
+    return share(wins, len(ours))
+
+
+def distinct(responses: Sequence[str]) -> float:
+    """Different responses over all responses; 1/n when the policy says one thing only."""
+    return len(set(responses)) / len(responses)
+
+
+def distinct_pairs(rollout: Rollout) -> float:
+    """Distinct-2: different pairs of neighbouring tokens over all pairs (Li et al. 2016, arXiv:1510.03055)."""
+    rows = [ids[keep].tolist() for ids, keep in zip(rollout.response_ids, rollout.mask, strict=True)]
+    pairs = [pair for row in rows for pair in zip(row, row[1:], strict=False)]
+    return len(set(pairs)) / max(len(pairs), 1)

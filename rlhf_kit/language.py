@@ -1,0 +1,32 @@
+"""The reader's language: which one it is, and the sentences of the interface in it."""
+
+from __future__ import annotations
+
+import locale
+import os
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+Lang = Literal["en", "zh"]
+LANGS: tuple[Lang, ...] = ("en", "zh")
+
+
+def system_language() -> Lang:
+    """Chinese if the system speaks it, else English; looks where POSIX programs look, then asks the platform."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG"):
+        if value := os.environ.get(name, ""):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "zh" if (locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+def say(lang: Lang, key: str, **values: object) -> str:
+    """The sentence of that key, with its `{fields}` filled in; an unknown key is a bug and raises KeyError."""
+    return sentences(lang)[key].format(**values) if values else sentences(lang)[key]
+
+
+@cache
+def sentences(lang: Lang) -> dict[str, str]:
+    """Every sentence of one language."""
+    return tomllib.loads((files("rlhf_kit") / "data" / "messages.toml").read_text(encoding="utf-8"))[lang]

@@ -1,0 +1,138 @@
+"""The one door for models: a folder or a hub id comes in, checked, and without running anybody's code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from rlhf_kit.models.heads import Policy
+
+VALUE_HEAD = "value_head.safetensors"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+
+class ModelUnavailable(OSError):
+    """A model cannot be loaded; the message says what was looked for, where, and what to do."""
+
+
+def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dtype = torch.float32,
+                device: str | torch.device = "cpu") -> Policy:
+    """A language model with its tokenizer, from a folder or a hub id, as a `Policy`.
+
+    A value head that was saved beside it comes along; else a fresh one, or none with `value_head=False`.
+    Raises: ModelUnavailable.
+    """
+    lm, tokenizer = _load(AutoModelForCausalLM, source, dtype)
+    policy = Policy(lm.to(device), tokenizer, value_head=value_head)
+    head = Path(source) / VALUE_HEAD
+    if value_head and head.is_file():
+        policy.value_head.load_state_dict(load_file(head))
+    return policy.to(device).eval()
+
+
+def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
+                    device: str | torch.device = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A text classifier with its tokenizer, from a folder or a hub id. Raises: ModelUnavailable."""
+    model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype)
+    return model.to(device).requires_grad_(False).eval(), tokenizer
+
+
+def save_policy(policy: Policy, folder: Path) -> None:
+    """Language model, tokenizer and value head into `folder`, safetensors only."""
+    save_model(policy.lm, policy.tokenizer, folder)
+    if policy.value_head is not None:
+        save_file({name: t.contiguous() for name, t in policy.value_head.state_dict().items()}, folder / VALUE_HEAD)
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Any transformers model with its tokenizer into `folder`, safetensors only."""
+    with _quiet():
+        model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    local = Path(source).expanduser()
+    if local.exists():
+        _check_folder(local)
+        source = local
+    elif isinstance(source, Path) or str(source).startswith((".", "/", "~")):
+        raise ModelUnavailable(f"{source} does not exist; give a folder with config.json and model.safetensors, "
+                               f"or a name on the Hugging Face hub.")
+    try:
+        with _quiet():
+            model = _from_pretrained(kind, source, dtype)
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except ModelUnavailable:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelUnavailable(_why(source, local, error)) from error
+    tokenizer.padding_side = "left"
+    return model.eval(), tokenizer
+
+
+def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreTrainedModel:
+    """Safetensors; a hub model that has nothing but pickles is read as plain tensors, and that is said."""
+    options = {"dtype": dtype, "trust_remote_code": False}
+    try:
+        return kind.from_pretrained(source, use_safetensors=True, **options)
+    except OSError as error:
+        if isinstance(source, Path) or "safetensors" not in str(error):
+            raise
+    model = kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options)
+    print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only), nothing in it was run.")
+    return model
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ModelUnavailable(f"{folder} is a file; expected a folder with config.json and model.safetensors.")
+    if not (folder / "config.json").is_file():
+        raise ModelUnavailable(f"{folder} is not a model: it has no config.json. Expected a folder made by "
+                               f"save_pretrained, with config.json and model.safetensors.")
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelUnavailable(f"{folder / 'config.json'} is not JSON ({error}); copy the model again.") from error
+    if any(folder.glob("*.safetensors")):
+        return
+    if pickles := sorted(f.name for pattern in PICKLES for f in folder.glob(pattern)):
+        raise ModelUnavailable(f"{folder} has its weights in a pickle ({pickles[0]}), which can run code when it is "
+                               f"opened. Convert it where you trust it: model.save_pretrained(folder) writes "
+                               f"model.safetensors.")
+    raise ModelUnavailable(f"{folder} has no weights; expected model.safetensors beside config.json.")
+
+
+def _why(source: str | Path, local: Path, error: Exception) -> str:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(source, Path):
+        return f"{local} cannot be loaded: {first}"
+    return (f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it "
+            f"({first[:160]}). Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.")
+
+
+class _quiet:
+    """No progress bars and no chatter from transformers while it loads or saves; what it was before comes back."""
+
+    def __enter__(self) -> None:
+        self.level, self.bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+
+    def __exit__(self, *error: object) -> None:
+        transformers_logging.set_verbosity(self.level)
+        if self.bars:
+            transformers_logging.enable_progress_bar()
+
+

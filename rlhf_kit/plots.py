@@ -1,0 +1,90 @@
+"""Pictures: learning curves of a run, drawn without a screen; the only door to matplotlib."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rlhf_kit.formulas.records import Step
+
+INK, QUIET = "#1f2933", "#9aa5b1"
+COLOURS = {"score": "#d9480f", "gold": "#2b8a3e", "second_judge": "#1864ab", "kl": "#5f3dc4", "entropy": "#0b7285",
+           "response_length": "#495057", "eos_rate": "#a61e4d"}
+NAMES = {"score": "judge's score", "gold": "gold (the truth)", "second_judge": "second judge", "kl": "KL from reference",
+         "entropy": "entropy", "response_length": "response length", "eos_rate": "share that ends"}
+UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per token",
+         "response_length": "tokens", "eos_rate": "share"}
+
+
+def curves(history: Sequence[Step], names: Sequence[str], *, title: str = "", size: tuple[float, float] = (4.2, 2.7),
+           before: Mapping[str, float] | None = None) -> Figure:
+    """Metrics of a run against its steps in one panel, each with its own colour; dotted = where it began.
+
+    Args:
+        names: keys of `Step.metrics`; those that never occur are left out.
+        before: values before training, drawn as a dotted line.
+    """
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    axes = figure.subplots()
+    for name in names:
+        points = [(s.number + 1, s.metrics[name]) for s in history
+                  if name in s.metrics and math.isfinite(s.metrics[name])]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=COLOURS.get(name, INK), label=NAMES.get(name, name), lw=1.8)
+        if before and name in before:
+            axes.axhline(before[name], color=COLOURS.get(name, INK), ls=":", lw=1)
+    _finish(axes, title, names)
+    return figure
+
+
+def reward_against_kl(history: Sequence[Step], names: Sequence[str] = ("score", "gold"), *,
+                      size: tuple[float, float] = (4.2, 2.7)) -> Figure:
+    """What a nat of drift bought: scores against KL, one dot a step, later steps darker."""
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    axes = figure.subplots()
+    for name in names:
+        points = [(s.metrics["kl"], s.metrics[name]) for s in history
+                  if name in s.metrics and math.isfinite(s.metrics[name])]
+        for i, (x, y) in enumerate(points):
+            axes.plot(x, y, "o", ms=3.5, color=COLOURS.get(name, INK), alpha=0.25 + 0.75 * i / len(points), mew=0,
+                      label=NAMES.get(name, name) if i == len(points) - 1 else None)
+    axes.set_xlabel("KL from the reference (nats per response)", color=INK, fontsize=8)
+    _style(axes)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def svg(figure: Figure) -> str:
+    """The picture as SVG text to be put into a page: no fonts or files from elsewhere, the same for the same data."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "rlhf-kit"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg"):]
+
+
+def _finish(axes: Axes, title: str, names: Sequence[str]) -> None:
+    axes.set_xlabel("PPO step", color=INK, fontsize=8)
+    axes.set_ylabel(UNITS.get(names[0], ""), color=INK, fontsize=8)
+    if title:
+        axes.set_title(title, fontsize=9, color=INK, loc="left")
+    if {"score", "gold", "second_judge", "eos_rate"} & set(names):
+        axes.set_ylim(-0.02, 1.02)
+    elif names[0] != "kl":
+        axes.set_ylim(bottom=0)
+    if len(axes.lines) > 1 and len(names) > 1:
+        axes.legend(frameon=False, fontsize=8, loc="lower right")
+    _style(axes)
+
+
+def _style(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(QUIET)
+    axes.tick_params(colors=INK, labelsize=8)
+    axes.grid(color=QUIET, alpha=0.25, lw=0.6)

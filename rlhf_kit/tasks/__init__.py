@@ -1,0 +1,1 @@
+"""Tasks: small worlds of text with a known true quality."""

@@ -1,0 +1,161 @@
+"""A name becomes a model: tiny ones are trained here on first use and kept, others come from a folder or the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.methods import classifier, sft
+from rlhf_kit.models import loading, text, tiny
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.loading import ModelUnavailable
+from rlhf_kit.storage import is_complete, new_folder
+from rlhf_kit.tasks.reviews import Reviews
+
+RECIPES = 1                             # raise it when a tiny model's recipe or its task changes
+
+
+class Task(Protocol):
+    """What the two recipes ask of a task; `tasks.reviews` and `tasks.files` have it."""
+
+    def corpus(self, n: int, seed: int = 0, split: str = "train") -> list[str]: ...
+    def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel:
+    """How to make a small language model that writes like a corpus."""
+
+    texts: int = 6000               # whole texts to learn from
+    vocabulary: int = 700           # tokens at most
+    layers: int = 3
+    width: int = 96
+    context: int = 96               # tokens
+    sft: sft.Config = sft.Config(steps=300, batch_size=32, learning_rate=4e-3, max_length=96)
+    seed: int = 0
+
+    def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
+        """Train one on `task` and leave it in `folder`; yields the training steps."""
+        corpus = task.corpus(self.texts, seed=self.seed)
+        tokenizer = text.train_tokenizer(corpus, self.vocabulary)
+        lm = tiny.language_model(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
+        policy = Policy(lm, tokenizer, value_head=False)
+        yield from sft.steps(policy, corpus, self.sft, checkpoint=checkpoint)
+        with new_folder(folder, {"made_by": "rlhf_kit.zoo.LanguageModel"}) as unfinished:
+            loading.save_policy(policy, unfinished)
+
+    def load(self, folder: Path) -> Policy:
+        """The model that `steps` left in `folder`."""
+        return loading.load_policy(folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """How to make a small classifier that says how likely a text is positive."""
+
+    texts: int = 6000               # labelled texts
+    vocabulary: int = 700
+    layers: int = 2
+    width: int = 64
+    classifier: classifier.Config = classifier.Config(steps=250, batch_size=32, learning_rate=1e-3)
+    dropout: float = 0.0
+    seed: int = 0
+
+    def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
+        """Train one on `task` and leave it in `folder`; yields the training steps."""
+        examples = task.labelled(self.texts, seed=self.seed)
+        tokenizer = text.train_tokenizer((review for review, _ in examples), self.vocabulary)
+        model = tiny.classifier(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout, seed=self.seed,
+                                context=self.classifier.max_length)
+        yield from classifier.steps(model, tokenizer, examples, self.classifier, checkpoint=checkpoint)
+        with new_folder(folder, {"made_by": "rlhf_kit.zoo.Judge"}) as unfinished:
+            loading.save_model(model, tokenizer, unfinished)
+
+    def load(self, folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """The model that `steps` left in `folder`."""
+        return loading.load_classifier(folder)
+
+
+TINY: dict[str, tuple[LanguageModel | Judge, str]] = {          # name -> (recipe, language of its reviews)
+    "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
+    "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
+}
+
+
+def load_policy(name: str | Path, **options) -> Policy:
+    """A policy by name: a tiny one ("tiny-lm-en"), a folder, or a hub id; `options` go to `loading.load_policy`.
+
+    Raises: ModelUnavailable, with the names that work offline.
+    """
+    if name in TINY:
+        _expect(name, LanguageModel)
+        return loading.load_policy(cached(name), **options)
+    return _with_names(loading.load_policy, name, options)
+
+
+def load_classifier(name: str | Path, **options) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A classifier by name: a tiny one ("tiny-judge-en"), a folder, or a hub id."""
+    if name in TINY:
+        _expect(name, Judge)
+        return loading.load_classifier(cached(name), **options)
+    return _with_names(loading.load_classifier, name, options)
+
+
+def cached(name: str) -> Path:
+    """The folder of a tiny model, trained now if it is not there yet."""
+    for _ in build(name):
+        pass
+    return place(name)
+
+
+def build(name: str) -> Iterator[Step]:
+    """Train a tiny model unless it is cached; yields its training steps, or nothing.
+
+    Two processes that ask at the same time train it once: the second waits and then finds it.
+    """
+    recipe, lang = TINY[name]
+    folder = place(name)
+    if is_complete(folder):
+        return
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not is_complete(folder):
+            unfinished = folder.with_name(f"{folder.name}.training")
+            yield from recipe.steps(Reviews(lang), folder, checkpoint=unfinished)
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def place(name: str) -> Path:
+    """Where the tiny model of that name is kept; another recipe has another place, so nothing stale is found."""
+    recipe, lang = TINY[name]
+    key = hashlib.sha256(f"{RECIPES} {lang} {recipe!r}".encode()).hexdigest()[:10]
+    return cache_folder() / f"{name}-{key}"
+
+
+def cache_folder() -> Path:
+    """`RLHF_KIT_CACHE`, or the platform's folder for such things."""
+    chosen = os.environ.get("RLHF_KIT_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("rlhf-kit")
+
+
+def _expect(name: str, kind: type) -> None:
+    if not isinstance(TINY[name][0], kind):
+        fitting = ", ".join(sorted(n for n, (recipe, _) in TINY.items() if isinstance(recipe, kind)))
+        raise ModelUnavailable(f"{name!r} is not a {kind.__name__}; the tiny ones are {fitting}.")
+
+
+def _with_names(load, name: str | Path, options: dict):
+    try:
+        return load(name, **options)
+    except ModelUnavailable as error:
+        raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(TINY))}.") from error
