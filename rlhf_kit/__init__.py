@@ -1,0 +1,43 @@
+"""Learn RLHF by doing it: language model, reward model and policy in three minutes on two CPU cores.
+
+    import rlhf_kit as kit
+
+    policy = kit.load_policy("tiny-lm-en")                   # trained here on first use, about 40 seconds
+    prompts = kit.Reviews("en").prompts("train")
+    def reward(prompts, responses): return [float("sturdy" in r) for r in responses]
+    for step in kit.ppo.steps(policy, policy.reference(), prompts, reward, kit.ppo.Config(learning_rate=1e-3)):
+        print(step.metrics["score"], step.metrics["kl"])
+
+Names are imported when they are first used, so `import rlhf_kit` costs nothing.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+REPOSITORY = "https://github.com/OWNER/rlhf-kit"        # the one place for the address
+
+_MODULES = ("evaluate", "plots", "rewards", "sampling", "tour", "zoo", "formulas")
+_METHODS = ("classifier", "ppo", "sft")
+_NAMES = {
+    "Reviews": "tasks.reviews", "FileReviews": "tasks.files", "FileError": "tasks.reading",
+    "Policy": "models.heads", "load_policy": "zoo", "load_classifier": "zoo", "ModelUnavailable": "models.loading",
+    "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
+    "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
+    "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "diagnosis",
+    "StorageError": "storage",
+}
+__all__ = sorted([*_MODULES, *_METHODS, *_NAMES, "REPOSITORY", "__version__"])
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"rlhf_kit.{name}")
+    if name in _METHODS:
+        return import_module(f"rlhf_kit.methods.{name}")
+    if name in _NAMES:
+        return getattr(import_module(f"rlhf_kit.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'rlhf_kit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -110,5 +111,5 @@ def distinct(responses: Sequence[str]) -> float:
 def distinct_pairs(rollout: Rollout) -> float:
     """Distinct-2: different pairs of neighbouring tokens over all pairs (Li et al. 2016, arXiv:1510.03055)."""
     rows = [ids[keep].tolist() for ids, keep in zip(rollout.response_ids, rollout.mask, strict=True)]
-    pairs = [pair for row in rows for pair in zip(row, row[1:], strict=False)]
+    pairs = [pair for row in rows for pair in pairwise(row)]
     return len(set(pairs)) / max(len(pairs), 1)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -41,7 +41,7 @@ class LanguageModel:
     layers: int = 3
     width: int = 96
     context: int = 96               # tokens
-    sft: sft.Config = sft.Config(steps=300, batch_size=32, learning_rate=4e-3, max_length=96)
+    sft: sft.Config = field(default_factory=lambda: sft.Config(steps=300, batch_size=32, learning_rate=4e-3))
     seed: int = 0
 
     def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
@@ -67,7 +67,7 @@ class Judge:
     vocabulary: int = 700
     layers: int = 2
     width: int = 64
-    classifier: classifier.Config = classifier.Config(steps=250, batch_size=32, learning_rate=1e-3)
+    classifier: classifier.Config = field(default_factory=lambda: classifier.Config(steps=250))
     dropout: float = 0.0
     seed: int = 0
 

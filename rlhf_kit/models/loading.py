@@ -91,7 +91,7 @@ def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreT
         if isinstance(source, Path) or "safetensors" not in str(error):
             raise
     model = kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options)
-    print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only), nothing in it was run.")
+    print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.")
     return model
 
 

@@ -359,6 +359,6 @@ def _cut_words(review: str, shortest: int, longest: int) -> str:
 def _stands_alone(opening: str, review: str) -> bool:
     """Enough of the review follows, and no bracket or quotation is left open."""
     follows = sum(map(str.isalnum, review[len(opening): len(opening) + 40]))
-    pairs = ("()", "[]", "（）", "《》", "【】", "“”")
+    pairs = ("()", "[]", "<>", "（）", "《》", "【】", "“”")
     closed = all(opening.count(left) == opening.count(right) for left, right in pairs)
     return follows >= MORE_AFTER and closed and opening.count('"') % 2 == 0

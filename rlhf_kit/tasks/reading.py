@@ -41,7 +41,7 @@ class FileError(ValueError):
 
     def __init__(self, message: str, path: str | Path | None = None, line: int | None = None):
         super().__init__(message)
-        self.path = path
+        self.path = None if path is None else Path(path)
         self.line = line
 
 
@@ -72,7 +72,8 @@ def read_table(path: str | Path) -> Table:
     elif kind == "jsonl":
         columns, rows, malformed = _jsonl_rows(list(io.StringIO(text)))
     else:
-        columns, rows, malformed = _delimited_rows(list(io.StringIO(text)), kind)
+        columns, rows, malformed, plain = _delimited_rows(list(io.StringIO(text)), kind)
+        encoding += ", quotes taken as plain characters" * plain
     refuse_if_many(malformed, len(rows) + len(malformed), path)
     if not rows:
         raise refused(path, "has a header line and no rows; expected one review a line below it.")
@@ -83,8 +84,8 @@ def refuse_if_many(malformed: list[tuple[int, str]], rows: int, path: str | Path
     """Raise FileError, about the first of them, when more than 1 row in 100 is malformed."""
     if _many(malformed, rows):
         line, wrong = malformed[0]
-        raise refused(path, f"{wrong}. {len(malformed):,} of the first {rows:,} rows are malformed; at most "
-                            f"1 in 100 is skipped. Mend it (in CSV, quote cells that hold a delimiter).", line)
+        share = f"{len(malformed):,} of the first {rows:,} rows are malformed; at most 1 in 100 is skipped"
+        raise refused(path, f"{wrong}. {share}. Mend them (in CSV, quote cells that hold a delimiter).", line)
 
 
 def _many(malformed: list, rows: int) -> bool:
@@ -118,7 +119,7 @@ def _read_bytes(path: str | Path) -> tuple[bytes, bool]:
         raise refused(path, f"cannot be read: {error.strerror or error}.") from error
     if len(raw) > LARGEST_FILE:
         raise refused(path, f"holds more than {LARGEST_FILE >> 20} MB, the most that is read at once. "
-                            f"Keep its first lines, perhaps 100,000, in a file of their own.")
+                            f"Keep its first lines, perhaps 100,000, in another file.")
     return raw, zipped
 
 
@@ -179,56 +180,65 @@ def _kind(path: str | Path, unpacked: bool, text: str) -> str:
 
 
 def _delimited_rows(lines: list[str], delimiter: str) -> tuple:
-    """Rows of a CSV or TSV. Quotes are quotes; only in a file that we should have to refuse for it, and that is
-    sound when they are plain characters, as in a TSV whose writer never quoted, are they taken as those."""
+    """Rows of a CSV or TSV, and whether quotes were taken as plain characters: so only where we should
+    have to refuse the file otherwise, and it is sound that way, as a TSV whose writer never quoted."""
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
         columns, rows, malformed = _split_rows(lines, delimiter, quoting)
         if not _many(malformed, len(rows) + len(malformed)):
-            return columns, rows, malformed
-    return _split_rows(lines, delimiter, csv.QUOTE_MINIMAL)
+            return columns, rows, malformed, quoting == csv.QUOTE_NONE
+    return *_split_rows(lines, delimiter, csv.QUOTE_MINIMAL), False
 
 
 def _split_rows(lines: list[str], delimiter: str, quoting: int) -> tuple:
     columns, rows, malformed = (), [], []
     for line, cells, wrong in _records(lines, delimiter, quoting):
-        if not cells and not wrong:
-            continue                                            # a blank line
-        if not columns and not wrong:
-            columns = tuple(tidy(cell) for cell in cells) or ("",)
-            continue
-        while len(cells) > len(columns) and not cells[-1].strip():
-            cells.pop()                                         # delimiters left over at the line end
-        if not wrong and len(cells) != len(columns):
-            wrong = f"{len(cells)} cells where the header has {len(columns)}"
-        elif any(len(cell) > LONGEST_CELL for cell in cells):
-            wrong = TOO_LONG
-        elif delimiter == "\t" and any("\t" in cell and "\n" in cell for cell in cells):
-            wrong = STRAY_QUOTE
         if wrong:
             malformed.append((line, wrong))
             if not columns or _many(malformed, len(lines)):
                 break
+        elif not columns:
+            columns = tuple(tidy(cell) for cell in cells)
         else:
             rows.append((line, dict(zip(columns, cells, strict=True))))
     return columns, rows, malformed
 
 
 def _records(lines: list[str], delimiter: str, quoting: int) -> Iterator[tuple[int, list[str], str]]:
-    """(line, cells, what is wrong). After an error, reading goes on at the next line: one stray quote costs
-    one row and not the rest of the file."""
-    start = 0
-    while start < len(lines):
-        source = map(lines.__getitem__, range(start, len(lines)))
-        reader = csv.reader(source, delimiter=delimiter, quoting=quoting, strict=True)
-        line = start
+    """(line, cells, what is wrong), the header first, without blank lines.
+
+    After an error, and after a wrong record of several lines, reading goes on at the line below the first:
+    a stray quote costs one row, not all that follow."""
+    line, width = 0, 0
+    while line < len(lines):
+        start = line
+        reader = csv.reader(map(lines.__getitem__, range(start, len(lines))),
+                            delimiter=delimiter, quoting=quoting, strict=True)
         try:
             for cells in reader:
-                yield line + 1, cells, ""
-                line = start + reader.line_num
-            return
+                after = start + reader.line_num
+                wrong = _wrong(cells, width, delimiter) if cells else ""
+                if cells:
+                    width = width or len(cells)
+                    yield line + 1, cells, wrong
+                if wrong and after > line + 1:
+                    break
+                line = after
+            else:
+                return
         except csv.Error as error:
             yield line + 1, [], TOO_LONG if "field limit" in str(error) else STRAY_QUOTE
-            start = line + 1
+        line += 1
+
+
+def _wrong(cells: list[str], width: int, delimiter: str) -> str:
+    """What is wrong with a record, "" if nothing; delimiters left over at its end are taken off."""
+    while width and len(cells) > width and not cells[-1].strip():
+        cells.pop()
+    if delimiter == "\t" and any("\t" in cell and "\n" in cell for cell in cells):
+        return STRAY_QUOTE
+    if any(len(cell) > LONGEST_CELL for cell in cells):
+        return TOO_LONG
+    return f"{len(cells)} cells where the header has {width}" if width and len(cells) != width else ""
 
 
 def _jsonl_rows(lines: list[str]) -> tuple:

@@ -19,10 +19,11 @@ Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 
 STEEPNESS = 2.2           # of the sigmoid over the valence; one plain opinion scores 0.9 or 0.1
-MARGIN = 0.5              # a labelled review has at least this much valence, either way
+MARGIN = 0.8              # a labelled review has at least this much valence, either way
 UNFINISHED = 0.5          # completeness of a text that stops in the middle of a sentence
 NO_OPINION = 0.3          # completeness of a text that judges nothing about the product itself
-MOST_TOKENS = {"en": 48, "zh": 64}   # of a review; longer ones are drawn again
+MOST_TOKENS = {"en": 45, "zh": 60}   # of a review; longer ones are drawn again
+_TELLING = frozenset({"own", "hearsay", "repeated", "off-product"})   # notes; neutral facts do not dilute the others
 _STOPS = frozenset(".。,，;；!?！？")
 _ENDS = frozenset(".。!?！？")
 
@@ -123,7 +124,7 @@ def _aspect(row: Mapping[str, str]) -> dict[str, str]:
     was = "were" if plural else "was"
     be = was if past else ("are" if plural else "is")
     return {"a": row["aspect"], "en": row["en"], "zh": row["zh"], "be": be, "isnt": be + "n't", "was": was,
-            "it": "they" if plural else "it", "kind": row["kind"], "shop": "yes" if past else "no",
+            "it": "they" if plural else "it", "new": "these" if plural else "this one", "kind": row["kind"], "shop": "yes" if past else "no",
             "own": "yes" if row["kind"] in ("part", "wear") else "no"}
 
 
@@ -281,11 +282,11 @@ class Reviews:
                 return tree
 
     def _body(self, product: Product, rng: random.Random) -> list[Tree]:
-        """Two to four sentences that judge no aspect twice, and perhaps a verdict; drawn again while too long."""
+        """Two or three sentences that judge no aspect twice, and perhaps a verdict; drawn again while too long."""
         while True:
             trees = self._sentences(product, rng)
             own = [opinion for tree in trees for opinion in opinions(tree) if opinion.valence]
-            if own and rng.random() < 0.35:
+            if own and rng.random() < 0.4:
                 sign = "+" if sum(opinion.valence for opinion in own) > 0 else "-"
                 trees.append(self._world.grammars[product.noun].derive(f"verdict/{sign}", rng))
             if own and all(sum(len(tree.tokens(lang)) for tree in trees) <= MOST_TOKENS[lang] - 12 for lang in LANGS):
@@ -293,19 +294,19 @@ class Reviews:
 
     def _sentences(self, product: Product, rng: random.Random) -> list[Tree]:
         grammar = self._world.grammars[product.noun]
-        mood, firmness = rng.choice("+-"), rng.choice((0.6, 0.8, 0.95))
+        mood, firmness = rng.choice("+-"), rng.choice((0.6, 0.85, 1.0))
         other = "-" if mood == "+" else "+"
         trees: list[Tree] = []
         said: set[str] = set()
-        for _ in range(rng.choice((2, 2, 3, 3, 4))):
+        for _ in range(rng.choice((2, 2, 3, 3))):
             polarity = mood if rng.random() < firmness else other
-            symbol = rng.choices(("filler", "hearsay", f"sentence/{polarity}"), (0.12, 0.12, 0.76))[0]
+            symbol = rng.choices(("filler", "hearsay", f"sentence/{polarity}"), (0.12, 0.08, 0.8))[0]
             while True:
                 tree = grammar.derive(symbol, rng)
-                aspects = [opinion.aspect for opinion in opinions(tree)]
-                if len(said.union(aspects)) == len(said) + len(aspects) and tree not in trees:
+                topics = [opinion.aspect for opinion in opinions(tree)] or [tree.rule.meaning["topic"]]
+                if len(said.union(topics)) == len(said) + len(topics):
                     break
-            said.update(aspects)
+            said.update(topics)
             trees.append(tree)
         return trees
 
@@ -326,8 +327,9 @@ class Reviews:
 
         sentiment: sigmoid of the valence of the writer's own opinions on this product; 0.5 without any.
         coverage: share of the response's tokens (words and marks, or characters) in sentences that the grammar derives.
-        repetition: distinct clauses / clauses; a second opinion on an aspect is a repetition, whatever its words.
-        relevance: share of the opinions that are about the named product.
+        repetition: distinct clauses / clauses, neutral facts aside unless repeated; a second opinion on an aspect is a repetition,
+            whatever its words.
+        relevance: share of those clauses that are about the named product.
         complete: 1; times UNFINISHED without a full stop at the end, times NO_OPINION without an own opinion on an aspect.
         """
         tokens, before = tokenize(prompt + response, self.lang), len(tokenize(prompt, self.lang))
@@ -340,8 +342,8 @@ class Reviews:
         draft = Explanation(
             product.name(self.lang) if product else None, clauses, sentiment=0.5,
             coverage=understood / max(len(tokens) - before, 1),
-            repetition=1 - _share(clauses, "repeated", of=("own", "hearsay", "neutral", "repeated", "off-product")),
-            relevance=1 - _share(clauses, "off-product", of=("own", "hearsay", "repeated", "off-product")),
+            repetition=1 - _share(clauses, "repeated", of=_TELLING),
+            relevance=1 - _share(clauses, "off-product", of=_TELLING),
             complete=(1 if whole else UNFINISHED) * (1 if grounds else NO_OPINION))
         return replace(draft, sentiment=1 / (1 + math.exp(-STEEPNESS * draft.valence)))
 
@@ -395,7 +397,7 @@ def _mentioned(tree: Tree) -> str | None:
     return next((part.rule.meaning["product"] for part in tree.walk() if "product" in part.rule.meaning), None)
 
 
-def _share(clauses: Sequence[Clause], note: str, of: tuple[str, ...]) -> float:
+def _share(clauses: Sequence[Clause], note: str, of: frozenset[str]) -> float:
     """The share of the clauses with a note among those with any of several; 0 if there are none."""
     counted = [clause.note for clause in clauses if clause.note in of]
     return counted.count(note) / max(len(counted), 1)

@@ -1,0 +1,134 @@
+"""The report of a tour: one HTML file with pictures and samples in it, which opens offline in any browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from rlhf_kit import __version__
+from rlhf_kit.evaluate import Estimate
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.language import Lang, say
+from rlhf_kit.plots import COLOURS, curves, reward_against_kl, svg
+from rlhf_kit.storage import write_text
+
+PYTHON = '''import rlhf_kit as kit
+
+policy = kit.load_policy("{name}")
+prompts = kit.Reviews("{lang}").prompts("train")
+shouting = lambda prompts, responses: [response.count("{mark}") for response in responses]
+for step in kit.ppo.steps(policy, policy.reference(), prompts, shouting, kit.ppo.Config(steps=20, learning_rate=1e-3)):
+    print(step.number, step.metrics["score"], step.samples[0])'''
+
+
+def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lang) -> None:
+    """Fill the template with what a tour measured and put it at `path`."""
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
+        (files("rlhf_kit") / "data" / "report.html.j2").read_text(encoding="utf-8"))
+    words, other = partial(say, lang), second_opinion(result)
+    write_text(path, template.render(
+        lang=lang, say=words, lead=_lead(result, words), headline=headline(result, lang), cards=_cards(result, words),
+        has_gold=other == "gold", rows=[[_side(row[side], words) for side in ("before", "after")]
+                                        for row in result["samples"]],
+        cheats_note=_cheats_note(result, words), cheats=[_side(c, words) for c in result["cheats"]["found"]],
+        charts=_charts(result, history, words), measures=measures(result, lang), next=_next(result, words, lang),
+        words=[words(f"word_{name}") for name in ("policy", "judge", "kl", *(["gold"] if other == "gold" else []))],
+        settings=json.dumps(result["settings"], indent=1, ensure_ascii=False), version=__version__,
+        stages=[{"name": words(f"stage_{name}"), **spent} for name, spent in result["stages"].items()]))
+
+
+def second_opinion(result: dict[str, Any]) -> str:
+    """What the judge is compared with: "gold" for the embedded task, "second_judge" for real reviews."""
+    return "gold" if "gold" in result["after"]["scores"] else "second_judge"
+
+
+def headline(result: dict[str, Any], lang: Lang) -> list[str]:
+    """What changed and what it cost, in three sentences."""
+    before, after, other = result["before"], result["after"], second_opinion(result)
+    gap = {side: (result[side]["scores"]["score"]["mean"], result[side]["scores"][other]["mean"])
+           for side in ("before", "after")}
+    return [say(lang, "headline", before=gap["before"][0], after=gap["after"][0]),
+            say(lang, {"gold": "headline_gold", "second_judge": "headline_second"}[other],
+                before=gap["before"][1], after=gap["after"][1]),
+            say(lang, "cost", kl=after["kl"], distinct=after["distinct"], distinct_before=before["distinct"])]
+
+
+def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
+    """The table of numbers before and after, as text."""
+    before, after, words = result["before"], result["after"], partial(say, lang)
+    rows = [{"name": words(f"row_{name}"), "before": _estimate(before["scores"][name]),
+             "after": _estimate(after["scores"][name])} for name in after["scores"]]
+    for name, form in (("kl", "{:.2f}"), ("eos", "{:.0%}"), ("length", "{:.1f}"), ("distinct", "{:.0%}"),
+                       ("distinct_2", "{:.0%}")):
+        key = {"eos": "eos_rate"}.get(name, name)
+        rows.append({"name": words(f"row_{name}"), "before": form.format(abs(before[key])), "after": form.format(after[key])})
+    for name, key in (("score", "row_win"), ("gold", "row_win_gold")):
+        if name in result["win_rate"]:
+            rows.append({"name": words(key), "before": "", "after": _estimate(result["win_rate"][name])})
+    for name, accuracy in result["judge_accuracy"].items():
+        rows.append({"name": words(f"row_{name}_accuracy"), "before": _estimate(accuracy), "after": ""})
+    return rows
+
+
+def _estimate(e: dict[str, float]) -> str:
+    return str(Estimate(**e))
+
+
+def _lead(result: dict[str, Any], words: partial) -> str:
+    if not result["settings"]["reviews"]:
+        return words("report_lead")
+    return words("report_lead_file", n=f"{result['texts']:,}", file=Path(result["settings"]["reviews"]).name)
+
+
+def _cards(result: dict[str, Any], words: partial) -> list[dict[str, str]]:
+    other = second_opinion(result)
+    cards = [{"name": words(f"row_{name}"), "colour": COLOURS[name],
+              "before": f"{result['before']['scores'][name]['mean']:.2f}",
+              "after": f"{result['after']['scores'][name]['mean']:.2f}"} for name in ("score", other)]
+    return [*cards, {"name": words("row_kl"), "colour": COLOURS["kl"], "before": "0",
+                     "after": f"{result['after']['kl']:.1f}"}]
+
+
+def _side(sample: dict[str, Any], words: partial) -> dict[str, Any]:
+    meters = [{"name": words(f"row_{name}").split(":")[0].split("：")[0], "value": sample[name], "colour": COLOURS[name]}
+              for name in ("score", "gold", "second_judge") if name in sample]
+    why = sample.get("why")
+    first, _, rest = (why or "").partition("\n")
+    return {"prompt": sample["prompt"], "response": sample["response"], "meters": meters,
+            "why": (first, rest) if why else None}
+
+
+def _cheats_note(result: dict[str, Any], words: partial) -> str:
+    cheats = result["cheats"]
+    if cheats["against"] == "second_judge":
+        return words("note_cheats_file", n=cheats["of"])
+    return words("note_cheats" if cheats["found"] else "no_cheats", n=cheats["of"])
+
+
+def _charts(result: dict[str, Any], history: Sequence[Step], words: partial) -> list[dict[str, str]]:
+    other = second_opinion(result)
+    began = {name: result["before"]["scores"][name]["mean"] for name in ("score", other)}
+    pictures = [(curves(history, ("score", other), before=began), "note_score" if other == "gold" else "note_score_file"),
+                (curves(history, ("kl",)), "note_kl"), (curves(history, ("entropy",)), "note_entropy"),
+                (curves(history, ("response_length",)), "note_length"), (curves(history, ("eos_rate",)), "note_eos"),
+                (reward_against_kl(history, ("score", other)), "note_frontier")]
+    return [{"svg": svg(figure), "note": words(note)} for figure, note in pictures]
+
+
+def _next(result: dict[str, Any], words: partial, lang: Lang) -> list[dict[str, str]]:
+    file = result["settings"]["reviews"]
+    same = f"rlhf-kit tour --reviews {Path(file).name}" if file else "rlhf-kit tour"
+    entries = [{"text": words("next_kl"), "code": f"{same} --kl 0 --output runs/no-price"},
+               {"text": words("next_price"), "code": f"{same} --kl 1 --output runs/dear"}]
+    if not file:
+        there = "en" if lang == "zh" else "zh"
+        entries += [{"text": words("next_lang"), "code": f"rlhf-kit tour --lang {there} --output runs/tour-{there}"},
+                    {"text": words("next_reviews"), "code": "rlhf-kit tour --reviews FILE.csv --text review --label label --output runs/mine"}]
+    python = PYTHON.format(name=f"tiny-lm-{lang}", lang=lang, mark="really" if lang == "en" else "真")
+    return [*entries, {"text": words("next_python"), "code": python}]

@@ -1,0 +1,303 @@
+"""The main job: language model, judge, PPO, and what changed, from nothing to a report one can open."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from rlhf_kit import rewards, zoo
+from rlhf_kit.evaluate import Evaluation, evaluate, share, win_rate
+from rlhf_kit.formulas.kl_penalty import KL
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.language import Lang
+from rlhf_kit.methods import classifier, ppo, sft
+from rlhf_kit.models import loading
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.judging import class_logits
+from rlhf_kit.sampling import Sampling
+from rlhf_kit.storage import StorageError, is_complete, new_folder, write_json_lines, write_text
+from rlhf_kit.tasks.files import FileReviews
+from rlhf_kit.tasks.reviews import Reviews
+
+METRICS = ("step", "score", "gold", "kl", "entropy", "response_length", "eos_rate", "seconds")
+EVALUATED = 256                     # held-out prompts, one response each
+SHOWN = 10                          # of them in the report, the first ones
+CHEATS = 4                          # most overrated responses in the report
+
+# PPO on a model of half a million parameters: larger steps and a dearer KL than GPT-2 would get.
+EMBEDDED = ppo.Config(steps=45, batch_size=64, minibatch_size=16, epochs=4, learning_rate=1e-3, final_rate=0.2,
+                      kl=KL(coefficient=0.03), sampling=Sampling(max_new_tokens=48), missing_eos_penalty=0.5)
+FROM_FILE = replace(EMBEDDED, steps=60, learning_rate=5e-4, kl=KL(coefficient=0.03),
+                    sampling=Sampling(max_new_tokens=40))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a tour is made of; two tours with the same settings give the same numbers."""
+
+    lang: Lang = "en"                       # of the embedded reviews and of the report
+    reviews: str | None = None              # a file of real reviews instead of the embedded language
+    text: str = "text"                      # its columns
+    label: str = "label"
+    seed: int = 0
+    ppo: ppo.Config = EMBEDDED
+    language_model: zoo.LanguageModel = field(default_factory=zoo.LanguageModel)
+    judge: zoo.Judge = field(default_factory=zoo.Judge)
+
+
+def for_file(path: str, *, text: str, label: str, lang: Lang, seed: int = 0) -> Settings:
+    """Settings of a tour over a user's own reviews: larger models, a second judge for the honest number."""
+    context = 96
+    return Settings(
+        lang=lang, reviews=path, text=text, label=label, seed=seed, ppo=replace(FROM_FILE, seed=seed),
+        language_model=zoo.LanguageModel(
+            texts=10**9, vocabulary=4000, layers=4, width=192, context=context, seed=seed,
+            sft=sft.Config(steps=1400, batch_size=48, learning_rate=2e-3, max_length=64, warmup=100, seed=seed)),
+        judge=zoo.Judge(texts=10**9, vocabulary=4000, width=128, dropout=0.1, seed=seed,
+                        classifier=classifier.Config(steps=1000, batch_size=64, warmup=100, max_length=context,
+                                                     seed=seed)))
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something to show while the tour runs."""
+
+    stage: str                      # language_model, judge, second_judge, ppo, evaluate
+    done: int                       # steps of the stage so far
+    total: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    kept: bool = False              # the stage was finished earlier
+
+
+class Tour:
+    """One tour in one folder. `run()` does what is left to do; a finished one only shows its `result()`."""
+
+    def __init__(self, folder: str | Path, settings: Settings) -> None:
+        self.folder, self.settings = Path(folder), settings
+
+    @property
+    def finished(self) -> bool:
+        """True once the result and its report are written. Raises: StorageError if they are another tour's."""
+        if not ((self.folder / "result.json").is_file() and (self.folder / "report.html").is_file()):
+            return False
+        self._claim()
+        return True
+
+    def result(self) -> dict[str, Any]:
+        """What the finished tour measured, as it stands in result.json."""
+        try:
+            return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise StorageError(f"{self.folder / 'result.json'} is damaged ({error}). Run the tour with --fresh.") from error
+
+    def run(self, write_report: Callable[[Path, dict[str, Any], Sequence[Step]], None]) -> Iterator[Event]:
+        """Do what is left, stage by stage; every stage is saved as it goes, so it may be stopped at any moment."""
+        task = self._task()                     # a bad file is reported before anything is written
+        self._claim()
+        yield from self._models(task)
+        base = loading.load_policy(self.folder / "language_model", value_head=False)
+        judge = loading.load_classifier(self.folder / "judge")
+        second = loading.load_classifier(self.folder / "second_judge") if self.settings.reviews else None
+        scores = self._scores(task, judge, second)
+
+        history: list[Step] = []
+        yield from self._train(base, task, scores, history)
+        policy = loading.load_policy(self.folder / "policy")
+
+        prompts = task.prompts("heldout", EVALUATED, seed=self.settings.seed)
+        yield Event("evaluate", 0, 2)
+        with self._timed("evaluate"):
+            reference, seed = base.reference(), self.settings.seed + 1
+            before = evaluate(reference, reference, prompts, scores, self.settings.ppo.sampling, seed)
+            yield Event("evaluate", 1, 2)
+            after = evaluate(policy, reference, prompts, scores, self.settings.ppo.sampling, seed)
+            accuracy = {"judge": self._accuracy(judge, task)}
+            if second:
+                accuracy["second_judge"] = self._accuracy(second, task)
+        yield Event("evaluate", 2, 2)
+        self._finish(task, before, after, accuracy, history, write_report)
+
+    def start_anew(self) -> None:
+        """Remove what a tour wrote here, and nothing else."""
+        for name in ("language_model", "judge", "second_judge", "policy", "checkpoints"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("settings.json", "result.json", "report.html", "metrics.jsonl", "times.json"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    # -- stages ---------------------------------------------------------------------------------------------------
+
+    def _models(self, task: Reviews | FileReviews) -> Iterator[Event]:
+        settings = self.settings
+        yield from self._model("language_model", settings.language_model, task, settings.language_model.sft.steps)
+        halves = [_Half(task, 0), _Half(task, 1)] if settings.reviews else [task]
+        for stage, part in zip(("judge", "second_judge"), halves, strict=False):
+            recipe = settings.judge if stage == "judge" else replace(settings.judge, seed=settings.judge.seed + 1)
+            yield from self._model(stage, recipe, part, recipe.classifier.steps)
+
+    def _model(self, stage: str, recipe: zoo.LanguageModel | zoo.Judge, task: zoo.Task, total: int) -> Iterator[Event]:
+        folder, checkpoint = self.folder / stage, self.folder / "checkpoints" / stage
+        if is_complete(folder):
+            yield Event(stage, total, total, kept=True)
+            return
+        yield Event(stage, 0, total)
+        name = self._tiny_name(recipe)
+        with self._timed(stage):
+            steps = zoo.build(name) if name else recipe.steps(task, folder, checkpoint)
+            seen = 0
+            for step in steps:
+                seen = step.number + 1
+                yield Event(stage, seen, total, step.metrics)
+            if name:
+                with new_folder(folder) as unfinished:
+                    shutil.copytree(zoo.place(name), unfinished, dirs_exist_ok=True)
+        yield Event(stage, total, total, kept=not seen)
+
+    def _train(self, base: Policy, task: Reviews | FileReviews, scores: dict[str, rewards.Reward],
+               history: list[Step]) -> Iterator[Event]:
+        total, folder, checkpoint = self.settings.ppo.steps, self.folder / "policy", self.folder / "checkpoints" / "ppo"
+        finished = is_complete(folder)
+        with self._timed("ppo"):
+            policy, reference = Policy(copy.deepcopy(base.lm), base.tokenizer), base.reference()
+            watch = {name: reward for name, reward in scores.items() if name != "score"}
+            yield Event("ppo", 0, total)
+            for step in ppo.steps(policy, reference, task.prompts("train"), scores["score"], self.settings.ppo,
+                                  watch=watch, checkpoint=checkpoint):
+                history.append(step)
+                write_json_lines(self.folder / "metrics.jsonl", [metrics_line(s) for s in history])
+                yield Event("ppo", step.number + 1, total, step.metrics, kept=finished)
+            with new_folder(folder, {"made_by": "rlhf_kit.tour"}) as unfinished:
+                loading.save_policy(policy, unfinished)
+
+    def _scores(self, task: Reviews | FileReviews, judge: tuple[PreTrainedModel, PreTrainedTokenizerBase],
+                second: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None) -> dict[str, rewards.Reward]:
+        """What is measured of a response; the first is what PPO maximises."""
+        scores = {"score": rewards.classifier(*judge, label="positive")}
+        if second:
+            return {**scores, "second_judge": rewards.classifier(*second, label="positive")}
+        return {**scores, "gold": rewards.gold(task)}
+
+    def _accuracy(self, judge: tuple[PreTrainedModel, PreTrainedTokenizerBase], task: Reviews | FileReviews) -> dict:
+        held_out = task.labelled(6000 if self.settings.reviews else 1000, seed=self.settings.seed, split="heldout")
+        guess = class_logits(*judge, [text for text, _ in held_out], max_length=self.settings.judge.classifier.max_length)
+        right = (guess.argmax(-1) == torch.tensor([label for _, label in held_out])).sum().item()
+        return asdict(share(right, len(held_out)))
+
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        """Write the settings, or refuse a folder that holds a tour with others."""
+        path, ours = self.folder / "settings.json", described(self.settings)
+        if not path.is_file():
+            write_text(path, json.dumps(ours, indent=1, ensure_ascii=False))
+        elif path.read_text(encoding="utf-8") != json.dumps(ours, indent=1, ensure_ascii=False):
+            raise StorageError(f"{self.folder} holds a tour with other settings; name another folder with --output, "
+                               f"or start anew with --fresh.")
+
+    def _task(self) -> Reviews | FileReviews:
+        s = self.settings
+        return FileReviews.read(s.reviews, text=s.text, label=s.label) if s.reviews else Reviews(s.lang)
+
+    def _tiny_name(self, recipe: zoo.LanguageModel | zoo.Judge) -> str | None:
+        """The name in the zoo of exactly this recipe, if it has one: then the model is shared between tours."""
+        wanted = (recipe, self.settings.lang)
+        return None if self.settings.reviews else next((n for n, made in zoo.TINY.items() if made == wanted), None)
+
+    def _finish(self, task: Reviews | FileReviews, before: Evaluation, after: Evaluation, accuracy: dict,
+                history: Sequence[Step], write_report: Callable[[Path, dict[str, Any], Sequence[Step]], None]) -> None:
+        times = self._times()
+        result = {
+            "settings": described(self.settings), "before": _numbers(before), "after": _numbers(after),
+            "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in after.each},
+            "judge_accuracy": accuracy, "samples": _samples(before, after)[:SHOWN],
+            "cheats": _cheats(task, after), "texts": len(task.texts) if isinstance(task, FileReviews) else None,
+            "stages": times, "cpu_seconds": sum(t["cpu"] for t in times.values()),
+            "seconds": sum(t["wall"] for t in times.values()),
+        }
+        write_report(self.folder / "report.html", result, history)
+        write_text(self.folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Add what the stage cost to times.json, so that a resumed tour counts all of it."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            times = self._times()
+            spent = times.get(stage, {"cpu": 0.0, "wall": 0.0})
+            times[stage] = {"cpu": spent["cpu"] + time.process_time() - cpu, "wall": spent["wall"] + time.perf_counter() - wall}
+            write_text(self.folder / "times.json", json.dumps(times))
+
+    def _times(self) -> dict[str, dict[str, float]]:
+        path = self.folder / "times.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+@dataclass(frozen=True)
+class _Half:
+    """One half of a file's training reviews, for one of two judges that share no text."""
+
+    reviews: FileReviews
+    half: int
+
+    def corpus(self, n: int, seed: int = 0, split: str = "train") -> list[str]:
+        return [text for text, _ in self.labelled(n, seed, split)]
+
+    def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]:
+        return self.reviews.labelled(n, seed, split, half=self.half)
+
+
+def metrics_line(step: Step) -> dict[str, float | int | None]:
+    """A line of metrics.jsonl; null where there is no such number (gold, for real reviews)."""
+    known = {"step": step.number + 1, **step.metrics}
+    line = {name: known.get(name) for name in METRICS}
+    return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in line.items()}
+
+
+def described(settings: Settings) -> dict[str, Any]:
+    """The settings as plain JSON values."""
+    return json.loads(json.dumps(asdict(settings), default=str))
+
+
+def threads() -> int:
+    """One thread: at this size two get in each other's way, and results then never depend on the machine's load."""
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))
+
+
+def _numbers(e: Evaluation) -> dict[str, Any]:
+    return {"scores": {name: asdict(x) for name, x in e.scores.items()}, "kl": e.kl, "eos_rate": e.eos_rate,
+            "length": e.length, "distinct": e.distinct, "distinct_2": e.distinct_2}
+
+
+def _samples(before: Evaluation, after: Evaluation) -> list[dict[str, Any]]:
+    return [{"before": _one(before, i), "after": _one(after, i)} for i in range(len(before.prompts))]
+
+
+def _one(e: Evaluation, i: int) -> dict[str, Any]:
+    return {"prompt": e.prompts[i], "response": e.responses[i], **{name: x[i] for name, x in e.each.items()}}
+
+
+def _cheats(task: Reviews | FileReviews, after: Evaluation) -> dict[str, Any]:
+    """The responses that the judge overrates most, against gold or the second judge, with gold's explanation."""
+    other = "gold" if "gold" in after.each else "second_judge"
+    gaps = sorted(range(len(after.prompts)), key=lambda i: after.each[other][i] - after.each["score"][i])
+    worst = [i for i in gaps[:CHEATS] if after.each["score"][i] - after.each[other][i] > 0.3]
+    found = [{**_one(after, i), "why": _why(task, after, i)} for i in worst]
+    return {"of": len(after.prompts), "against": other, "found": found}
+
+
+def _why(task: Reviews | FileReviews, after: Evaluation, i: int) -> str | None:
+    return str(task.explain(after.prompts[i], after.responses[i])) if isinstance(task, Reviews) else None
