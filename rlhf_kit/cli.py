@@ -53,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--output", metavar="DIR", default="runs/tour", help="where results go (default: %(default)s)")
     tour.add_argument("--kl", metavar="BETA", type=float, help="price of a nat of drift (default: 0.03)")
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 45; 60 for your own reviews)")
-    tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: %(default)s)")
+    tour.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say so")
+    tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")
     tour.add_argument("--fresh", action="store_true", help="throw away what is in the output folder and start anew")
     tour.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     tour.set_defaults(run=_tour)
@@ -98,7 +99,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     from rlhf_kit import tour
     if options.reviews:
         settings = tour.for_file(options.reviews, text=options.text, label=options.label, lang=options.lang,
-                                 seed=options.seed)
+                                 positive=options.positive, seed=options.seed)
     else:
         settings = tour.Settings(lang=options.lang, seed=options.seed, ppo=replace(tour.EMBEDDED, seed=options.seed))
     changed = settings.ppo
@@ -127,7 +128,8 @@ def _watch(tour: Tour, write_report, lang: str, console: Console) -> None:
 def _note(event, lang: str) -> str:
     if event.kept:
         return say(lang, "kept")
-    for key, needed in (("step_metrics", ("score", "kl")), ("accuracy_metrics", ("accuracy",)), ("loss_metrics", ("loss",))):
+    known = {"step_metrics": ("score", "kl"), "accuracy_metrics": ("accuracy",), "loss_metrics": ("loss",)}
+    for key, needed in known.items():
         if all(name in event.metrics for name in needed):
             return say(lang, key, **{name: event.metrics[name] for name in needed})
     return ""

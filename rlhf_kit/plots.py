@@ -15,8 +15,9 @@ from rlhf_kit.formulas.records import Step
 INK, QUIET = "#1f2933", "#9aa5b1"
 COLOURS = {"score": "#d9480f", "gold": "#2b8a3e", "second_judge": "#1864ab", "kl": "#5f3dc4", "entropy": "#0b7285",
            "response_length": "#495057", "eos_rate": "#a61e4d"}
-NAMES = {"score": "judge's score", "gold": "gold (the truth)", "second_judge": "second judge", "kl": "KL from reference",
-         "entropy": "entropy", "response_length": "response length", "eos_rate": "share that ends"}
+NAMES = {"score": "judge's score", "gold": "gold (the truth)", "second_judge": "second judge",
+         "kl": "KL from reference", "entropy": "entropy", "response_length": "response length",
+         "eos_rate": "share that ends"}
 UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per token",
          "response_length": "tokens", "eos_rate": "share"}
 

@@ -67,7 +67,8 @@ def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
     for name, form in (("kl", "{:.2f}"), ("eos", "{:.0%}"), ("length", "{:.1f}"), ("distinct", "{:.0%}"),
                        ("distinct_2", "{:.0%}")):
         key = {"eos": "eos_rate"}.get(name, name)
-        rows.append({"name": words(f"row_{name}"), "before": form.format(abs(before[key])), "after": form.format(after[key])})
+        rows.append({"name": words(f"row_{name}"), "before": form.format(abs(before[key])),
+                     "after": form.format(after[key])})
     for name, key in (("score", "row_win"), ("gold", "row_win_gold")):
         if name in result["win_rate"]:
             rows.append({"name": words(key), "before": "", "after": _estimate(result["win_rate"][name])})
@@ -96,7 +97,7 @@ def _cards(result: dict[str, Any], words: partial) -> list[dict[str, str]]:
 
 
 def _side(sample: dict[str, Any], words: partial) -> dict[str, Any]:
-    meters = [{"name": words(f"row_{name}").split(":")[0].split("：")[0], "value": sample[name], "colour": COLOURS[name]}
+    meters = [{"name": words(f"meter_{name}"), "value": sample[name], "colour": COLOURS[name]}
               for name in ("score", "gold", "second_judge") if name in sample]
     why = sample.get("why")
     first, _, rest = (why or "").partition("\n")
@@ -114,7 +115,8 @@ def _cheats_note(result: dict[str, Any], words: partial) -> str:
 def _charts(result: dict[str, Any], history: Sequence[Step], words: partial) -> list[dict[str, str]]:
     other = second_opinion(result)
     began = {name: result["before"]["scores"][name]["mean"] for name in ("score", other)}
-    pictures = [(curves(history, ("score", other), before=began), "note_score" if other == "gold" else "note_score_file"),
+    note = "note_score" if other == "gold" else "note_score_file"
+    pictures = [(curves(history, ("score", other), before=began), note),
                 (curves(history, ("kl",)), "note_kl"), (curves(history, ("entropy",)), "note_entropy"),
                 (curves(history, ("response_length",)), "note_length"), (curves(history, ("eos_rate",)), "note_eos"),
                 (reward_against_kl(history, ("score", other)), "note_frontier")]
@@ -129,6 +131,7 @@ def _next(result: dict[str, Any], words: partial, lang: Lang) -> list[dict[str, 
     if not file:
         there = "en" if lang == "zh" else "zh"
         entries += [{"text": words("next_lang"), "code": f"rlhf-kit tour --lang {there} --output runs/tour-{there}"},
-                    {"text": words("next_reviews"), "code": "rlhf-kit tour --reviews FILE.csv --text review --label label --output runs/mine"}]
+                    {"text": words("next_reviews"), "code": "rlhf-kit tour --reviews FILE.csv --text review "
+                                                            "--label label --output runs/mine"}]
     python = PYTHON.format(name=f"tiny-lm-{lang}", lang=lang, mark="really" if lang == "en" else "真")
     return [*entries, {"text": words("next_python"), "code": python}]

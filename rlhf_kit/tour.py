@@ -51,17 +51,19 @@ class Settings:
     reviews: str | None = None              # a file of real reviews instead of the embedded language
     text: str = "text"                      # its columns
     label: str = "label"
+    positive: str | None = None             # the label of a good review, where its name does not say so
     seed: int = 0
     ppo: ppo.Config = EMBEDDED
     language_model: zoo.LanguageModel = field(default_factory=zoo.LanguageModel)
     judge: zoo.Judge = field(default_factory=zoo.Judge)
 
 
-def for_file(path: str, *, text: str, label: str, lang: Lang, seed: int = 0) -> Settings:
+def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | None = None,
+             seed: int = 0) -> Settings:
     """Settings of a tour over a user's own reviews: larger models, a second judge for the honest number."""
     context = 96
     return Settings(
-        lang=lang, reviews=path, text=text, label=label, seed=seed, ppo=replace(FROM_FILE, seed=seed),
+        lang=lang, reviews=path, text=text, label=label, positive=positive, seed=seed, ppo=replace(FROM_FILE, seed=seed),
         language_model=zoo.LanguageModel(
             texts=10**9, vocabulary=4000, layers=4, width=192, context=context, seed=seed,
             sft=sft.Config(steps=1400, batch_size=48, learning_rate=2e-3, max_length=64, warmup=100, seed=seed)),
@@ -100,7 +102,8 @@ class Tour:
         try:
             return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
         except ValueError as error:
-            raise StorageError(f"{self.folder / 'result.json'} is damaged ({error}). Run the tour with --fresh.") from error
+            raise StorageError(f"{self.folder / 'result.json'} is damaged ({error}). "
+                               f"Start anew with --fresh.") from error
 
     def run(self, write_report: Callable[[Path, dict[str, Any], Sequence[Step]], None]) -> Iterator[Event]:
         """Do what is left, stage by stage; every stage is saved as it goes, so it may be stopped at any moment."""
@@ -190,7 +193,8 @@ class Tour:
 
     def _accuracy(self, judge: tuple[PreTrainedModel, PreTrainedTokenizerBase], task: Reviews | FileReviews) -> dict:
         held_out = task.labelled(6000 if self.settings.reviews else 1000, seed=self.settings.seed, split="heldout")
-        guess = class_logits(*judge, [text for text, _ in held_out], max_length=self.settings.judge.classifier.max_length)
+        limit = self.settings.judge.classifier.max_length
+        guess = class_logits(*judge, [text for text, _ in held_out], max_length=limit)
         right = (guess.argmax(-1) == torch.tensor([label for _, label in held_out])).sum().item()
         return asdict(share(right, len(held_out)))
 
@@ -207,7 +211,9 @@ class Tour:
 
     def _task(self) -> Reviews | FileReviews:
         s = self.settings
-        return FileReviews.read(s.reviews, text=s.text, label=s.label) if s.reviews else Reviews(s.lang)
+        if not s.reviews:
+            return Reviews(s.lang)
+        return FileReviews.read(s.reviews, text=s.text, label=s.label, positive=s.positive)
 
     def _tiny_name(self, recipe: zoo.LanguageModel | zoo.Judge) -> str | None:
         """The name in the zoo of exactly this recipe, if it has one: then the model is shared between tours."""
@@ -238,7 +244,8 @@ class Tour:
         finally:
             times = self._times()
             spent = times.get(stage, {"cpu": 0.0, "wall": 0.0})
-            times[stage] = {"cpu": spent["cpu"] + time.process_time() - cpu, "wall": spent["wall"] + time.perf_counter() - wall}
+            times[stage] = {"cpu": spent["cpu"] + time.process_time() - cpu,
+                            "wall": spent["wall"] + time.perf_counter() - wall}
             write_text(self.folder / "times.json", json.dumps(times))
 
     def _times(self) -> dict[str, dict[str, float]]:

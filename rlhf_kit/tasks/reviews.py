@@ -23,6 +23,7 @@ MARGIN = 0.8              # a labelled review has at least this much valence, ei
 UNFINISHED = 0.5          # completeness of a text that stops in the middle of a sentence
 NO_OPINION = 0.3          # completeness of a text that judges nothing about the product itself
 MOST_TOKENS = {"en": 45, "zh": 60}   # of a review; longer ones are drawn again
+CHILD = "children's"      # such a product is bought for nobody's father
 _TELLING = frozenset({"own", "hearsay", "repeated", "off-product"})   # notes; neutral facts do not dilute the others
 _STOPS = frozenset(".。,，;；!?！？")
 _ENDS = frozenset(".。!?！？")
@@ -159,7 +160,7 @@ def _words(products: Sequence[Product], nouns: Sequence[Mapping[str, str]]) -> I
     for product in products:
         noun = row_of[product.noun]
         article = "an" if noun["article"] == "a" and product.en[0] in "aeiou" else noun["article"]
-        meaning = f"product={product.zh}"
+        meaning = f"product={product.zh} age={'child' if product.en.startswith(CHILD) else 'any'}"
         yield from make_rules(f"product/{product.noun}", product.en, product.zh, 1.0, meaning)
         yield from make_rules(f"one/{product.noun}", f"{article} {product.en}", noun["measure"] + product.zh, 1.0, meaning)
 
@@ -259,7 +260,7 @@ class Reviews:
     def _ranking(self, product: Product, k: int, noise: float, rng: random.Random) -> Ranking:
         opening = self._opening(product, rng)
         prompt = opening.text(self.lang)
-        responses = [self._text([opening, *self._body(product, rng)])[len(prompt):] for _ in range(k)]
+        responses = [self._text([opening, *self._body(product, _marks(opening, "topic"), rng)])[len(prompt):] for _ in range(k)]
         gold = [self.gold(prompt, response) for response in responses]
         # Adding Gumbel noise and sorting draws from Plackett-Luce.
         key = [g - noise * math.log(-math.log(rng.random() or 0.5)) if noise else g for g in gold]
@@ -272,19 +273,26 @@ class Reviews:
         rng, products = random.Random(f"reviews {seed}"), self._products(split)
         while n is None or n > 0:
             product = rng.choice(products)
-            yield [self._opening(product, rng), *self._body(product, rng)]
+            yield self._review(product, rng)
             n = None if n is None else n - 1
 
     def _opening(self, product: Product, rng: random.Random) -> Tree:
         while True:   # a noun has about four products, so this takes about four draws
             tree = self._world.grammars[product.noun].derive(f"opening/{product.noun}", rng)
-            if _mentioned(tree) == product.zh:
+            if _mentioned(tree) == product.zh and not {"child", "adult"} <= _marks(tree, "age"):
                 return tree
 
-    def _body(self, product: Product, rng: random.Random) -> list[Tree]:
-        """Two or three sentences that judge no aspect twice, and perhaps a verdict; drawn again while too long."""
+    def _review(self, product: Product, rng: random.Random) -> list[Tree]:
+        opening = self._opening(product, rng)
+        return [opening, *self._body(product, _marks(opening, "topic"), rng)]
+
+    def _body(self, product: Product, taken: set[str], rng: random.Random) -> list[Tree]:
+        """Two or three sentences that take up no topic twice, nor one already taken, and perhaps a verdict.
+
+        Drawn again while too long in either language, so that both tell the same reviews.
+        """
         while True:
-            trees = self._sentences(product, rng)
+            trees = self._sentences(product, taken, rng)
             own = [opinion for tree in trees for opinion in opinions(tree) if opinion.valence]
             if own and rng.random() < 0.4:
                 sign = "+" if sum(opinion.valence for opinion in own) > 0 else "-"
@@ -292,18 +300,18 @@ class Reviews:
             if own and all(sum(len(tree.tokens(lang)) for tree in trees) <= MOST_TOKENS[lang] - 12 for lang in LANGS):
                 return trees
 
-    def _sentences(self, product: Product, rng: random.Random) -> list[Tree]:
+    def _sentences(self, product: Product, taken: set[str], rng: random.Random) -> list[Tree]:
         grammar = self._world.grammars[product.noun]
         mood, firmness = rng.choice("+-"), rng.choice((0.6, 0.85, 1.0))
         other = "-" if mood == "+" else "+"
         trees: list[Tree] = []
-        said: set[str] = set()
+        said = set(taken)
         for _ in range(rng.choice((2, 2, 3, 3))):
             polarity = mood if rng.random() < firmness else other
             symbol = rng.choices(("filler", "hearsay", f"sentence/{polarity}"), (0.12, 0.08, 0.8))[0]
             while True:
                 tree = grammar.derive(symbol, rng)
-                topics = [opinion.aspect for opinion in opinions(tree)] or [tree.rule.meaning["topic"]]
+                topics = [opinion.aspect for opinion in opinions(tree)] + sorted(_marks(tree, "topic"))
                 if len(said.union(topics)) == len(said) + len(topics):
                     break
             said.update(topics)
@@ -394,7 +402,12 @@ class Reviews:
 
 def _mentioned(tree: Tree) -> str | None:
     """The Chinese name of the product in a derivation, or None."""
-    return next((part.rule.meaning["product"] for part in tree.walk() if "product" in part.rule.meaning), None)
+    return next(iter(_marks(tree, "product")), None)
+
+
+def _marks(tree: Tree, key: str) -> set[str]:
+    """What the rules of a derivation say under `key`."""
+    return {part.rule.meaning[key] for part in tree.walk() if key in part.rule.meaning}
 
 
 def _share(clauses: Sequence[Clause], note: str, of: frozenset[str]) -> float:

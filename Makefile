@@ -1,0 +1,50 @@
+# Two commands do everything: `make run` and `make test`. Each makes .venv first if it is missing or out of date.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
+ARGS   ?=
+
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: run test test-slow lint bench lab clean
+
+run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
+	@$(BIN)/rlhf-kit tour $(ARGS)
+
+test: $(VENV)/dev.done                   ## every test that is not marked slow, under five minutes
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
+	$(BIN)/python -m pytest -m slow --durations=10 $(ARGS)
+
+lint: $(VENV)/dev.done
+	$(BIN)/ruff check .
+
+bench: $(VENV)/dev.done                  ## the numbers of the README
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+lab: $(VENV)/lab.done                    ## JupyterLab with the kit in it
+	$(BIN)/jupyter lab $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+
+# torch goes first and by its exact version: asked for by a range, pip may take a build with gigabytes of CUDA.
+$(VENV)/run.done: pyproject.toml constraints.txt
+	@echo "Making $(VENV) (once; a few minutes, most of it torch) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 run")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) $(shell grep '^torch==' constraints.txt)
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev.done: $(VENV)/run.done
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/lab.done: $(VENV)/run.done
+	@$(PIP) --editable '.[lab]'
+	@touch $@
