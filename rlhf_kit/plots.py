@@ -79,7 +79,7 @@ def _finish(axes: Axes, title: str, names: Sequence[str]) -> None:
         axes.set_ylim(-0.02, 1.02)
     elif names[0] != "kl":
         axes.set_ylim(bottom=0)
-    if len(axes.lines) > 1 and len(names) > 1:
+    if len(names) > 1 and axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8, loc="lower right")
     _style(axes)
 

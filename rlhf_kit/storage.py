@@ -48,12 +48,12 @@ def new_folder(path: Path | str, manifest: dict | None = None) -> Iterator[Path]
         try:
             temporary.chmod(0o755)
             yield temporary
-            sizes = {str(f.relative_to(temporary)): f.stat().st_size
-                     for f in sorted(temporary.rglob("*")) if f.is_file()}
+            files = [f for f in sorted(temporary.rglob("*")) if f.is_file()]
+            for file in files:
+                file.chmod(0o644)                                # safetensors makes files that only their owner reads
+            sizes = {str(f.relative_to(temporary)): f.stat().st_size for f in files}
             write_text(temporary / MANIFEST, json.dumps({**(manifest or {}), "files": sizes}, indent=1))
-            if path.exists():
-                shutil.rmtree(path)
-            os.replace(temporary, path)
+            _put_in_place(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -84,6 +84,7 @@ def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
         contiguous = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
         with _sibling(path) as temporary:
             save_file(contiguous, temporary, metadata={"about": json.dumps(about, ensure_ascii=False)})
+            os.chmod(temporary, 0o644)                           # save_file put a private file in its place
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -102,6 +103,20 @@ def load_tensors(path: Path | str) -> tuple[dict, dict]:
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise StorageError(f"{path} cannot be read as a saved state ({_first_line(error)}). "
                            f"Delete it to start that part again.") from error
+
+
+def _put_in_place(new: Path, path: Path) -> None:
+    """Rename folder `new` to `path`; the older folder there goes only when the new one has arrived."""
+    old = new.with_name(f"{new.name}-old")
+    if path.is_dir():
+        os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except OSError:
+        if old.exists():
+            os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
@@ -35,9 +37,13 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
     """
     lm, tokenizer = _load(AutoModelForCausalLM, source, dtype)
     policy = Policy(lm.to(device), tokenizer, value_head=value_head)
-    head = Path(source) / VALUE_HEAD
+    head = Path(source).expanduser() / VALUE_HEAD
     if value_head and head.is_file():
-        policy.value_head.load_state_dict(load_file(head))
+        try:
+            policy.value_head.load_state_dict(load_file(head))
+        except (SafetensorError, RuntimeError) as error:
+            raise ModelUnavailable(f"{head} is no value head of this model ({_one_line(error)}). "
+                                   f"Delete it to start with a fresh one.") from error
     return policy.to(device).eval()
 
 
@@ -76,22 +82,35 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except ModelUnavailable:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         raise ModelUnavailable(_why(source, local, error)) from error
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):          # what transformers makes of a folder without one
+        raise ModelUnavailable(f"{source} has no tokenizer; expected tokenizer.json beside config.json. "
+                               f"Save it there with tokenizer.save_pretrained(folder).")
     tokenizer.padding_side = "left"
     return model.eval(), tokenizer
 
 
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreTrainedModel:
     """Safetensors; a hub model that has nothing but pickles is read as plain tensors, and that is said."""
-    options = {"dtype": dtype, "trust_remote_code": False}
+    options = {"dtype": dtype, "trust_remote_code": False, "output_loading_info": True}
     try:
-        return kind.from_pretrained(source, use_safetensors=True, **options)
+        return _whole(source, *kind.from_pretrained(source, use_safetensors=True, **options))
+    except ModelUnavailable:
+        raise
     except OSError as error:
         if isinstance(source, Path) or "safetensors" not in str(error):
             raise
-    model = kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options)
+    model = _whole(source, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options))
     print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.")
+    return model
+
+
+def _whole(source: str | Path, model: PreTrainedModel, info: dict) -> PreTrainedModel:
+    """Refuse weights that transformers drew at random because the files do not have them."""
+    if missing := sorted(info["missing_keys"]):
+        raise ModelUnavailable(f"{source} is no complete {type(model).__name__}: it lacks {len(missing)} weights "
+                               f"({', '.join(missing[:3])}). It is another kind of model, or was saved only in part.")
     return model
 
 
@@ -102,7 +121,8 @@ def _check_folder(folder: Path) -> None:
         raise ModelUnavailable(f"{folder} is not a model: it has no config.json. Expected a folder made by "
                                f"save_pretrained, with config.json and model.safetensors.")
     try:
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(json.loads((folder / "config.json").read_text(encoding="utf-8")), dict):
+            raise ValueError("expected an object, {...}")
     except ValueError as error:
         raise ModelUnavailable(f"{folder / 'config.json'} is not JSON ({error}); copy the model again.") from error
     if any(folder.glob("*.safetensors")):
@@ -115,11 +135,15 @@ def _check_folder(folder: Path) -> None:
 
 
 def _why(source: str | Path, local: Path, error: Exception) -> str:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    first = _one_line(error)
     if isinstance(source, Path):
         return f"{local} cannot be loaded: {first}"
     return (f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it "
-            f"({first[:160]}). Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.")
+            f"({first}). Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.")
+
+
+def _one_line(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:160]
 
 
 class _quiet:

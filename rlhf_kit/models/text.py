@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -26,13 +27,22 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTok
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, fuse_unk=False))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), "isolated")
     tokenizer.decoder = decoders.Fuse()
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary_size, special_tokens=[PAD, EOS, UNKNOWN],
-                                  show_progress=False, limit_alphabet=max(vocabulary_size - 3, 1))
+    texts, room = list(texts), max(vocabulary_size - 3, 1)
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary_size, special_tokens=[PAD, EOS, UNKNOWN], show_progress=False,
+                                  limit_alphabet=room, initial_alphabet=_commonest(texts, room))
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(          # a whole text is closed; prompts are not
         single=f"$A {EOS}", special_tokens=[(EOS, tokenizer.token_to_id(EOS))])
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN,
                                    padding_side="left", clean_up_tokenization_spaces=False)
+
+
+def _commonest(texts: Sequence[str], n: int) -> list[str]:
+    """The n commonest characters; of equally rare ones the trainer would keep others each time."""
+    counts = Counter()
+    for text in texts:
+        counts.update(text)
+    return sorted(counts, key=lambda character: (-counts[character], character))[:n]
 
 
 def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -87,8 +97,10 @@ def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tens
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor) -> list[str]:
     """Texts of the marked tokens of each row, special tokens left out."""
-    rows = [row[keep].tolist() for row, keep in zip(ids, mask, strict=True)]
+    word = tokenizer("a", add_special_tokens=False).input_ids       # some decoders drop the space before the first word
+    rows = [word, *(word + row[keep].tolist() for row, keep in zip(ids, mask, strict=True))]
     texts = tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    texts = [text[len(texts[0]):] for text in texts[1:]]
     return [_join_chinese(text) for text in texts] if _splits_chinese(tokenizer) else texts
 
 

@@ -1,8 +1,8 @@
 """A synchronous grammar: one derivation, read out in Chinese or in English, and parsed back from either.
 
-A rule has a symbol and two right-hand sides that share their slots, so that each language says the same thing in its own
-way and its own order. A grammar here is finite (no symbol contains itself) and no side is empty; that is what makes exact counting and
-fast parsing possible. What a rule *means* is a small table of words and numbers that the task interprets.
+A rule has a symbol and two right-hand sides that share their slots, so that each language says the same thing in its
+own way and its own order. A grammar here is finite (no symbol contains itself) and no side is empty; that is what makes
+exact counting and fast parsing possible. What a rule *means* is a small table of words that the task interprets.
 """
 
 import math
@@ -94,8 +94,8 @@ def make_rules(symbol: str, en: str, zh: str, weight: float = 1.0, meaning: str 
     Args:
         en, zh: words, `{slot:symbol}` and `$variable`s; a slot's symbol may be left out where the other side gives it.
         meaning: `key=value` pairs separated by spaces.
-        domains: each a list of records with the same keys. `$a` takes the value under `a`; two variables of one domain vary
-            together (an aspect and its verb form), variables of two domains vary freely.
+        domains: each a list of records with the same keys. `$a` takes the value under `a`; two variables of one domain
+            vary together (an aspect and its verb form), variables of two domains vary freely.
 
     Raises: ValueError for an unknown variable, an empty side, or slots that the two sides do not share.
     """
@@ -108,7 +108,7 @@ def make_rules(symbol: str, en: str, zh: str, weight: float = 1.0, meaning: str 
     rules = []
     for records in product(*used):
         values = {key: value for record in records for key, value in record.items()}
-        filled = _VARIABLE.sub(lambda m: values[m[1]], source)
+        filled = _VARIABLE.sub(lambda m, values=values: values[m[1]], source)
         rules.append(_one_rule(*filled.split("\t"), weight))
     return rules
 
@@ -118,9 +118,9 @@ def _one_rule(symbol: str, en: str, zh: str, meaning: str, weight: float) -> Rul
     sides = {lang: _items(text, symbols, lang) for lang, text in (("en", en), ("zh", zh))}
     names = {lang: sorted(item.name for item in side if isinstance(item, Slot)) for lang, side in sides.items()}
     if not (sides["en"] and sides["zh"]) or names["en"] != names["zh"] or len(set(names["en"])) < len(names["en"]):
-        raise ValueError(f"the rule {symbol}: {en!r} / {zh!r} needs two non-empty sides with the same slots, each used once.")
-    pairs = (pair.split("=", 1) for pair in meaning.split())
-    return Rule(symbol, sides["en"], sides["zh"], weight, {key: value for key, value in pairs})
+        raise ValueError(f"the rule {symbol}: {en!r} / {zh!r} is uneven; write two non-empty sides with the same "
+                         "slots, each used once.")
+    return Rule(symbol, sides["en"], sides["zh"], weight, dict(pair.split("=", 1) for pair in meaning.split()))
 
 
 def _items(text: str, symbols: Mapping[str, str], lang: Lang) -> tuple[str | Slot, ...]:
@@ -170,7 +170,7 @@ class Grammar:
     def rules(self, symbol: str) -> tuple[Rule, ...]:
         """The rules of a symbol. Raises ValueError for a symbol without any."""
         if symbol not in self._rules:
-            raise ValueError(f"{symbol!r} is no symbol of this grammar; try one of {', '.join(sorted(self._rules)[:20])}.")
+            raise ValueError(f"{symbol!r} is no symbol of this grammar; it has {', '.join(sorted(self._rules)[:20])}.")
         return self._rules[symbol]
 
     def restrict(self, keep: Callable[[Rule], bool]) -> "Grammar":
@@ -196,13 +196,13 @@ class Grammar:
         """Every derivation of a symbol, one after the other; look at `count` first."""
         for rule in self.rules(symbol):
             for children in product(*(tuple(self.trees(slot.symbol)) for slot in rule.slots)):
-                yield Tree(rule, tuple((slot.name, child) for slot, child in zip(rule.slots, children)))
+                yield Tree(rule, tuple((slot.name, child) for slot, child in zip(rule.slots, children, strict=True)))
 
     def parse(self, tokens: Sequence[str], symbol: str, lang: Lang, start: int = 0) -> list[tuple[int, Tree]]:
         """Every way to read `symbol` from tokens[start:]: pairs of the token index where it ends, and its tree.
 
-        Top-down, each (symbol, position) read once; equal beginnings of rules are read once for all of them, and a slot is
-        only entered when the next token can begin it.
+        Top-down, each (symbol, position) read once; equal beginnings of rules are read once for all of them, and a slot
+        is only entered when the next token can begin it.
         """
         self.rules(symbol)   # an unknown symbol is an error, not an empty answer
         return self._readers[lang].read(tokens, symbol, start, {})
@@ -214,7 +214,7 @@ class Grammar:
     def chains(self, symbol: str) -> Iterator[tuple[Rule, ...]]:
         """The rules of a symbol; one that is nothing but a slot is followed by each rule of that slot's symbol."""
         for rule in self.rules(symbol):
-            if len(rule.en) == len(rule.zh) == len(rule.slots):
+            if len(rule.en) == len(rule.zh) == len(rule.slots) == 1:
                 yield from ((rule, *chain) for chain in self.chains(rule.slots[0].symbol))
             else:
                 yield (rule,)

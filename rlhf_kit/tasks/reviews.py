@@ -1,7 +1,8 @@
 """Product reviews in English and Chinese, with a gold reward that reads what it judges.
 
-The grammar is built from the tables in `data/`. A review is an opening that names the product and a body of opinions; the
-gold reward parses a text back and multiplies five factors, each in [0, 1]: sentiment, coverage, repetition, relevance, completeness.
+The grammar is built from the tables in `data/`. A review is an opening that names the product and a body of opinions;
+the gold reward parses a text back and multiplies five factors, each in [0, 1]: sentiment, coverage, repetition,
+relevance, completeness.
 """
 
 import math
@@ -61,7 +62,7 @@ class Explanation:
 
     @property
     def valence(self) -> float:
-        """The valences felt, summed and divided by the root of their number, so that a second opinion adds less than the first."""
+        """The valences felt, summed over the root of their number: a second opinion adds less than the first."""
         felt = [clause.valence for clause in self.clauses if clause.note == "own"]
         return sum(felt) / math.sqrt(max(len(felt), 1))
 
@@ -70,9 +71,9 @@ class Explanation:
         return self.sentiment * self.coverage * self.repetition * self.relevance * self.complete
 
     def __str__(self) -> str:
-        lines = [f"gold {self.gold:.2f} = sentiment {self.sentiment:.2f} x coverage {self.coverage:.2f} x repetition "
-                 f"{self.repetition:.2f} x relevance {self.relevance:.2f} x complete {self.complete:.2f}"]
-        lines.append(f"product: {self.product or 'none recognised'}")
+        factors = ("sentiment", "coverage", "repetition", "relevance", "complete")
+        lines = [f"gold {self.gold:.2f} = " + " x ".join(f"{name} {getattr(self, name):.2f}" for name in factors),
+                 f"product: {self.product or 'none recognised'}"]
         lines += [f"  {c.valence:+.1f}  {c.note:14s} {c.aspect or '-':11s} {c.text}" for c in self.clauses]
         return "\n".join(lines)
 
@@ -124,9 +125,9 @@ def _aspect(row: Mapping[str, str]) -> dict[str, str]:
     plural, past = row["number"] == "pl", row["kind"] == "shop"
     was = "were" if plural else "was"
     be = was if past else ("are" if plural else "is")
-    return {"a": row["aspect"], "en": row["en"], "zh": row["zh"], "be": be, "isnt": be + "n't", "was": was,
-            "it": "they" if plural else "it", "new": "these" if plural else "this one", "kind": row["kind"], "shop": "yes" if past else "no",
-            "own": "yes" if row["kind"] in ("part", "wear") else "no"}
+    return {"a": row["aspect"], "en": row["en"], "zh": row["zh"], "kind": row["kind"], "shop": "yes" if past else "no",
+            "own": "yes" if row["kind"] in ("part", "wear") else "no", "be": be, "isnt": be + "n't", "was": was,
+            "it": "they" if plural else "it", "new": "these" if plural else "this one"}
 
 
 def _noun(row: Mapping[str, str]) -> dict[str, str]:
@@ -160,16 +161,17 @@ def _words(products: Sequence[Product], nouns: Sequence[Mapping[str, str]]) -> I
     for product in products:
         noun = row_of[product.noun]
         article = "an" if noun["article"] == "a" and product.en[0] in "aeiou" else noun["article"]
+        counted = (f"{article} {product.en}", noun["measure"] + product.zh)
         meaning = f"product={product.zh} age={'child' if product.en.startswith(CHILD) else 'any'}"
         yield from make_rules(f"product/{product.noun}", product.en, product.zh, 1.0, meaning)
-        yield from make_rules(f"one/{product.noun}", f"{article} {product.en}", noun["measure"] + product.zh, 1.0, meaning)
+        yield from make_rules(f"one/{product.noun}", *counted, 1.0, meaning)
 
 
 def opinions(tree: Tree, felt: float = 1.0) -> list[Opinion]:
     """The opinions in a derivation, each with its valence after negation, contrast and hearsay.
 
-    A rule's `meaning` says how: `value` is its own valence, `degree` multiplies, and a slot's name gives how much of that
-    slot is felt (`x=0.4` before a "but", `k=0` for what was only expected, `j=-1.1` under "not at all").
+    A rule's `meaning` says how: `value` is its own valence, `degree` multiplies, and a slot's name gives how much of
+    that slot is felt (`x=0.4` before a "but", `k=0` for what was only expected, `j=-1.1` under "not at all").
     """
     aspect = tree.rule.meaning.get("aspect")
     if aspect:
@@ -180,9 +182,9 @@ def opinions(tree: Tree, felt: float = 1.0) -> list[Opinion]:
 
 def _valence(tree: Tree) -> float:
     meaning = tree.rule.meaning
-    degree = float(meaning.get("degree", 1)) * math.prod(float(child.rule.meaning.get("degree", 1)) for _, child in tree.children)
-    return degree * (float(meaning.get("value", 0))
-                     + sum(float(meaning.get(slot, 1)) * _valence(child) for slot, child in tree.children))
+    degree = math.prod(float(part.get("degree", 1)) for part in (meaning, *(c.rule.meaning for _, c in tree.children)))
+    below = sum(float(meaning.get(slot, 1)) * _valence(child) for slot, child in tree.children)
+    return degree * (float(meaning.get("value", 0)) + below)
 
 
 class Reviews:
@@ -245,22 +247,23 @@ class Reviews:
         """K responses to each of n prompts, ordered best first as a labeller would.
 
         Args:
-            noise: temperature T >= 0 of the labeller, in units of gold. At 0 the order is that of gold, equal golds tie. Above 0 the order is
-                drawn from a Plackett-Luce model: of any two responses, the one with gold g is placed before the one with gold h
-                with probability 1 / (1 + exp((h - g) / T)), which is Bradley-Terry.
+            noise: temperature T >= 0 of the labeller, in units of gold. At 0 the order is that of gold; equals tie.
+                Above 0 the order is drawn from a Plackett-Luce model: of any two responses, the one with gold g is
+                placed before the one with gold h with probability 1 / (1 + exp((h - g) / T)), which is Bradley-Terry.
         """
         _positive(n=n)
         if k < 2:
             raise ValueError(f"k is {k}; a ranking compares at least 2 responses.")
         if not 0 <= noise < math.inf:
-            raise ValueError(f"noise is {noise}; it is a temperature: 0 for a labeller without errors, 0.3 for a noisy one.")
+            raise ValueError(f"noise is {noise}; it is a temperature, 0 (no errors) or more, such as 0.3.")
         rng, products = random.Random(f"rankings {seed}"), self._products(split)
         return [self._ranking(rng.choice(products), k, noise, rng) for _ in range(n)]
 
     def _ranking(self, product: Product, k: int, noise: float, rng: random.Random) -> Ranking:
         opening = self._opening(product, rng)
         prompt = opening.text(self.lang)
-        responses = [self._text([opening, *self._body(product, _marks(opening, "topic"), rng)])[len(prompt):] for _ in range(k)]
+        bodies = [self._body(product, _marks(opening, "topic"), rng) for _ in range(k)]
+        responses = [self._text([opening, *body])[len(prompt):] for body in bodies]
         gold = [self.gold(prompt, response) for response in responses]
         # Adding Gumbel noise and sorting draws from Plackett-Luce.
         key = [g - noise * math.log(-math.log(rng.random() or 0.5)) if noise else g for g in gold]
@@ -306,16 +309,15 @@ class Reviews:
         other = "-" if mood == "+" else "+"
         trees: list[Tree] = []
         said = set(taken)
-        for _ in range(rng.choice((2, 2, 3, 3))):
+        wanted = rng.choice((2, 2, 3, 3))
+        while len(trees) < wanted:
             polarity = mood if rng.random() < firmness else other
-            symbol = rng.choices(("filler", "hearsay", f"sentence/{polarity}"), (0.12, 0.08, 0.8))[0]
-            while True:
-                tree = grammar.derive(symbol, rng)
-                topics = [opinion.aspect for opinion in opinions(tree)] + sorted(_marks(tree, "topic"))
-                if len(said.union(topics)) == len(said) + len(topics):
-                    break
-            said.update(topics)
-            trees.append(tree)
+            symbol = rng.choices(("filler", "hearsay", f"sentence/{polarity}"), (0.12, 0.06, 0.82))[0]
+            tree = grammar.derive(symbol, rng)
+            topics = [opinion.aspect for opinion in opinions(tree)] + sorted(_marks(tree, "topic"))
+            if len(said.union(topics)) == len(said) + len(topics):
+                said.update(topics)
+                trees.append(tree)
         return trees
 
     def _text(self, trees: Sequence[Tree]) -> str:
@@ -327,18 +329,18 @@ class Reviews:
         return sum(own) / math.sqrt(max(len(own), 1))
 
     def gold(self, prompt: str, response: str) -> float:
-        """The true quality of a response, in [0, 1]: the product of the factors that `explain` gives; 0 for an empty one."""
+        """The true quality of a response, in [0, 1]: the product of the factors in `explain`; 0 for an empty one."""
         return self.explain(prompt, response).gold
 
     def explain(self, prompt: str, response: str) -> Explanation:
         """What the gold reward understood of a response, and what it thinks of it.
 
         sentiment: sigmoid of the valence of the writer's own opinions on this product; 0.5 without any.
-        coverage: share of the response's tokens (words and marks, or characters) in sentences that the grammar derives.
-        repetition: distinct clauses / clauses, neutral facts aside unless repeated; a second opinion on an aspect is a repetition,
-            whatever its words.
+        coverage: share of the response's tokens (words and marks, or characters) that the grammar derives.
+        repetition: distinct clauses / clauses, neutral facts aside unless repeated; a second opinion on an aspect is a
+            repetition, whatever its words.
         relevance: share of those clauses that are about the named product.
-        complete: 1; times UNFINISHED without a full stop at the end, times NO_OPINION without an own opinion on an aspect.
+        complete: 1; times UNFINISHED without a full stop at the end, times NO_OPINION if no aspect is judged.
         """
         tokens, before = tokenize(prompt + response, self.lang), len(tokenize(prompt, self.lang))
         spans = self._spans(tokens)
@@ -356,13 +358,14 @@ class Reviews:
         return replace(draft, sentiment=1 / (1 + math.exp(-STEEPNESS * draft.valence)))
 
     def _spans(self, tokens: Sequence[str]) -> list[tuple[Tree | None, int, int]]:
-        """Cut a text into the longest units the grammar can read; what it cannot read goes up to the next comma or stop."""
+        """Cut a text into the longest units the grammar reads; what it cannot read ends at the next comma or stop."""
         grammar, spans, start = self._world.grammar, [], 0
         while start < len(tokens):
             mark = next((i for i in range(start, len(tokens)) if tokens[i] in _STOPS), len(tokens))
             readings = grammar.parse(tokens, "unit", self.lang, start)
             if not readings:
-                readings = [(mark + 1, tree) for end, tree in grammar.parse(tokens, "piece", self.lang, start) if end == mark]
+                pieces = grammar.parse(tokens, "piece", self.lang, start)
+                readings = [(mark + 1, tree) for end, tree in pieces if end == mark]
             end, tree = max(readings, key=lambda reading: reading[0], default=(mark + 1, None))
             spans.append((tree, start, min(end, len(tokens))))
             start = end
@@ -388,7 +391,8 @@ class Reviews:
             found = opinions(tree)
             if not found:
                 other = product is not None and _mentioned(tree) not in (None, product.zh)
-                clauses.append(Clause(text, None, 0.0, "off-product" if other else "repeated" if text in said else "neutral"))
+                note = "off-product" if other else "repeated" if text in said else "neutral"
+                clauses.append(Clause(text, None, 0.0, note))
                 said.add(text)
             for aspect, valence, part in found:
                 words = part.text(self.lang)

@@ -1,0 +1,82 @@
+"""Supervised fine-tuning: what the loss counts, and that a tiny model learns a language."""
+
+import math
+
+import pytest
+import torch
+
+from rlhf_kit.methods import sft
+from rlhf_kit.models import text, tiny
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.sampling import Sampling, generate
+
+SENTENCES = [f"the {a} is {b}." for a in ("lamp", "kettle", "bag") for b in ("red", "blue", "green", "small")]
+QUICK = sft.Config(steps=40, batch_size=8, learning_rate=1e-2, warmup=5, max_length=16)
+
+
+def new_policy(dropout: float = 0.0) -> Policy:
+    tokenizer = text.train_tokenizer(SENTENCES, 60)
+    lm = tiny.language_model(tokenizer, layers=1, width=32, heads=2, context=16)
+    for module in lm.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = dropout
+    return Policy(lm, tokenizer, value_head=False)
+
+
+def test_the_first_loss_is_about_that_of_a_uniform_guess_and_then_falls():
+    policy = new_policy()
+    history = sft.train(policy, SENTENCES, QUICK)
+    assert history[0].metrics["loss"] == pytest.approx(math.log(len(policy.tokenizer)), abs=0.3)
+    assert history[-1].metrics["loss"] < 1.0
+
+
+def test_it_learns_to_write_the_language_and_to_stop():
+    policy = new_policy()
+    sft.train(policy, SENTENCES, QUICK)
+    written = generate(policy, ["the lamp"] * 20, Sampling(max_new_tokens=8))
+    assert sum("the lamp" + response in SENTENCES for response in written) >= 15
+
+
+def test_for_pairs_the_loss_counts_the_response_alone():
+    pairs = [("the lamp is", " red."), ("the kettle is", " blue.")]
+    other = [("the bag is", " red."), ("the bag is", " blue.")]          # other prompts of the same length
+    rows = sft._encode(new_policy(), pairs, QUICK)
+    ids, mask, counted = sft._batch(rows, 0, torch.device("cpu"))
+    changed, _, same = sft._batch(sft._encode(new_policy(), other, QUICK), 0, torch.device("cpu"))
+    assert torch.equal(counted, same)
+    assert torch.equal(ids[counted], changed[counted])
+    assert not torch.equal(ids[mask], changed[mask])
+    assert counted.sum(1).tolist() == [3, 3]                              # " red", ".", end
+
+
+def test_every_token_but_the_first_counts_for_whole_texts():
+    rows = sft._encode(new_policy(), ["the lamp is red."], QUICK)
+    _, mask, counted = sft._batch(rows, 0, torch.device("cpu"))
+    assert counted.sum() == mask.sum() - 1
+
+
+def test_a_run_cut_short_ends_with_the_same_weights_also_with_dropout(tmp_path):
+    config = sft.Config(steps=6, batch_size=4, max_length=16)
+    whole = new_policy(dropout=0.2)
+    sft.train(whole, SENTENCES, config)
+    first = new_policy(dropout=0.2)
+    stream = sft.steps(first, SENTENCES, config, checkpoint=tmp_path, checkpoint_every=2)
+    for _ in range(3):
+        next(stream)
+    stream.close()
+    second = new_policy(dropout=0.2)
+    assert len(list(sft.steps(second, SENTENCES, config, checkpoint=tmp_path, checkpoint_every=2))) == 6
+    for ours, theirs in zip(second.lm.parameters(), whole.lm.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_rate_warms_up_and_falls_along_a_cosine():
+    config = sft.Config(steps=110, learning_rate=1.0, warmup=10, final_rate=0.2)
+    assert [sft.rate(config, n) for n in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert sft.rate(config, 60) == pytest.approx(0.6)                     # halfway between the peak and 0.2
+
+
+@pytest.mark.parametrize(("examples", "message"), [([], "no examples"), (["a"], "longer texts or raise max_length")])
+def test_nothing_to_learn_from_is_refused(examples, message):
+    with pytest.raises(ValueError, match=message):
+        sft.train(new_policy(), examples, sft.Config(steps=1, max_length=1))

@@ -1,0 +1,232 @@
+"""Files and folders appear whole or not at all: what is left behind when a write fails midway."""
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from rlhf_kit import storage
+from rlhf_kit.storage import (
+    StorageError,
+    is_complete,
+    load_tensors,
+    new_folder,
+    read_manifest,
+    save_tensors,
+    write_json_lines,
+    write_text,
+)
+
+
+def names(folder) -> list[str]:
+    """Everything in a folder, hidden files included."""
+    return sorted(p.name for p in folder.iterdir())
+
+
+def one_line(caught) -> str:
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def full_disk(*args, **kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def make(path, **files: str) -> None:
+    with new_folder(path) as folder:
+        for name, text in files.items():
+            (folder / name).write_text(text)
+
+
+# Texts.
+
+def test_text_is_utf8_with_unix_line_ends_and_makes_its_folder(tmp_path):
+    write_text(tmp_path / "a" / "b" / "notes.txt", "很好\nok\n")
+    assert (tmp_path / "a" / "b" / "notes.txt").read_bytes() == "很好\nok\n".encode()
+    assert names(tmp_path / "a" / "b") == ["notes.txt"]
+
+
+def test_json_lines(tmp_path):
+    write_json_lines(tmp_path / "rows.jsonl", [{"text": "很好\n"}, {"n": 1}])
+    assert (tmp_path / "rows.jsonl").read_text(encoding="utf-8") == '{"text": "很好\\n"}\n{"n": 1}\n'
+
+
+@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "tempfile.mkstemp"])
+def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch, step):
+    path = tmp_path / "notes.txt"
+    write_text(path, "old")
+    monkeypatch.setattr(f"rlhf_kit.storage.{step}", full_disk)
+    with pytest.raises(StorageError, match="No space left on device") as caught:
+        write_text(path, "new")
+    assert str(path) in one_line(caught)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["notes.txt"]
+
+
+def test_text_that_is_no_unicode_leaves_the_old_one(tmp_path):
+    write_text(tmp_path / "notes.txt", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "notes.txt", "new \ud800")
+    assert (tmp_path / "notes.txt").read_text() == "old"
+    assert names(tmp_path) == ["notes.txt"]
+
+
+def test_a_path_that_cannot_be_is_named(tmp_path):
+    write_text(tmp_path / "file", "x")
+    for path in (tmp_path / "file" / "below.txt", tmp_path):
+        with pytest.raises(StorageError) as caught:
+            write_text(path, "new")
+        assert str(path) in one_line(caught)
+
+
+def test_others_may_read_what_was_written(tmp_path):
+    """A class shares one cache; temporary files and those of safetensors are private by nature."""
+    from safetensors.torch import save_file
+    write_text(tmp_path / "notes.txt", "x")
+    save_tensors(tmp_path / "state", {"x": torch.zeros(1)}, {})
+    with new_folder(tmp_path / "model") as folder:
+        save_file({"x": torch.zeros(1)}, folder / "weights")
+    modes = {p.relative_to(tmp_path).as_posix(): stat.S_IMODE(p.stat().st_mode) for p in tmp_path.rglob("*")}
+    assert modes == {"notes.txt": 0o644, "state": 0o644, "model": 0o755, "model/weights": 0o644,
+                     "model/manifest.json": 0o644}
+
+
+# Folders.
+
+def test_a_folder_appears_with_its_manifest(tmp_path):
+    with new_folder(tmp_path / "model", {"made_by": "me"}) as folder:
+        assert not (tmp_path / "model").exists()
+        (folder / "sub").mkdir()
+        (folder / "sub" / "weights").write_bytes(b"12345")
+    assert read_manifest(tmp_path / "model") == {"made_by": "me", "files": {os.path.join("sub", "weights"): 5}}
+    assert is_complete(tmp_path / "model")
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_new_folder_replaces_the_old_one(tmp_path):
+    make(tmp_path / "model", old="x")
+    make(tmp_path / "model", new="x")
+    assert names(tmp_path / "model") == ["manifest.json", "new"]
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_a_folder_that_is_not_finished_leaves_the_old_one(tmp_path, error):
+    make(tmp_path / "model", old="x")
+    with pytest.raises(StorageError if isinstance(error, OSError) else type(error)), \
+            new_folder(tmp_path / "model") as folder:
+        (folder / "new").write_text("half")
+        raise error
+    assert names(tmp_path / "model") == ["manifest.json", "old"]
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(tmp_path, monkeypatch, failing):
+    """Whichever of the renames fails: the message says that what was there before is unchanged."""
+    make(tmp_path / "model", old="x")
+    real, calls = os.replace, []
+
+    def replace(source, target):
+        calls.append(target)
+        return full_disk() if len(calls) == failing else real(source, target)
+
+    monkeypatch.setattr(storage.os, "replace", replace)
+    with pytest.raises(StorageError, match="unchanged"):
+        make(tmp_path / "model", new="x")
+    assert len(calls) >= failing
+    assert names(tmp_path / "model") == ["manifest.json", "old"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_file_in_the_way_of_a_folder_is_kept(tmp_path):
+    write_text(tmp_path / "model", "mine")
+    with pytest.raises(StorageError):
+        make(tmp_path / "model", new="x")
+    assert (tmp_path / "model").read_text() == "mine"
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_killed_process_leaves_nothing_under_the_final_name(tmp_path):
+    make(tmp_path / "old", a="x")
+    program = ("import os, signal, sys; from rlhf_kit.storage import new_folder\n"
+               "with new_folder(sys.argv[1]) as folder:\n"
+               "    (folder / 'weights').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)")
+    for name in ("new", "old"):
+        assert subprocess.run([sys.executable, "-c", program, tmp_path / name]).returncode == -signal.SIGKILL
+    assert not (tmp_path / "new").exists()
+    assert is_complete(tmp_path / "old")
+
+
+def test_a_folder_is_incomplete_if_anything_is_missing_cut_or_longer(tmp_path):
+    def changed(change) -> bool:
+        make(tmp_path / "model", weights="12345", config="{}")
+        assert is_complete(tmp_path / "model")
+        change(tmp_path / "model")
+        return is_complete(tmp_path / "model")
+
+    assert not changed(lambda model: (model / "weights").write_text("123"))
+    assert not changed(lambda model: (model / "weights").write_text("123456"))
+    assert not changed(lambda model: (model / "config").unlink())
+    assert not changed(lambda model: (model / "manifest.json").unlink())
+    for broken in ("", "{", "[]", '{"files": 3}', "null"):
+        assert not changed(lambda model, text=broken: (model / "manifest.json").write_text(text))
+    assert not is_complete(tmp_path / "nowhere")
+
+
+# Tensors.
+
+def test_tensors_come_back_bit_for_bit_with_what_is_said_about_them(tmp_path):
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    tensors = {"x": x, "turned": x.T, "half": x.to(torch.bfloat16), "whole": torch.arange(3), "one": torch.tensor(2.0)}
+    about = {"text": "很好", "infinite": float("inf"), "list": [1, None]}
+    save_tensors(tmp_path / "state", tensors, about)
+    back, said = load_tensors(tmp_path / "state")
+    assert said == about
+    assert all(torch.equal(back[name], tensor) and back[name].dtype == tensor.dtype for name, tensor in tensors.items())
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), "SafetensorError"])
+def test_tensors_that_cannot_be_written_leave_the_old_ones(tmp_path, monkeypatch, error):
+    from safetensors import SafetensorError
+    path = tmp_path / "state"
+    save_tensors(path, {"x": torch.zeros(2)}, {"n": 1})
+
+    def fail(tensors, name, metadata):
+        with open(name, "wb") as file:
+            file.write(b"half")
+        raise SafetensorError("I/O error: No space left on device\nmore") if isinstance(error, str) else error
+
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    with pytest.raises(StorageError, match="No space left") as caught:
+        save_tensors(path, {"x": torch.ones(2)}, {"n": 2})
+    assert str(path) in one_line(caught)
+    assert load_tensors(path)[1] == {"n": 1}
+    assert names(tmp_path) == ["state"]
+
+
+@pytest.mark.parametrize("cut", [0, 4, 20, 60, -1])
+def test_a_cut_file_is_refused_in_one_line(tmp_path, cut):
+    save_tensors(tmp_path / "state", {"x": torch.zeros(100)}, {"n": 1})
+    (tmp_path / "state").write_bytes((tmp_path / "state").read_bytes()[:cut])
+    with pytest.raises(StorageError, match="Delete it to start that part again") as caught:
+        load_tensors(tmp_path / "state")
+    assert str(tmp_path / "state") in one_line(caught)
+
+
+def test_files_of_somebody_else_are_refused_in_one_line(tmp_path):
+    from safetensors.torch import save_file
+    save_file({"x": torch.zeros(1)}, tmp_path / "plain")
+    save_file({"x": torch.zeros(1)}, tmp_path / "about", metadata={"about": "{"})
+    (tmp_path / "garbage").write_bytes(os.urandom(500))
+    (tmp_path / "folder").mkdir()
+    for name in ("plain", "about", "garbage", "folder", "nowhere"):
+        with pytest.raises(StorageError) as caught:
+            load_tensors(tmp_path / name)
+        assert str(tmp_path / name) in one_line(caught)

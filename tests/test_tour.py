@@ -1,0 +1,133 @@
+"""The tour in small: what it leaves behind, that it goes on where it stopped, and what its report shows."""
+
+import json
+import random
+import re
+from dataclasses import replace
+from html import unescape
+
+import pytest
+
+from rlhf_kit import report, tour, zoo
+from rlhf_kit.methods import classifier, ppo, sft
+from rlhf_kit.sampling import Sampling
+from rlhf_kit.storage import StorageError
+
+LM = zoo.LanguageModel(texts=100, vocabulary=300, layers=1, width=16, sft=sft.Config(steps=6, batch_size=4))
+JUDGE = zoo.Judge(texts=100, vocabulary=300, layers=1, width=16, classifier=classifier.Config(steps=6, batch_size=4))
+PPO = ppo.Config(steps=4, batch_size=8, minibatch_size=4, epochs=1, learning_rate=1e-3, sampling=Sampling(max_new_tokens=8))
+SMALL = tour.Settings(lang="en", language_model=LM, judge=JUDGE, ppo=PPO)
+
+
+@pytest.fixture(autouse=True)
+def few_prompts(monkeypatch):
+    monkeypatch.setattr(tour, "EVALUATED", 24)
+
+
+def run(folder, settings=SMALL, stop_at=None):
+    """Run to the end, or drop everything at the event (stage, done)."""
+    stream = tour.Tour(folder, settings).run(lambda *a: report.write(*a, settings.lang))
+    for event in stream:
+        if (event.stage, event.done) == stop_at:
+            stream.close()
+            return None
+    return tour.Tour(folder, settings).result()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tour, "EVALUATED", 24)
+        folder = tmp_path_factory.mktemp("tour") / "out"
+        return folder, run(folder)
+
+
+def numbers(result):
+    return {k: v for k, v in result.items() if k not in ("stages", "cpu_seconds", "seconds")}
+
+
+def test_metrics_have_a_line_a_step_and_nothing_else(finished):
+    rows = [json.loads(line) for line in (finished[0] / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert all(list(row) == ["step", "score", "gold", "kl", "entropy", "response_length", "eos_rate", "seconds"]
+               for row in rows)
+
+
+def test_policy_and_judge_are_left_as_safetensors_and_load_again(finished):
+    folder, _ = finished
+    policy, (judge, _) = zoo.load_policy(folder / "policy"), zoo.load_classifier(folder / "judge")
+    assert policy.value_head.weight.abs().sum() > 0
+    assert judge.config.id2label[1] == "positive"
+    assert {p.suffix for p in folder.rglob("*") if p.is_file()} <= {".json", ".jsonl", ".safetensors", ".html"}
+
+
+def test_the_report_needs_nothing_from_elsewhere_and_shows_every_sample(finished):
+    folder, result = finished
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!#)""", page.replace("xlink:href=\"#", "xlink:hook=\"#"))
+    assert not re.search(r"@import|url\((?!#)", page)
+    assert page.count("<svg") == 6
+    text = unescape(page)
+    assert all(row[side]["response"] in text for row in result["samples"] for side in ("before", "after"))
+
+
+def test_text_from_the_model_cannot_become_markup(finished, tmp_path):
+    _, result = finished
+    evil = json.loads(json.dumps(result))
+    evil["samples"][0]["after"]["response"] = "<script>alert(1)</script>"
+    report.write(tmp_path / "r.html", evil, [], "en")
+    assert "<script>" not in (tmp_path / "r.html").read_text()
+
+
+def test_the_chinese_report_is_in_chinese(finished, tmp_path):
+    report.write(tmp_path / "r.html", finished[1], [], "zh")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert 'lang="zh-CN"' in page
+    assert "接下来可以试试" in page
+    assert "What changed" not in page
+
+
+@pytest.mark.parametrize("moment", [("language_model", 3), ("judge", 4), ("ppo", 2), ("evaluate", 1)])
+def test_a_tour_cut_short_goes_on_to_the_same_numbers(finished, tmp_path, moment):
+    assert run(tmp_path, stop_at=moment) is None
+    assert not tour.Tour(tmp_path, SMALL).finished
+    assert numbers(run(tmp_path)) == numbers(finished[1])
+
+
+def test_a_finished_tour_is_known_and_another_one_in_its_place_refused(finished):
+    folder, _ = finished
+    assert tour.Tour(folder, SMALL).finished
+    with pytest.raises(StorageError, match="--fresh"):
+        tour.Tour(folder, replace(SMALL, seed=5)).finished          # noqa: B018 (the property checks)
+
+
+def test_starting_anew_removes_what_a_tour_wrote_and_nothing_else(tmp_path):
+    run(tmp_path, stop_at=("judge", 2))
+    (tmp_path / "my notes.txt").write_text("keep me")
+    tour.Tour(tmp_path, SMALL).start_anew()
+    assert [p.name for p in tmp_path.iterdir()] == ["my notes.txt"]
+
+
+def test_a_tour_over_a_file_trains_two_judges_that_share_no_text(tmp_path):
+    rng = random.Random(0)
+    words = "lamp kettle chair phone bag coat plate spoon screen box".split()
+    rows = [f"the {rng.choice(words)} and the {rng.choice(words)} I got number {i} {'are lovely' if i % 2 else 'broke'},{i % 2}"
+            for i in range(300)]
+    (tmp_path / "mine.csv").write_text("review,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    settings = replace(SMALL, reviews=str(tmp_path / "mine.csv"), text="review")
+    result = run(tmp_path / "out", settings)
+    line = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[0])
+    assert line["gold"] is None
+    assert set(result["after"]["scores"]) == {"score", "second_judge"}
+    assert set(result["judge_accuracy"]) == {"judge", "second_judge"}
+    task = tour.Tour(tmp_path / "out", settings)._task()
+    halves = [{t for t, _ in tour._Half(task, h).labelled(10**9)} for h in (0, 1)]
+    assert halves[0]
+    assert halves[1]
+    assert not halves[0] & halves[1]
+
+
+def test_metrics_that_are_no_number_become_null():
+    from rlhf_kit.formulas.records import Step
+    line = tour.metrics_line(Step(0, {"score": 0.5, "kl": float("nan")}))
+    assert (line["step"], line["score"], line["kl"], line["gold"]) == (1, 0.5, None, None)

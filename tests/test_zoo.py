@@ -1,0 +1,99 @@
+"""A name becomes a model: built once, the same for a seed, never half a one."""
+
+import multiprocessing
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rlhf_kit import zoo
+from rlhf_kit.methods import classifier, sft
+from rlhf_kit.models.loading import ModelUnavailable
+from rlhf_kit.storage import is_complete
+
+SMALL = zoo.LanguageModel(texts=60, vocabulary=200, layers=1, width=16,
+                          sft=sft.Config(steps=4, batch_size=4, max_length=48))
+SMALL_JUDGE = zoo.Judge(texts=60, vocabulary=200, layers=1, width=16,
+                        classifier=classifier.Config(steps=4, batch_size=4))
+
+
+@pytest.fixture
+def small_zoo(monkeypatch, tmp_path):
+    monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(zoo, "TINY", {"small-lm": (SMALL, "en"), "small-judge": (SMALL_JUDGE, "zh")})
+    return tmp_path / "cache"
+
+
+def weights(policy):
+    return torch.cat([p.flatten() for p in policy.lm.parameters()])
+
+
+def test_a_tiny_model_is_trained_once_and_then_found(small_zoo):
+    assert len(list(zoo.build("small-lm"))) == 4
+    assert list(zoo.build("small-lm")) == []
+    assert zoo.load_policy("small-lm").lm.config.n_layer == 1
+    assert sorted(p.suffix for p in zoo.place("small-lm").iterdir()) == [".json"] * 5 + [".safetensors"]
+
+
+def test_the_same_recipe_gives_the_same_weights_and_another_seed_others(small_zoo, monkeypatch, tmp_path):
+    first = weights(zoo.load_policy("small-lm"))
+    monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "elsewhere"))
+    torch.manual_seed(1234)                                          # the caller's random numbers play no part
+    assert torch.equal(weights(zoo.load_policy("small-lm")), first)
+    zoo.TINY["small-lm"] = (replace(SMALL, seed=1), "en")
+    assert not torch.equal(weights(zoo.load_policy("small-lm")), first)
+
+
+def test_another_recipe_has_another_place(small_zoo):
+    before = zoo.place("small-lm")
+    zoo.TINY["small-lm"] = (replace(SMALL, width=32), "en")
+    assert zoo.place("small-lm") != before
+
+
+def test_a_build_that_was_cut_short_is_not_found_and_goes_on(small_zoo):
+    stream = zoo.build("small-lm")
+    next(stream)
+    stream.close()
+    assert not is_complete(zoo.place("small-lm"))
+    assert zoo.load_policy("small-lm")
+
+
+def test_a_damaged_model_is_built_again(small_zoo):
+    folder = zoo.cached("small-lm")
+    (folder / "model.safetensors").write_bytes(b"x")
+    assert len(list(zoo.build("small-lm"))) == 4
+
+
+def _build_and_count(cache, queue):
+    os.environ["RLHF_KIT_CACHE"] = cache
+    torch.set_num_threads(1)
+    zoo.TINY = {"small-lm": (SMALL, "en")}
+    queue.put(len(list(zoo.build("small-lm"))))
+
+
+def test_two_processes_that_ask_at_once_train_it_once(small_zoo):
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    both = [context.Process(target=_build_and_count, args=(str(small_zoo), queue)) for _ in range(2)]
+    for process in both:
+        process.start()
+    counts = sorted(queue.get(timeout=120) for _ in both)
+    for process in both:
+        process.join()
+    assert counts == [0, 4]
+
+
+def test_a_judge_knows_its_labels_by_name(small_zoo):
+    model, _ = zoo.load_classifier("small-judge")
+    assert model.config.id2label == {0: "negative", 1: "positive"}
+
+
+def test_asking_for_the_wrong_kind_names_the_right_ones(small_zoo):
+    with pytest.raises(ModelUnavailable, match="small-lm"):
+        zoo.load_policy("small-judge")
+
+
+def test_an_unknown_folder_names_what_works_offline(small_zoo, tmp_path):
+    with pytest.raises(ModelUnavailable, match="Offline names: small-judge, small-lm"):
+        zoo.load_policy(tmp_path / "nowhere")
