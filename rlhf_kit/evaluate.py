@@ -34,7 +34,7 @@ class Estimate:
         return (self.high - self.low) / 2 / Z95
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
+        return f"{self.mean:.3f} ({self.low:.3f}–{self.high:.3f})"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def share(successes: float, n: int) -> Estimate:
         raise ValueError(f"{successes} of {n} is no share; expected 0 <= successes <= n and n >= 1.")
     p, z2 = successes / n, Z95**2
     centre, half = p + z2 / (2 * n), Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return Estimate(p, (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n), n)
+    return Estimate(p, max((centre - half) / (1 + z2 / n), 0.0), min((centre + half) / (1 + z2 / n), 1.0), n)
 
 
 def win_rate(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:

@@ -18,6 +18,7 @@ COLOURS = {"score": "#d9480f", "gold": "#2b8a3e", "second_judge": "#1864ab", "kl
 NAMES = {"score": "judge's score", "gold": "gold (the truth)", "second_judge": "second judge",
          "kl": "KL from reference", "entropy": "entropy", "response_length": "response length",
          "eos_rate": "share that ends"}
+NO_METADATA = ("Date", "Creator", "Format", "Type")        # a date would differ each time, the others link to the web
 UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per token",
          "response_length": "tokens", "eos_rate": "share"}
 
@@ -49,8 +50,8 @@ def reward_against_kl(history: Sequence[Step], names: Sequence[str] = ("score", 
     figure = Figure(figsize=size, dpi=90, layout="constrained")
     axes = figure.subplots()
     for name in names:
-        points = [(s.metrics["kl"], s.metrics[name]) for s in history
-                  if name in s.metrics and math.isfinite(s.metrics[name])]
+        points = [point for s in history if {"kl", name} <= s.metrics.keys()
+                  if all(map(math.isfinite, point := (s.metrics["kl"], s.metrics[name])))]
         for i, (x, y) in enumerate(points):
             axes.plot(x, y, "o", ms=3.5, color=COLOURS.get(name, INK), alpha=0.25 + 0.75 * i / len(points), mew=0,
                       label=NAMES.get(name, name) if i == len(points) - 1 else None)
@@ -65,7 +66,7 @@ def svg(figure: Figure) -> str:
     """The picture as SVG text to be put into a page: no fonts or files from elsewhere, the same for the same data."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "rlhf-kit"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(NO_METADATA))
     text = buffer.getvalue()
     return text[text.index("<svg"):]
 

@@ -59,7 +59,7 @@ def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, la
     it count too ("positive (stars 4 and 5)"). Texts over `max_length` tokens (default: the model's context) are cut.
     """
     index = label_index(model, label)
-    limit = max_length or getattr(model.config, "max_position_embeddings", None) or 512
+    limit = max_length or _context(model)
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         texts = [p + r for p, r in zip(prompts, responses, strict=True)]
@@ -71,6 +71,13 @@ def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, la
 
     reward.__name__ = f"classifier_{label}"
     return reward
+
+
+def _context(model: PreTrainedModel) -> int:
+    """Tokens that a classifier reads at most; RoBERTa's first position comes behind its padding id."""
+    places = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(places, "padding_idx", None)
+    return (getattr(model.config, "max_position_embeddings", None) or 512) - (0 if padding is None else padding + 1)
 
 
 def label_index(model: PreTrainedModel, label: str) -> int:
@@ -176,7 +183,7 @@ def _checked(answer: object, size: int, reward: Reward) -> Tensor:
     name = getattr(reward, "__name__", type(reward).__name__)
     try:
         score = torch.as_tensor(answer, dtype=torch.float32).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise RewardError(f"the reward function {name} returned {_short(answer)}; expected {size} numbers, "
                           f"one a response.") from error
     if score.shape != (size,):
@@ -190,5 +197,5 @@ def _checked(answer: object, size: int, reward: Reward) -> Tensor:
 
 
 def _short(answer: object) -> str:
-    text = repr(answer)
+    text = " ".join(repr(answer).split())
     return f"{type(answer).__name__} {text if len(text) <= 40 else text[:37] + '...'}"

@@ -38,10 +38,10 @@ class LanguageModel:
 
     texts: int = 6000               # whole texts to learn from
     vocabulary: int = 700           # tokens at most
-    layers: int = 3
-    width: int = 96
+    layers: int = 2
+    width: int = 128
     context: int = 96               # tokens
-    sft: sft.Config = field(default_factory=lambda: sft.Config(steps=300, batch_size=32, learning_rate=4e-3))
+    sft: sft.Config = field(default_factory=lambda: sft.Config(steps=700, batch_size=16, learning_rate=5e-3))
     seed: int = 0
 
     def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
@@ -63,11 +63,12 @@ class LanguageModel:
 class Judge:
     """How to make a small classifier that says how likely a text is positive."""
 
-    texts: int = 6000               # labelled texts
+    texts: int = 9000               # labelled texts
     vocabulary: int = 700
     layers: int = 2
     width: int = 64
-    classifier: classifier.Config = field(default_factory=lambda: classifier.Config(steps=250))
+    classifier: classifier.Config = field(
+        default_factory=lambda: classifier.Config(steps=650, batch_size=24, learning_rate=4e-3))
     dropout: float = 0.0
     seed: int = 0
 

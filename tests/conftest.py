@@ -71,9 +71,8 @@ def frozen(policy: Policy) -> Policy:
     """Weights as large as after training (fresh ones predict all words alike, and any mistake would be small)."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        for parameter in policy.lm.parameters():
+        for name, parameter in policy.named_parameters():
             if parameter.dim() > 1:
-                parameter *= 10
-        policy.value_head.weight.normal_(generator=generator)
+                parameter.normal_(0, 1.0 if name.startswith("value_head") else 0.25, generator=generator)
         policy.value_head.bias.fill_(0.5)
     return policy.requires_grad_(False).eval()

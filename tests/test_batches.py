@@ -56,8 +56,9 @@ def test_batches_by_length_cover_the_same_examples():
 
 def test_batches_by_length_cut_a_sorted_pool_into_neighbours():
     lengths = [(7 * i) % 101 for i in range(101)]                  # all different
-    pool = sorted(([lengths[i] for i in draw_by_length(lengths, 6, 0, number, pool=4)] for number in range(4)), key=min)
-    assert sum(pool, []) == sorted(sum(pool, []))
+    batches = ([lengths[i] for i in draw_by_length(lengths, 6, 0, number, pool=4)] for number in range(4))
+    pool = [length for batch in sorted(batches, key=min) for length in batch]
+    assert pool == sorted(pool)
 
 
 def test_batches_by_length_come_in_no_order_of_length():

@@ -22,7 +22,7 @@ def new_model(tokenizer, seed: int = 0, width: int = 16):
 
 def learn(model, optimizer, number: int) -> Step:
     """One update on ids drawn from the step's number."""
-    ids = torch.randint(len(model.get_input_embeddings().weight), (4, 8), generator=torch.Generator().manual_seed(number))
+    ids = torch.randint(model.config.vocab_size, (4, 8), generator=torch.Generator().manual_seed(number))
     loss = model(input_ids=ids, labels=ids).loss
     optimizer.zero_grad()
     loss.backward()

@@ -10,15 +10,15 @@ from rlhf_kit.models.judging import class_logits
 @pytest.fixture(scope="module")
 def judge(tokenizer):
     model = tiny.classifier(tokenizer, layers=2, width=16, heads=2, context=24).requires_grad_(False)
+    generator = torch.Generator().manual_seed(3)
     for parameter in model.parameters():
-        if parameter.dim() > 1:
-            parameter *= 10                                   # opinions that differ from text to text
+        parameter.normal_(0, 0.5, generator=generator)        # opinions that differ from text to text
     return model
 
 
 def by_hand(model, tokenizer, written: str) -> torch.Tensor:
     """One text alone, closed by its end token, which is there even when the text is cut."""
-    ids = tokenizer(written, add_special_tokens=False).input_ids[:23] + [tokenizer.eos_token_id]
+    ids = [*tokenizer(written, add_special_tokens=False).input_ids[:23], tokenizer.eos_token_id]
     return model(input_ids=torch.tensor([ids])).logits[0]
 
 
@@ -28,7 +28,7 @@ def test_each_text_gets_its_own_logits_in_the_order_given(judge, tokenizer, sent
     logits = class_logits(judge, tokenizer, texts, max_length=24, batch_size=batch_size)
     for row, written in enumerate(texts):
         torch.testing.assert_close(logits[row], by_hand(judge, tokenizer, written), atol=1e-5, rtol=1e-5)
-    assert logits.std(0).min() > 0.05
+    assert logits.std(0).min() > 0.02
 
 
 def test_long_texts_are_read_from_their_beginning(judge, tokenizer):

@@ -118,11 +118,14 @@ def test_a_new_folder_replaces_the_old_one(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
 def test_a_folder_that_is_not_finished_leaves_the_old_one(tmp_path, error):
+    def half_made():
+        with new_folder(tmp_path / "model") as folder:
+            (folder / "new").write_text("half")
+            raise error
+
     make(tmp_path / "model", old="x")
-    with pytest.raises(StorageError if isinstance(error, OSError) else type(error)), \
-            new_folder(tmp_path / "model") as folder:
-        (folder / "new").write_text("half")
-        raise error
+    with pytest.raises(StorageError if isinstance(error, OSError) else type(error)):
+        half_made()
     assert names(tmp_path / "model") == ["manifest.json", "old"]
     assert names(tmp_path) == ["model"]
 

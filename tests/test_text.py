@@ -153,8 +153,8 @@ def test_a_response_keeps_the_space_before_its_first_word(bert):
     words = Tokenizer(models.BPE(unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
     words.decoder = decoders.Metaspace(prepend_scheme="first")
-    words.train_from_iterator(["a very good cat"] * 5, trainers.BpeTrainer(vocab_size=60, special_tokens=["<unk>", "</s>"],
-                                                                           show_progress=False))
+    trainer = trainers.BpeTrainer(vocab_size=60, special_tokens=["<unk>", "</s>"], show_progress=False)
+    words.train_from_iterator(["a very good cat"] * 5, trainer)
     llama = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>", unk_token="<unk>")
     for tokenizer in (llama, bert):
         response = torch.tensor([ids(tokenizer, "very good")[1:]])

@@ -62,7 +62,7 @@ def test_a_classifier_from_a_language_model_reads_with_its_trunk(policy):
     model, ids = tiny.classifier_from(policy.lm, seed=1), torch.tensor([[3, 4, 5], [3, 4, 0]])
     hidden = policy.lm.transformer(ids[:1]).last_hidden_state[0, -1]
     torch.testing.assert_close(model(input_ids=ids).logits[0], model.score(hidden))
-    short = policy.lm.transformer(ids[1:, :2]).last_hidden_state[0, -1]                 # the last token, not the padding
+    short = policy.lm.transformer(ids[1:, :2]).last_hidden_state[0, -1]          # the last token, not the padding
     torch.testing.assert_close(model(input_ids=ids).logits[1], model.score(short))
     assert model.config.id2label == {0: "negative", 1: "positive"}
     assert model.transformer.wte.weight is not policy.lm.transformer.wte.weight

@@ -55,7 +55,8 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     rows = encode_texts(tokenizer, [text for text, _ in examples], config.max_length)
     labels = torch.tensor([label for _, label in examples])
     lengths = [len(row) for row in rows]
-    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
+                      fused=True)
     saved = Checkpoint(checkpoint, {"method": "classifier", **asdict(config)}, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
     yield from past

@@ -58,7 +58,8 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
     config = config or Config()
     rows = _encode(policy, examples, config)
     lengths = [len(ids) for ids, _ in rows]
-    optimizer = AdamW(policy.lm.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = AdamW(policy.lm.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
+                      fused=True)
     saved = Checkpoint(checkpoint, {"method": "sft", **asdict(config)}, checkpoint_every)
     past, _ = saved.resume(policy.lm, optimizer)
     yield from past

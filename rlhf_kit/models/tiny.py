@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
     GPT2Config,
     GPT2ForSequenceClassification,
     GPT2LMHeadModel,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -20,25 +20,31 @@ from transformers import (
 LABELS = ("negative", "positive")
 
 
-def language_model(tokenizer: PreTrainedTokenizerBase, *, layers: int = 3, width: int = 96, heads: int = 4,
+def language_model(tokenizer: PreTrainedTokenizerBase, *, layers: int = 2, width: int = 128, heads: int = 4,
                    context: int = 96, seed: int = 0) -> GPT2LMHeadModel:
-    """A GPT-2 without dropout, weights drawn from `seed`; about 0.4 million parameters by default."""
+    """A GPT-2 without dropout, weights drawn from `seed`; about half a million parameters by default."""
     config = GPT2Config(vocab_size=len(tokenizer), n_layer=layers, n_head=heads, n_embd=width, n_positions=context,
-                        activation_function="gelu_pytorch_tanh",      # gelu_new in one kernel: the same function
+                        activation_function="relu",                 # gelu alone takes an eighth of a step on a CPU
                         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **_ids(tokenizer))
     with _seeded(seed):
         return GPT2LMHeadModel(config).eval()
 
 
 def classifier(tokenizer: PreTrainedTokenizerBase, *, layers: int = 2, width: int = 64, heads: int = 4,
-               context: int = 128, dropout: float = 0.0, seed: int = 0) -> BertForSequenceClassification:
-    """A BERT that reads a whole text and says negative or positive, weights drawn from `seed`."""
-    config = BertConfig(vocab_size=len(tokenizer), num_hidden_layers=layers, num_attention_heads=heads,
-                        hidden_size=width, intermediate_size=4 * width, max_position_embeddings=context,
-                        hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout, **_labels(),
-                        **_ids(tokenizer))
+               context: int = 96, dropout: float = 0.0, seed: int = 0) -> ModernBertForSequenceClassification:
+    """An encoder that reads a whole text and says negative or positive, weights drawn from `seed`.
+
+    ModernBERT normalises before each layer and pools the mean of all tokens; from nothing it learns in a third of
+    the steps that the first BERT's architecture takes.
+    """
+    config = ModernBertConfig(
+        vocab_size=len(tokenizer), num_hidden_layers=layers, num_attention_heads=heads, hidden_size=width,
+        intermediate_size=3 * width // 2, max_position_embeddings=context, global_attn_every_n_layers=1,
+        classifier_pooling="mean", attention_dropout=0.0, embedding_dropout=dropout, mlp_dropout=dropout,
+        classifier_dropout=dropout, **_labels(), **_ids(tokenizer), cls_token_id=tokenizer.eos_token_id,
+        sep_token_id=tokenizer.eos_token_id)
     with _seeded(seed):
-        return BertForSequenceClassification(config).eval()
+        return ModernBertForSequenceClassification(config).eval()
 
 
 def classifier_from(lm: GPT2LMHeadModel, seed: int = 0) -> GPT2ForSequenceClassification:

@@ -1,0 +1,117 @@
+"""Evaluation: published intervals, and what a policy compared with itself must give."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rlhf_kit.evaluate import Estimate, distinct, distinct_pairs, evaluate, mean, share, win_rate
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
+
+SAMPLING = Sampling(max_new_tokens=12, temperature=0.7)
+
+
+@pytest.mark.parametrize(("successes", "n", "low", "high"), [
+    (81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718),
+])
+def test_wilsons_interval_as_published(successes, n, low, high):
+    """Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E, table I, method 3."""
+    estimate = share(successes, n)
+    assert (round(estimate.low, 4), round(estimate.high, 4)) == (low, high)
+    assert (estimate.mean, estimate.n) == (successes / n, n)
+
+
+def test_wilsons_interval_solves_wilsons_equation():
+    """At its ends the observed share is exactly 1.96 standard errors away: (p - q)² = z² q(1-q)/n."""
+    estimate = share(7, 12)
+    for q in (estimate.low, estimate.high):
+        assert (7 / 12 - q) ** 2 == pytest.approx(1.959964**2 * q * (1 - q) / 12)
+
+
+def test_a_share_stays_between_0_and_1():
+    for n in range(1, 2000):
+        assert 0 <= share(0, n).low < 1e-12
+        assert 1 - 1e-12 < share(n, n).high <= 1
+
+
+@pytest.mark.parametrize(("successes", "n"), [(1, 0), (-1, 5), (6, 5), (math.nan, 5)])
+def test_a_share_that_is_none_is_refused(successes, n):
+    with pytest.raises(ValueError, match="is no share"):
+        share(successes, n)
+
+
+def test_a_mean_with_its_interval_by_hand():
+    """1, 2, 3, 4: mean 2.5, s² = 5/3, standard error √(5/12) = 0.6455."""
+    estimate = mean([1, 2, 3, 4])
+    assert estimate.mean == 2.5
+    assert estimate.standard_error == pytest.approx(0.6454972)
+    assert (estimate.low, estimate.high) == pytest.approx((2.5 - 1.265151, 2.5 + 1.265151))
+    assert str(estimate) == "2.500 (1.235 to 3.765)"
+    assert mean(torch.tensor([1, 2, 3, 4])) == estimate
+
+
+def test_the_interval_of_a_mean_holds_the_truth_19_times_in_20():
+    """2,000 samples of 50 from a normal: 1,900 expected (a bit less, since s is estimated), deviation 9.7."""
+    x = torch.randn(2000, 50, generator=torch.Generator().manual_seed(0))
+    held = sum(abs(row.mean()) <= 1.959964 * row.std() / 50**0.5 for row in x)
+    assert 1850 < sum((e := mean(row)).low <= 0 <= e.high for row in x) == held < 1930
+
+
+def test_one_number_has_no_interval():
+    with pytest.raises(ValueError, match="give at least 2"):
+        mean([0.5])
+
+
+def test_a_tie_is_half_a_win():
+    estimate = win_rate([3, 1, 2, 5], [1, 3, 2, 4])
+    assert (estimate.mean, estimate.n) == (2.5 / 4, 4)
+    assert win_rate([1, 1], [1, 1]).mean == 0.5
+    assert win_rate([0, 0], [1, 1]).mean == 0
+
+
+def test_a_win_rate_needs_pairs():
+    with pytest.raises(ValueError, match="2 scores against 3"):
+        win_rate([1, 2], [1, 2, 3])
+
+
+def test_distinct_by_hand(rollout):
+    assert distinct(["a", "b", "a", "a"]) == 0.5
+    assert distinct(["a"] * 5) == 0.2
+    ids = torch.tensor([[5, 6, 5, 6], [5, 6, 7, 9], [4, 9, 9, 9]])
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 0, 0]]).bool()
+    small = replace(rollout[:3], response_ids=ids, mask=mask)              # pairs 56 65 56, 56 67, none
+    assert distinct_pairs(small) == 3 / 5
+    assert distinct_pairs(replace(small, mask=mask & False)) == 0
+
+
+def test_a_policy_is_at_distance_0_from_itself(policy, prompts):
+    result = evaluate(policy, policy.reference(), prompts, {}, SAMPLING, seed=1)
+    assert result.kl == pytest.approx(0, abs=1e-4)
+
+
+def test_an_evaluation_holds_what_its_responses_say(policy, llama, prompts):
+    """The KL is the mean over responses of Σ (log π - log ρ), both with the sampling temperature."""
+    rewards = {"length": lambda prompts, responses: [float(len(r)) for r in responses],
+               "one": lambda prompts, responses: [1.0] * len(prompts)}
+    result = evaluate(policy, llama, prompts, rewards, SAMPLING, seed=1)
+    rollout = sample_rollout(policy, prompts, SAMPLING, seed=1)
+    assert result.responses == tuple(rollout.responses)
+    assert result.prompts == tuple(prompts)
+    assert result.each["length"] == tuple(float(len(r)) for r in rollout.responses)
+    assert result.scores["length"].mean == pytest.approx(sum(map(len, rollout.responses)) / 16)
+    assert result.scores["one"] == Estimate(1.0, 1.0, 1.0, 16)
+    gaps = (rollout.logprob - response_logprob(llama, rollout)).tolist()
+    assert result.kl == pytest.approx(sum(map(sum, gaps)) / 16, rel=1e-5)
+    assert result.kl > 1
+    assert result.eos_rate == sum(rollout.ended.tolist()) / 16
+    assert result.length == sum(map(sum, rollout.mask.tolist())) / 16
+    assert result.distinct == len(set(rollout.responses)) / 16
+
+
+def test_evaluating_leaves_no_gradient_and_trains_nobody(policy, prompts):
+    learner = Policy(policy.lm, policy.tokenizer).requires_grad_(True)
+    evaluate(learner, policy, prompts, {"one": lambda p, r: [1.0] * len(p)}, SAMPLING)
+    assert all(p.grad is None for p in learner.parameters())
+    learner.lm.requires_grad_(False)

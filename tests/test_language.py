@@ -1,0 +1,87 @@
+"""Two languages, the same sentences."""
+
+import tomllib
+from importlib.resources import files
+from string import Formatter
+
+import pytest
+
+from rlhf_kit import language
+from rlhf_kit.language import LANGS, say, sentences, system_language
+
+TABLES = tomllib.loads((files("rlhf_kit") / "data" / "messages.toml").read_text(encoding="utf-8"))
+
+
+def fields(sentence: str) -> list[tuple[str, str]]:
+    """Each `{name:form}`: the form too, so that both languages give as many digits."""
+    return sorted((name, form) for _, name, form, _ in Formatter().parse(sentence) if name is not None)
+
+
+def test_there_is_one_table_a_language():
+    assert set(TABLES) == set(LANGS)
+    assert sentences("zh") == TABLES["zh"]
+
+
+def test_both_languages_say_the_same_things():
+    assert list(TABLES["en"]) == list(TABLES["zh"])                     # in one order too: easier to keep in step
+
+
+def test_a_sentence_and_its_translation_have_the_same_fields():
+    different = [key for key in TABLES["en"] if fields(TABLES["en"][key]) != fields(TABLES["zh"][key])]
+    assert different == []
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_every_sentence_can_be_said(lang):
+    for key, sentence in TABLES[lang].items():
+        spoken = say(lang, key, **{name: 0.5 for name, _ in fields(sentence)})
+        assert spoken.strip(), key
+        assert not set("{}") & set(spoken), key
+
+
+def test_chinese_sentences_are_chinese():
+    strangers = [key for key, text in TABLES["zh"].items() if not any("\u4e00" <= c <= "\u9fff" for c in text)]
+    assert set(strangers) <= {"row_kl", "stage_ppo", "device_gpu"}
+    assert not [key for key, text in TABLES["en"].items() if any("\u4e00" <= c <= "\u9fff" for c in text)]
+
+
+def test_fields_are_filled_in():
+    assert say("en", "stopped") == TABLES["en"]["stopped"]
+    assert say("zh", "finished", command="tour") == TABLES["zh"]["finished"].replace("{command}", "tour")
+
+
+def test_an_unknown_key_or_field_is_a_bug_that_shows():
+    with pytest.raises(KeyError):
+        say("en", "no such key")
+    with pytest.raises(KeyError):
+        say("en", "finished", other=1)
+
+
+@pytest.mark.parametrize(("environment", "expected"), [
+    ({"LANG": "zh_CN.UTF-8"}, "zh"),
+    ({"LANG": "zh_TW.Big5"}, "zh"),
+    ({"LANG": "ZH"}, "zh"),
+    ({"LANG": "en_GB.UTF-8"}, "en"),
+    ({"LANG": "fr_FR.UTF-8"}, "en"),
+    ({"LANG": "C"}, "en"),
+    ({"LC_ALL": "zh_CN.UTF-8", "LANG": "en_US.UTF-8"}, "zh"),
+    ({"LC_ALL": "en_US.UTF-8", "LANG": "zh_CN.UTF-8"}, "en"),
+    ({"LC_MESSAGES": "zh_CN.UTF-8", "LANG": "en_US.UTF-8"}, "zh"),
+    ({"LC_ALL": "", "LANG": "zh_CN.UTF-8"}, "zh"),
+    ({"LC_CTYPE": "zh_CN.UTF-8", "LANG": "en_US.UTF-8"}, "en"),          # what it can display, not what it speaks
+])
+def test_the_systems_language_is_read_where_posix_programs_look(monkeypatch, environment, expected):
+    for name in ("LC_ALL", "LC_MESSAGES", "LC_CTYPE", "LANGUAGE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert system_language() == expected
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("Chinese (Simplified)_China", "zh"), ("zh_CN", "zh"),
+                                                  ("en_US", "en"), (None, "en")])
+def test_a_system_without_these_variables_is_asked_itself(monkeypatch, answer, expected):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(language.locale, "getlocale", lambda: (answer, "UTF-8"))
+    assert system_language() == expected

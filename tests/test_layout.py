@@ -1,0 +1,126 @@
+"""The house of DESIGN.md section 3, proved from the imports: who stands on whom, one door for a heavy library."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "rlhf_kit"
+
+# A file imports from lower floors. On one floor only what `NEIGHBOURS` and a common folder allow.
+FLOORS = {
+    "formulas": 0, "language": 0, "storage": 0,
+    "tasks": 1, "models": 1,
+    "batches": 2, "checkpoints": 2, "diagnosis": 2, "sampling": 2, "rewards": 2,
+    "methods": 3, "evaluate": 3,
+    "zoo": 4, "recipes": 4,
+    "labels": 5, "plots": 5, "report": 5, "exercises": 5,
+    "tour": 6, "ui": 6,
+    "cli": 7, "__main__": 7,
+}
+NEIGHBOURS = {("diagnosis", "sampling"), ("report", "plots"), ("recipes", "zoo")}
+FOLDERS_WITHOUT_NEIGHBOURS = {"methods", "recipes"}          # methods do not import each other, nor recipes
+
+DOORS = {
+    "trl": {"methods/trl_bridge.py"},
+    "peft": {"models/adapters.py"}, "bitsandbytes": {"models/adapters.py"},
+    "matplotlib": {"plots.py"},
+    "gradio": {"ui"},
+}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module(path: Path) -> str:
+    """`rlhf_kit/models/text.py` -> "models.text"; a package is its folder; the front door is ""."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, inside functions too, in full: "rlhf_kit.models.text", "torch.nn"."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} uses a relative import; write it in full"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+MODULES = {module(path) for path in FILES}
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of the kit that a file stands on; a name inside one counts as the module."""
+    names = {name.removeprefix("rlhf_kit.") for name in imported(path) if name.startswith("rlhf_kit.")}
+    assert "rlhf_kit" not in imported(path), f"{path} imports the front door; import what you need from its place"
+    return {max((m for m in MODULES if f"{name}.".startswith(f"{m}." if m else "")), key=len) for name in names}
+
+
+GRAPH = {module(path): ours(path) for path in FILES}
+
+
+def test_the_reader_of_imports_finds_them():
+    """Known imports: at the top, several in one line, a name, inside a function."""
+    assert {"rewards", "zoo", "models.loading", "methods.ppo", "tasks.reviews"} <= GRAPH["tour"]
+    assert {"tour", "report", "language", ""} <= GRAPH["cli"]
+    assert "safetensors.torch.save_file" in imported(PACKAGE / "storage.py")
+    assert GRAPH["formulas.masked"] == set()
+
+
+@pytest.mark.parametrize("name", sorted(MODULES - {""}))
+def test_a_file_stands_on_lower_floors(name):
+    room, rooms = name.split(".")[0], {other.split(".")[0] for other in GRAPH[name] - {""}}
+    assert room in FLOORS, f"{room} has no floor; give it one in DESIGN.md section 3 and here"
+    for other in rooms - {room}:
+        assert FLOORS[other] < FLOORS[room] or (room, other) in NEIGHBOURS, f"{name} must not import {other}"
+    if room in FOLDERS_WITHOUT_NEIGHBOURS:
+        assert room not in rooms, f"{name} must not import its neighbours"
+
+
+def test_the_front_door_is_asked_for_its_constants_only():
+    """`rlhf_kit/__init__` imports everything else, when asked; whoever imports from it could go round in a circle."""
+    for path in FILES:
+        names = {name for name in imported(path) if name.startswith("rlhf_kit.")}
+        asked = {name.removeprefix("rlhf_kit.") for name in names} & {"__version__", "REPOSITORY"}
+        others = {name for name in names if name.removeprefix("rlhf_kit.").split(".")[0] not in FLOORS}
+        assert others == {f"rlhf_kit.{name}" for name in asked}, path
+
+
+def test_there_is_no_circle():
+    TopologicalSorter(GRAPH).prepare()                       # raises CycleError with the circle
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_heavy_library_has_one_door(library):
+    doors = {path for path in FILES if library in {name.split(".")[0] for name in imported(path)}}
+    allowed = {PACKAGE / door for door in DOORS[library]}
+    assert all(any(door == a or a in door.parents for a in allowed) for door in doors), doors
+
+
+def test_no_room_is_a_stub():
+    """Every file defines or holds something; what marks a folder as a package says what the folder is."""
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), f"{path} does not say what it is"
+        if path.name != "__init__.py":
+            assert any(isinstance(n, ast.FunctionDef | ast.ClassDef | ast.Assign) for n in tree.body), f"{path} is empty"
+        for node in ast.walk(tree):
+            assert not (isinstance(node, ast.Raise) and "NotImplemented" in ast.dump(node)), f"{path}:{node.lineno}"
+
+
+def test_there_is_no_drawer_for_odds_and_ends():
+    names = {part for path in FILES for part in Path(module(path).replace(".", "/")).parts}
+    assert not names & {"utils", "util", "helpers", "helper", "common", "misc"}
+
+
+def test_no_bare_except_and_no_pickle_anywhere():
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.type is None], path
+        assert not {name.split(".")[0] for name in imported(path)} & {"pickle", "joblib", "dill", "cloudpickle"}, path
+        called = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
+        assert not set(called) & {"torch.load", "torch.save", "eval", "exec"}, path

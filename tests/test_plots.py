@@ -1,0 +1,105 @@
+"""Pictures for a page that must open without a network: what is drawn, and that nothing points outside."""
+
+import math
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.plots import COLOURS, curves, reward_against_kl, svg
+
+HISTORY = [Step(n, {"score": 0.4 + n / 20, "gold": 0.5 + n / 50, "kl": n / 2, "entropy": 2 - n / 10}) for n in range(8)]
+NAMESPACES = re.compile(r'xmlns(:\w+)?="[^"]*"')
+
+
+def lines(figure) -> list[tuple[list[float], list[float]]]:
+    return [(list(line.get_xdata()), list(line.get_ydata())) for line in figure.axes[0].lines]
+
+
+def labels(figure) -> list[str]:
+    return figure.axes[0].get_legend_handles_labels()[1]
+
+
+@pytest.fixture(params=["curves", "one curve", "reward against KL", "nothing"])
+def figure(request):
+    return {"curves": lambda: curves(HISTORY, ("score", "gold"), title="评判 & <score>", before={"score": 0.4}),
+            "one curve": lambda: curves(HISTORY, ("kl",)), "reward against KL": lambda: reward_against_kl(HISTORY),
+            "nothing": lambda: curves([], ("entropy",))}[request.param]()
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+def test_an_svg_points_to_nothing_outside_itself(figure):
+    picture = svg(figure)
+    assert not re.search(r"https?:|file:|data:|@import|<script|<image|<foreignObject", NAMESPACES.sub("", picture))
+    root = ElementTree.fromstring(picture)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            if name.endswith("href"):
+                assert value.startswith("#"), (element.tag, value)
+            assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", value))
+
+
+def test_letters_are_drawn_so_that_no_font_is_needed():
+    picture = svg(curves(HISTORY, ("score", "gold")))
+    assert "<text" not in picture
+    assert "font-family" not in picture
+
+
+def test_the_same_data_give_the_same_picture():
+    for draw in (lambda: curves(HISTORY, ("score", "gold"), before={"gold": 0.5}), lambda: reward_against_kl(HISTORY)):
+        assert svg(draw()) == svg(draw())
+    assert svg(curves(HISTORY, ("score",))) != svg(curves(HISTORY[:-1], ("score",)))
+
+
+def test_curves_show_each_metric_against_the_steps_counted_from_1():
+    figure = curves(HISTORY, ("score", "gold"))
+    assert lines(figure) == [(list(range(1, 9)), [0.4 + n / 20 for n in range(8)]),
+                             (list(range(1, 9)), [0.5 + n / 50 for n in range(8)])]
+    assert [line.get_color() for line in figure.axes[0].lines] == [COLOURS["score"], COLOURS["gold"]]
+    assert len(set(labels(figure))) == 2
+
+
+def test_what_is_no_number_is_left_out():
+    broken = [Step(0, {"score": 0.5, "kl": 0.0}), Step(1, {"score": math.nan, "kl": 1.0}),
+              Step(2, {"score": math.inf, "kl": 2.0}), Step(3, {"kl": 3.0}), Step(4, {"score": 0.7, "kl": math.nan}),
+              Step(5, {"score": 0.8, "kl": 5.0})]
+    assert lines(curves(broken, ("score",))) == [([1, 5, 6], [0.5, 0.7, 0.8])]
+    broken.append(Step(6, {"score": 0.9}))
+    assert lines(reward_against_kl(broken)) == [([0.0], [0.5]), ([5.0], [0.8])]
+    svg(reward_against_kl(broken))
+
+
+def test_a_metric_that_never_occurs_is_left_out():
+    figure = curves(HISTORY, ("score", "nobody"))
+    assert len(lines(figure)) == len(labels(figure)) == 1
+
+
+def test_where_it_began_is_a_dotted_line():
+    figure = curves(HISTORY, ("score",), before={"score": 0.42, "gold": 0.1})
+    assert lines(figure)[1][1] == [0.42, 0.42]
+    assert [line.get_linestyle() for line in figure.axes[0].lines] == ["-", ":"]
+
+
+def test_later_steps_are_darker_and_each_score_is_named_once():
+    figure = reward_against_kl(HISTORY)
+    assert lines(figure) == [([n / 2], [y]) for y0, slope in ((0.4, 20), (0.5, 50))
+                             for n in range(8) for y in [y0 + n / slope]]
+    shades = [line.get_alpha() for line in figure.axes[0].lines]
+    assert shades[:8] == sorted(shades[:8])
+    assert shades[0] < shades[7]
+    assert len(labels(figure)) == 2
+
+
+def test_a_run_without_steps_is_an_empty_picture():
+    assert lines(curves([], ("score",))) == []
+    assert lines(reward_against_kl([])) == []
+    assert svg(reward_against_kl([])).startswith("<svg")
+
+
+def test_drawing_needs_no_screen_and_changes_no_setting():
+    import matplotlib
+    before = dict(matplotlib.rcParams)
+    svg(curves(HISTORY, ("score",)))
+    assert dict(matplotlib.rcParams) == before
