@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.tour import Settings, Tour
+    from rlhf_kit.tour import Event, Settings, Tour
 
 USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnavailable, StorageError are among them
 
@@ -101,7 +101,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         settings = tour.for_file(options.reviews, text=options.text, label=options.label, lang=options.lang,
                                  positive=options.positive, seed=options.seed)
     else:
-        settings = tour.Settings(lang=options.lang, seed=options.seed, ppo=replace(tour.EMBEDDED, seed=options.seed))
+        settings = tour.embedded(options.lang, options.seed)
     changed = settings.ppo
     if options.kl is not None:
         changed = replace(changed, kl=replace(changed.kl, coefficient=options.kl))
@@ -110,8 +110,16 @@ def _settings(options: argparse.Namespace) -> Settings:
     return replace(settings, ppo=changed)
 
 
-def _watch(tour: Tour, write_report, lang: str, console: Console) -> None:
-    """Run the tour behind progress bars with the time that is left."""
+def _watch(tour: Tour, write_report: Callable, lang: str, console: Console) -> None:
+    """Run the tour behind progress bars with the time that is left; into a file, a line when a stage begins."""
+    if not console.is_terminal:
+        seen: set[str] = set()
+        for event in tour.run(write_report):
+            if event.stage not in seen:
+                seen.add(event.stage)
+                console.print(_title(event, lang))
+                console.file.flush()
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(),
                TextColumn("[dim]{task.fields[note]}"))
@@ -119,13 +127,17 @@ def _watch(tour: Tour, write_report, lang: str, console: Console) -> None:
         bars: dict[str, int] = {}
         for event in tour.run(write_report):
             if event.stage not in bars:
-                about = say(lang, f"about_{event.stage}", **({"n": 256} if event.stage == "evaluate" else {}))
-                bars[event.stage] = progress.add_task(f"[bold]{say(lang, f'stage_{event.stage}')}[/] {about}",
-                                                      total=event.total, note="")
+                bars[event.stage] = progress.add_task(_title(event, lang), total=event.total, note="")
             progress.update(bars[event.stage], completed=event.done, note=_note(event, lang))
 
 
-def _note(event, lang: str) -> str:
+def _title(event: Event, lang: str) -> str:
+    from rlhf_kit.tour import EVALUATED
+    about = say(lang, f"about_{event.stage}", **({"n": EVALUATED} if event.stage == "evaluate" else {}))
+    return f"[bold]{say(lang, f'stage_{event.stage}')}[/] {about}"
+
+
+def _note(event: Event, lang: str) -> str:
     if event.kept:
         return say(lang, "kept")
     known = {"step_metrics": ("score", "kl"), "accuracy_metrics": ("accuracy",), "loss_metrics": ("loss",)}

@@ -58,18 +58,25 @@ class Settings:
     judge: zoo.Judge = field(default_factory=zoo.Judge)
 
 
+def embedded(lang: Lang, seed: int = 0) -> Settings:
+    """Settings of a tour over the embedded reviews; the seed reaches every model."""
+    return Settings(lang=lang, seed=seed, ppo=replace(EMBEDDED, seed=seed),
+                    language_model=zoo.LanguageModel(seed=seed), judge=zoo.Judge(seed=seed))
+
+
 def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | None = None,
              seed: int = 0) -> Settings:
     """Settings of a tour over a user's own reviews: larger models, a second judge for the honest number."""
     context = 96
     return Settings(
-        lang=lang, reviews=path, text=text, label=label, positive=positive, seed=seed, ppo=replace(FROM_FILE, seed=seed),
+        lang=lang, reviews=path, text=text, label=label, positive=positive, seed=seed,
+        ppo=replace(FROM_FILE, seed=seed),
         language_model=zoo.LanguageModel(
             texts=10**9, vocabulary=4000, layers=4, width=160, context=context, seed=seed,
-            sft=sft.Config(steps=1200, batch_size=48, learning_rate=2e-3, max_length=64, warmup=100, seed=seed)),
+            sft=sft.Config(steps=1200, batch_size=48, learning_rate=2e-3, max_length=64, warmup=100)),
         judge=zoo.Judge(texts=10**9, vocabulary=4000, width=96, dropout=0.1, seed=seed,
                         classifier=classifier.Config(steps=900, batch_size=64, learning_rate=3e-3, warmup=100,
-                                                     max_length=context, seed=seed)))
+                                                     max_length=context)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -42,7 +42,7 @@ class LanguageModel:
     width: int = 128
     context: int = 96               # tokens
     sft: sft.Config = field(default_factory=lambda: sft.Config(steps=700, batch_size=16, learning_rate=5e-3))
-    seed: int = 0
+    seed: int = 0                   # of texts, weights and batches
 
     def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
@@ -50,7 +50,7 @@ class LanguageModel:
         tokenizer = text.train_tokenizer(corpus, self.vocabulary)
         lm = tiny.language_model(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
-        yield from sft.steps(policy, corpus, self.sft, checkpoint=checkpoint)
+        yield from sft.steps(policy, corpus, replace(self.sft, seed=self.seed), checkpoint=checkpoint)
         with new_folder(folder, {"made_by": "rlhf_kit.zoo.LanguageModel"}) as unfinished:
             loading.save_policy(policy, unfinished)
 
@@ -70,7 +70,7 @@ class Judge:
     classifier: classifier.Config = field(
         default_factory=lambda: classifier.Config(steps=650, batch_size=24, learning_rate=4e-3))
     dropout: float = 0.0
-    seed: int = 0
+    seed: int = 0                   # of texts, weights and batches
 
     def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
@@ -78,7 +78,8 @@ class Judge:
         tokenizer = text.train_tokenizer((review for review, _ in examples), self.vocabulary)
         model = tiny.classifier(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout, seed=self.seed,
                                 context=self.classifier.max_length)
-        yield from classifier.steps(model, tokenizer, examples, self.classifier, checkpoint=checkpoint)
+        config = replace(self.classifier, seed=self.seed)
+        yield from classifier.steps(model, tokenizer, examples, config, checkpoint=checkpoint)
         with new_folder(folder, {"made_by": "rlhf_kit.zoo.Judge"}) as unfinished:
             loading.save_model(model, tokenizer, unfinished)
 

@@ -18,7 +18,7 @@ from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import Sampling, response_logprob, response_logprob_and_value, sample_rollout
 
-WORDS = "the cat sat on a mat and ran far away from big red dogs".split()
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "ran", "far", "away", "from", "big", "red", "dogs"]
 PROMPTS = [f"{a} {b}" for a in WORDS[:6] for b in WORDS[6:]]
 QUICK = ppo.Config(steps=3, batch_size=16, minibatch_size=8, epochs=2, learning_rate=2e-3,
                    sampling=Sampling(max_new_tokens=6))
@@ -68,8 +68,8 @@ def oracle_rollout(policy: Policy) -> Rollout:
     queries = [torch.from_numpy(ORACLE[f"query_{i}"]).long() for i in range(6)]
     responses = [torch.from_numpy(ORACLE[f"response_{i}"]).long() for i in range(6)]
     wide, long = max(map(len, queries)), max(map(len, responses))
-    empty = {"prompt_ids": torch.zeros(6, wide, dtype=torch.long), "prompt_mask": torch.zeros(6, wide, dtype=torch.bool),
-             "response_ids": torch.zeros(6, long, dtype=torch.long), "mask": torch.zeros(6, long, dtype=torch.bool)}
+    empty = {"prompt_ids": torch.zeros(6, wide).long(), "prompt_mask": torch.zeros(6, wide).bool(),
+             "response_ids": torch.zeros(6, long).long(), "mask": torch.zeros(6, long).bool()}
     for i, (query, response) in enumerate(zip(queries, responses, strict=True)):
         empty["prompt_ids"][i, wide - len(query):], empty["prompt_mask"][i, wide - len(query):] = query, True
         empty["response_ids"][i, :len(response)], empty["mask"][i, :len(response)] = response, True
@@ -160,7 +160,8 @@ def test_a_run_cut_short_ends_with_the_same_numbers(tmp_path):
         next(stream)
     stream.close()
     second = new_policy()
-    resumed = list(ppo.steps(second, second.reference(), PROMPTS, cats, config, checkpoint=tmp_path, checkpoint_every=2))
+    resumed = list(ppo.steps(second, second.reference(), PROMPTS, cats, config, checkpoint=tmp_path,
+                             checkpoint_every=2))
     drop = lambda steps: [{k: v for k, v in s.metrics.items() if k != "seconds"} for s in steps]     # noqa: E731
     assert json.dumps(drop(resumed)) == json.dumps(drop(history))
     assert torch.equal(weights(second), weights(whole))

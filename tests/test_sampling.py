@@ -266,9 +266,10 @@ def test_top_p_keeps_the_likeliest_token_even_if_it_alone_exceeds_p(policy):
 def test_a_prompt_that_leaves_no_room_is_refused_with_both_numbers(policy):
     prompt = "the lamp is very pretty, " * 4
     tokens = len(policy.tokenizer(prompt, add_special_tokens=False).input_ids)
-    with pytest.raises(ValueError, match=rf"has {tokens} tokens and max_new_tokens is 30, but the model reads 48"):
-        sample_rollout(policy, ["the", prompt], Sampling(max_new_tokens=30))
-    assert generate(policy, [prompt], Sampling(max_new_tokens=48 - tokens))
+    room = 48 - tokens
+    with pytest.raises(ValueError, match=rf"{tokens} tokens and max_new_tokens is {room + 1}, but the model reads 48"):
+        sample_rollout(policy, ["the", prompt], Sampling(max_new_tokens=room + 1))
+    assert generate(policy, [prompt], Sampling(max_new_tokens=room))
 
 
 @pytest.mark.parametrize(("field", "value"), [("max_new_tokens", 0), ("temperature", 0.0), ("temperature", -1.0),

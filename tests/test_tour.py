@@ -15,7 +15,8 @@ from rlhf_kit.storage import StorageError
 
 LM = zoo.LanguageModel(texts=100, vocabulary=300, layers=1, width=16, sft=sft.Config(steps=6, batch_size=4))
 JUDGE = zoo.Judge(texts=100, vocabulary=300, layers=1, width=16, classifier=classifier.Config(steps=6, batch_size=4))
-PPO = ppo.Config(steps=4, batch_size=8, minibatch_size=4, epochs=1, learning_rate=1e-3, sampling=Sampling(max_new_tokens=8))
+PPO = ppo.Config(steps=4, batch_size=8, minibatch_size=4, epochs=1, learning_rate=1e-3,
+                 sampling=Sampling(max_new_tokens=8))
 SMALL = tour.Settings(lang="en", language_model=LM, judge=JUDGE, ppo=PPO)
 
 
@@ -110,9 +111,9 @@ def test_starting_anew_removes_what_a_tour_wrote_and_nothing_else(tmp_path):
 
 def test_a_tour_over_a_file_trains_two_judges_that_share_no_text(tmp_path):
     rng = random.Random(0)
-    words = "lamp kettle chair phone bag coat plate spoon screen box".split()
-    rows = [f"the {rng.choice(words)} and the {rng.choice(words)} I got number {i} {'are lovely' if i % 2 else 'broke'},{i % 2}"
-            for i in range(300)]
+    words = ["lamp", "kettle", "chair", "phone", "bag", "coat", "plate", "spoon", "screen", "box"]
+    rows = [f"the {rng.choice(words)} and the {rng.choice(words)} I got number {i} {verdict},{i % 2}"
+            for i, verdict in enumerate(["broke", "are lovely"] * 150)]
     (tmp_path / "mine.csv").write_text("review,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
     settings = replace(SMALL, reviews=str(tmp_path / "mine.csv"), text="review")
     result = run(tmp_path / "out", settings)

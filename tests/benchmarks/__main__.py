@@ -1,0 +1,12 @@
+"""Run the measurements whose names are given, or all of them."""
+
+import importlib
+import sys
+
+NAMES = ("tour",)
+
+chosen = sys.argv[1:] or NAMES
+if unknown := set(chosen) - set(NAMES):
+    sys.exit(f"no measurement {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}.")
+for name in chosen:
+    importlib.import_module(f"tests.benchmarks.{name}").main()

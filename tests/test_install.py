@@ -1,0 +1,70 @@
+"""What a user installs is the wheel, somewhere else: it must bring its word lists, sentences and template along."""
+
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built from this tree without the network."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT], check=True,
+                   capture_output=True)
+    [path] = out.glob("*.whl")
+    return path
+
+
+def environment(folder: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "RLHF_KIT"))}
+    return {**kept, "RLHF_KIT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "LANG": "en_GB.UTF-8",
+            "LC_ALL": "", "LC_MESSAGES": "", "LANGUAGE": ""}
+
+
+def first_minute(python: Path, folder: Path) -> None:
+    """Start the tour, wait until it trains, stop it as a person would, and look at what it said."""
+    where = subprocess.run([python, "-c", "import rlhf_kit; print(rlhf_kit.__file__)"], cwd=folder, text=True,
+                           env=environment(folder), capture_output=True, check=True).stdout
+    assert where.startswith(str(folder))
+    process = subprocess.Popen([python.with_name("rlhf-kit"), "tour"], cwd=folder, env=environment(folder), text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    trained = lambda: list((folder / "cache").glob("tiny-lm-en-*.training/checkpoint.safetensors"))     # noqa: E731
+    deadline = time.monotonic() + 150
+    while process.poll() is None and not trained() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert process.poll() is None, process.communicate()
+    assert trained()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err.strip()) == (130, "Stopped. The same command goes on from here.")
+    assert "Language model" in out
+
+
+def test_the_wheel_runs_the_tour_outside_the_clone(wheel, tmp_path):
+    """The kit alone in a new environment; the libraries are lent by this one, so that the test takes seconds."""
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-qq", "--no-deps", "--no-index", wheel], check=True)
+    site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")      # .pth files in there are not followed
+    first_minute(python, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_wheel_and_everything_it_needs_install_into_an_empty_environment(wheel, tmp_path):
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    pins = ROOT / "constraints.txt"
+    torch = next(line for line in pins.read_text().splitlines() if line.startswith("torch=="))
+    for what in (torch, str(wheel)):
+        subprocess.run([python, "-m", "pip", "install", "-qq", "--constraint", pins, what], check=True)
+    first_minute(python, tmp_path)
