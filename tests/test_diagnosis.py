@@ -53,9 +53,16 @@ def test_a_healthy_start_passes(name, request, prompts, temperature):
     start(policy, policy.reference(), rollout)
 
 
-def test_a_healthy_start_in_bfloat16_passes(policy, prompts):
+def test_bfloat16_may_be_off_by_its_rounding_and_float32_may_not(policy, prompts):
     coarse = Policy(copy.deepcopy(policy.lm).to(torch.bfloat16), policy.tokenizer)
-    start(coarse, coarse.reference(), sample_rollout(coarse, prompts, SAMPLING, seed=1))
+    for model in (coarse, policy):
+        rollout = sample_rollout(model, prompts, SAMPLING, seed=1)
+        start(model, model.reference(), rollout)
+        rounded = replace(rollout, logprob=torch.where(rollout.mask, rollout.logprob + 0.05, 0.0))
+        if model is coarse:
+            start(model, model.reference(), rounded)
+        else:
+            assert cause(start, model, model.reference(), rounded) == "different precision"
 
 
 def test_a_reference_that_is_another_model_may_be_far_away(policy, llama, prompts):
@@ -125,7 +132,7 @@ def test_a_copy_that_gives_other_numbers(policy, prompts):
 def test_log_probabilities_that_are_not_numbers(policy, prompts):
     rollout = sample_rollout(policy, prompts, SAMPLING, seed=1)
     broken = replace(rollout, logprob=torch.full_like(rollout.logprob, math.nan))
-    with pytest.raises(CheckFailed, match="differs by nan"):
+    with pytest.raises(CheckFailed, match="ratio before the first update must be 1, but a log-probability differs by nan"):
         start(policy, policy.reference(), broken)
 
 

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from rlhf_kit.tasks import reading
-from rlhf_kit.tasks.files import FileError, FileReviews, _cutter
+from rlhf_kit.tasks.files import FileError, FileReviews
+from rlhf_kit.tasks.openings import cutter
 
 WORDS = ["red", "blue", "green", "small", "large", "early", "late", "warm", "cold", "plain"]
 
@@ -160,7 +161,7 @@ def test_chinese_prompts_are_openings_of_four_to_eight_characters(tmp_path):
     ("看完《红楼梦新解》这本书很有收获", ""),                     # would leave a title open
 ])
 def test_where_chinese_is_cut(review, prompt):
-    assert _cutter("zh", 8, (review,))(review) == prompt
+    assert cutter("zh", 8, (review,))(review) == prompt
 
 
 @pytest.mark.parametrize(("review", "prompt"), [
@@ -171,7 +172,7 @@ def test_where_chinese_is_cut(review, prompt):
     ("Great product", ""), ("5 5 5 5 5 5 5 5 5 5", ""), ("Fine for that day!!!", ""),
 ])
 def test_where_english_is_cut(review, prompt):
-    assert _cutter("en", 6, (review,))(review) == prompt
+    assert cutter("en", 6, (review,))(review) == prompt
 
 
 def test_cuts_fall_between_words_that_come_apart_elsewhere(tmp_path):

@@ -1,5 +1,6 @@
 """The one door for models: what comes in is what was saved, nobody's code runs, and every refusal is one line."""
 
+import copy
 import json
 import os
 import pickle
@@ -173,7 +174,7 @@ def test_weights_that_are_missing_are_not_made_up(folder):
 
 def test_a_language_model_is_no_classifier_and_the_other_way_round(saved, judge_folder):
     assert "score.weight" in refusal(load_classifier, saved)
-    assert "cls.predictions" in refusal(load_policy, judge_folder)
+    assert "ModernBert" in refusal(load_policy, judge_folder)
 
 
 def test_a_model_without_its_tokenizer(folder):
@@ -271,3 +272,12 @@ def test_code_in_a_folder_is_not_run(folder, tmp_path, monkeypatch):
     add_code(folder, tmp_path / "marker", "gpt2")
     assert isinstance(load_policy(folder), Policy)
     assert not (tmp_path / "marker").exists()
+
+
+def test_a_value_head_with_a_trunk_of_its_own_comes_back_whole(policy, tmp_path):
+    critic = Policy(policy.lm, policy.tokenizer, value_trunk=copy.deepcopy(policy.lm.base_model))
+    torch.nn.init.normal_(critic.value_head.weight)
+    torch.nn.init.normal_(critic.value_trunk.wte.weight)                   # it has learnt something of its own
+    save_policy(critic, tmp_path)
+    again = load_policy(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(critic.parameters(), again.parameters(), strict=True))

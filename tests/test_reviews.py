@@ -5,7 +5,8 @@ import math
 import pytest
 
 from rlhf_kit.tasks.grammar import tokenize
-from rlhf_kit.tasks.reviews import LANGS, MARGIN, Reviews, opinions, world
+from rlhf_kit.tasks.review_language import opinions, world
+from rlhf_kit.tasks.reviews import LANGS, MARGIN, Reviews
 
 PROMPT = {"en": "I bought this travel kettle for my mother last month.", "zh": "上个月给我妈买的旅行水壶，"}
 GOOD = {"en": " The lid is very tight. The handle isn't wobbly at all, plus the seller answered every question. "
@@ -162,7 +163,7 @@ def test_translation_keeps_the_valence():
     """Read the Chinese, say it in English, read that: the same valence."""
     zh, en = Reviews("zh"), Reviews("en")
     for text in zh.corpus(200, seed=5):
-        spans = zh._spans(tokenize(text, "zh"))
+        spans = zh._reader._spans(tokenize(text, "zh"))
         english = " ".join(tree.text("en") for tree, _, _ in spans)
         assert "".join(tree.text("zh") for tree, _, _ in spans) == text
         assert valence(en, english) == pytest.approx(valence(zh, text))

@@ -10,6 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoModel,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -20,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.models.heads import Policy
 
-VALUE_HEAD = "value_head.safetensors"
+VALUE_HEAD, VALUE_TRUNK = "value_head.safetensors", "value_trunk"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
@@ -32,12 +33,13 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
                 device: str | torch.device = "cpu") -> Policy:
     """A language model with its tokenizer, from a folder or a hub id, as a `Policy`.
 
-    A value head that was saved beside it comes along; else a fresh one, or none with `value_head=False`.
-    Raises: ModelUnavailable.
+    A value head that was saved beside it (and its own trunk) comes along; else a fresh one, or none with
+    `value_head=False`. Raises: ModelUnavailable.
     """
     lm, tokenizer = _load(AutoModelForCausalLM, source, dtype)
-    policy = Policy(lm.to(device), tokenizer, value_head=value_head)
-    head = Path(source).expanduser() / VALUE_HEAD
+    head, trunk = (Path(source).expanduser() / name for name in (VALUE_HEAD, VALUE_TRUNK))
+    own = _trunk(trunk, dtype).to(device) if value_head and trunk.is_dir() else None
+    policy = Policy(lm.to(device), tokenizer, value_head=value_head, value_trunk=own)
     if value_head and head.is_file():
         try:
             policy.value_head.load_state_dict(load_file(head))
@@ -55,8 +57,11 @@ def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
 
 
 def save_policy(policy: Policy, folder: Path) -> None:
-    """Language model, tokenizer and value head into `folder`, safetensors only."""
+    """Language model, tokenizer and value head (with its own trunk, if it has one) into `folder`, safetensors only."""
     save_model(policy.lm, policy.tokenizer, folder)
+    if policy.value_trunk is not None:
+        with _quiet():
+            policy.value_trunk.save_pretrained(folder / VALUE_TRUNK)
     if policy.value_head is not None:
         save_file({name: t.contiguous() for name, t in policy.value_head.state_dict().items()}, folder / VALUE_HEAD)
 
@@ -89,6 +94,12 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
                                f"Save it there with tokenizer.save_pretrained(folder).")
     tokenizer.padding_side = "left"
     return model.eval(), tokenizer
+
+
+def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
+    _check_folder(folder)
+    with _quiet():
+        return _from_pretrained(AutoModel, folder, dtype)
 
 
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreTrainedModel:

@@ -15,13 +15,12 @@ import hashlib
 import random
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from rlhf_kit.tasks.openings import cutter, language
 from rlhf_kit.tasks.reading import (
     LONGEST_CELL,
     TOO_LONG,
@@ -38,7 +37,6 @@ __all__ = ["FileError", "FileReviews"]
 
 FEWEST = 50                             # usable reviews
 LONGEST_PROMPT = {"zh": 8, "en": 6}     # characters, words; the shortest prompt is half as long
-MORE_AFTER = 4                          # letters or digits that must follow a prompt in its review
 MISSING = {"", "nan", "null", "none"}   # labels that say nothing
 FAMILIES: tuple[dict[str, int | None], ...] = (         # None: neither good nor bad, dropped
     {"0": 0, "1": 1}, {"-1": 0, "1": 1}, {"negative": 0, "positive": 1}, {"neg": 0, "pos": 1},
@@ -98,7 +96,7 @@ class FileReviews:
             raise refused(path, f"has {len(pairs)} usable reviews in {rows:,} rows{_left_out(reasons)}; at "
                                 f"least {FEWEST} are needed. Add more.")
         texts, labels = zip(*pairs.values(), strict=True)
-        lang = _language(texts)
+        lang = language(texts)
         reviews = cls(
             name=Path(path).name.partition(".")[0], lang=lang, path=str(path), texts=texts,
             labels=None if label is None else labels,
@@ -157,7 +155,7 @@ class FileReviews:
 
     @cached_property
     def _openings(self) -> dict[str, list[str]]:
-        cut = _cutter(self.lang, self.longest_prompt, self.texts)
+        cut = cutter(self.lang, self.longest_prompt, self.texts)
         taken = {""} | {review for review in self.texts if len(review) < 100}   # "": no good place to cut
         found = {}
         for split in ("train", "heldout"):
@@ -290,75 +288,3 @@ def _draw(items: list[Item], n: int | None, seed: int) -> list[Item]:
     if n is not None and n < 0:
         raise ValueError(f"n is {n}; expected 0 or more, or None for all.")
     return random.Random(seed).sample(items, len(items) if n is None else min(n, len(items)))
-
-
-# Reviews to prompts
-
-def _language(texts: tuple[str, ...]) -> str:
-    letters = [letter for letter in "".join(texts[:2000]) if letter.isalpha()]
-    return "zh" if 2 * sum(map(_is_han, letters)) > len(letters) else "en"
-
-
-def _is_han(letter: str) -> bool:
-    return "\u3400" <= letter <= "\u9fff"
-
-
-def _cutter(lang: str, longest: int, texts: tuple[str, ...]) -> Callable[[str], str]:
-    """The function that cuts an opening off a review, "" where there is no good one."""
-    shortest = (longest + 1) // 2
-    if lang == "en":
-        return partial(_cut_words, shortest=shortest, longest=longest)
-    heads = [review[:longest + 1] for review in texts]
-    single = Counter("".join(heads))
-    pairs = Counter(pair for head in heads for pair in pairwise(head))
-
-    def grip(left: str, right: str) -> float:       # how much oftener together than by chance
-        return pairs[left, right] / (single[left] * single[right])
-    return partial(_cut_characters, shortest=shortest, longest=longest, grip=grip)
-
-
-def _cut_characters(review: str, shortest: int, longest: int, grip: Callable[[str, str], float]) -> str:
-    """Up to the first punctuation mark at the right distance, else to where two neighbours hold together
-    least, which is mostly between two words."""
-    places = [at for at in range(shortest, longest + 1) if at < len(review) and _between_words(review, at)]
-    if not places or not review[:2].isalpha():
-        return ""
-    marks = [at for at in places if not review[at].isalnum()]
-    at = marks[0] if marks else min(places, key=lambda at: grip(review[at - 1], review[at]))
-    opening = review[:at]
-    wordy = 2 * sum(map(_is_han, opening)) >= len(opening) and len(set(opening)) > len(opening) // 2
-    return opening if wordy and _stands_alone(opening, review) else ""
-
-
-def _between_words(review: str, at: int) -> bool:
-    """Not inside a Latin word or a number ("3.5", "e-mail"), nor between a number and its unit, nor one
-    character after a punctuation mark."""
-    before, after, next_after = review[at - 1], review[at], review[at + 1: at + 2]
-    if not review[at - 2: at].isalnum():
-        return False
-    if _is_han(before):
-        return True
-    if after.isalnum():
-        return _is_han(after) and not before.isdigit()
-    return _is_han(next_after) or not next_after.isalnum()
-
-
-def _cut_words(review: str, shortest: int, longest: int) -> str:
-    """Up to the first punctuation mark at the right distance, else as many words as the length decides."""
-    words = review.split(" ")
-    places = range(shortest, min(longest, len(words) - 1) + 1)
-    if not places or not review[0].isalnum():
-        return ""
-    marks = [at for at in places if not (words[at - 1][-1].isalnum() and words[at][0].isalnum())]
-    at = marks[0] if marks else places[len(review) % len(places)]
-    opening = " ".join(words[:at]).rstrip(" .,;:!?…-–—")
-    wordy = 2 * sum(any(map(str.isalpha, word)) for word in words[:at]) > at
-    return opening if wordy and _stands_alone(opening, review) else ""
-
-
-def _stands_alone(opening: str, review: str) -> bool:
-    """Enough of the review follows, and no bracket or quotation is left open."""
-    follows = sum(map(str.isalnum, review[len(opening): len(opening) + 40]))
-    pairs = ("()", "[]", "<>", "（）", "《》", "【】", "“”")
-    closed = all(opening.count(left) == opening.count(right) for left, right in pairs)
-    return follows >= MORE_AFTER and closed and opening.count('"') % 2 == 0
