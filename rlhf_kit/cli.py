@@ -157,8 +157,8 @@ def _show(console: Console, result: dict, options: argparse.Namespace) -> None:
     table.add_column(say(lang, "column_before"), ratio=1)
     table.add_column(say(lang, "column_after"), ratio=1)
     for row in result["samples"][:4]:
-        table.add_row(*(f"[dim]{escape(row[side]['prompt'])}[/]{escape(row[side]['response'])}  "
-                        f"[bold]{row[side]['score']:.2f}[/]" for side in ("before", "after")))
+        table.add_row(*(f"[dim]{escape(row[side]['prompt'])}[/]{escape(row[side]['response'])}\n"
+                        f"[bold]{_marks(row[side], lang)}[/]" for side in ("before", "after")))
     console.print(table)
     numbers = Table(show_edge=False)
     for column in ("column_measure", "column_before", "column_after"):
@@ -171,6 +171,11 @@ def _show(console: Console, result: dict, options: argparse.Namespace) -> None:
     minutes, seconds = divmod(round(result["seconds"]), 60)
     console.print(say(lang, "took", minutes=f"{minutes}:{seconds:02d}", cpu=result["cpu_seconds"]))
     console.print(say(lang, "open_report", path=Path(options.output, "report.html")))
+
+
+def _marks(sample: dict, lang: str) -> str:
+    return "  ".join(f"{say(lang, f'meter_{name}')} {sample[name]:.2f}"
+                     for name in ("score", "gold", "second_judge") if name in sample)
 
 
 def _device(lang: str) -> str:

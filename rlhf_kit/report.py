@@ -115,17 +115,20 @@ def _cheats_note(result: dict[str, Any], words: partial) -> str:
 def _charts(result: dict[str, Any], history: Sequence[Step], words: partial) -> list[dict[str, str]]:
     other = second_opinion(result)
     began = {name: result["before"]["scores"][name]["mean"] for name in ("score", other)}
-    note = "note_score" if other == "gold" else "note_score_file"
-    pictures = [(curves(history, ("score", other), before=began), note),
-                (curves(history, ("kl",)), "note_kl"), (curves(history, ("entropy",)), "note_entropy"),
-                (curves(history, ("response_length",)), "note_length"), (curves(history, ("eos_rate",)), "note_eos"),
-                (reward_against_kl(history, ("score", other)), "note_frontier")]
-    return [{"svg": svg(figure), "note": words(note)} for figure, note in pictures]
+    about = "note_score" if other == "gold" else "note_score_file"
+    pictures = [("score", curves(history, ("score", other), before=began), about),
+                ("kl", curves(history, ("kl",)), "note_kl"), ("entropy", curves(history, ("entropy",)), "note_entropy"),
+                ("length", curves(history, ("response_length",)), "note_length"),
+                ("eos", curves(history, ("eos_rate",)), "note_eos"),
+                ("frontier", reward_against_kl(history, ("score", other)), "note_frontier")]
+    return [{"title": words(f"chart_{name}"), "svg": svg(figure), "note": words(note)}
+            for name, figure, note in pictures]
 
 
 def _next(result: dict[str, Any], words: partial, lang: Lang) -> list[dict[str, str]]:
     file = result["settings"]["reviews"]
-    same = f"rlhf-kit tour --reviews {Path(file).name}" if file else "rlhf-kit tour"
+    columns = f"--text {result['settings']['text']} --label {result['settings']['label']}"
+    same = f"rlhf-kit tour --reviews {file} {columns}" if file else "rlhf-kit tour"
     entries = [{"text": words("next_kl"), "code": f"{same} --kl 0 --output runs/no-price"},
                {"text": words("next_price"), "code": f"{same} --kl 1 --output runs/dear"}]
     if not file:

@@ -33,6 +33,7 @@ from rlhf_kit.tasks.reviews import Reviews
 
 METRICS = ("step", "score", "gold", "kl", "entropy", "response_length", "eos_rate", "seconds")
 EVALUATED = 256                     # held-out prompts, one response each
+EXAMINED = 6000                     # held-out reviews, at most, on which a judge is examined (a quarter if embedded)
 SHOWN = 10                          # of them in the report, the first ones
 CHEATS = 4                          # most overrated responses in the report
 
@@ -199,7 +200,8 @@ class Tour:
         return {**scores, "gold": rewards.gold(task)}
 
     def _accuracy(self, judge: tuple[PreTrainedModel, PreTrainedTokenizerBase], task: Reviews | FileReviews) -> dict:
-        held_out = task.labelled(6000 if self.settings.reviews else 1000, seed=self.settings.seed, split="heldout")
+        held_out = task.labelled(EXAMINED if self.settings.reviews else EXAMINED // 4, seed=self.settings.seed,
+                                 split="heldout")
         limit = self.settings.judge.classifier.max_length
         guess = class_logits(*judge, [text for text, _ in held_out], max_length=limit)
         right = (guess.argmax(-1) == torch.tensor([label for _, label in held_out])).sum().item()

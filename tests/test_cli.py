@@ -22,6 +22,7 @@ def small(monkeypatch):
         return replace(settings, language_model=LM, judge=JUDGE, ppo=replace(PPO, steps=min(settings.ppo.steps, 4)))
 
     monkeypatch.setattr(tour, "EVALUATED", 24)
+    monkeypatch.setattr(tour, "EXAMINED", 160)
     monkeypatch.setattr(cli, "_settings", shrunk)
 
 

@@ -132,7 +132,7 @@ def test_a_copy_that_gives_other_numbers(policy, prompts):
 def test_log_probabilities_that_are_not_numbers(policy, prompts):
     rollout = sample_rollout(policy, prompts, SAMPLING, seed=1)
     broken = replace(rollout, logprob=torch.full_like(rollout.logprob, math.nan))
-    with pytest.raises(CheckFailed, match="ratio before the first update must be 1, but a log-probability differs by nan"):
+    with pytest.raises(CheckFailed, match=r"the ratio before the first update must be 1.*differs by nan"):
         start(policy, policy.reference(), broken)
 
 

@@ -1,5 +1,6 @@
 """Evaluation: published intervals, and what a policy compared with itself must give."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -48,7 +49,7 @@ def test_a_mean_with_its_interval_by_hand():
     assert estimate.mean == 2.5
     assert estimate.standard_error == pytest.approx(0.6454972)
     assert (estimate.low, estimate.high) == pytest.approx((2.5 - 1.265151, 2.5 + 1.265151))
-    assert str(estimate) == "2.500 (1.235 to 3.765)"
+    assert str(estimate) == "2.500 (1.235–3.765)"
     assert mean(torch.tensor([1, 2, 3, 4])) == estimate
 
 
@@ -111,7 +112,6 @@ def test_an_evaluation_holds_what_its_responses_say(policy, llama, prompts):
 
 
 def test_evaluating_leaves_no_gradient_and_trains_nobody(policy, prompts):
-    learner = Policy(policy.lm, policy.tokenizer).requires_grad_(True)
+    learner = Policy(copy.deepcopy(policy.lm), policy.tokenizer).requires_grad_(True)
     evaluate(learner, policy, prompts, {"one": lambda p, r: [1.0] * len(p)}, SAMPLING)
     assert all(p.grad is None for p in learner.parameters())
-    learner.lm.requires_grad_(False)

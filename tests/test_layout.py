@@ -1,6 +1,7 @@
 """The house of DESIGN.md section 3, proved from the imports: who stands on whom, one door for a heavy library."""
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -38,10 +39,16 @@ def module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """Every module that a file imports, inside functions too, in full: "rlhf_kit.models.text", "torch.nn"."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -104,10 +111,10 @@ def test_a_heavy_library_has_one_door(library):
 def test_no_room_is_a_stub():
     """Every file defines or holds something; what marks a folder as a package says what the folder is."""
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         assert ast.get_docstring(tree), f"{path} does not say what it is"
         if path.name != "__init__.py":
-            assert any(isinstance(n, ast.FunctionDef | ast.ClassDef | ast.Assign) for n in tree.body), f"{path} is empty"
+            assert any(isinstance(n, ast.FunctionDef | ast.ClassDef | ast.Assign) for n in tree.body), f"{path}: empty"
         for node in ast.walk(tree):
             assert not (isinstance(node, ast.Raise) and "NotImplemented" in ast.dump(node)), f"{path}:{node.lineno}"
 
@@ -119,7 +126,7 @@ def test_there_is_no_drawer_for_odds_and_ends():
 
 def test_no_bare_except_and_no_pickle_anywhere():
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         assert not [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.type is None], path
         assert not {name.split(".")[0] for name in imported(path)} & {"pickle", "joblib", "dill", "cloudpickle"}, path
         called = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]

@@ -93,7 +93,7 @@ def test_an_end_token_in_the_last_place_still_counts_as_an_end(policy, prompts):
 
 
 def test_sampling_stops_when_every_response_has_ended(policy):
-    rollouts = [sample_rollout(policy, ["the"], Sampling(max_new_tokens=30), seed=seed) for seed in range(12)]
+    rollouts = [sample_rollout(policy, ["the"], Sampling(max_new_tokens=30), seed=seed) for seed in range(6)]
     ended = [rollout for rollout in rollouts if rollout.ended.all()]
     assert ended
     assert all(rollout.response_ids.shape[1] == rollout.length.max() < 30 for rollout in ended)

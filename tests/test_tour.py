@@ -23,6 +23,7 @@ SMALL = tour.Settings(lang="en", language_model=LM, judge=JUDGE, ppo=PPO)
 @pytest.fixture(autouse=True)
 def few_prompts(monkeypatch):
     monkeypatch.setattr(tour, "EVALUATED", 24)
+    monkeypatch.setattr(tour, "EXAMINED", 160)
 
 
 def run(folder, settings=SMALL, stop_at=None):
@@ -39,6 +40,7 @@ def run(folder, settings=SMALL, stop_at=None):
 def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tour, "EVALUATED", 24)
+        patch.setattr(tour, "EXAMINED", 160)
         folder = tmp_path_factory.mktemp("tour") / "out"
         return folder, run(folder)
 
