@@ -154,8 +154,8 @@ def _show(console: Console, result: dict, options: argparse.Namespace) -> None:
     from rlhf_kit import report
     lang = options.lang
     table = Table(show_lines=True, expand=True)
-    table.add_column(say(lang, "column_before"), ratio=1)
-    table.add_column(say(lang, "column_after"), ratio=1)
+    table.add_column(say(lang, "column_before"), ratio=1, overflow="fold")
+    table.add_column(say(lang, "column_after"), ratio=1, overflow="fold")
     for row in result["samples"][:4]:
         table.add_row(*(f"[dim]{escape(row[side]['prompt'])}[/]{escape(row[side]['response'])}\n"
                         f"[bold]{_marks(row[side], lang)}[/]" for side in ("before", "after")))

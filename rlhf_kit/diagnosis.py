@@ -12,6 +12,9 @@ from rlhf_kit.sampling import response_logprob
 TOLERANCE = 1e-3        # nats; float32 sampling and recomputation differ by about 1e-6, bfloat16 by more
 
 
+PADDING = ("padding shifts this model's positions; use a model that takes position_ids, or prompts of one length.")
+
+
 class CheckFailed(RuntimeError):
     """A number that must hold before the first update does not; the message says which and the likely cause."""
 
@@ -32,6 +35,9 @@ def check_start(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob
     if not gap <= tolerance:
         raise CheckFailed(f"the ratio before the first update must be 1, but a log-probability differs by {gap:.3g} "
                           f"nats from when it was sampled. Cause: {_why_ratio(policy, rollout, tolerance)}")
+    if _padding_matters(policy, rollout, tolerance):
+        raise CheckFailed(f"the same prompt alone gives other log-probabilities than in a padded batch. "
+                          f"Cause: {PADDING}")
     drift = (rollout.logprob - ref_logprob).abs().max().item()
     if _same_weights(policy, reference) and not drift <= tolerance:
         cause = _dropout(reference) or "the reference reads the text differently (another tokenizer or dtype)."
@@ -69,17 +75,21 @@ def _why_ratio(policy: Policy, rollout: Rollout, tolerance: float) -> str:
             return (f"the sampling temperature {rollout.temperature} was applied on one side only; divide the "
                     f"logits by it both when sampling and when learning.")
     if _padding_matters(policy, rollout, tolerance):
-        return ("padding shifts this model's positions: the same prompt alone gives other numbers than in a padded "
-                "batch. Use a model that takes position_ids, or prompts of one length.")
+        return PADDING
     return ("sampling and learning compute in different precision or with different weights; "
             "try float32 and no autocast, and change nothing between sampling and learning.")
 
 
 def _dropout(model: nn.Module) -> str:
-    active = [name for name, module in model.named_modules()
-              if isinstance(module, nn.Dropout) and module.training and module.p > 0]
+    active = [name for name, module in model.named_modules() if module.training and _drops(module)]
     return (f"dropout is on ({active[0]} and {len(active) - 1} more); call .eval() and leave it so."
             if active else "")
+
+
+def _drops(module: nn.Module) -> bool:
+    """A dropout layer, or an attention that keeps its dropout as a number (Llama)."""
+    rate = module.p if isinstance(module, nn.Dropout) else getattr(module, "attention_dropout", 0)
+    return isinstance(rate, float) and rate > 0
 
 
 def _padding_matters(policy: Policy, rollout: Rollout, tolerance: float) -> bool:

@@ -105,7 +105,7 @@ def win_rate(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
 
 def distinct(responses: Sequence[str]) -> float:
     """Different responses over all responses; 1/n when the policy says one thing only."""
-    return len(set(responses)) / len(responses)
+    return len(set(responses)) / max(len(responses), 1)
 
 
 def distinct_pairs(rollout: Rollout) -> float:

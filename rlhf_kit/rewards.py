@@ -33,7 +33,7 @@ def score(reward: Reward, rollout: Rollout) -> Tensor:
 
     Raises: RewardError if the answer is not B finite numbers.
     """
-    if getattr(reward, "tokens", False):
+    if wants_tokens(reward):
         prompts = [row[keep].tolist() for row, keep in zip(rollout.prompt_ids, rollout.prompt_mask, strict=True)]
         responses = [row[keep].tolist() for row, keep in zip(rollout.response_ids, rollout.mask, strict=True)]
         answer = reward(prompts, responses)
@@ -48,6 +48,11 @@ def on_tokens(reward: Reward) -> Reward:
     return reward
 
 
+def wants_tokens(reward: Reward) -> bool:
+    """True if `on_tokens` marked it, or what it is made of."""
+    return getattr(reward, "tokens", False)
+
+
 def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, label: str = "positive",
                output: Literal["probability", "log_odds"] = "probability", batch_size: int = 64,
                max_length: int | None = None) -> Reward:
@@ -59,6 +64,9 @@ def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, la
     it count too ("positive (stars 4 and 5)"). Texts over `max_length` tokens (default: the model's context) are cut.
     """
     index = label_index(model, label)
+    if model.config.num_labels < 2:
+        raise RewardError("the classifier has one output, so its probability would always be 1; expected two labels "
+                          "or more. For a reward model's score write a function of your own.")
     limit = max_length or _context(model)
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
@@ -117,12 +125,15 @@ def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
 
 
 def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
-    """Σ weight · reward over the parts."""
+    """Σ weight · reward over the parts, which all want texts or all want ids."""
     if not parts:
         raise ValueError("there are no parts; give [(weight, reward), ...].")
+    if len({wants_tokens(part) for _, part in parts}) > 1:
+        raise ValueError("some parts are marked by on_tokens and some want texts; mark all of them or none.")
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return sum(weight * _checked(part(prompts, responses), len(responses), part) for weight, part in parts)
+    reward.tokens = wants_tokens(parts[0][1])
     return reward
 
 
@@ -130,7 +141,10 @@ def clipped(reward: Reward, low: float, high: float) -> Reward:
     """`reward`, cut off below `low` and above `high`."""
     if not low < high:
         raise ValueError(f"low is {low} and high is {high}; low must be the smaller.")
-    return lambda prompts, responses: _checked(reward(prompts, responses), len(responses), reward).clamp(low, high)
+    def inside(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return _checked(reward(prompts, responses), len(responses), reward).clamp(low, high)
+    inside.tokens = wants_tokens(reward)
+    return inside
 
 
 class Normalised:
@@ -142,6 +156,7 @@ class Normalised:
 
     def __init__(self, reward: Reward, *, clip: float = math.inf, centre: bool = True) -> None:
         self.reward, self.clip, self.centre, self.moments = reward, clip, centre, RunningMoments()
+        self.tokens = wants_tokens(reward)
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         score = _checked(self.reward(prompts, responses), len(responses), self.reward)

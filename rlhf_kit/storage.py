@@ -135,9 +135,9 @@ def _sibling(path: Path) -> Iterator[str]:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except StorageError:
-        raise
     except OSError as error:
+        if error.errno is None:                                  # not the disk's: a message of somebody above us
+            raise
         raise StorageError(f"{path} cannot be written: {error.strerror or error}. "
                            f"What was there before is unchanged; choose another folder or free some space."
                            ) from error

@@ -221,7 +221,7 @@ def test_a_hub_model_with_nothing_but_a_pickle_is_read_as_plain_tensors_and_that
         monkeypatch.setattr(kind, "from_pretrained", from_pretrained(kind))
     back = load_policy("owner/old")
     assert torch.equal(back.lm.transformer.wte.weight, policy.lm.transformer.wte.weight)
-    assert "owner/old has no safetensors file; its .bin was read as plain tensors" in capsys.readouterr().out
+    assert "owner/old has no safetensors file; its .bin was read as plain tensors" in capsys.readouterr().err
     assert all(options["trust_remote_code"] is False for options in asked)
     assert [options["weights_only"] for options in asked if options.get("use_safetensors") is False] == [True]
 

@@ -269,3 +269,13 @@ def test_a_resumed_scale_goes_on_as_if_never_stopped():
     whole(["", ""], ["1", "5"])
     resumed.load_state_dict(json.loads(json.dumps(whole.state_dict())))
     assert said(resumed, ["", ""], ["2", "9"]) == said(whole, ["", ""], ["2", "9"])
+
+
+def test_what_is_built_from_a_reward_on_tokens_is_one_too(rollout):
+    ids = rewards.on_tokens(lambda prompts, responses: [float(len(r)) for r in responses])
+    wanted = rollout.length.float()
+    for built in (rewards.weighted([(1.0, ids)]), rewards.clipped(ids, 0, 1e9)):
+        assert torch.equal(rewards.score(built, rollout), wanted)
+    assert rewards.wants_tokens(rewards.Normalised(ids))
+    with pytest.raises(ValueError, match="all of them or none"):
+        rewards.weighted([(1.0, ids), (1.0, rewards.length(5))])

@@ -15,6 +15,8 @@ from rlhf_kit.models.text import encode_texts, pad_id, pad_right
 def class_logits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *,
                  max_length: int, batch_size: int = 64) -> Tensor:
     """Logits of each class, [texts, classes] float32 on the CPU; texts of like length are read together."""
+    if not texts:
+        raise ValueError("there are no texts to judge; give at least one.")
     rows = encode_texts(tokenizer, texts, max_length)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     parts = []

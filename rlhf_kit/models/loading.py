@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from rlhf_kit.models.heads import Policy
 
 VALUE_HEAD, VALUE_TRUNK = "value_head.safetensors", "value_trunk"
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
@@ -87,7 +89,7 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except ModelUnavailable:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+    except UNREADABLE as error:
         raise ModelUnavailable(_why(source, local, error)) from error
     if len(tokenizer) <= len(tokenizer.all_special_tokens):          # what transformers makes of a folder without one
         raise ModelUnavailable(f"{source} has no tokenizer; expected tokenizer.json beside config.json. "
@@ -98,8 +100,11 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
 
 def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     _check_folder(folder)
-    with _quiet():
-        return _from_pretrained(AutoModel, folder, dtype)
+    try:
+        with _quiet():
+            return _from_pretrained(AutoModel, folder, dtype)
+    except UNREADABLE as error:
+        raise ModelUnavailable(_why(folder, folder, error)) from error
 
 
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreTrainedModel:
@@ -113,7 +118,8 @@ def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreT
         if isinstance(source, Path) or "safetensors" not in str(error):
             raise
     model = _whole(source, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options))
-    print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.")
+    print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.",
+          file=sys.stderr)
     return model
 
 
@@ -147,6 +153,8 @@ def _check_folder(folder: Path) -> None:
 
 def _why(source: str | Path, local: Path, error: Exception) -> str:
     first = _one_line(error)
+    if "size mismatch" in str(error) or "above report" in first:
+        first = "its weights have other shapes than config.json says; copy the model again"
     if isinstance(source, Path):
         return f"{local} cannot be loaded: {first}"
     return (f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it "

@@ -1,0 +1,223 @@
+"""The documents say what is there: every file, every function, every default; and both languages say the same."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rlhf_kit
+
+ROOT = Path(__file__).parents[1]
+READMES = ("README.md", "README.zh-CN.md")
+PAGES = (*READMES, "CONTRIBUTING.md", "CHANGELOG.md", "docs/glossary.md")
+TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+
+
+# --- reading a page ---------------------------------------------------------------------------------------------------
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """(language, code) of every fenced block."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", TEXT[page], re.M | re.S)
+
+
+def python(page: str) -> list[str]:
+    return [code for language, code in blocks(page) if language == "python"]
+
+
+def table(page: str, mark: str) -> list[list[str]]:
+    """Cells of the rows below a `<!-- mark -->`, without the header."""
+    lines = TEXT[page].split(f"<!-- {mark} -->\n")[1].split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
+
+
+def tree(page: str) -> list[str]:
+    """Every path that the tree draws, folders with a slash at the end."""
+    block = TEXT[page].split("<!-- tree -->\n")[1].split("```")[1]
+    paths, above = [], []
+    for line in block.splitlines()[1:]:
+        name, depth = line.split()[0], (len(line) - len(line.lstrip())) // 2
+        above = above[:depth]
+        paths.append("".join(above) + name)
+        if name.endswith("/"):
+            above.append(name)
+    return paths
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def resolve(name: str) -> object:
+    """What a dotted name inside rlhf_kit is: a module, function, class or config field; `f(x=)` has a parameter x."""
+    dotted, _, parameter = name.removesuffix(")").partition("(")
+    found: object = rlhf_kit
+    for part in dotted.split("."):
+        fields = {f.name: f for f in dataclasses.fields(found)} if dataclasses.is_dataclass(found) else {}
+        if part in fields:
+            found = fields[part]
+        elif inspect.ismodule(found) and not hasattr(found, part):
+            found = importlib.import_module(f"{found.__name__}.{part}")
+        else:
+            found = getattr(found, part)
+    if parameter:
+        assert parameter.removesuffix("=") in inspect.signature(found).parameters, name
+    return found
+
+
+def test_the_reader_of_pages_finds_what_is_there_and_nothing_else():
+    assert {"rlhf_kit/formulas/masked.py", "rlhf_kit/tasks/data/products.tsv", "Makefile"} <= set(tree("README.md"))
+    assert resolve("ppo.Config.sampling").name == "sampling"
+    assert resolve("formulas.losses.pairwise").__name__ == "pairwise"
+    with pytest.raises((AttributeError, ImportError)):
+        resolve("formulas.losses.pearwise")
+    with pytest.raises(AssertionError):
+        resolve("ppo.steps(pretrainings=)")
+
+
+# --- the tree, the map, the details -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("page", READMES)
+def test_the_tree_has_every_module_and_no_file_that_is_missing(page):
+    shown = tree(page)
+    modules = {str(p.relative_to(ROOT)) for p in (ROOT / "rlhf_kit").rglob("*.py") if p.name != "__init__.py"}
+    assert modules <= set(shown)
+    assert not [path for path in shown if not (ROOT / path).exists()]
+    assert len(set(shown)) == len(shown)
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_every_function_of_the_map_exists(page):
+    for _, function, _ in table(page, "formulas"):
+        assert [callable(resolve(name)) for name in names(function)].count(True) == len(names(function)) > 0
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_the_details_are_28_and_each_says_where(page):
+    rows = table(page, "details")
+    assert [row[0] for row in rows] == [str(number) for number in range(1, 29)]
+    for *_, where in rows:
+        assert [resolve(name) for name in names(where)]
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_the_defaults_in_the_details_are_those_of_the_code(page):
+    """A `field=value` in a row is the default of the field of that name in its last column."""
+    compared = 0
+    for number, _, what, where in table(page, "details"):
+        fields = {f.name: f for f in map(resolve, names(where)) if isinstance(f, dataclasses.Field)}
+        said = dict(name.split("=") for name in names(what) if re.fullmatch(r"\w+=\S+", name))
+        assert said.keys() >= fields.keys(), f"detail {number} lacks a default of {', '.join(fields)}"
+        for name, field in fields.items():
+            assert ast.literal_eval(said[name]) == field.default, f"detail {number}: {name}"
+            compared += 1
+    assert compared > 20
+
+
+# --- code -------------------------------------------------------------------------------------------------------------
+
+def test_every_python_block_compiles_and_uses_names_that_exist():
+    for page in PAGES:
+        for code in python(page):
+            parsed = ast.parse(code)
+            for node in ast.walk(parsed):
+                if isinstance(node, ast.ImportFrom) and node.module.startswith("rlhf_kit"):
+                    module = importlib.import_module(node.module)
+                    assert not [alias.name for alias in node.names if not hasattr(module, alias.name)], page
+                elif isinstance(node, ast.Attribute) and re.fullmatch(r"kit(\.\w+)+", ast.unparse(node)):
+                    assert resolve(ast.unparse(node).removeprefix("kit.")) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("page", "number"), [(page, i) for page in READMES for i in range(len(python(page)))])
+def test_a_block_of_the_readme_runs_as_it_stands(page, number, tmp_path):
+    shown = run(python(page)[number], tmp_path)
+    assert shown.strip()
+
+
+@pytest.mark.slow
+def test_the_blocks_of_contributing_run_one_after_another(tmp_path):
+    program = f"for block in {python('CONTRIBUTING.md')!r}: exec(compile(block, 'page', 'exec'))"
+    assert "->" in run(program, tmp_path)
+
+
+def run(program: str, folder: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+# --- the two languages ------------------------------------------------------------------------------------------------
+
+def without_words(language: str, code: str) -> str:
+    """A block without what is translated: comments, texts, and the words of the tree."""
+    if language == "python":
+        parsed = ast.parse(code)
+        for node in ast.walk(parsed):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                node.value = "..."
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "kit.rewards.length":
+                node.args = []                                  # characters: Chinese needs fewer
+        return ast.dump(parsed)
+    if language == "text":
+        return "\n".join(line.split()[0] for line in code.splitlines())
+    return re.sub(r"\s+#.*", "", code)
+
+
+def test_both_readmes_have_the_same_blocks_in_the_same_order():
+    english, chinese = ([(name, without_words(name, code)) for name, code in blocks(page)] for page in READMES)
+    assert english == chinese
+
+
+def test_both_readmes_have_the_same_headings_and_tables():
+    def shape(page):
+        prose = re.sub(r"^```.*?^```$", "", TEXT[page], flags=re.M | re.S)
+        headings = [mark.count("#") for mark in re.findall(r"^#+ ", prose, re.M)]
+        rows = [len(part.splitlines()) for part in re.findall(r"(?:^\|.*\n)+", prose, re.M)]
+        return headings, rows, re.findall(r"<!-- [\w:-]+ -->", prose)
+    assert shape(READMES[0]) == shape(READMES[1])
+
+
+def test_both_readmes_name_the_same_functions_and_defaults():
+    for mark, columns in (("formulas", (1,)), ("details", (0, 3))):
+        english, chinese = ([[names(row[c]) or row[c] for c in columns] for row in table(page, mark)]
+                            for page in READMES)
+        assert english == chinese
+
+
+def test_the_glossary_has_a_chinese_word_and_a_meaning_for_each():
+    rows = [line.split("|")[1:-1] for line in TEXT["docs/glossary.md"].splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 35
+    assert all(len(row) == 3 and all(cell.strip() for cell in row) for row in rows)
+    assert len({row[0] for row in rows}) == len(rows)
+
+
+# --- links, commands, places ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_relative_link_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", TEXT[page])
+    missing = [link for link in links if "://" not in link and not (ROOT / page).parent.joinpath(link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_every_option_of_the_tour_is_explained_and_every_make_target_exists(page):
+    shown = subprocess.run([sys.executable, "-m", "rlhf_kit.cli", "tour", "--help"], capture_output=True, text=True,
+                           check=True).stdout
+    options = set(re.findall(r"--[a-z]+", shown)) - {"--help"}
+    table_of_options = set(re.findall(r"`(--[a-z]+)[^`]*`", "".join(re.findall(r"^\|.*$", TEXT[page], re.M))))
+    assert table_of_options == options
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", TEXT[page], re.M)) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_names_a_place_on_somebodys_machine(page):
+    assert not re.findall(r"(?:^|[\s`(\"'])/(?:home|root|tmp|work|Users|mnt|data)/", TEXT[page], re.M)
