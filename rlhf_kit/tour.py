@@ -41,7 +41,7 @@ CHEATS = 4                          # most overrated responses in the report
 EMBEDDED = ppo.Config(steps=50, batch_size=64, minibatch_size=16, epochs=2, learning_rate=5e-4, final_rate=0.2,
                       value_coef=0.5, kl=KL(coefficient=0.04), sampling=Sampling(max_new_tokens=48),
                       missing_eos_penalty=0.5)
-FROM_FILE = replace(EMBEDDED, steps=70, sampling=Sampling(max_new_tokens=40))
+FROM_FILE = replace(EMBEDDED, steps=70, kl=KL(coefficient=0.06), sampling=Sampling(max_new_tokens=40))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | No
         ppo=replace(FROM_FILE, seed=seed),
         language_model=zoo.LanguageModel(
             texts=10**9, vocabulary=4000, layers=4, width=160, context=context, seed=seed,
-            sft=sft.Config(steps=1200, batch_size=48, learning_rate=2e-3, max_length=64, warmup=100)),
+            sft=sft.Config(steps=1600, batch_size=48, learning_rate=2e-3, max_length=64, warmup=100)),
         judge=zoo.Judge(texts=10**9, vocabulary=4000, width=96, dropout=0.1, seed=seed,
                         classifier=classifier.Config(steps=900, batch_size=64, learning_rate=3e-3, warmup=100,
                                                      max_length=context)))

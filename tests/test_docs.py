@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import inspect
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,15 @@ def test_the_glossary_has_a_chinese_word_and_a_meaning_for_each():
     assert len(rows) >= 35
     assert all(len(row) == 3 and all(cell.strip() for cell in row) for row in rows)
     assert len({row[0] for row in rows}) == len(rows)
+
+
+def test_the_table_of_the_tour_is_the_one_that_make_bench_prints():
+    bench = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "tour.py"))
+    assert f"<!-- tour-table:start -->\n{bench['HEADER']}\n" in TEXT["README.md"]
+    for page in READMES:
+        rows = TEXT[page].split("<!-- tour-table:start -->\n")[1].split("<!-- tour-table:end -->")[0].splitlines()[2:]
+        expected = [f"{lang}, {seed}" for lang in bench["LANGS"] for seed in bench["SEEDS"]]
+        assert [row.split("|")[1].strip() for row in rows] == expected
 
 
 # --- links, commands, places ------------------------------------------------------------------------------------------
