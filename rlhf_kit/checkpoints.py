@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,11 @@ from rlhf_kit.storage import StorageError, load_tensors, save_tensors
 FILE = "checkpoint.safetensors"
 
 
+def fingerprint(texts: Sequence[object]) -> str:
+    """Sixteen characters that stand for these texts in this order."""
+    return hashlib.sha256("\n".join(map(str, texts)).encode()).hexdigest()[:16]
+
+
 class Checkpoint:
     """Saves a run every few steps and brings it back.
 
@@ -24,7 +31,7 @@ class Checkpoint:
 
     Args:
         folder: where `checkpoint.safetensors` lies; None saves nothing.
-        run: what identifies the run (its config as a dict); a checkpoint of another run is refused.
+        run: what identifies the run (its config, its data by `fingerprint`); a checkpoint of another is refused.
         every: steps between saves; the last step is always saved.
     """
 

@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rlhf-kit", description="Learn RLHF by doing it.")
+    parser = argparse.ArgumentParser(prog="rlhf-kit", description="Learn RLHF by doing it.",
+                                     epilog="RLHF_KIT_CACHE: where tiny models are kept. "
+                                            "RLHF_KIT_DEBUG=1: show the traceback of an error.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     tour = commands.add_parser("tour", help="train a language model, a judge and a policy, and see what changed",
@@ -51,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
     tour.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: %(default)s)")
     tour.add_argument("--output", metavar="DIR", default="runs/tour", help="where results go (default: %(default)s)")
-    tour.add_argument("--kl", metavar="BETA", type=float, help="price of a nat of drift (default: 0.04; 0.06 for your own reviews)")
+    tour.add_argument("--kl", metavar="BETA", type=float,
+                      help="price of a nat of drift (default: 0.04; 0.06 for your own reviews)")
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
     tour.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say so")
     tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")
@@ -81,7 +84,7 @@ def _tour(options: argparse.Namespace) -> int:
     if options.fresh:
         tour.start_anew()
     if tour.finished:
-        console.print(say(options.lang, "finished", command=f"{_same(options)} --fresh"))
+        console.print(say(options.lang, "finished", command=_again(options)))
     else:
         console.print(say(options.lang, "here", lang_name=say(options.lang, "lang_name"), device=_device(options.lang)))
         console.print(say(options.lang, "working", folder=options.output))
@@ -185,14 +188,12 @@ def _device(lang: str) -> str:
     return say(lang, "device_cpu", n=os.cpu_count())
 
 
-def _same(options: argparse.Namespace) -> str:
-    """The command again, as the user would type it."""
-    words = ["rlhf-kit tour"]
-    words += [f"--reviews {options.reviews} --text {options.text} --label {options.label}"] if options.reviews else []
-    words += [f"--lang {options.lang}"] if options.lang != system_language() else []
-    words += [f"--output {options.output}"] if options.output != "runs/tour" else []
-    words += [f"--{name} {value}" for name in ("kl", "steps") if (value := getattr(options, name)) is not None]
-    return " ".join([*words, *([f"--seed {options.seed}"] if options.seed else [])])
+def _again(options: argparse.Namespace) -> str:
+    """The command as the user typed it, but anew."""
+    from rlhf_kit import report
+    changed = {name: value for name in ("kl", "steps") if (value := getattr(options, name)) is not None}
+    changed |= {"output": options.output} if options.output != "runs/tour" else {}
+    return f"{report.command(vars(options), **changed)} --fresh"
 
 
 if __name__ == "__main__":

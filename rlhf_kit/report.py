@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
@@ -41,6 +42,15 @@ def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lan
         words=[words(f"word_{name}") for name in ("policy", "judge", "kl", *(["gold"] if other == "gold" else []))],
         settings=json.dumps(result["settings"], indent=1, ensure_ascii=False), version=__version__,
         stages=[{"name": words(f"stage_{name}"), **spent} for name, spent in result["stages"].items()]))
+
+
+def command(settings: dict[str, Any], **changes: object) -> str:
+    """The command that makes a tour with these settings, as one would type it; `changes` are further options."""
+    words = ["rlhf-kit", "tour", "--lang", settings["lang"]]
+    for name in ("reviews", "text", "label", "positive") if settings["reviews"] else ():
+        words += [f"--{name}", settings[name]] if settings[name] is not None else []
+    words += ["--seed", str(settings["seed"])] if settings["seed"] else []
+    return shlex.join([*words, *(str(word) for name, value in changes.items() for word in (f"--{name}", value))])
 
 
 def second_opinion(result: dict[str, Any]) -> str:
@@ -126,15 +136,14 @@ def _charts(result: dict[str, Any], history: Sequence[Step], words: partial) -> 
 
 
 def _next(result: dict[str, Any], words: partial, lang: Lang) -> list[dict[str, str]]:
-    file = result["settings"]["reviews"]
-    columns = f"--text {result['settings']['text']} --label {result['settings']['label']}"
-    same = f"rlhf-kit tour --reviews {file} {columns}" if file else "rlhf-kit tour"
-    entries = [{"text": words("next_kl"), "code": f"{same} --kl 0 --output runs/no-price"},
-               {"text": words("next_price"), "code": f"{same} --kl 1 --output runs/dear"}]
-    if not file:
+    settings = result["settings"]
+    entries = [{"text": words("next_kl"), "code": command(settings, kl=0, output="runs/no-price")},
+               {"text": words("next_price"), "code": command(settings, kl=1, output="runs/dear")}]
+    if not settings["reviews"]:
         there = "en" if lang == "zh" else "zh"
-        entries += [{"text": words("next_lang"), "code": f"rlhf-kit tour --lang {there} --output runs/tour-{there}"},
-                    {"text": words("next_reviews"), "code": "rlhf-kit tour --reviews FILE.csv --text review "
-                                                            "--label label --output runs/mine"}]
+        mine = {**settings, "reviews": "FILE.csv", "text": "review", "label": "label"}
+        entries += [{"text": words("next_lang"),
+                     "code": command({**settings, "lang": there}, output=f"runs/tour-{there}")},
+                    {"text": words("next_reviews"), "code": command(mine, output="runs/mine")}]
     python = PYTHON.format(name=f"tiny-lm-{lang}", lang=lang, mark="really" if lang == "en" else "真")
     return [*entries, {"text": words("next_python"), "code": python}]

@@ -48,6 +48,11 @@ def on_tokens(reward: Reward) -> Reward:
     return reward
 
 
+def name_of(reward: Reward) -> str:
+    """What to call it in messages."""
+    return getattr(reward, "__name__", type(reward).__name__)
+
+
 def wants_tokens(reward: Reward) -> bool:
     """True if `on_tokens` marked it, or what it is made of."""
     return getattr(reward, "tokens", False)
@@ -195,7 +200,7 @@ class RunningMoments:
 
 
 def _checked(answer: object, size: int, reward: Reward) -> Tensor:
-    name = getattr(reward, "__name__", type(reward).__name__)
+    name = name_of(reward)
     try:
         score = torch.as_tensor(answer, dtype=torch.float32).detach()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:

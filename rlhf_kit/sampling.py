@@ -1,4 +1,4 @@
-"""Responses and their log-probabilities; the only file that shifts, pads or cuts at the end token.
+"""Responses and their log-probabilities; the only file where a rollout is shifted, padded or cut at its end.
 
 Four promises, each with a test:
 1. the mask ends with the first EOS, *inclusive*: stopping is an action and is reinforced like one;

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -211,18 +211,23 @@ class Tour:
 
     def _claim(self) -> None:
         """Write the settings, or refuse a folder that holds a tour with others."""
-        path, ours = self.folder / "settings.json", described(self.settings)
+        path, ours = self.folder / "settings.json", {**described(self.settings), "file": self._fingerprint()}
         if not path.is_file():
             write_text(path, json.dumps(ours, indent=1, ensure_ascii=False))
         elif path.read_text(encoding="utf-8") != json.dumps(ours, indent=1, ensure_ascii=False):
             raise StorageError(f"{self.folder} holds a tour with other settings; name another folder with --output, "
                                f"or start anew with --fresh.")
 
+    def _fingerprint(self) -> str | None:
+        """Of the reviews file, so that a result is never shown for a file that has changed since."""
+        path = self.settings.reviews
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else None
+
     def _task(self) -> Reviews | FileReviews:
         s = self.settings
         if not s.reviews:
             return Reviews(s.lang)
-        return FileReviews.read(s.reviews, text=s.text, label=s.label, positive=s.positive)
+        return FileReviews.read(s.reviews, text=s.text, label=s.label, positive=s.positive, seed=s.seed)
 
     def _tiny_name(self, recipe: zoo.LanguageModel | zoo.Judge) -> str | None:
         """The name in the zoo of exactly this recipe, if it has one: then the model is shared between tours."""
@@ -286,11 +291,6 @@ def metrics_line(step: Step) -> dict[str, float | int | None]:
 def described(settings: Settings) -> dict[str, Any]:
     """The settings as plain JSON values."""
     return json.loads(json.dumps(asdict(settings), default=str))
-
-
-def threads() -> int:
-    """One thread: at this size two get in each other's way, and results then never depend on the machine's load."""
-    return int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
 def _numbers(e: Evaluation) -> dict[str, Any]:

@@ -222,11 +222,19 @@ def test_target_kl_ends_the_passes_early():
     assert loose == 16 > tight >= 1
 
 
-def test_critic_warmup_trains_the_critic_and_not_the_output_words():
+def test_critic_warmup_on_a_shared_trunk_moves_the_head_alone():
+    policy = new_policy()
+    start = {n: p.detach().clone() for n, p in policy.named_parameters()}
+    run(replace(QUICK, steps=2, critic_warmup=2), policy=policy)
+    moved = {n.split(".")[0] for n, p in policy.named_parameters() if not torch.equal(p, start[n])}
+    assert moved == {"value_head"}
+
+
+def test_critic_warmup_trains_a_whole_critic_that_has_its_own_trunk():
     policy = new_policy(value_trunk=tiny.language_model(new_policy().tokenizer, layers=1, width=32, heads=2,
                                                         context=32, seed=1).transformer)
     start = {n: p.detach().clone() for n, p in policy.named_parameters()}
-    run(replace(QUICK, steps=2, critic_warmup=2, checks=False), policy=policy)
+    run(replace(QUICK, steps=2, critic_warmup=2), policy=policy)
     moved = {n.split(".")[0] for n, p in policy.named_parameters() if not torch.equal(p, start[n])}
     assert moved == {"value_trunk", "value_head"}
 

@@ -134,3 +134,20 @@ def test_metrics_that_are_no_number_become_null():
     from rlhf_kit.formulas.records import Step
     line = tour.metrics_line(Step(0, {"score": 0.5, "kl": float("nan")}))
     assert (line["step"], line["score"], line["kl"], line["gold"]) == (1, 0.5, None, None)
+
+
+def test_a_file_that_changed_since_is_another_tour(tmp_path):
+    rows = [f"the lamp number {i} {'shines' if i % 2 else 'broke'} in the end,{i % 2}" for i in range(200)]
+    (tmp_path / "mine.csv").write_text("review,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    settings = replace(SMALL, reviews=str(tmp_path / "mine.csv"), text="review")
+    run(tmp_path / "out", settings, stop_at=("language_model", 1))
+    with open(tmp_path / "mine.csv", "a", encoding="utf-8") as file:
+        file.write("one more lamp that shines,1\n")
+    with pytest.raises(StorageError, match="other settings"):
+        run(tmp_path / "out", settings)
+
+
+def test_the_command_of_a_tour_can_be_typed_again():
+    settings = tour.described(replace(SMALL, reviews="my reviews.csv", positive="so good", seed=3))
+    assert report.command(settings, kl=0) == ("rlhf-kit tour --lang en --reviews 'my reviews.csv' --text text "
+                                              "--label label --positive 'so good' --seed 3 --kl 0")

@@ -12,7 +12,7 @@ from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.batches import draw_by_length, seed_for
-from rlhf_kit.checkpoints import Checkpoint
+from rlhf_kit.checkpoints import Checkpoint, fingerprint
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
 
@@ -57,7 +57,8 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     lengths = [len(row) for row in rows]
     optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
                       fused=True)
-    saved = Checkpoint(checkpoint, {"method": "classifier", **asdict(config)}, checkpoint_every)
+    run = {"method": "classifier", "examples": fingerprint(examples), **asdict(config)}
+    saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
     yield from past
     for number in range(len(past), config.steps):

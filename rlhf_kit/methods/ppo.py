@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 
 from rlhf_kit.batches import draw, minibatches, seed_for
-from rlhf_kit.checkpoints import Checkpoint
+from rlhf_kit.checkpoints import Checkpoint, fingerprint
 from rlhf_kit.diagnosis import check_gradients, check_start
 from rlhf_kit.formulas.advantages import gae, rescale, whiten
 from rlhf_kit.formulas.kl_penalty import KL, sequence_kl, token_reward
@@ -33,7 +33,7 @@ from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right
-from rlhf_kit.rewards import Reward, score
+from rlhf_kit.rewards import Reward, name_of, score
 from rlhf_kit.sampling import (
     Sampling,
     response_logits,
@@ -65,13 +65,13 @@ class Config:
     whiten_advantage: bool = True         # over the whole batch, mean 0 and variance 1
     rescale_reward: bool = False          # divide rewards by their standard deviation, mean kept, padding left out
     missing_eos_penalty: float = 0.0      # taken off the score of a response that never ends
-    critic_warmup: int = 0                # first steps in which only the critic learns (arXiv:2307.04964)
+    critic_warmup: int = 0                # first steps in which only the critic learns, on a shared trunk just the head
     final_rate: float = 1.0               # share of the learning rate at the last step, linear; 1 = constant
     target_kl: float | None = None        # leave the passes when mean log(π_old/π) exceeds 1.5 times this (TRL)
     ratio_limit: float = 10.0             # a minibatch whose mean ratio exceeds it is skipped and counted (TRL)
     ptx_coef: float = 0.0                 # weight of the pretraining loss, γ of arXiv:2203.02155 Eq. 2 (27.8 there)
     adam_epsilon: float = 1e-8            # PyTorch's placement; OpenAI's TensorFlow one corresponds to about 1e-5
-    autocast: Literal["bfloat16", "float16"] | None = None    # mixed precision of the learning passes
+    autocast: Literal["bfloat16"] | None = None    # mixed precision of the learning passes; ratios start near 1 only
     checks: bool = True                   # look for the known bugs before the first update
 
     def __post_init__(self) -> None:
@@ -125,7 +125,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                      eps=config.adam_epsilon)
     kl_coef = config.kl.controller()
     stateful = reward if hasattr(reward, "state_dict") else None
-    saved = Checkpoint(checkpoint, {"method": "ppo", **asdict(config)}, checkpoint_every)
+    run = {"method": "ppo", "prompts": fingerprint(prompts), "reward": name_of(reward), **asdict(config)}
+    saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, state = saved.resume(policy, optimizer, stateful)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     yield from past
@@ -168,13 +169,15 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                 break
             act = clipped_policy(logprob, old.logprob, advantage[rows], old.mask, config.clip)
             predict = clipped_value(value, old.value, value_target[rows], old.mask, config.value_clip)
-            loss = act * (number >= config.critic_warmup) + config.value_coef * predict
+            loss = act + config.value_coef * predict
             if pretraining is not None and config.ptx_coef:                        # PPO-ptx
                 loss = loss + config.ptx_coef * _pretraining_loss(policy, pretraining, config, number, log.minibatches)
             optimizer.zero_grad()
             loss.backward()
             if number == 0 and config.checks and log.minibatches == 0:
                 check_gradients(policy, reference)
+            if number < config.critic_warmup:
+                policy.lm.zero_grad()                                              # only the critic learns yet
             clip_grad_norm_(policy.parameters(), config.max_grad_norm)
             optimizer.step()
             log.add(act, predict, logprob, value, old, advantage[rows], value_target[rows], config)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from rlhf_kit.batches import draw_by_length, seed_for
-from rlhf_kit.checkpoints import Checkpoint
+from rlhf_kit.checkpoints import Checkpoint, fingerprint
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.heads import Policy
@@ -60,7 +60,8 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
     lengths = [len(ids) for ids, _ in rows]
     optimizer = AdamW(policy.lm.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
                       fused=True)
-    saved = Checkpoint(checkpoint, {"method": "sft", **asdict(config)}, checkpoint_every)
+    run = {"method": "sft", "examples": fingerprint(examples), **asdict(config)}
+    saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(policy.lm, optimizer)
     yield from past
     for number in range(len(past), config.steps):

@@ -26,9 +26,9 @@ class Policy(nn.Module):
 
         value_t = w · h_t + b,   h_t = last hidden state of the trunk, [B, L, d]
 
-    The head starts at zero, so that the critic's first guess is 0 everywhere (detail 10 of arXiv:1909.08593's
-    code). It shares the trunk of the language model unless `value_trunk` brings one of its own, which learns to
-    predict without pulling at the policy's features (arXiv:2009.01325), at the price of a second forward pass.
+    The head starts at zero, so that the critic's first guess is 0 everywhere (number 10 of the README's details).
+    It shares the trunk of the language model unless `value_trunk` brings one of its own, which learns to predict
+    without pulling at the policy's features (arXiv:2009.01325), at the price of a second forward pass.
 
     Args:
         lm: a transformers causal language model.

@@ -24,7 +24,7 @@ MOST_TOKENS = {"en": 45, "zh": 60}   # of a review; longer ones are drawn again
 class Reviews:
     """The task of writing reviews. The two languages share their derivations: the same seed gives translations.
 
-    Products of the split "heldout" (about one in five) never occur in the split "train", in either language.
+    Products of the split "heldout" (about one in four) never occur in the split "train", in either language.
     """
 
     def __init__(self, lang: Lang) -> None:
