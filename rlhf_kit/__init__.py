@@ -21,7 +21,8 @@ _MODULES = ("evaluate", "plots", "rewards", "sampling", "tour", "zoo", "formulas
 _METHODS = ("classifier", "ppo", "sft")
 _NAMES = {
     "Reviews": "tasks.reviews", "FileReviews": "tasks.files", "FileError": "tasks.reading",
-    "Policy": "models.heads", "load_policy": "zoo", "load_classifier": "zoo", "ModelUnavailable": "models.loading",
+    "Policy": "models.heads", "load_policy": "zoo", "save_policy": "zoo",
+    "load_classifier": "zoo", "ModelUnavailable": "models.loading",
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
     "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "diagnosis",

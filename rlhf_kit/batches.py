@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import torch
 
@@ -39,5 +40,6 @@ def minibatches(size: int, minibatch_size: int | None, epochs: int, seed: int) -
         yield from rows.split(minibatch_size or size)
 
 
-def _order(size: int, seed: int) -> list[int]:
-    return torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
+@lru_cache(maxsize=8)                    # one epoch's order serves all its batches
+def _order(size: int, seed: int) -> tuple[int, ...]:
+    return tuple(torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist())

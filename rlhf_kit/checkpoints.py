@@ -22,6 +22,15 @@ def fingerprint(texts: Sequence[object]) -> str:
     return hashlib.sha256("\n".join(map(str, texts)).encode()).hexdigest()[:16]
 
 
+def fingerprint_of(model: nn.Module) -> str:
+    """The same for a model, from a few numbers of each of its tensors, bit for bit."""
+    digest = hashlib.sha256()
+    for tensor in _unique(model).values():
+        flat = tensor.detach().flatten()
+        digest.update(flat[:: max(flat.numel() // 64, 1)].float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 class Checkpoint:
     """Saves a run every few steps and brings it back.
 

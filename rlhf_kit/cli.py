@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 the input is wrong, 130 stopped by Ctrl-C."""
     options = _parser().parse_args(arguments)
     _be_quiet()
+    for stream in (sys.stdout, sys.stderr):                 # a console that cannot show Chinese gets ?, not an error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return options.run(options)
     except KeyboardInterrupt:
@@ -67,7 +71,6 @@ def _parser() -> argparse.ArgumentParser:
 def _be_quiet() -> None:
     """Nothing but what a newcomer can use: the libraries' own switches, set before they are imported."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")           # two threads get in each other's way on tiny models
 
 
@@ -84,15 +87,15 @@ def _tour(options: argparse.Namespace) -> int:
     if options.fresh:
         tour.start_anew()
     if tour.finished:
-        console.print(say(options.lang, "finished", command=_again(options)))
+        console.print(say(options.lang, "finished", command=_again(options)), markup=False)
     else:
         console.print(say(options.lang, "here", lang_name=say(options.lang, "lang_name"), device=_device(options.lang)))
-        console.print(say(options.lang, "working", folder=options.output))
+        console.print(say(options.lang, "working", folder=options.output), markup=False)
         _watch(tour, lambda path, result, history: report.write(path, result, history, options.lang),
                options.lang, console)
     result = tour.result()
     if options.json:
-        print(json.dumps(result, ensure_ascii=False))
+        print(json.dumps(result))
     else:
         _show(console, result, options)
     return 0
@@ -173,7 +176,7 @@ def _show(console: Console, result: dict, options: argparse.Namespace) -> None:
         console.print(line)
     minutes, seconds = divmod(round(result["seconds"]), 60)
     console.print(say(lang, "took", minutes=f"{minutes}:{seconds:02d}", cpu=result["cpu_seconds"]))
-    console.print(say(lang, "open_report", path=Path(options.output, "report.html")))
+    console.print(say(lang, "open_report", path=Path(options.output, "report.html")), markup=False)
 
 
 def _marks(sample: dict, lang: str) -> str:
@@ -182,10 +185,7 @@ def _marks(sample: dict, lang: str) -> str:
 
 
 def _device(lang: str) -> str:
-    import torch
-    if torch.cuda.is_available():
-        return say(lang, "device_gpu", name=torch.cuda.get_device_name(0))
-    return say(lang, "device_cpu", n=os.cpu_count())
+    return say(lang, "device_cpu", n=os.cpu_count())        # also where there is a GPU: models this small gain nothing
 
 
 def _again(options: argparse.Namespace) -> str:

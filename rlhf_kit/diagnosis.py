@@ -58,7 +58,8 @@ def check_gradients(policy: Policy, reference: Policy) -> None:
         raise CheckFailed("no gradient reached the language model. Cause: all its weights are frozen; "
                           "call policy.lm.requires_grad_(True), or train an adapter on it.")
     if not any(p.grad is not None for name, p in trained if name.startswith("value_head.")):
-        raise CheckFailed("no gradient reached the value head. Cause: value_coef is 0 or the head is frozen.")
+        raise CheckFailed("no gradient reached the value head. Cause: it is frozen; "
+                          "call policy.value_head.requires_grad_(True).")
     for name, p in trained:
         if p.grad is not None and not torch.isfinite(p.grad).all():
             raise CheckFailed(f"the first gradient of {name} is not finite. Cause: a reward that overflows, or "

@@ -68,10 +68,10 @@ def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, la
     The label is found by *name* in the model's `id2label` (models differ in order); longer names that start with
     it count too ("positive (stars 4 and 5)"). Texts over `max_length` tokens (default: the model's context) are cut.
     """
-    index = label_index(model, label)
     if model.config.num_labels < 2:
         raise RewardError("the classifier has one output, so its probability would always be 1; expected two labels "
                           "or more. For a reward model's score write a function of your own.")
+    index = label_index(model, label)
     limit = max_length or _context(model)
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
@@ -106,16 +106,19 @@ def label_index(model: PreTrainedModel, label: str) -> int:
 
 def gold(task: HasGold) -> Reward:
     """The task's own truth, for measuring; a policy that is trained on it has seen the exam."""
-    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+    def gold(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return torch.tensor([task.gold(p, r) for p, r in zip(prompts, responses, strict=True)])
-    return reward
+    return gold
 
 
 def length(target: int) -> Reward:
     """1 at `target` characters, falling linearly to 0 at none or at twice as many."""
     if target < 1:
         raise ValueError(f"target is {target} characters; it must be at least 1.")
-    return lambda prompts, responses: torch.tensor([max(0.0, 1 - abs(len(r) - target) / target) for r in responses])
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return torch.tensor([max(0.0, 1 - abs(len(r) - target) / target) for r in responses])
+    reward.__name__ = f"length_{target}"
+    return reward
 
 
 def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
@@ -126,6 +129,7 @@ def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return torch.tensor([sum(bool(check(p, r)) for check in checks.values()) / len(checks)
                              for p, r in zip(prompts, responses, strict=True)])
+    reward.__name__ = f"rules({', '.join(checks)})"
     return reward
 
 
@@ -138,8 +142,8 @@ def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return sum(weight * _checked(part(prompts, responses), len(responses), part) for weight, part in parts)
-    reward.tokens = wants_tokens(parts[0][1])
-    return reward
+    name = f"weighted({', '.join(f'{weight}·{name_of(part)}' for weight, part in parts)})"
+    return _made_of(reward, name, [part for _, part in parts])
 
 
 def clipped(reward: Reward, low: float, high: float) -> Reward:
@@ -148,8 +152,7 @@ def clipped(reward: Reward, low: float, high: float) -> Reward:
         raise ValueError(f"low is {low} and high is {high}; low must be the smaller.")
     def inside(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return _checked(reward(prompts, responses), len(responses), reward).clamp(low, high)
-    inside.tokens = wants_tokens(reward)
-    return inside
+    return _made_of(inside, f"clipped({name_of(reward)}, {low}, {high})", [reward])
 
 
 class Normalised:
@@ -161,7 +164,7 @@ class Normalised:
 
     def __init__(self, reward: Reward, *, clip: float = math.inf, centre: bool = True) -> None:
         self.reward, self.clip, self.centre, self.moments = reward, clip, centre, RunningMoments()
-        self.tokens = wants_tokens(reward)
+        self.tokens, self.__name__ = wants_tokens(reward), f"normalised({name_of(reward)}, {clip}, {centre})"
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         score = _checked(self.reward(prompts, responses), len(responses), self.reward)
@@ -199,10 +202,20 @@ class RunningMoments:
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 1.0
 
 
+def _made_of(reward: Reward, name: str, parts: Sequence[Reward]) -> Reward:
+    """Give a reward made of others a name, their wish for tokens, and their state, which checkpoints keep."""
+    reward.__name__, reward.tokens = name, wants_tokens(parts[0])
+    keepers = {str(i): part for i, part in enumerate(parts) if hasattr(part, "state_dict")}
+    if keepers:
+        reward.state_dict = lambda: {i: part.state_dict() for i, part in keepers.items()}
+        reward.load_state_dict = lambda state: [part.load_state_dict(state[i]) for i, part in keepers.items()]
+    return reward
+
+
 def _checked(answer: object, size: int, reward: Reward) -> Tensor:
     name = name_of(reward)
     try:
-        score = torch.as_tensor(answer, dtype=torch.float32).detach()
+        score = torch.as_tensor(answer, dtype=torch.float32).detach().cpu()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise RewardError(f"the reward function {name} returned {_short(answer)}; expected {size} numbers, "
                           f"one a response.") from error

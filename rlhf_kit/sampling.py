@@ -52,7 +52,13 @@ def sample_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | 
     sampling = sampling or Sampling()
     generator = torch.Generator(policy.device).manual_seed(seed)
     draw = lambda logits: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]   # noqa: E731
-    rollout = _respond(policy, prompts, sampling, draw)
+    try:
+        rollout = _respond(policy, prompts, sampling, draw)
+    except RuntimeError as error:
+        if "probability tensor" not in str(error):
+            raise
+        raise ValueError("the policy's probabilities are no numbers any more: it has diverged. Start again with a "
+                         "lower learning_rate or a larger KL coefficient.") from error
     if policy.value_trunk is not None or not policy.repeats_itself:
         rollout = _recomputed(policy, rollout)
     return rollout
@@ -79,8 +85,14 @@ def generate(policy: Policy, prompts: Sequence[str], sampling: Sampling | None =
 
 
 def response_logprob(policy: Policy, rollout: Rollout) -> Tensor:
-    """Log-probability of each response token under `policy`, [B, T] nats at the rollout's temperature, 0 on padding."""
-    return _read(policy, rollout, need_value=False)[0]
+    """Log-probability of each response token under `policy`, [B, T] nats at the rollout's temperature, 0 on padding.
+
+    Without gradients it reads 64 responses at a time: logits over a large vocabulary are what fills the memory.
+    """
+    if torch.is_grad_enabled():
+        return _read(policy, rollout, need_value=False)[0]
+    parts = [rollout[start:start + 64] for start in range(0, len(rollout), 64)]
+    return torch.cat([_read(policy, part, need_value=False)[0] for part in parts])
 
 
 def response_logprob_and_value(policy: Policy, rollout: Rollout) -> tuple[Tensor, Tensor]:
@@ -113,10 +125,10 @@ def _predict(policy: Policy, rollout: Rollout, need_value: bool) -> Prediction:
 @torch.no_grad()
 def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling,
              choose: Callable[[Tensor], Tensor]) -> Rollout:
-    if len(prompts) == 0:
-        raise ValueError("there are no prompts; give at least one.")
+    if len(prompts) == 0 or isinstance(prompts, str):
+        raise ValueError("there are no prompts; give a list with at least one text.")
+    check_room(policy, prompts, sampling)
     prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
-    _check_room(policy, prompt_ids.shape[1], sampling)
     end, padding = end_id(policy.tokenizer), pad_id(policy.tokenizer)
     size, width = prompt_ids.shape
     mask = torch.cat([prompt_mask, prompt_mask.new_ones(size, sampling.max_new_tokens)], dim=1)
@@ -150,10 +162,15 @@ def _recomputed(policy: Policy, rollout: Rollout) -> Rollout:
     return replace(rollout, logprob=logprob.float(), value=None if value is None else value.float())
 
 
-def _check_room(policy: Policy, prompt_tokens: int, sampling: Sampling) -> None:
-    if policy.context is not None and prompt_tokens + sampling.max_new_tokens > policy.context:
-        raise ValueError(f"the longest prompt has {prompt_tokens} tokens and max_new_tokens is "
-                         f"{sampling.max_new_tokens}, but the model reads {policy.context} at most. "
+def check_room(policy: Policy, prompts: Sequence[str], sampling: Sampling) -> None:
+    """Raises ValueError, naming the prompt, if the longest one and its response exceed the model's context."""
+    if policy.context is None:
+        return
+    lengths = encode_prompts(policy.tokenizer, prompts)[1].sum(-1)
+    longest = int(lengths.argmax())
+    if lengths[longest] + sampling.max_new_tokens > policy.context:
+        raise ValueError(f"the longest prompt ({prompts[longest][:40]!r} ...) has {int(lengths[longest])} tokens and "
+                         f"max_new_tokens is {sampling.max_new_tokens}, but the model reads {policy.context} at most. "
                          f"Shorten the prompts or lower max_new_tokens.")
 
 

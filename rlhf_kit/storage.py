@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+_UMASK = os.umask(0)                     # the only way to ask is to set it; temporary files ignore it
+os.umask(_UMASK)
 
 
 class StorageError(OSError):
@@ -46,11 +48,11 @@ def new_folder(path: Path | str, manifest: dict | None = None) -> Iterator[Path]
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         try:
-            temporary.chmod(0o755)
+            temporary.chmod(0o777 & ~_UMASK)
             yield temporary
             files = [f for f in sorted(temporary.rglob("*")) if f.is_file()]
             for file in files:
-                file.chmod(0o644)                                # safetensors makes files that only their owner reads
+                file.chmod(0o666 & ~_UMASK)                      # safetensors makes files that only their owner reads
             sizes = {str(f.relative_to(temporary)): f.stat().st_size for f in files}
             write_text(temporary / MANIFEST, json.dumps({**(manifest or {}), "files": sizes}, indent=1))
             _put_in_place(temporary, path)
@@ -84,7 +86,7 @@ def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
         contiguous = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
         with _sibling(path) as temporary:
             save_file(contiguous, temporary, metadata={"about": json.dumps(about, ensure_ascii=False)})
-            os.chmod(temporary, 0o644)                           # save_file put a private file in its place
+            os.chmod(temporary, 0o666 & ~_UMASK)                           # save_file put a private file in its place
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -99,7 +101,7 @@ def load_tensors(path: Path | str) -> tuple[dict, dict]:
     try:
         with safe_open(str(path), framework="pt") as file:
             about = json.loads((file.metadata() or {})["about"])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise StorageError(f"{path} cannot be read as a saved state ({_first_line(error)}). "
                            f"Delete it to start that part again.") from error
@@ -123,7 +125,7 @@ def _put_in_place(new: Path, path: Path) -> None:
 def _sibling(path: Path) -> Iterator[str]:
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(handle)
-    os.chmod(temporary, 0o644)
+    os.chmod(temporary, 0o666 & ~_UMASK)
     try:
         yield temporary
     finally:

@@ -141,7 +141,10 @@ class Tour:
         self._finish(task, before, after, accuracy, history, write_report)
 
     def start_anew(self) -> None:
-        """Remove what a tour wrote here, and nothing else."""
+        """Remove what a tour wrote here, and nothing else; not before the new one's input has been read."""
+        self._task()
+        if not (self.folder / "settings.json").is_file():
+            return
         for name in ("language_model", "judge", "second_judge", "policy", "checkpoints"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in ("settings.json", "result.json", "report.html", "metrics.jsonl", "times.json"):
@@ -213,15 +216,22 @@ class Tour:
         """Write the settings, or refuse a folder that holds a tour with others."""
         path, ours = self.folder / "settings.json", {**described(self.settings), "file": self._fingerprint()}
         if not path.is_file():
+            self._check_empty()
             write_text(path, json.dumps(ours, indent=1, ensure_ascii=False))
         elif path.read_text(encoding="utf-8") != json.dumps(ours, indent=1, ensure_ascii=False):
             raise StorageError(f"{self.folder} holds a tour with other settings; name another folder with --output, "
                                f"or start anew with --fresh.")
 
+    def _check_empty(self) -> None:
+        """Never write over what somebody else made: a tour replaces folders such as `policy/`."""
+        if self.folder.is_dir() and any(self.folder.iterdir()):
+            raise StorageError(f"{self.folder} holds files that no tour wrote; "
+                               f"name a new or empty folder with --output.")
+
     def _fingerprint(self) -> str | None:
         """Of the reviews file, so that a result is never shown for a file that has changed since."""
         path = self.settings.reviews
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else None
+        return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16] if path else None
 
     def _task(self) -> Reviews | FileReviews:
         s = self.settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,10 +114,18 @@ def load_classifier(name: str | Path, **options) -> tuple[PreTrainedModel, PreTr
     return _with_names(loading.load_classifier, name, options)
 
 
+def save_policy(policy: Policy, folder: Path | str) -> None:
+    """Language model, tokenizer and value head into `folder`, which appears whole or not at all."""
+    with new_folder(folder) as unfinished:
+        loading.save_policy(policy, unfinished)
+
+
 def cached(name: str) -> Path:
-    """The folder of a tiny model, trained now if it is not there yet."""
-    for _ in build(name):
-        pass
+    """The folder of a tiny model, trained now if it is not there yet (and that is said)."""
+    for step in build(name):
+        if step.number == 0:
+            print(f"{name} is trained here once, which takes up to a minute, and then kept in {cache_folder()}.",
+                  file=sys.stderr)
     return place(name)
 
 

@@ -281,3 +281,16 @@ def test_a_value_head_with_a_trunk_of_its_own_comes_back_whole(policy, tmp_path)
     save_policy(critic, tmp_path)
     again = load_policy(tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(critic.parameters(), again.parameters(), strict=True))
+
+
+def test_nobody_is_asked_to_convert_a_model(monkeypatch):
+    """transformers would post the model's name, and the token, to a third party when a model has no safetensors."""
+    from transformers import modeling_utils, safetensors_conversion
+    asked = []
+    for module in (modeling_utils, safetensors_conversion):
+        if hasattr(module, "auto_conversion"):
+            monkeypatch.setattr(module, "auto_conversion", lambda *a, **k: asked.append(a))
+    with pytest.raises(ModelUnavailable):
+        load_policy("someone/bin-only")
+    assert not asked
+    assert os.environ["DISABLE_SAFETENSORS_CONVERSION"] == "1"

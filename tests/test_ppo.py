@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from rlhf_kit import rewards
 from rlhf_kit.diagnosis import CheckFailed
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Rollout
@@ -17,6 +18,7 @@ from rlhf_kit.methods import ppo
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import Sampling, response_logprob, response_logprob_and_value, sample_rollout
+from rlhf_kit.storage import StorageError
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "ran", "far", "away", "from", "big", "red", "dogs"]
 PROMPTS = [f"{a} {b}" for a in WORDS[:6] for b in WORDS[6:]]
@@ -87,6 +89,7 @@ def test_one_step_is_that_of_trl_0_11_4(name, epochs, kl, monkeypatch):
     policy, reference = oracle_policy("before"), oracle_policy("ref").requires_grad_(False)
     rollout = oracle_rollout(policy)
     monkeypatch.setattr(ppo, "sample_rollout", lambda *a: rollout)
+    monkeypatch.setattr(ppo, "check_room", lambda *a: None)         # there is no tokenizer
     monkeypatch.setattr(ppo, "check_start", lambda *a: None)        # its reference is another model: KL is not 0
     config = ppo.Config(steps=1, batch_size=6, minibatch_size=None, epochs=epochs, learning_rate=1e-3,
                         max_grad_norm=math.inf, kl=kl)
@@ -327,3 +330,43 @@ def test_bad_arguments_are_refused(options, message):
 
 def test_every_reported_metric_is_explained():
     assert set(run(replace(QUICK, steps=1))[1][0].metrics) == set(ppo.METRICS)
+
+
+def test_a_run_is_not_resumed_with_another_reference(tmp_path):
+    """`policy.reference()` taken again after a break is the half-trained policy: the KL would start anew at 0."""
+    policy = new_policy()
+    stream = ppo.steps(policy, policy.reference(), PROMPTS, cats, QUICK, checkpoint=tmp_path, checkpoint_every=1)
+    next(stream)
+    stream.close()
+    with pytest.raises(StorageError, match="reference"):
+        next(ppo.steps(policy, policy.reference(), PROMPTS, cats, QUICK, checkpoint=tmp_path, checkpoint_every=1))
+
+
+def test_running_statistics_inside_a_made_up_reward_survive_a_resume(tmp_path):
+    def reward():
+        return rewards.clipped(rewards.weighted([(1.0, rewards.Normalised(rewards.length(9)))]), -9, 9)
+    whole = run(reward=reward())[1]
+    policy = new_policy()
+    reference, first = policy.reference(), reward()
+    stream = ppo.steps(policy, reference, PROMPTS, first, QUICK, checkpoint=tmp_path, checkpoint_every=1)
+    next(stream)
+    stream.close()
+    resumed = list(ppo.steps(policy, reference, PROMPTS, reward(), QUICK, checkpoint=tmp_path, checkpoint_every=1))
+    assert [s.metrics["score"] for s in resumed] == [s.metrics["score"] for s in whole]
+
+
+def test_one_token_in_a_minibatch_is_enough():
+    config = replace(QUICK, steps=1, minibatch_size=1, sampling=Sampling(max_new_tokens=1))
+    assert math.isnan(run(config)[1][0].metrics["explained_variance"])
+
+
+def test_a_policy_that_has_diverged_is_one_line():
+    policy = new_policy()
+    policy.lm.lm_head.weight.data.fill_(math.nan)
+    with pytest.raises(ValueError, match="has diverged"):
+        next(ppo.steps(policy, new_policy().reference(), PROMPTS, cats, QUICK))
+
+
+def test_a_prompt_that_leaves_no_room_is_found_before_the_first_step():
+    with pytest.raises(ValueError, match="'the the the"):
+        next(ppo.steps(new_policy(), new_policy().reference(), [*PROMPTS, " ".join(["the"] * 40)], cats, QUICK))

@@ -12,7 +12,7 @@ NAMES = [
     "CheckFailed", "Comparison", "FileError", "FileReviews", "KL", "ModelUnavailable", "Policy", "REPOSITORY",
     "Ranking", "Reviews", "RewardError", "Rollout", "Sampling", "Step", "StorageError", "__version__", "classifier",
     "evaluate", "formulas", "generate", "load_classifier", "load_policy", "plots", "ppo", "rewards", "sample_rollout",
-    "sampling", "sft", "tour", "zoo",
+    "sampling", "save_policy", "sft", "tour", "zoo",
 ]
 
 

@@ -80,3 +80,16 @@ def test_the_rate_warms_up_and_falls_along_a_cosine():
 def test_nothing_to_learn_from_is_refused(examples, message):
     with pytest.raises(ValueError, match=message):
         sft.train(new_policy(), examples, sft.Config(steps=1, max_length=1))
+
+
+def test_a_prompt_as_long_as_the_limit_leaves_nothing_to_learn_and_is_left_out():
+    pairs = [("the lamp is red and the kettle", " is blue."), ("the lamp", " is red.")]
+    rows = sft._encode(new_policy(), pairs, sft.Config(max_length=6))
+    assert len(rows) == 1
+    assert rows[0][1] == 2
+
+
+def test_texts_are_cut_at_the_model_s_context_whatever_the_limit():
+    policy = new_policy()
+    rows = sft._encode(policy, [" ".join(SENTENCES)], sft.Config(max_length=500))
+    assert len(rows[0][0]) == policy.context == 16

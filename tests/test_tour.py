@@ -151,3 +151,19 @@ def test_the_command_of_a_tour_can_be_typed_again():
     settings = tour.described(replace(SMALL, reviews="my reviews.csv", positive="so good", seed=3))
     assert report.command(settings, kl=0) == ("rlhf-kit tour --lang en --reviews 'my reviews.csv' --text text "
                                               "--label label --positive 'so good' --seed 3 --kl 0")
+
+
+def test_a_tour_never_writes_over_what_somebody_else_made(tmp_path):
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "mine.txt").write_text("keep me")
+    with pytest.raises(StorageError, match="no tour wrote"):
+        run(tmp_path)
+    tour.Tour(tmp_path, SMALL).start_anew()
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["policy", "policy/mine.txt"]
+
+
+def test_a_typo_does_not_cost_the_old_result(finished):
+    folder, result = finished
+    with pytest.raises(ValueError, match="nowhere"):
+        tour.Tour(folder, replace(SMALL, reviews="nowhere.csv")).start_anew()
+    assert tour.Tour(folder, SMALL).result() == result

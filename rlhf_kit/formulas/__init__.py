@@ -9,3 +9,7 @@
 
 Nothing here samples, loads, loops over steps, shifts tokens, or changes its inputs.
 """
+
+from rlhf_kit.formulas import advantages, distributions, kl_penalty, losses, masked, records
+
+__all__ = ["advantages", "distributions", "kl_penalty", "losses", "masked", "records"]

@@ -145,7 +145,7 @@ class AdaptiveCoefficient:
             raise ValueError(f"the KL is {kl}, so the policy has diverged; expected a finite number of nats "
                              f"per response. Try a smaller learning rate or a larger coefficient.")
         error = min(max(kl / self.target - 1, -0.2), 0.2)
-        self.value *= 1 + error * episodes / self.horizon
+        self.value *= max(1 + error * episodes / self.horizon, 0.5)    # a short horizon must not turn the price round
 
     def __repr__(self) -> str:
         return f"AdaptiveCoefficient({self.value}, target={self.target}, horizon={self.horizon})"

@@ -136,8 +136,11 @@ def mean_ratio(logprob: Tensor, old_logprob: Tensor, mask: Tensor) -> Tensor:
 def explained_variance(value: Tensor, value_target: Tensor, mask: Tensor) -> Tensor:
     """How much of the target the critic foresaw: 1 - Var(R - V) / Var(R).
 
-    1 is perfect, 0 no better than a constant, negative worse than that; NaN if the target never varies.
+    1 is perfect, 0 no better than a constant, negative worse than that; NaN if the target never varies, or has
+    fewer than two marked tokens.
     """
+    if mask.sum() < 2:
+        return value.new_full((), torch.nan)
     spread = masked_var(value_target, mask)
     missed = masked_var(value_target - value, mask)
     return torch.where(spread > 0, 1 - missed / spread, torch.full_like(spread, torch.nan))

@@ -84,9 +84,9 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
 
 
 def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, int]],
-          config: Config | None = None) -> list[Step]:
+          config: Config | None = None, *, checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
-    return list(steps(model, tokenizer, examples, config))
+    return list(steps(model, tokenizer, examples, config, checkpoint=checkpoint))
 
 
 def rate(config: Config, number: int) -> float:

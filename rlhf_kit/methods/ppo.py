@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 
 from rlhf_kit.batches import draw, minibatches, seed_for
-from rlhf_kit.checkpoints import Checkpoint, fingerprint
+from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.diagnosis import check_gradients, check_start
 from rlhf_kit.formulas.advantages import gae, rescale, whiten
 from rlhf_kit.formulas.kl_penalty import KL, sequence_kl, token_reward
@@ -36,6 +36,7 @@ from rlhf_kit.models.text import encode_documents, pad_id, pad_right
 from rlhf_kit.rewards import Reward, name_of, score
 from rlhf_kit.sampling import (
     Sampling,
+    check_room,
     response_logits,
     response_logprob,
     response_logprob_and_value,
@@ -84,6 +85,10 @@ class Config:
         for name in ("learning_rate", "clip", "value_clip", "max_grad_norm", "ratio_limit", "adam_epsilon"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
+        if self.target_kl is not None and not self.target_kl > 0:
+            raise ValueError(f"target_kl is {self.target_kl}; it must be above 0, or None to take every pass.")
+        if self.autocast not in (None, "bfloat16"):
+            raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
         for name in ("gamma", "lam", "final_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it lies between 0 and 1.")
@@ -119,13 +124,14 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
     config = config or Config()
-    _check_arguments(policy, prompts, config, pretraining)
+    _check_arguments(policy, reference, prompts, config, pretraining)
     policy.eval()                                  # no dropout, in sampling and learning alike: the first ratio is 1
     optimizer = Adam([p for p in policy.parameters() if p.requires_grad], lr=config.learning_rate,
                      eps=config.adam_epsilon)
     kl_coef = config.kl.controller()
-    stateful = reward if hasattr(reward, "state_dict") else None
-    run = {"method": "ppo", "prompts": fingerprint(prompts), "reward": name_of(reward), **asdict(config)}
+    stateful = reward if hasattr(reward, "state_dict") and not isinstance(reward, torch.nn.Module) else None
+    run = {"method": "ppo", "prompts": fingerprint(prompts), "reward": name_of(reward),
+           "pretraining": fingerprint(pretraining or ()), "reference": fingerprint_of(reference.lm), **asdict(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, state = saved.resume(policy, optimizer, stateful)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
@@ -193,10 +199,12 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         yield report
 
 
-def train(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward,
-          config: Config | None = None) -> list[Step]:
+def train(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
+          watch: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
+          checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
-    return list(steps(policy, reference, prompts, reward, config))
+    return list(steps(policy, reference, prompts, reward, config, watch=watch, pretraining=pretraining,
+                      checkpoint=checkpoint))
 
 
 METRICS = {
@@ -243,8 +251,9 @@ class _Log:
 
     def means(self) -> dict[str, float]:
         counts = {"minibatches": self.minibatches, "skipped": self.skipped}
-        if not self.minibatches:
-            return counts
+        if not self.minibatches:                                       # nothing was learnt, so nothing is known
+            return {**dict.fromkeys(("policy_loss", "value_loss", "clip_fraction", "approx_kl",
+                                     "explained_variance"), math.nan), **counts}
         return {**{name: total / self.minibatches for name, total in self.sums.items()},
                 "explained_variance": explained_variance(*self.foreseen).item(), **counts}
 
@@ -275,7 +284,7 @@ def _pretraining_loss(policy: Policy, texts: Sequence[str], config: Config, numb
     """Mean negative log-likelihood per token of a fresh handful of pretraining texts."""
     size = min(config.minibatch_size or config.batch_size, len(texts))
     picked = draw(len(texts), size, seed_for(config.seed, "ptx", number), minibatch)
-    rows = encode_documents(policy.tokenizer, [texts[i] for i in picked], policy.context or 512)
+    rows = encode_documents(policy.tokenizer, [texts[i] for i in picked], min(policy.context or 512, 512))
     ids, mask = (x.to(policy.device) for x in pad_right(rows, pad_id(policy.tokenizer)))
     logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
     return language_model(logits, ids[:, 1:], mask[:, 1:])
@@ -291,12 +300,20 @@ def _set_rate(optimizer: torch.optim.Optimizer, config: Config, number: int) -> 
     optimizer.param_groups[0]["lr"] = config.learning_rate * (config.final_rate + (1 - config.final_rate) * left)
 
 
-def _check_arguments(policy: Policy, prompts: Sequence[str], config: Config, pretraining: Sequence[str] | None) -> None:
+def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], config: Config,
+                     pretraining: Sequence[str] | None) -> None:
     if policy.value_head is None:
         raise ValueError("the policy has no value head, which PPO's critic is; "
                          "build it with Policy(lm, tokenizer).")
-    if len(prompts) == 0:
-        raise ValueError("there are no prompts; give at least one.")
+    if len(prompts) == 0 or isinstance(prompts, str):
+        raise ValueError("there are no prompts; give a list with at least one text.")
+    check_room(policy, prompts, config.sampling)
+    if policy.device != reference.device:
+        raise ValueError(f"the policy is on {policy.device} and the reference on {reference.device}; "
+                         f"move one of them with .to(device).")
+    if policy.lm.dtype in (torch.bfloat16, torch.float16):
+        raise ValueError(f"the policy's weights are {policy.lm.dtype}, too coarse for small updates; load it in "
+                         f"float32 and set autocast='bfloat16'.")
     if (pretraining is not None) != (config.ptx_coef > 0):
         raise ValueError(f"ptx_coef is {config.ptx_coef} and pretraining texts are "
                          f"{'given' if pretraining is not None else 'missing'}; PPO-ptx needs both, plain PPO neither.")

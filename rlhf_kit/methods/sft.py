@@ -16,7 +16,7 @@ from rlhf_kit.checkpoints import Checkpoint, fingerprint
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import encode_documents, pad_id, pad_right
+from rlhf_kit.models.text import encode_documents, pad_id, pad_right, prompt_rows, response_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +86,9 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
 
 
 def train(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]],
-          config: Config | None = None) -> list[Step]:
+          config: Config | None = None, *, checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
-    return list(steps(policy, examples, config))
+    return list(steps(policy, examples, config, checkpoint=checkpoint))
 
 
 def rate(config: Config, number: int) -> float:
@@ -104,16 +104,17 @@ def _encode(policy: Policy, examples: Sequence, config: Config) -> list[tuple[li
     """Token ids of each example with the position of the first token that counts."""
     if len(examples) == 0:
         raise ValueError("there are no examples to learn from; give at least one text.")
+    limit = min(config.max_length, policy.context or config.max_length)
     if isinstance(examples[0], str):
-        rows = [(ids, 1) for ids in encode_documents(policy.tokenizer, examples, config.max_length)]
+        rows = [(ids, 1) for ids in encode_documents(policy.tokenizer, examples, limit)]
     else:
-        whole = encode_documents(policy.tokenizer, [p + r for p, r in examples], config.max_length)
-        prompts = encode_documents(policy.tokenizer, [p for p, _ in examples], config.max_length)
-        rows = [(ids, max(len(prompt) - 1, 1) if config.response_only else 1)     # - 1: the prompt's own EOS
-                for ids, prompt in zip(whole, prompts, strict=True)]
+        prompts = prompt_rows(policy.tokenizer, [p for p, _ in examples])           # as PPO will sample from them
+        responses = response_rows(policy.tokenizer, [r for _, r in examples])
+        rows = [((prompt + response)[:limit], len(prompt) if config.response_only else 1)
+                for prompt, response in zip(prompts, responses, strict=True)]
     kept = [(ids, first) for ids, first in rows if len(ids) > first]
     if not kept:
-        raise ValueError(f"no example has a token to predict within max_length {config.max_length}; "
+        raise ValueError(f"no example has a token to predict within {limit} tokens; "
                          f"give longer texts or raise max_length.")
     return kept
 

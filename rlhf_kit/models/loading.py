@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,12 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.text import pad_id
+
+# transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
+# tell the hub what runs here. Both look when they are called, so it is enough to say no before the first model.
+os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 VALUE_HEAD, VALUE_TRUNK = "value_head.safetensors", "value_trunk"
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
@@ -55,6 +62,8 @@ def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
                     device: str | torch.device = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A text classifier with its tokenizer, from a folder or a hub id. Raises: ModelUnavailable."""
     model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype)
+    if model.config.pad_token_id is None:               # GPT-2: it must know where a padded text ends
+        model.config.pad_token_id = pad_id(tokenizer)
     return model.to(device).requires_grad_(False).eval(), tokenizer
 
 

@@ -56,7 +56,12 @@ def end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
 
 
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Ids and mask of prompts to be continued, padded on the left: [B, P] long, [B, P] bool (True on tokens).
+    """Ids and mask of prompts to be continued, padded on the left: [B, P] long, [B, P] bool (True on tokens)."""
+    return _pad(prompt_rows(tokenizer, prompts), pad_id(tokenizer), left=True)
+
+
+def prompt_rows(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[list[int]]:
+    """Token ids of prompts to be continued.
 
     What the tokenizer puts in front stays ([CLS], BOS); what it puts behind ([SEP], EOS) goes, or the model
     would be asked to continue after the end. An empty prompt becomes the one token EOS.
@@ -67,7 +72,13 @@ def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -
         while ids and ids[-1] in closing:
             ids = ids[:-1]
         rows.append(ids or [end_id(tokenizer) or 0])
-    return _pad(rows, pad_id(tokenizer), left=True)
+    return rows
+
+
+def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str]) -> list[list[int]]:
+    """Token ids of responses as a policy would write them: nothing in front, the end token behind."""
+    end = [] if end_id(tokenizer) is None else [end_id(tokenizer)]
+    return [ids + end for ids in tokenizer(list(responses), add_special_tokens=False).input_ids]
 
 
 def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[list[int]]:
