@@ -57,8 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
     tour.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: %(default)s)")
     tour.add_argument("--output", metavar="DIR", default="runs/tour", help="where results go (default: %(default)s)")
-    tour.add_argument("--kl", metavar="BETA", type=float,
-                      help="price of a nat of drift (default: 0.04; 0.06 for your own reviews)")
+    tour.add_argument("--kl", metavar="BETA", type=float, help="price of a nat of drift (default: 0.04)")
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
     tour.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say so")
     tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")

@@ -41,7 +41,7 @@ CHEATS = 4                          # most overrated responses in the report
 EMBEDDED = ppo.Config(steps=50, batch_size=64, minibatch_size=16, epochs=2, learning_rate=5e-4, final_rate=0.2,
                       value_coef=0.5, kl=KL(coefficient=0.04), sampling=Sampling(max_new_tokens=48),
                       missing_eos_penalty=0.5)
-FROM_FILE = replace(EMBEDDED, steps=70, kl=KL(coefficient=0.06), sampling=Sampling(max_new_tokens=40))
+FROM_FILE = replace(EMBEDDED, steps=70, sampling=Sampling(max_new_tokens=40))
 
 
 @dataclass(frozen=True, kw_only=True)

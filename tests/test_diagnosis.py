@@ -13,8 +13,8 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import Sampling, response_logprob, response_logprob_and_value, sample_rollout
 
 CAUSES = ("share weights", "dropout is on", "the sampling temperature", "padding shifts", "different precision",
-          "reads the text differently", "reference received gradients", "all its weights are frozen", "value_head.requires_grad_",
-          "is not finite")
+          "reads the text differently", "reference received gradients", "all its weights are frozen",
+          "value_head.requires_grad_", "is not finite")
 SAMPLING = Sampling(max_new_tokens=12)
 
 
