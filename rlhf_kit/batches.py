@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
@@ -13,6 +14,14 @@ def seed_for(*parts: int | str) -> int:
     """One seed out of several, such as (run seed, "rollout", step): far apart for close inputs, 63 bits."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+@contextmanager
+def seeded(device: torch.device, *parts: int | str) -> Iterator[None]:
+    """Draw (dropout, say) from `seed_for(*parts)` inside, and leave the caller's random numbers as they were."""
+    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
+        torch.manual_seed(seed_for(*parts))
+        yield
 
 
 def draw(size: int, batch_size: int, seed: int, number: int) -> list[int]:

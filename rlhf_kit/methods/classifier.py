@@ -11,7 +11,7 @@ import torch
 from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf_kit.batches import draw_by_length, seed_for
+from rlhf_kit.batches import draw_by_length, seed_for, seeded
 from rlhf_kit.checkpoints import Checkpoint, fingerprint
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
@@ -67,8 +67,7 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
         ids, mask = pad_right(_cut([rows[i] for i in picked], config, number), pad_id(tokenizer))
         label = labels[picked].to(model.device)
         model.train()
-        with torch.random.fork_rng(devices=[model.device.index or 0] if model.device.type == "cuda" else []):
-            torch.manual_seed(seed_for(config.seed, "dropout", number))
+        with seeded(model.device, config.seed, "dropout", number):
             logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits    # [B, 2]
         loss = torch.nn.functional.cross_entropy(logits, label)
         optimizer.zero_grad()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
-from rlhf_kit.batches import draw_by_length, seed_for
+from rlhf_kit.batches import draw_by_length, seeded
 from rlhf_kit.checkpoints import Checkpoint, fingerprint
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
@@ -69,8 +69,7 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
         batch = [rows[i] for i in draw_by_length(lengths, config.batch_size, config.seed, number)]
         ids, mask, counted = _batch(batch, pad_id(policy.tokenizer), policy.device)
         policy.lm.train()
-        with torch.random.fork_rng(devices=_devices(policy)):
-            torch.manual_seed(seed_for(config.seed, "dropout", number))
+        with seeded(policy.device, config.seed, "dropout", number):
             logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
         loss = language_model(logits, ids[:, 1:], counted[:, 1:])      # logits at t predict token t + 1
         optimizer.zero_grad()
@@ -124,7 +123,3 @@ def _batch(rows: list[tuple[list[int], int]], padding: int, device: torch.device
     first = torch.tensor([first for _, first in rows])[:, None]
     counted = mask & (torch.arange(ids.shape[1])[None] >= first)
     return ids.to(device), mask.to(device), counted.to(device)
-
-
-def _devices(policy: Policy) -> list[int]:
-    return [policy.device.index or 0] if policy.device.type == "cuda" else []

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, product
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Lang = Literal["zh", "en"]
-LANGS: tuple[Lang, ...] = ("zh", "en")
+from rlhf_kit.language import LANGS, Lang
 
 _SLOT = re.compile(r"\{(\w+)(?::([^}]+))?\}")
 _VARIABLE = re.compile(r"\$([a-z_]+)")

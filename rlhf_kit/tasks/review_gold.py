@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rlhf_kit.tasks.grammar import Lang, Tree, join, tokenize
+from rlhf_kit.language import Lang
+from rlhf_kit.tasks.grammar import Tree, join, tokenize
 from rlhf_kit.tasks.review_language import Product, World, mentioned, opinions
 
 STEEPNESS = 2.2           # of the sigmoid over the valence; one plain opinion scores 0.9 or 0.1

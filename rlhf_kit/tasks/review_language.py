@@ -7,7 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
-from rlhf_kit.tasks.grammar import Grammar, Lang, Rule, Tree, make_rules
+from rlhf_kit.language import Lang
+from rlhf_kit.tasks.grammar import Grammar, Rule, Tree, make_rules
 
 CHILD = "children's"      # such a product is bought for nobody's father
 

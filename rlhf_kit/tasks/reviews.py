@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from rlhf_kit.formulas.records import Ranking
-from rlhf_kit.tasks.grammar import LANGS, Lang, Tree, join
+from rlhf_kit.language import LANGS, Lang
+from rlhf_kit.tasks.grammar import Tree, join
 from rlhf_kit.tasks.review_gold import Explanation, Reader
 from rlhf_kit.tasks.review_language import Product, marks, mentioned, opinions, world
 
