@@ -35,8 +35,16 @@ def first_minute(python: Path, folder: Path) -> None:
     where = subprocess.run([python, "-c", "import rlhf_kit; print(rlhf_kit.__file__)"], cwd=folder, text=True,
                            env=environment(folder), capture_output=True, check=True).stdout
     assert where.startswith(str(folder))
-    process = subprocess.Popen([python.with_name("rlhf-kit"), "tour"], cwd=folder, env=environment(folder), text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    listen = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)       # noqa: E731  a shell's background jobs ignore it
+    with subprocess.Popen([python.with_name("rlhf-kit"), "tour"], cwd=folder, env=environment(folder), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=listen) as process:
+        try:
+            _train_and_stop(process, folder)
+        finally:
+            process.kill()
+
+
+def _train_and_stop(process: subprocess.Popen, folder: Path) -> None:
     trained = lambda: list((folder / "cache").glob("tiny-lm-en-*.training/checkpoint.safetensors"))     # noqa: E731
     deadline = time.monotonic() + 150
     while process.poll() is None and not trained() and time.monotonic() < deadline:
