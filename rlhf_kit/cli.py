@@ -86,7 +86,7 @@ def _tour(options: argparse.Namespace) -> int:
     if options.fresh:
         tour.start_anew()
     if tour.finished:
-        console.print(say(options.lang, "finished", command=_again(options)), markup=False)
+        console.print(say(options.lang, "finished", command=_again(options)), markup=False, soft_wrap=True)
     else:
         console.print(say(options.lang, "here", lang_name=say(options.lang, "lang_name"), device=_device(options.lang)))
         console.print(say(options.lang, "working", folder=options.output), markup=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
@@ -46,11 +48,17 @@ def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lan
 
 def command(settings: dict[str, Any], **changes: object) -> str:
     """The command that makes a tour with these settings, as one would type it; `changes` are further options."""
-    words = ["rlhf-kit", "tour", "--lang", settings["lang"]]
+    words = [_program(), "tour", "--lang", settings["lang"]]
     for name in ("reviews", "text", "label", "positive") if settings["reviews"] else ():
         words += [f"--{name}", settings[name]] if settings[name] is not None else []
     words += ["--seed", str(settings["seed"])] if settings["seed"] else []
     return shlex.join([*words, *(str(word) for name, value in changes.items() for word in (f"--{name}", value))])
+
+
+def _program() -> str:
+    """How to start the kit: by its name, or the way it was started if the shell would not find the name (`make run`)."""
+    started = sys.argv[0]
+    return started if Path(started).name == "rlhf-kit" and not shutil.which("rlhf-kit") else "rlhf-kit"
 
 
 def second_opinion(result: dict[str, Any]) -> str:

@@ -167,3 +167,12 @@ def test_a_typo_does_not_cost_the_old_result(finished):
     with pytest.raises(ValueError, match="nowhere"):
         tour.Tour(folder, replace(SMALL, reviews="nowhere.csv")).start_anew()
     assert tour.Tour(folder, SMALL).result() == result
+
+
+def test_commands_name_the_program_as_the_user_can_start_it(monkeypatch):
+    settings = tour.described(SMALL)
+    monkeypatch.setattr("sys.argv", [".venv/bin/rlhf-kit", "tour"])
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert report.command(settings) == ".venv/bin/rlhf-kit tour --lang en"
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/rlhf-kit")
+    assert report.command(settings) == "rlhf-kit tour --lang en"
