@@ -56,7 +56,7 @@ def command(settings: dict[str, Any], **changes: object) -> str:
 
 
 def _program() -> str:
-    """How to start the kit: by its name, or the way it was started if the shell would not find the name (`make run`)."""
+    """How to start the kit: by its name, or as it was started if the shell would not find the name (`make run`)."""
     started = sys.argv[0]
     return started if Path(started).name == "rlhf-kit" and not shutil.which("rlhf-kit") else "rlhf-kit"
 
