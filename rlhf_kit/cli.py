@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +79,6 @@ def _tour(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit tour[/] {__version__}")
     if not options.json:
         console.file.flush()                                # shown before the seconds that importing torch takes
-    from rlhf_kit import report
     from rlhf_kit.tour import Tour
     settings = _settings(options)
     tour = Tour(options.output, settings)
@@ -90,8 +89,7 @@ def _tour(options: argparse.Namespace) -> int:
     else:
         console.print(say(options.lang, "here", lang_name=say(options.lang, "lang_name"), device=_device(options.lang)))
         console.print(say(options.lang, "working", folder=options.output), markup=False)
-        _watch(tour, lambda path, result, history: report.write(path, result, history, options.lang),
-               options.lang, console)
+        _watch(tour, options.lang, console)
     result = tour.result()
     if options.json:
         print(json.dumps(result))
@@ -115,11 +113,11 @@ def _settings(options: argparse.Namespace) -> Settings:
     return replace(settings, ppo=changed)
 
 
-def _watch(tour: Tour, write_report: Callable, lang: str, console: Console) -> None:
+def _watch(tour: Tour, lang: str, console: Console) -> None:
     """Run the tour behind progress bars with the time that is left; into a file, a line when a stage begins."""
     if not console.is_terminal:
         seen: set[str] = set()
-        for event in tour.run(write_report):
+        for event in tour.run():
             if event.stage not in seen:
                 seen.add(event.stage)
                 console.print(_title(event, lang))
@@ -130,7 +128,7 @@ def _watch(tour: Tour, write_report: Callable, lang: str, console: Console) -> N
                TextColumn("[dim]{task.fields[note]}"))
     with Progress(*columns, console=console, transient=False) as progress:
         bars: dict[str, int] = {}
-        for event in tour.run(write_report):
+        for event in tour.run():
             if event.stage not in bars:
                 bars[event.stage] = progress.add_task(_title(event, lang), total=event.total, note="")
             progress.update(bars[event.stage], completed=event.done, note=_note(event, lang))

@@ -127,8 +127,8 @@ def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling,
              choose: Callable[[Tensor], Tensor]) -> Rollout:
     if len(prompts) == 0 or isinstance(prompts, str):
         raise ValueError("there are no prompts; give a list with at least one text.")
-    check_room(policy, prompts, sampling)
     prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
+    _check_room(policy, prompts, prompt_mask, sampling)
     end, padding = end_id(policy.tokenizer), pad_id(policy.tokenizer)
     size, width = prompt_ids.shape
     mask = torch.cat([prompt_mask, prompt_mask.new_ones(size, sampling.max_new_tokens)], dim=1)
@@ -164,11 +164,13 @@ def _recomputed(policy: Policy, rollout: Rollout) -> Rollout:
 
 def check_room(policy: Policy, prompts: Sequence[str], sampling: Sampling) -> None:
     """Raises ValueError, naming the prompt, if the longest one and its response exceed the model's context."""
-    if policy.context is None:
-        return
-    lengths = encode_prompts(policy.tokenizer, prompts)[1].sum(-1)
+    _check_room(policy, prompts, encode_prompts(policy.tokenizer, prompts)[1], sampling)
+
+
+def _check_room(policy: Policy, prompts: Sequence[str], prompt_mask: Tensor, sampling: Sampling) -> None:
+    lengths = prompt_mask.sum(-1)
     longest = int(lengths.argmax())
-    if lengths[longest] + sampling.max_new_tokens > policy.context:
+    if policy.context is not None and lengths[longest] + sampling.max_new_tokens > policy.context:
         raise ValueError(f"the longest prompt ({prompts[longest][:40]!r} ...) has {int(lengths[longest])} tokens and "
                          f"max_new_tokens is {sampling.max_new_tokens}, but the model reads {policy.context} at most. "
                          f"Shorten the prompts or lower max_new_tokens.")

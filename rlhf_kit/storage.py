@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 MANIFEST = "manifest.json"
 _UMASK = os.umask(0)                     # the only way to ask is to set it; temporary files ignore it
 os.umask(_UMASK)
@@ -38,7 +40,7 @@ def write_json_lines(path: Path | str, rows: list[dict]) -> None:
 
 
 @contextmanager
-def new_folder(path: Path | str, manifest: dict | None = None) -> Iterator[Path]:
+def new_folder(path: Path | str) -> Iterator[Path]:
     """Fill a folder beside `path`, then rename it there; its manifest, written last, says that it is complete.
 
     A process killed on the way leaves nothing under the final name. An older folder of that name is replaced.
@@ -50,11 +52,12 @@ def new_folder(path: Path | str, manifest: dict | None = None) -> Iterator[Path]
         try:
             temporary.chmod(0o777 & ~_UMASK)
             yield temporary
+            (temporary / MANIFEST).unlink(missing_ok=True)       # of a folder that this one is a copy of
             files = [f for f in sorted(temporary.rglob("*")) if f.is_file()]
             for file in files:
                 file.chmod(0o666 & ~_UMASK)                      # safetensors makes files that only their owner reads
             sizes = {str(f.relative_to(temporary)): f.stat().st_size for f in files}
-            write_text(temporary / MANIFEST, json.dumps({**(manifest or {}), "files": sizes}, indent=1))
+            write_text(temporary / MANIFEST, json.dumps({"files": sizes}, indent=1))
             _put_in_place(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -62,19 +65,11 @@ def new_folder(path: Path | str, manifest: dict | None = None) -> Iterator[Path]
 
 def is_complete(path: Path | str) -> bool:
     """True if `path` was written by `new_folder` to its end and still has every file at its size."""
-    manifest = read_manifest(path)
-    return manifest is not None and all(
-        (Path(path) / name).is_file() and (Path(path) / name).stat().st_size == size
-        for name, size in manifest["files"].items())
-
-
-def read_manifest(path: Path | str) -> dict | None:
-    """The manifest of a folder, or None if there is none that can be read."""
     try:
-        manifest = json.loads((Path(path) / MANIFEST).read_text(encoding="utf-8"))
-        return manifest if isinstance(manifest, dict) and isinstance(manifest.get("files"), dict) else None
-    except (OSError, ValueError):
-        return None
+        sizes = json.loads((Path(path) / MANIFEST).read_text(encoding="utf-8"))["files"].items()
+        return all((Path(path) / name).stat().st_size == size for name, size in sizes)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):    # a file is missing, or no manifest of ours
+        return False
 
 
 def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
@@ -97,7 +92,6 @@ def load_tensors(path: Path | str) -> tuple[dict, dict]:
 
     Raises: StorageError in one line if the file is damaged or not ours.
     """
-    from safetensors import SafetensorError, safe_open
     try:
         with safe_open(str(path), framework="pt") as file:
             about = json.loads((file.metadata() or {})["about"])
@@ -143,11 +137,9 @@ def _explained(path: Path) -> Iterator[None]:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}. "
                            f"What was there before is unchanged; choose another folder or free some space."
                            ) from error
-    except Exception as error:                                   # safetensors reports a full disk as its own error
-        if type(error).__name__ == "SafetensorError":
-            raise StorageError(f"{path} cannot be written: {_first_line(error)}. "
-                               f"What was there before is unchanged.") from error
-        raise
+    except SafetensorError as error:                             # how safetensors reports a full disk
+        raise StorageError(f"{path} cannot be written: {_first_line(error)}. "
+                           f"What was there before is unchanged.") from error
 
 
 def _first_line(error: BaseException) -> str:

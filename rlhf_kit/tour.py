@@ -8,7 +8,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf_kit import rewards, zoo
+from rlhf_kit import report, rewards, zoo
 from rlhf_kit.evaluate import Evaluation, evaluate, share, win_rate
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
@@ -37,7 +37,7 @@ EXAMINED = 6000                     # held-out reviews, at most, on which a judg
 SHOWN = 10                          # of them in the report, the first ones
 CHEATS = 4                          # most overrated responses in the report
 
-# PPO on a model of half a million parameters: larger steps and a dearer KL than GPT-2 would get.
+# PPO on a model of half a million parameters: larger steps and a lower price of drifting than GPT-2 would get.
 EMBEDDED = ppo.Config(steps=50, batch_size=64, minibatch_size=16, epochs=2, learning_rate=5e-4, final_rate=0.2,
                       value_coef=0.5, kl=KL(coefficient=0.04), sampling=Sampling(max_new_tokens=48),
                       missing_eos_penalty=0.5)
@@ -113,7 +113,7 @@ class Tour:
             raise StorageError(f"{self.folder / 'result.json'} is damaged ({error}). "
                                f"Start anew with --fresh.") from error
 
-    def run(self, write_report: Callable[[Path, dict[str, Any], Sequence[Step]], None]) -> Iterator[Event]:
+    def run(self) -> Iterator[Event]:
         """Do what is left, stage by stage; every stage is saved as it goes, so it may be stopped at any moment."""
         task = self._task()                     # a bad file is reported before anything is written
         self._claim()
@@ -138,7 +138,7 @@ class Tour:
             if second:
                 accuracy["second_judge"] = self._accuracy(second, task)
         yield Event("evaluate", 2, 2)
-        self._finish(task, before, after, accuracy, history, write_report)
+        self._finish(task, before, after, accuracy, history)
 
     def start_anew(self) -> None:
         """Remove what a tour wrote here, and nothing else; not before the new one's input has been read."""
@@ -160,7 +160,8 @@ class Tour:
             recipe = settings.judge if stage == "judge" else replace(settings.judge, seed=settings.judge.seed + 1)
             yield from self._model(stage, recipe, part, recipe.classifier.steps)
 
-    def _model(self, stage: str, recipe: zoo.LanguageModel | zoo.Judge, task: zoo.Task, total: int) -> Iterator[Event]:
+    def _model(self, stage: str, recipe: zoo.LanguageModel | zoo.Judge, task: Reviews | FileReviews | _Half,
+               total: int) -> Iterator[Event]:
         folder, checkpoint = self.folder / stage, self.folder / "checkpoints" / stage
         if is_complete(folder):
             yield Event(stage, total, total, kept=True)
@@ -191,8 +192,7 @@ class Tour:
                 history.append(step)
                 write_json_lines(self.folder / "metrics.jsonl", [metrics_line(s) for s in history])
                 yield Event("ppo", step.number + 1, total, step.metrics, kept=finished)
-            with new_folder(folder, {"made_by": "rlhf_kit.tour"}) as unfinished:
-                loading.save_policy(policy, unfinished)
+            zoo.save_policy(policy, folder)
 
     def _scores(self, task: Reviews | FileReviews, judge: tuple[PreTrainedModel, PreTrainedTokenizerBase],
                 second: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None) -> dict[str, rewards.Reward]:
@@ -214,17 +214,21 @@ class Tour:
 
     def _claim(self) -> None:
         """Write the settings, or refuse a folder that holds a tour with others."""
-        path, ours = self.folder / "settings.json", {**described(self.settings), "file": self._fingerprint()}
+        path = self.folder / "settings.json"
+        ours = json.dumps({**described(self.settings), "file": self._fingerprint()}, indent=1, ensure_ascii=False)
         if not path.is_file():
             self._check_empty()
-            write_text(path, json.dumps(ours, indent=1, ensure_ascii=False))
-        elif path.read_text(encoding="utf-8") != json.dumps(ours, indent=1, ensure_ascii=False):
+            write_text(path, ours)
+        elif path.read_text(encoding="utf-8") != ours:
             raise StorageError(f"{self.folder} holds a tour with other settings; name another folder with --output, "
                                f"or start anew with --fresh.")
 
     def _check_empty(self) -> None:
-        """Never write over what somebody else made: a tour replaces folders such as `policy/`."""
-        if self.folder.is_dir() and any(self.folder.iterdir()):
+        """Never write over what somebody else made: a tour replaces folders such as `policy/`.
+
+        Hidden files do not count: a tour killed while it wrote its first file leaves one.
+        """
+        if self.folder.is_dir() and any(not entry.name.startswith(".") for entry in self.folder.iterdir()):
             raise StorageError(f"{self.folder} holds files that no tour wrote; "
                                f"name a new or empty folder with --output.")
 
@@ -245,7 +249,7 @@ class Tour:
         return None if self.settings.reviews else next((n for n, made in zoo.TINY.items() if made == wanted), None)
 
     def _finish(self, task: Reviews | FileReviews, before: Evaluation, after: Evaluation, accuracy: dict,
-                history: Sequence[Step], write_report: Callable[[Path, dict[str, Any], Sequence[Step]], None]) -> None:
+                history: Sequence[Step]) -> None:
         times = self._times()
         result = {
             "settings": described(self.settings), "before": _numbers(before), "after": _numbers(after),
@@ -255,7 +259,7 @@ class Tour:
             "stages": times, "cpu_seconds": sum(t["cpu"] for t in times.values()),
             "seconds": sum(t["wall"] for t in times.values()),
         }
-        write_report(self.folder / "report.html", result, history)
+        report.write(self.folder / "report.html", result, history, self.settings.lang)
         write_text(self.folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
@@ -283,9 +287,6 @@ class _Half:
 
     reviews: FileReviews
     half: int
-
-    def corpus(self, n: int, seed: int = 0, split: str = "train") -> list[str]:
-        return [text for text, _ in self.labelled(n, seed, split)]
 
     def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]:
         return self.reviews.labelled(n, seed, split, half=self.half)

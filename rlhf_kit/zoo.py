@@ -26,10 +26,15 @@ from rlhf_kit.tasks.reviews import Reviews
 RECIPES = 1                             # raise it when a tiny model's recipe or its task changes
 
 
-class Task(Protocol):
-    """What the two recipes ask of a task; `tasks.reviews` and `tasks.files` have it."""
+class Texts(Protocol):
+    """What a language model asks of a task; `tasks.reviews` and `tasks.files` have it."""
 
     def corpus(self, n: int, seed: int = 0, split: str = "train") -> list[str]: ...
+
+
+class Labels(Protocol):
+    """What a judge asks of a task."""
+
     def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]: ...
 
 
@@ -45,19 +50,14 @@ class LanguageModel:
     sft: sft.Config = field(default_factory=lambda: sft.Config(steps=700, batch_size=16, learning_rate=5e-3))
     seed: int = 0                   # of texts, weights and batches
 
-    def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
+    def steps(self, task: Texts, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         corpus = task.corpus(self.texts, seed=self.seed)
         tokenizer = text.train_tokenizer(corpus, self.vocabulary)
         lm = tiny.language_model(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
         yield from sft.steps(policy, corpus, replace(self.sft, seed=self.seed), checkpoint=checkpoint)
-        with new_folder(folder, {"made_by": "rlhf_kit.zoo.LanguageModel"}) as unfinished:
-            loading.save_policy(policy, unfinished)
-
-    def load(self, folder: Path) -> Policy:
-        """The model that `steps` left in `folder`."""
-        return loading.load_policy(folder)
+        save_policy(policy, folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Judge:
     dropout: float = 0.0
     seed: int = 0                   # of texts, weights and batches
 
-    def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
+    def steps(self, task: Labels, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         examples = task.labelled(self.texts, seed=self.seed)
         tokenizer = text.train_tokenizer((review for review, _ in examples), self.vocabulary)
@@ -81,12 +81,8 @@ class Judge:
                                 context=self.classifier.max_length)
         config = replace(self.classifier, seed=self.seed)
         yield from classifier.steps(model, tokenizer, examples, config, checkpoint=checkpoint)
-        with new_folder(folder, {"made_by": "rlhf_kit.zoo.Judge"}) as unfinished:
+        with new_folder(folder) as unfinished:
             loading.save_model(model, tokenizer, unfinished)
-
-    def load(self, folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """The model that `steps` left in `folder`."""
-        return loading.load_classifier(folder)
 
 
 TINY: dict[str, tuple[LanguageModel | Judge, str]] = {          # name -> (recipe, language of its reviews)

@@ -40,7 +40,7 @@ def test_a_judge_may_start_from_a_language_model():
 
 
 def test_a_run_cut_short_ends_with_the_same_weights(tmp_path):
-    tok, config = tokenizer(), classifier.Config(steps=5, batch_size=8, partial=0.5, max_length=16)
+    tok, config = tokenizer(), classifier.Config(steps=5, batch_size=8, max_length=16)
     new = lambda: tiny.classifier(tok, layers=1, width=16, heads=1, context=16, dropout=0.1)          # noqa: E731
     whole, first, second = new(), new(), new()
     classifier.train(whole, tok, EXAMPLES, config)
@@ -58,11 +58,3 @@ def test_labels_that_cannot_be_learnt_are_refused(examples, message):
     tok = tokenizer()
     with pytest.raises(ValueError, match=message):
         classifier.train(tiny.classifier(tok, layers=1, width=16, heads=1), tok, examples, QUICK)
-
-
-def test_part_of_the_texts_can_be_cut_so_that_unfinished_ones_are_known():
-    rows = [list(range(20))] * 200
-    cut = classifier._cut(rows, classifier.Config(partial=0.5), 0)
-    shortened = [row for row in cut if len(row) < 20]
-    assert 70 <= len(shortened) <= 130
-    assert min(map(len, shortened)) >= 10

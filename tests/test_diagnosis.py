@@ -51,6 +51,8 @@ def test_a_healthy_start_passes(name, request, prompts, temperature):
     policy = request.getfixturevalue(name)
     rollout = sample_rollout(policy, prompts, replace(SAMPLING, temperature=temperature), seed=1)
     start(policy, policy.reference(), rollout)
+    nearly = replace(rollout, logprob=torch.where(rollout.mask, rollout.logprob + 2e-3, 0.0))
+    assert cause(start, policy, policy.reference(), nearly)                # so little is enough not to pass
 
 
 def test_bfloat16_may_be_off_by_its_rounding_and_float32_may_not(policy, prompts):
@@ -66,7 +68,9 @@ def test_bfloat16_may_be_off_by_its_rounding_and_float32_may_not(policy, prompts
 
 
 def test_a_reference_that_is_another_model_may_be_far_away(policy, llama, prompts):
-    start(policy, llama.reference(), sample_rollout(policy, prompts, SAMPLING, seed=1))
+    reference, rollout = llama.reference(), sample_rollout(policy, prompts, SAMPLING, seed=1)
+    start(policy, reference, rollout)
+    assert (response_logprob(reference, rollout) - rollout.logprob).abs().max() > 0.5
 
 
 def test_a_reference_that_shares_weights(learner, prompts):
@@ -146,6 +150,7 @@ def test_checking_leaves_no_gradient(learner, prompts):
 def test_healthy_gradients_pass(learner, rollout):
     learn(learner, rollout)
     check_gradients(learner, learner.reference())
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in learner.parameters())
 
 
 def test_a_reference_that_is_trained(learner, rollout):
@@ -165,6 +170,7 @@ def test_advantages_that_are_all_zero_are_no_bug(learner, rollout):
     """A first batch whose responses all score the same gives a gradient of 0, and the next one may not."""
     learn(learner, rollout, scale=0.0, value_coef=0.0)
     check_gradients(learner, learner.reference())
+    assert all((p.grad == 0).all() for p in learner.parameters())
 
 
 def test_a_value_head_without_gradient(learner, rollout):

@@ -112,7 +112,7 @@ def test_a_good_clause_survives_a_bad_neighbour(task):
     assert valence(task, PROMPT[task.lang] + text) > 0.9
 
 
-@pytest.mark.parametrize(("first", "second"), [
+ENGLISH = [
     ("The lid isn't loose at all.", "The lid isn't tight at all."),
     ("The delivery was slow, but the lid is very tight.", "The lid is tight, but the delivery was very slow."),
     ("I expected the lid to be loose, but it is really tight.", "I thought the lid would be tight, but it isn't."),
@@ -120,13 +120,8 @@ def test_a_good_clause_survives_a_bad_neighbour(task):
     ("There is nothing wrong with the lid.", "There is something wrong with the lid."),
     ("The lid was loose at first, but now it is very tight.", "The lid was tight at first, but now it is very loose."),
     ("No one could call the lid loose.", "The lid is hardly what I'd call tight."),
-])
-def test_english_turns_around(first, second):
-    assert valence(Reviews("en"), first) > 0.3
-    assert valence(Reviews("en"), second) < -0.3
-
-
-@pytest.mark.parametrize(("first", "second"), [
+]
+CHINESE = [
     ("盖子一点都不松。", "盖子一点都不严实。"),
     ("物流很慢，但是盖子很严实。", "盖子很严实，但是物流很慢。"),
     ("本以为盖子会很松，没想到很严实。", "本以为盖子会很严实，没想到很松。"),
@@ -134,10 +129,14 @@ def test_english_turns_around(first, second):
     ("盖子没毛病。", "盖子有毛病。"),
     ("盖子刚开始很松，现在很严实。", "盖子刚开始很严实，现在很松。"),
     ("盖子绝对算不上松。", "盖子说不上严实。"),
-])
-def test_chinese_turns_around(first, second):
-    assert valence(Reviews("zh"), first) > 0.3
-    assert valence(Reviews("zh"), second) < -0.3
+]
+
+
+@pytest.mark.parametrize(("lang", "first", "second"),
+                         [("en", *pair) for pair in ENGLISH] + [("zh", *pair) for pair in CHINESE])
+def test_the_same_words_turn_around(lang, first, second):
+    assert valence(Reviews(lang), first) > 0.3
+    assert valence(Reviews(lang), second) < -0.3
 
 
 # What the grammar writes.

@@ -30,7 +30,7 @@ def test_a_bag_of_words_stays_eight_points_under_a_small_transformer(lang, tmp_p
     """Same training texts, same tokens; judged on reviews of products that neither has seen."""
     task, recipe = Reviews(lang), zoo.Judge()
     list(recipe.steps(task, tmp_path / "judge"))
-    model, tokenizer = recipe.load(tmp_path / "judge")
+    model, tokenizer = zoo.load_classifier(tmp_path / "judge")
     train, held_out = task.labelled(recipe.texts, seed=recipe.seed), task.labelled(2000, seed=99, split="heldout")
     texts, labels = [t for t, _ in held_out], [y for _, y in held_out]
 

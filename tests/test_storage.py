@@ -1,7 +1,9 @@
 """Files and folders appear whole or not at all: what is left behind when a write fails midway."""
 
 import errno
+import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,11 +14,11 @@ import torch
 
 from rlhf_kit import storage
 from rlhf_kit.storage import (
+    MANIFEST,
     StorageError,
     is_complete,
     load_tensors,
     new_folder,
-    read_manifest,
     save_tensors,
     write_json_lines,
     write_text,
@@ -100,13 +102,20 @@ def test_others_may_read_what_was_written(tmp_path):
 # Folders.
 
 def test_a_folder_appears_with_its_manifest(tmp_path):
-    with new_folder(tmp_path / "model", {"made_by": "me"}) as folder:
+    with new_folder(tmp_path / "model") as folder:
         assert not (tmp_path / "model").exists()
         (folder / "sub").mkdir()
         (folder / "sub" / "weights").write_bytes(b"12345")
-    assert read_manifest(tmp_path / "model") == {"made_by": "me", "files": {os.path.join("sub", "weights"): 5}}
+    assert json.loads((tmp_path / "model" / MANIFEST).read_text()) == {"files": {os.path.join("sub", "weights"): 5}}
     assert is_complete(tmp_path / "model")
     assert names(tmp_path) == ["model"]
+
+
+def test_a_copy_of_a_complete_folder_is_complete(tmp_path):
+    make(tmp_path / "model", weights="12345")
+    with new_folder(tmp_path / "copy") as folder:
+        shutil.copytree(tmp_path / "model", folder, dirs_exist_ok=True)
+    assert is_complete(tmp_path / "copy")
 
 
 def test_a_new_folder_replaces_the_old_one(tmp_path):

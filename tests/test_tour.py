@@ -28,7 +28,7 @@ def few_prompts(monkeypatch):
 
 def run(folder, settings=SMALL, stop_at=None):
     """Run to the end, or drop everything at the event (stage, done)."""
-    stream = tour.Tour(folder, settings).run(lambda *a: report.write(*a, settings.lang))
+    stream = tour.Tour(folder, settings).run()
     for event in stream:
         if (event.stage, event.done) == stop_at:
             stream.close()
@@ -160,6 +160,21 @@ def test_a_tour_never_writes_over_what_somebody_else_made(tmp_path):
         run(tmp_path)
     tour.Tour(tmp_path, SMALL).start_anew()
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["policy", "policy/mine.txt"]
+
+
+def test_a_stage_copied_from_the_cache_is_known_to_be_finished(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(zoo, "TINY", {"small-lm": (LM, "en"), "small-judge": (JUDGE, "en")})
+    run(tmp_path / "out", stop_at=("ppo", 1))
+    events = tour.Tour(tmp_path / "out", SMALL).run()
+    assert [(event.stage, event.kept) for event, _ in zip(events, range(2), strict=False)] == [
+        ("language_model", True), ("judge", True)]
+    events.close()
+
+
+def test_what_a_kill_left_half_written_does_not_block_the_folder(tmp_path):
+    (tmp_path / ".settings.json-ab12").write_text("{")
+    assert run(tmp_path)
 
 
 def test_a_typo_does_not_cost_the_old_result(finished):

@@ -11,7 +11,7 @@ import torch
 from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf_kit.batches import draw_by_length, seed_for, seeded
+from rlhf_kit.batches import draw_by_length, seeded
 from rlhf_kit.checkpoints import Checkpoint, fingerprint
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
@@ -27,7 +27,6 @@ class Config:
     warmup: int = 20                 # updates
     weight_decay: float = 0.01
     max_length: int = 96             # tokens; longer texts keep their beginning
-    partial: float = 0.0             # share of texts cut at a random length: the judge will read unfinished ones too
     max_grad_norm: float = 1.0
     seed: int = 0
 
@@ -35,8 +34,6 @@ class Config:
         for name in ("steps", "batch_size", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if not 0 <= self.partial <= 1:
-            raise ValueError(f"partial is {self.partial}; it is a share between 0 and 1.")
 
 
 def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, int]],
@@ -55,8 +52,7 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     rows = encode_texts(tokenizer, [text for text, _ in examples], config.max_length)
     labels = torch.tensor([label for _, label in examples])
     lengths = [len(row) for row in rows]
-    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
-                      fused=True)
+    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     run = {"method": "classifier", "examples": fingerprint(examples), **asdict(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
@@ -64,7 +60,7 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     for number in range(len(past), config.steps):
         began = time.perf_counter()
         picked = draw_by_length(lengths, config.batch_size, config.seed, number)
-        ids, mask = pad_right(_cut([rows[i] for i in picked], config, number), pad_id(tokenizer))
+        ids, mask = pad_right([rows[i] for i in picked], pad_id(tokenizer))
         label = labels[picked].to(model.device)
         model.train()
         with seeded(model.device, config.seed, "dropout", number):
@@ -93,14 +89,6 @@ def rate(config: Config, number: int) -> float:
     if number < config.warmup:
         return config.learning_rate * (number + 1) / config.warmup
     return config.learning_rate * (config.steps - number) / max(config.steps - config.warmup, 1)
-
-
-def _cut(rows: list[list[int]], config: Config, number: int) -> list[list[int]]:
-    """Cut a share of the rows at a random length between half and all."""
-    generator = torch.Generator().manual_seed(seed_for(config.seed, "partial", number))
-    chance, kept = torch.rand(2, len(rows), generator=generator).tolist()
-    return [row if c >= config.partial else row[:max(1, round(len(row) * (1 + k) / 2))]
-            for row, c, k in zip(rows, chance, kept, strict=True)]
 
 
 def _check(model: PreTrainedModel, examples: Sequence[tuple[str, int]]) -> None:

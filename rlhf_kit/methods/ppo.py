@@ -169,9 +169,10 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             old = rollout[rows]
             with _precision(policy, config):
                 logprob, value = response_logprob_and_value(policy, old)
-            if _too_far(logprob, old, config, log):
+            if mean_ratio(logprob, old.logprob, old.mask) > config.ratio_limit:    # it would be all noise
+                log.skipped += 1
                 continue
-            if log.enough(logprob, old, config):
+            if _far_enough(logprob, old, config):
                 break
             act = clipped_policy(logprob, old.logprob, advantage[rows], old.mask, config.clip)
             predict = clipped_value(value, old.value, value_target[rows], old.mask, config.value_clip)
@@ -242,13 +243,6 @@ class _Log:
             self.sums[name] = self.sums.get(name, 0.0) + number.item()
         self.foreseen = (value, value_target, old.mask)
 
-    def enough(self, logprob: Tensor, old: Rollout, config: Config) -> bool:
-        """True when the policy has moved too far from where it sampled: stop learning from this batch."""
-        if config.target_kl is None:
-            return False
-        moved = masked_mean(old.logprob - logprob.detach(), old.mask).item()
-        return moved > 1.5 * config.target_kl
-
     def means(self) -> dict[str, float]:
         counts = {"minibatches": self.minibatches, "skipped": self.skipped}
         if not self.minibatches:                                       # nothing was learnt, so nothing is known
@@ -258,12 +252,11 @@ class _Log:
                 "explained_variance": explained_variance(*self.foreseen).item(), **counts}
 
 
-def _too_far(logprob: Tensor, old: Rollout, config: Config, log: _Log) -> bool:
-    """The ratio guard: such a minibatch would be all noise."""
-    if mean_ratio(logprob.detach(), old.logprob, old.mask).item() <= config.ratio_limit:
+def _far_enough(logprob: Tensor, old: Rollout, config: Config) -> bool:
+    """True when the policy has moved so far from where it sampled that the batch has no more to teach."""
+    if config.target_kl is None:
         return False
-    log.skipped += 1
-    return True
+    return masked_mean(old.logprob - logprob.detach(), old.mask).item() > 1.5 * config.target_kl
 
 
 def _beliefs(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob: Tensor,

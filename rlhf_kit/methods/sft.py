@@ -58,8 +58,7 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
     config = config or Config()
     rows = _encode(policy, examples, config)
     lengths = [len(ids) for ids, _ in rows]
-    optimizer = AdamW(policy.lm.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
-                      fused=True)
+    optimizer = AdamW(policy.lm.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     run = {"method": "sft", "examples": fingerprint(examples), **asdict(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(policy.lm, optimizer)

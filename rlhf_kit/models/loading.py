@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -92,14 +94,9 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
     elif isinstance(source, Path) or str(source).startswith((".", "/", "~")):
         raise ModelUnavailable(f"{source} does not exist; give a folder with config.json and model.safetensors, "
                                f"or a name on the Hugging Face hub.")
-    try:
-        with _quiet():
-            model = _from_pretrained(kind, source, dtype)
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except ModelUnavailable:
-        raise
-    except UNREADABLE as error:
-        raise ModelUnavailable(_why(source, local, error)) from error
+    with _explained(source), _quiet():
+        model = _from_pretrained(kind, source, dtype)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):          # what transformers makes of a folder without one
         raise ModelUnavailable(f"{source} has no tokenizer; expected tokenizer.json beside config.json. "
                                f"Save it there with tokenizer.save_pretrained(folder).")
@@ -109,11 +106,8 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
 
 def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     _check_folder(folder)
-    try:
-        with _quiet():
-            return _from_pretrained(AutoModel, folder, dtype)
-    except UNREADABLE as error:
-        raise ModelUnavailable(_why(folder, folder, error)) from error
+    with _explained(folder), _quiet():
+        return _from_pretrained(AutoModel, folder, dtype)
 
 
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreTrainedModel:
@@ -160,31 +154,37 @@ def _check_folder(folder: Path) -> None:
     raise ModelUnavailable(f"{folder} has no weights; expected model.safetensors beside config.json.")
 
 
-def _why(source: str | Path, local: Path, error: Exception) -> str:
-    first = _one_line(error)
-    if "size mismatch" in str(error) or "above report" in first:
-        first = "its weights have other shapes than config.json says; copy the model again"
-    if isinstance(source, Path):
-        return f"{local} cannot be loaded: {first}"
-    return (f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it "
-            f"({first}). Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.")
+@contextmanager
+def _explained(source: str | Path) -> Iterator[None]:
+    """Whatever goes wrong while `source` is read becomes one line that says what to do."""
+    try:
+        yield
+    except ModelUnavailable:
+        raise
+    except UNREADABLE as error:
+        why = _one_line(error)
+        if "size mismatch" in str(error) or "above report" in why:
+            why = "its weights have other shapes than config.json says; copy the model again"
+        if isinstance(source, Path):
+            raise ModelUnavailable(f"{source} cannot be loaded: {why}") from error
+        raise ModelUnavailable(
+            f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it ({why}). "
+            f"Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.") from error
 
 
 def _one_line(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:160]
 
 
-class _quiet:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """No progress bars and no chatter from transformers while it loads or saves; what it was before comes back."""
-
-    def __enter__(self) -> None:
-        self.level, self.bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
-
-    def __exit__(self, *error: object) -> None:
-        transformers_logging.set_verbosity(self.level)
-        if self.bars:
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
             transformers_logging.enable_progress_bar()
-
-
