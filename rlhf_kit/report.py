@@ -25,8 +25,12 @@ PYTHON = '''import rlhf_kit as kit
 
 policy = kit.load_policy("{name}")
 prompts = kit.Reviews("{lang}").prompts("train")
-shouting = lambda prompts, responses: [response.count("{mark}") for response in responses]
-for step in kit.ppo.steps(policy, policy.reference(), prompts, shouting, kit.ppo.Config(steps=20, learning_rate=1e-3)):
+config = kit.ppo.Config(steps=20, learning_rate=1e-3)
+
+def shouting(prompts, responses):
+    return [response.count("{mark}") for response in responses]
+
+for step in kit.ppo.steps(policy, policy.reference(), prompts, shouting, config):
     print(step.number, step.metrics["score"], step.samples[0])'''
 
 
