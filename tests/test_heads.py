@@ -112,3 +112,17 @@ def test_dropout_is_the_callers_choice(tokenizer):
     assert not torch.equal(*(policy(*batch(policy), keep=1).logits for _ in range(2)))
     policy.eval()
     assert torch.equal(*(policy(*batch(policy), keep=1).logits for _ in range(2)))
+
+
+def test_gpt2s_own_gelu_becomes_one_kernel_that_says_the_same(tokenizer):
+    """The config, and so what is saved, still says gelu_new."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        lm = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_layer=2, n_head=2, n_embd=32, n_positions=16))
+    ids = torch.arange(12).reshape(2, 6)
+    with torch.no_grad():
+        before = lm.eval()(ids).logits * 30
+        after = Policy(lm, tokenizer).lm(ids).logits * 30
+    assert (before - after).abs().max() < 1e-5
+    assert lm.config.activation_function == "gelu_new"
+    assert {type(block.mlp.act) for block in lm.transformer.h} == {torch.nn.GELU}

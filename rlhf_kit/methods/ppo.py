@@ -127,7 +127,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     _check_arguments(policy, reference, prompts, config, pretraining)
     policy.eval()                                  # no dropout, in sampling and learning alike: the first ratio is 1
     optimizer = Adam([p for p in policy.parameters() if p.requires_grad], lr=config.learning_rate,
-                     eps=config.adam_epsilon)
+                     eps=config.adam_epsilon, fused=True)
     kl_coef = config.kl.controller()
     stateful = reward if hasattr(reward, "state_dict") and not isinstance(reward, torch.nn.Module) else None
     run = {"method": "ppo", "prompts": fingerprint(prompts), "reward": name_of(reward),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.activations import NewGELUActivation
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Policy(nn.Module):
             raise ValueError("value_trunk was given with value_head=False; a separate trunk is for a value head. "
                              "Leave one of the two out.")
         self.lm, self.tokenizer, self.value_trunk = lm, tokenizer, value_trunk
+        _fuse_gelu(self)
         self.value_head = _zero_head(lm, value_trunk) if value_head else None
         self._takes_positions = "position_ids" in inspect.signature(lm.forward).parameters
 
@@ -88,6 +90,14 @@ class Policy(nn.Module):
 
 def _positions(mask: Tensor) -> Tensor:
     return (mask.long().cumsum(-1) - 1).clamp(min=0)          # [B, L]; padding on the left gets 0
+
+
+def _fuse_gelu(model: nn.Module) -> None:
+    """GPT-2's gelu as one kernel and not as eight: the same function, a fifth of a training step on a CPU."""
+    for module in model.modules():
+        for name, child in module.named_children():
+            if isinstance(child, NewGELUActivation):
+                setattr(module, name, nn.GELU(approximate="tanh"))
 
 
 def _zero_head(lm: PreTrainedModel, value_trunk: PreTrainedModel | None) -> nn.Linear:
