@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("tour", "bigrams")
+NAMES = ("tour", "step", "learning", "bigrams")
 
 chosen = sys.argv[1:] or ("tour",)
 if unknown := set(chosen) - set(NAMES):
