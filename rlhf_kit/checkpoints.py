@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.storage import StorageError, load_tensors, save_tensors
+from rlhf_kit.storage import StorageError, load_tensors, save_tensors, sweep
 
 FILE = "checkpoint.safetensors"
 
@@ -52,7 +52,10 @@ class Checkpoint:
 
     def resume(self, model: nn.Module, optimizer: Optimizer, extra: Any = None) -> tuple[list[Step], dict]:
         """Load what was saved into the arguments; returns the past steps and what `save` was given as `state`."""
-        if self.path is None or not self.path.exists():
+        if self.path is None:
+            return [], {}
+        sweep(self.path)
+        if not self.path.exists():
             return [], {}
         tensors, about = load_tensors(self.path)
         self._same_run(about)

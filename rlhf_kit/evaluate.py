@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,6 +52,17 @@ class Evaluation:
     distinct: float                           # share of responses that occur once or are the first of their kind
     distinct_2: float                         # distinct pairs of neighbouring tokens over all pairs
 
+    def numbers(self) -> dict[str, Any]:
+        """What was measured, without the texts, as plain JSON values."""
+        return {"scores": {name: asdict(x) for name, x in self.scores.items()}, "kl": self.kl,
+                "eos_rate": self.eos_rate, "length": self.length, "distinct": self.distinct,
+                "distinct_2": self.distinct_2}
+
+    def row(self, i: int) -> dict[str, Any]:
+        """Prompt, response and scores of one row."""
+        return {"prompt": self.prompts[i], "response": self.responses[i],
+                **{name: x[i] for name, x in self.each.items()}}
+
 
 def evaluate(policy: Policy, reference: Policy, prompts: Sequence[str], rewards: Mapping[str, Reward],
              sampling: Sampling | None = None, seed: int = 0) -> Evaluation:
@@ -70,6 +82,11 @@ def evaluate(policy: Policy, reference: Policy, prompts: Sequence[str], rewards:
                       kl=sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                       eos_rate=rollout.ended.float().mean().item(), length=rollout.length.float().mean().item(),
                       distinct=distinct(rollout.responses), distinct_2=distinct_pairs(rollout))
+
+
+def side_by_side(before: Evaluation, after: Evaluation) -> list[dict[str, Any]]:
+    """The same prompts answered by both: [{"before": row, "after": row}, ...]."""
+    return [{"before": before.row(i), "after": after.row(i)} for i in range(len(before.prompts))]
 
 
 def mean(x: Tensor | Sequence[float]) -> Estimate:

@@ -84,7 +84,8 @@ def headline(result: dict[str, Any], lang: Lang) -> list[str]:
 def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
     """The table of numbers before and after, as text."""
     before, after, words = result["before"], result["after"], partial(say, lang)
-    rows = [{"name": words(f"row_{name}"), "before": _estimate(before["scores"][name]),
+    labels = {"score": "row_reward"} if result.get("job") == "ppo" else {}
+    rows = [{"name": words(labels.get(name, f"row_{name}")), "before": _estimate(before["scores"][name]),
              "after": _estimate(after["scores"][name])} for name in after["scores"]]
     for name, form in (("kl", "{:.2f}"), ("eos", "{:.0%}"), ("length", "{:.1f}"), ("distinct", "{:.0%}"),
                        ("distinct_2", "{:.0%}")):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import runpy
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal, Protocol
 
 import torch
@@ -133,6 +137,38 @@ def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
     return reward
 
 
+def from_file(place: str) -> Reward:
+    """The reward function that stands in a Python file of yours: "my_reward.py:reward".
+
+    The file is run, as an import would run it. Its content is part of the reward's name, so a run whose
+    reward was changed meanwhile is not taken for the same run. Whatever goes wrong in it is one line with its place.
+    """
+    path, _, name = place.rpartition(":")
+    if not path or not name.isidentifier():
+        raise RewardError(f"the reward is {place!r}; expected a file and a function in it, such as "
+                          f"my_reward.py:reward.")
+    try:
+        source = Path(path).read_bytes()
+        module = runpy.run_path(path, run_name=Path(path).stem)
+    except OSError as error:
+        raise RewardError(f"{path} cannot be read: {error.strerror}. Expected a Python file with "
+                          f"def {name}(prompts, responses).") from error
+    except Exception as error:                              # whatever a person's own file may raise
+        raise RewardError(f"{_where(error, path)}: {type(error).__name__}: {error}. Mend it and try again.") from error
+    function = module.get(name)
+    if not callable(function):
+        there = ", ".join(sorted(n for n, value in module.items() if callable(value) and n[0] != "_")) or "none"
+        raise RewardError(f"{path} has no function {name!r}; it has {there}. Write def {name}(prompts, responses).")
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        try:
+            return function(prompts, responses)
+        except Exception as error:
+            raise RewardError(f"the reward function {name} failed, {_where(error, path)}: "
+                              f"{type(error).__name__}: {error}. Mend it and try again.") from error
+    return _made_of(reward, f"{name}@{hashlib.sha256(source).hexdigest()[:8]}", [function])
+
+
 def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
     """Σ weight · reward over the parts, which all want texts or all want ids."""
     if not parts:
@@ -227,6 +263,14 @@ def _checked(answer: object, size: int, reward: Reward) -> Tensor:
         raise RewardError(f"the reward function {name} returned {score[row].item()} for response {row}; "
                           f"expected finite numbers. Guard the division or logarithm that makes it.")
     return score
+
+
+def _where(error: BaseException, path: str) -> str:
+    """The line of the user's own file where it happened."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f"{path} line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f"{path} line {lines[-1]}" if lines else path
 
 
 def _short(answer: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -85,6 +86,19 @@ def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
+
+
+def sweep(path: Path | str) -> None:
+    """Remove what processes that were killed while they wrote `path` left beside it under a temporary name.
+
+    For whoever is alone there: it would take a living process's unfinished file away too.
+    """
+    path = Path(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def load_tensors(path: Path | str) -> tuple[dict, dict]:

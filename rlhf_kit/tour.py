@@ -7,9 +7,7 @@ import hashlib
 import json
 import math
 import shutil
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +16,16 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit import report, rewards, zoo
-from rlhf_kit.evaluate import Evaluation, evaluate, share, win_rate
-from rlhf_kit.formulas.kl_penalty import KL
+from rlhf_kit.evaluate import Evaluation, evaluate, share, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.judging import class_logits
+from rlhf_kit.runs import Event, RunFolder
 from rlhf_kit.sampling import Sampling
-from rlhf_kit.storage import StorageError, is_complete, new_folder, write_json_lines, write_text
+from rlhf_kit.storage import is_complete, new_folder, write_json_lines
 from rlhf_kit.tasks.files import FileReviews
 from rlhf_kit.tasks.reviews import Reviews
 
@@ -37,11 +35,7 @@ EXAMINED = 6000                     # held-out reviews, at most, on which a judg
 SHOWN = 10                          # of them in the report, the first ones
 CHEATS = 4                          # most overrated responses in the report
 
-# PPO on a model of half a million parameters: larger steps and a lower price of drifting than GPT-2 would get.
-EMBEDDED = ppo.Config(steps=50, batch_size=64, minibatch_size=16, epochs=2, learning_rate=5e-4, final_rate=0.2,
-                      value_coef=0.5, kl=KL(coefficient=0.04), sampling=Sampling(max_new_tokens=48),
-                      missing_eos_penalty=0.5)
-FROM_FILE = replace(EMBEDDED, steps=70, sampling=Sampling(max_new_tokens=40))
+FROM_FILE = replace(zoo.TINY_PPO, steps=70, sampling=Sampling(max_new_tokens=40))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +48,14 @@ class Settings:
     label: str = "label"
     positive: str | None = None             # the label of a good review, where its name does not say so
     seed: int = 0
-    ppo: ppo.Config = EMBEDDED
+    ppo: ppo.Config = zoo.TINY_PPO
     language_model: zoo.LanguageModel = field(default_factory=zoo.LanguageModel)
     judge: zoo.Judge = field(default_factory=zoo.Judge)
 
 
 def embedded(lang: Lang, seed: int = 0) -> Settings:
     """Settings of a tour over the embedded reviews; the seed reaches every model."""
-    return Settings(lang=lang, seed=seed, ppo=replace(EMBEDDED, seed=seed),
+    return Settings(lang=lang, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed),
                     language_model=zoo.LanguageModel(seed=seed), judge=zoo.Judge(seed=seed))
 
 
@@ -80,43 +74,39 @@ def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | No
                                                      max_length=context)))
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something to show while the tour runs."""
-
-    stage: str                      # language_model, judge, second_judge, ppo, evaluate
-    done: int                       # steps of the stage so far
-    total: int
-    metrics: dict[str, float] = field(default_factory=dict)
-    kept: bool = False              # the stage was finished earlier
-
-
 class Tour:
     """One tour in one folder. `run()` does what is left to do; a finished one only shows its `result()`."""
 
     def __init__(self, folder: str | Path, settings: Settings) -> None:
         self.folder, self.settings = Path(folder), settings
+        self.place = RunFolder(folder, folders=("language_model", "judge", "second_judge", "policy"),
+                               files=("report.html",))
 
     @property
     def finished(self) -> bool:
         """True once the result and its report are written. Raises: StorageError if they are another tour's."""
-        if not ((self.folder / "result.json").is_file() and (self.folder / "report.html").is_file()):
-            return False
-        self._claim()
-        return True
+        if self.place.finished:
+            self.place.claim(self._claimed())
+        return self.place.finished
 
     def result(self) -> dict[str, Any]:
         """What the finished tour measured, as it stands in result.json."""
-        try:
-            return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise StorageError(f"{self.folder / 'result.json'} is damaged ({error}). "
-                               f"Start anew with --fresh.") from error
+        return self.place.result()
 
     def run(self) -> Iterator[Event]:
         """Do what is left, stage by stage; every stage is saved as it goes, so it may be stopped at any moment."""
         task = self._task()                     # a bad file is reported before anything is written
-        self._claim()
+        with self.place.working(self._claimed()):
+            yield from self._run(task)
+
+    def start_anew(self) -> None:
+        """Remove what a tour wrote here, and nothing else; not before the new one's input has been read."""
+        self._task()
+        self.place.clear()
+
+    # -- stages ---------------------------------------------------------------------------------------------------
+
+    def _run(self, task: Reviews | FileReviews) -> Iterator[Event]:
         yield from self._models(task)
         base = loading.load_policy(self.folder / "language_model", value_head=False)
         judge = loading.load_classifier(self.folder / "judge")
@@ -129,7 +119,7 @@ class Tour:
 
         prompts = task.prompts("heldout", EVALUATED, seed=self.settings.seed)
         yield Event("evaluate", 0, 2)
-        with self._timed("evaluate"):
+        with self.place.timed("evaluate"):
             reference, seed = base.reference(), self.settings.seed + 1
             before = evaluate(reference, reference, prompts, scores, self.settings.ppo.sampling, seed)
             yield Event("evaluate", 1, 2)
@@ -139,18 +129,6 @@ class Tour:
                 accuracy["second_judge"] = self._accuracy(second, task)
         yield Event("evaluate", 2, 2)
         self._finish(task, before, after, accuracy, history)
-
-    def start_anew(self) -> None:
-        """Remove what a tour wrote here, and nothing else; not before the new one's input has been read."""
-        self._task()
-        if not (self.folder / "settings.json").is_file():
-            return
-        for name in ("language_model", "judge", "second_judge", "policy", "checkpoints"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("settings.json", "result.json", "report.html", "metrics.jsonl", "times.json"):
-            (self.folder / name).unlink(missing_ok=True)
-
-    # -- stages ---------------------------------------------------------------------------------------------------
 
     def _models(self, task: Reviews | FileReviews) -> Iterator[Event]:
         settings = self.settings
@@ -168,7 +146,7 @@ class Tour:
             return
         yield Event(stage, 0, total)
         name = self._tiny_name(recipe)
-        with self._timed(stage):
+        with self.place.timed(stage):
             steps = zoo.build(name) if name else recipe.steps(task, folder, checkpoint)
             seen = 0
             for step in steps:
@@ -183,7 +161,7 @@ class Tour:
                history: list[Step]) -> Iterator[Event]:
         total, folder, checkpoint = self.settings.ppo.steps, self.folder / "policy", self.folder / "checkpoints" / "ppo"
         finished = is_complete(folder)
-        with self._timed("ppo"):
+        with self.place.timed("ppo"):
             policy, reference = Policy(copy.deepcopy(base.lm), base.tokenizer), base.reference()
             watch = {name: reward for name, reward in scores.items() if name != "score"}
             yield Event("ppo", 0, total)
@@ -212,25 +190,9 @@ class Tour:
 
     # -- files ----------------------------------------------------------------------------------------------------
 
-    def _claim(self) -> None:
-        """Write the settings, or refuse a folder that holds a tour with others."""
-        path = self.folder / "settings.json"
-        ours = json.dumps({**described(self.settings), "file": self._fingerprint()}, indent=1, ensure_ascii=False)
-        if not path.is_file():
-            self._check_empty()
-            write_text(path, ours)
-        elif path.read_text(encoding="utf-8") != ours:
-            raise StorageError(f"{self.folder} holds a tour with other settings; name another folder with --output, "
-                               f"or start anew with --fresh.")
-
-    def _check_empty(self) -> None:
-        """Never write over what somebody else made: a tour replaces folders such as `policy/`.
-
-        Hidden files do not count: a tour killed while it wrote its first file leaves one.
-        """
-        if self.folder.is_dir() and any(not entry.name.startswith(".") for entry in self.folder.iterdir()):
-            raise StorageError(f"{self.folder} holds files that no tour wrote; "
-                               f"name a new or empty folder with --output.")
+    def _claimed(self) -> dict[str, Any]:
+        """What makes this tour this one: its settings and its file's content."""
+        return {**described(self.settings), "file": self._fingerprint()}
 
     def _fingerprint(self) -> str | None:
         """Of the reviews file, so that a result is never shown for a file that has changed since."""
@@ -250,35 +212,14 @@ class Tour:
 
     def _finish(self, task: Reviews | FileReviews, before: Evaluation, after: Evaluation, accuracy: dict,
                 history: Sequence[Step]) -> None:
-        times = self._times()
         result = {
-            "settings": described(self.settings), "before": _numbers(before), "after": _numbers(after),
+            "settings": described(self.settings), "before": before.numbers(), "after": after.numbers(),
             "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in after.each},
-            "judge_accuracy": accuracy, "samples": _samples(before, after)[:SHOWN],
+            "judge_accuracy": accuracy, "samples": side_by_side(before, after)[:SHOWN],
             "cheats": _cheats(task, after), "texts": len(task.texts) if isinstance(task, FileReviews) else None,
-            "stages": times, "cpu_seconds": sum(t["cpu"] for t in times.values()),
-            "seconds": sum(t["wall"] for t in times.values()),
         }
-        report.write(self.folder / "report.html", result, history, self.settings.lang)
-        write_text(self.folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        """Add what the stage cost to times.json, so that a resumed tour counts all of it."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        try:
-            yield
-        finally:
-            times = self._times()
-            spent = times.get(stage, {"cpu": 0.0, "wall": 0.0})
-            times[stage] = {"cpu": spent["cpu"] + time.process_time() - cpu,
-                            "wall": spent["wall"] + time.perf_counter() - wall}
-            write_text(self.folder / "times.json", json.dumps(times))
-
-    def _times(self) -> dict[str, dict[str, float]]:
-        path = self.folder / "times.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        with self.place.finishing(result) as whole:
+            report.write(self.folder / "report.html", whole, history, self.settings.lang)
 
 
 @dataclass(frozen=True)
@@ -304,25 +245,12 @@ def described(settings: Settings) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(settings), default=str))
 
 
-def _numbers(e: Evaluation) -> dict[str, Any]:
-    return {"scores": {name: asdict(x) for name, x in e.scores.items()}, "kl": e.kl, "eos_rate": e.eos_rate,
-            "length": e.length, "distinct": e.distinct, "distinct_2": e.distinct_2}
-
-
-def _samples(before: Evaluation, after: Evaluation) -> list[dict[str, Any]]:
-    return [{"before": _one(before, i), "after": _one(after, i)} for i in range(len(before.prompts))]
-
-
-def _one(e: Evaluation, i: int) -> dict[str, Any]:
-    return {"prompt": e.prompts[i], "response": e.responses[i], **{name: x[i] for name, x in e.each.items()}}
-
-
 def _cheats(task: Reviews | FileReviews, after: Evaluation) -> dict[str, Any]:
     """The responses that the judge overrates most, against gold or the second judge, with gold's explanation."""
     other = "gold" if "gold" in after.each else "second_judge"
     gaps = sorted(range(len(after.prompts)), key=lambda i: after.each[other][i] - after.each["score"][i])
     worst = [i for i in gaps[:CHEATS] if after.each["score"][i] - after.each[other][i] > 0.3]
-    found = [{**_one(after, i), "why": _why(task, after, i)} for i in worst]
+    found = [{**after.row(i), "why": _why(task, after, i)} for i in worst]
     return {"of": len(after.prompts), "against": other, "found": found}
 
 

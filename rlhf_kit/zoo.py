@@ -9,18 +9,20 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from filelock import FileLock
 from platformdirs import user_cache_path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.methods import classifier, sft
+from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading, text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
-from rlhf_kit.storage import is_complete, new_folder
+from rlhf_kit.sampling import Sampling
+from rlhf_kit.storage import is_complete, new_folder, sweep
 from rlhf_kit.tasks.reviews import Reviews
 
 RECIPES = 1                             # raise it when a tiny model's recipe or its task changes
@@ -91,6 +93,54 @@ TINY: dict[str, tuple[LanguageModel | Judge, str]] = {          # name -> (recip
 }
 
 
+# PPO on a model of half a million parameters: larger steps and a lower price of drifting than GPT-2 would get.
+TINY_PPO = ppo.Config(steps=50, batch_size=64, minibatch_size=16, epochs=2, learning_rate=5e-4, final_rate=0.2,
+                      value_coef=0.5, kl=KL(coefficient=0.04), sampling=Sampling(max_new_tokens=48),
+                      missing_eos_penalty=0.5)
+# PPO on GPT-2 and larger: small steps, and a price that keeps the drift near 6 nats (arXiv:1909.08593).
+GPT2_PPO = ppo.Config(steps=100, batch_size=64, minibatch_size=16, epochs=4, learning_rate=1.5e-5,
+                      kl=KL(coefficient=0.2, target=6.0), sampling=Sampling(max_new_tokens=32))
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model on the Hugging Face hub that the kit was made to work with."""
+
+    kind: str                       # "writer", a language model, or "judge", a classifier
+    lang: str
+    about: str
+    label: str | None = None        # of a classifier: the output that stands for praise
+
+
+HUB: dict[str, Known] = {
+    "gpt2": Known("writer", "en", "124 M parameters, writes anything"),
+    "lvwerra/gpt2-imdb": Known("writer", "en", "GPT-2 after film reviews"),
+    "lvwerra/distilbert-imdb": Known("judge", "en", "judges film reviews", "POSITIVE"),
+    "uer/gpt2-chinese-cluecorpussmall": Known("writer", "zh", "a GPT-2 with BERT's Chinese vocabulary"),
+    "uer/roberta-base-finetuned-jd-binary-chinese":
+        Known("judge", "zh", "judges shop reviews", "positive (stars 4 and 5)"),
+}
+
+
+def load_model(name: str | Path, *, fallback: str,
+               **options) -> Policy | tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model of that name or, where it cannot be had, the tiny one named by `fallback`; which of both is printed.
+
+    The only place where one model stands in for another. A fallback that writes ("tiny-lm-en") gives a `Policy`,
+    one that judges ("tiny-judge-en") a classifier and its tokenizer, whatever was asked for by `name`.
+    """
+    if fallback not in TINY:
+        raise ValueError(f"fallback is {fallback!r}; expected one of {', '.join(sorted(TINY))}.")
+    load = load_policy if isinstance(TINY[fallback][0], LanguageModel) else load_classifier
+    try:
+        model = load(name, **options)
+    except ModelUnavailable as error:
+        print(f"{error}\n{fallback} stands in for {name}.", file=sys.stderr)
+        return load(fallback, **options)
+    print(f"{name} is loaded.", file=sys.stderr)
+    return model
+
+
 def load_policy(name: str | Path, **options) -> Policy:
     """A policy by name: a tiny one ("tiny-lm-en"), a folder, or a hub id; `options` go to `loading.load_policy`.
 
@@ -116,6 +166,16 @@ def save_policy(policy: Policy, folder: Path | str) -> None:
         loading.save_policy(policy, unfinished)
 
 
+def names() -> list[dict[str, Any]]:
+    """Every model that the kit knows by name: what it is, and whether it is on this machine already."""
+    tiny = [{"name": name, "kind": "writer" if isinstance(recipe, LanguageModel) else "judge", "lang": lang,
+             "tiny": True, "here": is_complete(place(name)), "label": None if isinstance(recipe, LanguageModel) else
+             "positive", "about": "trained on made-up reviews"} for name, (recipe, lang) in TINY.items()]
+    hub = [{"name": name, "kind": known.kind, "lang": known.lang, "tiny": False, "here": loading.in_hub_cache(name),
+            "label": known.label, "about": known.about} for name, known in HUB.items()]
+    return tiny + hub
+
+
 def cached(name: str) -> Path:
     """The folder of a tiny model, trained now if it is not there yet (and that is said)."""
     for step in build(name):
@@ -137,6 +197,7 @@ def build(name: str) -> Iterator[Step]:
     cache_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not is_complete(folder):
+            sweep(folder)
             unfinished = folder.with_name(f"{folder.name}.training")
             yield from recipe.steps(Reviews(lang), folder, checkpoint=unfinished)
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -165,4 +226,6 @@ def _with_names(load, name: str | Path, options: dict):
     try:
         return load(name, **options)
     except ModelUnavailable as error:
-        raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(TINY))}.") from error
+        names = sorted(n for n, (recipe, _) in TINY.items()
+                       if isinstance(recipe, LanguageModel) == (load is loading.load_policy))
+        raise ModelUnavailable(f"{error} Offline names: {', '.join(names)}.") from error

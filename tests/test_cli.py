@@ -10,12 +10,14 @@ import pytest
 from test_tour import JUDGE, LM, PPO
 
 from rlhf_kit import cli, tour
+from rlhf_kit.commands import showing
+from rlhf_kit.commands import tour as command
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """The same command, with models that train in a second."""
-    full = cli._settings
+    full = command.settings
 
     def shrunk(options):
         settings = full(options)
@@ -23,7 +25,7 @@ def small(monkeypatch):
 
     monkeypatch.setattr(tour, "EVALUATED", 24)
     monkeypatch.setattr(tour, "EXAMINED", 160)
-    monkeypatch.setattr(cli, "_settings", shrunk)
+    monkeypatch.setattr(command, "settings", shrunk)
 
 
 def one_line_of_error(capsys, *arguments) -> str:
@@ -82,9 +84,9 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(capsys, tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on_and_loses_nothing(capsys, tmp_path, monkeypatch):
-    def interrupted(*arguments):
+    def interrupted(*arguments, **numbers):
         raise KeyboardInterrupt
-    monkeypatch.setattr(cli, "_watch", interrupted)
+    monkeypatch.setattr(showing, "watch", interrupted)
     assert cli.main(["tour", "--lang", "zh", "--output", str(tmp_path)]) == 130
     assert "再次运行同一条命令" in capsys.readouterr().err
 

@@ -11,8 +11,8 @@ import rlhf_kit
 NAMES = [
     "CheckFailed", "Comparison", "FileError", "FileReviews", "KL", "ModelUnavailable", "Policy", "REPOSITORY",
     "Ranking", "Reviews", "RewardError", "Rollout", "Sampling", "Step", "StorageError", "__version__", "classifier",
-    "evaluate", "formulas", "generate", "load_classifier", "load_policy", "plots", "ppo", "rewards", "sample_rollout",
-    "sampling", "save_policy", "sft", "tour", "zoo",
+    "evaluate", "formulas", "generate", "load_classifier", "load_model", "load_policy", "plots", "ppo", "rewards",
+    "sample_rollout", "sampling", "save_policy", "sft", "tour", "training", "zoo",
 ]
 
 

@@ -61,7 +61,7 @@ def test_policy_and_judge_are_left_as_safetensors_and_load_again(finished):
     policy, (judge, _) = zoo.load_policy(folder / "policy"), zoo.load_classifier(folder / "judge")
     assert policy.value_head.weight.abs().sum() > 0
     assert judge.config.id2label[1] == "positive"
-    assert {p.suffix for p in folder.rglob("*") if p.is_file()} <= {".json", ".jsonl", ".safetensors", ".html"}
+    assert {p.suffix for p in folder.rglob("[!.]*") if p.is_file()} <= {".json", ".jsonl", ".safetensors", ".html"}
 
 
 def test_the_report_needs_nothing_from_elsewhere_and_shows_every_sample(finished):
@@ -156,7 +156,7 @@ def test_the_command_of_a_tour_can_be_typed_again():
 def test_a_tour_never_writes_over_what_somebody_else_made(tmp_path):
     (tmp_path / "policy").mkdir()
     (tmp_path / "policy" / "mine.txt").write_text("keep me")
-    with pytest.raises(StorageError, match="no tour wrote"):
+    with pytest.raises(StorageError, match="no run of the kit wrote"):
         run(tmp_path)
     tour.Tour(tmp_path, SMALL).start_anew()
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["policy", "policy/mine.txt"]

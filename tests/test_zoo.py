@@ -95,5 +95,5 @@ def test_asking_for_the_wrong_kind_names_the_right_ones(small_zoo):
 
 
 def test_an_unknown_folder_names_what_works_offline(small_zoo, tmp_path):
-    with pytest.raises(ModelUnavailable, match="Offline names: small-judge, small-lm"):
+    with pytest.raises(ModelUnavailable, match="Offline names: small-lm"):
         zoo.load_policy(tmp_path / "nowhere")

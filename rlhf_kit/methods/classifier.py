@@ -12,7 +12,7 @@ from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.batches import draw_by_length, seeded
-from rlhf_kit.checkpoints import Checkpoint, fingerprint
+from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
 
@@ -53,7 +53,7 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     labels = torch.tensor([label for _, label in examples])
     lengths = [len(row) for row in rows]
     optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    run = {"method": "classifier", "examples": fingerprint(examples), **asdict(config)}
+    run = {"method": "classifier", "examples": fingerprint(examples), "start": fingerprint_of(model), **asdict(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
     yield from past

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from rlhf_kit.batches import draw_by_length, seeded
-from rlhf_kit.checkpoints import Checkpoint, fingerprint
+from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.heads import Policy
@@ -59,7 +59,7 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
     rows = _encode(policy, examples, config)
     lengths = [len(ids) for ids, _ in rows]
     optimizer = AdamW(policy.lm.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    run = {"method": "sft", "examples": fingerprint(examples), **asdict(config)}
+    run = {"method": "sft", "examples": fingerprint(examples), "start": fingerprint_of(policy.lm), **asdict(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(policy.lm, optimizer)
     yield from past
@@ -87,6 +87,21 @@ def train(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]],
           config: Config | None = None, *, checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
     return list(steps(policy, examples, config, checkpoint=checkpoint))
+
+
+@torch.no_grad()
+def loss_on(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], config: Config | None = None) -> float:
+    """The same loss on texts that were not learned from: nats per token, each token weighing the same."""
+    config = config or Config()
+    rows = sorted(_encode(policy, examples, config), key=lambda row: len(row[0]))
+    total, tokens = 0.0, 0
+    for start in range(0, len(rows), config.batch_size):
+        ids, mask, counted = _batch(rows[start:start + config.batch_size], pad_id(policy.tokenizer), policy.device)
+        logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
+        marked = int(counted[:, 1:].sum())
+        total += language_model(logits, ids[:, 1:], counted[:, 1:]).item() * marked
+        tokens += marked
+    return total / tokens
 
 
 def rate(config: Config, number: int) -> float:

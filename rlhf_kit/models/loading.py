@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -67,6 +68,11 @@ def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
     if model.config.pad_token_id is None:               # GPT-2: it must know where a padded text ends
         model.config.pad_token_id = pad_id(tokenizer)
     return model.to(device).requires_grad_(False).eval(), tokenizer
+
+
+def in_hub_cache(name: str) -> bool:
+    """True if that hub model has been fetched to this machine before."""
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
 def save_policy(policy: Policy, folder: Path) -> None:

@@ -10,7 +10,6 @@ judge, trained on the half of the reviews that the first never saw (`labelled(ha
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import random
 import unicodedata
@@ -26,6 +25,7 @@ from rlhf_kit.tasks.reading import (
     TOO_LONG,
     FileError,
     Table,
+    check_column,
     read_table,
     refuse_if_many,
     refused,
@@ -183,17 +183,9 @@ def _check_columns(table: Table, text: str, label: str | None, path: str | Path)
     """Both columns are there, once each, or an error that names the nearest."""
     if text == label:
         raise refused(path, f"cannot be read with --text and --label both {text!r}; name two columns.")
-    for option, name in (("--text", text), ("--label", label)):
-        if name is None or table.columns.count(name) == 1:
-            continue
-        if name in table.columns:
-            raise refused(path, f"has {table.columns.count(name)} columns {name!r}; rename all but one.")
-        folded = {column.casefold(): column for column in table.columns}
-        near = difflib.get_close_matches(name.casefold(), folded, n=1)
-        hint = f"Did you mean {shorten(folded[near[0]])}? " if near else ""
-        shown = ", ".join(map(shorten, table.columns[:12])) + ", …" * (len(table.columns) > 12)
-        raise refused(path, f"has no column {name!r}; it has {shown}. {hint}Name the right one with "
-                            f"{option}, or add a header line if there is none.")
+    check_column(table, "--text", text, path)
+    if label is not None:
+        check_column(table, "--label", label, path)
 
 
 def _usable(table: Table, text: str, label: str | None, skipped: Counter[str],

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import difflib
 import gzip
 import io
 import json
@@ -60,6 +61,17 @@ class Table:
     encoding: str                           # for people: "UTF-8", "GB18030 (not valid UTF-8)", ...
 
 
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a text file that hold something, tidy; raises FileError if it is no text or has none."""
+    text, _ = _decode(_read_bytes(path)[0], path)
+    lines = [tidy(line) for line in text.split("\n")]
+    if long := next((i for i, line in enumerate(lines, 1) if len(line) > LONGEST_CELL), None):
+        raise refused(path, f"a line of more than {LONGEST_CELL:,} characters; expected one text a line.", long)
+    if not any(lines):
+        raise refused(path, "is empty; expected one text a line.")
+    return [line for line in lines if line]
+
+
 def read_table(path: str | Path) -> Table:
     """Read the whole file. Raises FileError for anything that is not a table of at least one row."""
     raw, unpacked = _read_bytes(path)
@@ -78,6 +90,20 @@ def read_table(path: str | Path) -> Table:
     if not rows:
         raise refused(path, "has a header line and no rows; expected one review a line below it.")
     return Table(columns, rows, malformed, encoding)
+
+
+def check_column(table: Table, option: str, name: str, path: str | Path) -> None:
+    """The table has one column of that name, or FileError with the nearest; `option` is how the user names it."""
+    if table.columns.count(name) == 1:
+        return
+    if name in table.columns:
+        raise refused(path, f"has {table.columns.count(name)} columns {name!r}; rename all but one.")
+    folded = {column.casefold(): column for column in table.columns}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    hint = f"Did you mean {shorten(folded[near[0]])}? " if near else ""
+    shown = ", ".join(map(shorten, table.columns[:12])) + ", …" * (len(table.columns) > 12)
+    raise refused(path, f"has no column {name!r}; it has {shown}. {hint}Name the right one with "
+                        f"{option}, or add a header line if there is none.")
 
 
 def refuse_if_many(malformed: list[tuple[int, str]], rows: int, path: str | Path) -> None:

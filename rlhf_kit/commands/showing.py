@@ -1,0 +1,95 @@
+"""How a run is shown while it goes on, and what it changed: progress bars, texts side by side, a table of measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rlhf_kit.language import Lang, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rlhf_kit.runs import Event
+
+
+def console_for(json: bool) -> Console:
+    """Where a command writes; silent where the result is for a machine."""
+    from rich.console import Console
+    return Console(quiet=json, highlight=False)
+
+
+def watch(events: Iterable[Event], lang: Lang, console: Console, **numbers: object) -> None:
+    """Iterate a run behind progress bars with the time that is left; into a file, a line when a stage begins.
+
+    `numbers` fill the `{fields}` in the stages' descriptions.
+    """
+    title = partial(_title, lang=lang, numbers=numbers)
+    if not console.is_terminal:
+        seen: set[str] = set()
+        for event in events:
+            if event.stage not in seen:
+                seen.add(event.stage)
+                console.print(title(event.stage))
+                console.file.flush()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("[dim]{task.fields[note]}"))
+    with Progress(*columns, console=console, transient=False) as progress:
+        bars: dict[str, int] = {}
+        for event in events:
+            if event.stage not in bars:
+                bars[event.stage] = progress.add_task(title(event.stage), total=event.total, note="")
+            progress.update(bars[event.stage], completed=event.done, note=_note(event, lang))
+
+
+def _title(stage: str, lang: Lang, numbers: dict[str, object]) -> str:
+    return f"[bold]{say(lang, f'stage_{stage}')}[/] {say(lang, f'about_{stage}', **numbers)}"
+
+
+def _note(event: Event, lang: Lang) -> str:
+    if event.kept:
+        return say(lang, "kept")
+    known = {"step_metrics": ("score", "kl"), "accuracy_metrics": ("accuracy",), "loss_metrics": ("loss",)}
+    for key, needed in known.items():
+        if all(name in event.metrics for name in needed):
+            return say(lang, key, **{name: event.metrics[name] for name in needed})
+    return ""
+
+
+def texts(console: Console, samples: list[dict[str, Any]], lang: Lang, score: str = "meter_score") -> None:
+    """Responses before and after, side by side, with their scores; `score` is what the score is called."""
+    from rich.markup import escape
+    from rich.table import Table
+    table = Table(show_lines=True, expand=True)
+    table.add_column(say(lang, "column_before"), ratio=1, overflow="fold")
+    table.add_column(say(lang, "column_after"), ratio=1, overflow="fold")
+    for row in samples:
+        table.add_row(*(f"[dim]{escape(row[side]['prompt'])}[/]{escape(row[side]['response'])}\n"
+                        f"[bold]{_marks(row[side], lang, score)}[/]" for side in ("before", "after")))
+    console.print(table)
+
+
+def measures(console: Console, rows: list[dict[str, str]], lang: Lang,
+             after: str = "column_after") -> None:
+    """A table of numbers before and after, from `report.measures`."""
+    from rich.table import Table
+    table = Table(show_edge=False)
+    for column in ("column_measure", "column_before", after):
+        table.add_column(say(lang, column), justify="left" if column == "column_measure" else "right")
+    for row in rows:
+        table.add_row(row["name"], row["before"], row["after"])
+    console.print(table)
+
+
+def took(console: Console, result: dict[str, Any], lang: Lang) -> None:
+    """How long it took, and how much of the processor."""
+    minutes, seconds = divmod(round(result["seconds"]), 60)
+    console.print(say(lang, "took", minutes=f"{minutes}:{seconds:02d}", cpu=result["cpu_seconds"]))
+
+
+def _marks(sample: dict[str, Any], lang: Lang, score: str) -> str:
+    labels = {"score": score, "gold": "meter_gold", "second_judge": "meter_second_judge"}
+    return "  ".join(f"{say(lang, label)} {sample[name]:.2f}" for name, label in labels.items() if name in sample)

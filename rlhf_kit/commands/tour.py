@@ -1,0 +1,92 @@
+"""`rlhf-kit tour`: the main job, from nothing to a report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlhf_kit import __version__
+from rlhf_kit.commands import showing
+from rlhf_kit.language import LANGS, say, system_language
+
+if TYPE_CHECKING:
+    from rlhf_kit.tour import Settings
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Its options."""
+    tour = commands.add_parser("tour", help="train a language model, a judge and a policy, and see what changed",
+                               description="Trains a language model, a judge and a policy, and writes a report. "
+                                           "Run again, it goes on where it stopped.")
+    tour.add_argument("--lang", choices=LANGS, default=system_language(),
+                      help="of the made-up reviews and of the report (default: the system's, %(default)s)")
+    tour.add_argument("--reviews", metavar="FILE", help="your own reviews: .csv, .tsv or .jsonl, plain or .gz")
+    tour.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
+    tour.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: %(default)s)")
+    tour.add_argument("--output", metavar="DIR", default="runs/tour", help="where results go (default: %(default)s)")
+    tour.add_argument("--kl", metavar="BETA", type=float, help="price of a nat of drift (default: 0.04)")
+    tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
+    tour.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say so")
+    tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")
+    tour.add_argument("--fresh", action="store_true", help="throw away what is in the output folder and start anew")
+    tour.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+    tour.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the tour, or show the one that is finished."""
+    console, lang = showing.console_for(options.json), options.lang
+    console.print(f"[bold]rlhf-kit tour[/] {__version__}")
+    if not options.json:
+        console.file.flush()                                # shown before the seconds that importing torch takes
+    from rlhf_kit import report
+    from rlhf_kit.tour import EVALUATED, Tour
+    tour = Tour(options.output, settings(options))
+    if options.fresh:
+        tour.start_anew()
+    if tour.finished:
+        console.print(say(lang, "finished", command=_again(options)), markup=False, soft_wrap=True)
+    else:
+        device = say(lang, "device_cpu", n=os.cpu_count())  # also where there is a GPU: models this small gain nothing
+        console.print(say(lang, "here", lang_name=say(lang, "lang_name"), device=device))
+        console.print(say(lang, "working", folder=options.output), markup=False)
+        showing.watch(tour.run(), lang, console, n=EVALUATED)
+    result = tour.result()
+    if options.json:
+        print(json.dumps(result))
+        return 0
+    showing.texts(console, result["samples"][:4], lang)
+    showing.measures(console, report.measures(result, lang), lang)
+    for line in report.headline(result, lang):
+        console.print(line)
+    showing.took(console, result, lang)
+    console.print(say(lang, "open_report", path=Path(options.output, "report.html")), markup=False)
+    return 0
+
+
+def settings(options: argparse.Namespace) -> Settings:
+    """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
+    from rlhf_kit import tour
+    if options.reviews:
+        found = tour.for_file(options.reviews, text=options.text, label=options.label, lang=options.lang,
+                              positive=options.positive, seed=options.seed)
+    else:
+        found = tour.embedded(options.lang, options.seed)
+    changed = found.ppo
+    if options.kl is not None:
+        changed = replace(changed, kl=replace(changed.kl, coefficient=options.kl))
+    if options.steps is not None:
+        changed = replace(changed, steps=options.steps)
+    return replace(found, ppo=changed)
+
+
+def _again(options: argparse.Namespace) -> str:
+    """The command as the user typed it, but anew."""
+    from rlhf_kit import report
+    changed = {name: value for name in ("kl", "steps") if (value := getattr(options, name)) is not None}
+    changed |= {"output": options.output} if options.output != "runs/tour" else {}
+    return f"{report.command(vars(options), **changed)} --fresh"

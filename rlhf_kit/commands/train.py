@@ -1,0 +1,150 @@
+"""`rlhf-kit train sft` and `rlhf-kit train ppo`: any model by name, your texts, your prompts, your reward."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from rlhf_kit import __version__
+from rlhf_kit.commands import showing
+from rlhf_kit.language import LANGS, say, system_language
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rlhf_kit.training import Ppo, Sft
+
+MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """The methods, and the options of each."""
+    train = commands.add_parser("train", help="train a model of your choice with one method",
+                                description="Trains a model in a folder. Run again, it goes on where it stopped.")
+    methods = train.add_subparsers(required=True, metavar="METHOD")
+
+    sft = methods.add_parser("sft", help="supervised fine-tuning: imitate texts, or responses to prompts")
+    sft.add_argument("--model", required=True, help=MODEL)
+    sft.add_argument("--data", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: the made-up reviews)")
+    sft.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
+    sft.add_argument("--prompt", metavar="COLUMN", help="or its columns of prompts ...")
+    sft.add_argument("--response", metavar="COLUMN", help="... and responses; only these are learned")
+    sft.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
+    _common(sft)
+    sft.set_defaults(run=run, job=_sft)
+
+    ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier or a function of yours")
+    ppo.add_argument("--model", required=True, help=MODEL)
+    ppo.add_argument("--judge", metavar="MODEL", help="the classifier to please")
+    ppo.add_argument("--label", default="positive", help="whose probability is the score, by name (%(default)s)")
+    ppo.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
+                                                              "the file is run")
+    ppo.add_argument("--prompts", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: openings of the made-up "
+                                                       "reviews)")
+    ppo.add_argument("--column", default="prompt", help="its column of prompts (default: %(default)s)")
+    ppo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float, help="price of a nat of drift")
+    ppo.add_argument("--kl-target", dest="target", metavar="NATS", type=float, help="adapt the price to this drift")
+    ppo.add_argument("--minibatch-size", metavar="N", type=int, help="responses per gradient")
+    ppo.add_argument("--epochs", metavar="N", type=int, help="passes over each batch")
+    ppo.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
+    ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
+    _common(ppo)
+    ppo.set_defaults(run=run, job=_ppo)
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", metavar="DIR", required=True, help="where results go")
+    parser.add_argument("--steps", metavar="N", type=int, help="updates")
+    parser.add_argument("--batch-size", metavar="N", type=int, help="texts or responses per step")
+    parser.add_argument("--learning-rate", metavar="RATE", type=float, help="(default: by the model's size)")
+    parser.add_argument("--seed", metavar="N", type=int, help="another seed, another run (default: 0)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if there is one, unless the "
+                                                         "model is tiny)")
+    parser.add_argument("--lang", choices=LANGS, default=system_language(),
+                        help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
+                             "system's, %(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="throw away what is in the output folder and start anew")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, or show the run that is finished."""
+    console, lang = showing.console_for(options.json), options.lang
+    console.print(f"[bold]rlhf-kit train[/] {__version__}")
+    if not options.json:
+        console.file.flush()
+    from rlhf_kit.training import claimed, place_of
+    job, place = options.job(options), place_of(options.output)
+    if options.fresh:
+        place.clear()
+    if place.finished:
+        place.claim(claimed(job))
+        console.print(say(lang, "train_finished"))
+    else:
+        console.print(say(lang, "training", model=job.model, device=job.device), markup=False)
+        console.print(say(lang, "working", folder=options.output), markup=False)
+        showing.watch(job.run(options.output), lang, console)
+    result = place.result()
+    if options.json:
+        print(json.dumps(result))
+    else:
+        _show(console, result, options)
+    return 0
+
+
+def _sft(options: argparse.Namespace) -> Sft:
+    from rlhf_kit.training import Sft
+    return Sft(model=options.model, data=options.data, text=options.text, prompt=options.prompt,
+               response=options.response, lang=_task_language(options), device=_device(options),
+               changes=_changes(options, "steps", "batch_size", "learning_rate", "max_length", "seed"))
+
+
+def _ppo(options: argparse.Namespace) -> Ppo:
+    from rlhf_kit.training import Ppo
+    return Ppo(model=options.model, judge=options.judge, label=options.label, reward=options.reward,
+               prompts=options.prompts, column=options.column, lang=_task_language(options), device=_device(options),
+               changes=_changes(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
+                                "coefficient", "target", "max_new_tokens", "temperature"))
+
+
+def _task_language(options: argparse.Namespace) -> str:
+    """Of the made-up reviews: the model's, if it is one that knows only one."""
+    from rlhf_kit.zoo import TINY
+    return TINY[options.model][1] if options.model in TINY else options.lang
+
+
+def _changes(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def _device(options: argparse.Namespace) -> str:
+    """The device asked for. Raises: ValueError if this machine has none of that name."""
+    import torch
+
+    from rlhf_kit.zoo import TINY
+    if options.device == "auto":
+        return "cuda" if torch.cuda.is_available() and options.model not in TINY else "cpu"
+    try:
+        torch.zeros(1, device=options.device)
+    except (RuntimeError, AssertionError) as error:
+        there = "cpu and cuda" if torch.cuda.is_available() else "cpu only"
+        raise ValueError(f"--device is {options.device!r}; this machine has {there}.") from error
+    return options.device
+
+
+def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:
+    from rlhf_kit import report
+    lang = options.lang
+    if result["job"] == "sft":
+        loss = result["loss"]
+        showing.measures(console, [{"name": say(lang, "row_loss"), "before": f"{loss['before']:.3f}",
+                                    "after": f"{loss['after']:.3f}"}], lang, after="column_after_sft")
+        console.print(say(lang, "sft_examples", n=result["examples"], held_out=result["held_out"]))
+    else:
+        showing.texts(console, result["samples"][:4], lang, score="meter_reward")
+        showing.measures(console, report.measures(result, lang), lang)
+    showing.took(console, result, lang)
+    folder = os.path.join(options.output, "model" if result["job"] == "sft" else "policy")
+    console.print(say(lang, "load_it", folder=folder), markup=False, soft_wrap=True)

@@ -1,0 +1,153 @@
+"""A run's folder: claimed by its settings, so that the same command goes on there and another is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from rlhf_kit.storage import StorageError, sweep, write_text
+
+FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl")       # every run has these
+LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something to show while a run goes on."""
+
+    stage: str                      # language_model, judge, second_judge, sft, ppo, evaluate
+    done: int                       # steps of the stage so far
+    total: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    kept: bool = False              # the stage was finished earlier
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        path: made when the run claims it.
+        folders, files: what the run writes there besides `FILES` and `checkpoints/`; a fresh start removes them.
+    """
+
+    def __init__(self, path: str | Path, *, folders: Sequence[str] = (), files: Sequence[str] = ()) -> None:
+        self.path = Path(path)
+        self.folders, self.files = ("checkpoints", *folders), (*FILES, *files)
+
+    @property
+    def finished(self) -> bool:
+        """True once the result and the run's own files are written."""
+        return all((self.path / name).is_file() for name in self.files if name not in ("times.json", "metrics.jsonl"))
+
+    def check(self) -> None:
+        """Raises StorageError if nothing can be written here, before time is spent on what would be lost."""
+        there = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise StorageError(f"{self.path} cannot be written: {there} is "
+                               f"{'read-only for you' if there.is_dir() else 'a file'}. Name another folder "
+                               f"with --output.")
+        if not (self.path / "settings.json").is_file():
+            self._check_empty()
+
+    @contextmanager
+    def working(self, settings: dict[str, Any]) -> Iterator[None]:
+        """Claim the folder and keep other processes out while the run writes there; sweep up after a killed one.
+
+        Raises: StorageError if the folder is another run's, somebody else's, or in use.
+        """
+        self.claim(settings)
+        with self._alone():
+            for name in (*self.folders, *self.files):
+                sweep(self.path / name)
+            yield
+
+    def claim(self, settings: dict[str, Any]) -> None:
+        """Write the settings, or refuse a folder that holds something else. Raises: StorageError."""
+        place, ours = self.path / "settings.json", json.dumps(settings, indent=1, ensure_ascii=False)
+        if not place.is_file():
+            self._check_empty()
+            write_text(place, ours)
+        elif place.read_text(encoding="utf-8", errors="replace") != ours:
+            raise StorageError(f"{self.path} holds a run with other settings; name another folder with --output, "
+                               f"or start anew with --fresh.")
+
+    def result(self) -> dict[str, Any]:
+        """What the finished run measured."""
+        try:
+            return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise StorageError(f"{self.path / 'result.json'} is damaged ({error}). "
+                               f"Start anew with --fresh.") from error
+
+    @contextmanager
+    def finishing(self, result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Hand out the result with what the stages cost, for a report; then write it, and drop the checkpoints.
+
+        The result is written last, so a run killed before has simply not finished.
+        """
+        times = self._times()
+        whole = {**result, "stages": times, "cpu_seconds": sum(t["cpu"] for t in times.values()),
+                 "seconds": sum(t["wall"] for t in times.values())}
+        yield whole
+        write_text(self.path / "result.json", json.dumps(whole, indent=1, ensure_ascii=False))
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove what a run wrote here, and nothing else."""
+        if not (self.path / "settings.json").is_file():
+            return
+        with self._alone():
+            for name in self.folders:
+                sweep(self.path / name)
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            for name in (*self.files, LOCK):
+                sweep(self.path / name)
+                (self.path / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add what the stage cost to times.json, so that a resumed run counts all of it but what a kill took along."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            times = self._times()
+            spent = times.get(stage, {"cpu": 0.0, "wall": 0.0})
+            times[stage] = {"cpu": spent["cpu"] + time.process_time() - cpu,
+                            "wall": spent["wall"] + time.perf_counter() - wall}
+            write_text(self.path / "times.json", json.dumps(times))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        lock = FileLock(self.path / LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise StorageError(f"{self.path} is in use by another run of the kit; wait until it ends, or name "
+                               f"another folder with --output.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _times(self) -> dict[str, dict[str, float]]:
+        path = self.path / "times.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def _check_empty(self) -> None:
+        """Never write over what somebody else made: a run replaces folders such as `policy/`.
+
+        Hidden files do not count: a run killed while it wrote its first file leaves one.
+        """
+        if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+            raise StorageError(f"{self.path} holds files that no run of the kit wrote; "
+                               f"name a new or empty folder with --output.")
