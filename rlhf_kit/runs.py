@@ -88,17 +88,18 @@ class RunFolder:
             raise StorageError(f"{self.path / 'result.json'} is damaged ({error}). "
                                f"Start anew with --fresh.") from error
 
-    @contextmanager
-    def finishing(self, result: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Hand out the result with what the stages cost, for a report; then write it, and drop the checkpoints.
-
-        The result is written last, so a run killed before has simply not finished.
-        """
+    def spent(self) -> dict[str, Any]:
+        """What the stages cost so far, one by one and together."""
         times = self._times()
-        whole = {**result, "stages": times, "cpu_seconds": sum(t["cpu"] for t in times.values()),
-                 "seconds": sum(t["wall"] for t in times.values())}
-        yield whole
-        write_text(self.path / "result.json", json.dumps(whole, indent=1, ensure_ascii=False))
+        return {"stages": times, "cpu_seconds": sum(t["cpu"] for t in times.values()),
+                "seconds": sum(t["wall"] for t in times.values())}
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the result with what it cost, and drop the checkpoints.
+
+        The result is written last of all, so a run killed before has simply not finished.
+        """
+        write_text(self.path / "result.json", json.dumps({**result, **self.spent()}, indent=1, ensure_ascii=False))
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def clear(self) -> None:

@@ -218,8 +218,8 @@ class Tour:
             "judge_accuracy": accuracy, "samples": side_by_side(before, after)[:SHOWN],
             "cheats": _cheats(task, after), "texts": len(task.texts) if isinstance(task, FileReviews) else None,
         }
-        with self.place.finishing(result) as whole:
-            report.write(self.folder / "report.html", whole, history, self.settings.lang)
+        report.write(self.folder / "report.html", {**result, **self.place.spent()}, history, self.settings.lang)
+        self.place.finish(result)
 
 
 @dataclass(frozen=True)

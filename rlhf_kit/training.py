@@ -66,8 +66,7 @@ class Sft:
                 zoo.save_policy(policy, place.path / "model")
             result = {"job": "sft", "settings": _described(self, config), "examples": len(learn),
                       "held_out": len(held_out), "loss": {"before": before, "after": after}, "steps": len(history)}
-            with place.finishing(result):
-                pass
+            place.finish(result)
 
     def _examples(self) -> tuple[list, list]:
         if self.data is None:
@@ -128,8 +127,7 @@ class Ppo:
                       "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
                       "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
                       "samples": side_by_side(before, after)[:SHOWN], "steps": len(history)}
-            with place.finishing(result):
-                pass
+            place.finish(result)
 
     def _prompts(self) -> tuple[list[str], list[str], dict[str, rewards.Reward]]:
         """Prompts to learn on, prompts to be examined on, and what is known of the truth."""
