@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -60,6 +61,13 @@ def reward_against_kl(history: Sequence[Step], names: Sequence[str] = ("score", 
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def show_in_notebook() -> None:
+    """In Jupyter, let a figure that is the last value of a cell be drawn as a picture; elsewhere do nothing."""
+    if (ipython := sys.modules.get("IPython")) and (shell := ipython.get_ipython()):
+        from IPython.core.pylabtools import select_figure_formats
+        select_figure_formats(shell, {"png"}, bbox_inches=None)
 
 
 def svg(figure: Figure) -> str:

@@ -20,7 +20,7 @@ FLOORS = {
     "tour": 6, "training": 6, "doctor": 6, "ui": 6,
     "commands": 7, "cli": 8, "__main__": 8,
 }
-NEIGHBOURS = {("diagnosis", "sampling"), ("report", "plots"), ("recipes", "zoo")}
+NEIGHBOURS = {("diagnosis", "sampling"), ("report", "plots"), ("recipes", "zoo"), ("exercises", "plots")}
 FOLDERS_WITHOUT_NEIGHBOURS = {"methods", "recipes"}          # methods do not import each other, nor recipes
 
 DOORS = {

@@ -1,4 +1,4 @@
-"""What an exercise is, and whether an answer is right: values, gradients, shapes, and which known mistake it looks like."""
+"""What an exercise is, and whether an answer is right: values, gradients, shapes, and the mistake it looks like."""
 
 from __future__ import annotations
 

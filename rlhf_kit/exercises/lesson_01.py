@@ -149,8 +149,8 @@ EXERCISES = (
     Exercise("1.1", "response_mask", ("ids", "eos"), response_mask,
              Case((torch.tensor([[5, 7, 2, 0], [4, 2, 0, 0]]), 2)), _ids, (
         Mistake(lambda ids, eos: ids != 0,
-                "This finds the end by token 0. Which token fills the padding is a habit, and GPT-2 fills with EOS: the "
-                "end is where the first EOS stands.",
+                "This finds the end by token 0. Which token fills the padding is a habit, and GPT-2 fills with EOS: "
+                "the end is where the first EOS stands.",
                 "这样靠词元 0 判断结尾。用哪个词元填充只是习惯，GPT-2 就用 EOS 填充：结尾要看第一个 EOS。"),
         Mistake(lambda ids, eos: ((ids == eos).flip(-1).cumsum(-1).flip(-1) > 0) | ~(ids == eos).any(-1, keepdim=True),
                 "This runs to the last EOS. A response ends with the first; what stands behind is padding.",
@@ -163,7 +163,8 @@ EXERCISES = (
                 "The EOS itself is missing. Stopping is an action: leave it out, and the policy never learns to stop.",
                 "EOS 本身没有算进去。停下也是一个动作：漏掉它，策略就学不会停。"),
         Mistake(lambda ids, eos: ids != eos,
-                "Every EOS is left out, and what stands behind the first one is kept. It should be the other way round.",
+                "Every EOS is left out, and what stands behind the first one is kept. It should be the other way "
+                "round.",
                 "这样去掉了所有 EOS，却留下了第一个 EOS 之后的词元。应当反过来。"),
         ), points=1),
     Exercise("1.2", "token_reward", ("logprob", "ref_logprob", "score", "mask", "beta"), token_reward,
@@ -193,11 +194,11 @@ EXERCISES = (
                 "代价的符号反了：策略比参考模型更偏爱的词元应当扣分。"),
         ), points=2),
     Exercise("1.3", "gae", ("reward", "value", "mask", "gamma", "lam"), gae,
-             Case((torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.2, 0.4, 0.6]]), torch.ones(1, 3).bool(), 1.0, 0.95)),
-             _credit, (
+             Case((torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.2, 0.4, 0.6]]), torch.ones(1, 3).bool(), 1.0,
+                   0.95)), _credit, (
         Mistake(_unmasked(gae),
-                "What stands in the padding leaked into real tokens. Behind the last marked token there is no value and "
-                "no reward.",
+                "What stands in the padding leaked into real tokens. Behind the last marked token there is no value "
+                "and no reward.",
                 "填充位置的数漏进了真实的词元。最后一个被标出的词元之后，价值和奖励都不存在。"),
         Mistake(lambda reward, value, mask, gamma, lam: _gae(reward, value, mask, 1.0, lam, gamma),
                 "γ is missing in δ: the next value is worth γ times as much now.",
@@ -231,8 +232,8 @@ EXERCISES = (
                 "The mean is still there. Subtract it first.", "平均数还在。先减去它。"),
         ), points=2),
     Exercise("1.5", "clipped_policy", ("logprob", "old_logprob", "advantage", "mask", "clip"), clipped_policy,
-             Case((torch.tensor([[1.0, 1.1, 0.9]]).log() - 2, torch.full((1, 3), -2.0), torch.tensor([[1.0, -1.0, 2.0]]),
-                   torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _ratios, (
+             Case((torch.tensor([[1.0, 1.1, 0.9]]).log() - 2, torch.full((1, 3), -2.0),
+                   torch.tensor([[1.0, -1.0, 2.0]]), torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _ratios, (
         Mistake(_no_clip,
                 "The clip never bites. Take the smaller of r·Â and clip(r, 1-ε, 1+ε)·Â.",
                 "裁剪从没起作用。请在 r·Â 和 clip(r, 1-ε, 1+ε)·Â 里取较小的。"),

@@ -15,21 +15,23 @@ def lang() -> Lang:
     return _STATE["lang"]
 
 
-def setup(lesson: str, seed: int = 0, lang: Lang = "en") -> None:
-    """Prepare a lesson: seed, plots, threads; print versions, device, and whether the model hub may be asked.
+def setup(lesson: str, seed: int = 0, lang: Lang = "en") -> Lang:
+    """Prepare a lesson: seed, pictures, threads; print versions, device, and whether the model hub may be asked.
 
-    May be run again at any time. Nothing is installed, downloaded or asked on the network.
+    May be run again at any time. Nothing is installed, downloaded or asked on the network. Returns: `lang`, in which
+    the lesson's texts are made.
     """
     import torch
     import transformers
 
-    from rlhf_kit.plots import style
+    from rlhf_kit.plots import show_in_notebook
     _STATE["lang"] = lang
     torch.manual_seed(seed)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    style()
+    show_in_notebook()
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
     offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON")
     print(say(lang, "setup", lesson=lesson, version=__version__, torch=torch.__version__,
               transformers=transformers.__version__, device=device,
               hub=say(lang, "setup_offline" if offline else "setup_online")))
+    return lang

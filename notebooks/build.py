@@ -1,0 +1,286 @@
+"""From one source to three products: `python notebooks/build.py` writes all lessons, or those that are named.
+
+    source/01_sentiment_ppo.py      the only file that people edit (jupytext py:percent)
+    01_sentiment_ppo.ipynb          for students, exercises to be filled in
+    zh/01_sentiment_ppo.ipynb       its Chinese twin
+    solutions/01_sentiment_ppo.ipynb
+
+Marks in the source, behind `# %%`:
+
+    [markdown] lang="en"            text, followed by its partner:
+    [markdown] lang="zh" of="3f2a"  the first four characters of the hash of the English text it translates
+    exercise="1.2"                  a function; what stands between `# solution:` and `# end` is taken out for students
+    check="1.2"                     the cell that checks it
+    [markdown] lang="en" hints="1.2"    its hints; the solution is added below them, folded
+
+Options: --handout DIR writes the notebooks of a class instead, without solutions; --no-run leaves outputs away;
+--stamp accepts every Chinese text as up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import os
+import re
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from rlhf_kit import REPOSITORY
+
+HERE = Path(__file__).parent
+METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"}, "colab": {"toc_visible": True}}
+LONGEST_CELL = 20                       # seconds
+WORDS = {"en": {"other": "中文", "solution": "Solutions", "shown": "Solution"},
+         "zh": {"other": "English", "solution": "答案", "shown": "参考答案"}}
+SETUP = '''try:
+    import rlhf_kit as kit
+except ImportError:
+    %pip install -q "rlhf-kit @ git+{repository}"
+    import rlhf_kit as kit
+LANG = kit.setup(lesson="{lesson}", seed=0{lang})'''
+
+
+class SourceError(ValueError):
+    """A source that cannot become a notebook; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A place in the lesson: code that all products share, or a text in both languages."""
+
+    name: str                           # its id in every product
+    kind: str                           # "code", "exercise", "check" or "text"
+    code: str = ""
+    text: dict[str, str] = field(default_factory=dict)
+    number: str = ""                    # of the exercise
+    stale: bool = False                 # the English text has changed since it was translated
+
+
+# Reading
+
+def lessons() -> list[Path]:
+    """Every source, in order."""
+    return sorted((HERE / "source").glob("[0-9]*.py"))
+
+
+def read(source: Path) -> list[Cell]:
+    """The cells of a source. Raises: SourceError."""
+    raw = [cell for cell in jupytext.read(source, fmt="py:percent").cells if cell.source.strip()]
+    cells, place = [], 0
+    while place < len(raw):
+        cell, name = raw[place], f"c{len(cells) + 1:03d}"
+        marks = cell.metadata
+        if cell.cell_type == "code":
+            number = marks.get("exercise") or marks.get("check") or ""
+            kind = "exercise" if "exercise" in marks else "check" if "check" in marks else "code"
+            if number:
+                name = f"{'ex' if kind == 'exercise' else 'check'}-{number.replace('.', '-')}"
+            cells.append(Cell(name, kind, cell.source, number=number))
+            place += 1
+            continue
+        partner = raw[place + 1] if place + 1 < len(raw) else None
+        if marks.get("lang") != "en" or partner is None or partner.metadata.get("lang") != "zh":
+            raise SourceError(f"{source.name}: a text without its partner: {cell.source[:60]!r}. Every English cell is "
+                              f"followed by its Chinese one.")
+        cells.append(Cell(name, "text", text={"en": cell.source, "zh": partner.source}, number=marks.get("hints", ""),
+                          stale=partner.metadata.get("of") != mark_of(cell.source)))
+        place += 2
+    return cells
+
+
+def mark_of(text: str) -> str:
+    """Four characters that stand for an English text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:4]
+
+
+def stamp(source: Path) -> None:
+    """Write into every Chinese cell which English text it translates."""
+    english = [cell.text["en"] for cell in read(source) if cell.kind == "text"]
+    marks = iter(map(mark_of, english))
+
+    def marked(match: re.Match) -> str:
+        return f'# %% [markdown] lang="zh" of="{next(marks)}"'
+    text = re.sub(r'^# %% \[markdown\] lang="zh"(?: of="\w*")?', marked, source.read_text(encoding="utf-8"), flags=re.M)
+    source.write_text(text, encoding="utf-8")
+
+
+# Writing
+
+def notebook(source: Path, lang: str, solved: bool, handout: bool = False) -> NotebookNode:
+    """One product, without outputs."""
+    cells = read(source)
+    answers = {cell.number: cell.code for cell in cells if cell.kind == "exercise"}
+    made = []
+    for cell in cells:
+        if cell.kind == "text":
+            hidden = f"\n\n{folded(answers[cell.number], lang)}" if cell.number and not handout else ""
+            made.append(_text(cell.name, cell.text[lang] + hidden))
+        else:
+            made.append(_code(cell.name, cell.code if cell.kind != "exercise" else
+                              shown(cell.code) if solved else emptied(cell.code)))
+    opening = min(2, next((i for i, cell in enumerate(cells) if cell.kind != "text"), len(cells)))
+    whole = [_text("badge", badge(source.stem, lang, handout)), *made[:opening],
+             _code("setup", setup(source.stem, lang)), *made[opening:]]
+    return new_notebook(cells=whole, metadata=copy.deepcopy(METADATA), nbformat_minor=5)
+
+
+def badge(stem: str, lang: str, handout: bool) -> str:
+    """The first line: open in Colab, the other language, the solutions."""
+    path = f"notebooks/{'zh/' if lang == 'zh' else ''}{stem}.ipynb"
+    up = "../" if lang == "zh" else ""
+    other = f"{up}{stem}.ipynb" if lang == "zh" else f"zh/{stem}.ipynb"
+    colab = f"{REPOSITORY.replace('https://github.com', 'https://colab.research.google.com/github')}/blob/main/{path}"
+    links = [f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"]
+    if not handout:
+        links += [f"[{WORDS[lang]['other']}]({other})", f"[{WORDS[lang]['solution']}]({up}solutions/{stem}.ipynb)"]
+    return " · ".join(links)
+
+
+def setup(stem: str, lang: str) -> str:
+    """The first code cell: find or install the kit, then one line about what is here."""
+    return SETUP.format(repository=REPOSITORY, lesson=stem[:2], lang='' if lang == "en" else f', lang="{lang}"')
+
+
+SOLUTION = re.compile(r"^( *)# solution:\n(.*?)^ *# end\n?", flags=re.M | re.S)
+
+
+def emptied(code: str) -> str:
+    """The exercise as a student finds it."""
+    if not SOLUTION.search(code):
+        raise SourceError(f"an exercise without `# solution:` and `# end`: {code[:60]!r}")
+    return SOLUTION.sub(r"\1# YOUR CODE HERE\n\1raise NotImplementedError\n", code + "\n").rstrip()
+
+
+def shown(code: str) -> str:
+    """The exercise with its solution in it."""
+    return SOLUTION.sub(r"\2", code + "\n").rstrip()
+
+
+def folded(code: str, lang: str) -> str:
+    """The solution as a text that opens on a click."""
+    body = textwrap.dedent(shown(code))
+    return f"<details><summary>{WORDS[lang]['shown']}</summary>\n\n```python\n{body}\n```\n\n</details>"
+
+
+def _text(name: str, text: str) -> NotebookNode:
+    return new_markdown_cell(text, id=name)
+
+
+def _code(name: str, code: str) -> NotebookNode:
+    return new_code_cell(code, id=name)
+
+
+# Running
+
+def run(book: NotebookNode, *, strict: bool, timeout: int = 300) -> dict[str, float]:
+    """Execute in place, in an empty folder and without the hub; returns the seconds that each cell took."""
+    began: dict[str, float] = {}
+    took: dict[str, float] = {}
+    environment = {**os.environ, "RLHF_KIT_STRICT": "1" if strict else "0", "HF_HUB_OFFLINE": "1",
+                   "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    with tempfile.TemporaryDirectory() as folder:
+        client = NotebookClient(book, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": folder}},
+                                record_timing=True)
+        client.execute(env=environment)
+    for cell in book.cells:
+        timing = cell.metadata.pop("execution", {})
+        began[cell.id], ended = timing.get("iopub.execute_input", ""), timing.get("shell.execute_reply", "")
+        if began[cell.id] and ended:
+            took[cell.id] = _seconds(began[cell.id], ended)
+    book.metadata = nbformat.from_dict(copy.deepcopy(METADATA))
+    _tidy(book)
+    return took
+
+
+def _seconds(began: str, ended: str) -> float:
+    from datetime import datetime
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+
+
+def _tidy(book: NotebookNode) -> None:
+    """Join what was printed in pieces, and count the cells from 1."""
+    for count, cell in enumerate((c for c in book.cells if c.cell_type == "code"), 1):
+        cell.execution_count = count
+        joined: list[NotebookNode] = []
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+            if joined and output.output_type == "stream" and joined[-1].get("name") == output.name:
+                joined[-1].text += output.text
+            else:
+                joined.append(output)
+        cell.outputs = [output for output in joined if output.get("name") != "stderr"]
+
+
+def lend_outputs(solved: NotebookNode, book: NotebookNode) -> None:
+    """Give a student's notebook what the solution printed and drew, but for the exercises and their checks."""
+    outputs = {cell.id: cell.outputs for cell in solved.cells if cell.cell_type == "code"}
+    for cell in book.cells:
+        if cell.cell_type == "code" and not cell.id.startswith(("ex-", "check-")):
+            cell.outputs = outputs[cell.id]
+
+
+def save(book: NotebookNode, path: Path) -> None:
+    """Validated, and with one line end at the end."""
+    nbformat.validate(book)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(nbformat.writes(book).rstrip("\n") + "\n", encoding="utf-8")
+
+
+# The command
+
+def build(source: Path, execute: bool = True) -> Iterator[str]:
+    """Write the products of one lesson; yields a line about each."""
+    for cell in read(source):
+        if cell.stale:
+            yield f"{source.name}: the Chinese text is older than the English one: {cell.text['en'][:50]!r}"
+    for lang in ("en", "zh"):
+        solved, student = notebook(source, lang, solved=True), notebook(source, lang, solved=False)
+        if execute:
+            took = run(solved, strict=True)
+            slow = [f"{name} {seconds:.0f} s" for name, seconds in took.items() if seconds > LONGEST_CELL]
+            yield f"{source.stem} ({lang}): {sum(took.values()):.0f} s{'; too slow: ' * bool(slow)}{', '.join(slow)}"
+            lend_outputs(solved, student)
+        save(student, HERE / ("zh" if lang == "zh" else "") / f"{source.stem}.ipynb")
+        if lang == "en":
+            save(solved, HERE / "solutions" / f"{source.stem}.ipynb")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="such as 01; all if none is given")
+    parser.add_argument("--handout", metavar="DIR", type=Path, help="write notebooks without solutions there")
+    parser.add_argument("--no-run", action="store_true", help="leave outputs away")
+    parser.add_argument("--stamp", action="store_true", help="accept every Chinese text as up to date")
+    options = parser.parse_args(arguments)
+    for source in lessons():
+        if options.names and not source.name.startswith(tuple(options.names)):
+            continue
+        if options.stamp:
+            stamp(source)
+        elif options.handout:
+            for lang in ("en", "zh"):
+                save(notebook(source, lang, solved=False, handout=True),
+                     options.handout / ("zh" if lang == "zh" else "") / f"{source.stem}.ipynb")
+        else:
+            for line in build(source, execute=not options.no_run):
+                print(line, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
