@@ -11,6 +11,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
 
 INK, QUIET = "#1f2933", "#9aa5b1"
@@ -60,6 +61,42 @@ def reward_against_kl(history: Sequence[Step], names: Sequence[str] = ("score", 
     _style(axes)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def bars(values: Mapping[str, Estimate | float], *, unit: str, title: str = "",
+         size: tuple[float, float] = (4.2, 2.7)) -> Figure:
+    """One bar for each name, in order, with its 95 % interval where there is one; the first is the baseline."""
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    axes = figure.subplots()
+    heights = [v.mean if isinstance(v, Estimate) else v for v in values.values()]
+    errors = [(v.high - v.low) / 2 if isinstance(v, Estimate) else 0.0 for v in values.values()]
+    colours = [QUIET, *[COLOURS["gold"]] * (len(values) - 1)]
+    axes.bar(list(values), heights, yerr=errors if any(errors) else None, color=colours,
+             error_kw={"ecolor": INK, "lw": 1.2, "capsize": 3}, width=0.6)
+    axes.axhline(heights[0], color=INK, ls=":", lw=1)
+    axes.set_ylabel(unit, color=INK, fontsize=8)
+    if title:
+        axes.set_title(title, fontsize=9, color=INK, loc="left")
+    _style(axes)
+    axes.grid(axis="x", visible=False)
+    return figure
+
+
+def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: str, unit: str, title: str = "",
+          size: tuple[float, float] = (4.2, 2.7)) -> Figure:
+    """One line for each name over common x; `across` and `unit` are the axis labels."""
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    axes = figure.subplots()
+    for (name, y), colour in zip(values.items(), [*COLOURS.values()] * len(values), strict=False):
+        axes.plot(x, y, color=COLOURS.get(name, colour), label=NAMES.get(name, name), lw=1.8)
+    axes.set_xlabel(across, color=INK, fontsize=8)
+    axes.set_ylabel(unit, color=INK, fontsize=8)
+    if title:
+        axes.set_title(title, fontsize=9, color=INK, loc="left")
+    if len(values) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    _style(axes)
     return figure
 
 
