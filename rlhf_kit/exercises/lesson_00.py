@@ -1,4 +1,4 @@
-"""Lesson 00, the map: how many comparisons a ranking holds, what imitation minimises, what PPO maximises."""
+"""Lesson 00, the map: what imitation minimises, how many comparisons a ranking holds, what PPO maximises."""
 
 from __future__ import annotations
 
@@ -56,22 +56,7 @@ def _responses(seed: int) -> list[Case]:
 
 
 EXERCISES = (
-    Exercise("0.1", "count_comparisons", ("ranks",), count_comparisons, Case(([1, 2, 3],)), _rankings, (
-        Mistake(lambda ranks: len(ranks) * (len(ranks) - 1) // 2,
-                "This counts every pair. Equal ranks are a tie: such a pair has no winner and is dropped.",
-                "这样数的是所有的对。名次相同就是平局，没有赢家，不能算进去。"),
-        Mistake(lambda ranks: len(set(ranks)) * (len(set(ranks)) - 1) // 2,
-                "This counts pairs of different ranks. Two answers may share a rank, and each of them still beats or "
-                "loses to all the others.",
-                "这样数的是不同名次的对。两个回答可以同名次，但各自仍要和其他回答分出胜负。"),
-        Mistake(lambda ranks: sum(b > a for i, a in enumerate(ranks) for b in ranks[i + 1:]),
-                "This takes the list to be in order, best first. Compare ranks, whichever comes first.",
-                "这样假定了列表已按名次排好。要比较的是名次，与先后无关。"),
-        Mistake(lambda ranks: sum(a != b for a in ranks for b in ranks),
-                "Every pair is counted twice, once from each side.", "每一对都从两边各数了一次。"),
-        Mistake(len, "This is the number of answers. A pair takes two of them.", "这是回答的个数，一对要两个回答。"),
-        )),
-    Exercise("0.2", "imitation_loss", ("logprob", "response"), imitation_loss,
+    Exercise("0.1", "imitation_loss", ("logprob", "response"), imitation_loss,
              Case((torch.tensor([[-0.5, -1.5], [-1.0, -3.0]]), torch.ones(2, 2, dtype=torch.bool)), gradient=(0,)),
              _tokens, (
         Mistake(lambda logprob, response: -logprob.mean(),
@@ -92,6 +77,21 @@ EXERCISES = (
         Mistake(lambda logprob, response: -logprob[response].sum(),
                 "This is a sum. Take the mean, or long batches make large steps.",
                 "这是总和。请取平均，否则批次越长步子越大。"),
+        )),
+    Exercise("0.2", "count_comparisons", ("ranks",), count_comparisons, Case(([1, 2, 3],)), _rankings, (
+        Mistake(lambda ranks: len(ranks) * (len(ranks) - 1) // 2,
+                "This counts every pair. Equal ranks are a tie: such a pair has no winner and is dropped.",
+                "这样数的是所有的对。名次相同就是平局，没有赢家，不能算进去。"),
+        Mistake(lambda ranks: len(set(ranks)) * (len(set(ranks)) - 1) // 2,
+                "This counts pairs of different ranks. Two answers may share a rank, and each of them still beats or "
+                "loses to all the others.",
+                "这样数的是不同名次的对。两个回答可以同名次，但各自仍要和其他回答分出胜负。"),
+        Mistake(lambda ranks: sum(b > a for i, a in enumerate(ranks) for b in ranks[i + 1:]),
+                "This takes the list to be in order, best first. Compare ranks, whichever comes first.",
+                "这样假定了列表已按名次排好。要比较的是名次，与先后无关。"),
+        Mistake(lambda ranks: sum(a != b for a in ranks for b in ranks),
+                "Every pair is counted twice, once from each side.", "每一对都从两边各数了一次。"),
+        Mistake(len, "This is the number of answers. A pair takes two of them.", "这是回答的个数，一对要两个回答。"),
         )),
     Exercise("0.3", "objective", ("score", "logprob", "ref_logprob", "beta"), objective,
              Case((torch.tensor([2.0]), torch.tensor([-3.5]), torch.tensor([-3.7]), 0.1), gradient=(1,)), _responses, (
