@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
@@ -118,6 +119,7 @@ def svg(figure: Figure) -> str:
 
 def _finish(axes: Axes, title: str, names: Sequence[str]) -> None:
     axes.set_xlabel("PPO step", color=INK, fontsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(UNITS.get(names[0], ""), color=INK, fontsize=8)
     if title:
         axes.set_title(title, fontsize=9, color=INK, loc="left")

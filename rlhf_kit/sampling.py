@@ -19,7 +19,7 @@ from torch import Tensor
 from rlhf_kit.formulas.distributions import entropy, token_logprob
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.models.heads import Policy, Prediction
-from rlhf_kit.models.text import decode, encode_prompts, end_id, pad_id
+from rlhf_kit.models.text import decode, encode_prompts, end_id, pad_id, pad_right, response_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,24 @@ def generate(policy: Policy, prompts: Sequence[str], sampling: Sampling | None =
         return torch.multinomial(_cut(logits, top_k, top_p).softmax(-1), 1, generator=generator)[:, 0]
 
     return _respond(policy, prompts, sampling or Sampling(), choose).responses
+
+
+def given_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[str]) -> Rollout:
+    """Responses that somebody else wrote, as a rollout: what the policy thinks of them, at temperature 1.
+
+    Each is closed by the end token, as the policy would close it. Raises: ValueError if there is none.
+    """
+    if len(prompts) == 0 or len(prompts) != len(responses):
+        raise ValueError(f"there are {len(prompts)} prompts and {len(responses)} responses; give as many of both, "
+                         f"at least one.")
+    prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
+    rows = response_rows(policy.tokenizer, responses)
+    ids, mask = (x.to(policy.device) for x in pad_right(rows, pad_id(policy.tokenizer)))
+    nothing = torch.zeros(mask.shape, device=policy.device)
+    rollout = Rollout(prompts=list(prompts), responses=list(responses), prompt_ids=prompt_ids, prompt_mask=prompt_mask,
+                      response_ids=ids, mask=mask, logprob=nothing, value=None, ended=mask.any(-1), temperature=1.0)
+    with torch.no_grad():
+        return replace(rollout, logprob=response_logprob(policy, rollout))
 
 
 def response_logprob(policy: Policy, rollout: Rollout) -> Tensor:

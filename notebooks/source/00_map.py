@@ -7,7 +7,7 @@
 #
 # Level 0 · about 30 minutes · CPU only · no account · works offline after install · you should know what a Python
 # function and a mean are.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="f429"
 # # 全景图：从语言模型到讨人喜欢的模型
 #
 # 用半个小时，带着一个小小的语言模型走完 RLHF 的三步，每走一步都量一量它*真正*变好了多少。最后你会画出这样一张图：三根柱子，一根比一根高；
@@ -20,7 +20,7 @@
 # - say what each of the three steps learns from, and who makes that data;
 # - read the two numbers that every RLHF run is judged by, score and KL;
 # - tell a model that got better from a model that learned to please.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="1fd0"
 # **学完之后你能够**
 #
 # - 说出三步各从什么数据中学习，这些数据由谁来做；
@@ -37,7 +37,7 @@
 # 3. **PPO**: it tries for itself and is told how well it did.
 #
 # Suppose quality runs from 0 to 1 and the plain model has 0.2. What will it be after SFT? After PPO? Write two numbers down.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="ac3f"
 # ## 先猜一猜
 #
 # 这个模型要写商品评论。我们想要*好的*评论：说的是好话，说的是那件商品，不自相矛盾，也不翻来覆去。一开始它只是普通的语言模型，
@@ -53,7 +53,7 @@
 #
 # Nobody can look up the true quality of a real text. So this lesson uses made-up reviews: a grammar wrote them, and a
 # program can read them back. Its verdict is called **gold**. The model never sees it; only you do.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="4453"
 # ## 一个知道真相的世界
 #
 # 真实文本的质量到底如何，没有地方可查。所以这一课用的是造出来的评论：由一套语法写成，程序能把它读回去。程序的判断叫做
@@ -73,7 +73,7 @@ print(reviews.explain(prompt, response))
 #
 # A language model continues text. This one has read 6,000 reviews, good and bad ones alike. (If it is not on your machine
 # yet, it is trained now, which takes up to a minute.)
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="4fa6"
 # 最后那一段从上往下读：真值是五个因子的乘积，下面是程序对每个分句的理解。满篇重复的好话，或者夸了别的商品，都会在其中某一项上丢分。
 #
 # ## 出发点
@@ -114,7 +114,7 @@ before = examine("plain", plain, plain.reference())
 # up as three H: **helpful** (does what was asked), **honest** (does not mislead), **harmless** (hurts nobody). They can
 # pull apart: the most harmless answer, "I cannot say", helps nobody. InstructGPT's people put helpfulness first while they
 # labelled, and truth and harmlessness first in the final evaluation.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="f88e"
 # 平均数后面的区间，说的是只看 128 条回答时可能差多少。**KL** 以奈特为单位，量的是：对自己写出的回答，策略给出的概率比出发时的模型高出多少。
 # 现在是 0，因为什么都还没变。
 #
@@ -138,7 +138,7 @@ before = examine("plain", plain, plain.reference())
 # $$L = -\frac{1}{N}\sum_{\text{response tokens}} \log \pi(y_t \mid x, y_{<t})$$
 #
 # N counts the response tokens of the whole batch. The prompt is given, not learned, so its tokens do not count.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="463d"
 # ## 第一步：模仿
 #
 # 先要有示范。为同一个开头写四条评论，留下最好的一条，这就是示范。然后让模型学着写出这些回答，也就是让其中的词元变得更可能：
@@ -153,7 +153,7 @@ before = examine("plain", plain, plain.reference())
 #
 # In: `logprob`, the log-probability of each token, `[B, T]`; `response`, True on the tokens that count, `[B, T]`. Out: one
 # number. For `logprob = [[-0.5, -1.5], [-1, -3]]`, all four tokens counting, the loss is 6 / 4 = 1.5.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="ec65"
 # ### ✏️ 练习 0.1 - 模仿损失
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
@@ -179,7 +179,7 @@ def imitation_loss(logprob, response):
 # A tensor can be indexed by a mask of its own shape: `logprob[response]` holds just the marked numbers.
 #
 # </details>
-# %% [markdown] lang="zh" hints="0.1"
+# %% [markdown] lang="zh" of="04f4" hints="0.1"
 # <details><summary>提示 1：思路</summary>
 #
 # 哪些词元要算？一共有几个？各行长短不一时，“各行平均数的平均数”就不是要的那个数了。
@@ -194,19 +194,25 @@ def imitation_loss(logprob, response):
 # %% check="0.1"
 imitation_loss = kit.check("0.1", imitation_loss)
 # %% [markdown] lang="en"
-# Your function at work: how surprised is the plain model by demonstrations, and by what it writes itself? The dotted line
-# is its surprise at its own responses, the lowest it can hope for.
-# %% [markdown] lang="zh"
-# 让你的函数动起来：面对示范，普通模型有多意外？面对自己写的东西呢？虚线是它对自己的回答有多意外，不可能再低了。
+# Your function at work. People wrote four reviews for each opening and put them in order. How surprised is the plain model
+# by the best of them, and how surprised by the worst? Guess before you run the cell.
+# %% [markdown] lang="zh" of="a2e0"
+# 让你的函数动起来。每个开头有四条评论，已经排好先后。面对其中最好的，普通模型有多意外？面对最差的呢？先猜，再运行。
 # %%
-own = kit.sample_rollout(plain, openings[:64], seed=2)
-demonstrations = [(ranking.prompt, ranking.responses[0]) for ranking in reviews.rankings(600, k=4, seed=5)]
-surprise = {"its own": imitation_loss(own.logprob, own.mask).item(),
-            "demonstrations": kit.sft.loss_on(plain, demonstrations[:64])}
+rankings = reviews.rankings(600, k=4, seed=5)
+demonstrations = [(ranking.prompt, ranking.responses[0]) for ranking in rankings]
+surprise = {}
+for name, place in (("worst of four", -1), ("best of four", 0)):
+    read = kit.sampling.given_rollout(plain, [r.prompt for r in rankings[:200]], [r.responses[place] for r in rankings[:200]])
+    surprise[name] = imitation_loss(read.logprob, read.mask).item()
 kit.plots.bars(surprise, unit="nats per token", title="How surprised the plain model is")
 # %% [markdown] lang="en"
+# Nearly the same: a language model knows what is *likely*, and has no opinion about what is good.
+# %% [markdown] lang="zh" of="e47a"
+# 几乎一样：语言模型知道什么*常见*，至于什么好，它没有意见。
+# %% [markdown] lang="en"
 # Now imitate: 120 updates, 16 demonstrations each (about 5 s on a laptop).
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="ffa3"
 # 现在开始模仿：更新 120 次，每次 16 条示范（笔记本电脑上约 5 秒）。
 # %%
 import copy
@@ -216,19 +222,19 @@ history = kit.sft.train(imitator, demonstrations, kit.sft.Config(steps=120, batc
 print(f"loss {history[0].metrics['loss']:.2f} -> {history[-1].metrics['loss']:.2f} nats per token")
 after_sft = examine("SFT", imitator, plain.reference())
 # %% [markdown] lang="en"
-# Twice as good. Imitation has a limit, though: the model copies what good reviews look like, token by token, and nobody
+# Much better. Imitation has a limit, though: the model copies what good reviews look like, token by token, and nobody
 # tells it which of its own reviews were any good.
 #
 # ## Step 2: learn what good means
 #
-# Writing a demonstration takes minutes; saying which of four answers is best takes seconds. So people rank. A ranking
-# of K answers holds many comparisons at once:
-# %% [markdown] lang="zh"
-# 好了一倍。但模仿有它的上限：模型一个词元一个词元地照搬好评论的样子，却没有人告诉它，它自己写的哪些好、哪些不好。
+# To write a good answer is work; to say which of four answers is better is less. So people rank. A ranking of K answers
+# holds many comparisons at once:
+# %% [markdown] lang="zh" of="37d0"
+# 好了不少。但模仿有它的上限：模型一个词元一个词元地照搬好评论的样子，却没有人告诉它，它自己写的哪些好、哪些不好。
 #
 # ## 第二步：学会什么叫好
 #
-# 写一条示范要几分钟，说出四个回答里哪个最好只要几秒。所以让人来排序。K 个回答的一次排序，里面藏着许多次比较：
+# 自己写一个好回答很费力，说出四个回答里哪个更好就省力得多。所以让人来排序。K 个回答的一次排序，里面藏着许多次比较：
 # %%
 ranking = reviews.rankings(1, k=4, noise=0.2, seed=11)[0]
 print(ranking.prompt)
@@ -241,7 +247,7 @@ for rank, response in zip(ranking.ranks, ranking.responses):
 #
 # In: `ranks`, a list with the rank of each answer, 1 for the best; equal ranks are a tie. Out: how many pairs of answers
 # have a winner. For `[1, 2, 3]` it is 3.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="e3c3"
 # ### ✏️ 练习 0.2 - 一次排序里有几次比较
 #
 # `难度 ●○○○ · 重要 ●●○○ · 5 分钟 · 1 分`
@@ -266,7 +272,7 @@ def count_comparisons(ranks):
 # `itertools.combinations(ranks, 2)` gives every pair once.
 #
 # </details>
-# %% [markdown] lang="zh" hints="0.2"
+# %% [markdown] lang="zh" of="020c" hints="0.2"
 # <details><summary>提示 1：思路</summary>
 #
 # 每一对只看一次。只要两个名次不同，就有胜负。
@@ -288,7 +294,7 @@ kit.plots.lines(ks, {"comparisons": [count_comparisons(list(range(k))) for k in 
 # A reward model learns from such comparisons to give every answer one number. Building it is lesson 02. Here a simpler
 # **judge** stands in: a classifier trained on reviews labelled good or bad. Its score is the probability that a text is
 # good. Does it agree with the truth?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="0ce0"
 # 奖励模型就从这样的比较里学习，给每个回答打一个分。怎么造它，是第 02 课的事。这里先用一个更简单的**评判 (judge)** 代替：
 # 一个用标了好坏的评论训练的分类器，得分就是它认为文本是好评的概率。它和真值一致吗？
 # %%
@@ -307,7 +313,7 @@ kit.plots.bars({"judge says bad": kit.evaluate.mean(low), "judge says good": kit
 # whatever fools the judge. So drifting from the SFT model has a price β, and what is maximised is
 #
 # $$J = \text{mean over responses of}\ \big[\,\text{score} - \beta\,(\log \pi(y) - \log \pi_{\text{ref}}(y))\,\big]$$
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="79bf"
 # 平均来说，一致。但不总是：到第三步时要记着这一点，因为策略会去找评判喜欢的一切东西。
 #
 # ## 第三步：尝试、评判、改变
@@ -323,7 +329,7 @@ kit.plots.bars({"judge says bad": kit.evaluate.mean(low), "judge says good": kit
 #
 # In: `score`, `logprob` and `ref_logprob`, one number a response, `[B]` (log-probabilities of the whole response); `beta`.
 # Out: J, one number. For a score of 2, log-probabilities -3.5 and -3.7 and β = 0.1 it is 2 - 0.1 · 0.2 = 1.98.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="510f"
 # ### ✏️ 练习 0.3 - PPO 要最大化什么
 #
 # `难度 ●●○○ · 重要 ●●●● · 5-10 分钟 · 1 分`
@@ -349,7 +355,7 @@ def objective(score, logprob, ref_logprob, beta):
 # Plain tensor arithmetic, then `.mean()`. No `abs`, no `clamp`.
 #
 # </details>
-# %% [markdown] lang="zh" hints="0.3"
+# %% [markdown] lang="zh" of="c797" hints="0.3"
 # <details><summary>提示 1：思路</summary>
 #
 # 对数概率之差，就是这条回答对 KL 的看法。单独一条回答，它完全可能是负数。
@@ -366,7 +372,7 @@ objective = kit.check("0.3", objective)
 # %% [markdown] lang="en"
 # PPO climbs this objective. 20 steps, 64 responses each (about 15 s on a laptop). Watch two curves: the score, which it
 # maximises, and gold, which it never sees.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="6658"
 # PPO 就沿着这个目标往上爬。走 20 步，每步 64 条回答（笔记本电脑上约 15 秒）。看两条线：得分，是它追求的；真值，是它看不到的。
 # %%
 from dataclasses import replace
@@ -383,7 +389,7 @@ kit.plots.bars(quality, unit="gold (the truth)", title="After each step")
 #
 # And the price? Put your `objective` to work on what the policy writes now, for several β. At β = 0 it is the mean score.
 # The steeper the line, the further the policy has drifted: the slope is the KL.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="dfd0"
 # 这就是全景图。和你写下的两个数比一比。
 #
 # 代价呢？用你的 `objective`，看策略现在写的东西在不同 β 下值多少。β = 0 时就是平均得分。线越陡，说明策略离出发点越远：斜率就是 KL。
@@ -397,7 +403,7 @@ kit.plots.lines(betas, {"objective": [objective(scores, logprob, ref_logprob, b)
 # ## Read, do not only count
 #
 # The same openings, before and after all three steps. Which sentence would you not believe?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="a6a8"
 # ## 不能只数数，要读
 #
 # 同样的开头，三步之前和三步之后。哪一句你不会信？
@@ -419,11 +425,11 @@ for i in range(3):
 # |---|---|---|---|
 # | plain | all texts | about 0.2 | writes what texts say, good or bad |
 # | SFT | demonstrations | about 0.4 | copies, and is never told how well |
-# | PPO | its own tries and a judge | about 0.55 | is only as honest as the judge |
+# | PPO | its own tries and a judge | about 0.5 | is only as honest as the judge |
 #
 # The order is that of InstructGPT (arXiv:2203.02155); the three H are Anthropic's (arXiv:2112.00861, arXiv:2204.05862).
 # Next, lesson 01 opens step 3: what a policy earns token by token, who deserves the credit, and why PPO clips.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="734a"
 # ## 把它弄坏
 #
 # 去掉代价，让 PPO 多跑一会儿：`replace(kit.zoo.TINY_PPO, steps=40, kl=kit.KL(coefficient=0.0))`（约半分钟）。运行之前先猜：两条线会怎么走？
@@ -438,4 +444,4 @@ for i in range(3):
 # | PPO | 自己的尝试和评判 | 约 0.6 | 评判有多可靠，它才有多可靠 |
 #
 # 这个顺序来自 InstructGPT (arXiv:2203.02155)，三个 H 来自 Anthropic (arXiv:2112.00861、arXiv:2204.05862)。
-# 下一课，第 01 课，打开第三步：策略的每个词元挣到多少，功劳归谁，PPO 为什么要裁剪。
+# 下一课，第 01 课，打开第三步：策略的每个词元挣到多少，功劳归谁，PPO 为什么要截断。
