@@ -31,12 +31,12 @@ class Row:
     def run(self, seed: int) -> None:
         """Only sampling has the seed; weights and prompts stay the same. A run that never gets there took forever."""
         taken = run(self.name, LIMIT, self.learning_rate, seed, GOAL, **self.settings)["steps"]
-        cpu, reward = sum(step["cpu"] for step in taken), recent([step["reward"] for step in taken])
-        there = reward >= GOAL
-        self.runs.append({"seconds": cpu if there else math.inf, "steps": len(taken) if there else math.inf,
-                          "each": statistics.median(step["cpu"] for step in taken), "reward": reward, "kl": recent([step["kl"] for step in taken])})
-        print(f"{self.title}, {self.learning_rate:g}, seed {seed}: {len(taken)} steps, {cpu:.1f} CPU s, "
-              f"reward {reward:.3f}, KL {self.runs[-1]['kl']:.1f}", flush=True)
+        cpu, reward, kl = ([step[what] for step in taken] for what in ("cpu", "reward", "kl"))
+        there = recent(reward) >= GOAL
+        self.runs.append({"seconds": sum(cpu) if there else math.inf, "steps": len(taken) if there else math.inf,
+                          "each": statistics.median(cpu), "reward": recent(reward), "kl": recent(kl)})
+        print(f"{self.title}, {self.learning_rate:g}, seed {seed}: {len(taken)} steps, {sum(cpu):.1f} CPU s, "
+              f"reward {recent(reward):.3f}, KL {recent(kl):.1f}", flush=True)
 
     @property
     def title(self) -> str:
