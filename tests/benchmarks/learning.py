@@ -1,4 +1,7 @@
-"""CPU seconds until the policy is good: the mean reward of ten steps at 0.26, where 0.352 is the best there is."""
+"""CPU seconds until the policy says what pays: ten steps with a mean reward of 0.26, where the best policy has 0.352.
+
+Over an hour. Each library runs as it comes and with λ = 1, at three learning rates and three seeds of sampling.
+"""
 
 from __future__ import annotations
 
@@ -10,55 +13,54 @@ from dataclasses import dataclass, field
 from tests.benchmarks.participant import recent, run
 
 GOAL, LIMIT, SEEDS, RATES = 0.26, 300, (0, 1, 2), (3e-4, 1e-3, 3e-3)
-SETTINGS: tuple[tuple[str, Mapping[str, float]], ...] = (("TRL 0.11.4", {}), ("rlhf-kit", {}))
-HEADER = (f"| | learning rate | CPU s to {GOAL}, median | each seed | steps | CPU s a step | at the end |\n"
-          "|---|---|---|---|---|---|---|")
+SETTINGS: tuple[tuple[str, Mapping[str, float]], ...] = (
+    ("TRL 0.11.4", {}), ("rlhf-kit", {}), ("TRL 0.11.4", {"lam": 1.0}), ("rlhf-kit", {"lam": 1.0}))
+HEADER = (f"| | learning rate | CPU s to {GOAL:g} | each seed | steps | CPU s a step | last ten: reward | KL |\n"
+          "|---|---|---|---|---|---|---|---|")
 
 
 @dataclass
 class Row:
-    """One participant at one learning rate; a run that never gets there took forever."""
+    """One library with one setting, a run a seed."""
 
     name: str
     settings: Mapping[str, float]
     learning_rate: float
-    seconds: list[float] = field(default_factory=list)
-    steps: list[float] = field(default_factory=list)
-    each: list[float] = field(default_factory=list)
-    end: list[float] = field(default_factory=list)
+    runs: list[dict[str, float]] = field(default_factory=list)
 
     def run(self, seed: int) -> None:
-        """The seed is that of sampling; weights and prompts stay the same."""
+        """Only sampling has the seed; weights and prompts stay the same. A run that never gets there took forever."""
         taken = run(self.name, LIMIT, self.learning_rate, seed, GOAL, **self.settings)["steps"]
-        cpu, end = sum(step["cpu"] for step in taken), recent([step["reward"] for step in taken])
-        self.seconds.append(cpu if end >= GOAL else math.inf)
-        self.steps.append(len(taken) if end >= GOAL else math.inf)
-        self.each.append(cpu / len(taken))
-        self.end.append(end)
-        print(f"{self.title}, {self.learning_rate:g}, seed {seed}: {len(taken)} steps, {cpu:.0f} CPU s, "
-              f"ten-step mean {end:.3f}", flush=True)
+        cpu, reward, kl = ([step[what] for step in taken] for what in ("cpu", "reward", "kl"))
+        there = recent(reward) >= GOAL
+        self.runs.append({"seconds": sum(cpu) if there else math.inf, "steps": len(taken) if there else math.inf,
+                          "each": statistics.median(cpu), "reward": recent(reward), "kl": recent(kl)})
+        print(f"{self.title}, {self.learning_rate:g}, seed {seed}: {len(taken)} steps, {sum(cpu):.1f} CPU s, "
+              f"reward {recent(reward):.3f}, KL {recent(kl):.1f}", flush=True)
 
     @property
     def title(self) -> str:
-        return ", ".join([self.name, *(f"{name}={value:g}" for name, value in self.settings.items())])
+        return ", ".join([self.name, *(f"{name} {value:g}" for name, value in self.settings.items())])
+
+    def median(self, what: str) -> float:
+        return statistics.median(run[what] for run in self.runs)
 
     def __str__(self) -> str:
-        cells = [self.title, f"{self.learning_rate:g}", number(statistics.median(self.seconds)),
-                 ", ".join(map(number, self.seconds)), number(statistics.median(self.steps)),
-                 f"{statistics.median(self.each):.2f}", f"{statistics.median(self.end):.3f}"]
+        cells = [self.title, f"{self.learning_rate:g}", number(self.median("seconds")),
+                 ", ".join(number(run["seconds"]) for run in self.runs), number(self.median("steps")),
+                 f"{self.median('each'):.2f}", f"{self.median('reward'):.3f}", f"{self.median('kl'):.1f}"]
         return f"| {' | '.join(cells)} |"
 
 
-def number(seconds: float) -> str:
-    return f"{seconds:.0f}" if math.isfinite(seconds) else "–"
+def number(amount: float) -> str:
+    return f"{amount:.0f}" if math.isfinite(amount) else "not reached"
 
 
 def main() -> None:
-    """Take turns: every row one seed, then the next seed in the other order. Over an hour; each run says its result."""
-    rows = [Row(name, settings, rate) for rate in RATES for name, settings in SETTINGS]
-    for turn, seed in enumerate(SEEDS):
-        for row in rows[:: 1 if turn % 2 == 0 else -1]:
+    """Take turns: every row one seed, then the next seed in the other order. Each run says its result when it ends."""
+    rows = [Row(name, settings, rate) for name, settings in SETTINGS for rate in RATES]
+    turns = [row for rate in RATES for row in rows if row.learning_rate == rate]
+    for number_of_turn, seed in enumerate(SEEDS):
+        for row in turns[:: 1 if number_of_turn % 2 == 0 else -1]:
             row.run(seed)
-    print(HEADER)
-    for row in sorted(rows, key=lambda row: row.title):
-        print(row)
+    print(HEADER, *rows, sep="\n")

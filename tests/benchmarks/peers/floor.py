@@ -8,7 +8,7 @@ import workload
 from torch import Tensor
 
 
-def updates(seed: int, learning_rate: float) -> Iterator[float]:
+def updates(seed: int, learning_rate: float) -> Iterator[tuple[float, float]]:
     policy = workload.language_model().eval()
     reference, critic = copy.deepcopy(policy), torch.nn.Linear(policy.config.n_embd, 1)
     optimizer = torch.optim.Adam([*policy.parameters(), *critic.parameters()], lr=learning_rate)
@@ -31,7 +31,7 @@ def updates(seed: int, learning_rate: float) -> Iterator[float]:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-        yield score.mean().item()
+        yield score.mean().item(), (old - expected).sum(-1).mean().item()
 
 
 def logprob(logits: Tensor, ids: Tensor) -> Tensor:

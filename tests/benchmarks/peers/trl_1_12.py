@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import torch
 import workload
 from datasets import Dataset
-from transformers import GPT2ForSequenceClassification, TrainerCallback
+from transformers import GPT2ForSequenceClassification, TrainerCallback, TrainerState
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
 
@@ -20,21 +20,20 @@ class Reward(torch.nn.Module):
 
     def trunk(self, input_ids: torch.Tensor, **_: object) -> SimpleNamespace:
         scores = torch.tensor(workload.reward(input_ids[:, workload.PROMPT_TOKENS:].tolist()))
-        self.mean = scores.mean().item()
         return SimpleNamespace(hidden_states=[scores[:, None, None].expand(*input_ids.shape, 1)])
 
     def score(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden
 
 
-def updates(seed: int, learning_rate: float) -> Iterator[float]:
+def updates(seed: int, learning_rate: float) -> Iterator[tuple[float, float]]:
     """`train()` is a single call: it runs in a thread, which waits after each step until the next is asked for."""
     done, go = queue.Queue(), threading.Semaphore(0)
-    reward = Reward()
 
     class Pause(TrainerCallback):
-        def on_step_end(self, *_: object, **__: object) -> None:
-            done.put(reward.mean)
+        def on_step_end(self, args: object, state: TrainerState, control: object, **_: object) -> None:
+            said = state.log_history[-1]
+            done.put((said["objective/scores"], said["objective/kl"]))
             go.acquire()
 
     critic = GPT2ForSequenceClassification(workload.architecture(num_labels=1, pad_token_id=workload.PAD))
@@ -47,7 +46,7 @@ def updates(seed: int, learning_rate: float) -> Iterator[float]:
         bf16=False, gradient_checkpointing=False, use_cpu=True,
         num_sample_generations=0, report_to=[], save_strategy="no", logging_steps=10_000, disable_tqdm=True)
     trainer = PPOTrainer(args=config, processing_class=workload.tokenizer(), model=workload.language_model(),
-                         ref_model=workload.language_model(), reward_model=reward, value_model=critic,
+                         ref_model=workload.language_model(), reward_model=Reward(), value_model=critic,
                          train_dataset=Dataset.from_dict({"input_ids": workload.prompts().tolist()}),
                          callbacks=[Pause()])
     threading.Thread(target=trainer.train, daemon=True).start()
