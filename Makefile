@@ -9,7 +9,7 @@ ARGS   ?=
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test test-slow lint bench lab clean
+.PHONY: run test test-slow test-notebooks lint bench notebooks handout lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
 	@$(BIN)/rlhf-kit tour $(ARGS)
@@ -20,11 +20,20 @@ test: $(VENV)/dev.done                   ## every test that is not marked slow, 
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
 	$(BIN)/python -m pytest -m slow --durations=10 $(ARGS)
 
+test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved and untouched
+	$(BIN)/python -m pytest -m notebooks --durations=10 $(ARGS)
+
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
 
 bench: $(VENV)/dev.done                  ## the numbers of the README
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+notebooks: $(VENV)/dev.done              ## sources to notebooks; ARGS="01" for one lesson
+	$(BIN)/python notebooks/build.py $(ARGS)
+
+handout: $(VENV)/dev.done                ## the notebooks of a class, without solutions, in dist/handout
+	$(BIN)/python notebooks/build.py --handout dist/handout $(ARGS)
 
 lab: $(VENV)/lab.done                    ## JupyterLab with the kit in it
 	$(BIN)/jupyter lab $(ARGS)

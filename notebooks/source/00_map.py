@@ -203,7 +203,8 @@ rankings = reviews.rankings(600, k=4, seed=5)
 demonstrations = [(ranking.prompt, ranking.responses[0]) for ranking in rankings]
 surprise = {}
 for name, place in (("worst of four", -1), ("best of four", 0)):
-    read = kit.sampling.given_rollout(plain, [r.prompt for r in rankings[:200]], [r.responses[place] for r in rankings[:200]])
+    pairs = [(ranking.prompt, ranking.responses[place]) for ranking in rankings[:200]]
+    read = kit.sampling.given_rollout(plain, *zip(*pairs))
     surprise[name] = imitation_loss(read.logprob, read.mask).item()
 kit.plots.bars(surprise, unit="nats per token", title="How surprised the plain model is")
 # %% [markdown] lang="en"

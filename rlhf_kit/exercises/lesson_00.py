@@ -50,8 +50,7 @@ def _responses(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     draw = lambda n: torch.randn(n, generator=g)                       # noqa: E731
     return [Case((torch.tensor([1.0]), torch.tensor([-5.0]), torch.tensor([-4.0]), 0.5), "a likelier reference", (1,)),
-            Case((torch.tensor([1.0, 0.0]), torch.tensor([-5.0, -3.0]), torch.tensor([-5.0, -3.0]), 0.3),
-                 "no drift", (1,)),
+            Case((torch.tensor([1.0, 0.0]), torch.tensor([-5.0, -3.0]), torch.tensor([-5.0, -3.0]), 0.3), "no drift"),
             *(Case((draw(n), draw(n) - 20, draw(n) - 20, 0.1 * n), "random", (1,)) for n in (2, 5, 8))]
 
 

@@ -1,0 +1,33 @@
+"""Every lesson runs from top to bottom, offline: solved, and as a student finds it, in both languages."""
+
+import pytest
+from test_products import LESSONS, build
+
+from rlhf_kit import zoo
+
+pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
+BUDGET = 300                # seconds of a whole run on a busy machine; 90 on a quiet one, see tests/benchmarks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models():
+    """Trained beforehand, as on a machine that has run a lesson before."""
+    for name in zoo.TINY:
+        zoo.cached(name)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_the_solution_runs_strictly(source, lang):
+    book = build.notebook(source, lang, solved=True)
+    assert sum(build.run(book, strict=True).values()) < BUDGET
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_an_untouched_notebook_runs_to_its_end_and_says_what_is_not_done(source, lang):
+    book = build.notebook(source, lang, solved=False)
+    assert sum(build.run(book, strict=False).values()) < BUDGET
+    checks = ["".join(o.get("text", "") for o in cell.outputs) for cell in book.cells if cell.id.startswith("check-")]
+    assert checks
+    assert all(said.startswith("⏳") and len(said.splitlines()) == 2 for said in checks)

@@ -1,0 +1,142 @@
+"""The committed notebooks are what their sources say, in both languages, and GitHub and Colab can show them."""
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from rlhf_kit import REPOSITORY
+from rlhf_kit.exercises.checking import EXERCISES
+
+ROOT = Path(__file__).parents[2]
+SPEC = importlib.util.spec_from_file_location("notebooks_build", ROOT / "notebooks" / "build.py")
+build = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(build)
+
+LESSONS = build.lessons()
+PRODUCTS = [(source, lang, solved) for source in LESSONS for lang, solved in (("en", False), ("zh", False),
+                                                                              ("en", True))]
+
+
+def place(source: Path, lang: str, solved: bool) -> Path:
+    return ROOT / "notebooks" / ("solutions" if solved else "zh" if lang == "zh" else "") / f"{source.stem}.ipynb"
+
+
+def code_cells(path: Path) -> list:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+products = pytest.mark.parametrize(("source", "lang", "solved"), PRODUCTS,
+                                   ids=[f"{s.stem}-{lang}-{'solution' if solved else 'student'}"
+                                        for s, lang, solved in PRODUCTS])
+
+
+@products
+def test_a_product_is_what_its_source_says(source, lang, solved):
+    """All but the outputs; `make notebooks` writes them anew."""
+    committed = nbformat.read(place(source, lang, solved), as_version=4)
+    fresh = build.notebook(source, lang, solved=solved)
+    bare = lambda book: [(c.id, c.cell_type, c.source, dict(c.metadata)) for c in book.cells]       # noqa: E731
+    assert bare(committed) == bare(fresh)
+    assert json.loads(json.dumps(committed.metadata)) == build.METADATA
+
+
+@products
+def test_a_product_is_valid_small_and_without_widgets_or_errors(source, lang, solved):
+    path = place(source, lang, solved)
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    assert path.stat().st_size < 300_000
+    assert "widget" not in path.read_text(encoding="utf-8")
+    outputs = [output for cell in code_cells(path) for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert [output for output in outputs if "image/png" in output.get("data", {})]
+
+
+@products
+def test_outputs_name_no_place_on_anybodys_machine(source, lang, solved):
+    cells = code_cells(place(source, lang, solved))
+    text = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
+    assert not re.search(r"(?:^|\s)/(?:home|root|tmp|Users|work)/|0x[0-9a-f]{8}|https?://", text)
+
+
+@products
+def test_students_find_exercises_and_checks_empty_and_everything_else_shown(source, lang, solved):
+    for cell in code_cells(place(source, lang, solved)):
+        if cell.id.startswith("ex-"):
+            assert ("raise NotImplementedError" in cell.source) == (not solved)
+        if cell.id.startswith("check-"):
+            assert bool(cell.outputs) == solved
+
+
+@products
+def test_the_badge_opens_this_very_file(source, lang, solved):
+    first = nbformat.read(place(source, lang, False), as_version=4).cells[0].source
+    path = place(source, lang, False).relative_to(ROOT).as_posix()
+    colab = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
+    assert f"{colab}/blob/main/{path}" in first
+    here = place(source, lang, False).parent
+    for link in re.findall(r"\]\(((?!https)[^)]+\.ipynb)\)", first):
+        assert (here / link).is_file()
+
+
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_a_lesson_keeps_to_its_measure(source):
+    cells = build.read(source)
+    words = sum(len(re.findall(r"[A-Za-z']+", re.sub(r"`[^`]*`|\$[^$]*\$", "", c.text["en"]))) for c in cells if c.text)
+    assert 700 <= words <= 2000
+    assert 20 <= len(cells) <= 75
+    assert max(len(build.shown(c.code).splitlines()) for c in cells if c.code) <= 25
+
+
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_every_exercise_has_its_five_parts(source):
+    """Text with its points, the stub, hints in both languages, a check, and a cell that uses the answer."""
+    cells = build.read(source)
+    numbers = [c.number for c in cells if c.kind == "exercise"]
+    assert numbers == [n for n in EXERCISES if n.split(".")[0] == str(int(source.stem[:2]))]
+    for at, cell in enumerate(cells):
+        if cell.kind != "exercise":
+            continue
+        exercise, heading = EXERCISES[cell.number], cells[at - 1].text
+        assert f"Exercise {cell.number}" in heading["en"]
+        assert f"练习 {cell.number}" in heading["zh"]
+        assert f"{exercise.points} point" in heading["en"]
+        assert re.search(r"Difficulty [●○]{4} · Importance [●○]{4} · \d+(-\d+)? min", heading["en"])
+        assert f"# EXERCISE {cell.number}" in cell.code
+        hints, check = cells[at + 1:at + 3]
+        assert hints.number == cell.number
+        assert all(text.count("<details>") == 2 for text in hints.text.values())
+        assert (check.kind, check.number) == ("check", cell.number)
+        later = "".join(c.code for c in cells[at + 3:])
+        assert f"{exercise.name}(" in later or f"{exercise.name}," in later
+
+
+def test_a_text_without_its_partner_is_refused(tmp_path):
+    (tmp_path / "09_x.py").write_text('# %% [markdown] lang="en"\n# hello\n# %%\nprint(1)\n')
+    with pytest.raises(build.SourceError, match="without its partner"):
+        build.read(tmp_path / "09_x.py")
+
+
+def test_a_translation_of_an_older_text_is_noticed_until_it_is_stamped(tmp_path):
+    source = tmp_path / "09_x.py"
+    source.write_text('# %% [markdown] lang="en"\n# hello\n# %% [markdown] lang="zh" of="0000"\n# 你好\n', "utf-8")
+    assert build.read(source)[0].stale
+    build.stamp(source)
+    assert not build.read(source)[0].stale
+    source.write_text(source.read_text(encoding="utf-8").replace("hello", "hello, you"), encoding="utf-8")
+    assert build.read(source)[0].stale
+
+
+def test_a_handout_gives_no_solution_away(tmp_path):
+    assert build.main(["--handout", str(tmp_path)]) == 0
+    for path in tmp_path.rglob("*.ipynb"):
+        text = path.read_text(encoding="utf-8")
+        assert "raise NotImplementedError" in text
+        assert "```python" not in text
+        assert "solutions/" not in text
+    assert len(list(tmp_path.rglob("*.ipynb"))) == 2 * len(LESSONS)
