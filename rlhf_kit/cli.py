@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import doctor, models, tour, train
+from rlhf_kit.commands import doctor, grade, models, tour, train
 from rlhf_kit.language import say
 
 USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnavailable, StorageError are among them
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
                             "error. OMP_NUM_THREADS: threads, 1 unless it says otherwise.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, train, models, doctor):
+    for command in (tour, train, grade, models, doctor):
         command.add(commands)
     return parser
 

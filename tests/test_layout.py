@@ -17,7 +17,7 @@ FLOORS = {
     "methods": 3, "evaluate": 3,
     "zoo": 4, "recipes": 4,
     "labels": 5, "plots": 5, "report": 5, "exercises": 5,
-    "tour": 6, "training": 6, "doctor": 6, "ui": 6,
+    "tour": 6, "training": 6, "doctor": 6, "grading": 6, "ui": 6,
     "commands": 7, "cli": 8, "__main__": 8,
 }
 NEIGHBOURS = {("diagnosis", "sampling"), ("report", "plots"), ("recipes", "zoo"), ("exercises", "plots")}
@@ -29,6 +29,8 @@ DOORS = {
     "matplotlib": {"plots.py"},
     "gradio": {"ui"},
 }
+
+RUNS_CODE = {"grading.worker": {"exec"}, "grading.picking": {"exec"}}       # behind walls: that is what they are for
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -131,4 +133,5 @@ def test_no_bare_except_and_no_pickle_anywhere():
         assert not [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.type is None], path
         assert not {name.split(".")[0] for name in imported(path)} & {"pickle", "joblib", "dill", "cloudpickle"}, path
         called = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
-        assert not set(called) & {"torch.load", "torch.save", "eval", "exec"}, path
+        banned = {"torch.load", "torch.save", "eval"} | ({"exec"} - RUNS_CODE.get(module(path), set()))
+        assert not set(called) & banned, path
