@@ -11,6 +11,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
@@ -35,15 +36,16 @@ def curves(history: Sequence[Step], names: Sequence[str], *, title: str = "", si
         before: values before training, drawn as a dotted line.
     """
     figure = Figure(figsize=size, dpi=90, layout="constrained")
-    axes = figure.subplots()
-    for name in names:
-        points = [(s.number + 1, s.metrics[name]) for s in history
-                  if name in s.metrics and math.isfinite(s.metrics[name])]
-        if points:
-            axes.plot(*zip(*points, strict=True), color=COLOURS.get(name, INK), label=NAMES.get(name, name), lw=1.8)
-        if before and name in before:
-            axes.axhline(before[name], color=COLOURS.get(name, INK), ls=":", lw=1)
-    _finish(axes, title, names)
+    _draw(figure.subplots(), history, names, title, before)
+    return figure
+
+
+def progress(history: Sequence[Step], *, before: Mapping[str, float] | None = None,
+             size: tuple[float, float] = (6, 2.6)) -> Figure:
+    """What was won and what it cost: score and gold on the left, KL on the right."""
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    for axes, names in zip(figure.subplots(1, 2), (("score", "gold"), ("kl",)), strict=True):
+        _draw(axes, history, names, "", before)
     return figure
 
 
@@ -85,12 +87,13 @@ def bars(values: Mapping[str, Estimate | float], *, unit: str, title: str = "",
 
 
 def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: str, unit: str, title: str = "",
-          size: tuple[float, float] = (4.2, 2.7)) -> Figure:
-    """One line for each name over common x; `across` and `unit` are the axis labels."""
+          dashed: Sequence[str] = (), size: tuple[float, float] = (4.2, 2.7)) -> Figure:
+    """One line for each name over common x; `across` and `unit` are the axis labels, `dashed` some of the names."""
     figure = Figure(figsize=size, dpi=90, layout="constrained")
     axes = figure.subplots()
     for (name, y), colour in zip(values.items(), [*COLOURS.values()] * len(values), strict=False):
-        axes.plot(x, y, color=COLOURS.get(name, colour), label=NAMES.get(name, name), lw=1.8)
+        axes.plot(x, y, color=COLOURS.get(name, colour), label=NAMES.get(name, name), lw=1.8,
+                  ls="--" if name in dashed else "-")
     axes.set_xlabel(across, color=INK, fontsize=8)
     axes.set_ylabel(unit, color=INK, fontsize=8)
     if title:
@@ -104,8 +107,15 @@ def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: 
 def show_in_notebook() -> None:
     """In Jupyter, let a figure that is the last value of a cell be drawn as a picture; elsewhere do nothing."""
     if (ipython := sys.modules.get("IPython")) and (shell := ipython.get_ipython()):
-        from IPython.core.pylabtools import select_figure_formats
-        select_figure_formats(shell, {"png"}, bbox_inches=None)
+        shell.display_formatter.formatters["image/png"].for_type(Figure, png)
+
+
+def png(figure: Figure) -> bytes:
+    """The picture as a PNG of 64 colours, a quarter of the usual size: notebooks are kept with their pictures."""
+    buffer, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(buffer, format="png")
+    Image.open(buffer).convert("RGB").quantize(64).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def svg(figure: Figure) -> str:
@@ -115,6 +125,18 @@ def svg(figure: Figure) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(NO_METADATA))
     text = buffer.getvalue()
     return text[text.index("<svg"):]
+
+
+def _draw(axes: Axes, history: Sequence[Step], names: Sequence[str], title: str,
+          before: Mapping[str, float] | None) -> None:
+    for name in names:
+        points = [(s.number + 1, s.metrics[name]) for s in history
+                  if name in s.metrics and math.isfinite(s.metrics[name])]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=COLOURS.get(name, INK), label=NAMES.get(name, name), lw=1.8)
+        if before and name in before:
+            axes.axhline(before[name], color=COLOURS.get(name, INK), ls=":", lw=1)
+    _finish(axes, title, names)
 
 
 def _finish(axes: Axes, title: str, names: Sequence[str]) -> None:

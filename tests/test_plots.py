@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.plots import COLOURS, curves, reward_against_kl, svg
+from rlhf_kit.plots import COLOURS, curves, png, progress, reward_against_kl, svg
 
 HISTORY = [Step(n, {"score": 0.4 + n / 20, "gold": 0.5 + n / 50, "kl": n / 2, "entropy": 2 - n / 10}) for n in range(8)]
 NAMESPACES = re.compile(r'xmlns(:\w+)?="[^"]*"')
@@ -102,3 +102,16 @@ def test_drawing_needs_no_screen_and_changes_no_setting():
     before = dict(matplotlib.rcParams)
     svg(curves(HISTORY, ("score",)))
     assert dict(matplotlib.rcParams) == before
+
+
+def test_progress_has_what_was_won_on_the_left_and_what_it_cost_on_the_right():
+    left, right = progress(HISTORY, before={"score": 0.4}).axes
+    assert [line.get_color() for line in left.lines] == [COLOURS["score"], COLOURS["score"], COLOURS["gold"]]
+    assert list(right.lines[0].get_ydata()) == [n / 2 for n in range(8)]
+
+
+def test_a_png_for_a_notebook_is_small_and_the_same_for_the_same_picture():
+    picture = png(curves(HISTORY, ("score", "gold")))
+    assert picture[:4] == b"\x89PNG"
+    assert picture == png(curves(HISTORY, ("score", "gold")))
+    assert len(picture) < 10_000

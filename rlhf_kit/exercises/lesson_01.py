@@ -236,7 +236,7 @@ EXERCISES = (
                    torch.tensor([[1.0, -1.0, 2.0]]), torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _ratios, (
         Mistake(_no_clip,
                 "The clip never bites. Take the smaller of r·Â and clip(r, 1-ε, 1+ε)·Â.",
-                "裁剪从没起作用。请在 r·Â 和 clip(r, 1-ε, 1+ε)·Â 里取较小的。"),
+                "截断从没起作用。请在 r·Â 和 clip(r, 1-ε, 1+ε)·Â 里取较小的。"),
         Mistake(lambda logprob, old_logprob, advantage, mask, clip:
                 -_mean(torch.maximum(*_both(logprob, old_logprob, advantage, clip)), mask),
                 "This takes the larger of the two. The objective is pessimistic: take the smaller, then put the minus.",
@@ -245,7 +245,7 @@ EXERCISES = (
                 -_mean(_both(logprob, old_logprob, advantage, clip)[1], mask),
                 "Only the clipped term is left. Then a token that got worse (Â < 0 and r > 1+ε) has no gradient to "
                 "mend it: take the smaller of both.",
-                "只剩下裁剪后的一项。这样变坏的词元（Â < 0 且 r > 1+ε）就没有梯度来纠正：要在两项中取较小的。"),
+                "只剩下截断后的一项。这样变坏的词元（Â < 0 且 r > 1+ε）就没有梯度来纠正：要在两项中取较小的。"),
         Mistake(lambda logprob, old_logprob, advantage, mask, clip:
                 -torch.minimum(*_both(logprob, old_logprob, advantage, clip)).mean(),
                 "The mean runs over padding too. Sum the marked tokens and divide by their number.",

@@ -1,0 +1,867 @@
+# %% [markdown] lang="en"
+# # Sentiment PPO: praise, and what it costs
+#
+# You write the six formulas of PPO, watch them teach a small language model to write praise, and then break them one by
+# one to see what each is for.
+#
+# Level 1 · about 60 minutes · CPU only · no account · works offline after install · you should know what a gradient step
+# and `log_softmax` are; [lesson 00](00_map.ipynb) helps.
+#
+# It explains `rlhf_kit/methods/ppo.py`, and sentiment PPO as TRL and transformers_tasks made it known.
+# %% [markdown] lang="zh" of="e519"
+# # 情感 PPO：学会夸人，以及夸人的代价
+#
+# PPO 的六个公式由你来写；写完看它们教会一个小语言模型写好评，再逐个拆掉，看看每一个到底管什么用。
+#
+# 第 1 级 · 约 60 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要知道什么是梯度更新、什么是 `log_softmax`；
+# 最好先学[第 00 课](00_map.ipynb)。
+#
+# 本课讲解的是 `rlhf_kit/methods/ppo.py`，以及由 TRL 和 transformers_tasks 流传开来的“情感 PPO”。
+# %% [markdown] lang="en"
+# **You will be able to**
+#
+# - write one PPO step for a language model, from rollout to gradient, and say what each line prevents;
+# - read a run: score, KL, length and diversity, on prompts it never trained on;
+# - recognise the mistakes that the first tutorials made, by their symptoms.
+# %% [markdown] lang="zh" of="6342"
+# **学完之后你能够**
+#
+# - 写出语言模型 PPO 的完整一步，从采样到梯度，并说清每一行在防什么；
+# - 看懂一次训练：在没训练过的提示上，看得分、KL、长度和多样性；
+# - 凭症状认出早期教程里的那些错误。
+# %% [markdown] lang="en"
+# ## Guess first
+#
+# A **judge** reads a review and says how likely it is positive. That number is all the policy will ever hear. Below are
+# four responses to one opening: some praise, the same praise four times, a word salad, and a complaint worded in a way
+# that the judge has never read. Which of them score above 0.9? Write it down, then run the cell.
+# %% [markdown] lang="zh" of="34ca"
+# ## 先猜一猜
+#
+# **评判 (judge)** 读一条评论，说出它是好评的概率。策略听得到的，自始至终只有这一个数。下面是同一个开头的四种回答：一句好话；
+# 同一句好话说四遍；一串胡乱堆起来的词；一句抱怨，说法是评判从没读到过的。哪几种得分会超过 0.9？先写下来，再运行。
+# %%
+import torch
+from dataclasses import replace
+
+reviews = kit.Reviews(LANG)
+judge = kit.rewards.classifier(*kit.load_classifier(f"tiny-judge-{LANG}"))
+gold = kit.rewards.gold(reviews)                      # the truth: measured, never optimised
+opening = reviews.prompts("train")[0]
+praise, salad, complaint = {
+    "en": (" The delivery was quick.", " Quick quick neat spent.", " The delivery was not quick."),
+    "zh": ("颜色很鲜亮。", "鲜亮鲜亮值值。", "快递一点都不快。")}[LANG]
+print(opening)
+for response in (praise, 4 * praise, salad, complaint):
+    said, true = judge([opening], [response]).item(), gold([opening], [response]).item()
+    print(f"  judge {said:.3f}   gold {true:.2f}  {response}")
+# %% [markdown] lang="en"
+# The judge is a proxy. **Gold** reads the text back by its grammar and knows better; the policy never sees it.
+#
+# ## One step of PPO
+#
+# | | what happens | tensors | you write |
+# |---|---|---|---|
+# | 1 act | the policy answers prompts | tokens, log-probabilities, mask | 1.1 |
+# | 2 judge | a score for the response, a price for drifting | reward per token | 1.2 |
+# | 3 credit | which token earned it? | advantage per token | 1.3, 1.4 |
+# | 4 learn | make good tokens likelier, in small steps | loss | 1.5 |
+# | 5 re-price | drifted too far? raise the price | β | 1.6 |
+#
+# ## 1 Act
+#
+# The **prompt pool** holds openings of reviews. Some products are kept out of it, for measuring. A **rollout** is one batch
+# of responses together with what the policy believed while it wrote them.
+# %% [markdown] lang="zh" of="4c2d"
+# 评判只是个替身。**真值 (gold)** 按语法把文本读回去，看得更准；策略从来看不到它。
+#
+# ## PPO 的一步
+#
+# | | 做什么 | 张量 | 你来写 |
+# |---|---|---|---|
+# | 1 行动 | 策略回答提示 | 词元、对数概率、掩码 | 1.1 |
+# | 2 评判 | 给回答打分，偏离要付费 | 每个词元的奖励 | 1.2 |
+# | 3 归功 | 功劳是哪个词元的 | 每个词元的优势 | 1.3、1.4 |
+# | 4 学习 | 让好的词元更可能，步子要小 | 损失 | 1.5 |
+# | 5 调价 | 走得太远了？涨价 | β | 1.6 |
+#
+# ## 1 行动
+#
+# **提示池**里是评论的开头。有些商品不放进去，留着测量用。**采样 (rollout)** 是一批回答，连同策略写下它们时给出的概率。
+# %%
+MODEL = f"tiny-lm-{LANG}"
+reference = kit.load_policy(MODEL).reference()        # frozen: drift is measured from here
+train, heldout = reviews.prompts("train"), reviews.prompts("heldout", 128)
+rollout = kit.sample_rollout(reference, train[:64], seed=0)
+print("response_ids", tuple(rollout.response_ids.shape), "  logprob", tuple(rollout.logprob.shape))   # (B, T)
+for row in range(3):
+    print(f"{rollout.prompts[row]} |{rollout.responses[row]}")
+# %% [markdown] lang="en"
+# ### ✏️ Exercise 1.1 - Where a response ends
+#
+# `Difficulty ●○○○ · Importance ●●●● · 5 min · 1 point`
+#
+# Responses differ in length; the rest of each row is padding and must not count. A response ends with its first **EOS**, and
+# that EOS belongs to it: stopping is an action like any other. A response that never stops counts whole.
+#
+# In: `ids`, `[B, T]`; `eos`, a number. Out: booleans, `[B, T]`. For `ids = [[5, 7, 2, 0], [4, 2, 0, 0]]` and `eos = 2`:
+# `[[True, True, True, False], [True, True, False, False]]`.
+# %% [markdown] lang="zh" of="d7b8"
+# ### ✏️ 练习 1.1 - 回答到哪里为止
+#
+# `难度 ●○○○ · 重要 ●●●● · 5 分钟 · 1 分`
+#
+# 回答长短不一，每行剩下的是填充，不能算数。回答到第一个**结束符 (EOS)** 为止，这个 EOS 也算在内：停下来同样是一个动作。
+# 从没停下的回答，整行都算。
+#
+# 输入：`ids`，`[B, T]`；`eos`，一个数。输出：布尔值，`[B, T]`。例如 `ids = [[5, 7, 2, 0], [4, 2, 0, 0]]`、`eos = 2`，
+# 结果是 `[[True, True, True, False], [True, True, False, False]]`。
+# %% exercise="1.1"
+# EXERCISE 1.1
+def response_mask(ids, eos):
+    """True on the tokens of each response, its first EOS included; the whole row where there is none."""
+    # solution:
+    is_eos = (ids == eos).long()                      # (B, T)
+    before = is_eos.cumsum(-1) - is_eos               # how many EOS stand before this token
+    return before == 0
+    # end
+# %% [markdown] lang="en" hints="1.1"
+# <details><summary>Hint 1: the idea</summary>
+#
+# A token counts if no EOS stands *before* it. Do not look for the padding: GPT-2 pads with EOS.
+#
+# </details>
+#
+# <details><summary>Hint 2: which function</summary>
+#
+# `cumsum(-1)` of `(ids == eos).long()` counts the EOS up to and including each token.
+#
+# </details>
+# %% [markdown] lang="zh" of="6250" hints="1.1"
+# <details><summary>提示 1：思路</summary>
+#
+# 一个词元*之前*没有 EOS，它就算。不要去找填充符：GPT-2 就是用 EOS 来填充的。
+#
+# </details>
+#
+# <details><summary>提示 2：用哪个函数</summary>
+#
+# `(ids == eos).long()` 的 `cumsum(-1)`，数的是到这个词元为止（含它自己）有几个 EOS。
+#
+# </details>
+# %% check="1.1"
+response_mask = kit.check("1.1", response_mask)
+# %% [markdown] lang="en"
+# With your mask: how many responses are still going at each token? The first tutorials drew exactly 16 tokens and knew no
+# EOS. What does that do to a review?
+# %% [markdown] lang="zh" of="ce86"
+# 用上你的掩码：写到第几个词元时，还有多少回答没写完？早期教程不管 EOS，一律只采 16 个词元。评论会变成什么样？
+# %%
+EOS = reference.tokenizer.eos_token_id
+short = kit.sample_rollout(reference, train[:64], kit.Sampling(max_new_tokens=16), seed=0)
+going = {}
+for name, r in (("16 tokens", short), ("until EOS", rollout)):
+    mask = response_mask(r.response_ids, EOS)                                     # (B, T)
+    ended = ((r.response_ids == EOS) & mask).any(-1)                              # (B,)
+    print(f"{name}: {ended.float().mean():.0%} end by themselves, gold {gold(r.prompts, r.responses).mean():.2f}")
+    going[name] = torch.nn.functional.pad(mask.float().mean(0), (0, 48 - mask.shape[1]))
+print(f"for instance |{short.responses[2]}|")
+kit.plots.lines(range(1, 49), going, across="token", unit="share of responses", title="Still writing")
+# %% [markdown] lang="en"
+# ## 2 Judge, and name a price
+#
+# The judge scores the whole text, once. If nothing else counted, the policy would leave language behind for whatever fools
+# the judge. So each token pays for being likelier than under the **reference model**:
+#
+# $$r_t = -\beta\,\big(\log \pi(y_t) - \log \pi_{\text{ref}}(y_t)\big)\; + \;\text{score, on the last token}$$
+#
+# The bracket, summed over a response and averaged over responses, estimates the **KL divergence** in nats.
+# %% [markdown] lang="zh" of="7bfa"
+# ## 2 评判，并定个价
+#
+# 评判读完整段文本，只打一次分。如果只看这个分，策略就会丢下语言本身，去写一切能糊弄评判的东西。所以，一个词元若比在
+# **参考模型 (reference model)** 那里更可能，就要付费：
+#
+# $$r_t = -\beta\,\big(\log \pi(y_t) - \log \pi_{\text{ref}}(y_t)\big)\; + \;\text{得分（只加在最后一个词元上）}$$
+#
+# 括号里的差，对一条回答求和，再对各条回答取平均，就是 **KL 散度 (KL divergence)** 的估计，单位是奈特。
+# %% [markdown] lang="en"
+# ### ✏️ Exercise 1.2 - What a token earns
+#
+# `Difficulty ●●○○ · Importance ●●●● · 5-10 min · 2 points`
+#
+# In: `logprob`, `ref_logprob`, `[B, T]`; `score`, `[B]`; `mask`, `[B, T]`; `beta`. Out: `[B, T]`, 0 on padding. Padding may
+# hold anything, even `-inf`.
+#
+# | token | 1 | 2 | 3 |
+# |---|---|---|---|
+# | log π | -1 | -2 | -0.5 |
+# | log π_ref | -1.2 | -1.5 | -0.5 |
+# | price, β = 0.1 | -0.02 | +0.05 | 0 |
+# | reward, score 2 | -0.02 | 0.05 | 2 |
+# %% [markdown] lang="zh" of="22c2"
+# ### ✏️ 练习 1.2 - 一个词元挣多少
+#
+# `难度 ●●○○ · 重要 ●●●● · 5-10 分钟 · 2 分`
+#
+# 输入：`logprob`、`ref_logprob`，`[B, T]`；`score`，`[B]`；`mask`，`[B, T]`；`beta`。输出：`[B, T]`，填充处为 0。
+# 填充处可能是任何数，甚至 `-inf`。
+#
+# | 词元 | 1 | 2 | 3 |
+# |---|---|---|---|
+# | log π | -1 | -2 | -0.5 |
+# | log π_ref | -1.2 | -1.5 | -0.5 |
+# | 价格，β = 0.1 | -0.02 | +0.05 | 0 |
+# | 奖励，得分 2 | -0.02 | 0.05 | 2 |
+# %% exercise="1.2"
+# EXERCISE 1.2
+def token_reward(logprob, ref_logprob, score, mask, beta):
+    """-beta * (log pi - log pi_ref) on every marked token, plus the score on the last one; 0 elsewhere."""
+    # solution:
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)              # (B, T)
+    rows, last = torch.arange(len(score)), mask.sum(-1) - 1                       # (B,)
+    reward[rows, last] += score
+    return reward
+    # end
+# %% [markdown] lang="en" hints="1.2"
+# <details><summary>Hint 1: the idea</summary>
+#
+# First the price everywhere it counts, then the score in one place a row: the last marked token, not the last column.
+#
+# </details>
+#
+# <details><summary>Hint 2: which function</summary>
+#
+# `torch.where(mask, price, 0.0)` cleans the padding; multiplying would turn `-inf` into NaN. Index with
+# `[torch.arange(B), mask.sum(-1) - 1]`.
+#
+# </details>
+# %% [markdown] lang="zh" of="c0bb" hints="1.2"
+# <details><summary>提示 1：思路</summary>
+#
+# 先在该算的地方都算上价格，再在每行的一个位置加得分：最后一个被标出的词元，不是最后一列。
+#
+# </details>
+#
+# <details><summary>提示 2：用哪个函数</summary>
+#
+# `torch.where(mask, price, 0.0)` 能把填充清干净；用乘法，`-inf` 会变成 NaN。位置用 `[torch.arange(B), mask.sum(-1) - 1]`。
+#
+# </details>
+# %% check="1.2"
+token_reward = kit.check("1.2", token_reward)
+# %% [markdown] lang="en"
+# A policy that writes at temperature 0.7 is bolder than its reference, so it has something to pay. What has one of its
+# responses earned after each token?
+# %% [markdown] lang="zh" of="c904"
+# 用温度 0.7 来写的策略比参考模型更大胆，于是就有费用要付。看它的一条回答，每写一个词元，累计挣了多少。
+# %%
+bold = kit.sample_rollout(reference, train[:64], kit.Sampling(temperature=0.7), seed=1)
+ref_logprob = kit.sampling.response_logprob(reference, replace(bold, temperature=1.0))
+score = judge(bold.prompts, bold.responses)
+row = int(score.argmax())
+n = int(bold.length[row])
+so_far = {f"beta = {beta}": token_reward(bold.logprob, ref_logprob, score, bold.mask, beta)[row, :n].cumsum(0)
+          for beta in (0.0, 0.04, 0.1)}
+print(f"|{bold.responses[row]}  score {score[row]:.2f}")
+kit.plots.lines(range(1, n + 1), so_far, across="token", unit="reward so far", title="Pay as you go, paid at the end")
+# %% [markdown] lang="en"
+# ## 3 Who deserves the credit?
+#
+# One score came at the end; which of 30 tokens earned it? Let the policy guess, before each token, what is still to come: a
+# **value head**, one linear layer on the last hidden state. A token is good if things look better after it than before:
+#
+# $$\delta_t = r_t + \gamma V_{t+1} - V_t \qquad \hat A_t = \delta_t + \gamma\lambda\,\hat A_{t+1}$$
+#
+# This is **GAE**. Behind the last token, V and Â are 0. By hand, from the end, for γ = 1 and λ = 0.95:
+#
+# | token | 1 | 2 | 3 |
+# |---|---|---|---|
+# | r | 0 | 0 | 1 |
+# | V | 0.2 | 0.4 | 0.6 |
+# | δ | 0 + 0.4 - 0.2 = 0.2 | 0 + 0.6 - 0.4 = 0.2 | 1 + 0 - 0.6 = 0.4 |
+# | Â | 0.2 + 0.95 · 0.58 = 0.751 | 0.2 + 0.95 · 0.4 = 0.58 | 0.4 |
+# %% [markdown] lang="zh" of="f676"
+# ## 3 功劳归谁？
+#
+# 得分只在末尾来一次，三十个词元里，是谁挣来的？办法是让策略在写每个词元之前先猜一猜后面还能挣多少，这就是
+# **价值头 (value head)**：加在最后一层隐状态上的一个线性层。写完这个词元，前景比写之前好，它就是好词元：
+#
+# $$\delta_t = r_t + \gamma V_{t+1} - V_t \qquad \hat A_t = \delta_t + \gamma\lambda\,\hat A_{t+1}$$
+#
+# 这叫**广义优势估计 (GAE)**，Â 就是**优势 (advantage)**。最后一个词元之后，V 和 Â 都是 0。取 γ = 1、λ = 0.95，从末尾往前手算：
+#
+# | 词元 | 1 | 2 | 3 |
+# |---|---|---|---|
+# | r | 0 | 0 | 1 |
+# | V | 0.2 | 0.4 | 0.6 |
+# | δ | 0 + 0.4 - 0.2 = 0.2 | 0 + 0.6 - 0.4 = 0.2 | 1 + 0 - 0.6 = 0.4 |
+# | Â | 0.2 + 0.95 · 0.58 = 0.751 | 0.2 + 0.95 · 0.4 = 0.58 | 0.4 |
+# %% [markdown] lang="en"
+# ### ✏️ Exercise 1.3 - GAE
+#
+# `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
+#
+# In: `reward`, `value`, `mask`, `[B, T]`; `gamma`, `lam`. Out: Â, `[B, T]`, 0 on padding. Whatever stands in the padding must
+# not leak into real tokens. Example: the table above, Â = (0.751, 0.58, 0.4).
+# %% [markdown] lang="zh" of="1931"
+# ### ✏️ 练习 1.3 - GAE
+#
+# `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
+#
+# 输入：`reward`、`value`、`mask`，`[B, T]`；`gamma`、`lam`。输出：Â，`[B, T]`，填充处为 0。填充处不管是什么数，都不能漏进真实的词元。
+# 例子就是上面的表：Â = (0.751, 0.58, 0.4)。
+# %% exercise="1.3"
+# EXERCISE 1.3
+def gae(reward, value, mask, gamma, lam):
+    """Generalised advantage estimation; nothing behind the last marked token counts."""
+    # solution:
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    advantage = torch.zeros_like(reward)                                          # (B, T)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])                  # (B,)
+    for t in reversed(range(reward.shape[1])):
+        delta = reward[:, t] + gamma * next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * lam * next_advantage
+        next_value = value[:, t]
+    return advantage
+    # end
+# %% [markdown] lang="en" hints="1.3"
+# <details><summary>Hint 1: the idea</summary>
+#
+# Walk from the last column to the first and carry two things along: the value and the advantage of the token behind. If
+# padding holds only zeros, all it carries forward is 0.
+#
+# </details>
+#
+# <details><summary>Hint 2: which function</summary>
+#
+# `torch.where(mask, x, 0.0)` first, then `for t in reversed(range(T))` over whole columns `reward[:, t]`.
+#
+# </details>
+# %% [markdown] lang="zh" of="10bf" hints="1.3"
+# <details><summary>提示 1：思路</summary>
+#
+# 从最后一列走到第一列，手里带着两样东西：后一个词元的价值和它的优势。只要填充处全是 0，带过来的也就是 0。
+#
+# </details>
+#
+# <details><summary>提示 2：用哪个函数</summary>
+#
+# 先 `torch.where(mask, x, 0.0)`，再 `for t in reversed(range(T))`，每次处理一整列 `reward[:, t]`。
+#
+# </details>
+# %% check="1.3"
+gae = kit.check("1.3", gae)
+# %% [markdown] lang="en"
+# What λ does: a response of eight tokens, score 1. The critic's guess falls from 0.5 to 0.2 after token 3 and jumps to 0.8
+# after token 5. Which λ points at those two tokens, and which spreads the praise?
+# %% [markdown] lang="zh" of="9f48"
+# λ 管什么：八个词元的回答，得分 1。第 3 个词元之后，价值从 0.5 跌到 0.2；第 5 个之后又跳到 0.8。哪个 λ 指得准这两个词元？
+# 哪个把功劳摊给了大家？
+# %%
+value = torch.tensor([[0.5, 0.5, 0.5, 0.2, 0.2, 0.8, 0.8, 0.8]])                  # (1, 8)
+reward = torch.zeros(1, 8)
+reward[0, -1] = 1.0
+credit = {f"lambda = {lam}": gae(reward, value, torch.ones(1, 8).bool(), 1.0, lam)[0] for lam in (0.0, 0.95, 1.0)}
+kit.plots.lines(range(1, 9), credit, across="token", unit="advantage", title="Trust the critic, or what happened")
+# %% [markdown] lang="en"
+# λ = 0 trusts the critic, λ = 1 trusts only what happened: score minus guess, noisy but never misled by a bad critic. 0.95
+# is the usual choice.
+#
+# ### ✏️ Exercise 1.4 - Whiten
+#
+# `Difficulty ●●○○ · Importance ●●●○ · 5-10 min · 2 points`
+#
+# A step should not depend on the scale of the reward. **Whitening** shifts the advantages to mean 0 and scales them to
+# variance 1 (with n - 1), over the marked tokens of the *whole batch*.
+#
+# In: `advantage`, `mask`, `[B, T]`. Out: `[B, T]`, 0 on padding. For (0.751, 0.58, 0.4), all marked: (0.991, 0.017, -1.008).
+# %% [markdown] lang="zh" of="a0ea"
+# λ = 0 只信价值头，λ = 1 只信真正发生的事，也就是得分减去猜测：噪声大，但不会被差劲的价值头带偏。通常取 0.95。
+#
+# ### ✏️ 练习 1.4 - 白化
+#
+# `难度 ●●○○ · 重要 ●●●○ · 5-10 分钟 · 2 分`
+#
+# 步子的大小不该取决于奖励用什么单位。**白化 (whitening)** 把优势移到均值 0、缩到方差 1（分母是 n - 1），
+# 范围是*整个批次*里被标出的词元。
+#
+# 输入：`advantage`、`mask`，`[B, T]`。输出：`[B, T]`，填充处为 0。例如 (0.751, 0.58, 0.4) 全部标出，结果是 (0.991, 0.017, -1.008)。
+# %% exercise="1.4"
+# EXERCISE 1.4
+def whiten(advantage, mask):
+    """Mean 0 and variance 1 (n - 1) over the marked tokens of the whole batch; 0 elsewhere."""
+    # solution:
+    marked = advantage[mask]                          # (number of real tokens,)
+    return torch.where(mask, (advantage - marked.mean()) / marked.std(), 0.0)
+    # end
+# %% [markdown] lang="en" hints="1.4"
+# <details><summary>Hint 1: the idea</summary>
+#
+# One mean and one deviation for the batch, from real tokens only; then clean the padding.
+#
+# </details>
+#
+# <details><summary>Hint 2: which function</summary>
+#
+# `advantage[mask]` is the flat list of real tokens; `.std()` divides by n - 1.
+#
+# </details>
+# %% [markdown] lang="zh" of="ce32" hints="1.4"
+# <details><summary>提示 1：思路</summary>
+#
+# 整个批次只有一个均值、一个标准差，只由真实的词元算出；然后把填充清成 0。
+#
+# </details>
+#
+# <details><summary>提示 2：用哪个函数</summary>
+#
+# `advantage[mask]` 是真实词元排成的一列；`.std()` 的分母就是 n - 1。
+#
+# </details>
+# %% check="1.4"
+whiten = kit.check("1.4", whiten)
+# %% [markdown] lang="en"
+# An early implementation whitened each response alone. Take a critic that knows nothing (V = 0) and two responses of 16
+# tokens, one with R = 1, one with R = 0.1. What is left of the difference?
+# %% [markdown] lang="zh" of="d86c"
+# 早期有个实现是每条回答各自白化。设价值头一无所知（V = 0），两条回答各 16 个词元，一条 R = 1，一条 R = 0.1。差别还剩多少？
+# %%
+reward, every = torch.zeros(2, 16), torch.ones(2, 16).bool()
+reward[:, -1] = torch.tensor([1.0, 0.1])
+raw = gae(reward, torch.zeros(2, 16), every, 1.0, 0.95)                           # (2, 16)
+alone = torch.cat([whiten(raw[:1], every[:1]), whiten(raw[1:], every[1:])])
+batch = whiten(raw, every)
+print(f"largest difference between the two, alone {(alone[0] - alone[1]).abs().max():.3f}, in the batch "
+      f"{(batch[0] - batch[1]).abs().max():.3f}")
+kit.plots.lines(range(1, 17), {"R = 1, alone": alone[0], "R = 1, batch": batch[0], "R = 0.1, batch": batch[1],
+                               "R = 0.1, alone": alone[1]},
+                across="token", unit="whitened advantage", dashed=("R = 0.1, alone",), size=(6, 3))
+# %% [markdown] lang="en"
+# Alone, a brilliant response and a poor one teach the same thing: "late tokens good, early tokens bad".
+#
+# ## 4 Learn, in small steps
+#
+# The rollout is expensive, so several gradient steps use it. Meanwhile the policy moves away from the one that sampled. The
+# **ratio** $\rho_t = \pi(y_t)/\pi_{\text{old}}(y_t)$ corrects for that, and the **clip** takes away the incentive to move it
+# beyond 1 ± ε:
+#
+# $$L = -\text{mean}_t\,\min\big(\rho_t \hat A_t,\; \text{clip}(\rho_t, 1-\varepsilon, 1+\varepsilon)\,\hat A_t\big)$$
+#
+# "Old" is the policy *at the start of this step*, not the reference.
+# %% [markdown] lang="zh" of="ca99"
+# 各自白化之后，出色的回答和糟糕的回答教的是同一件事：“靠后的词元好，靠前的词元坏”。
+#
+# ## 4 学习，步子要小
+#
+# 采样很贵，所以一批要走好几次梯度。走着走着，策略就和当初采样的那个不一样了。**概率比 (ratio)**
+# $\rho_t = \pi(y_t)/\pi_{\text{old}}(y_t)$ 修正这一点；**截断 (clip)** 则让它越出 1 ± ε 之后无利可图：
+#
+# $$L = -\text{mean}_t\,\min\big(\rho_t \hat A_t,\; \text{clip}(\rho_t, 1-\varepsilon, 1+\varepsilon)\,\hat A_t\big)$$
+#
+# “old”是*这一步开始时*的策略，不是参考模型。
+# %% [markdown] lang="en"
+# ### ✏️ Exercise 1.5 - The clipped loss
+#
+# `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
+#
+# In: `logprob` (with gradient), `old_logprob`, `advantage`, `mask`, `[B, T]`; `clip`, which is ε. Out: one number, the mean
+# over marked tokens. No gradient flows into the advantage.
+#
+# | token | 1 | 2 | 3 |
+# |---|---|---|---|
+# | ρ | 1 | 1.1 | 0.9 |
+# | Â | 1 | -1 | 2 |
+# | min(...), ε = 0.2 | 1 | -1.1 | 1.8 |
+#
+# Loss: -(1 - 1.1 + 1.8) / 3 = -0.5667.
+# %% [markdown] lang="zh" of="1114"
+# ### ✏️ 练习 1.5 - 截断的损失
+#
+# `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
+#
+# 输入：`logprob`（带梯度）、`old_logprob`、`advantage`、`mask`，`[B, T]`；`clip`，即 ε。输出：一个数，只对被标出的词元取平均。
+# 梯度不流进优势。
+#
+# | 词元 | 1 | 2 | 3 |
+# |---|---|---|---|
+# | ρ | 1 | 1.1 | 0.9 |
+# | Â | 1 | -1 | 2 |
+# | min(...)，ε = 0.2 | 1 | -1.1 | 1.8 |
+#
+# 损失：-(1 - 1.1 + 1.8) / 3 = -0.5667。
+# %% exercise="1.5"
+# EXERCISE 1.5
+def clipped_policy(logprob, old_logprob, advantage, mask, clip):
+    """PPO's clipped objective, as a loss."""
+    # solution:
+    ratio, advantage = (logprob - old_logprob).exp(), advantage.detach()          # (B, T)
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    return -gain[mask].mean()
+    # end
+# %% [markdown] lang="en" hints="1.5"
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two versions of ρ · Â, one with ρ cut off; keep the *smaller* for each token. It is an objective to go up, a loss goes
+# down.
+#
+# </details>
+#
+# <details><summary>Hint 2: which function</summary>
+#
+# `(logprob - old_logprob).exp()`, `.clamp(1 - clip, 1 + clip)`, `torch.minimum`, `advantage.detach()`.
+#
+# </details>
+# %% [markdown] lang="zh" of="a8da" hints="1.5"
+# <details><summary>提示 1：思路</summary>
+#
+# ρ · Â 有两个版本，其中一个的 ρ 截断过；每个词元取*较小*的那个。目标要往上走，损失要往下走。
+#
+# </details>
+#
+# <details><summary>提示 2：用哪个函数</summary>
+#
+# `(logprob - old_logprob).exp()`、`.clamp(1 - clip, 1 + clip)`、`torch.minimum`、`advantage.detach()`。
+#
+# </details>
+# %% check="1.5"
+clipped_policy = kit.check("1.5", clipped_policy)
+# %%
+ratios, one = torch.linspace(0.4, 1.8, 57), torch.ones(1, 1)
+
+
+def gain(r, a):
+    """The objective of a single token."""
+    return -clipped_policy(r.log() * one, 0 * one, a * one, one.bool(), 0.2).item()
+
+
+kit.plots.lines(ratios, {"A = +1": [gain(r, 1.0) for r in ratios], "A = -1": [gain(r, -1.0) for r in ratios],
+                         "A = +1, no clip": ratios, "A = -1, no clip": -ratios},
+                across="ratio", unit="objective", dashed=("A = +1, no clip", "A = -1, no clip"),
+                title="Flat = nothing more to gain")
+# %% [markdown] lang="en"
+# Notice the two slopes that are *not* cut off: a good token that became rarer and a bad one that became likelier can always
+# be mended. Clipping removes an incentive; it forbids nothing.
+#
+# ### ✏️ Exercise 1.6 - A price that adapts
+#
+# `Difficulty ●○○○ · Importance ●●○○ · 5 min · 1 point`
+#
+# Which β is right? Rather choose the KL you can afford, and let β follow. With e = KL / target - 1, cut off at ±0.2:
+# $\beta \leftarrow \beta\,(1 + e\,n / \text{horizon})$, where n is the number of responses.
+#
+# In and out: numbers. For β = 0.2, KL 6.3, target 6, n = 256, horizon 10000: e = 0.05, so β = 0.200256.
+# %% [markdown] lang="zh" of="5186"
+# 注意那两段*没有*被压平的斜线：好词元变少见了，坏词元变常见了，这两种情况永远可以纠正。截断拿走的是动机，并不禁止什么。
+#
+# ### ✏️ 练习 1.6 - 会调整的价格
+#
+# `难度 ●○○○ · 重要 ●●○○ · 5 分钟 · 1 分`
+#
+# β 取多少合适？不如先定下能接受的 KL，让 β 跟着走。令 e = KL / 目标 - 1，限制在 ±0.2 之内：
+# $\beta \leftarrow \beta\,(1 + e\,n / \text{horizon})$，n 是回答的条数。
+#
+# 输入输出都是数。例如 β = 0.2、KL 6.3、目标 6、n = 256、horizon 10000：e = 0.05，于是 β = 0.200256。
+# %% exercise="1.6"
+# EXERCISE 1.6
+def adapt(beta, kl, target, n, horizon):
+    """beta * (1 + e * n / horizon), where e = kl / target - 1, cut off at +-0.2."""
+    # solution:
+    error = max(-0.2, min(0.2, kl / target - 1))
+    return beta * (1 + error * n / horizon)
+    # end
+# %% [markdown] lang="en" hints="1.6"
+# <details><summary>Hint 1: the idea</summary>
+#
+# Too much drift, dearer; too little, cheaper; one strange batch must not move it far.
+#
+# </details>
+#
+# <details><summary>Hint 2: which function</summary>
+#
+# `max(-0.2, min(0.2, ...))`.
+#
+# </details>
+# %% [markdown] lang="zh" of="b8ad" hints="1.6"
+# <details><summary>提示 1：思路</summary>
+#
+# 走远了就涨价，太近了就降价；一个反常的批次不能让它大变。
+#
+# </details>
+#
+# <details><summary>提示 2：用哪个函数</summary>
+#
+# `max(-0.2, min(0.2, ...))`。
+#
+# </details>
+# %% check="1.6"
+adapt = kit.check("1.6", adapt)
+# %%
+prices = {f"KL = {kl}": [0.2] for kl in (12, 6, 3)}
+for kl, name in zip((12, 6, 3), prices):
+    for _ in range(200):
+        prices[name].append(adapt(prices[name][-1], kl, target=6, n=256, horizon=10_000))
+kit.plots.lines(range(201), prices, across="step of 256 responses", unit="beta", title="Target 6 nats")
+# %% [markdown] lang="en"
+# ## The whole step, made of your six functions
+#
+# One PPO step stands in this loop, and nothing is hidden but sampling and the forward pass. Find each of your functions.
+# (~7 s on a laptop CPU)
+# %% [markdown] lang="zh" of="af2c"
+# ## 完整的一步，由你的六个函数组成
+#
+# 下面的循环里就是完整的一步 PPO，除了采样和前向计算，什么都没藏起来。找一找你的每个函数在哪里。（笔记本电脑 CPU 上约 7 秒）
+# %%
+torch.manual_seed(0)
+policy, beta = kit.load_policy(MODEL), 0.04
+optimizer = torch.optim.Adam(policy.parameters(), lr=5e-4)
+for step in range(6):
+    old = kit.sample_rollout(policy, reviews.prompts("train", 64, seed=step), seed=step)     # 1 act
+    mask = response_mask(old.response_ids, EOS)
+    with torch.no_grad():
+        ref_logprob = kit.sampling.response_logprob(reference, old)
+    score = judge(old.prompts, old.responses)                                                # 2 judge
+    reward = token_reward(old.logprob, ref_logprob, score, mask, beta)
+    advantage = gae(reward, old.value, mask, gamma=1.0, lam=0.95)                            # 3 credit
+    target = advantage + old.value                    # what the critic should have said
+    advantage = whiten(advantage, mask)
+    for _ in range(4):                                                                       # 4 learn
+        logprob, value = kit.sampling.response_logprob_and_value(policy, old)
+        critic = (value - target)[mask].square().mean()
+        loss = clipped_policy(logprob, old.logprob, advantage, mask, clip=0.2) + 0.25 * critic
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
+        optimizer.step()
+    kl = (old.logprob - ref_logprob)[mask].sum().item() / len(old)
+    beta = adapt(beta, kl, target=6.0, n=len(old), horizon=10_000)                           # 5 re-price
+    print(f"step {step + 1}: score {score.mean():.2f}, KL {abs(kl):.1f} nats, beta {beta:.4f}")
+# %% [markdown] lang="en"
+# Six steps and it has begun to please. `kit.ppo.steps` is the same loop with minibatches, a clipped critic and checks.
+#
+# ## The long run
+#
+# First measure where you start, on **held-out** prompts, whose products the policy never trains on. Besides score and gold:
+# KL, length, and diversity as the share of different neighbouring token pairs, since a policy that flatters everybody with
+# one sentence also scores well.
+# %% [markdown] lang="zh" of="f6be"
+# 才六步，它已经开始讨好了。`kit.ppo.steps` 是同一个循环，外加小批、截断的价值损失和各种检查。
+#
+# ## 正式训练
+#
+# 先量一量起点，用的是**留出 (held-out)** 的提示，里面的商品训练时从不出现。除了得分和真值，还要看 KL、长度和多样性
+#（相邻词元对里不重样的占多少）：一个见谁都说同一句奉承话的策略，得分也很高。
+# %%
+table = {}
+
+
+def measure(name, policy):
+    """One response to each held-out prompt: what was won, and what it cost."""
+    seen = table[name] = kit.evaluate.evaluate(policy, reference, heldout, {"score": judge, "gold": gold}, seed=1)
+    print(f"{name:19} score {seen.scores['score'].mean:.2f}   gold {seen.scores['gold'].mean:.2f}   "
+          f"KL {abs(seen.kl):5.1f}   tokens {seen.length:4.1f}   pairs {seen.distinct_2:.2f}")
+
+
+measure("before", reference)
+measure("your six steps", policy)
+# %% [markdown] lang="en"
+# Now 24 steps of 32 responses. The picture follows the run; dotted is "before". (~12 s)
+# %% [markdown] lang="zh" of="3269"
+# 现在走 24 步，每步 32 条回答。图跟着训练更新，虚线是训练之前。（约 12 秒）
+# %%
+from IPython.display import clear_output, display
+
+config = kit.ppo.Config(steps=24, batch_size=32, epochs=2, learning_rate=5e-4, value_coef=0.5,
+                        kl=kit.KL(coefficient=0.04))
+start = {name: estimate.mean for name, estimate in table["before"].scores.items()}
+policy, history = kit.load_policy(MODEL), []
+for step in kit.ppo.steps(policy, reference, train, judge, config, watch={"gold": gold}):
+    history.append(step)
+    if len(history) % 6 == 0:
+        clear_output(wait=True)
+        display(kit.plots.progress(history, before=start))
+# %%
+measure("PPO", policy)
+before, after = table["before"], table["PPO"]
+for i in range(4):
+    print(f"\n{heldout[i]}")
+    for name, seen in (("before", before), ("after", after)):
+        print(f"  {name:6} {seen.each['score'][i]:.2f} {seen.each['gold'][i]:.2f} |{seen.responses[i]}")
+# %% [markdown] lang="en"
+# The two numbers before each text are the judge's score and gold. What to notice: on average, score and gold rise together, so the judge is a fair guide *this close* to the reference. And responses got
+# shorter. Nobody asked for that: short praise is the cheapest way to please, in nats.
+#
+# ## What the first tutorials got wrong
+#
+# | they did | then | seen in |
+# |---|---|---|
+# | ratio against the reference | tokens clipped before anything is learned | below |
+# | prompt encoded with [SEP] behind it | the model goes on after an *end* | below |
+# | whitening per response | 1 and 0.1 teach the same | 1.4 |
+# | no EOS, exactly 16 tokens | half sentences are judged | 1.1 |
+# | no clip in the written formula | large steps destroy the policy | Break it |
+# | reward in [0, 1], price copied from elsewhere | β means something else | Break it |
+# | no held-out prompts, KL or diversity | collapse looks like success | the table above |
+#
+# The first row: take your trained policy at the *start* of a step. Nothing has been learned from this rollout yet, so every
+# ratio must be 1.
+# %% [markdown] lang="zh" of="de57"
+# 每段文本前的两个数是评判的得分和真值。要看的是：平均来说，得分和真值一起上升，说明离参考模型*这么近*的时候，评判还算可靠。另外，回答变短了。没有人这样要求：论奈特算，短短的好话是最省钱的讨好。
+#
+# ## 早期教程错在哪里
+#
+# | 它们的做法 | 后果 | 哪里看 |
+# |---|---|---|
+# | 概率比以参考模型为分母 | 还没学，词元就被截断了 | 下面 |
+# | 编码提示时末尾带上 [SEP] | 模型在“结束”之后接着写 | 下面 |
+# | 每条回答各自白化 | 1 分和 0.1 分教的一样 | 1.4 |
+# | 不管 EOS，只采 16 个词元 | 评判读的是半句话 | 1.1 |
+# | 写出来的公式没有截断 | 步子一大，策略就毁了 | 弄坏它 |
+# | 奖励在 [0, 1] 里，价格从别处抄来 | β 的含义变了 | 弄坏它 |
+# | 没有留出的提示，不报告 KL 和多样性 | 崩溃看上去像成功 | 上面的表 |
+#
+# 先看第一行：拿训练好的策略，停在一步的*开头*。这批采样还什么都没教，所以每个概率比都必须是 1。
+# %%
+now = kit.sample_rollout(policy, train[:64], seed=7)
+against = {"rollout policy": now.logprob, "reference": kit.sampling.response_logprob(reference, now)}
+with torch.no_grad():
+    logprob = kit.sampling.response_logprob(policy, now)
+gaps = {name: (logprob - old)[now.mask].sort().values for name, old in against.items()}
+for name, gap in gaps.items():
+    print(f"ratio against the {name}: {((gap.exp() - 1).abs() > 0.2).float().mean():.0%} of the tokens outside 1 ± 0.2")
+share = torch.linspace(0, 1, len(gaps["reference"]))
+kit.plots.lines(share, gaps, across="share of tokens", unit="log ratio", title="Before learning from this rollout")
+# %% [markdown] lang="en"
+# The second row: our tokenizer has no [SEP], but EOS is an end too. How likely does the model find real continuations of a
+# prompt, and of the same prompt with an end behind it?
+# %% [markdown] lang="zh" of="347c"
+# 再看第二行：我们的分词器没有 [SEP]，但 EOS 同样表示结束。同样的回答，接在提示后面，和接在“提示 + 结束符”后面，模型各觉得有多可能？
+# %%
+end = torch.full((len(rollout), 1), EOS)
+ended = replace(rollout, prompt_ids=torch.cat([rollout.prompt_ids, end], 1),
+                prompt_mask=torch.cat([rollout.prompt_mask, end == EOS], 1))
+for name, r in (("prompt", rollout), ("prompt + end", ended)):
+    logprob = kit.sampling.response_logprob(reference, r)                         # (B, T)
+    print(f"{name:13} log-probability: first token {logprob[:, 0].mean():6.2f}, all tokens {logprob[r.mask].mean():.2f}")
+# %% [markdown] lang="en"
+# ## Break it
+#
+# Change one thing, keep the rest, measure on held-out prompts. Guess each row before you run it. First the price: β = 0.
+# (~12 s)
+# %% [markdown] lang="zh" of="f59d"
+# ## 弄坏它
+#
+# 只改一处，其余不动，在留出的提示上测量。每运行一个，先猜那一行会是什么。先拿掉价格：β = 0。（约 12 秒）
+# %%
+def experiment(name, reward=judge, **changes):
+    """The long run again, with other settings."""
+    policy = kit.load_policy(MODEL)
+    kit.ppo.train(policy, reference, train, reward, replace(config, **changes))
+    measure(name, policy)
+    print(*(f"   |{text}|" for text in table[name].responses[:2]), sep="\n")
+
+
+experiment("no KL price", kl=kit.KL(coefficient=0.0))
+# %% [markdown] lang="en"
+# The best score so far, and the truth fell below the start. Read the texts: that is **reward hacking**, and the score alone
+# would have called it a success.
+#
+# Next the clip. It matters when steps are large, so make them large: four times the learning rate, twice the passes, ten
+# steps. (~12 s)
+# %% [markdown] lang="zh" of="af5b"
+# 得分比之前都高，真值却比起点还低。读一读那些文本：这就叫**钻空子 (reward hacking)**，只看得分的话，它反倒是成功的。
+#
+# 然后是截断。步子大的时候它才要紧，那就把步子迈大：学习率四倍，遍数两倍，走十步。（约 12 秒）
+# %%
+large = {"steps": 10, "learning_rate": 2e-3, "epochs": 4}
+experiment("large steps", **large)
+experiment("large, no clip", **large, clip=float("inf"), ratio_limit=float("inf"))
+# %% [markdown] lang="en"
+# With the clip, large steps cost quality (compare gold with PPO's row). Without it, there is no language left.
+#
+# Last the unit of the reward. A probability saturates: 0.99 and 0.999 are nearly the same. **Log-odds**, log p - log(1 - p),
+# do not. But look what the same β now buys. (~12 s)
+# %% [markdown] lang="zh" of="8661"
+# 有截断时，步子大了质量会打折扣（真值和 PPO 那一行比）；没有截断，连话都不会说了。
+#
+# 最后是奖励的单位。概率会饱和：0.99 和 0.999 几乎一样。**对数几率 (log-odds)**，即 log p - log(1 - p)，就不会。
+# 可是看看，同样的 β 现在能买到什么。（约 12 秒）
+# %%
+log_odds = kit.rewards.classifier(*kit.load_classifier(f"tiny-judge-{LANG}"), output="log_odds")
+spread = {name: f(before.prompts, before.responses).std().item() for name, f in (("p", judge), ("log-odds", log_odds))}
+print(f"spread before training: probability {spread['p']:.2f}, log-odds {spread['log-odds']:.2f}")
+experiment("log-odds", reward=log_odds)
+# %% [markdown] lang="en"
+# The spread is about ten times as large, so drifting has become ten times as cheap. β is a price *in units of the reward*:
+# change the unit, and you must change the price. (~12 s)
+# %% [markdown] lang="zh" of="5f60"
+# 分数的幅度大了约十倍，等于偏离便宜了十倍。β 这个价格是*以奖励为单位*的：换了单位，价格就得跟着换。（约 12 秒）
+# %%
+experiment("log-odds, beta x 10", reward=log_odds, kl=kit.KL(coefficient=0.4))
+kit.plots.bars({name.replace(", ", ",\n").replace(" KL", "\nKL").replace(" steps", "\nsteps"): seen.scores["gold"]
+                for name, seen in table.items()}, unit="gold (the truth)", size=(6, 3))
+# %% [markdown] lang="en"
+# ## The real thing
+#
+# The same lines train GPT-2. Set `REAL = True` where the Hugging Face hub can be reached; a GPU is advisable. If a model cannot
+# be had, the tiny one stands in and says so.
+# %% [markdown] lang="zh" of="4f64"
+# ## 换成真的
+#
+# 同样几行代码就能训练 GPT-2。能访问 Hugging Face hub 时，把 `REAL` 改成 `True`；最好有 GPU。国内可以先设环境变量
+# `HF_ENDPOINT=https://hf-mirror.com`。取不到模型时，由小模型顶替，并且会说明。
+# %%
+REAL = False
+device = "cuda" if REAL and torch.cuda.is_available() else "cpu"
+writer, reader = {"en": ("lvwerra/gpt2-imdb", "lvwerra/distilbert-imdb"),
+                  "zh": ("uer/gpt2-chinese-cluecorpussmall", "uer/roberta-base-finetuned-jd-binary-chinese")}[LANG]
+openings = {"en": ["This movie was", "I watched this film", "The acting", "The story of this film"],
+            "zh": ["刚收到货，感觉", "这部电影很", "说实话，真的很", "这次购物总的来说体验很"]}[LANG] if REAL else train
+tiny_judge = f"tiny-judge-{LANG}"
+big = kit.load_model(writer if REAL else MODEL, fallback=MODEL, device=device)
+critic = kit.load_model(reader if REAL else tiny_judge, fallback=tiny_judge, device=device)
+settings = replace(kit.zoo.GPT2_PPO, steps=20) if REAL else replace(config, steps=2)
+for step in kit.ppo.steps(big, big.reference(), openings, kit.rewards.classifier(*critic), settings):
+    print(f"step {step.number + 1}: score {step.metrics['score']:.2f}, KL {abs(step.metrics['kl']):.1f}")
+# %% [markdown] lang="en"
+# ## Recap
+#
+# | piece | it prevents |
+# |---|---|
+# | mask up to the first EOS | learning from padding; never learning to stop |
+# | KL price per token | leaving language behind |
+# | value head and GAE | praising every token alike |
+# | whitening over the batch | steps that depend on the unit of the reward |
+# | ratio and clip | one batch moving the policy too far |
+# | held-out prompts, KL, diversity | believing the score |
+#
+# **Break it further.** (1) `experiment("dear", kl=kit.KL(coefficient=0.4))`: what stays of the gain? (2) Switch the clip off
+# at the *normal* step size: does it matter? (3) `kl=kit.KL(coefficient=0.04, target=3.0, horizon=500)`: does KL settle at 3?
+# (4) Reward `[float(len(r) < 20) for r in responses]`: what is lost?
+#
+# **Next:** lesson 02 replaces the judge by a reward model that you train from people's rankings.
+#
+# **References.** PPO: Schulman et al. 2017, arXiv:1707.06347. GAE: Schulman et al. 2016, arXiv:1506.02438. KL price and its
+# controller: Ziegler et al. 2019, arXiv:1909.08593. InstructGPT: Ouyang et al. 2022, arXiv:2203.02155. Details that matter:
+# Huang et al. 2024, arXiv:2403.17031; Zheng et al. 2023, arXiv:2307.04964.
+# %% [markdown] lang="zh" of="daa0"
+# ## 小结
+#
+# | 部件 | 它防的是 |
+# |---|---|
+# | 到第一个 EOS 为止的掩码 | 从填充里学；永远学不会停 |
+# | 每个词元的 KL 价格 | 丢下语言本身 |
+# | 价值头和 GAE | 不分好坏，每个词元都夸 |
+# | 在整个批次上白化 | 步子大小随奖励的单位变 |
+# | 概率比和截断 | 一个批次就让策略走得太远 |
+# | 留出的提示、KL、多样性 | 轻信得分 |
+#
+# **接着弄坏它。**（1）`experiment("dear", kl=kit.KL(coefficient=0.4))`：好处还剩多少？（2）步子*正常*时关掉截断，要紧吗？
+# （3）`kl=kit.KL(coefficient=0.04, target=3.0, horizon=500)`：KL 会停在 3 吗？
+# （4）把奖励换成 `[float(len(r) < 20) for r in responses]`：丢了什么？
+#
+# **下一课：**第 02 课用你自己从人的排序里训练出来的奖励模型，换掉这里的评判。
+#
+# **参考文献。** PPO：Schulman 等 2017，arXiv:1707.06347。GAE：Schulman 等 2016，arXiv:1506.02438。KL 价格及其调节：
+# Ziegler 等 2019，arXiv:1909.08593。InstructGPT：Ouyang 等 2022，arXiv:2203.02155。要紧的细节：Huang 等 2024，arXiv:2403.17031；
+# Zheng 等 2023，arXiv:2307.04964。
