@@ -9,7 +9,7 @@ ARGS   ?=
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test test-slow test-notebooks lint bench notebooks handout lab clean
+.PHONY: run test test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
 	@$(BIN)/rlhf-kit tour $(ARGS)
@@ -34,6 +34,9 @@ notebooks: $(VENV)/dev.done              ## sources to notebooks; ARGS="01" for 
 
 handout: $(VENV)/dev.done                ## the notebooks of a class, without solutions, in dist/handout
 	$(BIN)/python notebooks/build.py --handout dist/handout $(ARGS)
+
+nbgrader: $(VENV)/dev.done               ## the lessons as a source tree for nbgrader, in dist/nbgrader
+	$(BIN)/python notebooks/for_nbgrader.py dist/nbgrader $(ARGS)
 
 lab: $(VENV)/lab.done                    ## JupyterLab with the kit in it
 	$(BIN)/jupyter lab $(ARGS)

@@ -1,7 +1,7 @@
 """A class as it might be: honest answers, honest mistakes, and attacks on the grader, each with the row it must get.
 
-Each pupil's code replaces one honest answer, `adapt`, unless it says otherwise; the five others stay honest, so that the
-row also shows whether a neighbour was harmed.
+Each pupil's code replaces one honest answer, `adapt`, unless it says otherwise; the five others stay honest, so that
+the row also shows whether a neighbour was harmed.
 """
 
 from __future__ import annotations
@@ -198,12 +198,12 @@ if not found: raise LookupError('nothing')
 return beta"""), crash, "crash", "nothing"),
         "parent's memory": Pupil(adapt("import os\nopen(f'/proc/{os.getppid()}/mem', 'rb').read(1)\nreturn beta"),
                                  crash, "crash"),
-        "any memory": Pupil(adapt("""import os
+        "any memory": Pupil(adapt(f"""import os
 for process in [p for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid()]:
-    try: open(f'/proc/{process}/mem', 'rb'), open(f'/proc/{process}/environ', 'rb').read()
+    try: open('/proc/' + process + '/mem', 'rb'), open('/proc/' + process + '/environ', 'rb').read()
     except OSError: continue
-    return %s
-raise LookupError('nothing')""" % TRUE_ADAPT), crash, "crash"),
+    return {TRUE_ADAPT}
+raise LookupError('nothing')"""), crash, "crash"),
         "source reader": Pupil(adapt(f"text = open({str(kit / 'exercises/lesson_01.py')!r}).read()\n"
                                      f"return {TRUE_ADAPT}"), crash, "crash", "FileNotFoundError", walls=True),
         "copycat": Pupil(adapt(f"text = open({str(folder / 'honest.ipynb')!r}).read()\nreturn {TRUE_ADAPT}"),

@@ -16,7 +16,8 @@ import rlhf_kit
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
-PAGES = (*READMES, "CONTRIBUTING.md", "CHANGELOG.md", "docs/glossary.md")
+PAGES = (*READMES, "CONTRIBUTING.md", "CHANGELOG.md", "docs/glossary.md",
+         "docs/teaching.md", "docs/teaching.zh-CN.md")
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 
 

@@ -7,6 +7,7 @@ import json
 import secrets
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,12 +43,13 @@ def run(options: argparse.Namespace) -> int:
     if not 0.1 <= options.seconds <= 600:
         raise ValueError(f"--seconds is {options.seconds:g}; expected a number from 0.1 to 600.")
     began = time.monotonic()
-    from rlhf_kit.grading import table
-    from rlhf_kit.grading.marks import grade
-    from rlhf_kit.grading.outside import Limits
+    from rlhf_kit.grading.starting import Limits, Process
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    limits = Limits(seconds=options.seconds, patience=2.5 * options.seconds)
-    grades = grade(options.folder, options.lesson, seed, options.lang, limits=limits)
+    limits = Limits(seconds=options.seconds, patience=2 * options.seconds)
+    with closing(Process(limits, [options.folder])) as started:          # it loads torch while we do
+        from rlhf_kit.grading import table
+        from rlhf_kit.grading.marks import grade
+        grades = grade(options.folder, options.lesson, seed, options.lang, limits=limits, started=started)
     if options.csv:
         table.write_csv(options.csv, grades)
     for warning in warnings(grades, options.lang):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rlhf_kit.exercises.answers import Case, Exercise, Verdict, compare
 from rlhf_kit.exercises.checking import EXERCISES, likely
-from rlhf_kit.grading.outside import Answer, Limits, Worker
+from rlhf_kit.grading.outside import Answer, Worker
+from rlhf_kit.grading.starting import Limits, Process
 from rlhf_kit.grading.submissions import Submission, collect, twice
 from rlhf_kit.language import Lang, say
 
@@ -69,7 +70,7 @@ class Grades:
 
 
 def grade(folder: Path, lesson: str, seed: int, lang: Lang = "en", *, limits: Limits | None = None,
-          cell: bool = True) -> Grades:
+          cell: bool = True, started: Process | None = None) -> Grades:
     """Grade every submission in a folder.
 
     Args:
@@ -78,15 +79,18 @@ def grade(folder: Path, lesson: str, seed: int, lang: Lang = "en", *, limits: Li
         lang: of the remarks.
         limits: of what an answer may use.
         cell: False runs answers without walls, with limits only.
+        started: a process that was started for this before, to save time.
     """
     exercises, submissions, limits = of_lesson(lesson), collect(folder, lesson), limits or Limits()
     cases = [exercise.all_cases(seed) for exercise in exercises]
-    with closing(Worker(limits, hidden=[folder], cell=cell)) as worker:
-        answered = list(_answers(worker, submissions, exercises, cases))
-        rows = tuple(Row(submission.student, submission.file,
-                         tuple(_mark(submission, *one, lang, limits) for one in zip(exercises, cases, answers,
-                                                                                    strict=True)), submission.problem)
-                     for submission, answers in zip(submissions, answered, strict=True))
+    with closing(Worker(limits, [folder], cell=cell, started=started)) as worker:
+        def row(submission: Submission) -> Row:
+            answers = _answers(worker, submission, exercises, cases)
+            marks = (_mark(*one, lang, limits) for one in zip(exercises, cases, answers, strict=True))
+            return Row(submission.student, submission.file, tuple(marks), submission.problem)
+
+        with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:    # who sleeps does not hold up the others
+            rows = tuple(pool.map(row, submissions))
         return Grades(lesson, seed, "netns" if worker.cell else "none", worker.why_not, exercises, rows,
                       twice(submissions))
 
@@ -99,22 +103,14 @@ def of_lesson(lesson: str) -> tuple[Exercise, ...]:
     return tuple(e for number, e in EXERCISES.items() if int(number.split(".")[0]) == int(lesson))
 
 
-def _answers(worker: Worker, submissions: Sequence[Submission], exercises: Sequence[Exercise],
-             cases: Sequence[Sequence[Case]]) -> Iterator[list[Answer]]:
-    """Several submissions at a time, in order; those that sleep or loop do not hold up the others."""
-    questions = [(exercise.name, drawn) for exercise, drawn in zip(exercises, cases, strict=True)]
-
-    def ask(submission: Submission) -> list[Answer]:
-        if submission.problem:
-            return [Answer(trouble="unreadable")] * len(questions)
-        return worker.ask(submission.cells, questions)
-
-    with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
-        yield from pool.map(ask, submissions)
+def _answers(worker: Worker, submission: Submission, exercises: Sequence[Exercise],
+             cases: Sequence[Sequence[Case]]) -> list[Answer]:
+    if submission.problem:
+        return [Answer(trouble="unreadable")] * len(exercises)
+    return worker.ask(submission.cells, [(e.name, drawn) for e, drawn in zip(exercises, cases, strict=True)])
 
 
-def _mark(submission: Submission, exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang,
-          limits: Limits) -> Mark:
+def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang, limits: Limits) -> Mark:
     """The mark for what came out; arrays that torch stumbles over are the student's doing."""
     if answer.trouble:
         words = {"unreadable": "", "timeout": say(lang, "grade_timeout", seconds=limits.seconds),

@@ -1,14 +1,11 @@
-"""The grader's side of the wall: start a worker, hand in code and inputs, take out what its functions gave."""
+"""The grader's side of the wall: hand in code and inputs, take out what the functions gave."""
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,25 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rlhf_kit.exercises import asking
 from rlhf_kit.exercises.answers import Case, Outcome
-from rlhf_kit.grading import parcels, walls
+from rlhf_kit.grading import parcels
+from rlhf_kit.grading.starting import Limits, NoGrading, Process
 
-KIT = Path(__file__).parents[1]
 TRIAL = parcels.pack_job(["def one(x):\n    return x + 1"], [parcels.Question("one", [([1.0], [])])])
-
-
-class NoGrading(OSError):
-    """No worker can be started on this machine; the message is one line for the user."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What one exercise of one student may use."""
-
-    seconds: float = 2.0            # of processor, so that a busy machine costs nobody a point
-    patience: float = 5.0           # seconds in all, for an answer that sleeps
-    memory: int = 2**30             # bytes beyond what torch needs
 
 
 @dataclass(frozen=True)
@@ -61,16 +44,13 @@ class _Reply:
 class Worker:
     """A process that asks submissions; `cell` says whether it lives behind walls, `why_not` what was in the way."""
 
-    def __init__(self, limits: Limits, hidden: Sequence[Path] = (), *, cell: bool = True) -> None:
-        """Start it, in a cell if that is wanted and possible. Raises: NoGrading."""
-        if not hasattr(os, "fork"):
-            raise NoGrading(f"grading runs answers in processes with limits, which needs Linux or macOS; this is "
-                            f"{sys.platform}. Use WSL, or a notebook on a server.")
-        self.limits, self.hidden = limits, [str(path.resolve()) for path in hidden]
+    def __init__(self, limits: Limits, hidden: Sequence[Path] = (), *, cell: bool = True,
+                 started: Process | None = None) -> None:
+        """Start it, in a cell if that is wanted and possible; or take one that was started so. Raises: NoGrading."""
+        self.limits, self.hidden = limits, hidden
         self.cell, self.why_not = cell, "" if cell else "not asked for"
         self._lock = threading.Lock()
-        self._process: subprocess.Popen | None = None
-        self._begin()
+        self._begin(started or Process(limits, hidden, cell=cell))
 
     def ask(self, cells: Sequence[str], questions: Sequence[tuple[str, Sequence[Case]]]) -> list[Answer]:
         """What the functions of one submission give; what ends the child costs that exercise and no other."""
@@ -89,55 +69,20 @@ class Worker:
 
     def close(self) -> None:
         """End it and everything that it started."""
-        if self._process is None:
-            return
-        self._door.close()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._process = None
-        self._folder.cleanup()
-        walls.keep_private(False)
+        self._process.close()
 
-    # Starting
-
-    def _begin(self) -> None:
-        """Start the process and prove on a trial that it answers; where no cell can be built, without one."""
-        failure = self._start()
+    def _begin(self, process: Process) -> None:
+        """Prove on a trial that it answers; where no cell can be built, go on without one."""
+        self._process = process
+        failure = process.ready()
         if not failure and self._once(TRIAL, 1).end == b"x":
             return
-        self.close()
+        process.close()
         if not self.cell:
             raise NoGrading(f"the process that runs the answers does not start: {failure or 'it gave no answer'}. "
                             f"Try: rlhf-kit doctor.")
         self.cell, self.why_not = False, failure or "a trial gave no answer"
-        self._begin()
-
-    def _start(self) -> str:
-        """Start the process; returns what went wrong."""
-        walls.keep_private()                        # the references are in this process
-        self._folder = tempfile.TemporaryDirectory(prefix="rlhf-kit-", ignore_cleanup_errors=True)
-        os.chmod(self._folder.name, 0o755)
-        self._door, theirs = socket.socketpair()
-        settings = {"socket": theirs.fileno(), "paths": _paths(), "asking": asking.__file__, "cell": self.cell,
-                    "root": self._folder.name, "visible": [*_paths(), *_prefixes()],
-                    "hidden": [str(KIT.resolve()), *self.hidden], "seconds": self.limits.seconds,
-                    "patience": self.limits.patience, "memory": self.limits.memory,
-                    "cpu_limit": 600}
-        environment = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "LANG": "C.UTF-8",
-                       **{name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}}
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("worker.py")), json.dumps(settings)],
-            pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=None if os.environ.get("RLHF_KIT_DEBUG") else subprocess.DEVNULL, start_new_session=True,
-            cwd=self._folder.name)
-        theirs.close()
-        self._door.settimeout(120)                  # importing torch on a slow disk
-        try:
-            said = self._door.recv(2000).decode(errors="replace")
-        except TimeoutError:
-            said = "it said nothing for two minutes"
-        return "" if said == "ready" else said or "it ended at once"
+        self._begin(Process(self.limits, self.hidden, cell=False))
 
     # One job
 
@@ -150,7 +95,7 @@ class Worker:
         with self._lock:
             if self._process is process:            # nobody else has replaced it yet
                 self.close()
-                self._begin()
+                self._begin(Process(self.limits, self.hidden, cell=self.cell))
         return self._once(job, exercises)
 
     def _once(self, job: bytes, exercises: int) -> _Reply:
@@ -162,7 +107,7 @@ class Worker:
             file.write(job)
             file.flush()
             try:
-                socket.send_fds(self._door, [b"j"], [file.fileno(), theirs])
+                socket.send_fds(self._process.door, [b"j"], [file.fileno(), theirs])
             except OSError:
                 return reply
             finally:
@@ -226,19 +171,3 @@ def _trouble(reply: _Reply) -> Answer:
     code = int(reply.status or 0)
     return Answer(trouble="crash", words=f"the process was ended by {signal.Signals(-code).name}"
                   if code < 0 and -code in set(signal.Signals) else "the process ended before it answered")
-
-
-# What a worker may see
-
-def _prefixes() -> list[str]:
-    found = {os.path.realpath(p) for p in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)}
-    libraries = {os.path.realpath(p) for p in os.environ.get("LD_LIBRARY_PATH", "").split(":") if p}
-    return sorted(p for p in found | libraries if os.path.isdir(p))
-
-
-def _paths() -> list[str]:
-    """Where Python finds its own library and torch, and nothing of ours, of the course, or of this folder."""
-    found = dict.fromkeys(os.path.realpath(p) for p in sys.path if p and os.path.exists(p))
-    needed = ("torch", "numpy", "safetensors", "typing_extensions.py")
-    return [p for p in found if any(p.startswith(f"{prefix}/") for prefix in _prefixes())
-            or any(os.path.exists(os.path.join(p, name)) for name in needed)]

@@ -10,7 +10,7 @@ know the kit; the neighbours that it needs are read as texts before it goes wher
 
 Settings, JSON in the first argument: `socket` (a descriptor), `paths` (sys.path), `asking` (the file of that name),
 `cell` (whether to build one), `root` (an empty folder), `visible` and `hidden` (folders), `seconds` (of processor, for
-an exercise), `patience` (seconds in all, for an exercise), `memory` (bytes).
+an exercise), `patience` (seconds in all, for an exercise), `memory` (bytes beyond what torch needs).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from typing import NoReturn
 
 REFUSED = ("rlhf_kit", "trl")                              # an answer is written, not imported
 RESULTS = 3                                                # the one descriptor, but for /dev/null, that a child has
+LONGEST = 600                                              # seconds of processor, should the guard itself fail
 USEFUL = ("math", "random", "collections", "functools", "itertools", "typing", "dataclasses", "statistics", "numpy",
           "torch", "torch.nn.functional", "torch.distributions")       # imported once, before anybody is asked
 
@@ -185,7 +186,7 @@ def confine(results: int, number: int, settings: SimpleNamespace, walls: ModuleT
     os.environ.clear()
     walls.give_up_powers(number)
     walls.keep_private()
-    walls.limit(settings.memory, settings.cpu_limit)
+    walls.limit(settings.memory, LONGEST)
 
 
 def replies(question: tuple, answer: object, kit: SimpleNamespace) -> bytes:
