@@ -287,6 +287,25 @@ def test_without_walls_the_teacher_is_warned(small, monkeypatch, capsys):
     assert "container" in err
 
 
+def test_in_a_cell_a_hidden_folder_is_empty_and_nothing_can_be_written(tmp_path, has_walls):
+    """As where the kit is installed beside torch, in one folder."""
+    if not has_walls:
+        pytest.skip("this system allows no walls")
+    for name in ("beside/kit/secret", "beside/torch/public", "elsewhere/file", "root/nothing"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "root/nothing").unlink()
+    code = """import os, runpy, sys
+base, walls = sys.argv[1], runpy.run_path(sys.argv[2])
+walls['enter_cell'](base + '/root', [base + '/beside'], [base + '/beside/kit'])
+print(os.listdir(base), os.listdir(base + '/beside/kit'), os.listdir(base + '/beside/torch'))
+for name in ('/beside/new', '/beside/torch/public', '/beside/kit/new'):
+    try: open(base + name, 'w')
+    except OSError as error: print(error.strerror)"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), walls.__file__], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["['beside'] [] ['public']", *["Read-only file system"] * 3], done.stderr
+
+
 def test_walls_say_what_they_failed_at():
     code = "import runpy, sys\nwalls = runpy.run_path(sys.argv[1])\n" \
            "walls['enter_cell'].__globals__['_call']('umount2', b'/nowhere', 0)"

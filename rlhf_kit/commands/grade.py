@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 import sys
 import time
@@ -42,6 +43,9 @@ def run(options: argparse.Namespace) -> int:
     """Grade, print the table, write the file."""
     if not 0.1 <= options.seconds <= 600:
         raise ValueError(f"--seconds is {options.seconds:g}; expected a number from 0.1 to 600.")
+    if not hasattr(os, "fork"):
+        raise ValueError(f"grading runs answers in processes with limits, which needs Linux or macOS; this is "
+                         f"{sys.platform}. Use WSL.")
     began = time.monotonic()
     from rlhf_kit.grading.starting import Limits, Process
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed

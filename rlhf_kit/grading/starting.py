@@ -36,10 +36,7 @@ class Process:
     """A worker that is coming up: its door, and a folder that goes when it goes."""
 
     def __init__(self, limits: Limits, hidden: Sequence[Path] = (), *, cell: bool = True) -> None:
-        """Start it, in a cell or not; `ready` says what came of it. Raises: NoGrading."""
-        if not hasattr(os, "fork"):
-            raise NoGrading(f"grading runs answers in processes with limits, which needs Linux or macOS; this is "
-                            f"{sys.platform}. Use WSL, or a notebook on a server.")
+        """Start it, in a cell or not; `ready` says what came of it."""
         walls.keep_private()                        # the references will be in this process
         self._folder = tempfile.TemporaryDirectory(prefix="rlhf-kit-", ignore_cleanup_errors=True)
         os.chmod(self._folder.name, 0o755)
