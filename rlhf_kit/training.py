@@ -42,18 +42,26 @@ class Sft:
 
     def __post_init__(self) -> None:
         if (self.prompt is None) != (self.response is None):
-            raise ValueError(f"--prompt is {self.prompt!r} and --response {self.response!r}; pairs need both columns, "
-                             f"whole texts neither.")
+            there, missing = ("--response", "--prompt") if self.prompt is None else ("--prompt", "--response")
+            raise ValueError(f"{there} is given without {missing}; pairs need both columns, whole texts neither.")
+        if self.data is None and (self.prompt is not None or self.text != "text"):
+            raise ValueError("--text, --prompt and --response are columns of a file, and there is none. "
+                             "Name it with --data.")
         _changed(TINY_SFT, self.changes)
 
-    def run(self, folder: str | Path) -> Iterator[Event]:
-        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`."""
-        place = place_of(folder)
+    def run(self, folder: str | Path, fresh: bool = False) -> Iterator[Event]:
+        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
+
+        `fresh` throws away the run that is there, once everything that the new one needs is in hand.
+        """
+        place = RunFolder(folder)
         place.check()
         learn, held_out = self._examples()
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
         config = _changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
         before = sft.loss_on(policy, held_out, config)
+        if fresh:
+            place.clear()
         with place.working(claimed(self)):
             history: list[Step] = []
             yield Event("sft", 0, config.steps)
@@ -65,7 +73,8 @@ class Sft:
                 after = sft.loss_on(policy, held_out, config)
                 zoo.save_policy(policy, place.path / "model")
             result = {"job": "sft", "settings": _described(self, config), "examples": len(learn),
-                      "held_out": len(held_out), "loss": {"before": before, "after": after}, "steps": len(history)}
+                      "held_out": 0 if held_out == learn else len(held_out),
+                      "loss": {"before": before, "after": after}, "steps": len(history)}
             place.finish(result)
 
     def _examples(self) -> tuple[list, list]:
@@ -93,16 +102,22 @@ class Ppo:
 
     def __post_init__(self) -> None:
         if (self.judge is None) == (self.reward is None):
-            raise ValueError("PPO needs one thing to please: name a classifier with --judge, "
-                             "or a function of yours with --reward my_reward.py:reward.")
+            seen = "neither --judge nor --reward is" if self.judge is None else "both --judge and --reward are"
+            raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier with --judge, or a "
+                             f"function of yours with --reward my_reward.py:reward.")
+        if self.judge is None and self.label != "positive":
+            raise ValueError("--label is an output of a classifier, and there is none. Name it with --judge.")
+        if self.prompts is None and self.column != "prompt":
+            raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
         _changed(zoo.TINY_PPO, self.changes)
 
-    def run(self, folder: str | Path) -> Iterator[Event]:
+    def run(self, folder: str | Path, fresh: bool = False) -> Iterator[Event]:
         """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, and `result.json`.
 
-        The untrained policy answers first, so that a reward function that fails does so before anything is written.
+        The untrained policy answers first, so that a reward function that fails does so before anything is written,
+        or with `fresh` thrown away.
         """
-        place = place_of(folder)
+        place = RunFolder(folder)
         place.check()
         learn, held_out, watch = self._prompts()
         score = self._reward()
@@ -111,6 +126,8 @@ class Ppo:
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured = policy.reference(), {"score": score, **watch}
         before = evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)
+        if fresh:
+            place.clear()
         with place.working(claimed(self)):
             history: list[Step] = []
             yield Event("ppo", 0, config.steps)
@@ -145,11 +162,6 @@ class Ppo:
 
 TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
-
-
-def place_of(folder: str | Path) -> RunFolder:
-    """The folder of a training run."""
-    return RunFolder(folder, folders=("model", "policy"))
 
 
 def claimed(job: Sft | Ppo) -> dict[str, Any]:

@@ -219,7 +219,9 @@ def cache_folder() -> Path:
 def _expect(name: str, kind: type) -> None:
     if not isinstance(TINY[name][0], kind):
         fitting = ", ".join(sorted(n for n, (recipe, _) in TINY.items() if isinstance(recipe, kind)))
-        raise ModelUnavailable(f"{name!r} is not a {kind.__name__}; the tiny ones are {fitting}.")
+        wanted, seen = "a language model", "a classifier"
+        wanted, seen = (wanted, seen) if kind is LanguageModel else (seen, wanted)
+        raise ModelUnavailable(f"{name!r} is {seen}; expected {wanted}. The tiny ones are {fitting}.")
 
 
 def _with_names(load, name: str | Path, options: dict):

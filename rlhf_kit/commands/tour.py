@@ -71,9 +71,12 @@ def run(options: argparse.Namespace) -> int:
 def settings(options: argparse.Namespace) -> Settings:
     """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
     from rlhf_kit import tour
-    if options.reviews:
+    if options.reviews is not None:
         found = tour.for_file(options.reviews, text=options.text, label=options.label, lang=options.lang,
                               positive=options.positive, seed=options.seed)
+    elif (options.text, options.label, options.positive) != ("text", "label", None):
+        raise ValueError("--text, --label and --positive are about a file of reviews, and there is none. "
+                         "Name it with --reviews.")
     else:
         found = tour.embedded(options.lang, options.seed)
     changed = found.ppo

@@ -75,17 +75,16 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
-    from rlhf_kit.training import claimed, place_of
-    job, place = options.job(options), place_of(options.output)
-    if options.fresh:
-        place.clear()
-    if place.finished:
+    from rlhf_kit.runs import RunFolder
+    from rlhf_kit.training import claimed
+    job, place = options.job(options), RunFolder(options.output)
+    if place.finished and not options.fresh:
         place.claim(claimed(job))
         console.print(say(lang, "train_finished"))
     else:
         console.print(say(lang, "training", model=job.model, device=job.device), markup=False)
         console.print(say(lang, "working", folder=options.output), markup=False)
-        showing.watch(job.run(options.output), lang, console)
+        showing.watch(job.run(options.output, options.fresh), lang, console)
     result = place.result()
     if options.json:
         print(json.dumps(result))
@@ -127,10 +126,11 @@ def _device(options: argparse.Namespace) -> str:
     if options.device == "auto":
         return "cuda" if torch.cuda.is_available() and options.model not in TINY else "cpu"
     try:
-        torch.zeros(1, device=options.device)
+        torch.zeros(1, device=options.device).item()
     except (RuntimeError, AssertionError) as error:
         there = "cpu and cuda" if torch.cuda.is_available() else "cpu only"
-        raise ValueError(f"--device is {options.device!r}; this machine has {there}.") from error
+        raise ValueError(f"--device is {options.device!r}; this machine has {there}. Leave --device out, and the kit "
+                         f"chooses.") from error
     return options.device
 
 
@@ -141,7 +141,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         loss = result["loss"]
         showing.measures(console, [{"name": say(lang, "row_loss"), "before": f"{loss['before']:.3f}",
                                     "after": f"{loss['after']:.3f}"}], lang, after="column_after_sft")
-        console.print(say(lang, "sft_examples", n=result["examples"], held_out=result["held_out"]))
+        examined = "sft_examples" if result["held_out"] else "sft_too_few"
+        console.print(say(lang, examined, n=result["examples"], held_out=result["held_out"]))
     else:
         showing.texts(console, result["samples"][:4], lang, score="meter_reward")
         showing.measures(console, report.measures(result, lang), lang)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 
-from rlhf_kit.batches import draw, minibatches, seed_for
+from rlhf_kit.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.diagnosis import check_gradients, check_start
 from rlhf_kit.formulas.advantages import gae, rescale, whiten
@@ -76,13 +76,14 @@ class Config:
     checks: bool = True                   # look for the known bugs before the first update
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "epochs"):
+        for name in ("steps", "epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        check_settings(self.batch_size, self.seed, self.learning_rate)
         if self.minibatch_size is not None and (self.minibatch_size < 1 or self.batch_size % self.minibatch_size):
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of minibatch_size "
                              f"{self.minibatch_size}; try minibatch_size {math.gcd(self.batch_size, 16)}.")
-        for name in ("learning_rate", "clip", "value_clip", "max_grad_norm", "ratio_limit", "adam_epsilon"):
+        for name in ("clip", "value_clip", "max_grad_norm", "ratio_limit", "adam_epsilon"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if self.target_kl is not None and not self.target_kl > 0:
