@@ -201,7 +201,7 @@ class Tour:
 
     def _task(self) -> Reviews | FileReviews:
         s = self.settings
-        if not s.reviews:
+        if s.reviews is None:
             return Reviews(s.lang)
         return FileReviews.read(s.reviews, text=s.text, label=s.label, positive=s.positive, seed=s.seed)
 

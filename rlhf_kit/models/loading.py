@@ -106,8 +106,7 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
         model = _from_pretrained(kind, source, dtype)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):          # what transformers makes of a folder without one
-        raise ModelUnavailable(f"{source} has no tokenizer; expected tokenizer.json beside config.json. "
-                               f"Save it there with tokenizer.save_pretrained(folder).")
+        raise _without_tokenizer(source)
     tokenizer.padding_side = "left"
     return model.eval(), tokenizer
 
@@ -178,6 +177,8 @@ def _explained(source: str | Path, kind: type) -> Iterator[None]:
             seen = str(error).partition("'")[2].partition("'")[0].rpartition(".")[2].removesuffix("Config")
             raise ModelUnavailable(f"{source} is no {KINDS[kind]}: its config.json tells of a {seen}, which has no "
                                    f"such form. Name another model.") from error
+        if "backend tokenizer" in str(error):
+            raise _without_tokenizer(source) from error
         if isinstance(error, SafetensorError):
             why = f"its weights are no sound safetensors file ({why}); copy the model again, or convert it"
         if isinstance(source, Path):
@@ -185,6 +186,11 @@ def _explained(source: str | Path, kind: type) -> Iterator[None]:
         raise ModelUnavailable(
             f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it ({why}). "
             f"Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.") from error
+
+
+def _without_tokenizer(source: str | Path) -> ModelUnavailable:
+    return ModelUnavailable(f"{source} has no tokenizer; expected tokenizer.json beside config.json. "
+                            f"Save it there with tokenizer.save_pretrained(folder).")
 
 
 def _one_line(error: Exception) -> str:
