@@ -6,7 +6,7 @@ import hashlib
 import math
 import runpy
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -238,13 +238,29 @@ class RunningMoments:
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 1.0
 
 
+class Memory:
+    """What rewards remember from call to call, by name, for a checkpoint; a network's weights are no memory."""
+
+    def __init__(self, parts: Mapping[str, Reward]) -> None:
+        self.keepers = {name: part for name, part in parts.items()
+                        if hasattr(part, "state_dict") and not isinstance(part, torch.nn.Module)}
+
+    def state_dict(self) -> dict[str, dict]:
+        """What each of them says it remembers, as plain numbers."""
+        return {name: part.state_dict() for name, part in self.keepers.items()}
+
+    def load_state_dict(self, state: dict[str, dict]) -> None:
+        """Go on from `state_dict()`; who was not there then begins anew."""
+        for name in self.keepers.keys() & state.keys():
+            self.keepers[name].load_state_dict(state[name])
+
+
 def _made_of(reward: Reward, name: str, parts: Sequence[Reward]) -> Reward:
     """Give a reward made of others a name, their wish for tokens, and their state, which checkpoints keep."""
     reward.__name__, reward.tokens = name, wants_tokens(parts[0])
-    keepers = {str(i): part for i, part in enumerate(parts) if hasattr(part, "state_dict")}
-    if keepers:
-        reward.state_dict = lambda: {i: part.state_dict() for i, part in keepers.items()}
-        reward.load_state_dict = lambda state: [part.load_state_dict(state[i]) for i, part in keepers.items()]
+    memory = Memory({str(i): part for i, part in enumerate(parts)})
+    if memory.keepers:
+        reward.state_dict, reward.load_state_dict = memory.state_dict, memory.load_state_dict
     return reward
 
 

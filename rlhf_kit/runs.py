@@ -81,6 +81,7 @@ class RunFolder:
     def _claimed(self, settings: dict[str, Any]) -> Iterator[None]:
         self.claim(settings)
         with self._alone():
+            self.claim(settings)                        # nobody else came between
             for name in (*self.folders, *self.files):
                 sweep(self.path / name)
             try:
@@ -100,7 +101,10 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
 
     def claim(self, settings: dict[str, Any]) -> None:
-        """Write the settings, or refuse a folder that holds something else. Raises: StorageError."""
+        """Write the settings, or refuse a folder that holds something else. Raises: StorageError.
+
+        A finished run is tidied, since a kill may have come between its result and the end of its checkpoints.
+        """
         place, ours = self.path / "settings.json", json.dumps(settings, indent=1, ensure_ascii=False)
         if not place.is_file():
             self._check_empty()
@@ -108,11 +112,16 @@ class RunFolder:
         elif place.read_text(encoding="utf-8", errors="replace") != ours:
             raise StorageError(f"{self.path} holds a run with other settings; name another folder with --output, "
                                f"or start anew with --fresh.")
+        if self.finished:
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def result(self) -> dict[str, Any]:
         """What the finished run measured."""
         try:
-            return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+            result = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+            if not isinstance(result, dict) or "stages" not in result:
+                raise ValueError("expected the object that a run wrote")
+            return result
         except ValueError as error:
             raise StorageError(f"{self.path / 'result.json'} is damaged ({error}). "
                                f"Start anew with --fresh.") from error
@@ -132,16 +141,20 @@ class RunFolder:
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def clear(self) -> None:
-        """Remove what a run wrote here, and nothing else."""
+        """Remove what a run wrote here, and nothing else.
+
+        The result goes first and the settings last: killed on the way, this is a run's folder that is not finished.
+        """
         if not (self.path / "settings.json").is_file():
             return
+        first, last = "result.json", "settings.json"
         with self._alone():
-            for name in self.folders:
+            for name in (first, *self.folders, *(set(self.files) - {first, last}), LOCK, last):
                 sweep(self.path / name)
-                shutil.rmtree(self.path / name, ignore_errors=True)
-            for name in (*self.files, LOCK):
-                sweep(self.path / name)
-                (self.path / name).unlink(missing_ok=True)
+                if (self.path / name).is_dir():
+                    shutil.rmtree(self.path / name, ignore_errors=True)
+                else:
+                    (self.path / name).unlink(missing_ok=True)
         self.cleared = True
 
     @contextmanager
@@ -171,8 +184,12 @@ class RunFolder:
             lock.release()
 
     def _times(self) -> dict[str, dict[str, float]]:
-        path = self.path / "times.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        """What times.json holds; a damaged one begins anew, since no other number comes from it."""
+        try:
+            times = json.loads((self.path / "times.json").read_text(encoding="utf-8"))
+            return {stage: {kind: float(spent[kind]) for kind in ("cpu", "wall")} for stage, spent in times.items()}
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+            return {}
 
     def _check_empty(self) -> None:
         """Never write over what somebody else made: a run replaces folders such as `policy/`.

@@ -192,13 +192,14 @@ def build(name: str) -> Iterator[Step]:
     """
     recipe, lang = TINY[name]
     folder = place(name)
+    unfinished = folder.with_name(f"{folder.name}.training")
     if is_complete(folder):
+        shutil.rmtree(unfinished, ignore_errors=True)       # of a process killed between the two
         return
     cache_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not is_complete(folder):
             sweep(folder)
-            unfinished = folder.with_name(f"{folder.name}.training")
             yield from recipe.steps(Reviews(lang), folder, checkpoint=unfinished)
             shutil.rmtree(unfinished, ignore_errors=True)
 

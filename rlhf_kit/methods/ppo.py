@@ -33,7 +33,7 @@ from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right
-from rlhf_kit.rewards import Reward, name_of, score
+from rlhf_kit.rewards import Memory, Reward, name_of, score
 from rlhf_kit.sampling import (
     Sampling,
     check_room,
@@ -130,11 +130,11 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     optimizer = Adam([p for p in policy.parameters() if p.requires_grad], lr=config.learning_rate,
                      eps=config.adam_epsilon, fused=True)
     kl_coef = config.kl.controller()
-    stateful = reward if hasattr(reward, "state_dict") and not isinstance(reward, torch.nn.Module) else None
+    memory = Memory({"reward": reward, **{f"watch.{name}": other for name, other in (watch or {}).items()}})
     run = {"method": "ppo", "prompts": fingerprint(prompts), "reward": name_of(reward),
            "pretraining": fingerprint(pretraining or ()), "reference": fingerprint_of(reference.lm), **asdict(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
-    past, state = saved.resume(policy, optimizer, stateful)
+    past, state = saved.resume(policy, optimizer, memory)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     yield from past
 
@@ -197,7 +197,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                                **_summary(rollout), **log.means(), "seconds": time.perf_counter() - began},
                       rollout.texts(4))
         kl_coef.update(drift, episodes=config.batch_size)
-        saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, stateful)
+        saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
         yield report
 
 
