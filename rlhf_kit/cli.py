@@ -19,6 +19,7 @@ USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnava
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 the input is wrong, 130 stopped by Ctrl-C."""
     options = _parser().parse_args(arguments)
+    options.threads_chosen = "OMP_NUM_THREADS" in os.environ
     _be_quiet()
     for stream in (sys.stdout, sys.stderr):                 # a console that cannot show Chinese gets ?, not an error
         if isinstance(stream, io.TextIOWrapper):
@@ -70,7 +71,8 @@ def _number(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="rlhf-kit", description="Learn RLHF by doing it.",
                      epilog="RLHF_KIT_CACHE: where tiny models are kept. RLHF_KIT_DEBUG=1: show the traceback of an "
-                            "error. OMP_NUM_THREADS: threads, 1 unless it says otherwise.")
+                            "error. OMP_NUM_THREADS: threads; unless it says otherwise, 1 for a tiny model and one a "
+                            "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (tour, train, models, doctor):

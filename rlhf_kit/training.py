@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import ppo, sft
+from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs import Event, RunFolder
 from rlhf_kit.sampling import check_room
@@ -21,7 +25,7 @@ from rlhf_kit.storage import write_json_lines
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.tasks.texts import hold_out, read_pairs, read_texts
 
-SMALL = 20_000_000                  # parameters; below, a model takes a tiny one's settings and stays on the CPU
+SMALL = 20_000_000                  # parameters; below, a model takes a tiny one's settings and a single thread
 EVALUATED = 128                     # held-out prompts, one response each
 SHOWN = 10                          # of them in the result
 WRITTEN_EVERY = 10                  # steps between two writings of metrics.jsonl
@@ -49,15 +53,17 @@ class Sft:
                              "Name it with --data.")
         _changed(TINY_SFT, self.changes)
 
-    def run(self, folder: str | Path, fresh: bool = False) -> Iterator[Event]:
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
 
-        `fresh` throws away the run that is there, once everything that the new one needs is in hand.
+        `fresh` throws away the run that is there, once everything that the new one needs is in hand. `threads` are
+        for a model that is not tiny; None leaves torch's own number.
         """
         place = RunFolder(folder)
         place.check()
         learn, held_out = self._examples()
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
+        _take(threads, policy)
         config = _changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
         before = sft.loss_on(policy, held_out, config)
         if fresh:
@@ -111,17 +117,18 @@ class Ppo:
             raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
         _changed(zoo.TINY_PPO, self.changes)
 
-    def run(self, folder: str | Path, fresh: bool = False) -> Iterator[Event]:
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, and `result.json`.
 
         The untrained policy answers first, so that a reward function that fails does so before anything is written,
-        or with `fresh` thrown away.
+        or with `fresh` thrown away. `threads` are for a model that is not tiny; None leaves torch's own number.
         """
         place = RunFolder(folder)
         place.check()
         learn, held_out, watch = self._prompts()
         score = self._reward()
         policy = zoo.load_policy(self.model, device=self.device)
+        _take(threads, policy)
         config = _changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured = policy.reference(), {"score": score, **watch}

@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.json:
         console.file.flush()
     from rlhf_kit.runs import RunFolder
-    from rlhf_kit.training import claimed
+    from rlhf_kit.training import claimed, cores
     job, place = options.job(options), RunFolder(options.output)
     if place.finished and not options.fresh:
         place.claim(claimed(job))
@@ -84,7 +84,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         console.print(say(lang, "training", model=job.model, device=job.device), markup=False)
         console.print(say(lang, "working", folder=options.output), markup=False)
-        showing.watch(job.run(options.output, options.fresh), lang, console)
+        threads = None if options.threads_chosen else cores()
+        showing.watch(job.run(options.output, options.fresh, threads), lang, console)
     result = place.result()
     if options.json:
         print(json.dumps(result))

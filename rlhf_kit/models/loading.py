@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from huggingface_hub import try_to_load_from_cache
+from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -28,9 +28,10 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import pad_id
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
-# tell the hub what runs here. Both look when they are called, so it is enough to say no before the first model.
+# tell the hub what runs here. The first looks at its variable when it is called, the second has already looked.
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
+    constants.HF_HUB_DISABLE_TELEMETRY = True
 
 VALUE_HEAD, VALUE_TRUNK = "value_head.safetensors", "value_trunk"
 KINDS = {AutoModelForCausalLM: "language model", AutoModelForSequenceClassification: "classifier",
@@ -52,8 +53,9 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
     """
     lm, tokenizer = _load(AutoModelForCausalLM, source, dtype)
     head, trunk = (Path(source).expanduser() / name for name in (VALUE_HEAD, VALUE_TRUNK))
+    _check_writes(lm.to(device), source)
     own = _trunk(trunk, dtype).to(device) if value_head and trunk.is_dir() else None
-    policy = Policy(lm.to(device), tokenizer, value_head=value_head, value_trunk=own)
+    policy = Policy(lm, tokenizer, value_head=value_head, value_trunk=own)
     if value_head and head.is_file():
         try:
             policy.value_head.load_state_dict(load_file(head))
@@ -140,6 +142,21 @@ def _whole(source: str | Path, kind: type, model: PreTrainedModel, info: dict) -
                                f"{len(missing)} weight{'s' * (len(missing) > 1)} ({', '.join(missing[:3])}). It is "
                                f"another kind of model, or was saved only in part. Name another.")
     return model
+
+
+@torch.no_grad()
+def _check_writes(lm: PreTrainedModel, source: str | Path) -> None:
+    """Refuse what cannot be sampled from token by token: an encoder, and a network without a key-value cache."""
+    output = lm(input_ids=torch.tensor([[0, 0], [0, 1]], device=lm.device), use_cache=True)
+    first, same = output.logits[:, 0].float()               # what follows the first token must not change its logits
+    if not torch.allclose(first, same, atol=1e-3, rtol=1e-3):
+        why = "reads to the end before it predicts (an encoder, as BERT is)"
+    elif getattr(output, "past_key_values", None) is None:
+        why = "has no key-value cache to sample with"
+    else:
+        return
+    raise ModelUnavailable(f"{source} cannot be a policy: a {type(lm).__name__} {why}. Name a model that writes from "
+                           f"left to right with such a cache: GPT-2, Llama, Qwen, Mistral and most others.")
 
 
 def _check_folder(folder: Path) -> None:
