@@ -174,6 +174,8 @@ REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=2
 def claimed(job: Sft | Ppo) -> dict[str, Any]:
     """What makes a run this one: its settings, and the content of the files that they name."""
     named = [getattr(job, name) for name in ("data", "prompts") if getattr(job, name, None)]
+    if getattr(job, "reward", None):
+        named.append(job.reward.rpartition(":")[0])
     return {"job": type(job).__name__.lower(), **asdict(job),
             "files": {path: hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16] for path in named}}
 

@@ -96,6 +96,7 @@ def loss_on(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]],
     """The same loss on texts that were not learned from: nats per token, each token weighing the same."""
     config = config or Config()
     rows = sorted(_encode(policy, examples, config), key=lambda row: len(row[0]))
+    policy.eval()                                                      # no dropout
     total, tokens = 0.0, 0
     for start in range(0, len(rows), config.batch_size):
         ids, mask, counted = _batch(rows[start:start + config.batch_size], pad_id(policy.tokenizer), policy.device)
