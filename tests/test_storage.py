@@ -287,3 +287,20 @@ def test_a_full_disk_is_known_by_whatever_name_a_library_gives_it(tmp_path, erro
     with pytest.raises(StorageError, match=r"model cannot be written: .*No space left on device.*free some space"):
         half_made()
     assert names(tmp_path) == []
+
+
+# Sweeping up after a killed process.
+
+@pytest.mark.parametrize("name", ["model", "a[1]*"])
+def test_sweeping_takes_the_unfinished_of_this_name_and_nothing_else(tmp_path, name):
+    keep = [name, f".{name}", f"{name}-new", f".{name}2-abc", ".other-abc"]
+    for place in (*keep, f".{name}-abc"):
+        (tmp_path / place).write_text("x")
+    (tmp_path / f".{name}-def" / "deep").mkdir(parents=True)
+    storage.sweep(tmp_path / name)
+    assert names(tmp_path) == sorted(keep)
+
+
+def test_sweeping_where_nothing_is_does_nothing(tmp_path):
+    storage.sweep(tmp_path / "nowhere" / "model")
+    assert names(tmp_path) == []
