@@ -147,7 +147,8 @@ def _whole(source: str | Path, kind: type, model: PreTrainedModel, info: dict) -
 @torch.no_grad()
 def _check_writes(lm: PreTrainedModel, source: str | Path) -> None:
     """Refuse what cannot be sampled from token by token: an encoder, and a network without a key-value cache."""
-    output = lm(input_ids=torch.tensor([[0, 0], [0, 1]], device=lm.device), use_cache=True)
+    ids = torch.tensor([[0, 0], [0, 1]], device=lm.device)
+    output = lm(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=True)
     first, same = output.logits[:, 0].float()               # what follows the first token must not change its logits
     if not torch.allclose(first, same, atol=1e-3, rtol=1e-3):
         why = "reads to the end before it predicts (an encoder, as BERT is)"
