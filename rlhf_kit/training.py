@@ -171,6 +171,17 @@ TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _take(threads: int | None, policy: Policy) -> None:
+    """Work on that many threads, unless the model is tiny: there they get in each other's way."""
+    if threads is not None and parameters(policy) >= SMALL:
+        torch.set_num_threads(threads)
+
+
 def claimed(job: Sft | Ppo) -> dict[str, Any]:
     """What makes a run this one: its settings, and the content of the files that they name."""
     named = [getattr(job, name) for name in ("data", "prompts") if getattr(job, name, None)]
