@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.language import say
 from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading, text, tiny
 from rlhf_kit.models.heads import Policy
@@ -108,17 +109,16 @@ class Known:
 
     kind: str                       # "writer", a language model, or "judge", a classifier
     lang: str
-    about: str
     label: str | None = None        # of a classifier: the output that stands for praise
 
 
 HUB: dict[str, Known] = {
-    "gpt2": Known("writer", "en", "124 M parameters, writes anything"),
-    "lvwerra/gpt2-imdb": Known("writer", "en", "GPT-2 after film reviews"),
-    "lvwerra/distilbert-imdb": Known("judge", "en", "judges film reviews", "POSITIVE"),
-    "uer/gpt2-chinese-cluecorpussmall": Known("writer", "zh", "a GPT-2 with BERT's Chinese vocabulary"),
+    "gpt2": Known("writer", "en"),
+    "lvwerra/gpt2-imdb": Known("writer", "en"),
+    "lvwerra/distilbert-imdb": Known("judge", "en", "POSITIVE"),
+    "uer/gpt2-chinese-cluecorpussmall": Known("writer", "zh"),
     "uer/roberta-base-finetuned-jd-binary-chinese":
-        Known("judge", "zh", "judges shop reviews", "positive (stars 4 and 5)"),
+        Known("judge", "zh", "positive (stars 4 and 5)"),
 }
 
 
@@ -170,9 +170,9 @@ def names() -> list[dict[str, Any]]:
     """Every model that the kit knows by name: what it is, and whether it is on this machine already."""
     tiny = [{"name": name, "kind": "writer" if isinstance(recipe, LanguageModel) else "judge", "lang": lang,
              "tiny": True, "here": is_complete(place(name)), "label": None if isinstance(recipe, LanguageModel) else
-             "positive", "about": "trained on made-up reviews"} for name, (recipe, lang) in TINY.items()]
+             "positive", "about": say("en", "models_tiny")} for name, (recipe, lang) in TINY.items()]
     hub = [{"name": name, "kind": known.kind, "lang": known.lang, "tiny": False, "here": loading.in_hub_cache(name),
-            "label": known.label, "about": known.about} for name, known in HUB.items()]
+            "label": known.label, "about": say("en", f"models_{name}")} for name, known in HUB.items()]
     return tiny + hub
 
 

@@ -32,7 +32,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
     tour.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say so")
     tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")
-    tour.add_argument("--fresh", action="store_true", help="throw away what is in the output folder and start anew")
+    tour.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     tour.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     tour.set_defaults(run=run)
 

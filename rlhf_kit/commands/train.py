@@ -25,7 +25,9 @@ def add(commands: argparse._SubParsersAction) -> None:
                                 description="Trains a model in a folder. Run again, it goes on where it stopped.")
     methods = train.add_subparsers(required=True, metavar="METHOD")
 
-    sft = methods.add_parser("sft", help="supervised fine-tuning: imitate texts, or responses to prompts")
+    sft = methods.add_parser("sft", help="supervised fine-tuning: imitate texts, or responses to prompts",
+                             description="Supervised fine-tuning: the model imitates texts, or responses to prompts. "
+                                         "Run again, it goes on where it stopped.")
     sft.add_argument("--model", required=True, help=MODEL)
     sft.add_argument("--data", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: the made-up reviews)")
     sft.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
@@ -35,7 +37,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(sft)
     sft.set_defaults(run=run, job=_sft)
 
-    ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier or a function of yours")
+    ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier or a function of yours",
+                             description="Proximal policy optimisation: the model learns to be scored well, by a "
+                                         "classifier or a function of yours. Run again, it goes on where it stopped.")
     ppo.add_argument("--model", required=True, help=MODEL)
     ppo.add_argument("--judge", metavar="MODEL", help="the classifier to please")
     ppo.add_argument("--label", default="positive", help="whose probability is the score, by name (%(default)s)")
@@ -65,7 +69,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lang", choices=LANGS, default=system_language(),
                         help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
                              "system's, %(default)s)")
-    parser.add_argument("--fresh", action="store_true", help="throw away what is in the output folder and start anew")
+    parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 
 
