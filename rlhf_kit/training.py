@@ -167,7 +167,7 @@ class Ppo:
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 
 
-TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-3)
+TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
 
 
