@@ -149,7 +149,7 @@ def test_a_change_finds_its_place(jobs):
         training._changed(zoo.TINY_PPO, {"speed": 1})
 
 
-@pytest.mark.parametrize(("limit", "rates"), [(10**9, (5e-3, 5e-4)), (1, (5e-5, 1.5e-5))])
+@pytest.mark.parametrize(("limit", "rates"), [(10**9, (1e-3, 5e-4)), (1, (5e-5, 1.5e-5))])
 def test_a_large_model_gets_the_small_steps(jobs, tmp_path, monkeypatch, limit, rates):
     monkeypatch.setattr(training, "SMALL", limit)
     for kind, rate in zip(("sft", "ppo"), rates, strict=True):
