@@ -9,6 +9,19 @@ from functools import lru_cache
 
 import torch
 
+LARGEST = 1_000_000                 # examples in a batch; nobody means more
+
+
+def check_settings(batch_size: int, seed: int, learning_rate: float) -> None:
+    """What every method's `Config` asks of these three. Raises: ValueError, one line."""
+    if not 1 <= batch_size <= LARGEST:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1 and at most {LARGEST:,}.")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed is {seed}; it must be at least 0 and below 2**63, such as 0 or 1.")
+    if not 0 < learning_rate <= 1:
+        raise ValueError(f"learning_rate is {learning_rate}; it must be above 0 and at most 1, such as 1e-3 for a "
+                         f"tiny model or 1e-5 for a large one.")
+
 
 def seed_for(*parts: int | str) -> int:
     """One seed out of several, such as (run seed, "rollout", step): far apart for close inputs, 63 bits."""

@@ -19,6 +19,7 @@ USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnava
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 the input is wrong, 130 stopped by Ctrl-C."""
     options = _parser().parse_args(arguments)
+    options.threads_chosen = "OMP_NUM_THREADS" in os.environ
     _be_quiet()
     for stream in (sys.stdout, sys.stderr):                 # a console that cannot show Chinese gets ?, not an error
         if isinstance(stream, io.TextIOWrapper):
@@ -29,22 +30,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{say(options.lang, 'stopped')}", file=sys.stderr)
         return 130
     except USER_ERRORS as error:
-        return _refuse(str(error), error)
-    except RuntimeError as error:
+        return _refuse(_plain(error), error)
+    except (RuntimeError, MemoryError) as error:
         return _refuse(_for_the_user(error), error)
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, whose complaint about an option is one line too."""
+    """argparse, whose complaint about an option is one line too, in words for people."""
+
+    def __init__(self, *arguments, **options) -> None:
+        super().__init__(*arguments, **options)
+        self.register("type", int, _whole_number)
+        self.register("type", float, _number)
+
+    def parse_known_args(self, *arguments):
+        """Complain about what is left over here, where the command is known whose help to point to."""
+        options, left = super().parse_known_args(*arguments)
+        if left:
+            self.error(f"unknown: {' '.join(left)}")
+        return options, left
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
 
 
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, such as 8") from error
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, such as 0.5") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="rlhf-kit", description="Learn RLHF by doing it.",
                      epilog="RLHF_KIT_CACHE: where tiny models are kept. RLHF_KIT_DEBUG=1: show the traceback of an "
-                            "error. OMP_NUM_THREADS: threads, 1 unless it says otherwise.")
+                            "error. OMP_NUM_THREADS: threads; unless it says otherwise, 1 for a tiny model and one a "
+                            "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (tour, train, grade, models, doctor):
@@ -65,7 +93,13 @@ def _refuse(message: str, error: Exception) -> int:
     return 2
 
 
-def _for_the_user(error: RuntimeError) -> str:
+def _plain(error: ValueError | OSError) -> str:
+    """Our own errors speak for themselves; one of the system's names its file first, and no number."""
+    named = isinstance(error, OSError) and error.strerror and error.filename
+    return f"{error.filename}: {error.strerror}. Name another file or folder." if named else str(error)
+
+
+def _for_the_user(error: RuntimeError | MemoryError) -> str:
     """What to tell a person about it, or nothing if it is a bug of ours."""
     from torch import OutOfMemoryError
 
@@ -73,6 +107,10 @@ def _for_the_user(error: RuntimeError) -> str:
     if isinstance(error, OutOfMemoryError):
         return ("the GPU's memory is full. Try a smaller --minibatch-size or --batch-size, shorter responses with "
                 "--max-new-tokens, or --device cpu.")
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "this machine's memory is full. Try a smaller --batch-size, or a smaller model."
+    if "home directory" in str(error):
+        return "a path begins with the ~ of a user whom this machine does not know. Write the path in full."
     return str(error) if isinstance(error, CheckFailed) else ""
 
 

@@ -62,8 +62,8 @@ def check_gradients(policy: Policy, reference: Policy) -> None:
                           "call policy.value_head.requires_grad_(True).")
     for name, p in trained:
         if p.grad is not None and not torch.isfinite(p.grad).all():
-            raise CheckFailed(f"the first gradient of {name} is not finite. Cause: a reward that overflows, or "
-                              f"half precision without loss scaling; try bfloat16.")
+            raise CheckFailed(f"the first gradient of {name} is not finite. Cause: a reward or a KL coefficient "
+                              f"that overflows, or half precision without loss scaling; try bfloat16.")
 
 
 def _why_ratio(policy: Policy, rollout: Rollout, tolerance: float) -> str:

@@ -86,6 +86,8 @@ def evaluate(policy: Policy, reference: Policy, prompts: Sequence[str], rewards:
 
 def side_by_side(before: Evaluation, after: Evaluation) -> list[dict[str, Any]]:
     """The same prompts answered by both: [{"before": row, "after": row}, ...]."""
+    if before.prompts != after.prompts:
+        raise ValueError("the two evaluations answer different prompts; evaluate both on the same.")
     return [{"before": before.row(i), "after": after.row(i)} for i in range(len(before.prompts))]
 
 

@@ -6,7 +6,7 @@ import hashlib
 import math
 import runpy
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -104,7 +104,7 @@ def label_index(model: PreTrainedModel, label: str) -> int:
     close = exact or [i for i, name in names.items() if name.startswith(label.lower())]
     if len(close) != 1:
         raise RewardError(f"the classifier has no label {label!r}; it has {', '.join(sorted(names.values()))}. "
-                          f"Name one of these with label=.")
+                          f"Name one of these with --label (in Python, label=).")
     return close[0]
 
 
@@ -153,8 +153,8 @@ def from_file(place: str) -> Reward:
     except OSError as error:
         raise RewardError(f"{path} cannot be read: {error.strerror}. Expected a Python file with "
                           f"def {name}(prompts, responses).") from error
-    except Exception as error:                              # whatever a person's own file may raise
-        raise RewardError(f"{_where(error, path)}: {type(error).__name__}: {error}. Mend it and try again.") from error
+    except (Exception, SystemExit) as error:                # whatever a person's own file may raise
+        raise RewardError(f"{_where(error, path)}: {_told(error)}. Mend it and try again.") from error
     function = module.get(name)
     if not callable(function):
         there = ", ".join(sorted(n for n, value in module.items() if callable(value) and n[0] != "_")) or "none"
@@ -163,9 +163,9 @@ def from_file(place: str) -> Reward:
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         try:
             return function(prompts, responses)
-        except Exception as error:
-            raise RewardError(f"the reward function {name} failed, {_where(error, path)}: "
-                              f"{type(error).__name__}: {error}. Mend it and try again.") from error
+        except (Exception, SystemExit) as error:
+            raise RewardError(f"the reward function {name} failed, {_where(error, path)}: {_told(error)}. "
+                              f"Mend it and try again.") from error
     return _made_of(reward, f"{name}@{hashlib.sha256(source).hexdigest()[:8]}", [function])
 
 
@@ -238,18 +238,34 @@ class RunningMoments:
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 1.0
 
 
+class Memory:
+    """What rewards remember from call to call, by name, for a checkpoint; a network's weights are no memory."""
+
+    def __init__(self, parts: Mapping[str, Reward]) -> None:
+        self.keepers = {name: part for name, part in parts.items()
+                        if hasattr(part, "state_dict") and not isinstance(part, torch.nn.Module)}
+
+    def state_dict(self) -> dict[str, dict]:
+        """What each of them says it remembers, as plain numbers."""
+        return {name: part.state_dict() for name, part in self.keepers.items()}
+
+    def load_state_dict(self, state: dict[str, dict]) -> None:
+        """Go on from `state_dict()`; who was not there then begins anew."""
+        for name in self.keepers.keys() & state.keys():
+            self.keepers[name].load_state_dict(state[name])
+
+
 def _made_of(reward: Reward, name: str, parts: Sequence[Reward]) -> Reward:
     """Give a reward made of others a name, their wish for tokens, and their state, which checkpoints keep."""
     reward.__name__, reward.tokens = name, wants_tokens(parts[0])
-    keepers = {str(i): part for i, part in enumerate(parts) if hasattr(part, "state_dict")}
-    if keepers:
-        reward.state_dict = lambda: {i: part.state_dict() for i, part in keepers.items()}
-        reward.load_state_dict = lambda state: [part.load_state_dict(state[i]) for i, part in keepers.items()]
+    memory = Memory({str(i): part for i, part in enumerate(parts)})
+    if memory.keepers:
+        reward.state_dict, reward.load_state_dict = memory.state_dict, memory.load_state_dict
     return reward
 
 
 def _checked(answer: object, size: int, reward: Reward) -> Tensor:
-    name = name_of(reward)
+    name = name_of(reward).partition("@")[0]                # without the fingerprint of its file
     try:
         score = torch.as_tensor(answer, dtype=torch.float32).detach().cpu()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
@@ -271,6 +287,12 @@ def _where(error: BaseException, path: str) -> str:
         return f"{path} line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     return f"{path} line {lines[-1]}" if lines else path
+
+
+def _told(error: BaseException) -> str:
+    """What it says of itself; a syntax error would name its place once more."""
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _short(answer: object) -> str:

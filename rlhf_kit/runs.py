@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 
 from rlhf_kit.storage import StorageError, sweep, write_text
 
-FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl")       # every run has these
+FOLDERS = ("checkpoints", "model", "policy", "language_model", "judge", "second_judge")    # all that runs may write
+FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "report.html")
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
 
 
@@ -36,17 +37,17 @@ class RunFolder:
 
     Args:
         path: made when the run claims it.
-        folders, files: what the run writes there besides `FILES` and `checkpoints/`; a fresh start removes them.
+        results: the files that a finished run has.
     """
 
-    def __init__(self, path: str | Path, *, folders: Sequence[str] = (), files: Sequence[str] = ()) -> None:
-        self.path = Path(path)
-        self.folders, self.files = ("checkpoints", *folders), (*FILES, *files)
+    def __init__(self, path: str | Path, *, results: Sequence[str] = ("result.json",)) -> None:
+        self.path, self.results = Path(path), ("settings.json", *results)
+        self.folders, self.files, self.cleared = FOLDERS, FILES, False
 
     @property
     def finished(self) -> bool:
         """True once the result and the run's own files are written."""
-        return all((self.path / name).is_file() for name in self.files if name not in ("times.json", "metrics.jsonl"))
+        return all((self.path / name).is_file() for name in self.results)
 
     def check(self) -> None:
         """Raises StorageError if nothing can be written here, before time is spent on what would be lost."""
@@ -62,16 +63,48 @@ class RunFolder:
     def working(self, settings: dict[str, Any]) -> Iterator[None]:
         """Claim the folder and keep other processes out while the run writes there; sweep up after a killed one.
 
+        A run that fails before it saved anything to go on from gives the folder back as it was.
+
         Raises: StorageError if the folder is another run's, somebody else's, or in use.
         """
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            with self._claimed(settings):
+                yield
+        except Exception:
+            with suppress(OSError):                     # what is not empty stays
+                for folder in made:
+                    folder.rmdir()
+            raise
+
+    @contextmanager
+    def _claimed(self, settings: dict[str, Any]) -> Iterator[None]:
         self.claim(settings)
         with self._alone():
+            self.claim(settings)                        # nobody else came between
             for name in (*self.folders, *self.files):
                 sweep(self.path / name)
-            yield
+            try:
+                yield
+            except Exception:
+                self._give_back()
+                raise
+
+    def _give_back(self) -> None:
+        """Remove the claim, unless something was saved that a run could go on from."""
+        if any(file.is_file() for name in self.folders for file in (self.path / name).rglob("*")):
+            return
+        with suppress(OSError):
+            for name in self.folders:
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            for name in (*self.files, LOCK):
+                (self.path / name).unlink(missing_ok=True)
 
     def claim(self, settings: dict[str, Any]) -> None:
-        """Write the settings, or refuse a folder that holds something else. Raises: StorageError."""
+        """Write the settings, or refuse a folder that holds something else. Raises: StorageError.
+
+        A finished run is tidied, since a kill may have come between its result and the end of its checkpoints.
+        """
         place, ours = self.path / "settings.json", json.dumps(settings, indent=1, ensure_ascii=False)
         if not place.is_file():
             self._check_empty()
@@ -79,11 +112,16 @@ class RunFolder:
         elif place.read_text(encoding="utf-8", errors="replace") != ours:
             raise StorageError(f"{self.path} holds a run with other settings; name another folder with --output, "
                                f"or start anew with --fresh.")
+        if self.finished:
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def result(self) -> dict[str, Any]:
         """What the finished run measured."""
         try:
-            return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+            result = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+            if not isinstance(result, dict) or "stages" not in result:
+                raise ValueError("expected the object that a run wrote")
+            return result
         except ValueError as error:
             raise StorageError(f"{self.path / 'result.json'} is damaged ({error}). "
                                f"Start anew with --fresh.") from error
@@ -103,16 +141,21 @@ class RunFolder:
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def clear(self) -> None:
-        """Remove what a run wrote here, and nothing else."""
+        """Remove what a run wrote here, and nothing else.
+
+        The result goes first and the settings last: killed on the way, this is a run's folder that is not finished.
+        """
         if not (self.path / "settings.json").is_file():
             return
+        first, last = "result.json", "settings.json"
         with self._alone():
-            for name in self.folders:
+            for name in (first, *self.folders, *(set(self.files) - {first, last}), LOCK, last):
                 sweep(self.path / name)
-                shutil.rmtree(self.path / name, ignore_errors=True)
-            for name in (*self.files, LOCK):
-                sweep(self.path / name)
-                (self.path / name).unlink(missing_ok=True)
+                if (self.path / name).is_dir():
+                    shutil.rmtree(self.path / name, ignore_errors=True)
+                else:
+                    (self.path / name).unlink(missing_ok=True)
+        self.cleared = True
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -141,14 +184,21 @@ class RunFolder:
             lock.release()
 
     def _times(self) -> dict[str, dict[str, float]]:
-        path = self.path / "times.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        """What times.json holds; a damaged one begins anew, since no other number comes from it."""
+        try:
+            times = json.loads((self.path / "times.json").read_text(encoding="utf-8"))
+            return {stage: {kind: float(spent[kind]) for kind in ("cpu", "wall")} for stage, spent in times.items()}
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+            return {}
 
     def _check_empty(self) -> None:
         """Never write over what somebody else made: a run replaces folders such as `policy/`.
 
-        Hidden files do not count: a run killed while it wrote its first file leaves one.
+        Hidden files do not count: a run killed while it wrote its first file leaves one. Nor do notes that somebody
+        put beside a run which has just been cleared away.
         """
-        if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+        if self.cleared or not self.path.is_dir():
+            return
+        if any(not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise StorageError(f"{self.path} holds files that no run of the kit wrote; "
                                f"name a new or empty folder with --output.")

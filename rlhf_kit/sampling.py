@@ -30,11 +30,12 @@ class Sampling:
     temperature: float = 1.0        # logits are divided by it; 1 = the model as it is
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens is {self.max_new_tokens}; a response has at least 1 token.")
-        if not (self.temperature > 0 and math.isfinite(self.temperature)):
-            raise ValueError(f"temperature is {self.temperature}; it must be above 0. "
-                             f"For the likeliest text use generate(..., greedy=True).")
+        if not 1 <= self.max_new_tokens <= 1_000_000:
+            raise ValueError(f"max_new_tokens is {self.max_new_tokens}; a response has at least 1 token and, here, at "
+                             f"most 1,000,000.")
+        if not 1e-3 <= self.temperature <= 1e3:
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0, from 0.001 to 1000. Try 1, the "
+                             f"model as it is; for the likeliest text use generate(..., greedy=True).")
 
 
 def sample_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | None = None,

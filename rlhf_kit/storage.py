@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +29,7 @@ def write_text(path: Path | str, text: str) -> None:
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _sibling(path) as temporary:
-            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            _write(temporary, text)
             os.replace(temporary, path)
 
 
@@ -58,7 +56,7 @@ def new_folder(path: Path | str) -> Iterator[Path]:
             for file in files:
                 file.chmod(0o666 & ~_UMASK)                      # safetensors makes files that only their owner reads
             sizes = {str(f.relative_to(temporary)): f.stat().st_size for f in files}
-            write_text(temporary / MANIFEST, json.dumps({"files": sizes}, indent=1))
+            _write(temporary / MANIFEST, json.dumps({"files": sizes}, indent=1))
             _put_in_place(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -74,15 +72,19 @@ def is_complete(path: Path | str) -> bool:
 
 
 def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
-    """One safetensors file with `about` (JSON) in its header: a whole state in a single atomic file."""
+    """One safetensors file with `about` (JSON) in its header: a whole state in a single atomic file.
+
+    It is written in a folder of its own, because `save_file` works in a file of another name, which a kill leaves.
+    """
     from safetensors.torch import save_file
-    path = Path(path)
+    path, said = Path(path), json.dumps(about, ensure_ascii=False)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        contiguous = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
-        with _sibling(path) as temporary:
-            save_file(contiguous, temporary, metadata={"about": json.dumps(about, ensure_ascii=False)})
-            os.chmod(temporary, 0o666 & ~_UMASK)                           # save_file put a private file in its place
+        contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent, ignore_cleanup_errors=True) as own:
+            temporary = Path(own) / path.name
+            save_file(contiguous, temporary, metadata={"about": said, "crc32": _checksum(contiguous, said)})
+            temporary.chmod(0o666 & ~_UMASK)                               # save_file makes it private
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -108,11 +110,31 @@ def load_tensors(path: Path | str) -> tuple[dict, dict]:
     """
     try:
         with safe_open(str(path), framework="pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
-            return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
+            said = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}     # noqa: SIM118
+        if said["crc32"] != _checksum(tensors, said["about"]):
+            raise ValueError("its checksum says that it was changed")
+        return tensors, json.loads(said["about"])
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise StorageError(f"{path} cannot be read as a saved state ({_first_line(error)}). "
                            f"Delete it to start that part again.") from error
+
+
+def _checksum(tensors: dict, said: str) -> str:
+    """CRC-32 of names, types, shapes, numbers and JSON: it finds what a bad disk did, at 3 GB a second."""
+    import torch
+    crc = zlib.crc32(said.encode())
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy(), crc)
+    return f"{crc:08x}"
+
+
+def _write(path: Path | str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _put_in_place(new: Path, path: Path) -> None:
@@ -145,15 +167,21 @@ def _sibling(path: Path) -> Iterator[str]:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
+    except shutil.Error as error:                                # copytree's: a list of (source, target, why)
+        raise _unwritten(path, str(error.args[0][0][-1])) from error
     except OSError as error:
         if error.errno is None:                                  # not the disk's: a message of somebody above us
             raise
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}. "
-                           f"What was there before is unchanged; choose another folder or free some space."
-                           ) from error
-    except SafetensorError as error:                             # how safetensors reports a full disk
-        raise StorageError(f"{path} cannot be written: {_first_line(error)}. "
-                           f"What was there before is unchanged.") from error
+        raise _unwritten(path, error.strerror or str(error)) from error
+    except Exception as error:                                   # a full disk in Rust: tokenizers has no class for it
+        if not isinstance(error, SafetensorError) and "(os error " not in str(error):
+            raise
+        raise _unwritten(path, _first_line(error)) from error
+
+
+def _unwritten(path: Path, why: str) -> StorageError:
+    return StorageError(f"{path} cannot be written: {why}. What was there before is unchanged; choose another folder "
+                        f"or free some space.")
 
 
 def _first_line(error: BaseException) -> str:

@@ -79,8 +79,7 @@ class Tour:
 
     def __init__(self, folder: str | Path, settings: Settings) -> None:
         self.folder, self.settings = Path(folder), settings
-        self.place = RunFolder(folder, folders=("language_model", "judge", "second_judge", "policy"),
-                               files=("report.html",))
+        self.place = RunFolder(folder, results=("result.json", "report.html"))
 
     @property
     def finished(self) -> bool:
@@ -95,6 +94,7 @@ class Tour:
 
     def run(self) -> Iterator[Event]:
         """Do what is left, stage by stage; every stage is saved as it goes, so it may be stopped at any moment."""
+        self.place.check()
         task = self._task()                     # a bad file is reported before anything is written
         with self.place.working(self._claimed()):
             yield from self._run(task)
@@ -201,7 +201,7 @@ class Tour:
 
     def _task(self) -> Reviews | FileReviews:
         s = self.settings
-        if not s.reviews:
+        if s.reviews is None:
             return Reviews(s.lang)
         return FileReviews.read(s.reviews, text=s.text, label=s.label, positive=s.positive, seed=s.seed)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import ppo, sft
+from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs import Event, RunFolder
 from rlhf_kit.sampling import check_room
@@ -21,7 +25,7 @@ from rlhf_kit.storage import write_json_lines
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.tasks.texts import hold_out, read_pairs, read_texts
 
-SMALL = 20_000_000                  # parameters; below, a model takes a tiny one's settings and stays on the CPU
+SMALL = 20_000_000                  # parameters; below, a model takes a tiny one's settings and a single thread
 EVALUATED = 128                     # held-out prompts, one response each
 SHOWN = 10                          # of them in the result
 WRITTEN_EVERY = 10                  # steps between two writings of metrics.jsonl
@@ -42,18 +46,28 @@ class Sft:
 
     def __post_init__(self) -> None:
         if (self.prompt is None) != (self.response is None):
-            raise ValueError(f"--prompt is {self.prompt!r} and --response {self.response!r}; pairs need both columns, "
-                             f"whole texts neither.")
+            there, missing = ("--response", "--prompt") if self.prompt is None else ("--prompt", "--response")
+            raise ValueError(f"{there} is given without {missing}; pairs need both columns, whole texts neither.")
+        if self.data is None and (self.prompt is not None or self.text != "text"):
+            raise ValueError("--text, --prompt and --response are columns of a file, and there is none. "
+                             "Name it with --data.")
         _changed(TINY_SFT, self.changes)
 
-    def run(self, folder: str | Path) -> Iterator[Event]:
-        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`."""
-        place = place_of(folder)
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
+
+        `fresh` throws away the run that is there, once everything that the new one needs is in hand. `threads` are
+        for a model that is not tiny; None leaves torch's own number.
+        """
+        place = RunFolder(folder)
         place.check()
         learn, held_out = self._examples()
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
+        _take(threads, policy)
         config = _changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
         before = sft.loss_on(policy, held_out, config)
+        if fresh:
+            place.clear()
         with place.working(claimed(self)):
             history: list[Step] = []
             yield Event("sft", 0, config.steps)
@@ -65,7 +79,8 @@ class Sft:
                 after = sft.loss_on(policy, held_out, config)
                 zoo.save_policy(policy, place.path / "model")
             result = {"job": "sft", "settings": _described(self, config), "examples": len(learn),
-                      "held_out": len(held_out), "loss": {"before": before, "after": after}, "steps": len(history)}
+                      "held_out": 0 if held_out == learn else len(held_out),
+                      "loss": {"before": before, "after": after}, "steps": len(history)}
             place.finish(result)
 
     def _examples(self) -> tuple[list, list]:
@@ -93,24 +108,33 @@ class Ppo:
 
     def __post_init__(self) -> None:
         if (self.judge is None) == (self.reward is None):
-            raise ValueError("PPO needs one thing to please: name a classifier with --judge, "
-                             "or a function of yours with --reward my_reward.py:reward.")
+            seen = "neither --judge nor --reward is" if self.judge is None else "both --judge and --reward are"
+            raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier with --judge, or a "
+                             f"function of yours with --reward my_reward.py:reward.")
+        if self.judge is None and self.label != "positive":
+            raise ValueError("--label is an output of a classifier, and there is none. Name it with --judge.")
+        if self.prompts is None and self.column != "prompt":
+            raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
         _changed(zoo.TINY_PPO, self.changes)
 
-    def run(self, folder: str | Path) -> Iterator[Event]:
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, and `result.json`.
 
-        The untrained policy answers first, so that a reward function that fails does so before anything is written.
+        The untrained policy answers first, so that a reward function that fails does so before anything is written,
+        or with `fresh` thrown away. `threads` are for a model that is not tiny; None leaves torch's own number.
         """
-        place = place_of(folder)
+        place = RunFolder(folder)
         place.check()
         learn, held_out, watch = self._prompts()
         score = self._reward()
         policy = zoo.load_policy(self.model, device=self.device)
+        _take(threads, policy)
         config = _changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured = policy.reference(), {"score": score, **watch}
         before = evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)
+        if fresh:
+            place.clear()
         with place.working(claimed(self)):
             history: list[Step] = []
             yield Event("ppo", 0, config.steps)
@@ -143,18 +167,26 @@ class Ppo:
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 
 
-TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-3)
+TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
 
 
-def place_of(folder: str | Path) -> RunFolder:
-    """The folder of a training run."""
-    return RunFolder(folder, folders=("model", "policy"))
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _take(threads: int | None, policy: Policy) -> None:
+    """Work on that many threads, unless the model is tiny: there they get in each other's way."""
+    if threads is not None and parameters(policy) >= SMALL:
+        torch.set_num_threads(threads)
 
 
 def claimed(job: Sft | Ppo) -> dict[str, Any]:
     """What makes a run this one: its settings, and the content of the files that they name."""
     named = [getattr(job, name) for name in ("data", "prompts") if getattr(job, name, None)]
+    if getattr(job, "reward", None):
+        named.append(job.reward.rpartition(":")[0])
     return {"job": type(job).__name__.lower(), **asdict(job),
             "files": {path: hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16] for path in named}}
 

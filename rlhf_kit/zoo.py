@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.language import say
 from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading, text, tiny
 from rlhf_kit.models.heads import Policy
@@ -108,17 +109,16 @@ class Known:
 
     kind: str                       # "writer", a language model, or "judge", a classifier
     lang: str
-    about: str
     label: str | None = None        # of a classifier: the output that stands for praise
 
 
 HUB: dict[str, Known] = {
-    "gpt2": Known("writer", "en", "124 M parameters, writes anything"),
-    "lvwerra/gpt2-imdb": Known("writer", "en", "GPT-2 after film reviews"),
-    "lvwerra/distilbert-imdb": Known("judge", "en", "judges film reviews", "POSITIVE"),
-    "uer/gpt2-chinese-cluecorpussmall": Known("writer", "zh", "a GPT-2 with BERT's Chinese vocabulary"),
+    "gpt2": Known("writer", "en"),
+    "lvwerra/gpt2-imdb": Known("writer", "en"),
+    "lvwerra/distilbert-imdb": Known("judge", "en", "POSITIVE"),
+    "uer/gpt2-chinese-cluecorpussmall": Known("writer", "zh"),
     "uer/roberta-base-finetuned-jd-binary-chinese":
-        Known("judge", "zh", "judges shop reviews", "positive (stars 4 and 5)"),
+        Known("judge", "zh", "positive (stars 4 and 5)"),
 }
 
 
@@ -170,9 +170,9 @@ def names() -> list[dict[str, Any]]:
     """Every model that the kit knows by name: what it is, and whether it is on this machine already."""
     tiny = [{"name": name, "kind": "writer" if isinstance(recipe, LanguageModel) else "judge", "lang": lang,
              "tiny": True, "here": is_complete(place(name)), "label": None if isinstance(recipe, LanguageModel) else
-             "positive", "about": "trained on made-up reviews"} for name, (recipe, lang) in TINY.items()]
+             "positive", "about": say("en", "models_tiny")} for name, (recipe, lang) in TINY.items()]
     hub = [{"name": name, "kind": known.kind, "lang": known.lang, "tiny": False, "here": loading.in_hub_cache(name),
-            "label": known.label, "about": known.about} for name, known in HUB.items()]
+            "label": known.label, "about": say("en", f"models_{name}")} for name, known in HUB.items()]
     return tiny + hub
 
 
@@ -192,13 +192,14 @@ def build(name: str) -> Iterator[Step]:
     """
     recipe, lang = TINY[name]
     folder = place(name)
+    unfinished = folder.with_name(f"{folder.name}.training")
     if is_complete(folder):
+        shutil.rmtree(unfinished, ignore_errors=True)       # of a process killed between the two
         return
     cache_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not is_complete(folder):
             sweep(folder)
-            unfinished = folder.with_name(f"{folder.name}.training")
             yield from recipe.steps(Reviews(lang), folder, checkpoint=unfinished)
             shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -219,7 +220,9 @@ def cache_folder() -> Path:
 def _expect(name: str, kind: type) -> None:
     if not isinstance(TINY[name][0], kind):
         fitting = ", ".join(sorted(n for n, (recipe, _) in TINY.items() if isinstance(recipe, kind)))
-        raise ModelUnavailable(f"{name!r} is not a {kind.__name__}; the tiny ones are {fitting}.")
+        wanted, seen = "a language model", "a classifier"
+        wanted, seen = (wanted, seen) if kind is LanguageModel else (seen, wanted)
+        raise ModelUnavailable(f"{name!r} is {seen}; expected {wanted}. The tiny ones are {fitting}.")
 
 
 def _with_names(load, name: str | Path, options: dict):

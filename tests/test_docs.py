@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import rlhf_kit
+from rlhf_kit import cli, zoo
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -169,7 +171,7 @@ def without_words(language: str, code: str) -> str:
         return ast.dump(parsed)
     if language == "text":
         return "\n".join(line.split()[0] for line in code.splitlines())
-    return re.sub(r"\s+#.*", "", code)
+    return re.sub(r"\s+#.*", "", re.sub(r"\b(tiny-\w+)-(?:en|zh)\b", r"\1", code))
 
 
 def test_both_readmes_have_the_same_blocks_in_the_same_order():
@@ -218,15 +220,63 @@ def test_every_relative_link_leads_somewhere(page):
     assert not missing
 
 
+def options_of(*commands: str) -> set[str]:
+    """Every option that `--help` of the commands shows."""
+    shown = [subprocess.run([sys.executable, "-m", "rlhf_kit.cli", *command.split(), "--help"], capture_output=True,
+                            text=True, check=True).stdout for command in commands]
+    return set(re.findall(r"--[a-z][a-z-]*", "".join(shown))) - {"--help"}
+
+
+def typed(page: str) -> list[list[str]]:
+    """The arguments of every `rlhf-kit ...` that a page's shell blocks show."""
+    code = "".join(code for language, code in blocks(page) if language == "bash").replace("\\\n", " ")
+    return [shlex.split(line, comments=True)[1:] for line in code.splitlines() if line.startswith("rlhf-kit ")]
+
+
 @pytest.mark.parametrize("page", READMES)
-def test_every_option_of_the_tour_is_explained_and_every_make_target_exists(page):
-    shown = subprocess.run([sys.executable, "-m", "rlhf_kit.cli", "tour", "--help"], capture_output=True, text=True,
-                           check=True).stdout
-    options = set(re.findall(r"--[a-z]+", shown)) - {"--help"}
-    table_of_options = set(re.findall(r"`(--[a-z]+)[^`]*`", "".join(re.findall(r"^\|.*$", TEXT[page], re.M))))
-    assert table_of_options == options
+@pytest.mark.parametrize(("mark", "commands"), [("options:tour", ("tour",)),
+                                                ("options:train", ("train sft", "train ppo"))])
+def test_every_option_is_explained(page, mark, commands):
+    explained = {option.split()[0] for row in table(page, mark) for option in names(row[0])}
+    assert explained == options_of(*commands)
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_every_make_target_exists(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", TEXT[page], re.M)) <= targets
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_every_command_can_be_typed(page):
+    """argparse takes it; and the models it names are the hub's that the kit knows, or tiny ones."""
+    parser, named = cli._parser(), set()
+    for arguments in typed(page):
+        options = parser.parse_args(arguments)
+        named |= {name for name in (getattr(options, "model", None), getattr(options, "judge", None)) if name}
+    assert len(typed(page)) >= 7
+    assert named <= {*zoo.TINY, *zoo.HUB}
+    assert len(named & {*zoo.HUB}) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("page", READMES)
+def test_the_commands_run_on_the_files_of_the_page(page, tmp_path):
+    """In order, except for the tour and for models of the hub; `train` with fewer steps."""
+    reward, = [code for code in python(page) if code.startswith("# my_reward.py")]
+    (tmp_path / "my_reward.py").write_text(reward, encoding="utf-8")
+    run(next(code for code in python(page) if "mine.txt" in code), tmp_path)
+    for arguments in typed(page):
+        if arguments[0] == "tour" or {*arguments} & {*zoo.HUB}:
+            continue
+        few = ["--steps", "2"] if arguments[0] == "train" else []
+        done = subprocess.run([sys.executable, "-m", "rlhf_kit.cli", *arguments, *few], cwd=tmp_path,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert {path.name for path in (tmp_path / "runs" / "ppo").iterdir() if path.name[0] != "."} == {
+        "policy", "result.json", "metrics.jsonl", "settings.json", "times.json"}
+    assert (tmp_path / "runs" / "sft" / "model" / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize("page", PAGES)

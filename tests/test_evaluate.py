@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rlhf_kit.evaluate import Estimate, distinct, distinct_pairs, evaluate, mean, share, win_rate
+from rlhf_kit.evaluate import Estimate, distinct, distinct_pairs, evaluate, mean, share, side_by_side, win_rate
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 
@@ -115,3 +115,19 @@ def test_evaluating_leaves_no_gradient_and_trains_nobody(policy, prompts):
     learner = Policy(copy.deepcopy(policy.lm), policy.tokenizer).requires_grad_(True)
     evaluate(learner, policy, prompts, {"one": lambda p, r: [1.0] * len(p)}, SAMPLING)
     assert all(p.grad is None for p in learner.parameters())
+
+
+def test_side_by_side_pairs_the_same_prompts(policy, prompts):
+    first, second = (evaluate(policy, policy.reference(), prompts[:4], {"length": lambda p, r: [len(x) for x in r]},
+                              SAMPLING, seed) for seed in (1, 2))
+    rows = side_by_side(first, second)
+    assert [row["before"]["prompt"] for row in rows] == [row["after"]["prompt"] for row in rows] == prompts[:4]
+    assert [row["after"]["response"] for row in rows] == list(second.responses) != list(first.responses)
+    assert all(row[side]["length"] == len(row[side]["response"]) for row in rows for side in ("before", "after"))
+
+
+def test_different_prompts_cannot_stand_side_by_side(policy, prompts):
+    """Row 3 of one beside row 3 of the other would compare answers to different questions."""
+    first, second = (evaluate(policy, policy.reference(), some, {}, SAMPLING) for some in (prompts[:3], prompts[1:4]))
+    with pytest.raises(ValueError, match="different prompts"):
+        side_by_side(first, second)

@@ -279,3 +279,41 @@ def test_what_is_built_from_a_reward_on_tokens_is_one_too(rollout):
     assert rewards.wants_tokens(rewards.Normalised(ids))
     with pytest.raises(ValueError, match="all of them or none"):
         rewards.weighted([(1.0, ids), (1.0, rewards.length(5))])
+
+
+# A function in a file of one's own.
+
+def own(folder, content, name="reward"):
+    (folder / "mine.py").write_text(content)
+    return rewards.from_file(f"{folder / 'mine.py'}:{name}")
+
+
+def test_a_function_in_a_file_scores_as_it_stands_there(tmp_path):
+    reward = own(tmp_path, "FACTOR = 2\n"
+                           "def reward(prompts, responses):\n    return [FACTOR * len(r) for r in responses]\n")
+    assert said(reward, ["", ""], ["a", "four"]) == [2, 8]
+
+
+def test_its_name_changes_with_the_content_of_its_file_and_only_then(tmp_path):
+    code = "def reward(prompts, responses):\n    return [1.0 for _ in responses]\n"
+    (tmp_path / "elsewhere").mkdir()
+    first, same, other = own(tmp_path, code), own(tmp_path / "elsewhere", code), own(tmp_path, code + "\n")
+    assert rewards.name_of(first) == rewards.name_of(same) != rewards.name_of(other)
+    assert rewards.name_of(first).startswith("reward@")
+
+
+def test_a_failure_inside_names_the_last_line_of_the_own_file(tmp_path):
+    reward = own(tmp_path, "import json\ndef help_out(r):\n    return json.loads(r)\n"
+                           "def reward(prompts, responses):\n    return [help_out(r) for r in responses]\n")
+    with pytest.raises(RewardError, match=r"mine\.py line 3: JSONDecodeError"):
+        reward([""], ["{"])
+
+
+def test_what_a_function_keeps_and_wants_is_kept_and_wanted_from_a_file_too(tmp_path):
+    reward = own(tmp_path, "from rlhf_kit.rewards import Normalised, on_tokens\n"
+                           "reward = Normalised(on_tokens(lambda prompts, responses: [len(r) for r in responses]))\n")
+    assert rewards.wants_tokens(reward)
+    reward([[]] * 2, [[1], [1, 2, 3]])
+    fresh = own(tmp_path, (tmp_path / "mine.py").read_text())
+    fresh.load_state_dict(json.loads(json.dumps(reward.state_dict())))
+    assert said(fresh, [[]] * 2, [[1], [1, 2]]) == said(reward, [[]] * 2, [[1], [1, 2]])

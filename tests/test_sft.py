@@ -93,3 +93,47 @@ def test_texts_are_cut_at_the_model_s_context_whatever_the_limit():
     policy = new_policy()
     rows = sft._encode(policy, [" ".join(SENTENCES)], sft.Config(max_length=500))
     assert len(rows[0][0]) == policy.context == 16
+
+
+# The loss on texts that were not learned from.
+
+def logprobs(policy, ids: list[int]) -> list[float]:
+    """log π of each token but the first, one text at a time, without padding or batch."""
+    logits = policy.lm(torch.tensor([ids])).logits[0]
+    return [logits[i].log_softmax(-1)[token].item() for i, token in enumerate(ids[1:])]
+
+
+def test_the_loss_on_texts_weighs_every_token_the_same():
+    """A short text and a long one: the mean over all tokens, not the mean of the two texts' means."""
+    policy = new_policy()
+    sft.train(policy, SENTENCES, sft.Config(steps=5, batch_size=4, max_length=16))
+    short, long = "the", "the lamp is red. the lamp is green."
+    each = [logprobs(policy, row) for row in text.encode_documents(policy.tokenizer, [short, long], 16)]
+    assert len(each[0]) != len(each[1])
+    over_tokens = -sum(map(sum, each)) / sum(map(len, each))
+    over_texts = -sum(sum(x) / len(x) for x in each) / 2
+    for size in (1, 2):
+        loss = sft.loss_on(policy, [long, short], sft.Config(batch_size=size, max_length=16))
+        assert loss == pytest.approx(over_tokens, abs=1e-5)
+    assert abs(over_tokens - over_texts) > 1e-2
+
+
+def test_the_loss_on_pairs_counts_the_responses():
+    policy = new_policy()
+    ids = policy.tokenizer("the lamp is red.").input_ids
+    counted = logprobs(policy, ids)[-3:]                                  # " red", ".", end
+    assert sft.loss_on(policy, [("the lamp is", " red.")], QUICK) == pytest.approx(-sum(counted) / 3, abs=1e-5)
+
+
+def test_measuring_a_loss_drops_nothing_out_and_changes_nothing():
+    policy = new_policy(dropout=0.5).train()
+    before = [p.clone() for p in policy.lm.parameters()]
+    assert sft.loss_on(policy, SENTENCES, QUICK) == sft.loss_on(policy.train(), SENTENCES, QUICK)
+    assert all(torch.equal(a, b) for a, b in zip(before, policy.lm.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": math.inf}, {"learning_rate": math.nan}, {"learning_rate": 2.0},
+                                    {"seed": -1}, {"seed": 2**63}, {"batch_size": 0}, {"batch_size": 10**7}])
+def test_settings_that_mean_nothing_are_refused(change):
+    with pytest.raises(ValueError, match=f"{next(iter(change))} is .*; it must be"):
+        sft.Config(**change)

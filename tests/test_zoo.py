@@ -97,3 +97,56 @@ def test_asking_for_the_wrong_kind_names_the_right_ones(small_zoo):
 def test_an_unknown_folder_names_what_works_offline(small_zoo, tmp_path):
     with pytest.raises(ModelUnavailable, match="Offline names: small-lm"):
         zoo.load_policy(tmp_path / "nowhere")
+
+
+# One model in place of another, and never in silence.
+
+@pytest.fixture
+def folder(small_zoo, tmp_path):
+    zoo.save_policy(zoo.load_policy("small-lm"), tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def test_the_model_that_was_asked_for_is_loaded_and_named(small_zoo, folder, capsys):
+    capsys.readouterr()
+    zoo.load_model(folder, fallback="small-lm")
+    assert capsys.readouterr().err == f"{folder} is loaded.\n"
+
+
+def test_the_model_that_stands_in_is_named_with_the_reason(small_zoo, capsys):
+    wanted = weights(zoo.load_policy("small-lm"))
+    capsys.readouterr()
+    policy = zoo.load_model("nobody/nothing", fallback="small-lm")
+    reason, named = capsys.readouterr().err.splitlines()
+    assert "nobody/nothing" in reason
+    assert "hub" in reason
+    assert named == "small-lm stands in for nobody/nothing."
+    assert torch.equal(weights(policy), wanted)
+
+
+def test_what_stands_in_decides_between_writing_and_judging(small_zoo, folder, capsys):
+    assert zoo.load_model("nobody/nothing", fallback="small-lm", value_head=False).value_head is None
+    model, _ = zoo.load_model(folder, fallback="small-judge")                 # a language model is no judge
+    assert model.config.id2label[1] == "positive"
+    assert f"small-judge stands in for {folder}." in capsys.readouterr().err
+
+
+def test_only_a_tiny_model_may_stand_in(small_zoo):
+    with pytest.raises(ValueError, match="fallback is 'gpt2'; expected one of small-judge, small-lm"):
+        zoo.load_model("nobody/nothing", fallback="gpt2")
+
+
+def test_a_mistake_that_is_no_missing_model_is_not_answered_with_another(small_zoo):
+    with pytest.raises(TypeError):
+        zoo.load_model("small-lm", fallback="small-lm", colour="red")
+
+
+def test_the_names_say_what_is_here(small_zoo):
+    def here():
+        return {row["name"] for row in zoo.names() if row["tiny"] and row["here"]}
+
+    assert here() == set()
+    zoo.cached("small-lm")
+    assert here() == {"small-lm"}
+    (zoo.place("small-lm") / "config.json").unlink()
+    assert here() == set()

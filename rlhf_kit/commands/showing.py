@@ -78,7 +78,8 @@ def measures(console: Console, rows: list[dict[str, str]], lang: Lang,
     from rich.table import Table
     table = Table(show_edge=False)
     for column in ("column_measure", "column_before", after):
-        table.add_column(say(lang, column), justify="left" if column == "column_measure" else "right")
+        name = column == "column_measure"
+        table.add_column(say(lang, column), justify="left" if name else "right", no_wrap=not name)
     for row in rows:
         table.add_row(row["name"], row["before"], row["after"])
     console.print(table)

@@ -32,7 +32,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
     tour.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say so")
     tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")
-    tour.add_argument("--fresh", action="store_true", help="throw away what is in the output folder and start anew")
+    tour.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     tour.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     tour.set_defaults(run=run)
 
@@ -71,9 +71,12 @@ def run(options: argparse.Namespace) -> int:
 def settings(options: argparse.Namespace) -> Settings:
     """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
     from rlhf_kit import tour
-    if options.reviews:
+    if options.reviews is not None:
         found = tour.for_file(options.reviews, text=options.text, label=options.label, lang=options.lang,
                               positive=options.positive, seed=options.seed)
+    elif (options.text, options.label, options.positive) != ("text", "label", None):
+        raise ValueError("--text, --label and --positive are about a file of reviews, and there is none. "
+                         "Name it with --reviews.")
     else:
         found = tour.embedded(options.lang, options.seed)
     changed = found.ppo

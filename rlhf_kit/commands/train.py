@@ -25,7 +25,9 @@ def add(commands: argparse._SubParsersAction) -> None:
                                 description="Trains a model in a folder. Run again, it goes on where it stopped.")
     methods = train.add_subparsers(required=True, metavar="METHOD")
 
-    sft = methods.add_parser("sft", help="supervised fine-tuning: imitate texts, or responses to prompts")
+    sft = methods.add_parser("sft", help="supervised fine-tuning: imitate texts, or responses to prompts",
+                             description="Supervised fine-tuning: the model imitates texts, or responses to prompts. "
+                                         "Run again, it goes on where it stopped.")
     sft.add_argument("--model", required=True, help=MODEL)
     sft.add_argument("--data", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: the made-up reviews)")
     sft.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
@@ -35,7 +37,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(sft)
     sft.set_defaults(run=run, job=_sft)
 
-    ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier or a function of yours")
+    ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier or a function of yours",
+                             description="Proximal policy optimisation: the model learns to be scored well, by a "
+                                         "classifier or a function of yours. Run again, it goes on where it stopped.")
     ppo.add_argument("--model", required=True, help=MODEL)
     ppo.add_argument("--judge", metavar="MODEL", help="the classifier to please")
     ppo.add_argument("--label", default="positive", help="whose probability is the score, by name (%(default)s)")
@@ -65,7 +69,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lang", choices=LANGS, default=system_language(),
                         help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
                              "system's, %(default)s)")
-    parser.add_argument("--fresh", action="store_true", help="throw away what is in the output folder and start anew")
+    parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 
 
@@ -75,17 +79,17 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
-    from rlhf_kit.training import claimed, place_of
-    job, place = options.job(options), place_of(options.output)
-    if options.fresh:
-        place.clear()
-    if place.finished:
+    from rlhf_kit.runs import RunFolder
+    from rlhf_kit.training import claimed, cores
+    job, place = options.job(options), RunFolder(options.output)
+    if place.finished and not options.fresh:
         place.claim(claimed(job))
         console.print(say(lang, "train_finished"))
     else:
         console.print(say(lang, "training", model=job.model, device=job.device), markup=False)
         console.print(say(lang, "working", folder=options.output), markup=False)
-        showing.watch(job.run(options.output), lang, console)
+        threads = None if options.threads_chosen else cores()
+        showing.watch(job.run(options.output, options.fresh, threads), lang, console)
     result = place.result()
     if options.json:
         print(json.dumps(result))
@@ -127,10 +131,11 @@ def _device(options: argparse.Namespace) -> str:
     if options.device == "auto":
         return "cuda" if torch.cuda.is_available() and options.model not in TINY else "cpu"
     try:
-        torch.zeros(1, device=options.device)
+        torch.zeros(1, device=options.device).item()
     except (RuntimeError, AssertionError) as error:
         there = "cpu and cuda" if torch.cuda.is_available() else "cpu only"
-        raise ValueError(f"--device is {options.device!r}; this machine has {there}.") from error
+        raise ValueError(f"--device is {options.device!r}; this machine has {there}. Leave --device out, and the kit "
+                         f"chooses.") from error
     return options.device
 
 
@@ -141,7 +146,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         loss = result["loss"]
         showing.measures(console, [{"name": say(lang, "row_loss"), "before": f"{loss['before']:.3f}",
                                     "after": f"{loss['after']:.3f}"}], lang, after="column_after_sft")
-        console.print(say(lang, "sft_examples", n=result["examples"], held_out=result["held_out"]))
+        examined = "sft_examples" if result["held_out"] else "sft_too_few"
+        console.print(say(lang, examined, n=result["examples"], held_out=result["held_out"]))
     else:
         showing.texts(console, result["samples"][:4], lang, score="meter_reward")
         showing.measures(console, report.measures(result, lang), lang)

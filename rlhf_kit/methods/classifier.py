@@ -11,7 +11,7 @@ import torch
 from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf_kit.batches import draw_by_length, seeded
+from rlhf_kit.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
@@ -31,9 +31,10 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "max_length"):
+        for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        check_settings(self.batch_size, self.seed, self.learning_rate)
 
 
 def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, int]],

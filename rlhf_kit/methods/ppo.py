@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 
-from rlhf_kit.batches import draw, minibatches, seed_for
+from rlhf_kit.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.diagnosis import check_gradients, check_start
 from rlhf_kit.formulas.advantages import gae, rescale, whiten
@@ -33,7 +33,7 @@ from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right
-from rlhf_kit.rewards import Reward, name_of, score
+from rlhf_kit.rewards import Memory, Reward, name_of, score
 from rlhf_kit.sampling import (
     Sampling,
     check_room,
@@ -76,13 +76,14 @@ class Config:
     checks: bool = True                   # look for the known bugs before the first update
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "epochs"):
+        for name in ("steps", "epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        check_settings(self.batch_size, self.seed, self.learning_rate)
         if self.minibatch_size is not None and (self.minibatch_size < 1 or self.batch_size % self.minibatch_size):
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of minibatch_size "
                              f"{self.minibatch_size}; try minibatch_size {math.gcd(self.batch_size, 16)}.")
-        for name in ("learning_rate", "clip", "value_clip", "max_grad_norm", "ratio_limit", "adam_epsilon"):
+        for name in ("clip", "value_clip", "max_grad_norm", "ratio_limit", "adam_epsilon"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if self.target_kl is not None and not self.target_kl > 0:
@@ -129,11 +130,11 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     optimizer = Adam([p for p in policy.parameters() if p.requires_grad], lr=config.learning_rate,
                      eps=config.adam_epsilon, fused=True)
     kl_coef = config.kl.controller()
-    stateful = reward if hasattr(reward, "state_dict") and not isinstance(reward, torch.nn.Module) else None
+    memory = Memory({"reward": reward, **{f"watch.{name}": other for name, other in (watch or {}).items()}})
     run = {"method": "ppo", "prompts": fingerprint(prompts), "reward": name_of(reward),
            "pretraining": fingerprint(pretraining or ()), "reference": fingerprint_of(reference.lm), **asdict(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
-    past, state = saved.resume(policy, optimizer, stateful)
+    past, state = saved.resume(policy, optimizer, memory)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     yield from past
 
@@ -196,7 +197,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                                **_summary(rollout), **log.means(), "seconds": time.perf_counter() - began},
                       rollout.texts(4))
         kl_coef.update(drift, episodes=config.batch_size)
-        saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, stateful)
+        saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
         yield report
 
 

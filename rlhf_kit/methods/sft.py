@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
-from rlhf_kit.batches import draw_by_length, seeded
+from rlhf_kit.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
@@ -35,11 +35,10 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "max_length"):
+        for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0, such as 3e-3.")
+        check_settings(self.batch_size, self.seed, self.learning_rate)
 
 
 def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], config: Config | None = None, *,
@@ -71,6 +70,9 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
         with seeded(policy.device, config.seed, "dropout", number):
             logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
         loss = language_model(logits, ids[:, 1:], counted[:, 1:])      # logits at t predict token t + 1
+        if not loss.isfinite():
+            raise ValueError(f"the loss of step {number + 1} is {loss.item()}: the model has diverged. Start again "
+                             f"with a lower learning_rate than {config.learning_rate}.")
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.lm.parameters(), config.max_grad_norm)
@@ -94,6 +96,7 @@ def loss_on(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]],
     """The same loss on texts that were not learned from: nats per token, each token weighing the same."""
     config = config or Config()
     rows = sorted(_encode(policy, examples, config), key=lambda row: len(row[0]))
+    policy.eval()                                                      # no dropout
     total, tokens = 0.0, 0
     for start in range(0, len(rows), config.batch_size):
         ids, mask, counted = _batch(rows[start:start + config.batch_size], pad_id(policy.tokenizer), policy.device)

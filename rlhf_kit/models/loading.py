@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from huggingface_hub import try_to_load_from_cache
+from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -28,11 +28,14 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import pad_id
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
-# tell the hub what runs here. Both look when they are called, so it is enough to say no before the first model.
+# tell the hub what runs here. The first looks at its variable when it is called, the second has already looked.
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
+    constants.HF_HUB_DISABLE_TELEMETRY = True
 
 VALUE_HEAD, VALUE_TRUNK = "value_head.safetensors", "value_trunk"
+KINDS = {AutoModelForCausalLM: "language model", AutoModelForSequenceClassification: "classifier",
+         AutoModel: "value trunk"}
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
@@ -50,8 +53,9 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
     """
     lm, tokenizer = _load(AutoModelForCausalLM, source, dtype)
     head, trunk = (Path(source).expanduser() / name for name in (VALUE_HEAD, VALUE_TRUNK))
+    _check_writes(lm.to(device), source)
     own = _trunk(trunk, dtype).to(device) if value_head and trunk.is_dir() else None
-    policy = Policy(lm.to(device), tokenizer, value_head=value_head, value_trunk=own)
+    policy = Policy(lm, tokenizer, value_head=value_head, value_trunk=own)
     if value_head and head.is_file():
         try:
             policy.value_head.load_state_dict(load_file(head))
@@ -100,19 +104,18 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
     elif isinstance(source, Path) or str(source).startswith((".", "/", "~")):
         raise ModelUnavailable(f"{source} does not exist; give a folder with config.json and model.safetensors, "
                                f"or a name on the Hugging Face hub.")
-    with _explained(source), _quiet():
+    with _explained(source, kind), _quiet():
         model = _from_pretrained(kind, source, dtype)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):          # what transformers makes of a folder without one
-        raise ModelUnavailable(f"{source} has no tokenizer; expected tokenizer.json beside config.json. "
-                               f"Save it there with tokenizer.save_pretrained(folder).")
+        raise _without_tokenizer(source)
     tokenizer.padding_side = "left"
     return model.eval(), tokenizer
 
 
 def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     _check_folder(folder)
-    with _explained(folder), _quiet():
+    with _explained(folder, AutoModel), _quiet():
         return _from_pretrained(AutoModel, folder, dtype)
 
 
@@ -120,24 +123,41 @@ def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreT
     """Safetensors; a hub model that has nothing but pickles is read as plain tensors, and that is said."""
     options = {"dtype": dtype, "trust_remote_code": False, "output_loading_info": True}
     try:
-        return _whole(source, *kind.from_pretrained(source, use_safetensors=True, **options))
+        return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options))
     except ModelUnavailable:
         raise
     except OSError as error:
         if isinstance(source, Path) or "safetensors" not in str(error):
             raise
-    model = _whole(source, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options))
+    model = _whole(source, kind, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options))
     print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.",
           file=sys.stderr)
     return model
 
 
-def _whole(source: str | Path, model: PreTrainedModel, info: dict) -> PreTrainedModel:
+def _whole(source: str | Path, kind: type, model: PreTrainedModel, info: dict) -> PreTrainedModel:
     """Refuse weights that transformers drew at random because the files do not have them."""
     if missing := sorted(info["missing_keys"]):
-        raise ModelUnavailable(f"{source} is no complete {type(model).__name__}: it lacks {len(missing)} weights "
-                               f"({', '.join(missing[:3])}). It is another kind of model, or was saved only in part.")
+        raise ModelUnavailable(f"{source} is no complete {KINDS[kind]}: as a {type(model).__name__} it lacks "
+                               f"{len(missing)} weight{'s' * (len(missing) > 1)} ({', '.join(missing[:3])}). It is "
+                               f"another kind of model, or was saved only in part. Name another.")
     return model
+
+
+@torch.no_grad()
+def _check_writes(lm: PreTrainedModel, source: str | Path) -> None:
+    """Refuse what cannot be sampled from token by token: an encoder, and a network without a key-value cache."""
+    ids = torch.tensor([[0, 0], [0, 1]], device=lm.device)
+    output = lm(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=True)
+    first, same = output.logits[:, 0].float()               # what follows the first token must not change its logits
+    if not torch.allclose(first, same, atol=1e-3, rtol=1e-3):
+        why = "reads to the end before it predicts (an encoder, as BERT is)"
+    elif getattr(output, "past_key_values", None) is None:
+        why = "has no key-value cache to sample with"
+    else:
+        return
+    raise ModelUnavailable(f"{source} cannot be a policy: a {type(lm).__name__} {why}. Name a model that writes from "
+                           f"left to right with such a cache: GPT-2, Llama, Qwen, Mistral and most others.")
 
 
 def _check_folder(folder: Path) -> None:
@@ -151,7 +171,7 @@ def _check_folder(folder: Path) -> None:
             raise ValueError("expected an object, {...}")
     except ValueError as error:
         raise ModelUnavailable(f"{folder / 'config.json'} is not JSON ({error}); copy the model again.") from error
-    if any(folder.glob("*.safetensors")):
+    if any(folder.glob("model*.safetensors")):
         return
     if pickles := sorted(f.name for pattern in PICKLES for f in folder.glob(pattern)):
         raise ModelUnavailable(f"{folder} has its weights in a pickle ({pickles[0]}), which can run code when it is "
@@ -161,7 +181,7 @@ def _check_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _explained(source: str | Path) -> Iterator[None]:
+def _explained(source: str | Path, kind: type) -> Iterator[None]:
     """Whatever goes wrong while `source` is read becomes one line that says what to do."""
     try:
         yield
@@ -171,15 +191,30 @@ def _explained(source: str | Path) -> Iterator[None]:
         why = _one_line(error)
         if "size mismatch" in str(error) or "above report" in why:
             why = "its weights have other shapes than config.json says; copy the model again"
+        if "Unrecognized configuration class" in str(error):
+            seen = str(error).partition("'")[2].partition("'")[0].rpartition(".")[2].removesuffix("Config")
+            raise ModelUnavailable(f"{source} is no {KINDS[kind]}: its config.json tells of a {seen}, which has no "
+                                   f"such form. Name another model.") from error
+        if "backend tokenizer" in str(error):
+            raise _without_tokenizer(source) from error
+        if isinstance(error, SafetensorError):
+            why = f"its weights are no sound safetensors file ({why}); copy the model again, or convert it"
         if isinstance(source, Path):
-            raise ModelUnavailable(f"{source} cannot be loaded: {why}") from error
+            raise ModelUnavailable(f"{source} cannot be loaded: {why}.") from error
         raise ModelUnavailable(
             f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it ({why}). "
             f"Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.") from error
 
 
+def _without_tokenizer(source: str | Path) -> ModelUnavailable:
+    return ModelUnavailable(f"{source} has no tokenizer; expected tokenizer.json beside config.json. "
+                            f"Save it there with tokenizer.save_pretrained(folder).")
+
+
 def _one_line(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:160]
+    """The beginning of what it says, up to the end of a sentence if there is one."""
+    text = (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+    return text if len(text) <= 160 else text[:160].rpartition(". ")[0] or f"{text[:160]} ..."
 
 
 @contextmanager

@@ -131,6 +131,9 @@ def _splits_chinese(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def _join_chinese(text: str) -> str:
-    """BERT vocabularies decode one character a word; the spaces beside Chinese characters are not the text's."""
-    wide = "\u3000-\u9fff\uff00-\uffef"
-    return re.sub(rf"(?<=[{wide}]) | (?=[{wide}])", "", text)
+    """BERT vocabularies decode one character a word; the spaces beside Chinese characters are not the text's.
+
+    Nor are those just inside quotation marks, and between two such marks, dashes or dots (——, ……).
+    """
+    wide, marks = "\u3000-\u9fff\uff00-\uffef", "“”…—"
+    return re.sub(rf"(?<=[{wide}“]) | (?=[{wide}”])|(?<=[{marks}]) (?=[{marks}])", "", text)

@@ -48,7 +48,8 @@ class FileError(ValueError):
 
 def refused(path: str | Path, what: str, line: int | None = None) -> FileError:
     """The error to raise about this file, "{path} is empty; ..." or "{path} line 7: ..."."""
-    return FileError(f"{path} {what}" if line is None else f"{path} line {line}: {what}", path, line)
+    shown = str(path) or "''"
+    return FileError(f"{shown} {what}" if line is None else f"{shown} line {line}: {what}", path, line)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def read_lines(path: str | Path) -> list[str]:
     text, _ = _decode(_read_bytes(path)[0], path)
     lines = [tidy(line) for line in text.split("\n")]
     if long := next((i for i, line in enumerate(lines, 1) if len(line) > LONGEST_CELL), None):
-        raise refused(path, f"a line of more than {LONGEST_CELL:,} characters; expected one text a line.", long)
+        raise refused(path, f"a line of more than {LONGEST_CELL:,} characters; expected one text a line. Break it up.",
+                      long)
     if not any(lines):
         raise refused(path, "is empty; expected one text a line.")
     return [line for line in lines if line]
@@ -77,7 +79,7 @@ def read_table(path: str | Path) -> Table:
     raw, unpacked = _read_bytes(path)
     text, encoding = _decode(raw, path)
     if not text.strip():
-        raise refused(path, "is empty; expected a header line and one review a line.")
+        raise refused(path, "is empty; expected a header line and below it a text a line.")
     kind = _kind(path, unpacked, text)
     if kind == "array":
         columns, rows, malformed = _array_rows(text, path)
@@ -88,7 +90,7 @@ def read_table(path: str | Path) -> Table:
         encoding += ", quotes taken as plain characters" * plain
     refuse_if_many(malformed, len(rows) + len(malformed), path)
     if not rows:
-        raise refused(path, "has a header line and no rows; expected one review a line below it.")
+        raise refused(path, "has a header line and no rows; expected a text a line below it.")
     return Table(columns, rows, malformed, encoding)
 
 
@@ -134,7 +136,7 @@ def _read_bytes(path: str | Path) -> tuple[bytes, bool]:
         if not place.is_file():
             seen = "is not an ordinary file" if place.exists() else "does not exist"
             seen = "is a folder" if place.is_dir() else seen
-            raise refused(path, f"{seen}; expected one CSV, TSV or JSON lines file. Check the name.")
+            raise refused(path, f"{seen}; expected one file of texts, such as .csv, .tsv or .jsonl. Check the name.")
         with open(place, "rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)

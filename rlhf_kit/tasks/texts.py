@@ -41,18 +41,22 @@ def read_pairs(path: str | Path, prompt: str, response: str) -> list[tuple[str, 
 def hold_out(items: Sequence[Item], share: float = 0.1, most: int = 500) -> tuple[list[Item], list[Item]]:
     """(to learn from, kept out), by a hash of each text, so that rows added later move nobody.
 
-    Where there are too few to keep one out, both parts are everything.
+    Of a pair its prompt decides, so that no prompt is on both sides. Where there are too few to keep one out, both
+    parts are everything.
     """
     kept = [item for item in items if _place(item) < share][:most]
-    out = set(kept)
-    rest = [item for item in items if item not in out]
+    out = {_key(item) for item in kept}
+    rest = [item for item in items if _key(item) not in out]
     return (rest, kept) if kept and rest else (list(items), list(items))
 
 
+def _key(item: str | tuple[str, str]) -> str:
+    return item if isinstance(item, str) else item[0]
+
+
 def _place(item: str | tuple[str, str]) -> float:
-    """Between 0 and 1; of a pair its prompt decides, so that no prompt is on both sides."""
-    text = item if isinstance(item, str) else item[0]
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+    """Between 0 and 1, evenly."""
+    return int.from_bytes(hashlib.sha256(_key(item).encode()).digest()[:8], "big") / 2**64
 
 
 def _cells(path: str | Path, named: dict[str, str]) -> list[tuple]:
