@@ -185,14 +185,14 @@ def _code(name: str, code: str) -> NotebookNode:
 
 # Running
 
-def run(book: NotebookNode, *, strict: bool, timeout: int = 300) -> dict[str, float]:
+def run(book: NotebookNode, *, strict: bool, timeout: int = 300, kernel: str = "python3") -> dict[str, float]:
     """Execute in place, in an empty folder and without the hub; returns the seconds that each cell took."""
     began: dict[str, float] = {}
     took: dict[str, float] = {}
     environment = {**os.environ, "RLHF_KIT_STRICT": "1" if strict else "0", "HF_HUB_OFFLINE": "1",
                    "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(book, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": folder}},
+        client = NotebookClient(book, timeout=timeout, kernel_name=kernel, resources={"metadata": {"path": folder}},
                                 record_timing=True)
         client.execute(env=environment)
     for cell in book.cells:

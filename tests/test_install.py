@@ -3,25 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
-import sysconfig
 import time
 import venv
 from pathlib import Path
 
 import pytest
+from conftest import lent
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """The wheel, built from this tree without the network."""
-    out = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT], check=True,
-                   capture_output=True)
-    [path] = out.glob("*.whl")
-    return path
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -58,13 +47,7 @@ def _train_and_stop(process: subprocess.Popen, folder: Path) -> None:
 
 
 def test_the_wheel_runs_the_tour_outside_the_clone(wheel, tmp_path):
-    """The kit alone in a new environment; the libraries are lent by this one, so that the test takes seconds."""
-    venv.create(tmp_path / "env", with_pip=True)
-    python = tmp_path / "env" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-qq", "--no-deps", "--no-index", wheel], check=True)
-    site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
-    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")      # .pth files in there are not followed
-    first_minute(python, tmp_path)
+    first_minute(lent(wheel, tmp_path), tmp_path)
 
 
 @pytest.mark.slow

@@ -1,0 +1,39 @@
+"""A lesson where nobody has the repository: the wheel alone, an empty folder, another kernel."""
+
+import json
+import os
+
+import pytest
+from conftest import lent
+from nbformat.v4 import new_code_cell
+from test_products import LESSONS, build
+
+from rlhf_kit import zoo
+
+pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def kernel(wheel, tmp_path, monkeypatch) -> str:
+    """A Jupyter kernel whose only kit is the installed wheel."""
+    python = lent(wheel, tmp_path)
+    place = tmp_path / "jupyter" / "kernels" / "elsewhere"
+    place.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (place / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        monkeypatch.delenv(name)
+    return "elsewhere"
+
+
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_the_wheel_alone_runs_a_lesson_in_an_empty_folder(source, kernel, tmp_path):
+    for name in ("tiny-lm-en", "tiny-judge-en"):
+        zoo.cached(name)
+    book = build.notebook(source, "en", solved=False)
+    book.cells.append(new_code_cell("print(kit.__file__, sorted(__import__('os').listdir()))", id="where"))
+    build.run(book, strict=False, kernel=kernel)
+    where, _, files = book.cells[-1].outputs[0].text.partition(" ")
+    assert where.startswith(str(tmp_path))
+    assert files.strip() == "[]"
