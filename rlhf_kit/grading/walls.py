@@ -18,7 +18,7 @@ DIE_WITH_PARENT, DUMPABLE, NO_NEW_POWERS = 1, 4, 38                    # prctl
 STRANGERS = range(40_000, 60_000)                                      # users that nobody is
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/ld.so.cache", "/sys/devices/system/cpu", "/proc",
           "/dev/null", "/dev/zero", "/dev/urandom")
-SCRATCH = "/scratch"                      # the one place of a cell that can be written; hides nothing, whatever lies in /tmp
+SCRATCH = "/scratch"               # the one place of a cell that can be written; not /tmp, where a kit may be installed
 MEBIBYTE = 2**20
 
 
