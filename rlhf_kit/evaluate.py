@@ -1,4 +1,4 @@
-"""What changed and what it cost: scores, KL, diversity and win rate on held-out prompts, with intervals."""
+"""What changed and what it cost: scores, KL, diversity, win rate, and agreement with rankings, with intervals."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ import torch
 from torch import Tensor
 
 from rlhf_kit.formulas.kl_penalty import sequence_kl
-from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.formulas.losses import ranking
+from rlhf_kit.formulas.preference import (
+    as_batch,
+    beats,
+    calibration_error,
+    gaps,
+    pairs_right,
+    reliability,
+    whole_order,
+)
+from rlhf_kit.formulas.records import Ranking, Rollout
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.rewards import Reward, score
+from rlhf_kit.rewards import Reward, checked, score
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 
 Z95 = 1.959964                      # two-sided 95 % of a normal
@@ -82,6 +92,68 @@ def evaluate(policy: Policy, reference: Policy, prompts: Sequence[str], rewards:
                       kl=sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                       eos_rate=rollout.ended.float().mean().item(), length=rollout.length.float().mean().item(),
                       distinct=distinct(rollout.responses), distinct_2=distinct_pairs(rollout))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well a reward's scores agree with rankings that people made."""
+
+    pair_accuracy: Estimate         # share of pairs whose winner scores higher; interval by resampling whole rankings
+    list_accuracy: Estimate         # share of rankings whose whole order is right
+    loss: float                     # nats a pair, `losses.ranking`
+    margin: float                   # mean score of the winner above the loser's
+    calibration_error: float        # of σ(gap), the probability that the winner wins
+    reliability: tuple[tuple[float, float, int], ...]   # (stated probability, share that was right, pairs), a bin each
+
+    def numbers(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return asdict(self)
+
+
+def agreement(reward: Reward, rankings: Sequence[Ranking], seed: int = 0) -> Agreement:
+    """Compare a reward with rankings that it did not learn from: whether it would have ranked the same.
+
+    Any reward may be asked: a learned one, a classifier, the length. The task's gold gives the *noise ceiling*, what
+    nobody can exceed but by luck, if those who ranked were not always right. Ties in a ranking count nowhere.
+
+    Args:
+        seed: of the bootstrap, 1,000 draws of as many rankings with replacement.
+
+    Raises: ValueError if no ranking has a pair with a winner.
+    """
+    score, rank, mask = _judged(reward, rankings)
+    right, pairs = pairs_right(score, rank, mask)                                   # [N] each
+    counted = pairs > 0
+    if not counted.any():
+        raise ValueError(f"the {len(rankings)} rankings have no pair with a winner; give some that are not all ties.")
+    right, pairs = right[counted].double(), pairs[counted].double()
+    better = beats(rank, mask)
+    gap = gaps(score, better)[better]                                               # [all pairs]
+    probability, won = gap.abs().sigmoid(), torch.where(gap == 0, 0.5, (gap > 0).to(gap))
+    counts, stated, seen = reliability(probability, won)
+    bins = [(p, s, int(n)) for p, s, n in zip(stated.tolist(), seen.tolist(), counts.tolist(), strict=True) if n]
+    return Agreement(pair_accuracy=_resampled(right, pairs, seed),
+                     list_accuracy=share(whole_order(score, rank, mask)[counted].sum().item(), len(right)),
+                     loss=ranking(score, rank, mask).item(), margin=gap.mean().item(),
+                     calibration_error=calibration_error(probability, won).item(), reliability=tuple(bins))
+
+
+def _judged(reward: Reward, rankings: Sequence[Ranking]) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores, ranks and mask, [N, K] each, of rankings whose K may differ."""
+    if not rankings:
+        raise ValueError("there are no rankings; give at least one.")
+    prompts = [one.prompt for one in rankings for _ in one.responses]
+    answer = checked(reward(prompts, [text for one in rankings for text in one.responses]), len(prompts), reward)
+    rank, mask = as_batch([one.ranks for one in rankings])
+    return torch.zeros(mask.shape).masked_scatter(mask, answer), rank, mask
+
+
+def _resampled(part: Tensor, whole: Tensor, seed: int, draws: int = 1000) -> Estimate:
+    """Σ part / Σ whole with the percentile interval of a bootstrap over the rows (Efron 1979)."""
+    rows = torch.randint(len(part), (draws, len(part)), generator=torch.Generator().manual_seed(seed))
+    ratio = part[rows].sum(1) / whole[rows].sum(1)
+    low, high = ratio.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Estimate((part.sum() / whole.sum()).item(), low, high, int(whole.sum()))
 
 
 def side_by_side(before: Evaluation, after: Evaluation) -> list[dict[str, Any]]:

@@ -15,7 +15,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.records import Rollout
-from rlhf_kit.models.judging import class_logits
+from rlhf_kit.models.heads import RewardModel, reading_limit
+from rlhf_kit.models.judging import class_logits, reward_scores
 
 Reward = Callable[[Sequence[str], Sequence[str]], Tensor | Sequence[float]]
 
@@ -43,7 +44,7 @@ def score(reward: Reward, rollout: Rollout) -> Tensor:
         answer = reward(prompts, responses)
     else:
         answer = reward(rollout.prompts, rollout.responses)
-    return _checked(answer, len(rollout), reward).to(rollout.logprob.device)
+    return checked(answer, len(rollout), reward).to(rollout.logprob.device)
 
 
 def on_tokens(reward: Reward) -> Reward:
@@ -74,9 +75,9 @@ def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, la
     """
     if model.config.num_labels < 2:
         raise RewardError("the classifier has one output, so its probability would always be 1; expected two labels "
-                          "or more. For a reward model's score write a function of your own.")
+                          "or more. For a reward model take kit.rewards.learned.")
     index = label_index(model, label)
-    limit = max_length or _context(model)
+    limit = max_length or reading_limit(model)
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         texts = [p + r for p, r in zip(prompts, responses, strict=True)]
@@ -90,11 +91,22 @@ def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, la
     return reward
 
 
-def _context(model: PreTrainedModel) -> int:
-    """Tokens that a classifier reads at most; RoBERTa's first position comes behind its padding id."""
-    places = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-    padding = getattr(places, "padding_idx", None)
-    return (getattr(model.config, "max_position_embeddings", None) or 512) - (0 if padding is None else padding + 1)
+def learned(model: RewardModel, *, output: Literal["score", "probability"] = "score", batch_size: int = 64,
+            max_length: int | None = None) -> Reward:
+    """What a reward model says of prompt + response.
+
+        score = r          probability = σ(r)
+
+    σ(r) is the probability that the text is preferred to one that scores 0: an average demonstration, if the model
+    was centred on those. Of texts over `max_length` tokens (default: the model's context) the end is read.
+    """
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        texts = [p + r for p, r in zip(prompts, responses, strict=True)]
+        score = reward_scores(model, texts, max_length=max_length or model.context, batch_size=batch_size)
+        return score if output == "score" else torch.sigmoid(score)
+
+    reward.__name__ = f"learned_{output}"
+    return reward
 
 
 def label_index(model: PreTrainedModel, label: str) -> int:
@@ -177,7 +189,7 @@ def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
         raise ValueError("some parts are marked by on_tokens and some want texts; mark all of them or none.")
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
-        return sum(weight * _checked(part(prompts, responses), len(responses), part) for weight, part in parts)
+        return sum(weight * checked(part(prompts, responses), len(responses), part) for weight, part in parts)
     name = f"weighted({', '.join(f'{weight}·{name_of(part)}' for weight, part in parts)})"
     return _made_of(reward, name, [part for _, part in parts])
 
@@ -187,7 +199,7 @@ def clipped(reward: Reward, low: float, high: float) -> Reward:
     if not low < high:
         raise ValueError(f"low is {low} and high is {high}; low must be the smaller.")
     def inside(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
-        return _checked(reward(prompts, responses), len(responses), reward).clamp(low, high)
+        return checked(reward(prompts, responses), len(responses), reward).clamp(low, high)
     return _made_of(inside, f"clipped({name_of(reward)}, {low}, {high})", [reward])
 
 
@@ -203,7 +215,7 @@ class Normalised:
         self.tokens, self.__name__ = wants_tokens(reward), f"normalised({name_of(reward)}, {clip}, {centre})"
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
-        score = _checked(self.reward(prompts, responses), len(responses), self.reward)
+        score = checked(self.reward(prompts, responses), len(responses), self.reward)
         self.moments.update(score)
         shifted = score - self.moments.mean if self.centre else score
         return (shifted / (self.moments.std + torch.finfo(torch.float32).eps)).clamp(-self.clip, self.clip)
@@ -264,7 +276,8 @@ def _made_of(reward: Reward, name: str, parts: Sequence[Reward]) -> Reward:
     return reward
 
 
-def _checked(answer: object, size: int, reward: Reward) -> Tensor:
+def checked(answer: object, size: int, reward: Reward) -> Tensor:
+    """What a reward function returned for `size` responses as [size] float32 on the CPU. Raises: RewardError."""
     name = name_of(reward).partition("@")[0]                # without the fingerprint of its file
     try:
         score = torch.as_tensor(answer, dtype=torch.float32).detach().cpu()

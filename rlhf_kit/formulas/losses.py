@@ -5,12 +5,15 @@ Every loss is a mean over marked tokens (or pairs), so its size does not depend 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from rlhf_kit.formulas.distributions import token_logprob
 from rlhf_kit.formulas.masked import count, keep, masked_mean, masked_var
+from rlhf_kit.formulas.preference import beats, gaps
 
 
 def clipped_policy(logprob: Tensor, old_logprob: Tensor, advantage: Tensor,
@@ -79,35 +82,77 @@ def language_model(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
     return -token_logprob(logits[marked], ids[marked]).mean()    # padding never meets the vocabulary
 
 
+def ranking(score: Tensor, rank: Tensor, mask: Tensor | None = None, *,
+            kind: Literal["log_sigmoid", "sigmoid"] = "log_sigmoid", margin: Tensor | float | None = None,
+            centring: float = 0.0) -> Tensor:
+    """A reward model's loss over rankings of K responses each, every response scored once.
+
+        L = mean over rankings of  mean over the ranking's pairs i ≻ j of  -log σ(r_i - r_j - m) + c · (r_i + r_j)²
+
+    All C(K, 2) pairs of a prompt together weigh as much as one pair alone, whatever K is. Only differences count in
+    the first term: scores may all be shifted. A ranking of two is `pairwise`.
+
+    Args:
+        score: r, one number a response, [B, K].
+        rank: 1 = best; equal ranks tie and say nothing, [B, K].
+        mask: True where there is a response, [B, K]; None = everywhere. Nothing leaks from elsewhere.
+        kind: "sigmoid" takes -σ in place of -log σ: bounded, blind to pairs that are far on the wrong side, and no
+            likelihood, so that the scores' differences are no log-odds.
+        margin: m, by how much i should beat j, [B, K, K] or one number; None = 0.
+        centring: c, weight of the pull towards 0; TRL suggests 0.01.
+
+    Returns: a scalar; where all scores are 0 it is ln 2, or -1/2 for "sigmoid".
+    Raises: ValueError if shapes differ or no ranking has a pair with a winner.
+    Source: Ouyang et al. 2022, arXiv:2203.02155, Eq. 1; margin: Touvron et al. 2023, arXiv:2307.09288, Eq. 2;
+        centring: Eisenstein et al. 2023, arXiv:2312.09244. "sigmoid" is transformers_tasks' first version.
+    """
+    better = beats(rank, mask)                                                     # [B, K, K]
+    if score.shape != rank.shape or not better.any():
+        raise ValueError(f"scores have shape {tuple(score.shape)} and ranks {tuple(rank.shape)}, with "
+                         f"{int(better.sum())} pairs that have a winner; expected the same [B, K] and at least one.")
+    gap = gaps(score, better)
+    if margin is not None:
+        if isinstance(margin, Tensor) and margin.dim() and margin.shape != better.shape:
+            raise ValueError(f"margin has shape {tuple(margin.shape)}; expected {tuple(better.shape)}, one for each "
+                             f"pair i, j, or one number.")
+        gap = gap - margin
+    cost = -logsigmoid(gap) if kind == "log_sigmoid" else -torch.sigmoid(gap)
+    if centring:
+        there = torch.where(better.any(2) | better.any(1), score, 0.0)
+        cost = cost + centring * (there[:, :, None] + there[:, None, :]).square()
+    pairs = better.sum((1, 2))                                                     # [B]
+    each = torch.where(better, cost, 0.0).sum((1, 2)) / pairs.clamp(min=1)
+    return each.sum() / (pairs > 0).sum()
+
+
 def pairwise(chosen: Tensor, rejected: Tensor, margin: Tensor | float | None = None,
              centring: float = 0.0) -> Tensor:
     """Bradley-Terry: the preferred answer should get the higher score.
 
         L = mean over pairs of -log σ(r_c - r_r - m)  +  centring · mean of (r_c + r_r)²
 
-    Only differences count in the first term; the second pulls the scores towards 0.
+    `ranking` with two responses each; the sum of both terms is TRL 1.16's.
 
     Args:
-        chosen, rejected: scores of the preferred and the other answer, [N], pair by pair.
-        margin: m, by how much the preferred one should win, [N] or one number; None = 0.
+        chosen, rejected: scores of the preferred and the other answer, pair by pair, [N] or of any one shape.
+        margin: m, by how much the preferred one should win, of the same shape or one number; None = 0.
         centring: weight of the second term; TRL suggests 0.01.
 
     Returns: a scalar, ln 2 when all scores are 0 without a margin.
     Raises: ValueError if shapes differ (a [N, 1] margin would silently compare all N×N pairs) or N is 0.
-    Source: Ouyang et al. 2022, arXiv:2203.02155, Eq. 1; margin: Touvron et al. 2023, arXiv:2307.09288, Eq. 2;
-        centring: Eisenstein et al. 2023, arXiv:2312.09244; the sum of both is TRL 1.16's.
+    Source: as in `ranking`.
     """
     if chosen.shape != rejected.shape or not chosen.numel():
         raise ValueError(f"chosen has shape {tuple(chosen.shape)}, rejected {tuple(rejected.shape)}; "
                          f"expected the same, one score per pair, and at least one pair.")
-    gap = chosen - rejected
-    if margin is not None:
-        if isinstance(margin, Tensor) and margin.dim() and margin.shape != gap.shape:
-            raise ValueError(f"margin has shape {tuple(margin.shape)}, the scores {tuple(gap.shape)}; "
+    if isinstance(margin, Tensor) and margin.dim():
+        if margin.shape != chosen.shape:
+            raise ValueError(f"margin has shape {tuple(margin.shape)}, the scores {tuple(chosen.shape)}; "
                              f"expected one margin per pair. Try margin.reshape(chosen.shape).")
-        gap = gap - margin
-    loss = -logsigmoid(gap).mean()
-    return loss + centring * (chosen + rejected).square().mean() if centring else loss
+        margin = margin.reshape(-1, 1, 1).expand(-1, 2, 2)
+    score = torch.stack([chosen.reshape(-1), rejected.reshape(-1)], dim=1)         # [N, 2]
+    rank = torch.tensor([1, 2], device=score.device).expand(len(score), 2)
+    return ranking(score, rank, margin=margin, centring=centring)
 
 
 # Diagnostics: what to watch while the losses fall. None of them carries a gradient.

@@ -15,6 +15,7 @@ from rlhf_kit.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
+from rlhf_kit.schedules import linear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-        optimizer.param_groups[0]["lr"] = rate(config, number)
+        optimizer.param_groups[0]["lr"] = linear(config.learning_rate, number, config.steps, config.warmup)
         optimizer.step()
         model.eval()
         step = Step(number, {"loss": loss.item(), "accuracy": (logits.argmax(-1) == label).float().mean().item(),
@@ -83,13 +84,6 @@ def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
           config: Config | None = None, *, checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
     return list(steps(model, tokenizer, examples, config, checkpoint=checkpoint))
-
-
-def rate(config: Config, number: int) -> float:
-    """Learning rate of update `number`."""
-    if number < config.warmup:
-        return config.learning_rate * (number + 1) / config.warmup
-    return config.learning_rate * (config.steps - number) / max(config.steps - config.warmup, 1)
 
 
 def _check(model: PreTrainedModel, examples: Sequence[tuple[str, int]]) -> None:

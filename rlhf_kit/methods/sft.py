@@ -17,6 +17,7 @@ from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right, prompt_rows, response_rows
+from rlhf_kit.schedules import cosine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +110,7 @@ def loss_on(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]],
 
 def rate(config: Config, number: int) -> float:
     """Learning rate of update `number`: linear warm-up, then cosine down to `final_rate` of the peak."""
-    if number < config.warmup:
-        return config.learning_rate * (number + 1) / config.warmup
-    done = (number - config.warmup) / max(config.steps - config.warmup, 1)
-    cosine = (1 + torch.cos(torch.tensor(done * torch.pi)).item()) / 2
-    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
+    return cosine(config.learning_rate, number, config.steps, config.warmup, config.final_rate)
 
 
 def _encode(policy: Policy, examples: Sequence, config: Config) -> list[tuple[list[int], int]]:

@@ -1,4 +1,4 @@
-"""A policy: a language model that also guesses, before each token, how well the response will be scored."""
+"""A policy, a language model that also guesses how well it will be scored; and a reward model, which scores."""
 
 from __future__ import annotations
 
@@ -86,6 +86,66 @@ class Policy(nn.Module):
         """A frozen copy as it is now, without a value head: what the KL penalty measures from."""
         frozen = Policy(copy.deepcopy(self.lm), self.tokenizer, value_head=False)
         return frozen.requires_grad_(False).eval()
+
+
+class RewardModel(nn.Module):
+    """A network that reads a prompt and a response and says one number; only differences of it mean something.
+
+        r = w · h - shift          P(A ≻ B) = σ(r_A - r_B)
+
+    The network is one of transformers' sequence classifiers with one output. Of an encoder, h is whatever that class
+    pools (BERT's and ERNIE's pooler, ModernBERT's mean); of a decoder it is the last hidden state of the last *real*
+    token, found from the mask: by its id, GPT-2's padding could not be told from the end of a text.
+
+    Args:
+        model: `transformers.AutoModelForSequenceClassification` with `num_labels=1`.
+        tokenizer: the one it was trained with.
+
+    Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5; the shift: ibid., after Eq. 1.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__()
+        if model.config.num_labels != 1:
+            raise ValueError(f"the model has {model.config.num_labels} outputs; a reward model has one. Load it with "
+                             f"kit.load_reward_model, which puts a new head on it.")
+        self.model, self.tokenizer = model, tokenizer
+        _fuse_gelu(self)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Scores of texts `ids` [N, L]; `mask` [N, L] is True on their tokens, padding is on the right: [N]."""
+        head = getattr(self.model, "score", None)               # transformers' name for it where a decoder is judged
+        if head is None:
+            return self.model(input_ids=ids, attention_mask=mask).logits[:, 0].float() - self.shift
+        hidden = self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state      # [N, L, d]
+        last = hidden[torch.arange(len(ids), device=ids.device), mask.long().sum(-1) - 1]
+        return head(last)[:, 0].float() - self.shift
+
+    @property
+    def shift(self) -> float:
+        """What is taken off every score, so that some texts score 0 on average; kept in the model's config.json."""
+        return getattr(self.model.config, "reward_shift", 0.0)
+
+    @shift.setter
+    def shift(self, value: float) -> None:
+        self.model.config.reward_shift = float(value)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return self.model.device
+
+    @property
+    def context(self) -> int:
+        """Tokens that it reads at most."""
+        return reading_limit(self.model)
+
+
+def reading_limit(model: PreTrainedModel) -> int:
+    """Tokens that a classifier reads at most; RoBERTa's first position comes behind its padding id."""
+    places = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(places, "padding_idx", None)
+    return (getattr(model.config, "max_position_embeddings", None) or 512) - (0 if padding is None else padding + 1)
 
 
 def _positions(mask: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.text import pad_id
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
@@ -74,6 +74,29 @@ def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
     return model.to(device).requires_grad_(False).eval(), tokenizer
 
 
+def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int = 0, dtype: torch.dtype = torch.float32,
+                      device: str | torch.device = "cpu") -> RewardModel:
+    """A reward model from a folder or a hub id, ready to score or to be trained further.
+
+    With `new_head` any encoder, decoder or classifier will do: its trunk is kept and a head of one output is put on
+    it, drawn from `seed` with standard deviation 1/√(d+1) (arXiv:2009.01325). Raises: ModelUnavailable.
+    """
+    heads = {"num_labels": 1, "ignore_mismatched_sizes": True} if new_head else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)                         # for what transformers draws beside the head: BERT's pooler
+        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads)
+        if new_head and getattr(model, "fresh_head", False):
+            for head in (getattr(model, "score", None), getattr(model, "classifier", None)):
+                if isinstance(head, torch.nn.Linear):
+                    torch.nn.init.normal_(head.weight, std=(head.in_features + 1) ** -0.5)
+    if model.config.num_labels != 1:
+        raise ModelUnavailable(f"{source} is a classifier of {model.config.num_labels} labels; expected a reward model, "
+                               f"which has one output. Train one with: rlhf-kit train reward-model --model {source}")
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = pad_id(tokenizer)
+    return RewardModel(model.to(device), tokenizer).eval()
+
+
 def in_hub_cache(name: str) -> bool:
     """True if that hub model has been fetched to this machine before."""
     return isinstance(try_to_load_from_cache(name, "config.json"), str)
@@ -96,7 +119,8 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     tokenizer.save_pretrained(folder)
 
 
-def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load(kind: type, source: str | Path, dtype: torch.dtype,
+          **heads) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     local = Path(source).expanduser()
     if local.exists():
         _check_folder(local)
@@ -105,7 +129,7 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype) -> tuple[PreTraine
         raise ModelUnavailable(f"{source} does not exist; give a folder with config.json and model.safetensors, "
                                f"or a name on the Hugging Face hub.")
     with _explained(source, kind), _quiet():
-        model = _from_pretrained(kind, source, dtype)
+        model = _from_pretrained(kind, source, dtype, **heads)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):          # what transformers makes of a folder without one
         raise _without_tokenizer(source)
@@ -119,25 +143,30 @@ def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
         return _from_pretrained(AutoModel, folder, dtype)
 
 
-def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype) -> PreTrainedModel:
+def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype, **heads) -> PreTrainedModel:
     """Safetensors; a hub model that has nothing but pickles is read as plain tensors, and that is said."""
-    options = {"dtype": dtype, "trust_remote_code": False, "output_loading_info": True}
+    options = {"dtype": dtype, "trust_remote_code": False, "output_loading_info": True, **heads}
     try:
-        return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options))
+        return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options), bool(heads))
     except ModelUnavailable:
         raise
     except OSError as error:
         if isinstance(source, Path) or "safetensors" not in str(error):
             raise
-    model = _whole(source, kind, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options))
+    model = _whole(source, kind, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options),
+                   bool(heads))
     print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.",
           file=sys.stderr)
     return model
 
 
-def _whole(source: str | Path, kind: type, model: PreTrainedModel, info: dict) -> PreTrainedModel:
-    """Refuse weights that transformers drew at random because the files do not have them."""
-    if missing := sorted(info["missing_keys"]):
+def _whole(source: str | Path, kind: type, model: PreTrainedModel, info: dict, new_head: bool) -> PreTrainedModel:
+    """Refuse weights that transformers drew at random because the files do not have them, but for a head asked for."""
+    missing = sorted({*info["missing_keys"], *(name for name, *_ in info.get("mismatched_keys", ()))})
+    if new_head:
+        model.fresh_head = bool(missing)
+        missing = [name for name in missing if name.startswith(f"{model.base_model_prefix}.") and "pooler" not in name]
+    if missing:
         raise ModelUnavailable(f"{source} is no complete {KINDS[kind]}: as a {type(model).__name__} it lacks "
                                f"{len(missing)} weight{'s' * (len(missing) > 1)} ({', '.join(missing[:3])}). It is "
                                f"another kind of model, or was saved only in part. Name another.")

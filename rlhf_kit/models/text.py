@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -81,12 +82,18 @@ def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str]) 
     return [ids + end for ids in tokenizer(list(responses), add_special_tokens=False).input_ids]
 
 
-def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[list[int]]:
+def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int,
+                 keep: Literal["start", "end"] = "start") -> list[list[int]]:
     """Token ids of whole texts for a classifier, with what its tokenizer puts around them ([CLS], [SEP], EOS).
 
-    Longer texts keep their first `max_length` tokens. An empty text becomes one padding token.
+    Of longer texts `max_length` tokens are kept, the first ones or, where what matters is the response behind a long
+    prompt, the last. An empty text becomes one padding token.
     """
-    rows = tokenizer(list(texts), truncation=True, max_length=max_length).input_ids
+    side, tokenizer.truncation_side = tokenizer.truncation_side, "right" if keep == "start" else "left"
+    try:
+        rows = tokenizer(list(texts), truncation=True, max_length=max_length).input_ids
+    finally:
+        tokenizer.truncation_side = side
     return [ids or [pad_id(tokenizer)] for ids in rows]
 
 

@@ -1,4 +1,4 @@
-"""Architectures small enough to train from nothing while you watch: a GPT-2 and two classifiers."""
+"""Architectures small enough to train from nothing while you watch: a GPT-2, two classifiers and a reward model."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+
+from rlhf_kit.models.heads import RewardModel
 
 LABELS = ("negative", "positive")
 
@@ -37,14 +39,29 @@ def classifier(tokenizer: PreTrainedTokenizerBase, *, layers: int = 2, width: in
     ModernBERT normalises before each layer and pools the mean of all tokens; from nothing it learns in a third of
     the steps that the first BERT's architecture takes.
     """
-    config = ModernBertConfig(
+    config = _encoder(tokenizer, layers, width, heads, context, dropout, **_labels())
+    with _seeded(seed):
+        return ModernBertForSequenceClassification(config).eval()
+
+
+def reward_model(tokenizer: PreTrainedTokenizerBase, *, layers: int = 2, width: int = 64, heads: int = 4,
+                 context: int = 96, dropout: float = 0.0, seed: int = 0) -> RewardModel:
+    """The same encoder with one output; its last layer is small, so that first scores are near each other."""
+    config = _encoder(tokenizer, layers, width, heads, context, dropout, num_labels=1)
+    with _seeded(seed):
+        model = ModernBertForSequenceClassification(config).eval()
+        nn.init.normal_(model.classifier.weight, std=(width + 1) ** -0.5)
+    return RewardModel(model, tokenizer)
+
+
+def _encoder(tokenizer: PreTrainedTokenizerBase, layers: int, width: int, heads: int, context: int, dropout: float,
+             **outputs) -> ModernBertConfig:
+    return ModernBertConfig(
         vocab_size=len(tokenizer), num_hidden_layers=layers, num_attention_heads=heads, hidden_size=width,
         intermediate_size=3 * width // 2, max_position_embeddings=context, global_attn_every_n_layers=1,
         classifier_pooling="mean", attention_dropout=0.0, embedding_dropout=dropout, mlp_dropout=dropout,
-        classifier_dropout=dropout, **_labels(), **_ids(tokenizer), cls_token_id=tokenizer.eos_token_id,
+        classifier_dropout=dropout, **outputs, **_ids(tokenizer), cls_token_id=tokenizer.eos_token_id,
         sep_token_id=tokenizer.eos_token_id)
-    with _seeded(seed):
-        return ModernBertForSequenceClassification(config).eval()
 
 
 def classifier_from(lm: GPT2LMHeadModel, seed: int = 0) -> GPT2ForSequenceClassification:

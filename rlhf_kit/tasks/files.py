@@ -29,6 +29,7 @@ from rlhf_kit.tasks.reading import (
     read_table,
     refuse_if_many,
     refused,
+    same_text,
     shorten,
     tidy,
 )
@@ -247,7 +248,7 @@ def _distinct(found: list[tuple[int, str, str]], meaning: dict[str, int | None],
         if meaning[mark] is None:
             skipped["rated 3, neither good nor bad"] += 1
         else:
-            copies.setdefault(_key(review), []).append((review, meaning[mark]))
+            copies.setdefault(same_text(review), []).append((review, meaning[mark]))
     pairs = {}
     for key, same in copies.items():
         if len({label for _, label in same}) > 1:
@@ -256,11 +257,6 @@ def _distinct(found: list[tuple[int, str, str]], meaning: dict[str, int | None],
             skipped["repeated"] += len(same) - 1
             pairs[key] = same[0]
     return pairs
-
-
-def _key(review: str) -> str:
-    """What makes two texts the same: letters and signs, not case, width or spaces."""
-    return "".join(unicodedata.normalize("NFKC", review).casefold().split())
 
 
 def _part(key: str, seed: int, heldout: float) -> int:

@@ -15,6 +15,7 @@ import gzip
 import io
 import json
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,6 +73,15 @@ def read_lines(path: str | Path) -> list[str]:
     if not any(lines):
         raise refused(path, "is empty; expected one text a line.")
     return [line for line in lines if line]
+
+
+def read_rows(path: str | Path) -> list[tuple[int, str]]:
+    """(line, text) of the lines that hold something, tabs in place; raises FileError if it is no text or has none."""
+    text, _ = _decode(_read_bytes(path)[0], path)
+    rows = [(line, row) for line, row in enumerate(text.split("\n"), 1) if row.strip()]
+    if not rows:
+        raise refused(path, "is empty; expected a line for each entry.")
+    return rows
 
 
 def read_table(path: str | Path) -> Table:
@@ -327,3 +337,8 @@ def tidy(text: str) -> str:
 
     Entities such as `&amp;` stay: we cannot know whether the writer meant them."""
     return " ".join(_JUNK.sub("", text).split())
+
+
+def same_text(text: str) -> str:
+    """What makes two texts the same: letters and signs, not case, width or spaces."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -1,0 +1,163 @@
+"""A reward model: from people's rankings of responses, one score a response that agrees with their order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import AdamW
+
+from rlhf_kit.batches import check_settings, draw_by_length, seeded
+from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
+from rlhf_kit.formulas.losses import ranking
+from rlhf_kit.formulas.preference import as_batch, beats, gaps, pairs_right
+from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.models.heads import RewardModel
+from rlhf_kit.models.judging import reward_scores
+from rlhf_kit.models.text import encode_texts, pad_id, pad_right
+from rlhf_kit.schedules import cosine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of one run."""
+
+    steps: int = 300                 # optimizer updates
+    batch_size: int = 16             # rankings per update; each brings its K responses and all their pairs
+    learning_rate: float = 2e-3      # peak; for BERT, GPT-2 and larger 1e-5 (9e-6 in arXiv:2203.02155)
+    warmup: int = 20                 # updates until the peak, linear
+    final_rate: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
+    weight_decay: float = 0.01
+    max_length: int = 96             # tokens; of longer texts the end is read, where the response is
+    max_grad_norm: float = 1.0
+    loss: Literal["log_sigmoid", "sigmoid"] = "log_sigmoid"     # "sigmoid": transformers_tasks' first version
+    centring: float = 0.0            # pull of the scores towards 0; TRL suggests 0.01
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "max_length"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        check_settings(self.batch_size, self.seed, self.learning_rate)
+        if self.loss not in ("log_sigmoid", "sigmoid"):
+            raise ValueError(f"loss is {self.loss!r}; it is 'log_sigmoid' or 'sigmoid'.")
+        if self.centring < 0:
+            raise ValueError(f"centring is {self.centring}; it must not be negative.")
+
+
+def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: Config | None = None, *,
+          checkpoint: Path | str | None = None, checkpoint_every: int = 50) -> Iterator[Step]:
+    """Yield one `Step` per update; nothing runs until you iterate.
+
+        L = mean over rankings of  mean over the ranking's pairs i ≻ j of  -log σ(r_i - r_j)
+
+    All K responses of a prompt are in one batch and each is read once: K passes for K(K-1)/2 pairs. Taken apart into
+    pairs, the same ranking would cost K(K-1) passes and move the model for each response K-1 times an epoch.
+
+    Args:
+        model: trained in place. One that has learnt other preferences before is a warm start (preference model
+            pretraining, arXiv:2112.00861): hand over that model.
+        rankings: of any K, mixed as you like; a `Comparison` is a ranking of two, with its margin if it has one.
+        checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
+
+    Metrics: loss; pair_accuracy on the step's own batch, before the update; margin, the mean gap of a pair;
+    comparisons, pairs learnt from so far; seconds. Raises: ValueError if there is no pair to learn from.
+    Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5 and Eq. 1.
+    """
+    config = config or Config()
+    lists = [one for one in map(_List.of, rankings) if len(set(one.ranks)) > 1]       # all tied: nothing to learn
+    if not lists:
+        raise ValueError(f"the {len(rankings)} rankings have no pair with a winner (all ties?); a reward model learns "
+                         f"from differences. Give at least one.")
+    rows = _encoded(model, lists, min(config.max_length, model.context))
+    lengths = [max(map(len, responses)) for responses in rows]
+    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    run = {"method": "reward_model", "rankings": fingerprint(rankings), "start": fingerprint_of(model),
+           **asdict(config)}
+    saved = Checkpoint(checkpoint, run, checkpoint_every)
+    past, _ = saved.resume(model, optimizer)
+    yield from past
+    comparisons = past[-1].metrics["comparisons"] if past else 0
+    for number in range(len(past), config.steps):
+        began = time.perf_counter()
+        batch = draw_by_length(lengths, config.batch_size, config.seed, number)
+        rank, mask, margin = (x.to(model.device) for x in _together([lists[i] for i in batch]))       # [B, K] ...
+        model.train()
+        with seeded(model.device, config.seed, "dropout", number):
+            score = _scores(model, [rows[i] for i in batch], mask)                                     # [B, K]
+        loss = ranking(score, rank, mask, kind=config.loss, margin=margin, centring=config.centring)
+        if not loss.isfinite():
+            raise ValueError(f"the loss of step {number + 1} is {loss.item()}: the model has diverged. Start again "
+                             f"with a lower learning_rate than {config.learning_rate}.")
+        optimizer.zero_grad()
+        loss.backward()
+        clip_grad_norm_(model.parameters(), config.max_grad_norm)
+        optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, number, config.steps, config.warmup,
+                                                 config.final_rate)
+        optimizer.step()
+        model.eval()
+        right, pairs = pairs_right(score, rank, mask)
+        comparisons += int(pairs.sum())
+        step = Step(number, {"loss": loss, "pair_accuracy": right.sum() / pairs.sum(),
+                             "margin": gaps(score.detach(), beats(rank, mask)).sum() / pairs.sum(),
+                             "comparisons": comparisons, "seconds": time.perf_counter() - began})
+        saved.record(step, config.steps - 1, model, optimizer)
+        yield step
+
+
+def train(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: Config | None = None, *,
+          checkpoint: Path | str | None = None) -> list[Step]:
+    """Run `steps` to the end."""
+    return list(steps(model, rankings, config, checkpoint=checkpoint))
+
+
+def centre(model: RewardModel, demonstrations: Sequence[tuple[str, str]], max_length: int | None = None) -> float:
+    """Shift the scores so that these (prompt, response) pairs score 0 on average; returns the shift.
+
+    Differences, and with them the loss and every order, stay as they are.
+    Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5: labeler demonstrations score 0 before RL.
+    """
+    texts = [prompt + response for prompt, response in demonstrations]
+    model.shift += reward_scores(model, texts, max_length=max_length or model.context).double().mean().item()
+    return model.shift
+
+
+@dataclass(frozen=True)
+class _List:
+    """One batch element: K texts to be scored, their ranks, and the margin between them."""
+
+    texts: tuple[str, ...]
+    ranks: tuple[int, ...]
+    margin: float = 0.0
+
+    @classmethod
+    def of(cls, item: Ranking | Comparison) -> _List:
+        if isinstance(item, Ranking):
+            return cls(tuple(item.prompt + response for response in item.responses), item.ranks)
+        return cls((item.prompt + item.chosen, item.prompt + item.rejected), (1, 2), item.margin or 0.0)
+
+
+def _encoded(model: RewardModel, lists: Sequence[_List], limit: int) -> list[list[list[int]]]:
+    """Token ids: for each list, for each of its responses."""
+    rows = iter(encode_texts(model.tokenizer, [text for one in lists for text in one.texts], limit, keep="end"))
+    return [[next(rows) for _ in one.texts] for one in lists]
+
+
+def _together(lists: Sequence[_List]) -> tuple[Tensor, Tensor, Tensor]:
+    """Ranks [B, K], mask [B, K] and margins [B, K, K] of lists whose K may differ."""
+    rank, mask = as_batch([one.ranks for one in lists])
+    margin = torch.tensor([one.margin for one in lists])[:, None, None].expand(*rank.shape, rank.shape[1])
+    return rank, mask, margin
+
+
+def _scores(model: RewardModel, rows: Sequence[Sequence[Sequence[int]]], mask: Tensor) -> Tensor:
+    """One pass over every response of the batch, [B, K]; 0 where a list is shorter."""
+    ids, tokens = pad_right([row for responses in rows for row in responses], pad_id(model.tokenizer))
+    score = model(ids.to(model.device), tokens.to(model.device))                                      # [ΣK]
+    return torch.zeros(mask.shape, device=score.device).masked_scatter(mask, score)

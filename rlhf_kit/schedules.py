@@ -1,0 +1,20 @@
+"""How a learning rate goes over a run: up linearly from almost nothing, then down."""
+
+from __future__ import annotations
+
+import torch
+
+
+def cosine(peak: float, number: int, steps: int, warmup: int, final: float) -> float:
+    """Learning rate of update `number`: linear warm-up, then half a cosine down to `final` times the peak."""
+    if number < warmup:
+        return peak * (number + 1) / warmup
+    done = (number - warmup) / max(steps - warmup, 1)
+    return peak * (final + (1 - final) * (1 + torch.cos(torch.tensor(done * torch.pi)).item()) / 2)
+
+
+def linear(peak: float, number: int, steps: int, warmup: int) -> float:
+    """The same with a straight line down to 0."""
+    if number < warmup:
+        return peak * (number + 1) / warmup
+    return peak * (steps - number) / max(steps - warmup, 1)

@@ -1,0 +1,185 @@
+"""Rankings and comparisons from a file of yours: the article's rank lists, JSON lines, and pairs with or without prompt.
+
+Four forms, told apart by the name and the columns; none of them is executed, and a malformed row is skipped and counted
+while such rows are at most 1 in 100:
+
+    .tsv or .txt    no header; K responses a line with tabs between them, best first; no prompt
+    .jsonl          {"prompt": ..., "responses": [...], "ranks": [...]}; without ranks, best first
+    .jsonl, .csv    prompt, chosen, rejected and perhaps margin
+    .jsonl          chosen, rejected with the whole dialogue in both ("\\n\\nHuman: ...\\n\\nAssistant: ...")
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os.path
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rlhf_kit.formulas.records import Comparison, Ranking
+from rlhf_kit.tasks.reading import (
+    LONGEST_CELL,
+    TOO_LONG,
+    check_column,
+    read_rows,
+    read_table,
+    refuse_if_many,
+    refused,
+    same_text,
+    shorten,
+    tidy,
+)
+
+FEWEST = 4                              # rankings; below, nothing can be held out and learnt from
+ASSISTANT = "\n\nAssistant:"            # begins an answer in the dialogues of hh-rlhf (arXiv:2204.05862)
+
+
+def read_rankings(path: str | Path) -> list[Ranking]:
+    """The rankings of a file, in its order. Raises: tasks.reading.FileError, one line."""
+    plain = Path(path).name.lower().removesuffix(".gz").endswith((".tsv", ".txt"))
+    return _rank_lists(path) if plain else _ranked_rows(path)
+
+
+def read_comparisons(path: str | Path) -> list[Comparison]:
+    """The pairs of a file, in its order; a whole dialogue is cut where the last answer begins.
+
+    Pairs whose two texts are the same are left out. Raises: tasks.reading.FileError, one line.
+    """
+    table = read_table(path)
+    for column in ("chosen", "rejected"):
+        check_column(table, "the names chosen and rejected", column, path)
+    found, malformed = [], list(table.malformed)
+    for line, row in table.rows:
+        chosen, rejected, wrong = row.get("chosen"), row.get("rejected"), ""
+        prompt, margin = row.get("prompt") or "", row.get("margin")
+        if odd := next((cell for cell in (prompt, chosen, rejected) if not isinstance(cell, str)), None):
+            wrong = f"{shorten(odd)} is not text; a dialogue is one text with its turns in it"
+        elif not isinstance(chosen, str) or not isinstance(rejected, str) or not chosen.strip() or not rejected.strip():
+            wrong = "'chosen' or 'rejected' is empty"
+        elif max(map(len, (prompt, chosen, rejected))) > LONGEST_CELL:
+            wrong = TOO_LONG
+        elif (number := _number(margin)) is not None and not 0 <= number < 1e6:
+            wrong = f"the margin is {shorten(margin)}; expected a number, 0 or more"
+        if wrong:
+            malformed.append((line, wrong))
+        elif chosen != rejected:
+            found.append(Comparison(*(_parted(chosen, rejected) if not prompt else (prompt, chosen, rejected)),
+                                    margin=number))
+    refuse_if_many(malformed, len(table.rows) + len(table.malformed), path)
+    return _enough(found, path, "pairs whose texts differ")
+
+
+def as_ranking(pair: Comparison) -> Ranking:
+    """A comparison as a ranking of two; its margin is lost."""
+    return Ranking(pair.prompt, (pair.chosen, pair.rejected), (1, 2))
+
+
+def hold_out(rankings: Sequence[Any], n: int) -> tuple[list, list]:
+    """(to learn from, n kept out), chosen by a hash of the prompt, or of the texts where there is none.
+
+    No prompt is on both sides. A ranking to learn from that holds a text of one kept out is dropped, so the first
+    list may be a little shorter than the rest. Rankings and comparisons both will do.
+    """
+    order = sorted(range(len(rankings)), key=lambda i: (hashlib.sha256(_group(rankings[i]).encode()).digest(), i))
+    kept = {_group(rankings[i]) for i in order[:n]}
+    out = [one for one in rankings if _group(one) in kept]
+    seen = {same_text(text) for one in out for text in texts_of(one)}
+    learn = [one for one in rankings if _group(one) not in kept
+             and not any(same_text(text) in seen for text in texts_of(one))]
+    return learn, out
+
+
+def texts_of(item: Ranking | Comparison) -> tuple[str, ...]:
+    """The whole texts that are compared, prompt included."""
+    responses = item.responses if isinstance(item, Ranking) else (item.chosen, item.rejected)
+    return tuple(item.prompt + response for response in responses)
+
+
+def _group(item: Ranking | Comparison) -> str:
+    return item.prompt.strip() or "\n".join(texts_of(item))
+
+
+def _rank_lists(path: str | Path) -> list[Ranking]:
+    """K texts a line, tabs between them, best first."""
+    rows = [(line, [tidy(cell) for cell in text.split("\t")]) for line, text in read_rows(path)]
+    width = Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
+    if width < 2:
+        raise refused(path, "holds one text a line; expected the responses of a ranking with tabs between them, best "
+                            "first.", rows[0][0])
+    found, malformed = [], []
+    for line, cells in rows:
+        wrong = _wrong(cells)
+        if len(cells) != width:
+            wrong = f"{len(cells)} texts where most lines have {width} (a tab or a line break inside a text?)"
+        if wrong:
+            malformed.append((line, wrong))
+        else:
+            found.append(Ranking("", tuple(cells), tuple(range(1, width + 1))))
+    refuse_if_many(malformed, len(rows), path)
+    return _enough(found, path, "rankings")
+
+
+def _ranked_rows(path: str | Path) -> list[Ranking]:
+    """JSON lines with `responses`, and `ranks` where they are not in order."""
+    table = read_table(path)
+    check_column(table, "the name responses", "responses", path)
+    found, malformed = [], list(table.malformed)
+    for line, row in table.rows:
+        one, wrong = _ranking(row)
+        if wrong:
+            malformed.append((line, wrong))
+        elif len(set(one.ranks)) > 1:
+            found.append(one)
+    refuse_if_many(malformed, len(table.rows) + len(table.malformed), path)
+    return _enough(found, path, "rankings that are not all ties")
+
+
+def _ranking(row: dict) -> tuple[Ranking | None, str]:
+    """A row as a ranking, or what is wrong with it."""
+    prompt, responses, ranks = row.get("prompt") or "", row.get("responses"), row.get("ranks")
+    if not isinstance(prompt, str):
+        return None, f"'prompt' is {shorten(prompt)}, not text"
+    if not isinstance(responses, list) or not all(isinstance(text, str) for text in responses):
+        return None, f"'responses' is {shorten(responses)}, not a list of texts"
+    if wrong := _wrong(responses):
+        return None, wrong
+    ranks = list(range(1, len(responses) + 1)) if ranks is None else ranks
+    if not isinstance(ranks, list) or len(ranks) != len(responses) or not all(type(r) is int for r in ranks):
+        return None, f"'ranks' is {shorten(ranks)}; expected {len(responses)} whole numbers, 1 for the best"
+    return Ranking(prompt, tuple(responses), tuple(ranks)), ""
+
+
+def _wrong(responses: Sequence[str]) -> str:
+    """What is wrong with the texts of one ranking, "" if nothing."""
+    if len(responses) < 2:
+        return f"{len(responses)} response; a ranking compares at least 2"
+    if not all(text.strip() for text in responses):
+        return "an empty response"
+    if len({same_text(text) for text in responses}) < len(responses):
+        return "the same response twice in one ranking, so it would be better than itself"
+    return TOO_LONG if max(map(len, responses)) > LONGEST_CELL else ""
+
+
+def _parted(chosen: str, rejected: str) -> tuple[str, str, str]:
+    """Prompt and two responses of two dialogues that are the same up to the last answer; else no prompt."""
+    cut = os.path.commonprefix([chosen, rejected]).rfind(ASSISTANT)
+    cut = 0 if cut < 0 else cut + len(ASSISTANT)
+    return chosen[:cut], chosen[cut:], rejected[cut:]
+
+
+def _number(margin: object) -> float | None:
+    if margin is None or margin == "":
+        return None
+    try:
+        return float(margin)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def _enough(found: list, path: str | Path, what: str) -> list:
+    if len(found) < FEWEST:
+        raise refused(path, f"holds {len(found)} {what}; at least {FEWEST} are needed, so that some can be held out. "
+                            f"Add more.")
+    return found
