@@ -18,11 +18,12 @@ __version__ = "0.1.0"
 REPOSITORY = "https://github.com/OWNER/rlhf-kit"        # the one place for the address
 
 _MODULES = ("evaluate", "plots", "rewards", "sampling", "tour", "training", "zoo", "formulas")
-_METHODS = ("classifier", "ppo", "sft")
+_METHODS = ("classifier", "ppo", "reward_model", "sft")
 _NAMES = {
     "Reviews": "tasks.reviews", "FileReviews": "tasks.files", "FileError": "tasks.reading",
-    "Policy": "models.heads", "load_model": "zoo", "load_policy": "zoo", "save_policy": "zoo",
-    "load_classifier": "zoo", "ModelUnavailable": "models.loading",
+    "Policy": "models.heads", "RewardModel": "models.heads", "load_model": "zoo", "load_policy": "zoo",
+    "save_policy": "zoo", "load_classifier": "zoo", "load_reward_model": "zoo", "save_reward_model": "zoo",
+    "ModelUnavailable": "models.loading",
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
     "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "diagnosis",

@@ -45,7 +45,8 @@ def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lan
                                         for row in result["samples"]],
         cheats_note=_cheats_note(result, words), cheats=[_side(c, words) for c in result["cheats"]["found"]],
         charts=_charts(result, history, words), measures=measures(result, lang), next=_next(result, words, lang),
-        words=[words(f"word_{name}") for name in ("policy", "judge", "kl", *(["gold"] if other == "gold" else []))],
+        words=[words(f"word_{name}") for name in
+               ("policy", "ranked" if _ranked(result["settings"]) else "judge", "kl", *(["gold"] * (other == "gold")))],
         settings=json.dumps(result["settings"], indent=1, ensure_ascii=False), version=__version__,
         stages=[{"name": words(f"stage_{name}"), **spent} for name, spent in result["stages"].items()]))
 
@@ -55,8 +56,15 @@ def command(settings: dict[str, Any], **changes: object) -> str:
     words = [_program(), "tour", "--lang", settings["lang"]]
     for name in ("reviews", "text", "label", "positive") if settings["reviews"] else ():
         words += [f"--{name}", settings[name]] if settings[name] is not None else []
+    words += ["--judge", "ranked"] if _ranked(settings) else []
     words += ["--seed", str(settings["seed"])] if settings["seed"] else []
     return shlex.join([*words, *(str(word) for name, value in changes.items() for word in (f"--{name}", value))])
+
+
+def _ranked(settings: dict[str, Any]) -> bool:
+    """True if the judge learned from rankings; `settings` of a tour's result, or as they were typed."""
+    judge = settings.get("judge")
+    return judge == "ranked" or (isinstance(judge, dict) and "reward_model" in judge)
 
 
 def _program() -> str:
@@ -84,7 +92,8 @@ def headline(result: dict[str, Any], lang: Lang) -> list[str]:
 def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
     """The table of numbers before and after, as text."""
     before, after, words = result["before"], result["after"], partial(say, lang)
-    labels = {"score": "row_reward"} if result.get("job") == "ppo" else {}
+    ranked = _ranked(result["settings"]) and result.get("job") != "ppo"
+    labels = {"score": "row_reward"} if result.get("job") == "ppo" else {"score": "row_ranked"} if ranked else {}
     rows = [{"name": words(labels.get(name, f"row_{name}")), "before": _estimate(before["scores"][name]),
              "after": _estimate(after["scores"][name])} for name in after["scores"]]
     for name, form in (("kl", "{:.2f}"), ("eos", "{:.0%}"), ("length", "{:.1f}"), ("distinct", "{:.0%}"),
@@ -96,6 +105,7 @@ def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
         if name in result["win_rate"]:
             rows.append({"name": words(key), "before": "", "after": _estimate(result["win_rate"][name])})
     for name, accuracy in result["judge_accuracy"].items():
+        name = "ranked" if ranked and name == "judge" else name
         rows.append({"name": words(f"row_{name}_accuracy"), "before": _estimate(accuracy), "after": ""})
     return rows
 
@@ -106,13 +116,14 @@ def _estimate(e: dict[str, float]) -> str:
 
 def _lead(result: dict[str, Any], words: partial) -> str:
     if not result["settings"]["reviews"]:
-        return words("report_lead")
+        return words("report_lead_ranked" if _ranked(result["settings"]) else "report_lead")
     return words("report_lead_file", n=f"{result['texts']:,}", file=Path(result["settings"]["reviews"]).name)
 
 
 def _cards(result: dict[str, Any], words: partial) -> list[dict[str, str]]:
     other = second_opinion(result)
-    cards = [{"name": words(f"row_{name}"), "colour": COLOURS[name],
+    labels = {"score": "row_ranked"} if _ranked(result["settings"]) else {}
+    cards = [{"name": words(labels.get(name, f"row_{name}")), "colour": COLOURS[name],
               "before": f"{result['before']['scores'][name]['mean']:.2f}",
               "after": f"{result['after']['scores'][name]['mean']:.2f}"} for name in ("score", other)]
     return [*cards, {"name": words("row_kl"), "colour": COLOURS["kl"], "before": "0",

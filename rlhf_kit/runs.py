@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from rlhf_kit.storage import StorageError, sweep, write_text
 
-FOLDERS = ("checkpoints", "model", "policy", "language_model", "judge", "second_judge")    # all that runs may write
+FOLDERS = ("checkpoints", "model", "policy", "language_model", "judge", "second_judge", "reward_model")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "report.html")
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
 
@@ -25,7 +25,7 @@ LOCK = ".lock"                      # held while a run writes; the system lets g
 class Event:
     """Something to show while a run goes on."""
 
-    stage: str                      # language_model, judge, second_judge, sft, ppo, evaluate
+    stage: str                      # language_model, judge, second_judge, reward_model, sft, ppo, evaluate, ...
     done: int                       # steps of the stage so far
     total: int
     metrics: dict[str, float] = field(default_factory=dict)

@@ -10,13 +10,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit import report, rewards, zoo
-from rlhf_kit.evaluate import Evaluation, evaluate, share, side_by_side, win_rate
+from rlhf_kit.evaluate import Evaluation, agreement, evaluate, share, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier, ppo, sft
@@ -31,7 +31,7 @@ from rlhf_kit.tasks.reviews import Reviews
 
 METRICS = ("step", "score", "gold", "kl", "entropy", "response_length", "eos_rate", "seconds")
 EVALUATED = 256                     # held-out prompts, one response each
-EXAMINED = 6000                     # held-out reviews, at most, on which a judge is examined (a quarter if embedded)
+EXAMINED = 6000                     # held-out reviews, at most, on which a judge is examined (fewer if embedded)
 SHOWN = 10                          # of them in the report, the first ones
 CHEATS = 4                          # most overrated responses in the report
 
@@ -50,13 +50,17 @@ class Settings:
     seed: int = 0
     ppo: ppo.Config = zoo.TINY_PPO
     language_model: zoo.LanguageModel = field(default_factory=zoo.LanguageModel)
-    judge: zoo.Judge = field(default_factory=zoo.Judge)
+    judge: zoo.Judge | zoo.RewardModel = field(default_factory=zoo.Judge)
 
 
-def embedded(lang: Lang, seed: int = 0) -> Settings:
-    """Settings of a tour over the embedded reviews; the seed reaches every model."""
+def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] = "classifier") -> Settings:
+    """Settings of a tour over the embedded reviews; the seed reaches every model.
+
+    The judge learns from labels, as a classifier, or from rankings, as a reward model.
+    """
+    recipe = zoo.Judge(seed=seed) if judge == "classifier" else zoo.RewardModel(seed=seed)
     return Settings(lang=lang, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed),
-                    language_model=zoo.LanguageModel(seed=seed), judge=zoo.Judge(seed=seed))
+                    language_model=zoo.LanguageModel(seed=seed), judge=recipe)
 
 
 def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | None = None,
@@ -109,9 +113,7 @@ class Tour:
     def _run(self, task: Reviews | FileReviews) -> Iterator[Event]:
         yield from self._models(task)
         base = loading.load_policy(self.folder / "language_model", value_head=False)
-        judge = loading.load_classifier(self.folder / "judge")
-        second = loading.load_classifier(self.folder / "second_judge") if self.settings.reviews else None
-        scores = self._scores(task, judge, second)
+        scores = self._scores(task)
 
         history: list[Step] = []
         yield from self._train(base, task, scores, history)
@@ -124,21 +126,22 @@ class Tour:
             before = evaluate(reference, reference, prompts, scores, self.settings.ppo.sampling, seed)
             yield Event("evaluate", 1, 2)
             after = evaluate(policy, reference, prompts, scores, self.settings.ppo.sampling, seed)
-            accuracy = {"judge": self._accuracy(judge, task)}
-            if second:
-                accuracy["second_judge"] = self._accuracy(second, task)
+            accuracy = self._ranked_right(task, scores) if self._ranked else self._labels_right(task)
         yield Event("evaluate", 2, 2)
         self._finish(task, before, after, accuracy, history)
 
     def _models(self, task: Reviews | FileReviews) -> Iterator[Event]:
         settings = self.settings
         yield from self._model("language_model", settings.language_model, task, settings.language_model.sft.steps)
+        if self._ranked:
+            yield from self._model("reward_model", settings.judge, task, settings.judge.reward_model.steps)
+            return
         halves = [_Half(task, 0), _Half(task, 1)] if settings.reviews else [task]
         for stage, part in zip(("judge", "second_judge"), halves, strict=False):
             recipe = settings.judge if stage == "judge" else replace(settings.judge, seed=settings.judge.seed + 1)
             yield from self._model(stage, recipe, part, recipe.classifier.steps)
 
-    def _model(self, stage: str, recipe: zoo.LanguageModel | zoo.Judge, task: Reviews | FileReviews | _Half,
+    def _model(self, stage: str, recipe: zoo.Recipe, task: Reviews | FileReviews | _Half,
                total: int) -> Iterator[Event]:
         folder, checkpoint = self.folder / stage, self.folder / "checkpoints" / stage
         if is_complete(folder):
@@ -172,21 +175,41 @@ class Tour:
                 yield Event("ppo", step.number + 1, total, step.metrics, kept=finished)
             zoo.save_policy(policy, folder)
 
-    def _scores(self, task: Reviews | FileReviews, judge: tuple[PreTrainedModel, PreTrainedTokenizerBase],
-                second: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None) -> dict[str, rewards.Reward]:
+    def _scores(self, task: Reviews | FileReviews) -> dict[str, rewards.Reward]:
         """What is measured of a response; the first is what PPO maximises."""
-        scores = {"score": rewards.classifier(*judge, label="positive")}
-        if second:
-            return {**scores, "second_judge": rewards.classifier(*second, label="positive")}
-        return {**scores, "gold": rewards.gold(task)}
+        if self.settings.reviews:
+            return {name: rewards.classifier(*self._classifier(stage), label="positive")
+                    for name, stage in (("score", "judge"), ("second_judge", "second_judge"))}
+        if self._ranked:
+            judge = rewards.learned(loading.load_reward_model(self.folder / "reward_model"), output="probability")
+        else:
+            judge = rewards.classifier(*self._classifier("judge"), label="positive")
+        return {"score": judge, "gold": rewards.gold(task)}
 
-    def _accuracy(self, judge: tuple[PreTrainedModel, PreTrainedTokenizerBase], task: Reviews | FileReviews) -> dict:
+    def _labels_right(self, task: Reviews | FileReviews) -> dict[str, dict]:
+        """How often each classifier is right on held-out reviews."""
         held_out = task.labelled(EXAMINED if self.settings.reviews else EXAMINED // 4, seed=self.settings.seed,
                                  split="heldout")
-        limit = self.settings.judge.classifier.max_length
-        guess = class_logits(*judge, [text for text, _ in held_out], max_length=limit)
-        right = (guess.argmax(-1) == torch.tensor([label for _, label in held_out])).sum().item()
-        return asdict(share(right, len(held_out)))
+        limit, found = self.settings.judge.classifier.max_length, {}
+        for stage in ("judge", "second_judge") if self.settings.reviews else ("judge",):
+            guess = class_logits(*self._classifier(stage), [text for text, _ in held_out], max_length=limit)
+            right = (guess.argmax(-1) == torch.tensor([label for _, label in held_out])).sum().item()
+            found[stage] = asdict(share(right, len(held_out)))
+        return found
+
+    def _ranked_right(self, task: Reviews, scores: dict[str, rewards.Reward]) -> dict[str, dict]:
+        """On how many pairs of held-out rankings the reward model is right, and how many the truth itself gets."""
+        recipe = self.settings.judge
+        held_out = task.rankings(EXAMINED // 20, recipe.k, recipe.noise, seed=self.settings.seed, split="heldout")
+        found = {"judge": agreement(scores["score"], held_out), "ceiling": agreement(scores["gold"], held_out)}
+        return {name: asdict(one.pair_accuracy) for name, one in found.items()}
+
+    @property
+    def _ranked(self) -> bool:
+        return isinstance(self.settings.judge, zoo.RewardModel)
+
+    def _classifier(self, stage: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        return loading.load_classifier(self.folder / stage)
 
     # -- files ----------------------------------------------------------------------------------------------------
 
@@ -205,7 +228,7 @@ class Tour:
             return Reviews(s.lang)
         return FileReviews.read(s.reviews, text=s.text, label=s.label, positive=s.positive, seed=s.seed)
 
-    def _tiny_name(self, recipe: zoo.LanguageModel | zoo.Judge) -> str | None:
+    def _tiny_name(self, recipe: zoo.Recipe) -> str | None:
         """The name in the zoo of exactly this recipe, if it has one: then the model is shared between tours."""
         wanted = (recipe, self.settings.lang)
         return None if self.settings.reviews else next((n for n, made in zoo.TINY.items() if made == wanted), None)

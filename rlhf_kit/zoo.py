@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,16 +16,17 @@ from platformdirs import user_cache_path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.kl_penalty import KL
-from rlhf_kit.formulas.records import Step
-from rlhf_kit.language import say
-from rlhf_kit.methods import classifier, ppo, sft
-from rlhf_kit.models import loading, text, tiny
+from rlhf_kit.formulas.records import Ranking, Step
+from rlhf_kit.language import Lang, say
+from rlhf_kit.methods import classifier, ppo, reward_model, sft
+from rlhf_kit.models import heads, loading, text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import is_complete, new_folder, sweep
 from rlhf_kit.tasks.reviews import Reviews
 
+CENTRED = 200                           # demonstrations that score 0 on average
 RECIPES = 1                             # raise it when a tiny model's recipe or its task changes
 
 
@@ -39,6 +40,13 @@ class Labels(Protocol):
     """What a judge asks of a task."""
 
     def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]: ...
+
+
+class Rankings(Protocol):
+    """What a reward model asks of a task."""
+
+    def rankings(self, n: int, k: int = 4, noise: float = 0.0, seed: int = 0,
+                 split: str = "train") -> list[Ranking]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +96,42 @@ class Judge:
             loading.save_model(model, tokenizer, unfinished)
 
 
-TINY: dict[str, tuple[LanguageModel | Judge, str]] = {          # name -> (recipe, language of its reviews)
+@dataclass(frozen=True, kw_only=True)
+class RewardModel:
+    """How to make a small reward model from rankings."""
+
+    rankings: int = 3000
+    k: int = 4                      # responses in each
+    noise: float = 0.1              # of those who rank, see `tasks.reviews.Reviews.rankings`
+    vocabulary: int = 700
+    layers: int = 2
+    width: int = 64
+    reward_model: reward_model.Config = field(
+        default_factory=lambda: reward_model.Config(steps=800, batch_size=8, learning_rate=5e-3))
+    dropout: float = 0.0
+    seed: int = 0                   # of rankings, weights and batches
+
+    def steps(self, task: Rankings, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
+        """Train one on `task` and leave it in `folder`; yields the training steps.
+
+        The best response of each ranking scores 0 on average, as labeler demonstrations do (arXiv:2203.02155).
+        """
+        ranked = task.rankings(self.rankings, self.k, self.noise, seed=self.seed)
+        tokenizer = text.train_tokenizer((one.prompt + r for one in ranked for r in one.responses), self.vocabulary)
+        config = replace(self.reward_model, seed=self.seed)
+        model = tiny.reward_model(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout,
+                                  context=config.max_length, seed=self.seed)
+        yield from reward_model.steps(model, ranked, config, checkpoint=checkpoint)
+        reward_model.centre(model, [(one.prompt, one.responses[0]) for one in ranked[:CENTRED]])
+        save_reward_model(model, folder)
+
+
+Recipe = LanguageModel | Judge | RewardModel
+KINDS: dict[type, str] = {LanguageModel: "writer", Judge: "judge", RewardModel: "reward_model"}
+TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
+    "tiny-rm-en": (RewardModel(), "en"), "tiny-rm-zh": (RewardModel(), "zh"),
 }
 
 
@@ -123,15 +164,16 @@ HUB: dict[str, Known] = {
 
 
 def load_model(name: str | Path, *, fallback: str,
-               **options) -> Policy | tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+               **options) -> Policy | tuple[PreTrainedModel, PreTrainedTokenizerBase] | heads.RewardModel:
     """The model of that name or, where it cannot be had, the tiny one named by `fallback`; which of both is printed.
 
     The only place where one model stands in for another. A fallback that writes ("tiny-lm-en") gives a `Policy`,
-    one that judges ("tiny-judge-en") a classifier and its tokenizer, whatever was asked for by `name`.
+    one that judges ("tiny-judge-en") a classifier and its tokenizer, one that scores ("tiny-rm-en") a `RewardModel`,
+    whatever was asked for by `name`.
     """
     if fallback not in TINY:
         raise ValueError(f"fallback is {fallback!r}; expected one of {', '.join(sorted(TINY))}.")
-    load = load_policy if isinstance(TINY[fallback][0], LanguageModel) else load_classifier
+    load = {"writer": load_policy, "judge": load_classifier, "reward_model": load_reward_model}[_kind(fallback)]
     try:
         model = load(name, **options)
     except ModelUnavailable as error:
@@ -146,18 +188,33 @@ def load_policy(name: str | Path, **options) -> Policy:
 
     Raises: ModelUnavailable, with the names that work offline.
     """
-    if name in TINY:
-        _expect(name, LanguageModel)
-        return loading.load_policy(cached(name), **options)
-    return _with_names(loading.load_policy, name, options)
+    return _loaded(loading.load_policy, "writer", name, options)
 
 
 def load_classifier(name: str | Path, **options) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A classifier by name: a tiny one ("tiny-judge-en"), a folder, or a hub id."""
-    if name in TINY:
-        _expect(name, Judge)
-        return loading.load_classifier(cached(name), **options)
-    return _with_names(loading.load_classifier, name, options)
+    return _loaded(loading.load_classifier, "judge", name, options)
+
+
+def load_reward_model(name: str | Path, **options) -> heads.RewardModel:
+    """A reward model by name: a tiny one ("tiny-rm-en"), a folder, or a hub id.
+
+    With `new_head=True` any network becomes one that is to be trained: a tiny language model or judge, a BERT, a Llama.
+    """
+    if options.get("new_head") and name in TINY:
+        return loading.load_reward_model(cached(name), **options)
+    return _loaded(loading.load_reward_model, "reward_model", name, options)
+
+
+def is_reward_model(name: str | Path) -> bool:
+    """True if that tiny model, folder or hub model scores with one output. Raises: ModelUnavailable."""
+    return _kind(name) == "reward_model" if name in TINY else loading.outputs(name) == 1
+
+
+def save_reward_model(model: heads.RewardModel, folder: Path | str) -> None:
+    """Network and tokenizer into `folder`, which appears whole or not at all."""
+    with new_folder(folder) as unfinished:
+        loading.save_model(model.model, model.tokenizer, unfinished)
 
 
 def save_policy(policy: Policy, folder: Path | str) -> None:
@@ -168,9 +225,9 @@ def save_policy(policy: Policy, folder: Path | str) -> None:
 
 def names() -> list[dict[str, Any]]:
     """Every model that the kit knows by name: what it is, and whether it is on this machine already."""
-    tiny = [{"name": name, "kind": "writer" if isinstance(recipe, LanguageModel) else "judge", "lang": lang,
-             "tiny": True, "here": is_complete(place(name)), "label": None if isinstance(recipe, LanguageModel) else
-             "positive", "about": say("en", "models_tiny")} for name, (recipe, lang) in TINY.items()]
+    tiny = [{"name": name, "kind": _kind(name), "lang": lang, "tiny": True, "here": is_complete(place(name)),
+             "label": "positive" if isinstance(recipe, Judge) else None, "about": say("en", "models_tiny")}
+            for name, (recipe, lang) in TINY.items()]
     hub = [{"name": name, "kind": known.kind, "lang": known.lang, "tiny": False, "here": loading.in_hub_cache(name),
             "label": known.label, "about": say("en", f"models_{name}")} for name, known in HUB.items()]
     return tiny + hub
@@ -217,18 +274,20 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else user_cache_path("rlhf-kit")
 
 
-def _expect(name: str, kind: type) -> None:
-    if not isinstance(TINY[name][0], kind):
-        fitting = ", ".join(sorted(n for n, (recipe, _) in TINY.items() if isinstance(recipe, kind)))
-        wanted, seen = "a language model", "a classifier"
-        wanted, seen = (wanted, seen) if kind is LanguageModel else (seen, wanted)
-        raise ModelUnavailable(f"{name!r} is {seen}; expected {wanted}. The tiny ones are {fitting}.")
+def _kind(name: str) -> str:
+    return KINDS[type(TINY[name][0])]
 
 
-def _with_names(load, name: str | Path, options: dict):
+def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
+    """What `load` makes of a tiny model's folder, or of a folder or hub id; an error ends with the names that fit."""
+    fitting = ", ".join(sorted(known for known in TINY if _kind(known) == kind))
+    if name in TINY:
+        if _kind(name) != kind:
+            words = {"writer": "a language model", "judge": "a classifier", "reward_model": "a reward model"}
+            raise ModelUnavailable(f"{name!r} is {words[_kind(name)]}; expected {words[kind]}. "
+                                   f"The tiny ones are {fitting}.")
+        return load(cached(name), **options)
     try:
         return load(name, **options)
     except ModelUnavailable as error:
-        names = sorted(n for n, (recipe, _) in TINY.items()
-                       if isinstance(recipe, LanguageModel) == (load is loading.load_policy))
-        raise ModelUnavailable(f"{error} Offline names: {', '.join(names)}.") from error
+        raise ModelUnavailable(f"{error} Offline names: {fitting}.") from error

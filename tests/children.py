@@ -134,7 +134,7 @@ def _shrink() -> None:
                        sampling=Sampling(max_new_tokens=8))
     full = command.settings
     command.settings = lambda options: replace(full(options), language_model=lm, judge=judge, ppo=small)
-    tour.EVALUATED, tour.EXAMINED, training.EVALUATED = 24, 160, 24
+    tour.EVALUATED, tour.EXAMINED, training.ppo.EVALUATED = 24, 160, 24
     zoo.TINY = {"tiny-lm-en": (lm, "en"), "tiny-judge-en": (judge, "en")}
 
 

@@ -281,7 +281,7 @@ def test_a_large_model_takes_every_core_and_a_tiny_one_a_single_one(folders, pro
 
     run("tiny")
     assert (counts, os.environ["OMP_NUM_THREADS"]) == ([], "1")
-    monkeypatch.setattr(training, "SMALL", 1000)
+    monkeypatch.setattr(training.jobs, "SMALL", 1000)
     run("large")
     assert counts == [training.cores()]
     assert counts[0] >= 1

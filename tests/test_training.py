@@ -77,7 +77,7 @@ def test_events_count_the_steps(jobs, tmp_path, kind):
 def test_the_loss_before_is_the_models_and_the_loss_after_that_of_the_saved_one(jobs, desk, tmp_path, sentences):
     result = run(jobs["sft"], tmp_path / "out")
     learn, held_out = hold_out(sentences)
-    config = replace(training.TINY_SFT, batch_size=4)
+    config = replace(training.sft.TINY_SFT, batch_size=4)
     for when, place in (("before", desk / "lm"), ("after", tmp_path / "out" / "model")):
         loss = sft.loss_on(zoo.load_policy(place), held_out, config)
         assert result["loss"][when] == pytest.approx(loss, abs=1e-5)
@@ -106,7 +106,7 @@ def test_pairs_are_learned_by_their_responses(desk, tmp_path):
     pairs = [tuple(row.strip().strip('"').split('","')) for row in rows]
     _, held_out = hold_out(pairs)
     assert result["loss"]["before"] == pytest.approx(
-        sft.loss_on(zoo.load_policy(desk / "lm"), held_out, training.TINY_SFT), abs=1e-5)
+        sft.loss_on(zoo.load_policy(desk / "lm"), held_out, training.sft.TINY_SFT), abs=1e-5)
 
 
 def test_too_few_examples_to_keep_any_back_are_counted_as_none(desk, tmp_path):
@@ -117,7 +117,7 @@ def test_too_few_examples_to_keep_any_back_are_counted_as_none(desk, tmp_path):
 
 
 def test_made_up_reviews_bring_their_gold(desk, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "EVALUATED", 8)
+    monkeypatch.setattr(training.ppo, "EVALUATED", 8)
     words = text.train_tokenizer(Reviews("en").corpus(200), 300)
     zoo.save_policy(Policy(tiny.language_model(words, layers=1, width=16, heads=2, context=64), words), tmp_path / "lm")
     job = Ppo(model=str(tmp_path / "lm"), judge=str(desk / "judge"),
@@ -142,16 +142,17 @@ def test_files_that_changed_since_make_another_run(jobs, tmp_path, kind, name):
 
 
 def test_a_change_finds_its_place(jobs):
-    config = training._changed(zoo.TINY_PPO, {"coefficient": 0.5, "max_new_tokens": 7, "steps": 3})
+    config = training.jobs.changed(zoo.TINY_PPO, {"coefficient": 0.5, "max_new_tokens": 7, "steps": 3})
     assert (config.kl.coefficient, config.sampling.max_new_tokens, config.steps) == (0.5, 7, 3)
     assert replace(config, kl=zoo.TINY_PPO.kl, sampling=zoo.TINY_PPO.sampling, steps=50) == zoo.TINY_PPO
     with pytest.raises(TypeError, match="speed"):
-        training._changed(zoo.TINY_PPO, {"speed": 1})
+        training.jobs.changed(zoo.TINY_PPO, {"speed": 1})
 
 
 @pytest.mark.parametrize(("limit", "rates"), [(10**9, (1e-3, 5e-4)), (1, (5e-5, 1.5e-5))])
 def test_a_large_model_gets_the_small_steps(jobs, tmp_path, monkeypatch, limit, rates):
-    monkeypatch.setattr(training, "SMALL", limit)
+    for job in (training.sft, training.ppo):
+        monkeypatch.setattr(job, "SMALL", limit)
     for kind, rate in zip(("sft", "ppo"), rates, strict=True):
         job = replace(jobs[kind], changes={**jobs[kind].changes, "steps": 1})
         assert run(job, tmp_path / kind)["settings"]["config"]["learning_rate"] == rate

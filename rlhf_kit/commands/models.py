@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     table = Table(show_edge=False)
     for column in ("name", "lang", "here"):
         table.add_column(say(lang, f"models_{column}"), overflow="fold")
-    for kind in ("writer", "judge"):
+    for kind in ("writer", "judge", "reward_model"):
         table.add_section()
         table.add_row(f"[bold]{say(lang, f'models_{kind}')}[/]")
         for row in (row for row in known if row["kind"] == kind):

@@ -52,7 +52,8 @@ def _title(stage: str, lang: Lang, numbers: dict[str, object]) -> str:
 def _note(event: Event, lang: Lang) -> str:
     if event.kept:
         return say(lang, "kept")
-    known = {"step_metrics": ("score", "kl"), "accuracy_metrics": ("accuracy",), "loss_metrics": ("loss",)}
+    known = {"step_metrics": ("score", "kl"), "accuracy_metrics": ("accuracy",), "pair_metrics": ("pair_accuracy",),
+             "loss_metrics": ("loss",)}
     for key, needed in known.items():
         if all(name in event.metrics for name in needed):
             return say(lang, key, **{name: event.metrics[name] for name in needed})
@@ -82,6 +83,17 @@ def measures(console: Console, rows: list[dict[str, str]], lang: Lang,
         table.add_column(say(lang, column), justify="left" if name else "right", no_wrap=not name)
     for row in rows:
         table.add_row(row["name"], row["before"], row["after"])
+    console.print(table)
+
+
+def values(console: Console, rows: list[tuple[str, str]], lang: Lang) -> None:
+    """A table of names and numbers."""
+    from rich.table import Table
+    table = Table(show_edge=False)
+    table.add_column(say(lang, "column_measure"))
+    table.add_column(say(lang, "column_value"), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
 
 

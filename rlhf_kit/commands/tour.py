@@ -27,6 +27,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     tour.add_argument("--reviews", metavar="FILE", help="your own reviews: .csv, .tsv or .jsonl, plain or .gz")
     tour.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
     tour.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: %(default)s)")
+    tour.add_argument("--judge", choices=("classifier", "ranked"), default="classifier",
+                      help="learn it from labels, or from rankings as a reward model (default: %(default)s)")
     tour.add_argument("--output", metavar="DIR", default="runs/tour", help="where results go (default: %(default)s)")
     tour.add_argument("--kl", metavar="BETA", type=float, help="price of a nat of drift (default: 0.04)")
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
@@ -71,6 +73,9 @@ def run(options: argparse.Namespace) -> int:
 def settings(options: argparse.Namespace) -> Settings:
     """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
     from rlhf_kit import tour
+    if options.reviews is not None and options.judge == "ranked":
+        raise ValueError("--judge ranked learns from rankings, and a file of reviews has labels. Leave out --judge, or "
+                         "train on rankings of yours with rlhf-kit train reward-model --rankings FILE.")
     if options.reviews is not None:
         found = tour.for_file(options.reviews, text=options.text, label=options.label, lang=options.lang,
                               positive=options.positive, seed=options.seed)
@@ -78,7 +83,7 @@ def settings(options: argparse.Namespace) -> Settings:
         raise ValueError("--text, --label and --positive are about a file of reviews, and there is none. "
                          "Name it with --reviews.")
     else:
-        found = tour.embedded(options.lang, options.seed)
+        found = tour.embedded(options.lang, options.seed, options.judge)
     changed = found.ppo
     if options.kl is not None:
         changed = replace(changed, kl=replace(changed.kl, coefficient=options.kl))

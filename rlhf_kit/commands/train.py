@@ -1,4 +1,4 @@
-"""`rlhf-kit train sft` and `rlhf-kit train ppo`: any model by name, your texts, your prompts, your reward."""
+"""`rlhf-kit train sft|reward-model|ppo`: any model by name, your texts, your rankings, your prompts, your reward."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.training import Ppo, Sft
+    from rlhf_kit.training import Ppo, RewardModel, Sft
 
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
 
@@ -37,11 +37,31 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(sft)
     sft.set_defaults(run=run, job=_sft)
 
+    ranked = methods.add_parser("reward-model", help="a reward model, from rankings or from pairs",
+                                description="A reward model: it learns from rankings, or from pairs, which response is "
+                                            "better. Run again, it goes on where it stopped.")
+    ranked.add_argument("--rankings", metavar="FILE", help=".tsv: responses with tabs between, best first; .jsonl: "
+                                                           "prompt, responses, ranks (default: made-up reviews)")
+    ranked.add_argument("--pairs", metavar="FILE", help="or .jsonl or .csv: prompt, chosen, rejected")
+    ranked.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of one output "
+                                                       "(default: a tiny encoder from nothing)")
+    ranked.add_argument("--pretrain", metavar="FILE", help="labelled reviews to learn from first: good above bad")
+    ranked.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
+    ranked.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: "
+                                                                           "%(default)s)")
+    ranked.add_argument("--held-out", metavar="N", type=int, help="rankings to be examined on (default: 400, or a "
+                                                                  "fifth if that is fewer)")
+    ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
+    ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid"), help="-log σ (default), or the article's -σ")
+    ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
+    _common(ranked)
+    ranked.set_defaults(run=run, job=_reward_model)
+
     ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier or a function of yours",
                              description="Proximal policy optimisation: the model learns to be scored well, by a "
                                          "classifier or a function of yours. Run again, it goes on where it stopped.")
     ppo.add_argument("--model", required=True, help=MODEL)
-    ppo.add_argument("--judge", metavar="MODEL", help="the classifier to please")
+    ppo.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
     ppo.add_argument("--label", default="positive", help="whose probability is the score, by name (%(default)s)")
     ppo.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
                                                               "the file is run")
@@ -105,6 +125,14 @@ def _sft(options: argparse.Namespace) -> Sft:
                changes=_changes(options, "steps", "batch_size", "learning_rate", "max_length", "seed"))
 
 
+def _reward_model(options: argparse.Namespace) -> RewardModel:
+    from rlhf_kit.training import RewardModel
+    return RewardModel(rankings=options.rankings, pairs=options.pairs, model=options.model, pretrain=options.pretrain,
+                       text=options.text, label=options.label, held_out=options.held_out,
+                       examples=tuple(options.example or ()), lang=_task_language(options), device=_device(options),
+                       changes=_changes(options, "steps", "batch_size", "learning_rate", "max_length", "loss", "seed"))
+
+
 def _ppo(options: argparse.Namespace) -> Ppo:
     from rlhf_kit.training import Ppo
     return Ppo(model=options.model, judge=options.judge, label=options.label, reward=options.reward,
@@ -142,7 +170,9 @@ def _device(options: argparse.Namespace) -> str:
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:
     from rlhf_kit import report
     lang = options.lang
-    if result["job"] == "sft":
+    if result["job"] == "reward_model":
+        _show_reward_model(console, result, options)
+    elif result["job"] == "sft":
         loss = result["loss"]
         showing.measures(console, [{"name": say(lang, "row_loss"), "before": f"{loss['before']:.3f}",
                                     "after": f"{loss['after']:.3f}"}], lang, after="column_after_sft")
@@ -152,5 +182,23 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         showing.texts(console, result["samples"][:4], lang, score="meter_reward")
         showing.measures(console, report.measures(result, lang), lang)
     showing.took(console, result, lang)
-    folder = os.path.join(options.output, "model" if result["job"] == "sft" else "policy")
-    console.print(say(lang, "load_it", folder=folder), markup=False, soft_wrap=True)
+    folder = os.path.join(options.output, "policy" if result["job"] == "ppo" else "model")
+    door = "load_reward_model" if result["job"] == "reward_model" else "load_policy"
+    console.print(say(lang, "load_it", door=door, folder=folder), markup=False, soft_wrap=True)
+
+
+def _show_reward_model(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:
+    from rlhf_kit.evaluate import Estimate
+    lang, seen = options.lang, result["agreement"]
+    rows = [("row_pairs", str(Estimate(**seen["pair_accuracy"]))),
+            ("row_lists", str(Estimate(**seen["list_accuracy"]))), ("row_rank_loss", f"{seen['loss']:.3f}"),
+            ("row_calibration", f"{seen['calibration_error']:.3f}")]
+    if result["ceiling"] is not None:
+        rows.insert(1, ("row_ceiling_accuracy", f"{result['ceiling']:.3f}"))
+    showing.values(console, [(say(lang, name), value) for name, value in rows], lang)
+    for example in result["examples"]:
+        console.print(f"{example['score']:+.2f}  {example['text']}", markup=False, soft_wrap=True)
+    console.print(say(lang, "ranked_examples", n=result["rankings"], held_out=result["held_out"],
+                      comparisons=result["comparisons"]))
+    if not result["above_chance"]:
+        console.print(say(lang, "not_above_chance"))

@@ -15,6 +15,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -90,11 +91,20 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
                 if isinstance(head, torch.nn.Linear):
                     torch.nn.init.normal_(head.weight, std=(head.in_features + 1) ** -0.5)
     if model.config.num_labels != 1:
-        raise ModelUnavailable(f"{source} is a classifier of {model.config.num_labels} labels; expected a reward model, "
-                               f"which has one output. Train one with: rlhf-kit train reward-model --model {source}")
+        raise ModelUnavailable(f"{source} is a classifier of {model.config.num_labels} labels; expected a reward "
+                               "model, which has one output. rlhf-kit train reward-model makes one of it.")
     if model.config.pad_token_id is None:
         model.config.pad_token_id = pad_id(tokenizer)
     return RewardModel(model.to(device), tokenizer).eval()
+
+
+def outputs(source: str | Path) -> int:
+    """How many outputs a classifier's config.json tells of, before it is loaded. Raises: ModelUnavailable."""
+    local = Path(source).expanduser()
+    if local.exists():
+        _check_folder(local)
+    with _explained(source, AutoModelForSequenceClassification), _quiet():
+        return AutoConfig.from_pretrained(local if local.exists() else source, trust_remote_code=False).num_labels
 
 
 def in_hub_cache(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Rankings and comparisons from a file of yours: the article's rank lists, JSON lines, and pairs with or without prompt.
+"""Rankings and comparisons from a file of yours: rank lists, JSON lines, and pairs with or without a prompt.
 
 Four forms, told apart by the name and the columns; none of them is executed, and a malformed row is skipped and counted
 while such rows are at most 1 in 100:
@@ -12,7 +12,6 @@ while such rows are at most 1 in 100:
 from __future__ import annotations
 
 import hashlib
-import os.path
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -164,7 +163,8 @@ def _wrong(responses: Sequence[str]) -> str:
 
 def _parted(chosen: str, rejected: str) -> tuple[str, str, str]:
     """Prompt and two responses of two dialogues that are the same up to the last answer; else no prompt."""
-    cut = os.path.commonprefix([chosen, rejected]).rfind(ASSISTANT)
+    same = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), len(chosen))
+    cut = chosen[:same].rfind(ASSISTANT)
     cut = 0 if cut < 0 else cut + len(ASSISTANT)
     return chosen[:cut], chosen[cut:], rejected[cut:]
 

@@ -1,0 +1,178 @@
+"""`rlhf-kit train reward-model`: rankings become a reward model, examined on rankings that it never saw."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlhf_kit import rewards, zoo
+from rlhf_kit.evaluate import Agreement, agreement
+from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.language import Lang
+from rlhf_kit.methods import reward_model
+from rlhf_kit.models import heads, text, tiny
+from rlhf_kit.runs import Event, RunFolder
+from rlhf_kit.tasks.files import FileReviews
+from rlhf_kit.tasks.rankings import as_ranking, hold_out, read_comparisons, read_rankings, texts_of
+from rlhf_kit.tasks.reading import same_text
+from rlhf_kit.tasks.reviews import Reviews
+from rlhf_kit.training.jobs import SMALL, changed, claimed, described, take_threads, write_metrics
+
+NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
+HELD_OUT = 400                      # rankings, or a fifth if that is fewer
+MADE_UP = 3000                      # rankings, where there is no file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """The tiny encoder that is made where no model is named."""
+
+    vocabulary: int = 4000
+    layers: int = 2
+    width: int = 96
+    dropout: float = 0.1
+
+    def make(self, texts: Sequence[str], config: reward_model.Config) -> heads.RewardModel:
+        """One with weights drawn from the seed and a tokenizer learned from these texts."""
+        tokenizer = text.train_tokenizer(texts, self.vocabulary)
+        return tiny.reward_model(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout,
+                                 context=config.max_length, seed=config.seed)
+
+
+TINY_RM = reward_model.Config(steps=800, batch_size=16, learning_rate=2e-3, max_length=128)
+REAL_RM = reward_model.Config(steps=800, batch_size=16, learning_rate=1e-5, max_length=512)     # BERT and larger
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardModel:
+    """Train a reward model on rankings or on pairs, your own or made-up ones."""
+
+    rankings: str | None = None             # a file of rankings
+    pairs: str | None = None                # or of (prompt, chosen, rejected); None and None = made-up reviews
+    model: str = NEW                        # what it starts from: "new", a tiny model's name, a folder, or a hub id
+    pretrain: str | None = None             # a file of labelled reviews to learn from first: good above bad
+    text: str = "text"                      # its columns
+    label: str = "label"
+    held_out: int | None = None             # rankings to be examined on; None = 400, or a fifth if that is fewer
+    examples: tuple[str, ...] = ()          # texts to be scored at the end
+    lang: Lang = "en"                       # of the made-up reviews
+    device: str = "cpu"
+    changes: dict[str, Any] = field(default_factory=dict)       # fields of `reward_model.Config` that differ
+
+    def __post_init__(self) -> None:
+        if self.rankings is not None and self.pairs is not None:
+            raise ValueError("both --rankings and --pairs are given; a run learns from one file. Name one of them.")
+        if self.pretrain is None and (self.text, self.label) != ("text", "label"):
+            raise ValueError("--text and --label are columns of a file of reviews, and there is none. Name it with "
+                             "--pretrain.")
+        if self.held_out is not None and self.held_out < 1:
+            raise ValueError(f"--held-out is {self.held_out}; at least 1 ranking has to be examined on.")
+        changed(TINY_RM, self.changes)
+
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
+
+        The scores are centred: the responses of the held-out rankings score 0 on average. `fresh` throws away the run
+        that is there, once everything that the new one needs is in hand.
+        """
+        place = RunFolder(folder)
+        place.check()
+        learn, kept_out, ceiling = self._rankings()
+        first = self._pretraining(kept_out)
+        model, config = self._model([*learn, *first])
+        take_threads(threads, model)
+        if fresh:
+            place.clear()
+        with place.working(claimed(self)):
+            yield from _stage(place, "pretrain", model, first, config)
+            history: list[Step] = []
+            yield from _stage(place, "reward_model", model, learn, config, history)
+            yield Event("examine", 0, 1)
+            with place.timed("examine"):
+                judged = [one if isinstance(one, Ranking) else as_ranking(one) for one in kept_out]
+                responses = [(one.prompt, response) for one in judged for response in one.responses]
+                reward_model.centre(model, responses, config.max_length)
+                score = rewards.learned(model, max_length=config.max_length)
+                seen = agreement(score, judged)
+                zoo.save_reward_model(model, place.path / "model")
+            yield Event("examine", 1, 1)
+            place.finish({"job": "reward_model", "settings": described(self, config),
+                          **_numbers(seen), "ceiling": ceiling, "rankings": len(learn), "held_out": len(kept_out),
+                          "comparisons": sum(_pairs(one) for one in learn), "pretrained_on": 2 * len(first),
+                          "examples": _scored(score, self.examples), "steps": len(history)})
+
+    def _rankings(self) -> tuple[list, list, float | None]:
+        """To learn from, to be examined on, and the pair accuracy that the truth has on the latter, if it is known."""
+        if self.rankings is None and self.pairs is None:
+            task, recipe = Reviews(self.lang), zoo.RewardModel()
+            kept_out = task.rankings(self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
+            return (task.rankings(MADE_UP, recipe.k, recipe.noise), kept_out,
+                    agreement(rewards.gold(task), kept_out).pair_accuracy.mean)
+        path = self.rankings or self.pairs
+        found = read_rankings(path) if self.rankings is not None else read_comparisons(path)
+        wanted = self.held_out or max(min(HELD_OUT, len(found) // 5), 1)
+        learn, kept_out = hold_out(found, wanted)
+        if not learn:
+            raise ValueError(f"{path} holds {len(found)} rankings, and with {wanted} held out none is left to learn "
+                             f"from (rankings of one prompt stay together). Lower --held-out, or add more.")
+        return learn, kept_out, None
+
+    def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:
+        """Pairs of a good and a bad review, none of which is a text that the model will be examined on."""
+        if self.pretrain is None:
+            return []
+        reviews = FileReviews.read(self.pretrain, text=self.text, label=self.label)
+        seen = {same_text(whole) for one in kept_out for whole in texts_of(one)}
+        sides: dict[int, list[str]] = {1: [], 0: []}
+        for review, label in zip(reviews.texts, reviews.labels, strict=True):
+            if same_text(review) not in seen:
+                sides[label].append(review)
+        if not sides[0] or not sides[1]:
+            raise ValueError(f"{self.pretrain} has no {'good' if sides[0] else 'bad'} review besides those held out; "
+                             f"pretraining needs both. Leave out --pretrain, or add some.")
+        rng = random.Random(self.changes.get("seed", 0))
+        good, bad = (rng.sample(side, len(side)) for side in (sides[1], sides[0]))
+        return [Ranking("", (good[i % len(good)], bad[i % len(bad)]), (1, 2)) for i in range(max(len(good), len(bad)))]
+
+    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, reward_model.Config]:
+        config = changed(TINY_RM, self.changes)
+        if self.model == NEW:
+            return Encoder().make([whole for one in learn for whole in texts_of(one)], config), config
+        model = zoo.load_reward_model(self.model, new_head=True, seed=config.seed, device=self.device)
+        if tiny.parameters(model) >= SMALL:
+            config = changed(REAL_RM, self.changes)
+        return model, config
+
+
+def _stage(place: RunFolder, name: str, model: heads.RewardModel, rankings: Sequence, config: reward_model.Config,
+           history: list[Step] | None = None) -> Iterator[Event]:
+    """Train on `rankings`, if there are any; with `history`, the steps go into metrics.jsonl."""
+    if not rankings:
+        return
+    yield Event(name, 0, config.steps)
+    with place.timed(name):
+        for step in reward_model.steps(model, rankings, config, checkpoint=place.path / "checkpoints" / name):
+            if history is not None:
+                history.append(step)
+                write_metrics(place, history, config.steps)
+            yield Event(name, step.number + 1, config.steps, step.metrics)
+
+
+def _numbers(seen: Agreement) -> dict[str, Any]:
+    """The three that everybody asks for first, then all with their intervals."""
+    return {"pair_accuracy": seen.pair_accuracy.mean, "list_accuracy": seen.list_accuracy.mean, "loss": seen.loss,
+            "above_chance": seen.pair_accuracy.low > 0.5, "agreement": seen.numbers()}
+
+
+def _pairs(one: Ranking | Comparison) -> int:
+    return 1 if isinstance(one, Comparison) else len(one.pairs())
+
+
+def _scored(score: rewards.Reward, examples: Sequence[str]) -> list[dict[str, Any]]:
+    if not examples:
+        return []
+    said = score([""] * len(examples), list(examples)).tolist()
+    return [{"text": example, "score": number} for example, number in zip(examples, said, strict=True)]
