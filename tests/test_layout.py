@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "rlhf_kit"
 # A file imports from lower floors. On one floor only what `NEIGHBOURS` and a common folder allow.
 FLOORS = {
     "formulas": 0, "language": 0, "storage": 0,
-    "tasks": 1, "models": 1,
+    "tasks": 1, "models": 1, "database": 1,
     "batches": 2, "checkpoints": 2, "diagnosis": 2, "sampling": 2, "rewards": 2, "runs": 2,
     "methods": 3, "evaluate": 3,
     "zoo": 4, "recipes": 4,
