@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import struct
 import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,9 +21,9 @@ from rlhf_kit.storage import StorageError
 
 SCHEMA = 1                          # PRAGMA user_version; a file with a higher one was written by a newer kit
 APPLICATION = 0x524C484B            # PRAGMA application_id, "RLHK": this file is ours
+SMALLEST = 512                      # bytes: one page of SQLite's at its smallest
 TIMEOUT = 10.0                      # seconds to wait for somebody else's write
 
-_MAGIC = b"SQLite format 3\0"
 _READING = ("mode=rw", "mode=ro", "mode=ro&immutable=1")            # the last for a disk on which nothing can be made
 
 
@@ -46,8 +45,8 @@ class Database:
         self.path, self.read_only = Path(path).expanduser(), read_only
         self.timeout = TIMEOUT if timeout is None else timeout
         self._lock = threading.RLock()
-        _look_at(self.path, must_exist=read_only)
         with self._explained():
+            self._look()
             self._db = self._reader() if read_only else self._writer(tables)
 
     def close(self) -> None:
@@ -82,6 +81,38 @@ class Database:
         db.row_factory = sqlite3.Row
         return db
 
+    def _look(self) -> None:
+        """Refuse what SQLite would change, or leave files beside, by opening it for good.
+
+        Only SQLite opens the file, here too: if we opened and closed it, all locks that this process has on it would
+        be gone (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+        """
+        path = self.path
+        try:
+            size = path.stat().st_size if path.is_file() else 0
+            if path.is_dir():
+                raise LabelsError(f"{str(path)!r} is a folder; expected one file of labels, such as labels.db.")
+            if not path.parent.is_dir():
+                raise LabelsError(f"{path} cannot be made: there is no folder {path.parent}. Check the name, or make "
+                                  f"the folder.")
+            if path.exists() and not path.is_file():
+                raise LabelsError(f"{path} is not an ordinary file; expected one of labels, such as labels.db.")
+            if self.read_only and not path.exists():
+                raise LabelsError(f"{path} does not exist; expected a file of labels. Check the name, or import some.")
+        except OSError as error:
+            if isinstance(error, LabelsError):
+                raise
+            raise LabelsError(f"{path} cannot be read: {error.strerror or error}. Name another file.") from error
+        if size and not _may(path, os.R_OK):
+            raise LabelsError(f"{path} cannot be read: you may not. Ask for permission, or name another file.")
+        if 0 < size < SMALLEST:                                     # SQLite takes a few bytes for an empty file
+            raise LabelsError(f"{path} {self._what(sqlite3.SQLITE_NOTADB)}")
+        if size:
+            with closing(self._connect(_READING[-1])) as db:
+                self._version(db)
+        if path.exists() and not self.read_only and not _may(path, os.W_OK):
+            raise LabelsError(f"{path} {self._what(sqlite3.SQLITE_READONLY)}")
+
     def _writer(self, tables: str) -> sqlite3.Connection:
         db = self._connect("mode=rwc")
         try:
@@ -89,7 +120,7 @@ class Database:
             self._use_log(db)
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
-            db.execute("BEGIN IMMEDIATE")                   # a read-only file says so now, not at the first label
+            db.execute("BEGIN IMMEDIATE")
             if self._version(db) == 0:
                 for statement in (*tables.split(";\n"), f"PRAGMA application_id = {APPLICATION}",
                                   f"PRAGMA user_version = {SCHEMA}"):
@@ -157,10 +188,9 @@ class Database:
                 raise
             raise LabelsError(f"{self.path} was closed here; open it again.") from error
         except sqlite3.Error as error:
-            raise LabelsError(f"{self.path} {self._what(error)}") from error
+            raise LabelsError(f"{self.path} {self._what(_code(error), str(error))}") from error
 
-    def _what(self, error: sqlite3.Error) -> str:
-        code = _code(error)
+    def _what(self, code: int, said: str = "") -> str:
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return (f"is locked: another program (an import, a demo, a viewer of databases) has been writing to it "
                     f"for more than {self.timeout:g} s. Nothing of what was there is lost, and nothing was added. "
@@ -171,37 +201,13 @@ class Database:
                     f"ask for permission to write.")
         if code == sqlite3.SQLITE_FULL:
             return "cannot take more: the disk is full. What was there before is unchanged; free some space, try again."
-        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return (f"is damaged ({error}); expected a file of labels. Nothing was written. Restore it from a copy, or "
+        if code == sqlite3.SQLITE_NOTADB:
+            return ("is no database of labels, and was left as it is. Name another file; a file of rankings goes into "
+                    "one with rlhf-kit labels import.")
+        if code == sqlite3.SQLITE_CORRUPT:
+            return (f"is damaged ({said}); expected a file of labels. Nothing was written. Restore it from a copy, or "
                     f"name another file.")
-        return f"cannot be used: {error}. Nothing was added. Try again, or name another file."
-
-
-def _look_at(path: Path, must_exist: bool) -> None:
-    """Refuse by name and first bytes what SQLite would change, or leave files beside, by opening it."""
-    try:
-        if path.is_dir():
-            raise LabelsError(f"{str(path)!r} is a folder; expected one file of labels, such as labels.db.")
-        if not path.parent.is_dir():
-            raise LabelsError(f"{path} cannot be made: there is no folder {path.parent}. Check the name, or make the "
-                              f"folder.")
-        if not path.exists():
-            if must_exist:
-                raise LabelsError(f"{path} does not exist; expected a file of labels. Check the name, or import some.")
-            return
-        if not path.is_file():
-            raise LabelsError(f"{path} is not an ordinary file; expected one of labels, such as labels.db.")
-        with open(path, "rb") as file:
-            head = file.read(100)
-    except OSError as error:
-        if isinstance(error, LabelsError):
-            raise
-        raise LabelsError(f"{path} cannot be read: {error.strerror or error}. Name another file.") from error
-    if head and (not head.startswith(_MAGIC) or len(head) < 100):
-        raise LabelsError(f"{path} is no database of labels, and was left as it is. Name another file; a file of "
-                          f"rankings goes into one with rlhf-kit labels import.")
-    if head:
-        _check_ours(path, *struct.unpack_from(">I", head, 60), *struct.unpack_from(">I", head, 68))
+        return f"cannot be used: {said}. Nothing was added. Try again, or name another file."
 
 
 def _check_ours(path: Path, version: int, application: int) -> None:
@@ -215,6 +221,10 @@ def _check_ours(path: Path, version: int, application: int) -> None:
 def _refuse_foreign(path: Path) -> NoReturn:
     raise LabelsError(f"{path} is a database of another program, and was left as it is. Name another file, such as "
                       f"labels.db.")
+
+
+def _may(path: Path, what: int) -> bool:
+    return os.access(path, what, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _code(error: sqlite3.Error) -> int:
