@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Agreement, agreement
@@ -33,17 +33,21 @@ class Encoder:
     vocabulary: int = 4000
     layers: int = 2
     width: int = 96
-    dropout: float = 0.1
+    dropout: float = 0.2
 
     def make(self, texts: Sequence[str], config: reward_model.Config) -> heads.RewardModel:
         """One with weights drawn from the seed and a tokenizer learned from these texts."""
-        tokenizer = text.train_tokenizer(texts, self.vocabulary)
+        tokenizer = text.train_tokenizer(texts, self.vocabulary, reading=True)
         return tiny.reward_model(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout,
                                  context=config.max_length, seed=config.seed)
 
 
-TINY_RM = reward_model.Config(steps=800, batch_size=16, learning_rate=2e-3, max_length=128)
-REAL_RM = reward_model.Config(steps=800, batch_size=16, learning_rate=1e-5, max_length=512)     # BERT and larger
+# Steps stand for what `_fitted` makes of them: a few times over all rankings for a tiny model, once for a large one,
+# which would have them by heart after that (arXiv:2203.02155 appendix C).
+TINY_RM = reward_model.Config(batch_size=16, learning_rate=1.5e-3, warmup=40, final_rate=0.0, weight_decay=0.1,
+                              max_length=128, token_dropout=0.3)
+REAL_RM = reward_model.Config(batch_size=16, learning_rate=1e-5, max_length=512)     # BERT, GPT-2 and larger
+EPOCHS, FEWEST_STEPS = {"tiny": 6, "real": 1}, 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +86,13 @@ class RewardModel:
         place.check()
         learn, kept_out, ceiling = self._rankings()
         first = self._pretraining(kept_out)
-        model, config = self._model([*learn, *first])
+        model, size = self._model([*learn, *first])
+        config = _fitted(size, self.changes, len(learn))
         take_threads(threads, model)
         if fresh:
             place.clear()
         with place.working(claimed(self)):
-            yield from _stage(place, "pretrain", model, first, config)
+            yield from _stage(place, "pretrain", model, first, _fitted(size, self.changes, len(first), epochs=1))
             history: list[Step] = []
             yield from _stage(place, "reward_model", model, learn, config, history)
             yield Event("examine", 0, 1)
@@ -137,14 +142,21 @@ class RewardModel:
         good, bad = (rng.sample(side, len(side)) for side in (sides[1], sides[0]))
         return [Ranking("", (good[i % len(good)], bad[i % len(bad)]), (1, 2)) for i in range(max(len(good), len(bad)))]
 
-    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, reward_model.Config]:
+    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, Literal["tiny", "real"]]:
         config = changed(TINY_RM, self.changes)
         if self.model == NEW:
-            return Encoder().make([whole for one in learn for whole in texts_of(one)], config), config
+            return Encoder().make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
         model = zoo.load_reward_model(self.model, new_head=True, seed=config.seed, device=self.device)
-        if tiny.parameters(model) >= SMALL:
-            config = changed(REAL_RM, self.changes)
-        return model, config
+        return model, "tiny" if tiny.parameters(model) < SMALL else "real"
+
+
+def _fitted(size: Literal["tiny", "real"], changes: dict[str, Any], n: int,
+            epochs: int | None = None) -> reward_model.Config:
+    """Settings for a model of that size and `n` rankings; steps follow from both unless somebody named them."""
+    config = changed({"tiny": TINY_RM, "real": REAL_RM}[size], changes)
+    if "steps" in changes and epochs is None:
+        return config
+    return replace(config, steps=max(round((epochs or EPOCHS[size]) * n / config.batch_size), FEWEST_STEPS))
 
 
 def _stage(place: RunFolder, name: str, model: heads.RewardModel, rankings: Sequence, config: reward_model.Config,
