@@ -230,14 +230,6 @@ def test_a_command_that_is_not_one(refused, words, said):
     assert said in refused(*words)
 
 
-@pytest.mark.parametrize("words", [[], ["import"], ["export"], ["agreement"]], ids=str)
-def test_every_command_explains_itself(capsys, words):
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["labels", *words, "--help"])
-    assert stop.value.code == 0
-    assert f"usage: {' '.join(['rlhf-kit labels', *words])}" in capsys.readouterr().out
-
-
 def test_reading_leaves_the_database_byte_for_byte(capsys):
     shutil.copy("labels.db", "copy.db")
     shown(capsys, *AGREE, "--json")
