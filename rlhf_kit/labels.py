@@ -350,8 +350,8 @@ class Labels:
         return [said for said in self.judgements(annotator, question, kinds=("score",)) if said.repeat == 0]
 
     def events(self, annotator: str | None = None) -> list[dict[str, Any]]:
-        """Everything that happened, in order: action, task_id, annotator, question, repeat, created, undone (bool), and
-        `before`, the judgement that was replaced or taken back."""
+        """Saves, skips, undos, and imports that replaced something, in order: action, task_id, annotator, question,
+        repeat, created, undone (bool), and `before`, the judgement that was replaced or taken back."""
         with self._file.reading() as db:
             rows = db.execute("SELECT * FROM event WHERE ? IS NULL OR annotator = ? ORDER BY id",
                               (annotator, annotator)).fetchall()
