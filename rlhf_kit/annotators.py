@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.agreement import annotator_quality, kendall_w, krippendorff_alpha, pairwise_agreement, verdicts
@@ -69,15 +70,14 @@ def agreement(labels: Labels, question: str | None = None, seed: int = 0) -> Agr
     """
     said = labels.judgements(question=question, kinds=("rank", "vote"))
     first = [j for j in said if j.repeat == 0]
-    shared = [ranks for ranks in _ranks(first, lambda j: (j.task_id, j.question)) if len(ranks) > 1]
-    repeated = [ranks for ranks in _ranks(said, lambda j: (j.task_id, j.question, j.annotator)) if len(ranks) > 1]
-    ws = [(kendall_w(ranks).item(), 1 / len(ranks)) for ranks in shared]
-    ws = [(w, chance) for w, chance in ws if not math.isnan(w)]
+    shared = _tables(first, lambda j: (j.task_id, j.question))
+    repeated = _tables(said, lambda j: (j.task_id, j.question, j.annotator))
+    ws = [(w, 1 / ranks.shape[1]) for ranks in shared for w in kendall_w(ranks).tolist() if not math.isnan(w)]
     both_decided = _share(shared, seed, ties="drop")
     quality = math.nan if both_decided is None else annotator_quality(both_decided.mean)
     return Agreement(
         tasks=len({j.task_id for j in first}), judgements=len(first), annotators=len({j.annotator for j in first}),
-        shared=len(shared), alpha=_alpha(first), w=sum(w for w, _ in ws) / len(ws) if ws else None,
+        shared=sum(map(len, shared)), alpha=_alpha(shared), w=sum(w for w, _ in ws) / len(ws) if ws else None,
         w_by_chance=sum(chance for _, chance in ws) / len(ws) if ws else None,
         pairwise=_share(shared, seed), self_agreement=_share(repeated, seed),
         quality=None if math.isnan(quality) else quality, ratings=rate(labels, first))
@@ -108,40 +108,40 @@ def rate(labels: Labels, judgements: Sequence[Judgement]) -> tuple[Rating, ...]:
     return tuple(sorted(ratings, key=lambda rating: -rating.strength))
 
 
-def _ranks(judgements: Sequence[Judgement], key) -> list[Tensor]:
-    """The rankings of each group of judgements, [A, K] each, in order of their keys."""
+def _tables(judgements: Sequence[Judgement], key: Callable[[Judgement], tuple]) -> list[Tensor]:
+    """The ranks of judgements that belong together, where they are two or more: [G, A, K] for each A and K."""
     groups = defaultdict(list)
     for said in judgements:
         groups[key(said)].append(said.ranks)
-    return [torch.tensor(groups[name]) for name in sorted(groups)]
+    by_size = defaultdict(list)
+    for ranks in groups.values():
+        if len(ranks) > 1:
+            by_size[len(ranks), len(ranks[0])].append(ranks)
+    return [torch.tensor(by_size[size]) for size in sorted(by_size)]
 
 
-def _alpha(judgements: Sequence[Judgement]) -> float | None:
+def _alpha(tables: Sequence[Tensor]) -> float | None:
     """A unit is a pair of responses, taken both ways round, so that which of them was stored first says nothing."""
-    people = {name: row for row, name in enumerate(sorted({j.annotator for j in judgements}))}
-    by_unit = defaultdict(dict)
-    for said in judgements:
-        by_unit[said.task_id, said.question][people[said.annotator]] = verdicts(torch.tensor(said.ranks))
-    columns = []
-    for said in by_unit.values():
-        if len(said) > 1:
-            column = torch.full((len(people), len(next(iter(said.values())))), math.nan, dtype=torch.float64)
-            for row, verdict in said.items():
-                column[row] = verdict
-            columns += [column, -column]
-    alpha = krippendorff_alpha(torch.cat(columns, -1), "ordinal").item() if columns else math.nan
+    if not tables:
+        return None
+    most = max(ranks.shape[1] for ranks in tables)
+    units = [pad(verdicts(ranks).transpose(0, 1).flatten(1).T, (0, most - ranks.shape[1]), value=math.nan)
+             for ranks in tables]                                                       # [pairs, most] each
+    rating = torch.cat(units).T
+    alpha = krippendorff_alpha(torch.cat([rating, -rating], -1), "ordinal").item()
     return None if math.isnan(alpha) else alpha
 
 
-def _share(groups: Sequence[Tensor], seed: int, **options: Any) -> Estimate | None:
-    """Pairwise agreement of all groups together, with its interval; None if there is nothing to compare."""
-    counts = [pairwise_agreement(ranks, **options) for ranks in groups]
-    table = torch.tensor([[agreed.item(), n.item()] for agreed, n in counts if n], dtype=torch.float64)
+def _share(tables: Sequence[Tensor], seed: int, **options: Any) -> Estimate | None:
+    """Pairwise agreement of all tables together, with its interval; None if there is nothing to compare."""
+    counts = [torch.stack(pairwise_agreement(ranks, **options), -1) for ranks in tables]      # [G, 2] each
+    table = torch.cat(counts) if counts else torch.zeros(0, 2, dtype=torch.float64)
+    table = table[table[:, 1] > 0]
     if not len(table):
         return None
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(table), (DRAWS, len(table)), generator=generator)
-    agreed, n = table[drawn].sum(1).unbind(-1)
+    agreed, n = torch.stack([table[torch.randint(len(table), (len(table),), generator=generator)].sum(0)
+                             for _ in range(DRAWS)]).unbind(-1)
     low, high = (agreed / n).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Estimate((table[:, 0].sum() / table[:, 1].sum()).item(), low, high, round(table[:, 1].sum().item()))
 

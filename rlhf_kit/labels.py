@@ -221,7 +221,7 @@ class Labels:
             kind, split: only tasks of that kind, that split.
             repeats: the share of tasks to show a second time, turned round, to measure self-agreement; such as 0.1.
         """
-        _check_name(annotator)
+        check_name(annotator)
         with self._file.reading() as db:
             again = self._due_again(db, annotator, question, repeats)
             if again is not None:
@@ -245,7 +245,7 @@ class Labels:
 
         An odd repeat shows the responses the other way round, so that who picks the first one shows it.
         """
-        _check_name(annotator)
+        check_name(annotator)
         if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
             raise ValueError(f"repeat is {repeat!r}; expected a whole number from 0 on.")
         task = self.task(task_id)
@@ -350,8 +350,8 @@ class Labels:
         return [said for said in self.judgements(annotator, question, kinds=("score",)) if said.repeat == 0]
 
     def events(self, annotator: str | None = None) -> list[dict[str, Any]]:
-        """Everything that happened, in order: action, task_id, annotator, question, repeat, created, undone (bool), and
-        `before`, the judgement that was replaced or taken back."""
+        """Saves, skips, undos, and imports that replaced something, in order: action, task_id, annotator, question,
+        repeat, created, undone (bool), and `before`, the judgement that was replaced or taken back."""
         with self._file.reading() as db:
             rows = db.execute("SELECT * FROM event WHERE ? IS NULL OR annotator = ? ORDER BY id",
                               (annotator, annotator)).fetchall()
@@ -380,7 +380,7 @@ class Labels:
         repeat. The same rankings a second time change nothing.
         """
         if annotator is not None:
-            _check_name(annotator)
+            check_name(annotator)
         rows = [(_task_row(r.prompt, r.responses, None, split), r.ranks) for r in rankings]
         counted, seen = Counter(), Counter()
         with self._file.writing() as db:
@@ -526,7 +526,8 @@ def _groups(ranks: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(i for i, rank in enumerate(ranks) if rank == value) for value in sorted(set(ranks)))
 
 
-def _check_name(annotator: str) -> None:
+def check_name(annotator: str) -> None:
+    """Raises: ValueError, one line, if this cannot be an annotator's name."""
     if not annotator.strip() or len(annotator) > LONGEST_NAME or not annotator.isprintable():
         raise ValueError(f"the annotator's name is {annotator[:24]!r}; expected 1 to {LONGEST_NAME} printable "
                          f"characters.")

@@ -142,6 +142,13 @@ def test_pairwise_agreement_by_hand():
     assert [x.item() for x in pairwise_agreement(torch.tensor([[1, N], [N, 1]]))] == [0, 0]
 
 
+def test_many_tables_at_once_are_each_their_own():
+    rank = at_random(4 * 6, 5, 3).reshape(4, 6, 5)
+    assert torch.equal(kendall_w(rank), torch.stack([kendall_w(table) for table in rank]))
+    for together, alone in zip(pairwise_agreement(rank), zip(*map(pairwise_agreement, rank), strict=True), strict=True):
+        assert torch.equal(together, torch.stack(alone))
+
+
 def test_kappa_is_that_of_another_program():
     metrics = pytest.importorskip("sklearn.metrics")
     for seed in range(3):

@@ -35,20 +35,20 @@ def pairwise_agreement(rank: Tensor, ties: Literal["half", "drop"] = "half") -> 
     The share is sum / comparisons; sums of several tasks can be added before dividing.
 
     Args:
-        rank: [A, K], A annotators on the K responses of one task; NaN where somebody said nothing.
+        rank: [..., A, K], A annotators on the K responses of a task; NaN where somebody said nothing.
         ties: "half" as above; "drop" leaves out every comparison in which somebody saw a tie.
 
-    Returns: two scalars; (0, 0) if no two annotators ranked the same two responses.
+    Returns: two numbers a task, [...]; (0, 0) if no two annotators ranked the same two responses.
     Source: as Stiennon et al. 2020, arXiv:2009.01325, count (they forced a choice, as "drop" does).
     """
-    verdict = verdicts(rank)                                                            # [A, pairs]
-    a, b = torch.triu_indices(len(verdict), len(verdict), offset=1)
-    first, second = verdict[a], verdict[b]
+    verdict = verdicts(rank)                                                            # [..., A, pairs]
+    a, b = torch.triu_indices(verdict.shape[-2], verdict.shape[-2], offset=1)
+    first, second = verdict[..., a, :], verdict[..., b, :]
     counted = ~(first.isnan() | second.isnan())
     if ties == "drop":
         counted &= first * second != 0
     agreement = 1 - (first - second).abs() / 2
-    return agreement[counted].sum(), counted.sum()
+    return agreement.masked_fill(~counted, 0).sum((-2, -1)), counted.sum((-2, -1))
 
 
 def krippendorff_alpha(rating: Tensor, level: Level = "nominal") -> Tensor:
@@ -95,22 +95,20 @@ def kendall_w(rank: Tensor) -> Tensor:
     R_i is the sum of thing i's ranks, tied things sharing the mean of their places. 1: all rank alike. Rankings at
     random give 1/m on average, not 0; with two rankings without ties W = (1 + ρ)/2, ρ Spearman's correlation.
 
-    Args: rank: [m, k], 1 = best; any numbers in that order will do, equal ones are ties.
-    Returns: a scalar; NaN if everybody ties everything. Raises: ValueError for fewer than 2 rankings or things, or
-        a gap.
+    Args: rank: [..., m, k], 1 = best; any numbers in that order will do, equal ones are ties.
+    Returns: one number a table, [...]; NaN if everybody ties everything. Raises: ValueError for fewer than 2 rankings
+        or things, or a gap.
     Source: Kendall and Babington Smith 1939, doi:10.1214/aoms/1177732186; ties: Siegel and Castellan 1988, ch. 9.
     """
-    if rank.dim() != 2 or min(rank.shape) < 2 or rank.isnan().any():
+    if rank.dim() < 2 or min(rank.shape[-2:]) < 2 or rank.isnan().any():
         raise ValueError(f"ranks of shape {tuple(rank.shape)}{' with gaps' * bool(rank.isnan().any())} have no W; "
-                         f"expected [m, k], at least 2 complete rankings of at least 2 things.")
-    m, k = rank.shape
-    rank = rank.to(torch.float64)
-    below = (rank.unsqueeze(1) < rank.unsqueeze(2)).sum(-1)                             # [m, k] better than this one
-    equal = (rank.unsqueeze(1) == rank.unsqueeze(2)).sum(-1).to(torch.float64)          # [m, k] itself included
-    place = below + (equal + 1) / 2
-    sums = place.sum(0)
-    tied = (equal.square() - 1).sum()                           # Σ over things of t² - 1 is Σ over groups of t³ - t
-    return 12 * (sums - sums.mean()).square().sum() / (m * m * (k**3 - k) - m * tied)
+                         f"expected [..., m, k], at least 2 complete rankings of at least 2 things.")
+    m, k = rank.shape[-2:]
+    below = (rank.unsqueeze(-2) < rank.unsqueeze(-1)).sum(-1)                           # [..., m, k] better than this
+    equal = (rank.unsqueeze(-2) == rank.unsqueeze(-1)).sum(-1).to(torch.float64)        # [..., m, k] itself included
+    sums = (below + (equal + 1) / 2).sum(-2)                                            # [..., k]
+    tied = (equal.square() - 1).sum((-2, -1))                   # Σ over things of t² - 1 is Σ over groups of t³ - t
+    return 12 * (sums - sums.mean(-1, keepdim=True)).square().sum(-1) / (m * m * (k**3 - k) - m * tied)
 
 
 def cohen_kappa(first: Tensor, second: Tensor) -> Tensor:
