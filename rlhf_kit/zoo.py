@@ -280,7 +280,7 @@ def _kind(name: str) -> str:
 
 def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
     """What `load` makes of a tiny model's folder, or of a folder or hub id; an error ends with the names that fit."""
-    fitting = ", ".join(sorted(known for known in TINY if _kind(known) == kind))
+    fitting = ", ".join(sorted(known for known in TINY if _kind(known) == kind or options.get("new_head")))
     if name in TINY:
         if _kind(name) != kind:
             words = {"writer": "a language model", "judge": "a classifier", "reward_model": "a reward model"}

@@ -74,6 +74,9 @@ class RewardModel:
                              "--pretrain.")
         if self.held_out is not None and self.held_out < 1:
             raise ValueError(f"--held-out is {self.held_out}; at least 1 ranking has to be examined on.")
+        for example in self.examples:
+            if not example.strip() or example.encode(errors="ignore").decode() != example:
+                raise ValueError(f"--example is {example!r}; expected a text that can be read and shown.")
         changed(TINY_RM, self.changes)
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
@@ -87,12 +90,12 @@ class RewardModel:
         learn, kept_out, ceiling = self._rankings()
         first = self._pretraining(kept_out)
         model, size = self._model([*learn, *first])
-        config = _fitted(size, self.changes, len(learn))
+        config = _fitted(model, size, self.changes, len(learn))
         take_threads(threads, model)
         if fresh:
             place.clear()
         with place.working(claimed(self)):
-            yield from _stage(place, "pretrain", model, first, _fitted(size, self.changes, len(first), epochs=1))
+            yield from _stage(place, "pretrain", model, first, _fitted(model, size, self.changes, len(first), 1))
             history: list[Step] = []
             yield from _stage(place, "reward_model", model, learn, config, history)
             yield Event("examine", 0, 1)
@@ -106,7 +109,8 @@ class RewardModel:
             yield Event("examine", 1, 1)
             place.finish({"job": "reward_model", "settings": described(self, config),
                           **_numbers(seen), "ceiling": ceiling, "rankings": len(learn), "held_out": len(kept_out),
-                          "comparisons": sum(_pairs(one) for one in learn), "pretrained_on": 2 * len(first),
+                          "comparisons": sum(_pairs(one) for one in learn),
+                          "pretrained_on": len({text for one in first for text in one.responses}),
                           "examples": _scored(score, self.examples), "steps": len(history)})
 
     def _rankings(self) -> tuple[list, list, float | None]:
@@ -121,8 +125,9 @@ class RewardModel:
         wanted = self.held_out or max(min(HELD_OUT, len(found) // 5), 1)
         learn, kept_out = hold_out(found, wanted)
         if not learn:
-            raise ValueError(f"{path} holds {len(found)} rankings, and with {wanted} held out none is left to learn "
-                             f"from (rankings of one prompt stay together). Lower --held-out, or add more.")
+            kind = "rankings" if self.rankings is not None else "pairs"
+            raise ValueError(f"{path} holds {len(found)} {kind}, and with {wanted} held out none is left to learn "
+                             f"from ({kind} of one prompt stay together). Lower --held-out, or add more.")
         return learn, kept_out, None
 
     def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:
@@ -150,10 +155,11 @@ class RewardModel:
         return model, "tiny" if tiny.parameters(model) < SMALL else "real"
 
 
-def _fitted(size: Literal["tiny", "real"], changes: dict[str, Any], n: int,
+def _fitted(model: heads.RewardModel, size: Literal["tiny", "real"], changes: dict[str, Any], n: int,
             epochs: int | None = None) -> reward_model.Config:
     """Settings for a model of that size and `n` rankings; steps follow from both unless somebody named them."""
     config = changed({"tiny": TINY_RM, "real": REAL_RM}[size], changes)
+    config = replace(config, max_length=min(config.max_length, model.context))
     if "steps" in changes and epochs is None:
         return config
     return replace(config, steps=max(round((epochs or EPOCHS[size]) * n / config.batch_size), FEWEST_STEPS))
