@@ -120,7 +120,7 @@ class RewardModel:
             kept_out = task.rankings(self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
             return (task.rankings(MADE_UP, recipe.k, recipe.noise), kept_out,
                     agreement(rewards.gold(task), kept_out).pair_accuracy.mean)
-        path = self.rankings or self.pairs
+        path = self.pairs if self.rankings is None else self.rankings
         found = read_rankings(path) if self.rankings is not None else read_comparisons(path)
         wanted = self.held_out or max(min(HELD_OUT, len(found) // 5), 1)
         learn, kept_out = hold_out(found, wanted)
