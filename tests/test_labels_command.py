@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rlhf_kit import cli, database
+from rlhf_kit import cli
 from rlhf_kit.formulas.records import Ranking
-from rlhf_kit.labels import Labels, Response
+from rlhf_kit.labels import Labels, Response, database
 from rlhf_kit.language import LANGS, say
 
 RANKINGS = [Ranking(f"prompt {i}", (f"a {i}", f"b {i}", f"c {i}"), (1, 2, 2 + i % 2)) for i in range(6)]
@@ -211,7 +211,7 @@ def test_a_full_disk(refused, monkeypatch):
 
     def fail(*_):
         raise error
-    monkeypatch.setattr("rlhf_kit.labels._put", fail)
+    monkeypatch.setattr("rlhf_kit.labels.store.put", fail)
     assert "the disk is full. What was there before is unchanged" in refused(*IMPORT)
 
 
