@@ -38,6 +38,31 @@ def write_json_lines(path: Path | str, rows: list[dict]) -> None:
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
+def add_line(path: Path | str, row: dict) -> None:
+    """Add one JSON object as a line; it is on the disk when this returns. A process killed here leaves part of it."""
+    path = Path(path)
+    with _explained(path), open(path, "a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def same_file_as(path: Path | str, other: Path | str) -> None:
+    """Give the file `path` a second name, which keeps its content when `path` is written anew.
+
+    A link where the disk has links, which costs nothing; else a copy. What `other` was before goes.
+    """
+    path, other = Path(path), Path(other)
+    with _explained(other), tempfile.TemporaryDirectory(prefix=f".{other.name}-", dir=other.parent,
+                                                        ignore_cleanup_errors=True) as own:
+        temporary = Path(own) / other.name
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
+        os.replace(temporary, other)
+
+
 @contextmanager
 def new_folder(path: Path | str) -> Iterator[Path]:
     """Fill a folder beside `path`, then rename it there; its manifest, written last, says that it is complete.

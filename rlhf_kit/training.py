@@ -63,7 +63,7 @@ class Sft:
         place.check()
         learn, held_out = self._examples()
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
-        _take(threads, policy)
+        use_threads(threads, policy)
         config = _changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
         before = sft.loss_on(policy, held_out, config)
         if fresh:
@@ -128,7 +128,7 @@ class Ppo:
         learn, held_out, watch = self._prompts()
         score = self._reward()
         policy = zoo.load_policy(self.model, device=self.device)
-        _take(threads, policy)
+        use_threads(threads, policy)
         config = _changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured = policy.reference(), {"score": score, **watch}
@@ -176,13 +176,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _take(threads: int | None, policy: Policy) -> None:
+def use_threads(threads: int | None, policy: Policy) -> None:
     """Work on that many threads, unless the model is tiny: there they get in each other's way."""
     if threads is not None and parameters(policy) >= SMALL:
         torch.set_num_threads(threads)
 
 
-def claimed(job: Sft | Ppo) -> dict[str, Any]:
+def claimed(job: Any) -> dict[str, Any]:
     """What makes a run this one: its settings, and the content of the files that they name."""
     named = [getattr(job, name) for name in ("data", "prompts") if getattr(job, name, None)]
     if getattr(job, "reward", None):

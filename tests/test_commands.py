@@ -16,7 +16,7 @@ from rlhf_kit.language import LANGS, say
 from rlhf_kit.methods import ppo, sft
 from rlhf_kit.runs import Event
 
-COMMANDS = [[], ["tour"], ["train"], ["train", "sft"], ["train", "ppo"], ["models"], ["doctor"]]
+COMMANDS = [[], ["tour"], ["human-loop"], ["train"], ["train", "sft"], ["train", "ppo"], ["models"], ["doctor"]]
 
 
 @pytest.fixture
