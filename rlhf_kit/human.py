@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,7 @@ from rlhf_kit.sampling import check_room, joined, sample_rollout
 from rlhf_kit.storage import StorageError, add_line, same_file_as, sweep, write_json_lines
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.tasks.texts import hold_out, read_texts
-from rlhf_kit.training import EVALUATED, SHOWN, SMALL, claimed, use_threads
+from rlhf_kit.training import EVALUATED, SHOWN, SMALL, changed, claimed, use_threads
 
 Mode = Literal["score", "pick"]
 SKIP = "skip"
@@ -85,8 +85,7 @@ class Loop:
         self._rows = _read(self.folder / RATINGS)
         self._open()
         self._check_log()
-        if self._full():                            # a kill came between the last answer and its update
-            self._update()
+        self._mend()
         self._next()
 
     @property
@@ -221,6 +220,14 @@ class Loop:
         self._write_metrics()
         return step
 
+    def _mend(self) -> None:
+        """Do what a kill prevented, after an answer that filled a batch or after the update that followed."""
+        sweep(self._state(len(self.history)))
+        if self.history:
+            self._write_metrics()
+        if self._full():
+            self._update()
+
     def _step_back(self) -> bool:
         """To before the last update; one renaming does it, so a kill leaves the one state or the other."""
         before = len(self.history) - 1
@@ -253,12 +260,12 @@ class Human:
     mode: Mode = "score"                    # a number for each response, or the better of two
     batch: int = 6                          # ratings per update
     lang: Lang = "en"                       # of the made-up reviews
-    seed: int = 0
     device: str = "cpu"
+    changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from the defaults
 
     def __post_init__(self) -> None:
         check(self.mode, self.batch)
-        replace(TINY, seed=self.seed)
+        changed(TINY, self.changes)
         if self.prompts is None and self.column != "prompt":
             raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
 
@@ -273,7 +280,7 @@ class Human:
         learn, held_out = self._prompts()
         policy = zoo.load_policy(self.model, device=self.device)
         use_threads(threads, policy)
-        config = replace(TINY if parameters(policy) < SMALL else LARGE, seed=self.seed)
+        config = changed(TINY if parameters(policy) < SMALL else LARGE, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         if fresh:
             place.clear()
@@ -295,7 +302,7 @@ class Human:
         return learn, held_out[:EVALUATED]
 
     def _result(self, loop: Loop, held_out: Sequence[str]) -> dict[str, Any]:
-        before, after = (evaluate(policy, loop.reference, held_out, {}, loop.config.sampling, self.seed + 1)
+        before, after = (evaluate(policy, loop.reference, held_out, {}, loop.config.sampling, loop.config.seed + 1)
                          for policy in (loop.reference, loop.policy))
         return {"job": "human", "settings": json.loads(json.dumps({**asdict(self), "config": asdict(loop.config)})),
                 "ratings": len(loop.ratings), "waiting": len(loop.waiting), "updates": len(loop.history),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -39,12 +40,22 @@ def write_json_lines(path: Path | str, rows: list[dict]) -> None:
 
 
 def add_line(path: Path | str, row: dict) -> None:
-    """Add one JSON object as a line; it is on the disk when this returns. A process killed here leaves part of it."""
-    path = Path(path)
-    with _explained(path), open(path, "a", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add one JSON object as a line, which is on the disk when this returns; a full disk leaves none of it.
+
+    A process killed meanwhile leaves a part of the line, without the line break.
+    """
+    path, line = Path(path), f"{json.dumps(row, ensure_ascii=False)}\n".encode()
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)
+                raise
 
 
 def same_file_as(path: Path | str, other: Path | str) -> None:

@@ -51,7 +51,7 @@ class Sft:
         if self.data is None and (self.prompt is not None or self.text != "text"):
             raise ValueError("--text, --prompt and --response are columns of a file, and there is none. "
                              "Name it with --data.")
-        _changed(TINY_SFT, self.changes)
+        changed(TINY_SFT, self.changes)
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
@@ -64,7 +64,7 @@ class Sft:
         learn, held_out = self._examples()
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
         use_threads(threads, policy)
-        config = _changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
+        config = changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
         before = sft.loss_on(policy, held_out, config)
         if fresh:
             place.clear()
@@ -115,7 +115,7 @@ class Ppo:
             raise ValueError("--label is an output of a classifier, and there is none. Name it with --judge.")
         if self.prompts is None and self.column != "prompt":
             raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
-        _changed(zoo.TINY_PPO, self.changes)
+        changed(zoo.TINY_PPO, self.changes)
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, and `result.json`.
@@ -129,7 +129,7 @@ class Ppo:
         score = self._reward()
         policy = zoo.load_policy(self.model, device=self.device)
         use_threads(threads, policy)
-        config = _changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
+        config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured = policy.reference(), {"score": score, **watch}
         before = evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)
@@ -191,7 +191,7 @@ def claimed(job: Any) -> dict[str, Any]:
             "files": {path: hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16] for path in named}}
 
 
-def _changed(config: Any, changes: dict[str, Any]) -> Any:
+def changed(config: Any, changes: dict[str, Any]) -> Any:
     """`config` with the changes, those of its sampling and its KL price included."""
     nested = {name: value for name, value in vars(config).items() if hasattr(value, "__dataclass_fields__")}
     own, left = {}, dict(changes)

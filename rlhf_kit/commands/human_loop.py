@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.train import MODEL, device_of, language_of
+from rlhf_kit.commands.train import MODEL, changes_in, device_of, language_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -40,7 +40,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     human.add_argument("--batch", metavar="N", type=int, default=6, help="ratings per update (default: %(default)s)")
     human.add_argument("--ratings", metavar="N", type=int, help="stop after so many (default: when you type q)")
     human.add_argument("--output", metavar="DIR", default="runs/human", help="where results go (default: %(default)s)")
-    human.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, other responses (default: 0)")
+    human.add_argument("--kl", dest="coefficient", metavar="BETA", type=float, help="price of a nat of drift")
+    human.add_argument("--epochs", metavar="N", type=int, help="passes over each batch")
+    human.add_argument("--learning-rate", metavar="RATE", type=float, help="(default: by the model's size)")
+    human.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
+    human.add_argument("--seed", metavar="N", type=int, help="another seed, other responses (default: 0)")
     human.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if there is one, unless the "
                                                         "model is tiny)")
     human.add_argument("--lang", choices=LANGS, default=system_language(),
@@ -86,7 +90,8 @@ def _job(options: argparse.Namespace) -> Human:
     from rlhf_kit.human import Human
     options.model = f"tiny-lm-{options.lang}" if options.model is None else options.model
     return Human(model=options.model, prompts=options.prompts, column=options.column, mode=options.mode,
-                 batch=options.batch, lang=language_of(options), seed=options.seed, device=device_of(options))
+                 batch=options.batch, lang=language_of(options), device=device_of(options),
+                 changes=changes_in(options, "seed", "coefficient", "learning_rate", "epochs", "max_new_tokens"))
 
 
 def _talk(loop: Loop, ratings: int | None, lang: str, console: Console) -> None:

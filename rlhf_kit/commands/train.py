@@ -102,14 +102,14 @@ def _sft(options: argparse.Namespace) -> Sft:
     from rlhf_kit.training import Sft
     return Sft(model=options.model, data=options.data, text=options.text, prompt=options.prompt,
                response=options.response, lang=language_of(options), device=device_of(options),
-               changes=_changes(options, "steps", "batch_size", "learning_rate", "max_length", "seed"))
+               changes=changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed"))
 
 
 def _ppo(options: argparse.Namespace) -> Ppo:
     from rlhf_kit.training import Ppo
     return Ppo(model=options.model, judge=options.judge, label=options.label, reward=options.reward,
                prompts=options.prompts, column=options.column, lang=language_of(options), device=device_of(options),
-               changes=_changes(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
+               changes=changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
                                 "coefficient", "target", "max_new_tokens", "temperature"))
 
 
@@ -119,7 +119,7 @@ def language_of(options: argparse.Namespace) -> str:
     return TINY[options.model][1] if options.model in TINY else options.lang
 
 
-def _changes(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
