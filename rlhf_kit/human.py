@@ -38,9 +38,9 @@ BEST, WORST = 2.0, -2.0             # scores that a person may give
 KEPT = 10                           # updates that can be taken back
 RATINGS = "ratings.jsonl"
 
-# A batch is small, so it is learnt from whole; the rate does not fall, for nobody knows when the person will stop.
-TINY = replace(zoo.TINY_PPO, steps=1_000_000, minibatch_size=None, epochs=4, final_rate=1.0, missing_eos_penalty=0.0)
-LARGE = replace(zoo.GPT2_PPO, steps=1_000_000, minibatch_size=None)       # GPT-2 and larger
+# As in the tour, but the rate does not fall: nobody knows when the person will stop.
+TINY = replace(zoo.TINY_PPO, steps=1_000_000, epochs=4, final_rate=1.0, missing_eos_penalty=0.0)
+LARGE = replace(zoo.GPT2_PPO, steps=1_000_000)                      # GPT-2 and larger
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Loop:
         policy: as it was before the first rating, also when the loop goes on; trained in place.
         prompts: drawn from, each once an epoch.
         folder: where all that is saved.
-        config: of PPO; `batch_size` and `steps` are not used, since a person says when it is enough.
+        config: of PPO; how many responses there are to a gradient is the batch's to say, and a batch that waited gets
+            more gradients.
     """
 
     def __init__(self, policy: Policy, prompts: Sequence[str], folder: Path | str, *, mode: Mode = "score",
@@ -79,7 +80,8 @@ class Loop:
         check(mode, batch)
         check_room(policy, prompts, config.sampling)
         self.policy, self.prompts, self.folder = policy.eval(), prompts, Path(folder)
-        self.mode, self.batch, self.config = mode, batch, config
+        self.mode, self.batch, self._each = mode, batch, 2 if mode == "pick" else 1
+        self.config = replace(config, batch_size=batch * self._each, minibatch_size=batch * self._each)
         self.reference = policy.reference()
         self._untrained = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
         self._rows = _read(self.folder / RATINGS)
@@ -171,7 +173,7 @@ class Loop:
 
     def _shown(self, places: Sequence[int]) -> Rollout:
         """The responses that are shown at these places of the current batch, as they were drawn."""
-        step, each = len(self.history), 2 if self.mode == "pick" else 1
+        step, each = len(self.history), self._each
         while len(self._drawn) * self.batch <= max(places):
             part, seed = len(self._drawn), self.config.seed
             chosen = draw(len(self.prompts), self.batch, seed_for(seed, "more", part) if part else seed, step)

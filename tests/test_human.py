@@ -26,6 +26,7 @@ from rlhf_kit.storage import StorageError, load_tensors
 from rlhf_kit.tasks.reviews import Reviews
 
 CONFIG = replace(human.TINY, sampling=Sampling(max_new_tokens=8), learning_rate=2e-3)
+THREE = replace(CONFIG, batch_size=3, minibatch_size=3)
 PROMPTS = ["the lamp is", "the kettle is very", "the pen", "the chair is not", "the bag is"]
 
 
@@ -82,7 +83,7 @@ def test_an_update_is_ppos_own_with_the_scores_that_were_typed(new_loop, policy)
     drawn = loop._shown([0, 1, 2])
     answer(loop, 2.0, -1.0, 0.5)
     ours = copy.deepcopy(policy).requires_grad_(True)
-    next(ppo.steps(ours, ours.reference(), PROMPTS, lambda p, r: [2.0, -1.0, 0.5], CONFIG, rollouts=lambda n: drawn))
+    next(ppo.steps(ours, ours.reference(), PROMPTS, lambda p, r: [2.0, -1.0, 0.5], THREE, rollouts=lambda n: drawn))
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), loop.policy.parameters(), strict=True))
 
 
@@ -91,7 +92,7 @@ def test_what_is_skipped_teaches_nothing(new_loop, policy):
     drawn = loop._shown([0, 1, 2, 3])
     answer(loop, 2.0, "skip", -1.0, 0.5)                                # the fourth stands in for the second
     ours = copy.deepcopy(policy).requires_grad_(True)
-    next(ppo.steps(ours, ours.reference(), PROMPTS, lambda p, r: [2.0, -1.0, 0.5], CONFIG,
+    next(ppo.steps(ours, ours.reference(), PROMPTS, lambda p, r: [2.0, -1.0, 0.5], THREE,
                    rollouts=lambda n: drawn[[0, 2, 3]]))
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), loop.policy.parameters(), strict=True))
     assert len(loop.history) == 1
@@ -110,6 +111,7 @@ def test_a_batch_that_is_all_alike_waits_for_a_rating_that_differs(new_loop):
     assert [loop.answer(-1.0) for _ in range(5)] == [None] * 5
     assert loop.answer(2.0).metrics["score"] == pytest.approx(-3 / 6)
     assert loop.waiting == []
+    assert loop.history[0].metrics["minibatches"] == 2 * CONFIG.epochs      # twice the ratings, twice the gradients
 
 
 def test_a_pick_is_plus_one_for_the_better_and_minus_one_for_the_other(new_loop):
