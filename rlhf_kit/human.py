@@ -145,7 +145,8 @@ class Loop:
         """
         if not self._answers() and not self._step_back():
             return False
-        self._answers()[-1]["undone"] = True
+        for row in self._answers()[-1:]:
+            row["undone"] = True
         write_json_lines(self.folder / RATINGS, self._rows)
         self._next()
         return True
@@ -326,10 +327,11 @@ def _read(path: Path) -> list[dict[str, Any]]:
     sweep(path)
     if not path.exists():
         return []
+    needed = {"step", "place", "prompt", "responses", "answer", "undone"}
     *lines, rest = path.read_text(encoding="utf-8", errors="replace").split("\n")
     try:
         rows = [json.loads(line) for line in lines]
-        if not all(isinstance(row, dict) and {"step", "place", "answer", "undone"} <= row.keys() for row in rows):
+        if not all(isinstance(row, dict) and needed <= row.keys() for row in rows):
             raise ValueError("a line is no rating")
     except ValueError as error:
         raise StorageError(f"{path} is damaged ({error}). Mend it, or start anew with --fresh.") from error

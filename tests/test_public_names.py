@@ -11,8 +11,8 @@ import rlhf_kit
 NAMES = [
     "CheckFailed", "Comparison", "FileError", "FileReviews", "KL", "ModelUnavailable", "Policy", "REPOSITORY",
     "Ranking", "Reviews", "RewardError", "Rollout", "Sampling", "Step", "StorageError", "__version__", "check",
-    "classifier", "evaluate", "formulas", "generate", "load_classifier", "load_model", "load_policy", "plots", "ppo",
-    "rewards", "sample_rollout", "sampling", "save_policy", "setup", "sft", "tour", "training", "zoo",
+    "classifier", "evaluate", "formulas", "generate", "human", "load_classifier", "load_model", "load_policy", "plots",
+    "ppo", "rewards", "sample_rollout", "sampling", "save_policy", "setup", "sft", "tour", "training", "zoo",
 ]
 
 
