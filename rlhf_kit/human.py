@@ -216,6 +216,7 @@ class Loop:
             step = next(self._stream)
         except BaseException:                       # Ctrl-C, too: half an update is none
             self._open()
+            self._next()
             raise
         self.history.append(step)
         self._drawn = []

@@ -294,7 +294,18 @@ def test_half_an_update_is_none_and_is_made_at_the_next_start(new_loop):
         loop.answer(2.0)
     assert same(state(loop), before)
     assert len(log(loop, "answer")) == 3
+    assert (loop.item.prompt, *loop.item.responses) == (*loop._shown([3]).prompts, *loop._shown([3]).responses)
     assert same(state(new_loop()), state(whole))
+
+
+def test_a_loop_whose_update_failed_goes_on_with_the_next_item(new_loop):
+    loop = new_loop()
+    answer(loop, 1.0, -1.0)
+    loop._stream = interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        loop.answer(2.0)
+    assert loop.answer(0.0).number == 0
+    assert log(loop, "place") == [0, 1, 2, 3]
 
 
 def test_an_undo_cut_short_has_not_happened(new_loop):
