@@ -19,7 +19,7 @@ from rlhf_kit.tasks.files import FileReviews
 from rlhf_kit.tasks.rankings import as_ranking, hold_out, read_comparisons, read_rankings, texts_of
 from rlhf_kit.tasks.reading import same_text
 from rlhf_kit.tasks.reviews import Reviews
-from rlhf_kit.training.jobs import SMALL, changed, claimed, described, take_threads, write_metrics
+from rlhf_kit.training.jobs import SMALL, changed, claimed, described, use_threads, write_metrics
 
 Size = Literal["tiny", "real"]
 NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
@@ -90,7 +90,7 @@ class RewardModel:
         first = self._pretraining(kept_out)
         model, size = self._model([*learn, *first])
         config = _fitted(size, self.changes, len(learn), halved=bool(first))
-        take_threads(threads, model)
+        use_threads(threads, model)
         if fresh:
             place.clear()
         with place.working(claimed(self)):
