@@ -1,4 +1,4 @@
-"""What is said of reward models, measured: why rankings, which loss, all pairs together, how good one can get, how soon.
+"""What is said of reward models, measured: why rankings, which loss, all pairs together, how good they get.
 
     study = studies.rankings.annotators()
     study.numbers, study.figure
