@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 REPOSITORY = "https://github.com/OWNER/rlhf-kit"        # the one place for the address
 
-_MODULES = ("evaluate", "plots", "rewards", "sampling", "tour", "training", "zoo", "formulas")
+_MODULES = ("evaluate", "human", "plots", "rewards", "sampling", "studies", "tour", "training", "zoo", "formulas")
 _METHODS = ("classifier", "ppo", "reward_model", "sft")
 _NAMES = {
     "Reviews": "tasks.reviews", "FileReviews": "tasks.files", "FileError": "tasks.reading",
@@ -27,7 +27,7 @@ _NAMES = {
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
     "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "diagnosis",
-    "Labels": "labels", "LabelsError": "database", "StorageError": "storage",
+    "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
     "check": "exercises.checking", "setup": "exercises.session",
 }
 __all__ = sorted([*_MODULES, *_METHODS, *_NAMES, "REPOSITORY", "__version__"])

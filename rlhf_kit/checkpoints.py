@@ -31,6 +31,12 @@ def fingerprint_of(model: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def steps_in(folder: Path | str) -> list[Step]:
+    """The steps that the checkpoint in `folder` has behind it; none where there is no checkpoint."""
+    path = Path(folder) / FILE
+    return _steps(load_tensors(path)[1]) if path.exists() else []
+
+
 class Checkpoint:
     """Saves a run every few steps and brings it back.
 
@@ -68,7 +74,7 @@ class Checkpoint:
         _load_optimizer(optimizer, tensors)
         if extra is not None and about.get("extra") is not None:
             extra.load_state_dict(about["extra"])
-        self.history = [Step(s["number"], s["metrics"], tuple(s["samples"])) for s in about["history"]]
+        self.history = _steps(about)
         return list(self.history), about["state"]
 
     def record(self, step: Step, last: int, model: nn.Module, optimizer: Optimizer, state: dict | None = None,
@@ -91,6 +97,10 @@ class Checkpoint:
                        if isinstance(other, dict) and other.get(key) != value]
             raise StorageError(f"{self.path} was made with other settings ({'; '.join(changed) or 'another method'}). "
                                f"Use another folder, or delete the file to start again.")
+
+
+def _steps(about: dict) -> list[Step]:
+    return [Step(s["number"], s["metrics"], tuple(s["samples"])) for s in about["history"]]
 
 
 def _unique(model: nn.Module) -> dict[str, Tensor]:

@@ -16,8 +16,9 @@ from filelock import FileLock, Timeout
 
 from rlhf_kit.storage import StorageError, sweep, write_text
 
-FOLDERS = ("checkpoints", "model", "policy", "language_model", "judge", "second_judge", "reward_model")
-FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "report.html")
+FOLDERS = ("checkpoints", "updates", "model", "policy", "language_model", "judge", "second_judge", "reward_model")
+FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html")
+WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
 
 
@@ -92,7 +93,8 @@ class RunFolder:
 
     def _give_back(self) -> None:
         """Remove the claim, unless something was saved that a run could go on from."""
-        if any(file.is_file() for name in self.folders for file in (self.path / name).rglob("*")):
+        if (self.path / WORK).exists() or any(file.is_file() for name in self.folders
+                                              for file in (self.path / name).rglob("*")):
             return
         with suppress(OSError):
             for name in self.folders:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -101,6 +101,26 @@ def given_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[st
                       response_ids=ids, mask=mask, logprob=nothing, value=None, ended=mask.any(-1), temperature=1.0)
     with torch.no_grad():
         return replace(rollout, logprob=response_logprob(policy, rollout))
+
+
+def joined(parts: Sequence[Rollout], padding: int) -> Rollout:
+    """Rollouts of one policy at one temperature as one, padded anew to the widest with the id `padding`."""
+    widest = {side: max(getattr(part, name).shape[1] for part in parts)
+              for side, name in (("prompt", "prompt_mask"), ("response", "mask"))}
+
+    def column(name: str) -> Tensor | list[str] | None:
+        values = [getattr(part, name) for part in parts]
+        if values[0] is None or isinstance(values[0], list):
+            return values[0] and [text for value in values for text in value]
+        if values[0].dim() == 2:
+            left, filler = name.startswith("prompt"), padding if name.endswith("ids") else 0
+            missing = [widest["prompt" if left else "response"] - value.shape[1] for value in values]
+            values = [torch.nn.functional.pad(value, (n, 0) if left else (0, n), value=filler)
+                      for value, n in zip(values, missing, strict=True)]
+        return torch.cat(values)
+
+    return replace(parts[0], **{field.name: column(field.name) for field in fields(Rollout)
+                                if field.name != "temperature"})
 
 
 def response_logprob(policy: Policy, rollout: Rollout) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -36,6 +37,41 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json_lines(path: Path | str, rows: list[dict]) -> None:
     """Write one JSON object a line, atomically."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def add_line(path: Path | str, row: dict) -> None:
+    """Add one JSON object as a line, which is on the disk when this returns; a full disk leaves none of it.
+
+    A process killed meanwhile leaves a part of the line, without the line break.
+    """
+    path, line = Path(path), f"{json.dumps(row, ensure_ascii=False)}\n".encode()
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)
+                raise
+
+
+def same_file_as(path: Path | str, other: Path | str) -> None:
+    """Give the file `path` a second name, which keeps its content when `path` is written anew.
+
+    A link where the disk has links, which costs nothing; else a copy. What `other` was before goes.
+    """
+    path, other = Path(path), Path(other)
+    with _explained(other), tempfile.TemporaryDirectory(prefix=f".{other.name}-", dir=other.parent,
+                                                        ignore_cleanup_errors=True) as own:
+        temporary = Path(own) / other.name
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
+        os.replace(temporary, other)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ They are forked from a process that does nothing but import `warm.py`, so each s
 from __future__ import annotations
 
 import errno
+import io
 import json
 import multiprocessing
 import os
@@ -57,16 +58,17 @@ def _forking() -> BaseContext:
 
 
 class Run:
-    """A command in a process of its own; what it prints and which events it saw are in files."""
+    """A command in a process of its own; what it prints and which events it saw are in files. `typed` is its input."""
 
-    def __init__(self, arguments: list[str], logs: Path, kept: Path, trouble: Trouble | None = None) -> None:
+    def __init__(self, arguments: list[str], logs: Path, kept: Path, trouble: Trouble | None = None,
+                 typed: str = "") -> None:
         logs.mkdir(parents=True, exist_ok=True)
         number = len(list(logs.glob("*.out")))
         self.out, self.err, self.log = (logs / f"{number}.{kind}" for kind in ("out", "err", "events"))
         for path in (self.out, self.err, self.log):
             path.touch()
         self.process = _forking().Process(target=_child, args=(arguments, self.out, self.err, self.log, kept,
-                                                               trouble or Trouble()))
+                                                               trouble or Trouble(), typed))
         self.process.start()
 
     def events(self) -> list[tuple[str, int, bool]]:
@@ -114,7 +116,8 @@ def started(target: Callable, *arguments: object) -> multiprocessing.Process:
     return process
 
 
-def _child(arguments: list[str], out: Path, err: Path, log: Path, kept: Path, trouble: Trouble) -> None:
+def _child(arguments: list[str], out: Path, err: Path, log: Path, kept: Path, trouble: Trouble, typed: str) -> None:
+    sys.stdin = io.StringIO(typed)
     for path, number in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_TRUNC), number)
     os.environ["RLHF_KIT_CACHE"] = str(kept)
@@ -130,7 +133,7 @@ def _child(arguments: list[str], out: Path, err: Path, log: Path, kept: Path, tr
 
 def _shrink() -> None:
     """A tour that takes seconds, and saves more than once in each of its stages."""
-    from rlhf_kit import tour, training, zoo
+    from rlhf_kit import human, tour, training, zoo
     from rlhf_kit.commands import tour as command
     from rlhf_kit.methods import classifier, ppo, sft
     from rlhf_kit.sampling import Sampling
@@ -141,7 +144,7 @@ def _shrink() -> None:
                        sampling=Sampling(max_new_tokens=8))
     full = command.settings
     command.settings = lambda options: replace(full(options), language_model=lm, judge=judge, ppo=small)
-    tour.EVALUATED, tour.EXAMINED, training.ppo.EVALUATED = 24, 160, 24
+    tour.EVALUATED, tour.EXAMINED, training.ppo.EVALUATED, human.EVALUATED = 24, 160, 24, 24
     zoo.TINY = {"tiny-lm-en": (lm, "en"), "tiny-judge-en": (judge, "en")}
 
 

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from rlhf_kit.annotators import agreement
 from rlhf_kit.labels import Labels, Response
+from rlhf_kit.labels.annotators import agreement
 
 MODELS = ("small", "middle", "large")
 

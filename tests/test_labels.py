@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from children import small_disk, started
 
-from rlhf_kit.database import SCHEMA, LabelsError
 from rlhf_kit.formulas.records import Comparison, Ranking
 from rlhf_kit.labels import BOTH_BAD, Labels, Response
+from rlhf_kit.labels.database import SCHEMA, LabelsError
 from rlhf_kit.storage import StorageError
 
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
@@ -394,15 +394,15 @@ def test_a_kill_loses_no_label_that_was_acknowledged_and_doubles_none(tmp_path, 
 
 
 def killed_in_import(path: str, rows: int) -> None:
-    from rlhf_kit import labels as module
-    add, calls = module._add_task, []
+    from rlhf_kit.labels import store as module
+    add, calls = module.add_task_row, []
 
     def add_and_die(*arguments):
         calls.append(1)
         if len(calls) == rows:
             os.kill(os.getpid(), signal.SIGKILL)
         return add(*arguments)
-    module._add_task = add_and_die
+    module.add_task_row = add_and_die
     with Labels(path) as labels:
         labels.add_rankings([Ranking(f"prompt {i}", FOUR, (1, 2, 3, 4)) for i in range(1000)], "ana")
 
@@ -681,7 +681,7 @@ def test_an_interrupted_save_leaves_nothing_behind(labels, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
     with monkeypatch.context() as patch:
-        patch.setattr("rlhf_kit.labels._note", interrupted)
+        patch.setattr("rlhf_kit.labels.store.note", interrupted)
         with pytest.raises(KeyboardInterrupt):
             labels.save_ranking(shown, [[0], [1], [2], [3]])
     assert labels.judgements() == []

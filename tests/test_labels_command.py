@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rlhf_kit import cli, database
+from rlhf_kit import cli
 from rlhf_kit.formulas.records import Ranking
-from rlhf_kit.labels import Labels, Response
+from rlhf_kit.labels import Labels, Response, database
 from rlhf_kit.language import LANGS, say
 from rlhf_kit.tasks.ranking_files import write_rankings
 from rlhf_kit.tasks.rankings import read_either
@@ -252,7 +252,7 @@ def test_a_full_disk(refused, monkeypatch):
 
     def fail(*_):
         raise error
-    monkeypatch.setattr("rlhf_kit.labels._put", fail)
+    monkeypatch.setattr("rlhf_kit.labels.store.put", fail)
     assert "the disk is full. What was there before is unchanged" in refused(*IMPORT)
 
 

@@ -12,16 +12,16 @@ PACKAGE = Path(__file__).parents[1] / "rlhf_kit"
 # A file imports from lower floors. On one floor only what `NEIGHBOURS` and a common folder allow.
 FLOORS = {
     "formulas": 0, "language": 0, "storage": 0,
-    "tasks": 1, "models": 1, "database": 1,
+    "tasks": 1, "models": 1,
     "batches": 2, "checkpoints": 2, "diagnosis": 2, "sampling": 2, "rewards": 2, "runs": 2, "schedules": 2,
     "methods": 3, "evaluate": 3,
     "zoo": 4, "recipes": 4,
-    "labels": 5, "annotators": 5, "plots": 5, "report": 5, "exercises": 5,
-    "tour": 6, "training": 6, "studies": 6, "doctor": 6, "grading": 6, "ui": 6,
+    "labels": 5, "plots": 5, "report": 5, "exercises": 5,
+    "tour": 6, "training": 6, "human": 6, "studies": 6, "doctor": 6, "grading": 6, "ui": 6,
     "commands": 7, "cli": 8, "__main__": 8,
 }
 NEIGHBOURS = {("diagnosis", "sampling"), ("report", "plots"), ("recipes", "zoo"), ("exercises", "plots"),
-              ("annotators", "labels")}
+              ("human", "training")}
 FOLDERS_WITHOUT_NEIGHBOURS = {"methods", "recipes"}          # methods do not import each other, nor recipes
 
 DOORS = {

@@ -11,6 +11,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlhf_kit import rewards
+from rlhf_kit.batches import draw, seed_for
 from rlhf_kit.diagnosis import CheckFailed
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Rollout
@@ -370,3 +371,19 @@ def test_a_policy_that_has_diverged_is_one_line():
 def test_a_prompt_that_leaves_no_room_is_found_before_the_first_step():
     with pytest.raises(ValueError, match="'the the the"):
         next(ppo.steps(new_policy(), new_policy().reference(), [*PROMPTS, " ".join(["the"] * 40)], cats, QUICK))
+
+
+def test_responses_may_come_from_elsewhere_and_be_as_many_as_there_are():
+    """Handed what the loop would have drawn itself, it takes the same steps; of five responses it learns as well."""
+    ours = new_policy()
+
+    def same(number: int) -> Rollout:
+        batch = [PROMPTS[i] for i in draw(len(PROMPTS), QUICK.batch_size, QUICK.seed, number)]
+        return sample_rollout(ours, batch, QUICK.sampling, seed_for(QUICK.seed, "rollout", number))
+
+    _, handed = run(policy=ours, rollouts=same)
+    _, own = run()
+    without = lambda steps: [{k: v for k, v in s.metrics.items() if k != "seconds"} for s in steps]    # noqa: E731
+    assert without(handed) == without(own)
+    _, few = run(replace(QUICK, minibatch_size=None), policy=ours, rollouts=lambda number: same(number)[:5])
+    assert len(few) == QUICK.steps

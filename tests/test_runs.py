@@ -92,7 +92,8 @@ def test_a_failure_before_anything_was_saved_gives_the_folder_back(tmp_path):
     assert names(tmp_path / "mine") == []
 
 
-@pytest.mark.parametrize("saved", ["checkpoints/checkpoint.safetensors", "language_model/model.safetensors"])
+@pytest.mark.parametrize("saved", ["checkpoints/checkpoint.safetensors", "language_model/model.safetensors",
+                                   "updates/checkpoint.safetensors", "ratings.jsonl"])
 def test_a_failure_keeps_what_can_be_gone_on_from(tmp_path, saved):
     stopped_by(RunFolder(tmp_path), ValueError("no"), [saved, "times.json"])
     assert {"settings.json", "times.json", saved.split("/")[0]} <= set(names(tmp_path))
@@ -115,7 +116,7 @@ def test_clearing_takes_all_that_runs_write_and_leaves_notes_beside_which_a_new_
     place = RunFolder(tmp_path)
     place.claim(SETTINGS)
     for name in ("checkpoints/c", "model/m", "policy/p", "judge/j", "result.json", "metrics.jsonl", "report.html",
-                 "notes.txt"):
+                 "updates/u", "ratings.jsonl", "notes.txt"):
         write_text(tmp_path / name, "x")
     place.clear()
     assert names(tmp_path) == ["notes.txt"]

@@ -12,6 +12,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import (
     Sampling,
     generate,
+    joined,
     response_logits,
     response_logprob,
     response_logprob_and_value,
@@ -288,3 +289,22 @@ def test_cuts_that_mean_nothing_are_refused(policy, wrong):
 def test_no_prompts_are_refused(policy):
     with pytest.raises(ValueError, match="no prompts"):
         sample_rollout(policy, [])
+
+
+def test_rollouts_joined_are_read_as_they_were_alone(policy, prompts):
+    """Parts of different widths, on both sides: every number of every row stays, padding aside."""
+    parts = [sample_rollout(policy, [prompts[1]] * 3, replace(SHORT, max_new_tokens=4), seed=1),
+             sample_rollout(policy, prompts[:4], SHORT, seed=2)]
+    assert parts[0].prompt_ids.shape[1] < parts[1].prompt_ids.shape[1]
+    assert parts[0].mask.shape[1] < parts[1].mask.shape[1]
+    whole = joined(parts, policy.tokenizer.pad_token_id)
+    apart = [(part, row) for part in parts for row in range(len(part))]
+    assert len(whole) == len(apart) == 7
+    with torch.no_grad():
+        close(response_logprob(policy, whole), whole.logprob, atol=1e-5, rtol=0)
+    for row, (part, place) in enumerate(apart):
+        assert alone(whole, row) == alone(part, place)
+        assert (whole.prompts[row], whole.responses[row]) == (part.prompts[place], part.responses[place])
+        for name in ("logprob", "value", "entropy"):
+            assert torch.equal(getattr(whole, name)[row][whole.mask[row]], getattr(part, name)[place][part.mask[place]])
+        assert whole.ended[row] == part.ended[place]

@@ -304,3 +304,32 @@ def test_sweeping_takes_the_unfinished_of_this_name_and_nothing_else(tmp_path, n
 def test_sweeping_where_nothing_is_does_nothing(tmp_path):
     storage.sweep(tmp_path / "nowhere" / "model")
     assert names(tmp_path) == []
+
+
+# Lines, and second names
+
+def test_lines_are_added_and_a_full_disk_adds_no_part_of_one(tmp_path, monkeypatch):
+    path = tmp_path / "new" / "log.jsonl"
+    storage.add_line(path, {"a": "好"})
+    with monkeypatch.context() as patch:
+        def full(_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match="No space left"):
+            storage.add_line(path, {"a": 2})
+    storage.add_line(path, {"a": 3})
+    assert path.read_text(encoding="utf-8") == '{"a": "好"}\n{"a": 3}\n'
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_second_name_keeps_the_content_when_the_file_is_written_anew(tmp_path, monkeypatch, links):
+    def none(*_):
+        raise OSError(errno.EPERM, "no links here")
+    if not links:
+        monkeypatch.setattr(os, "link", none)
+    write_text(tmp_path / "now", "one")
+    write_text(tmp_path / "kept", "older")
+    storage.same_file_as(tmp_path / "now", tmp_path / "kept")
+    write_text(tmp_path / "now", "two")
+    assert (tmp_path / "kept").read_text() == "one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "now"]

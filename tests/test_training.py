@@ -142,11 +142,11 @@ def test_files_that_changed_since_make_another_run(jobs, tmp_path, kind, name):
 
 
 def test_a_change_finds_its_place(jobs):
-    config = training.jobs.changed(zoo.TINY_PPO, {"coefficient": 0.5, "max_new_tokens": 7, "steps": 3})
+    config = training.changed(zoo.TINY_PPO, {"coefficient": 0.5, "max_new_tokens": 7, "steps": 3})
     assert (config.kl.coefficient, config.sampling.max_new_tokens, config.steps) == (0.5, 7, 3)
     assert replace(config, kl=zoo.TINY_PPO.kl, sampling=zoo.TINY_PPO.sampling, steps=50) == zoo.TINY_PPO
     with pytest.raises(TypeError, match="speed"):
-        training.jobs.changed(zoo.TINY_PPO, {"speed": 1})
+        training.changed(zoo.TINY_PPO, {"speed": 1})
 
 
 @pytest.mark.parametrize(("limit", "rates"), [(10**9, (1e-3, 5e-4)), (1, (5e-5, 1.5e-5))])

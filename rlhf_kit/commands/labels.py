@@ -14,9 +14,9 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.annotators import Agreement
     from rlhf_kit.evaluate import Estimate
     from rlhf_kit.labels import Labels
+    from rlhf_kit.labels.annotators import Agreement
 
 FORMATS = ("tsv", "trl", "rankings")            # tasks.ranking_files.FORMATS, which help must not import
 
@@ -103,8 +103,8 @@ def run_export(options: argparse.Namespace) -> int:
 
 def run_agreement(options: argparse.Namespace) -> int:
     """Print the tables."""
-    from rlhf_kit.annotators import agreement
     from rlhf_kit.labels import Labels
+    from rlhf_kit.labels.annotators import agreement
     with Labels(options.database, read_only=True) as labels:
         found = agreement(labels, options.question)
         if not found.judgements:
@@ -135,7 +135,7 @@ def _print(options: argparse.Namespace, line: str) -> None:
 def _show(console: Console, found: Agreement, lang: str) -> None:
     from rich.table import Table
 
-    from rlhf_kit.annotators import ENOUGH
+    from rlhf_kit.labels.annotators import ENOUGH
     table = Table(show_edge=False)
     table.add_column(say(lang, "column_measure"), overflow="fold")
     table.add_column(say(lang, "labels_value"), justify="right", no_wrap=True)
@@ -159,7 +159,7 @@ def _show_ratings(console: Console, found: Agreement, lang: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from rlhf_kit.annotators import ENOUGH
+    from rlhf_kit.labels.annotators import ENOUGH
     table = Table(show_edge=False)
     table.add_column(say(lang, "labels_model"), overflow="fold")
     for column in ("games", "won", "strength", "points", "elo"):

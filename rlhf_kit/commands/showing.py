@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -62,15 +63,21 @@ def _note(event: Event, lang: Lang) -> str:
 
 def texts(console: Console, samples: list[dict[str, Any]], lang: Lang, score: str = "meter_score") -> None:
     """Responses before and after, side by side, with their scores; `score` is what the score is called."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
     table = Table(show_lines=True, expand=True)
     table.add_column(say(lang, "column_before"), ratio=1, overflow="fold")
     table.add_column(say(lang, "column_after"), ratio=1, overflow="fold")
     for row in samples:
-        table.add_row(*(f"[dim]{escape(row[side]['prompt'])}[/]{escape(row[side]['response'])}\n"
-                        f"[bold]{_marks(row[side], lang, score)}[/]" for side in ("before", "after")))
+        table.add_row(*(Text.assemble((plain(row[side]["prompt"]), "dim"), plain(row[side]["response"]), "\n",
+                                      (_marks(row[side], lang, score), "bold")) for side in ("before", "after")))
     console.print(table)
+
+
+def plain(text: str) -> str:
+    """A model's text for a terminal: what would steer it (escapes, bells, turned writing) becomes �, the rest stays."""
+    steering = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    return "".join("�" if unicodedata.category(c) in steering and c not in "\n\t" else c for c in text)
 
 
 def measures(console: Console, rows: list[dict[str, str]], lang: Lang,

@@ -123,37 +123,38 @@ def run(options: argparse.Namespace) -> int:
 def _sft(options: argparse.Namespace) -> Sft:
     from rlhf_kit.training import Sft
     return Sft(model=options.model, data=options.data, text=options.text, prompt=options.prompt,
-               response=options.response, lang=_task_language(options), device=_device(options),
-               changes=_changes(options, "steps", "batch_size", "learning_rate", "max_length", "seed"))
+               response=options.response, lang=language_of(options), device=device_of(options),
+               changes=changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed"))
 
 
 def _reward_model(options: argparse.Namespace) -> RewardModel:
     from rlhf_kit.training import RewardModel
     return RewardModel(rankings=options.rankings, pairs=options.pairs, model=options.model, pretrain=options.pretrain,
                        text=options.text, label=options.label, held_out=options.held_out,
-                       examples=tuple(options.example or ()), lang=_task_language(options), device=_device(options),
-                       changes=_changes(options, "steps", "batch_size", "learning_rate", "max_length", "loss", "seed"))
+                       examples=tuple(options.example or ()), lang=language_of(options), device=device_of(options),
+                       changes=changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss",
+                                          "seed"))
 
 
 def _ppo(options: argparse.Namespace) -> Ppo:
     from rlhf_kit.training import Ppo
     return Ppo(model=options.model, judge=options.judge, label=options.label, reward=options.reward,
-               prompts=options.prompts, column=options.column, lang=_task_language(options), device=_device(options),
-               changes=_changes(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
+               prompts=options.prompts, column=options.column, lang=language_of(options), device=device_of(options),
+               changes=changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
                                 "coefficient", "target", "max_new_tokens", "temperature"))
 
 
-def _task_language(options: argparse.Namespace) -> str:
+def language_of(options: argparse.Namespace) -> str:
     """Of the made-up reviews: the model's, if it is one that knows only one."""
     from rlhf_kit.zoo import TINY
     return TINY[options.model][1] if options.model in TINY else options.lang
 
 
-def _changes(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
-def _device(options: argparse.Namespace) -> str:
+def device_of(options: argparse.Namespace) -> str:
     """The device asked for. Raises: ValueError if this machine has none of that name."""
     import torch
 

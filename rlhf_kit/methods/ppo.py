@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -105,7 +105,8 @@ def a2c(config: Config) -> Config:
 
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
           watch: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
-          checkpoint: Path | str | None = None, checkpoint_every: int = 10) -> Iterator[Step]:
+          rollouts: Callable[[int], Rollout] | None = None, checkpoint: Path | str | None = None,
+          checkpoint_every: int = 10) -> Iterator[Step]:
     """Yield one `Step` per PPO update; nothing runs until you iterate, and `break` stops.
 
         maximise  E[ min(r Â, clip(r, 1±ε) Â) ],   r = π(y_t) / π_old(y_t),
@@ -118,6 +119,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         reward: `(prompts, responses) -> [B]`; any Python function.
         watch: other scores to be reported beside, never optimised, such as {"gold": ...}.
         pretraining: texts for PPO-ptx; with `ptx_coef` above 0 a batch of them joins every gradient.
+        rollouts: step number -> the policy's responses to learn from, as many as you like; None draws `batch_size`.
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
 
     Returns: an iterator of `Step`; `metrics` explained in `METRICS`.
@@ -140,10 +142,13 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
 
     for number in range(len(past), config.steps):
         began = time.perf_counter()
-        batch = [prompts[i] for i in draw(len(prompts), config.batch_size, config.seed, number)]
 
         # 1. Act: answer each prompt, keeping what the policy believed at the time.
-        rollout = sample_rollout(policy, batch, config.sampling, seed_for(config.seed, "rollout", number))
+        if rollouts is not None:
+            rollout = rollouts(number)
+        else:
+            batch = [prompts[i] for i in draw(len(prompts), config.batch_size, config.seed, number)]
+            rollout = sample_rollout(policy, batch, config.sampling, seed_for(config.seed, "rollout", number))
 
         # 2. Judge: one score per response, minus a price per token for drifting.
         said = score(reward, rollout)                                              # [B]
@@ -165,7 +170,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         # 4. Learn: a few passes over the same responses.
         log = _Log()
         _set_rate(optimizer, config, number)
-        for rows in minibatches(config.batch_size, config.minibatch_size, config.epochs,
+        for rows in minibatches(len(rollout), config.minibatch_size, config.epochs,
                                 seed_for(config.seed, "minibatches", number)):
             old = rollout[rows]
             with _precision(policy, config):
@@ -196,7 +201,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         report = Step(number, {"score": said.mean().item(), **others, "kl": drift, "kl_coef": kl_coef.value,
                                **_summary(rollout), **log.means(), "seconds": time.perf_counter() - began},
                       rollout.texts(4))
-        kl_coef.update(drift, episodes=config.batch_size)
+        kl_coef.update(drift, episodes=len(rollout))
         saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
         yield report
 

@@ -28,7 +28,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def take_threads(threads: int | None, model: nn.Module) -> None:
+def use_threads(threads: int | None, model: nn.Module) -> None:
     """Work on that many threads, unless the model is tiny: there they get in each other's way."""
     if threads is not None and parameters(model) >= SMALL:
         torch.set_num_threads(threads)

@@ -17,7 +17,7 @@ from rlhf_kit.runs import Event, RunFolder
 from rlhf_kit.sampling import check_room
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.tasks.texts import hold_out, read_texts
-from rlhf_kit.training.jobs import SMALL, changed, claimed, described, take_threads, write_metrics
+from rlhf_kit.training.jobs import SMALL, changed, claimed, described, use_threads, write_metrics
 
 EVALUATED = 128                     # held-out prompts, one response each
 SHOWN = 10                          # of them in the result
@@ -60,7 +60,7 @@ class Ppo:
         learn, held_out, watch = self._prompts()
         score = self._reward()
         policy = zoo.load_policy(self.model, device=self.device)
-        take_threads(threads, policy)
+        use_threads(threads, policy)
         config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured = policy.reference(), {"score": score, **watch}

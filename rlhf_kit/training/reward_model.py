@@ -19,8 +19,9 @@ from rlhf_kit.tasks.files import FileReviews
 from rlhf_kit.tasks.rankings import as_ranking, hold_out, read_comparisons, read_rankings, texts_of
 from rlhf_kit.tasks.reading import same_text
 from rlhf_kit.tasks.reviews import Reviews
-from rlhf_kit.training.jobs import SMALL, changed, claimed, described, take_threads, write_metrics
+from rlhf_kit.training.jobs import SMALL, changed, claimed, described, use_threads, write_metrics
 
+Size = Literal["tiny", "real"]
 NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
 HELD_OUT = 400                      # rankings, or a fifth if that is fewer
 MADE_UP = 3000                      # rankings, where there is no file
@@ -48,6 +49,7 @@ TINY_RM = reward_model.Config(batch_size=16, learning_rate=1.5e-3, warmup=40, fi
                               max_length=128, token_dropout=0.3)
 REAL_RM = reward_model.Config(batch_size=16, learning_rate=1e-5, max_length=512)     # BERT, GPT-2 and larger
 EPOCHS, FEWEST_STEPS = {"tiny": 6, "real": 1}, 60
+SIDE = 8                            # good reviews in a ranking to be pretrained on, and bad ones: 64 pairs, 16 passes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +92,13 @@ class RewardModel:
         learn, kept_out, ceiling = self._rankings()
         first = self._pretraining(kept_out)
         model, size = self._model([*learn, *first])
-        config = _fitted(model, size, self.changes, len(learn))
-        take_threads(threads, model)
+        changes = _within(model, size, self.changes)
+        config = _fitted(size, changes, len(learn), halved=bool(first))
+        use_threads(threads, model)
         if fresh:
             place.clear()
         with place.working(claimed(self)):
-            yield from _stage(place, "pretrain", model, first, _fitted(model, size, self.changes, len(first), 1))
+            yield from _stage(place, "pretrain", model, first, _pretraining_config(size, changes, len(first)))
             history: list[Step] = []
             yield from _stage(place, "reward_model", model, learn, config, history)
             yield Event("examine", 0, 1)
@@ -131,7 +134,7 @@ class RewardModel:
         return learn, kept_out, None
 
     def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:
-        """Pairs of a good and a bad review, none of which is a text that the model will be examined on."""
+        """Rankings with ties, good reviews above bad ones, none of them a text that the model will be examined on."""
         if self.pretrain is None:
             return []
         reviews = FileReviews.read(self.pretrain, text=self.text, label=self.label)
@@ -145,9 +148,9 @@ class RewardModel:
                              f"pretraining needs both. Leave out --pretrain, or add some.")
         rng = random.Random(self.changes.get("seed", 0))
         good, bad = (rng.sample(side, len(side)) for side in (sides[1], sides[0]))
-        return [Ranking("", (good[i % len(good)], bad[i % len(bad)]), (1, 2)) for i in range(max(len(good), len(bad)))]
+        return [_two_groups(_around(good, i), _around(bad, i)) for i in range(0, max(len(good), len(bad)), SIDE)]
 
-    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, Literal["tiny", "real"]]:
+    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, Size]:
         config = changed(TINY_RM, self.changes)
         if self.model == NEW:
             return Encoder().make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
@@ -155,14 +158,38 @@ class RewardModel:
         return model, "tiny" if tiny.parameters(model) < SMALL else "real"
 
 
-def _fitted(model: heads.RewardModel, size: Literal["tiny", "real"], changes: dict[str, Any], n: int,
-            epochs: int | None = None) -> reward_model.Config:
-    """Settings for a model of that size and `n` rankings; steps follow from both unless somebody named them."""
+def _within(model: heads.RewardModel, size: Size, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, and texts no longer than the model reads."""
+    longest = changed({"tiny": TINY_RM, "real": REAL_RM}[size], changes).max_length
+    return {**changes, "max_length": min(longest, model.context)}
+
+
+def _fitted(size: Size, changes: dict[str, Any], n: int, halved: bool = False) -> reward_model.Config:
+    """Settings for a model of that size and `n` rankings; steps follow from both unless somebody named them.
+
+    A pretrained model needs half as many.
+    """
     config = changed({"tiny": TINY_RM, "real": REAL_RM}[size], changes)
-    config = replace(config, max_length=min(config.max_length, model.context))
-    if "steps" in changes and epochs is None:
+    if "steps" in changes:
         return config
-    return replace(config, steps=max(round((epochs or EPOCHS[size]) * n / config.batch_size), FEWEST_STEPS))
+    return replace(config, steps=max(round(EPOCHS[size] * n / config.batch_size / (1 + halved)), FEWEST_STEPS))
+
+
+def _pretraining_config(size: Size, changes: dict[str, Any], n: int) -> reward_model.Config:
+    """Settings for `n` rankings of labelled reviews: as many texts a step, twice over all (once for a large model)."""
+    config = changed({"tiny": TINY_RM, "real": REAL_RM}[size], {k: v for k, v in changes.items() if k != "steps"})
+    batch = max(config.batch_size * 4 // (2 * SIDE), 1)
+    return replace(config, batch_size=batch, steps=max(round((2 if size == "tiny" else 1) * n / batch), FEWEST_STEPS))
+
+
+def _around(side: Sequence[str], first: int) -> list[str]:
+    """`SIDE` texts from the first on, beginning again at the end, none of them twice."""
+    return list(dict.fromkeys(side[i % len(side)] for i in range(first, first + SIDE)))
+
+
+def _two_groups(good: Sequence[str], bad: Sequence[str]) -> Ranking:
+    """Every good text above every bad one; among themselves they tie."""
+    return Ranking("", (*good, *bad), (1,) * len(good) + (2,) * len(bad))
 
 
 def _stage(place: RunFolder, name: str, model: heads.RewardModel, rankings: Sequence, config: reward_model.Config,

@@ -15,7 +15,7 @@ from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs import Event, RunFolder
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.tasks.texts import hold_out, read_pairs, read_texts
-from rlhf_kit.training.jobs import SMALL, changed, claimed, described, take_threads, write_metrics
+from rlhf_kit.training.jobs import SMALL, changed, claimed, described, use_threads, write_metrics
 
 TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
@@ -53,7 +53,7 @@ class Sft:
         place.check()
         learn, held_out = self._examples()
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
-        take_threads(threads, policy)
+        use_threads(threads, policy)
         config = changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
         before = sft.loss_on(policy, held_out, config)
         if fresh:

@@ -1,4 +1,4 @@
-"""The tour from an empty cache, one thread, three seeds and both languages: the table of the README."""
+"""The tour from an empty cache, one thread, three seeds and both languages: tables of the README. JUDGE=ranked."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def one(lang: str, seed: int) -> str:
         environment = {**os.environ, "RLHF_KIT_CACHE": f"{folder}/cache", "OMP_NUM_THREADS": "1"}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "rlhf_kit.cli", "tour", "--lang", lang, "--seed", str(seed), "--json",
-                   "--output", f"{folder}/tour"]
+                   "--output", f"{folder}/tour", "--judge", os.environ.get("JUDGE", "classifier")]
         result = json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     then, now = result["before"], result["after"]
     cells = [f"{lang}, {seed}", *(pm(side["scores"][name]) for name in ("score", "gold") for side in (then, now)),
              f"{now['kl']:.1f}", f"{now['eos_rate']:.2f}", f"{now['distinct']:.2f}",
-             f"{result['judge_accuracy']['judge']['mean']:.3f}", f"{cpu:.0f}"]
+             " of ".join(f"{one['mean']:.3f}" for one in result["judge_accuracy"].values()), f"{cpu:.0f}"]
     return f"| {' | '.join(cells)} |"
 
 

@@ -16,7 +16,8 @@ from torch.nn.functional import pad
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.agreement import annotator_quality, kendall_w, krippendorff_alpha, pairwise_agreement, verdicts
 from rlhf_kit.formulas.ratings import as_elo, bradley_terry, bradley_terry_interval, elo, win_matrix
-from rlhf_kit.labels import Judgement, Labels
+from rlhf_kit.labels.records import Judgement
+from rlhf_kit.labels.store import Labels
 
 ENOUGH = 20                         # comparisons below which an interval says little
 DRAWS = 1000                        # of the bootstrap

@@ -11,143 +11,35 @@ Whatever is replaced or undone is kept as an event, and a save that has returned
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlhf_kit import __version__
-from rlhf_kit.database import Database
 from rlhf_kit.formulas.records import Comparison, Ranking
+from rlhf_kit.labels.database import Database
+from rlhf_kit.labels.records import KINDS, Imported, Judgement, Response, Shown, Task, Undone, check_name
+from rlhf_kit.labels.rows import (
+    COLUMNS,
+    KEY,
+    TABLES,
+    VERDICT,
+    add_task_row,
+    find,
+    groups_of,
+    hashed,
+    judgement,
+    judgement_row,
+    note,
+    put,
+    task_row,
+)
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
-
-LONGEST_NAME = 100                  # characters of an annotator's name
-KINDS = ("rank", "vote", "score")
-BOTH_BAD = "both bad"               # the flag of a vote that ties because neither will do
-
-_TABLES = f"""
-CREATE TABLE task (
-    id INTEGER PRIMARY KEY, prompt TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN {KINDS}), split TEXT NOT NULL,
-    content TEXT NOT NULL UNIQUE                        -- a hash of prompt, texts and models: the same task is one row
-);
-CREATE TABLE response (
-    id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL REFERENCES task, text TEXT NOT NULL, model TEXT, seed INTEGER,
-    sampling_json TEXT, n_tokens INTEGER);
-CREATE TABLE judgement (
-    id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL REFERENCES task, annotator TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN {KINDS}), question TEXT NOT NULL, repeat INTEGER NOT NULL,
-    groups_json TEXT NOT NULL, score REAL, flags_json TEXT NOT NULL, shown_order_json TEXT NOT NULL, seconds REAL,
-    lang TEXT NOT NULL, app_version TEXT NOT NULL, created TEXT NOT NULL,
-    UNIQUE (task_id, annotator, kind, question, repeat));
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL REFERENCES task, annotator TEXT NOT NULL,
-    action TEXT NOT NULL CHECK (action IN ('save', 'import', 'skip', 'undo')), question TEXT NOT NULL,
-    repeat INTEGER NOT NULL, kind TEXT,
-    before_json TEXT,                                   -- the judgement that this event replaced or took back
-    undone INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL);
-CREATE INDEX response_task ON response (task_id);
-CREATE INDEX judgement_annotator ON judgement (annotator, question);
-CREATE INDEX event_annotator ON event (annotator, action, undone);
-"""
-_KEY = ("task_id", "annotator", "kind", "question", "repeat")
-_VERDICT = ("groups_json", "score", "flags_json")
-_COLUMNS = (*_KEY, *_VERDICT, "shown_order_json", "seconds", "lang", "app_version", "created")
-
-
-@dataclass(frozen=True)
-class Response:
-    """One text to be judged, and where it comes from as far as is known."""
-
-    text: str
-    model: str | None = None
-    seed: int | None = None
-    sampling: dict[str, Any] | None = None      # temperature and so on
-    n_tokens: int | None = None
-
-
-@dataclass(frozen=True)
-class Task:
-    """A prompt and the responses that people are asked about."""
-
-    id: int
-    prompt: str
-    responses: tuple[Response, ...]             # K, in the order in which they were added
-    kind: str                                   # rank, vote or score: what it was made for
-    split: str
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The K texts; groups and winners are positions in here."""
-        return tuple(response.text for response in self.responses)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A task as one annotator sees it; hand it back to a `save_...` or to `skip`."""
-
-    task: Task
-    annotator: str
-    question: str
-    repeat: int                                 # 0 the first time; 1, 2, ... ask again, to measure self-agreement
-    order: tuple[int, ...]                      # K positions in task.responses, first shown first
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The K texts in the order shown."""
-        return tuple(self.task.texts[i] for i in self.order)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What one annotator said about one task."""
-
-    task_id: int
-    annotator: str
-    kind: str                                   # rank, vote or score
-    question: str                               # such as "helpful"; "" if there is only one
-    repeat: int
-    groups: tuple[tuple[int, ...], ...]         # best first, positions in task.responses; several in one are a tie
-    score: float | None                         # of a score only
-    flags: tuple[str, ...]
-    shown_order: tuple[int, ...]                # positions in task.responses, first shown first; () if not known
-    seconds: float | None                       # that the annotator took
-    lang: str                                   # of the interface
-    app_version: str
-    created: str                                # UTC, ISO 8601
-
-    @property
-    def ranks(self) -> tuple[int, ...]:
-        """K numbers in the order of task.responses, 1 = best; equal ranks are a tie."""
-        place = {i: rank for rank, group in enumerate(self.groups, 1) for i in group}
-        return tuple(place[i] for i in sorted(place))
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What `undo` took back."""
-
-    task_id: int
-    action: str                                 # save or skip
-    took_back: Judgement | None                 # None for a skip
-    restored: Judgement | None                  # what counts again; None if there was nothing before
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What `add_rankings` did."""
-
-    tasks: int                                  # that are new
-    judgements: int                             # that are new
-    replaced: int                               # that now say something else; the old ones are kept as events
-    unchanged: int                              # that were there already
 
 
 class Labels:
@@ -169,7 +61,7 @@ class Labels:
         Raises: database.LabelsError, one line.
         """
         self.seed = seed
-        self._file = Database(path, _TABLES, timeout=timeout, read_only=read_only)
+        self._file = Database(path, TABLES, timeout=timeout, read_only=read_only)
 
     def close(self) -> None:
         """Let go of the file; a second time does nothing."""
@@ -190,9 +82,9 @@ class Labels:
         Args: kind: what it is made for; by default a score for one response, a vote for two, a rank for more.
         Raises: ValueError for no responses or texts that no file can hold; LabelsError.
         """
-        row = _task_row(prompt, responses, kind, split)
+        row = task_row(prompt, responses, kind, split)
         with self._file.writing() as db:
-            return self.task(_add_task(db, *row)[0])
+            return self.task(add_task_row(db, *row)[0])
 
     def task(self, task_id: int) -> Task:
         """The task of that number. Raises: ValueError if there is none."""
@@ -237,7 +129,7 @@ class Labels:
                 (question, annotator, kind, split)).fetchall()
             if not rows:
                 return None
-            chosen = min(rows, key=lambda row: (row["n"], _hash(self.seed, annotator, row["id"])))
+            chosen = min(rows, key=lambda row: (row["n"], hashed(self.seed, annotator, row["id"])))
             return self.show(chosen["id"], annotator, question)
 
     def show(self, task_id: int, annotator: str, question: str = "", repeat: int = 0) -> Shown:
@@ -250,7 +142,7 @@ class Labels:
             raise ValueError(f"repeat is {repeat!r}; expected a whole number from 0 on.")
         task = self.task(task_id)
         order = list(range(len(task.responses)))
-        random.Random(_hash(self.seed, annotator, task_id, repeat // 2)).shuffle(order)
+        random.Random(hashed(self.seed, annotator, task_id, repeat // 2)).shuffle(order)
         return Shown(task, annotator, question, repeat, tuple(order[::-1] if repeat % 2 else order))
 
     # -- judgements
@@ -297,7 +189,7 @@ class Labels:
         """Note that this annotator cannot judge this task; `next_task` goes past it."""
         with self._file.writing() as db:
             if shown.task.id not in self._skipped(db, shown.annotator, shown.question):
-                _note(db, "skip", shown.task.id, shown.annotator, shown.question, shown.repeat)
+                note(db, "skip", shown.task.id, shown.annotator, shown.question, shown.repeat)
 
     def undo(self, annotator: str) -> Undone | None:
         """Take back this annotator's last save or skip; again, the one before. None if there is nothing left.
@@ -311,25 +203,25 @@ class Labels:
             if event is None:
                 return None
             db.execute("UPDATE event SET undone = 1 WHERE id = ?", (event["id"],))
-            key = [event[name] for name in _KEY]
-            now = _find(db, key) if event["action"] == "save" else None
+            key = [event[name] for name in KEY]
+            now = find(db, key) if event["action"] == "save" else None
             before = json.loads(event["before_json"]) if event["before_json"] else None
             if event["action"] == "save":
-                _put(db, before) if before else db.execute(
-                    f"DELETE FROM judgement WHERE {' AND '.join(f'{name} = ?' for name in _KEY)}", key)
-            _note(db, "undo", event["task_id"], annotator, event["question"], event["repeat"], event["kind"], now)
-            return Undone(event["task_id"], event["action"], _judgement(now), _judgement(before))
+                put(db, before) if before else db.execute(
+                    f"DELETE FROM judgement WHERE {' AND '.join(f'{name} = ?' for name in KEY)}", key)
+            note(db, "undo", event["task_id"], annotator, event["question"], event["repeat"], event["kind"], now)
+            return Undone(event["task_id"], event["action"], judgement(now), judgement(before))
 
     def judgements(self, annotator: str | None = None, question: str | None = None, *,
                    kinds: Sequence[str] = KINDS) -> list[Judgement]:
         """What was said, repeats included, by task, annotator and repeat; None stands for all."""
         marks = ", ".join("?" * len(kinds))
         with self._file.reading() as db:
-            rows = db.execute(f"SELECT {', '.join(_COLUMNS)} FROM judgement WHERE (? IS NULL OR annotator = ?)"
+            rows = db.execute(f"SELECT {', '.join(COLUMNS)} FROM judgement WHERE (? IS NULL OR annotator = ?)"
                               f" AND (? IS NULL OR question = ?) AND kind IN ({marks})"
                               f" ORDER BY task_id, annotator, question, kind, repeat",
                               (annotator, annotator, question, question, *kinds)).fetchall()
-        return [_judgement(dict(row)) for row in rows]
+        return [judgement(dict(row)) for row in rows]
 
     def rankings(self, annotator: str | None = None, question: str | None = None, *,
                  split: str | None = None) -> list[Ranking]:
@@ -357,7 +249,7 @@ class Labels:
                               (annotator, annotator)).fetchall()
         kept = ("action", "task_id", "annotator", "question", "repeat", "created")
         return [{**{name: row[name] for name in kept}, "undone": bool(row["undone"]),
-                 "before": _judgement(json.loads(row["before_json"])) if row["before_json"] else None} for row in rows]
+                 "before": judgement(json.loads(row["before_json"])) if row["before_json"] else None} for row in rows]
 
     def progress(self) -> dict[str, Any]:
         """Counts: tasks, those judged at all, judgements, repeats, skips, and judgements by annotator."""
@@ -381,17 +273,17 @@ class Labels:
         """
         if annotator is not None:
             check_name(annotator)
-        rows = [(_task_row(r.prompt, r.responses, None, split), r.ranks) for r in rankings]
+        rows = [(task_row(r.prompt, r.responses, None, split), r.ranks) for r in rankings]
         counted, seen = Counter(), Counter()
         with self._file.writing() as db:
             for row, ranks in rows:
-                task_id, order, new = _add_task(db, *row)
+                task_id, order, new = add_task_row(db, *row)
                 counted["tasks"] += new
                 if annotator is not None and len(order) > 1:
                     shown = Shown(self.task(task_id), annotator, question, seen[task_id], ())
                     kind = "vote" if len(order) == 2 else "rank"
-                    groups = _groups([ranks[i] for i in order])
-                    counted[self._upsert(db, "import", _row(shown, kind, groups, None, None, (), ""))[1]] += 1
+                    groups = groups_of([ranks[i] for i in order])
+                    counted[self._upsert(db, "import", judgement_row(shown, kind, groups, None, None, (), ""))[1]] += 1
                     seen[task_id] += 1
         return Imported(counted["tasks"], counted["new"], counted["replaced"], counted["unchanged"])
 
@@ -403,20 +295,20 @@ class Labels:
             raise ValueError(f"seconds is {seconds!r}; expected a number from 0 on, or None.")
         if isinstance(flags, str) or not all(isinstance(flag, str) for flag in flags):
             raise ValueError(f"flags is {flags!r}; expected a list of words.")
-        row = _row(shown, kind, groups, score, seconds, flags, lang)
+        row = judgement_row(shown, kind, groups, score, seconds, flags, lang)
         with self._file.writing() as db:
             self.task(shown.task.id)                                # one of another file has no task here
             saved, _ = self._upsert(db, "save", row)
-        return _judgement(saved)
+        return judgement(saved)
 
     def _upsert(self, db: Connection, action: str, row: dict[str, Any]) -> tuple[dict[str, Any], str]:
         """The row as it now stands, and whether it is new, replaced or unchanged."""
-        before = _find(db, [row[name] for name in _KEY])
-        if before and all(before[name] == row[name] for name in _VERDICT):
+        before = find(db, [row[name] for name in KEY])
+        if before and all(before[name] == row[name] for name in VERDICT):
             return before, "unchanged"
-        _put(db, row)
+        put(db, row)
         if action == "save" or before:
-            _note(db, action, row["task_id"], row["annotator"], row["question"], row["repeat"], row["kind"], before)
+            note(db, action, row["task_id"], row["annotator"], row["question"], row["repeat"], row["kind"], before)
         return row, "replaced" if before else "new"
 
     def _due_again(self, db: Connection, annotator: str, question: str, repeats: float) -> int | None:
@@ -440,102 +332,3 @@ class Labels:
         return tuple(Response(row["text"], row["model"], row["seed"],
                               json.loads(row["sampling_json"]) if row["sampling_json"] else None, row["n_tokens"])
                      for row in rows)
-
-# -- rows
-
-def _task_row(prompt: str, responses: Sequence[str | Response], kind: str | None, split: str) -> tuple:
-    """What `_add_task` takes, checked. Raises: ValueError, one line."""
-    if isinstance(responses, str) or not responses:
-        raise ValueError(f"responses are {responses!r}; expected a list of at least one text.")
-    found = [r if isinstance(r, Response) else Response(r) for r in responses]
-    for text in (prompt, *(r.text for r in found)):
-        if not isinstance(text, str):
-            raise ValueError(f"{text!r} is no text; expected strings.")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValueError(f"{text[:24]!r} holds half a character, which no file can; decode the text anew.")
-    kind = kind or {1: "score", 2: "vote"}.get(len(found), "rank")
-    if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}.")
-    return prompt, found, kind, split
-
-
-def _add_task(db: Connection, prompt: str, responses: list[Response], kind: str,
-              split: str) -> tuple[int, list[int], bool]:
-    """(number, which of `responses` stands at each stored place, whether it is new)."""
-    def identity(i: int) -> tuple[str, str]:
-        return responses[i].text, responses[i].model or ""
-    alike = sorted(range(len(responses)), key=identity)
-    content = _hash(prompt, *map(identity, alike))
-    known = db.execute("SELECT id FROM task WHERE content = ?", (content,)).fetchone()
-    if known:
-        stored = db.execute("SELECT text, model FROM response WHERE task_id = ? ORDER BY id", (known["id"],)).fetchall()
-        places = sorted(range(len(stored)), key=lambda i: (stored[i]["text"], stored[i]["model"] or ""))
-        order = [0] * len(stored)
-        for place, ours in zip(places, alike, strict=True):
-            order[place] = ours
-        return known["id"], order, False
-    task_id = db.execute("INSERT INTO task (prompt, kind, split, content) VALUES (?, ?, ?, ?)",
-                         (prompt, kind, split, content)).lastrowid
-    db.executemany("INSERT INTO response (task_id, text, model, seed, sampling_json, n_tokens)"
-                   " VALUES (?, ?, ?, ?, ?, ?)",
-                   [(task_id, r.text, r.model, r.seed, None if r.sampling is None else json.dumps(r.sampling),
-                     r.n_tokens) for r in responses])
-    return task_id, list(range(len(responses))), True
-
-
-def _row(shown: Shown, kind: str, groups: tuple, score: float | None, seconds: float | None, flags: Sequence[str],
-         lang: str) -> dict[str, Any]:
-    groups = [sorted(group) for group in groups]                    # within a tie there is no order
-    return {"task_id": shown.task.id, "annotator": shown.annotator, "kind": kind, "question": shown.question,
-            "repeat": shown.repeat, "groups_json": json.dumps(groups), "score": score,
-            "flags_json": json.dumps(sorted(set(flags)), ensure_ascii=False),
-            "shown_order_json": json.dumps(shown.order), "seconds": seconds, "lang": lang,
-            "app_version": __version__, "created": _now()}
-
-
-def _judgement(row: dict[str, Any] | None) -> Judgement | None:
-    if row is None:
-        return None
-    plain = {name: row[name] for name in (*_KEY, "score", "seconds", "lang", "app_version", "created")}
-    return Judgement(groups=tuple(map(tuple, json.loads(row["groups_json"]))),
-                     flags=tuple(json.loads(row["flags_json"])),
-                     shown_order=tuple(json.loads(row["shown_order_json"])), **plain)
-
-
-def _find(db: Connection, key: list) -> dict[str, Any] | None:
-    row = db.execute(f"SELECT {', '.join(_COLUMNS)} FROM judgement WHERE "
-                     f"{' AND '.join(f'{name} = ?' for name in _KEY)}", key).fetchone()
-    return dict(row) if row else None
-
-
-def _put(db: Connection, row: dict[str, Any]) -> None:
-    changed = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEY)
-    db.execute(f"INSERT INTO judgement ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-               f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {changed}", [row[name] for name in _COLUMNS])
-
-
-def _note(db: Connection, action: str, task_id: int, annotator: str, question: str, repeat: int,
-          kind: str | None = None, before: dict[str, Any] | None = None) -> None:
-    db.execute("INSERT INTO event (task_id, annotator, action, question, repeat, kind, before_json, created)"
-               " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (task_id, annotator, action, question, repeat, kind,
-                                                    json.dumps(before, ensure_ascii=False) if before else None, _now()))
-
-
-def _groups(ranks: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """Ranks as groups, best first."""
-    return tuple(tuple(i for i, rank in enumerate(ranks) if rank == value) for value in sorted(set(ranks)))
-
-
-def check_name(annotator: str) -> None:
-    """Raises: ValueError, one line, if this cannot be an annotator's name."""
-    if not annotator.strip() or len(annotator) > LONGEST_NAME or not annotator.isprintable():
-        raise ValueError(f"the annotator's name is {annotator[:24]!r}; expected 1 to {LONGEST_NAME} printable "
-                         f"characters.")
-
-
-def _hash(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
