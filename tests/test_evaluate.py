@@ -7,8 +7,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rlhf_kit.evaluate import Estimate, distinct, distinct_pairs, evaluate, mean, share, side_by_side, win_rate
+from rlhf_kit.evaluate import (
+    Estimate,
+    agreement,
+    distinct,
+    distinct_pairs,
+    evaluate,
+    mean,
+    share,
+    side_by_side,
+    win_rate,
+)
+from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.rewards import length
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 
 SAMPLING = Sampling(max_new_tokens=12, temperature=0.7)
@@ -58,6 +70,14 @@ def test_the_interval_of_a_mean_holds_the_truth_19_times_in_20():
     x = torch.randn(2000, 50, generator=torch.Generator().manual_seed(0))
     held = sum(abs(row.mean()) <= 1.959964 * row.std() / 50**0.5 for row in x)
     assert 1850 < sum((e := mean(row)).low <= 0 <= e.high for row in x) == held < 1930
+
+
+@pytest.mark.parametrize("n", [1, 2, 20])
+def test_rankings_that_agree_alike_have_the_interval_of_as_many_observations(n):
+    """Resampling them gives the same number each time; Wilson's interval of n successes in n is [n / (n + z²), 1]."""
+    seen = agreement(length(9), [Ranking("", ("x" * 9, "x" * 5, "x"), (1, 2, 3))] * n).pair_accuracy
+    assert (seen.mean, seen.high, seen.n) == (1, 1, 3 * n)
+    assert seen.low == pytest.approx(n / (n + 1.96**2), abs=1e-4)
 
 
 def test_one_number_has_no_interval():
