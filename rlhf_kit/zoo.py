@@ -208,7 +208,12 @@ def load_reward_model(name: str | Path, **options) -> heads.RewardModel:
 
 def is_reward_model(name: str | Path) -> bool:
     """True if that tiny model, folder or hub model scores with one output. Raises: ModelUnavailable."""
-    return _kind(name) == "reward_model" if name in TINY else loading.outputs(name) == 1
+    if name in TINY:
+        return _kind(name) == "reward_model"
+    try:
+        return loading.outputs(name) == 1
+    except ModelUnavailable as error:
+        raise ModelUnavailable(f"{error} Offline names: {_named('judge', 'reward_model')}.") from error
 
 
 def save_reward_model(model: heads.RewardModel, folder: Path | str) -> None:
@@ -278,9 +283,13 @@ def _kind(name: str) -> str:
     return KINDS[type(TINY[name][0])]
 
 
+def _named(*kinds: str) -> str:
+    return ", ".join(sorted(name for name in TINY if _kind(name) in kinds))
+
+
 def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
     """What `load` makes of a tiny model's folder, or of a folder or hub id; an error ends with the names that fit."""
-    fitting = ", ".join(sorted(known for known in TINY if _kind(known) == kind))
+    fitting = _named(*KINDS.values()) if options.get("new_head") else _named(kind)
     if name in TINY:
         if _kind(name) != kind:
             words = {"writer": "a language model", "judge": "a classifier", "reward_model": "a reward model"}

@@ -4,6 +4,8 @@ Every test goes through the command line. `refused` looks at all of that each ti
 """
 
 import errno
+import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -24,19 +26,25 @@ PPO = ["train", "ppo", "--lang", "en", "--model", "lm", "--output", "out", "--st
        "--minibatch-size", "4", "--max-new-tokens", "6"]
 LEARN, PLEASE = [*SFT, "--data", "texts.csv"], [*PPO, "--prompts", "prompts.txt", "--reward", "good.py:reward"]
 JUDGED = [*PPO, "--prompts", "prompts.txt", "--judge"]
-COMMANDS = {"tour": TOUR, "sft": LEARN, "ppo": PLEASE}
+RM = ["train", "reward-model", "--lang", "en", "--output", "out", "--steps", "2", "--batch-size", "4"]
+RANK, COMPARE = [*RM, "--rankings", "lists.tsv"], [*RM, "--pairs", "pairs.jsonl"]
+COMMANDS = {"tour": TOUR, "sft": LEARN, "ppo": PLEASE, "reward-model": RANK}
 READERS = {"tour": [*TOUR, "--reviews"], "sft": [*SFT, "--data"],
            "ppo": [*PPO, "--reward", "good.py:reward", "--prompts"]}
 
 
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory, policy, tokenizer, sentences):
-    """Two models, texts, prompts and a reward with which everything works; and a finished run."""
+    """Three models, texts, prompts, rankings, pairs and a reward with which everything works; and a finished run."""
     folder = tmp_path_factory.mktemp("sound") / "desk"
     zoo.save_policy(policy, folder / "lm")
     with new_folder(folder / "judge") as judge:
         loading.save_model(tiny.classifier(tokenizer, layers=1, width=16, context=48, dropout=0.0, seed=0), tokenizer,
                            judge)
+    zoo.save_reward_model(tiny.reward_model(tokenizer, layers=1, width=16, context=48), folder / "scorer")
+    lists = [sentences[i:i + 3] for i in range(0, len(sentences), 3)]
+    (folder / "lists.tsv").write_text("".join("\t".join(row) + "\n" for row in lists))
+    (folder / "pairs.jsonl").write_text("".join(json.dumps({"chosen": a, "rejected": c}) + "\n" for a, _, c in lists))
     rows = [f'"{text}",{i % 2}\n' for i, text in enumerate(sentences)]
     (folder / "texts.csv").write_text("text,label\n" + "".join(rows))
     (folder / "prompts.txt").write_text("".join(" ".join(text.split()[:4]) + "\n" for text in sentences))
@@ -81,7 +89,7 @@ def refused(capsys):
     return typed
 
 
-@pytest.mark.parametrize("command", ["sft", "ppo"])
+@pytest.mark.parametrize("command", ["sft", "ppo", "reward-model"])
 def test_the_commands_work_before_anything_is_wrong_with_them(command, capsys):
     """Else every test below could pass for a reason of its own."""
     assert cli.main([*COMMANDS[command], "--json"]) == 0
@@ -168,6 +176,8 @@ OPTIONS = {
     "ppo": {"--steps": INTEGERS, "--batch-size": SIZES, "--minibatch-size": [*SIZES, "3", "16"], "--epochs": INTEGERS,
             "--max-new-tokens": SIZES, "--seed": SEEDS, "--kl": PRICES, "--kl-target": NUMBERS,
             "--learning-rate": [*NUMBERS, "2", "1e300"], "--temperature": [*NUMBERS, "1e-300", "1e300"]},
+    "reward-model": {"--steps": INTEGERS, "--batch-size": SIZES, "--max-length": INTEGERS, "--held-out": INTEGERS,
+                     "--seed": SEEDS, "--learning-rate": [*NUMBERS, "2", "1e300"]},
 }
 
 
@@ -191,12 +201,14 @@ def test_a_batch_that_is_no_multiple_is_answered_with_a_minibatch_that_works(ref
     ([*TOUR, "--speed", "9"], "unknown: --speed 9. See rlhf-kit tour --help"),
     ([*LEARN, "more"], "unknown: more. See rlhf-kit train sft --help"),
     (["train", "sft", "--data", "texts.csv"], "required: --model, --output"), ([*TOUR, "--output"], "--output"),
-    ([*TOUR, "--lang", "fr"], "'fr'"), (["doctor", "--lang", "fr"], "'fr'"), (["models", "all"], "unknown: all")])
+    ([*RANK, "--loss", "hinge"], "choose from 'log_sigmoid', 'sigmoid'"),
+    (["train", "reward-model"], "required: --output"), ([*TOUR, "--lang", "fr"], "'fr'"),
+    (["doctor", "--lang", "fr"], "'fr'"), (["models", "all"], "unknown: all")])
 def test_a_command_that_is_not_one(refused, words, said):
     assert said in refused(*words)
 
 
-@pytest.mark.parametrize("words", [LEARN, PLEASE])
+@pytest.mark.parametrize("words", [LEARN, PLEASE, RANK])
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", "-1"])
 def test_a_device_that_is_not_there(refused, words, device):
     line = refused(*words, f"--device={device}")
@@ -209,7 +221,8 @@ def test_a_device_that_is_not_there(refused, words, device):
     ([*TOUR, "--positive", "1"], "--reviews"), ([*SFT, "--prompt", "a", "--response", "b"], "--data"),
     ([*SFT, "--text", "review"], "--data"), ([*LEARN, "--prompt", "text"], "--response"),
     ([*LEARN, "--response", "text"], "--prompt"), ([*PPO, "--judge", "judge", "--column", "a"], "--prompts"),
-    ([*PLEASE, "--label", "negative"], "--judge")])
+    ([*PLEASE, "--label", "negative"], "--judge"), ([*JUDGED, "scorer", "--label", "negative"], "Leave --label out"),
+    ([*RANK, "--text", "review"], "--pretrain"), ([*COMPARE, "--label", "stars"], "--pretrain")])
 def test_an_option_that_would_be_ignored_is_answered_with_what_it_needs(refused, words, missing):
     assert missing in refused(*words)
 
@@ -257,7 +270,7 @@ def break_model(kind: str, model: str) -> None:
     ("pickle under the right name", "no sound safetensors file"), ("no weights", "has no weights; expected model.saf"),
     ("no tokenizer", "has no tokenizer; expected tokenizer.json"), ("no config", "it has no config.json"),
     ("config is no JSON", "is not JSON")])
-@pytest.mark.parametrize("words", [[*LEARN, "--model"], [*PLEASE, "--model"], JUDGED])
+@pytest.mark.parametrize("words", [[*LEARN, "--model"], [*PLEASE, "--model"], JUDGED, [*RANK, "--model"]])
 def test_a_folder_that_is_no_model(refused, words, kind, said):
     break_model(kind, "judge" if words == JUDGED else "lm")
     line = refused(*words, "broken")
@@ -266,7 +279,7 @@ def test_a_folder_that_is_no_model(refused, words, kind, said):
     assert "Offline names: tiny-" in line
 
 
-@pytest.mark.parametrize("words", [[*LEARN, "--model"], [*PLEASE, "--model"], JUDGED])
+@pytest.mark.parametrize("words", [[*LEARN, "--model"], [*PLEASE, "--model"], JUDGED, [*RANK, "--model"]])
 @pytest.mark.parametrize(("name", "said"), [
     ("nobody/nothing", "neither a folder here nor in the hub's cache"), ("gpt3", "Check the name and the network"),
     ("./nowhere", "./nowhere does not exist"), ("texts.csv", "is a file; expected a folder"),
@@ -287,6 +300,121 @@ def test_a_classifier_cannot_write_and_a_language_model_cannot_judge(refused):
 def test_a_label_that_the_classifier_does_not_have_is_answered_with_those_it_has(refused):
     assert "no label 'kind'; it has negative, positive. Name one of these with --label" in refused(
         *JUDGED, "judge", "--label", "kind")
+
+
+# Rankings and pairs
+
+LIST = "a fine lamp\ta lamp\ta broken lamp\n"
+LISTS = "".join(f"a fine lamp {i}\ta lamp {i}\ta broken lamp {i}\n" for i in range(200))
+PAIR = {"chosen": "a", "rejected": "b"}
+
+
+def lines(*rows: dict) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("bad.tsv", None, "bad.tsv does not exist; expected one file"), (".", None, "is a folder"),
+    ("", None, "'' is a folder"),
+    ("/dev/zero", None, "not an ordinary file"), ("~nobody-of-that-name/x.tsv", None, "Write the path in full"),
+    ("bad.tsv", "", "is empty"), ("bad.tsv", JUNK, "neither UTF-8 nor GB18030"), ("bad.jsonl", "", "is empty"),
+    ("bad.tsv", b"\x1f\x8b\x08broken", "damaged gzip"), ("bad.tsv", b"PK\x03\x04\0\0", "NUL"),
+    ("bad.tsv", f"{LONG}\tx\n", "more than 131,072 characters"), ("bad.tsv", LIST, "holds 1 rankings; at least 4"),
+    ("bad.tsv", "one\ntwo\nthree\nfour\n", "line 1: holds one text a line"),
+    ("bad.tsv", LISTS + "one tab\ttoo few\n" * 5, "line 201: 2 texts where most lines have 3"),
+    ("bad.tsv", LISTS.replace("lamp 7\t", "la\nmp\t"), "line 8: 1 texts where most lines have 3 (a tab or a line"),
+    ("bad.tsv", "a\t\tb\n" + LISTS[:900], "line 1: an empty response"),
+    ("bad.tsv", LIST + "The same\tthe  same\tanother\n" * 4, "line 2: the same response twice"),
+    ("bad.tsv", "prompt\tchosen\trejected\n" + LIST * 9, "Save the pairs as .csv or .jsonl"),
+    ("bad.jsonl", "[1, 2]\n" * 9, "JSON, but not an object"), ("bad.jsonl", "{broken\n" * 9, "line 1: not JSON"),
+    ("bad.json", '[{"responses": ["a", "b"]}, {', "line 1: the JSON array is broken"),
+    ("bad.jsonl", lines({"responses": "a b"}) * 9, "'responses' is 'a b', not a list of texts"),
+    ("bad.jsonl", lines({"responses": ["a"]}) * 9, "line 1: 1 response; a ranking compares at least 2"),
+    ("bad.jsonl", lines({"responses": ["a", "b"], "ranks": [1.5, 2]}) * 9, "'ranks' is [1.5, 2]; expected 2 whole"),
+    ("bad.jsonl", lines({"responses": ["a", "b"], "ranks": [1, 1]}) * 9, "holds 0 rankings that are not all ties"),
+    ("bad.jsonl", lines({"response": ["a", "b"]}) * 9, "has no column 'responses'; it has 'response'. Did you mean"),
+    ("bad.jsonl", lines(PAIR) * 9, "has no column 'responses'; it has 'chosen', 'rejected'"),
+    ("bad.jsonl", lines({"prompt": "p", "responses": ["a", "b"]}) * 9, "rankings of one prompt stay together")])
+def test_rankings_that_cannot_be_used(refused, name, content, said):
+    if content is not None:
+        Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    line = refused(*RM, "--rankings", name)
+    assert name in line or name[0] == "~"
+    assert said in line
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("bad.csv", None, "bad.csv does not exist"), (".", None, "is a folder"), ("bad.csv", "", "is empty"),
+    ("bad.csv", "chosen,rejected\n", "a header line and no rows"), ("bad.csv", JUNK, "neither UTF-8 nor GB18030"),
+    ("bad.csv", "chosen,reject\na,b\n", "has no column 'rejected'; it has 'chosen', 'reject'. Did you mean 'reject'?"),
+    ("bad.csv", "chosen,rejected\na\n", "line 2: 1 cells where the header has 2"),
+    ("bad.csv", "chosen,rejected\n,b\n", "line 2: 'chosen' or 'rejected' is empty"),
+    ("bad.csv", "chosen,rejected\na,b\n", "holds 1 pairs whose texts differ; at least 4 are needed"),
+    ("bad.csv", "chosen,rejected\na,a\n" + "b,b\n" * 20, "holds 0 pairs whose texts differ"),
+    ("bad.jsonl", lines({**PAIR, "margin": float("nan")}) * 9, "line 1: the margin is nan; expected a number"),
+    ("bad.jsonl", lines({**PAIR, "margin": 10**400}) * 9, "line 1: the margin is 1000"),
+    ("bad.jsonl", lines({**PAIR, "chosen": [{"role": "user", "content": "a"}]}) * 9, "is not text; a dialogue is one"),
+    ("bad.jsonl", lines({**PAIR, "chosen": "\ud83d"}) * 9, "line 1: half of a character"),
+    ("bad.jsonl", lines({**PAIR, "prompt": "p"}) * 9, "pairs of one prompt stay together"),
+    ("bad.jsonl", lines({"responses": ["a", "b"]}) * 9, "has no column 'chosen'; it has 'responses'")])
+def test_pairs_that_cannot_be_used(refused, name, content, said):
+    if content is not None:
+        Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    line = refused(*RM, "--pairs", name)
+    assert name in line
+    assert said in line
+
+
+def test_one_odd_list_in_two_hundred_is_left_out():
+    Path("odd.tsv").write_text(LISTS.replace("lamp 7\t", "lamp 7\twith a tab\t"))
+    assert cli.main([*RM, "--rankings", "odd.tsv", "--held-out", "20", "--json"]) == 0
+    assert json.loads(Path("out/result.json").read_text())["rankings"] == 179
+
+
+def test_one_file_to_learn_from_and_not_two(refused):
+    assert "both --rankings and --pairs are given" in refused(*RANK, "--pairs", "pairs.jsonl")
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ([*RANK, "--held-out", "40"], "lists.tsv holds 40 rankings, and with 40 held out none is left to learn from"),
+    ([*COMPARE, "--held-out", "99"], "pairs.jsonl holds 40 pairs, and with 99 held out none is left"),
+    ([*RANK, "--example", " "], "--example is ' '; expected a text")])
+def test_nothing_left_to_learn_from_or_to_score(refused, words, said):
+    assert said in refused(*words)
+
+
+@pytest.mark.parametrize(("name", "content", "options", "said"), [
+    ("bad.csv", None, [], "bad.csv does not exist"), ("texts.csv", None, ["--text", "review"], "--text"),
+    ("texts.csv", None, ["--label", "stars"], "--label"),
+    ("bad.csv", "text,label\na lamp,1\nno lamp,0\n", [], "at least 50 are needed"),
+    ("bad.csv", "text,label\n" + "".join(f"a lamp number {i},1\n" for i in range(60)), [], "every review is positive"),
+    ("bad.csv", "text,label\n" + "".join(f"a lamp number {i},{i % 7 + 6}\n" for i in range(60)), [], "bad.csv"),
+    ("prompts.txt", None, [], "prompts.txt has no column 'text'")])
+def test_reviews_that_nothing_can_be_pretrained_on(refused, name, content, options, said):
+    if content is not None:
+        Path(name).write_text(content)
+    assert said in refused(*RANK, "--pretrain", name, *options)
+
+
+def test_reviews_of_which_one_side_is_held_out(refused):
+    """One bad review, and it is a text that the model will be examined on."""
+    from rlhf_kit.tasks.rankings import hold_out, read_rankings, texts_of
+    _, out = hold_out(read_rankings("lists.tsv"), 1)
+    rows = [f"a fine lamp number {i},1\n" for i in range(60)] + [f'"{text.upper()}",0\n' for text in texts_of(out[0])]
+    Path("bad.csv").write_text("text,label\n" + "".join(rows))
+    words = [*RANK, "--held-out", "1", "--pretrain", "bad.csv"]
+    assert "bad.csv has no bad review besides those held out; pretraining needs both" in refused(*words)
+
+
+def test_every_kind_of_file_works_that_is_said_to():
+    text = Path("lists.tsv").read_text()
+    for number, content in enumerate((b"\xef\xbb\xbf" + text.encode(), text.replace("\n", "\r\n").encode(),
+                                      gzip.compress(text.encode()), text.encode("utf-16"))):
+        Path("dressed.tsv").write_bytes(content)
+        words = [*RM, "--rankings", "dressed.tsv", "--output", f"out{number}", "--json"]
+        assert cli.main(words) == 0
+    weights = {Path(f"out{number}/model/model.safetensors").read_bytes() for number in range(4)}
+    assert len(weights) == 1
 
 
 # Rewards
@@ -378,7 +506,9 @@ def test_a_folder_that_holds_another_run(refused, command):
 @pytest.mark.parametrize("words", [
     [*SFT, "--data", "nowhere.csv"], [*LEARN, "--model", "nowhere/at-all"], [*LEARN, "--batch-size", "0"],
     [*LEARN, "--max-length", "1"], [*PLEASE, "--reward", "nowhere.py:reward"], [*JUDGED, "lm"], [*TOUR, "--kl", "nan"],
-    [*PLEASE, "--max-new-tokens", "47"], [*TOUR, "--reviews", "nowhere.csv"]])
+    [*PLEASE, "--max-new-tokens", "47"], [*TOUR, "--reviews", "nowhere.csv"], [*RM, "--rankings", "nowhere.tsv"],
+    [*RM, "--rankings", "prompts.txt"], [*RANK, "--held-out", "40"], [*RANK, "--pretrain", "prompts.txt"],
+    [*RANK, "--model", "nowhere/at-all"], [*RANK, "--example", ""], [*RANK, "--example", "\udcff"]])
 def test_fresh_throws_nothing_away_for_a_run_that_cannot_begin(refused, words):
     refused(*words, "--output", "done", "--fresh")
 
@@ -395,7 +525,7 @@ def test_a_full_disk_at_the_first_file(refused, monkeypatch, command):
     assert "free some space" in line
 
 
-@pytest.mark.parametrize("words", [LEARN, PLEASE])
+@pytest.mark.parametrize("words", [LEARN, PLEASE, RANK, [*COMPARE, "--pretrain", "texts.csv"]])
 @pytest.mark.parametrize("kind", [OSError, SafetensorError])
 def test_a_full_disk_at_the_first_checkpoint(refused, monkeypatch, words, kind):
     def fail(*_, **__):
@@ -404,7 +534,7 @@ def test_a_full_disk_at_the_first_checkpoint(refused, monkeypatch, words, kind):
     assert "No space left on device" in refused(*words)
 
 
-@pytest.mark.parametrize("words", [LEARN, PLEASE])
+@pytest.mark.parametrize("words", [LEARN, PLEASE, RANK])
 def test_a_disk_that_fills_up_at_the_end_costs_no_training(capsys, monkeypatch, words):
     """The checkpoint of the last step is there, so the same command only has to write the model."""
     with monkeypatch.context() as patch:

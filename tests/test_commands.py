@@ -16,8 +16,8 @@ from rlhf_kit.language import LANGS, say
 from rlhf_kit.methods import ppo, sft
 from rlhf_kit.runs import Event
 
-COMMANDS = [[], ["tour"], ["human-loop"], ["train"], ["train", "sft"], ["train", "ppo"], ["labels"],
-            ["labels", "import"], ["labels", "export"], ["labels", "agreement"], ["models"], ["doctor"]]
+COMMANDS = [[], ["tour"], ["human-loop"], ["train"], ["train", "sft"], ["train", "reward-model"], ["train", "ppo"],
+            ["labels"], ["labels", "import"], ["labels", "export"], ["labels", "agreement"], ["models"], ["doctor"]]
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ pleasing = Normalised(length(40))                    # it remembers every score,
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory, policy, sentences) -> Path:
-    """A model, texts, prompts, a reward and a file of reviews."""
+    """A model, texts, prompts, rankings, a reward and a file of reviews."""
     folder = tmp_path_factory.mktemp("material")
     zoo.save_policy(policy, folder / "model")
     (folder / "texts.txt").write_text("\n".join(sentences))
@@ -40,6 +40,9 @@ def material(tmp_path_factory, policy, sentences) -> Path:
     rows = [f"the {rng.choice(words)} and the {rng.choice(words)} I got number {i} {verdict},{i % 2}"
             for i, verdict in enumerate(["broke", "are lovely"] * 150)]
     (folder / "reviews.csv").write_text("review,label\n" + "\n".join(rows) + "\n")
+    lists = ["\t".join(f"the {word} number {i} {verdict}" for verdict in ("is lovely", "is fine", "broke"))
+             for i, word in enumerate(words * 4)]
+    (folder / "lists.tsv").write_text("\n".join(lists) + "\n")
     return folder
 
 
@@ -83,6 +86,8 @@ def assert_same(one: dict[str, object], other: dict[str, object]) -> None:
 def commands(material: Path) -> dict[str, list[str]]:
     tour = ["tour", "--lang", "en"]
     common = ["--model", str(material / "model"), "--lang", "en", "--device", "cpu", "--steps"]
+    ranked = ["train", "reward-model", "--lang", "en", "--rankings", str(material / "lists.tsv"), "--steps", "60",
+              "--batch-size", "4"]
     return {
         "tour": tour,
         "reviews": [*tour, "--reviews", str(material / "reviews.csv"), "--text", "review"],
@@ -90,6 +95,8 @@ def commands(material: Path) -> dict[str, list[str]]:
         "ppo": ["train", "ppo", *common, "24", "--prompts", str(material / "prompts.txt"), "--reward",
                 f"{material / 'reward.py'}:pleasing", "--batch-size", "8", "--minibatch-size", "4", "--epochs", "1",
                 "--max-new-tokens", "8"],
+        "ranked": [*ranked, "--example", "the lamp broke"],
+        "pretrained": [*ranked, "--pretrain", str(material / "reviews.csv"), "--text", "review"],
     }
 
 
@@ -164,6 +171,27 @@ def test_fine_tuning_killed_again_and_again_ends_with_the_same_numbers(alone, tm
     kills = killed(scene, [event("sft", 20), in_save(1), event("sft", 59), in_save(2, half=True), after("model"),
                            after("times.json"), after("result.json")])
     assert kills == {"sft": 7, "in a save": 5}
+    assert_same(scene.finish(), expected)
+
+
+def test_a_reward_model_killed_again_and_again_ends_with_the_same_numbers(alone, tmp_path):
+    """Saves are at steps 50 and 60; then the model is written, and the result."""
+    scene, expected = alone("ranked")
+    scene = scene.elsewhere(tmp_path)
+    kills = killed(scene, [event("reward_model", 20), in_save(1), event("reward_model", 59), in_save(2, half=True),
+                           event("examine", 0), after("model"), event("examine", 1), after("result.json")])
+    assert kills == {"reward_model": 3, "examine": 5, "in a save": 4}
+    assert_same(scene.finish(), expected)
+
+
+def test_a_pretrained_reward_model_killed_in_each_stage_ends_with_the_same_numbers(alone, tmp_path):
+    """What it is examined on, and what it was pretrained on, is the same each time; so are the weights between."""
+    scene, expected = alone("pretrained")
+    scene = scene.elsewhere(tmp_path)
+    kills = killed(scene, [event("pretrain", 30), in_save(1, half=True), event("pretrain", 57), after("checkpoint"),
+                           event("reward_model", 0), event("reward_model", 30), in_save(1), event("reward_model", 57),
+                           after("metrics.jsonl", 2), event("examine", 0), after("model")])
+    assert kills == {"pretrain": 4, "reward_model": 5, "examine": 2, "in a save": 5}
     assert_same(scene.finish(), expected)
 
 

@@ -1,10 +1,9 @@
 """`rlhf-kit labels`: in, out and how far people agree; whatever cannot be done is one line and changes nothing."""
 
+import gzip
 import json
 import shutil
 import sqlite3
-import sys
-import types
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from rlhf_kit import cli
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.labels import Labels, Response, database
 from rlhf_kit.language import LANGS, say
+from rlhf_kit.tasks.ranking_files import write_rankings
+from rlhf_kit.tasks.rankings import read_either
 
 RANKINGS = [Ranking(f"prompt {i}", (f"a {i}", f"b {i}", f"c {i}"), (1, 2, 2 + i % 2)) for i in range(6)]
 AGREE = ["labels", "agreement", "--database", "labels.db"]
@@ -23,10 +24,9 @@ IMPORT = ["labels", "import", "rankings.jsonl", "--database", "labels.db", "--an
 
 @pytest.fixture(autouse=True)
 def desk(tmp_path, monkeypatch):
-    """A database of two annotators, and a reader that finds the rankings above in any file."""
+    """A database of two annotators, and a file of the rankings above."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "rlhf_kit.tasks.rankings",
-                        types.SimpleNamespace(read_rankings=lambda path: RANKINGS))
+    write_rankings("rankings.jsonl", RANKINGS)
     with Labels("labels.db") as labels:
         labels.add_rankings(RANKINGS, "ana")
         labels.add_rankings(RANKINGS[:4], "ben")
@@ -76,14 +76,55 @@ def test_import_adds_once_and_says_how_much(capsys):
 
 
 def test_import_without_a_name_takes_the_texts_only(capsys):
-    assert "6 new tasks" in shown(capsys, "labels", "import", "r.tsv", "--database", "new.db", "--lang", "en")
+    words = ["labels", "import", "rankings.jsonl", "--database", "new.db", "--lang", "en"]
+    assert "6 new tasks" in shown(capsys, *words)
     with Labels("new.db", read_only=True) as labels:
         assert (len(labels.tasks()), labels.judgements()) == (6, [])
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 101])
 def test_a_name_that_is_none_makes_no_database(refused, name):
-    assert "the annotator's name is" in refused("labels", "import", "r", "--database", "new.db", "--annotator", name)
+    assert "the annotator's name is" in refused("labels", "import", "rankings.jsonl", "--database", "new.db",
+                                                "--annotator", name)
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("lists.tsv", "good\tfair\tbad\none\ttwo\tthree\n4\t5\t6\n7\t8\t9\n"),
+    ("lists.txt.gz", gzip.compress("好\t一般\t差\n一\t二\t三\n四\t五\t六\n七\t八\t九\n".encode("gb18030"))),
+    ("pairs.csv", "prompt,chosen,rejected\np,good,bad\nq,better,worse\nr,on,off\ns,yes,no\n"),
+    ("pairs.jsonl", "".join(json.dumps({"chosen": f"{i}\n", "rejected": "a\tb"}) + "\n" for i in range(4)))])
+def test_a_file_of_lists_or_of_pairs_comes_back_as_it_was(capsys, name, content):
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    words = ["labels", "import", name, "--database", "new.db", "--annotator", "ana", "--json"]
+    assert json.loads(shown(capsys, *words)) == {"tasks": 4, "judgements": 4, "replaced": 0, "unchanged": 0}
+    with Labels("new.db", read_only=True) as labels:
+        found = labels.rankings("ana")
+    assert sorted(found, key=repr) == sorted(read_either(name), key=repr)
+    assert {one.ranks for one in found} == ({(1, 2)} if "pairs" in name else {(1, 2, 3)})
+
+
+def test_what_one_command_wrote_the_next_one_reads(capsys):
+    for form, name in (("rankings", "out.jsonl"), ("trl", "out.jsonl"), ("tsv", "out.tsv")):
+        shown(capsys, "labels", "export", "--format", form, "--database", "labels.db", "--output", name)
+        words = ["labels", "import", name, "--database", f"{form}.db", "--annotator", "ana", "--json"]
+        assert json.loads(shown(capsys, *words))["tasks"] >= 3
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("none.tsv", None, "does not exist"), (".", None, "is a folder"), ("empty.jsonl", "", "is empty"),
+    ("one.tsv", "a\tb\n", "holds 1 rankings; at least 4"), ("ragged.tsv", "a\tb\nc\td\te\nf\tg\nh\ti\n", "line 2"),
+    ("twice.tsv", "a\tb\nc\tC \nf\tg\nh\ti\n", "line 2: the same response twice"),
+    ("hole.tsv", "a\tb\tc\nd\t \tf\ng\th\ti\n", "line 2: an empty response"),
+    ("strange.tsv", b"a\tb\n\xff\xff\xff\t\x81\x20\n" * 9, "neither UTF-8 nor GB18030"),
+    ("odd.jsonl", '{"responses": ["a", "b"], "rank": 1}\n' * 3 + '{"response": 1}\n', "line 4"),
+    ("names.jsonl", '{"prompt": "", "response": ["a", "b"]}\n' * 5, "Did you mean 'response'? Call the right one")])
+@pytest.mark.parametrize("database", ["labels.db", "new.db"])
+def test_a_file_that_cannot_be_imported_makes_and_changes_nothing(refused, name, content, said, database):
+    if content is not None:
+        Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    line = refused("labels", "import", name, "--database", database, "--annotator", "ana")
+    assert name in line
+    assert said in line
 
 
 # Export
@@ -235,4 +276,4 @@ def test_reading_leaves_the_database_byte_for_byte(capsys):
     shown(capsys, *AGREE, "--json")
     shown(capsys, *EXPORT, "rankings", "--json")
     assert Path("labels.db").read_bytes() == Path("copy.db").read_bytes()
-    assert sorted(p.name for p in Path().iterdir()) == ["copy.db", "labels.db", "out.txt"]
+    assert sorted(p.name for p in Path().iterdir()) == ["copy.db", "labels.db", "out.txt", "rankings.jsonl"]

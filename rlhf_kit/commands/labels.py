@@ -66,10 +66,10 @@ def _common(parser: argparse.ArgumentParser, about: str = "made by import, or by
 def run_import(options: argparse.Namespace) -> int:
     """Read the file, then open the database: one that cannot be read makes none."""
     from rlhf_kit.labels import Labels, check_name
-    from rlhf_kit.tasks.rankings import read_rankings
+    from rlhf_kit.tasks.rankings import read_either
     if options.annotator is not None:
         check_name(options.annotator)
-    rankings = read_rankings(options.file)
+    rankings = read_either(options.file)
     with Labels(options.database) as labels:
         done = labels.add_rankings(rankings, options.annotator, options.question or "")
     if options.json:

@@ -93,12 +93,12 @@ def measures(console: Console, rows: list[dict[str, str]], lang: Lang,
     console.print(table)
 
 
-def values(console: Console, rows: list[tuple[str, str]], lang: Lang) -> None:
-    """A table of names and numbers."""
+def values(console: Console, rows: list[tuple[str, str]], lang: Lang, column: str = "column_value") -> None:
+    """A table of names and numbers; `column` is what the numbers are called."""
     from rich.table import Table
     table = Table(show_edge=False)
     table.add_column(say(lang, "column_measure"))
-    table.add_column(say(lang, "column_value"), justify="right", no_wrap=True)
+    table.add_column(say(lang, column), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -49,8 +49,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     ranked.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
     ranked.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: "
                                                                            "%(default)s)")
-    ranked.add_argument("--held-out", metavar="N", type=int, help="rankings to be examined on (default: 400, or a "
-                                                                  "fifth if that is fewer)")
+    ranked.add_argument("--held-out", metavar="N", type=int, help="rankings or pairs to be examined on (default: "
+                                                                  "400, or a fifth if that is fewer)")
     ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
     ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid"), help="-log σ (default), or the article's -σ")
     ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
@@ -106,7 +106,9 @@ def run(options: argparse.Namespace) -> int:
         place.claim(claimed(job))
         console.print(say(lang, "train_finished"))
     else:
-        console.print(say(lang, "training", model=job.model, device=job.device), markup=False)
+        new = job.model == "new" and options.job is _reward_model
+        console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
+                      markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads), lang, console)
@@ -158,7 +160,7 @@ def device_of(options: argparse.Namespace) -> str:
 
     from rlhf_kit.zoo import TINY
     if options.device == "auto":
-        return "cuda" if torch.cuda.is_available() and options.model not in TINY else "cpu"
+        return "cuda" if torch.cuda.is_available() and options.model not in (*TINY, "new") else "cpu"
     try:
         torch.zeros(1, device=options.device).item()
     except (RuntimeError, AssertionError) as error:
@@ -191,15 +193,19 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
 def _show_reward_model(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:
     from rlhf_kit.evaluate import Estimate
     lang, seen = options.lang, result["agreement"]
+    pairs = options.pairs is not None                       # of two, the pair is the whole order
     rows = [("row_pairs", str(Estimate(**seen["pair_accuracy"]))),
-            ("row_lists", str(Estimate(**seen["list_accuracy"]))), ("row_rank_loss", f"{seen['loss']:.3f}"),
-            ("row_calibration", f"{seen['calibration_error']:.3f}")]
+            *([] if pairs else [("row_lists", str(Estimate(**seen["list_accuracy"])))]),
+            ("row_rank_loss", f"{seen['loss']:.3f}"), ("row_calibration", f"{seen['calibration_error']:.3f}")]
     if result["ceiling"] is not None:
         rows.insert(1, ("row_ceiling_accuracy", f"{result['ceiling']:.3f}"))
-    showing.values(console, [(say(lang, name), value) for name, value in rows], lang)
+    showing.values(console, [(say(lang, name), value) for name, value in rows], lang,
+                   "column_value_pairs" if pairs else "column_value")
     for example in result["examples"]:
         console.print(f"{example['score']:+.2f}  {example['text']}", markup=False, soft_wrap=True)
-    console.print(say(lang, "ranked_examples", n=result["rankings"], held_out=result["held_out"],
-                      comparisons=result["comparisons"]))
+    if result["pretrained_on"]:
+        console.print(say(lang, "pretrained_examples", n=result["pretrained_on"]), soft_wrap=True)
+    console.print(say(lang, "paired_examples" if pairs else "ranked_examples", n=result["rankings"],
+                      held_out=result["held_out"], comparisons=result["comparisons"]), soft_wrap=True)
     if not result["above_chance"]:
-        console.print(say(lang, "not_above_chance"))
+        console.print(say(lang, "not_above_chance_pairs" if pairs else "not_above_chance"), soft_wrap=True)

@@ -12,6 +12,7 @@ while such rows are at most 1 in 100:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from rlhf_kit.formulas.records import Comparison, Ranking
 from rlhf_kit.tasks.reading import (
     LONGEST_CELL,
     TOO_LONG,
+    Table,
     check_column,
     read_rows,
     read_table,
@@ -33,12 +35,12 @@ from rlhf_kit.tasks.reading import (
 
 FEWEST = 4                              # rankings; below, nothing can be held out and learnt from
 ASSISTANT = "\n\nAssistant:"            # begins an answer in the dialogues of hh-rlhf (arXiv:2204.05862)
+_HALF = re.compile(r"[\ud800-\udfff]")  # of a character; JSON can say it, no file can hold it
 
 
 def read_rankings(path: str | Path) -> list[Ranking]:
     """The rankings of a file, in its order. Raises: tasks.reading.FileError, one line."""
-    plain = Path(path).name.lower().removesuffix(".gz").endswith((".tsv", ".txt"))
-    return _rank_lists(path) if plain else _ranked_rows(path)
+    return _rank_lists(path) if _plain(path) else _ranked_rows(path, read_table(path))
 
 
 def read_comparisons(path: str | Path) -> list[Comparison]:
@@ -46,28 +48,16 @@ def read_comparisons(path: str | Path) -> list[Comparison]:
 
     Pairs whose two texts are the same are left out. Raises: tasks.reading.FileError, one line.
     """
+    return _compared_rows(path, read_table(path))
+
+
+def read_either(path: str | Path) -> list[Ranking]:
+    """The rankings of a file, or its pairs as rankings of two, told apart by its columns; margins are lost."""
+    if _plain(path):
+        return _rank_lists(path)
     table = read_table(path)
-    for column in ("chosen", "rejected"):
-        check_column(table, "the names chosen and rejected", column, path)
-    found, malformed = [], list(table.malformed)
-    for line, row in table.rows:
-        chosen, rejected, wrong = row.get("chosen"), row.get("rejected"), ""
-        prompt, margin = row.get("prompt") or "", row.get("margin")
-        if odd := next((cell for cell in (prompt, chosen, rejected) if not isinstance(cell, str)), None):
-            wrong = f"{shorten(odd)} is not text; a dialogue is one text with its turns in it"
-        elif not isinstance(chosen, str) or not isinstance(rejected, str) or not chosen.strip() or not rejected.strip():
-            wrong = "'chosen' or 'rejected' is empty"
-        elif max(map(len, (prompt, chosen, rejected))) > LONGEST_CELL:
-            wrong = TOO_LONG
-        elif (number := _number(margin)) is not None and not 0 <= number < 1e6:
-            wrong = f"the margin is {shorten(margin)}; expected a number, 0 or more"
-        if wrong:
-            malformed.append((line, wrong))
-        elif chosen != rejected:
-            found.append(Comparison(*(_parted(chosen, rejected) if not prompt else (prompt, chosen, rejected)),
-                                    margin=number))
-    refuse_if_many(malformed, len(table.rows) + len(table.malformed), path)
-    return _enough(found, path, "pairs whose texts differ")
+    pairs = "responses" not in table.columns and "chosen" in table.columns
+    return [as_ranking(pair) for pair in _compared_rows(path, table)] if pairs else _ranked_rows(path, table)
 
 
 def as_ranking(pair: Comparison) -> Ranking:
@@ -100,9 +90,41 @@ def _group(item: Ranking | Comparison) -> str:
     return item.prompt.strip() or "\n".join(texts_of(item))
 
 
+def _plain(path: str | Path) -> bool:
+    return Path(path).name.lower().removesuffix(".gz").endswith((".tsv", ".txt"))
+
+
+def _compared_rows(path: str | Path, table: Table) -> list[Comparison]:
+    """Rows with `chosen` and `rejected`, and perhaps a prompt and a margin."""
+    for column in ("chosen", "rejected"):
+        check_column(table, None, column, path)
+    found, malformed = [], list(table.malformed)
+    for line, row in table.rows:
+        chosen, rejected, wrong = row.get("chosen"), row.get("rejected"), ""
+        prompt, margin = _prompt(row), row.get("margin")
+        if odd := [cell for cell in (prompt, chosen, rejected) if cell is not None and not isinstance(cell, str)]:
+            wrong = f"{shorten(odd[0])} is not text; a dialogue is one text with its turns in it"
+        elif not (chosen or "").strip() or not (rejected or "").strip():
+            wrong = "'chosen' or 'rejected' is empty"
+        elif bad := _unusable((prompt, chosen, rejected)):
+            wrong = bad
+        elif (number := _number(margin)) is not None and not 0 <= number < 1e6:
+            wrong = f"the margin is {shorten(margin)}; expected a number, 0 or more"
+        if wrong:
+            malformed.append((line, wrong))
+        elif chosen != rejected:
+            found.append(Comparison(*(_parted(chosen, rejected) if not prompt else (prompt, chosen, rejected)),
+                                    margin=number))
+    refuse_if_many(malformed, len(table.rows) + len(table.malformed), path)
+    return _enough(found, path, "pairs whose texts differ")
+
+
 def _rank_lists(path: str | Path) -> list[Ranking]:
     """K texts a line, tabs between them, best first."""
     rows = [(line, [tidy(cell) for cell in text.split("\t")]) for line, text in read_rows(path)]
+    if {"chosen", "rejected"} <= {cell.casefold() for cell in rows[0][1]}:
+        raise refused(path, "names the columns of pairs; a .tsv or .txt of rankings has no header. Save the pairs as "
+                            ".csv or .jsonl, and train on them with --pairs.", rows[0][0])
     width = Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
     if width < 2:
         raise refused(path, "holds one text a line; expected the responses of a ranking with tabs between them, best "
@@ -120,10 +142,9 @@ def _rank_lists(path: str | Path) -> list[Ranking]:
     return _enough(found, path, "rankings")
 
 
-def _ranked_rows(path: str | Path) -> list[Ranking]:
+def _ranked_rows(path: str | Path, table: Table) -> list[Ranking]:
     """JSON lines with `responses`, and `ranks` where they are not in order."""
-    table = read_table(path)
-    check_column(table, "the name responses", "responses", path)
+    check_column(table, None, "responses", path)
     found, malformed = [], list(table.malformed)
     for line, row in table.rows:
         one, wrong = _ranking(row)
@@ -137,12 +158,12 @@ def _ranked_rows(path: str | Path) -> list[Ranking]:
 
 def _ranking(row: dict) -> tuple[Ranking | None, str]:
     """A row as a ranking, or what is wrong with it."""
-    prompt, responses, ranks = row.get("prompt") or "", row.get("responses"), row.get("ranks")
+    prompt, responses, ranks = _prompt(row), row.get("responses"), row.get("ranks")
     if not isinstance(prompt, str):
         return None, f"'prompt' is {shorten(prompt)}, not text"
     if not isinstance(responses, list) or not all(isinstance(text, str) for text in responses):
         return None, f"'responses' is {shorten(responses)}, not a list of texts"
-    if wrong := _wrong(responses):
+    if wrong := _wrong(responses) or _unusable((prompt,)):
         return None, wrong
     ranks = list(range(1, len(responses) + 1)) if ranks is None else ranks
     if not isinstance(ranks, list) or len(ranks) != len(responses) or not all(type(r) is int for r in ranks):
@@ -158,12 +179,20 @@ def _wrong(responses: Sequence[str]) -> str:
         return "an empty response"
     if len({same_text(text) for text in responses}) < len(responses):
         return "the same response twice in one ranking, so it would be better than itself"
-    return TOO_LONG if max(map(len, responses)) > LONGEST_CELL else ""
+    return _unusable(responses)
+
+
+def _unusable(texts: Sequence[str]) -> str:
+    """Why one of the texts cannot be kept in any file, "" if all can."""
+    if max(map(len, texts)) > LONGEST_CELL:
+        return TOO_LONG
+    return "half of a character (a \\ud800 without its other half)" if _HALF.search("".join(texts)) else ""
 
 
 def _parted(chosen: str, rejected: str) -> tuple[str, str, str]:
     """Prompt and two responses of two dialogues that are the same up to the last answer; else no prompt."""
-    same = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), len(chosen))
+    same = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b),
+                min(len(chosen), len(rejected)))
     cut = chosen[:same].rfind(ASSISTANT)
     cut = 0 if cut < 0 else cut + len(ASSISTANT)
     return chosen[:cut], chosen[cut:], rejected[cut:]
@@ -174,8 +203,12 @@ def _number(margin: object) -> float | None:
         return None
     try:
         return float(margin)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return float("nan")
+
+
+def _prompt(row: dict) -> object:
+    return "" if row.get("prompt") is None else row["prompt"]
 
 
 def _enough(found: list, path: str | Path, what: str) -> list:

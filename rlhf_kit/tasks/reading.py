@@ -104,8 +104,9 @@ def read_table(path: str | Path) -> Table:
     return Table(columns, rows, malformed, encoding)
 
 
-def check_column(table: Table, option: str, name: str, path: str | Path) -> None:
-    """The table has one column of that name, or FileError with the nearest; `option` is how the user names it."""
+def check_column(table: Table, option: str | None, name: str, path: str | Path) -> None:
+    """The table has one column of that name, or FileError with the nearest; `option` is how the user names it, if
+    they can."""
     if table.columns.count(name) == 1:
         return
     if name in table.columns:
@@ -114,8 +115,9 @@ def check_column(table: Table, option: str, name: str, path: str | Path) -> None
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     hint = f"Did you mean {shorten(folded[near[0]])}? " if near else ""
     shown = ", ".join(map(shorten, table.columns[:12])) + ", …" * (len(table.columns) > 12)
-    raise refused(path, f"has no column {name!r}; it has {shown}. {hint}Name the right one with "
-                        f"{option}, or add a header line if there is none.")
+    what_to_do = f"Name the right one with {option}" if option else f"Call the right one {name!r}"
+    raise refused(path, f"has no column {name!r}; it has {shown}. {hint}{what_to_do}, or add a header line if there "
+                        f"is none.")
 
 
 def refuse_if_many(malformed: list[tuple[int, str]], rows: int, path: str | Path) -> None:

@@ -97,5 +97,8 @@ class Ppo:
         if self.reward is not None:
             return rewards.from_file(self.reward)
         if zoo.is_reward_model(self.judge):
+            if self.label != "positive":
+                raise ValueError(f"--label is an output of a classifier; {self.judge} is a reward model and has one "
+                                 f"output. Leave --label out.")
             return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)

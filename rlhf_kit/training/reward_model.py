@@ -76,6 +76,9 @@ class RewardModel:
                              "--pretrain.")
         if self.held_out is not None and self.held_out < 1:
             raise ValueError(f"--held-out is {self.held_out}; at least 1 ranking has to be examined on.")
+        for example in self.examples:
+            if not example.strip() or example.encode(errors="ignore").decode() != example:
+                raise ValueError(f"--example is {example!r}; expected a text that can be read and shown.")
         changed(TINY_RM, self.changes)
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
@@ -89,12 +92,13 @@ class RewardModel:
         learn, kept_out, ceiling = self._rankings()
         first = self._pretraining(kept_out)
         model, size = self._model([*learn, *first])
-        config = _fitted(size, self.changes, len(learn), halved=bool(first))
+        changes = _within(model, size, self.changes)
+        config = _fitted(size, changes, len(learn), halved=bool(first))
         use_threads(threads, model)
         if fresh:
             place.clear()
         with place.working(claimed(self)):
-            yield from _stage(place, "pretrain", model, first, _pretraining_config(size, self.changes, len(first)))
+            yield from _stage(place, "pretrain", model, first, _pretraining_config(size, changes, len(first)))
             history: list[Step] = []
             yield from _stage(place, "reward_model", model, learn, config, history)
             yield Event("examine", 0, 1)
@@ -109,7 +113,7 @@ class RewardModel:
             place.finish({"job": "reward_model", "settings": described(self, config),
                           **_numbers(seen), "ceiling": ceiling, "rankings": len(learn), "held_out": len(kept_out),
                           "comparisons": sum(_pairs(one) for one in learn),
-                          "pretrained_on": sum(len(one.responses) for one in first),
+                          "pretrained_on": len({text for one in first for text in one.responses}),
                           "examples": _scored(score, self.examples), "steps": len(history)})
 
     def _rankings(self) -> tuple[list, list, float | None]:
@@ -119,13 +123,14 @@ class RewardModel:
             kept_out = task.rankings(self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
             return (task.rankings(MADE_UP, recipe.k, recipe.noise), kept_out,
                     agreement(rewards.gold(task), kept_out).pair_accuracy.mean)
-        path = self.rankings or self.pairs
+        path = self.pairs if self.rankings is None else self.rankings
         found = read_rankings(path) if self.rankings is not None else read_comparisons(path)
         wanted = self.held_out or max(min(HELD_OUT, len(found) // 5), 1)
         learn, kept_out = hold_out(found, wanted)
         if not learn:
-            raise ValueError(f"{path} holds {len(found)} rankings, and with {wanted} held out none is left to learn "
-                             f"from (rankings of one prompt stay together). Lower --held-out, or add more.")
+            kind = "rankings" if self.rankings is not None else "pairs"
+            raise ValueError(f"{path} holds {len(found)} {kind}, and with {wanted} held out none is left to learn "
+                             f"from ({kind} of one prompt stay together). Lower --held-out, or add more.")
         return learn, kept_out, None
 
     def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:
@@ -151,6 +156,12 @@ class RewardModel:
             return Encoder().make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
         model = zoo.load_reward_model(self.model, new_head=True, seed=config.seed, device=self.device)
         return model, "tiny" if tiny.parameters(model) < SMALL else "real"
+
+
+def _within(model: heads.RewardModel, size: Size, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, and texts no longer than the model reads."""
+    longest = changed({"tiny": TINY_RM, "real": REAL_RM}[size], changes).max_length
+    return {**changes, "max_length": min(longest, model.context)}
 
 
 def _fitted(size: Size, changes: dict[str, Any], n: int, halved: bool = False) -> reward_model.Config:
