@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 REPOSITORY = "https://github.com/OWNER/rlhf-kit"        # the one place for the address
 
-_MODULES = ("evaluate", "plots", "rewards", "sampling", "tour", "training", "zoo", "formulas")
+_MODULES = ("evaluate", "plots", "rewards", "sampling", "studies", "tour", "training", "zoo", "formulas")
 _METHODS = ("classifier", "ppo", "reward_model", "sft")
 _NAMES = {
     "Reviews": "tasks.reviews", "FileReviews": "tasks.files", "FileError": "tasks.reading",

@@ -10,10 +10,11 @@ import rlhf_kit
 
 NAMES = [
     "CheckFailed", "Comparison", "FileError", "FileReviews", "KL", "Labels", "LabelsError", "ModelUnavailable",
-    "Policy", "REPOSITORY", "Ranking", "Reviews", "RewardError", "Rollout", "Sampling", "Step", "StorageError",
-    "__version__", "check", "classifier", "evaluate", "formulas", "generate",
-    "load_classifier", "load_model", "load_policy", "plots", "ppo",
-    "rewards", "sample_rollout", "sampling", "save_policy", "setup", "sft", "tour", "training", "zoo",
+    "Policy", "REPOSITORY", "Ranking", "Reviews", "RewardError", "RewardModel", "Rollout", "Sampling", "Step",
+    "StorageError", "__version__", "check", "classifier", "evaluate", "formulas", "generate",
+    "load_classifier", "load_model", "load_policy", "load_reward_model", "plots", "ppo", "reward_model",
+    "rewards", "sample_rollout", "sampling", "save_policy", "save_reward_model", "setup", "sft", "studies", "tour",
+    "training", "zoo",
 ]
 
 
@@ -41,7 +42,7 @@ def test_a_name_that_is_not_there_is_named():
 
 
 def test_every_method_has_the_same_three_names():
-    for method in (rlhf_kit.ppo, rlhf_kit.sft, rlhf_kit.classifier):
+    for method in (rlhf_kit.ppo, rlhf_kit.sft, rlhf_kit.classifier, rlhf_kit.reward_model):
         assert inspect.isclass(method.Config)
         assert inspect.isgeneratorfunction(method.steps)
         assert inspect.isfunction(method.train)

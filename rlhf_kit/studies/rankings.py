@@ -72,7 +72,7 @@ def annotators(lang: Lang = "en", people: int = 5, tasks: int = 60, noise: float
     slope = 2 + 4 * torch.rand(people, 1, 1, generator=g)
     felt = gold + noise * torch.randn(people, *gold.shape, generator=g)
     score = (offset + slope * felt).round().clamp(1, 7)                                      # [people, tasks, 4]
-    rank = torch.stack([(score[..., None] < score[..., None, :]).sum(-1) + 1.0], 0)[0]       # ties share the best rank
+    rank = (score[..., None] < score[..., None, :]).sum(-1) + 1.0                            # ties share the best rank
     numbers = {"raw scores": krippendorff_alpha(score.flatten(1), "interval").item(),
                "their orders": krippendorff_alpha(rank.flatten(1), "ordinal").item(),
                "W": torch.stack([kendall_w(rank[:, t]) for t in range(tasks)]).nanmean().item()}
