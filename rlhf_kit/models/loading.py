@@ -100,11 +100,9 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
 
 def outputs(source: str | Path) -> int:
     """How many outputs a classifier's config.json tells of, before it is loaded. Raises: ModelUnavailable."""
-    local = Path(source).expanduser()
-    if local.exists():
-        _check_folder(local)
+    source = _found(source)
     with _explained(source, AutoModelForSequenceClassification), _quiet():
-        return AutoConfig.from_pretrained(local if local.exists() else source, trust_remote_code=False).num_labels
+        return AutoConfig.from_pretrained(source, trust_remote_code=False).num_labels
 
 
 def in_hub_cache(name: str) -> bool:
@@ -131,13 +129,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
 
 def _load(kind: type, source: str | Path, dtype: torch.dtype,
           **heads) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    local = Path(source).expanduser()
-    if local.exists():
-        _check_folder(local)
-        source = local
-    elif isinstance(source, Path) or str(source).startswith((".", "/", "~")):
-        raise ModelUnavailable(f"{source} does not exist; give a folder with config.json and model.safetensors, "
-                               f"or a name on the Hugging Face hub.")
+    source = _found(source)
     with _explained(source, kind), _quiet():
         model = _from_pretrained(kind, source, dtype, **heads)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
@@ -145,6 +137,18 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype,
         raise _without_tokenizer(source)
     tokenizer.padding_side = "left"
     return model.eval(), tokenizer
+
+
+def _found(source: str | Path) -> str | Path:
+    """The folder, checked, or else the hub id. Raises: ModelUnavailable for a path that leads nowhere."""
+    local = Path(source).expanduser()
+    if local.exists():
+        _check_folder(local)
+        return local
+    if isinstance(source, Path) or str(source).startswith((".", "/", "~")):
+        raise ModelUnavailable(f"{source} does not exist; give a folder with config.json and model.safetensors, "
+                               f"or a name on the Hugging Face hub.")
+    return source
 
 
 def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
