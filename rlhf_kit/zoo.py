@@ -208,7 +208,7 @@ def load_reward_model(name: str | Path, **options) -> heads.RewardModel:
 
 def is_reward_model(name: str | Path) -> bool:
     """True if that tiny model, folder or hub model scores with one output. Raises: ModelUnavailable."""
-    return _kind(name) == "reward_model" if name in TINY else loading.outputs(name) == 1
+    return _kind(name) == "reward_model" if name in TINY else _loaded(loading.outputs, "judge", name, {}) == 1
 
 
 def save_reward_model(model: heads.RewardModel, folder: Path | str) -> None:

@@ -182,7 +182,7 @@ def test_a_model_is_known_to_score_or_to_sort_before_it_is_loaded(small_zoo, tmp
     zoo.save_reward_model(zoo.load_reward_model("small-rm"), tmp_path / "mine")
     assert zoo.is_reward_model(tmp_path / "mine")
     assert not zoo.is_reward_model(zoo.cached("small-judge"))
-    with pytest.raises(ModelUnavailable, match=r"does not exist; give a folder with config\.json"):
+    with pytest.raises(ModelUnavailable, match=r"does not exist; give a folder .*Offline names: small-judge"):
         zoo.is_reward_model(str(tmp_path / "nowhere"))
 
 
