@@ -27,7 +27,8 @@ _NAMES = {
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
     "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "diagnosis",
-    "StorageError": "storage", "check": "exercises.checking", "setup": "exercises.session",
+    "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
+    "check": "exercises.checking", "setup": "exercises.session",
 }
 __all__ = sorted([*_MODULES, *_METHODS, *_NAMES, "REPOSITORY", "__version__"])
 

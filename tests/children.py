@@ -107,6 +107,13 @@ class Run:
         return line
 
 
+def started(target: Callable, *arguments: object) -> multiprocessing.Process:
+    """A function of a test module in a process of its own."""
+    process = _forking().Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
 def _child(arguments: list[str], out: Path, err: Path, log: Path, kept: Path, trouble: Trouble) -> None:
     for path, number in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_TRUNC), number)

@@ -16,7 +16,8 @@ from rlhf_kit.language import LANGS, say
 from rlhf_kit.methods import ppo, sft
 from rlhf_kit.runs import Event
 
-COMMANDS = [[], ["tour"], ["train"], ["train", "sft"], ["train", "ppo"], ["models"], ["doctor"]]
+COMMANDS = [[], ["tour"], ["train"], ["train", "sft"], ["train", "ppo"], ["labels"], ["labels", "import"],
+            ["labels", "export"], ["labels", "agreement"], ["models"], ["doctor"]]
 
 
 @pytest.fixture

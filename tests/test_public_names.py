@@ -9,9 +9,10 @@ import pytest
 import rlhf_kit
 
 NAMES = [
-    "CheckFailed", "Comparison", "FileError", "FileReviews", "KL", "ModelUnavailable", "Policy", "REPOSITORY",
-    "Ranking", "Reviews", "RewardError", "Rollout", "Sampling", "Step", "StorageError", "__version__", "check",
-    "classifier", "evaluate", "formulas", "generate", "load_classifier", "load_model", "load_policy", "plots", "ppo",
+    "CheckFailed", "Comparison", "FileError", "FileReviews", "KL", "Labels", "LabelsError", "ModelUnavailable",
+    "Policy", "REPOSITORY", "Ranking", "Reviews", "RewardError", "Rollout", "Sampling", "Step", "StorageError",
+    "__version__", "check", "classifier", "evaluate", "formulas", "generate",
+    "load_classifier", "load_model", "load_policy", "plots", "ppo",
     "rewards", "sample_rollout", "sampling", "save_policy", "setup", "sft", "tour", "training", "zoo",
 ]
 

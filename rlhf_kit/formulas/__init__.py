@@ -6,10 +6,12 @@
     advantages     which token deserves the credit: GAE, whitening, leave-one-out
     losses         what is minimised, and the diagnostics logged beside it
     kl_penalty     the price of drifting from the reference
+    agreement      how far annotators agree: percent of pairs, alpha, W, kappa
+    ratings        from who beat whom to strengths: Bradley-Terry, Elo
 
 Nothing here samples, loads, loops over steps, shifts tokens, or changes its inputs.
 """
 
-from rlhf_kit.formulas import advantages, distributions, kl_penalty, losses, masked, records
+from rlhf_kit.formulas import advantages, agreement, distributions, kl_penalty, losses, masked, ratings, records
 
-__all__ = ["advantages", "distributions", "kl_penalty", "losses", "masked", "records"]
+__all__ = ["advantages", "agreement", "distributions", "kl_penalty", "losses", "masked", "ratings", "records"]

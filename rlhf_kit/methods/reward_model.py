@@ -19,8 +19,8 @@ from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, beats, gaps, pairs_right
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.models.heads import RewardModel
-from rlhf_kit.models.judging import reward_scores
-from rlhf_kit.models.text import encode_texts, pad_id, pad_right
+from rlhf_kit.models.judging import by_length, reward_scores
+from rlhf_kit.models.text import encode_texts, pad_id
 from rlhf_kit.schedules import cosine
 
 
@@ -35,18 +35,22 @@ class Config:
     final_rate: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
     weight_decay: float = 0.01
     max_length: int = 96             # tokens; of longer texts the end is read, where the response is
+    token_dropout: float = 0.0       # share of each text's tokens left out at random while learning
+    pass_size: int = 24              # texts in one forward pass, those of like length together; larger on a GPU
     max_grad_norm: float = 1.0
     loss: Literal["log_sigmoid", "sigmoid"] = "log_sigmoid"     # "sigmoid": transformers_tasks' first version
     centring: float = 0.0            # pull of the scores towards 0; TRL suggests 0.01
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "max_length"):
+        for name in ("steps", "max_length", "pass_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
         if self.loss not in ("log_sigmoid", "sigmoid"):
             raise ValueError(f"loss is {self.loss!r}; it is 'log_sigmoid' or 'sigmoid'.")
+        if not 0 <= self.token_dropout < 1:
+            raise ValueError(f"token_dropout is {self.token_dropout}; it is a share, at least 0 and below 1.")
         if self.centring < 0:
             raise ValueError(f"centring is {self.centring}; it must not be negative.")
 
@@ -90,7 +94,7 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         rank, mask, margin = (x.to(model.device) for x in _together([lists[i] for i in batch]))       # [B, K] ...
         model.train()
         with seeded(model.device, config.seed, "dropout", number):
-            score = _scores(model, [rows[i] for i in batch], mask)                                     # [B, K]
+            score = _scores(model, [rows[i] for i in batch], mask, config)                             # [B, K]
         loss = ranking(score, rank, mask, kind=config.loss, margin=margin, centring=config.centring)
         if not loss.isfinite():
             raise ValueError(f"the loss of step {number + 1} is {loss.item()}: the model has diverged. Start again "
@@ -156,8 +160,14 @@ def _together(lists: Sequence[_List]) -> tuple[Tensor, Tensor, Tensor]:
     return rank, mask, margin
 
 
-def _scores(model: RewardModel, rows: Sequence[Sequence[Sequence[int]]], mask: Tensor) -> Tensor:
-    """One pass over every response of the batch, [B, K]; 0 where a list is shorter."""
-    ids, tokens = pad_right([row for responses in rows for row in responses], pad_id(model.tokenizer))
-    score = model(ids.to(model.device), tokens.to(model.device))                                      # [ΣK]
+def _scores(model: RewardModel, rows: Sequence[Sequence[Sequence[int]]], mask: Tensor, config: Config) -> Tensor:
+    """Every response of the batch read once, [B, K]; 0 where a list is shorter."""
+    flat = [_thinned(row, config.token_dropout) for responses in rows for row in responses]
+    score = by_length(model, flat, pad_id(model.tokenizer), model.device, config.pass_size)          # [ΣK]
     return torch.zeros(mask.shape, device=score.device).masked_scatter(mask, score)
+
+
+def _thinned(row: Sequence[int], share: float) -> Sequence[int]:
+    """Without that share of its tokens, drawn at random: word dropout (Iyyer et al. 2015, doi:10.3115/v1/P15-1162)."""
+    kept = [token for token, draw in zip(row, torch.rand(len(row)).tolist(), strict=True) if draw >= share]
+    return kept or row

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Agreement, agreement
@@ -21,6 +21,7 @@ from rlhf_kit.tasks.reading import same_text
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.training.jobs import SMALL, changed, claimed, described, take_threads, write_metrics
 
+Size = Literal["tiny", "real"]
 NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
 HELD_OUT = 400                      # rankings, or a fifth if that is fewer
 MADE_UP = 3000                      # rankings, where there is no file
@@ -33,17 +34,22 @@ class Encoder:
     vocabulary: int = 4000
     layers: int = 2
     width: int = 96
-    dropout: float = 0.1
+    dropout: float = 0.2
 
     def make(self, texts: Sequence[str], config: reward_model.Config) -> heads.RewardModel:
         """One with weights drawn from the seed and a tokenizer learned from these texts."""
-        tokenizer = text.train_tokenizer(texts, self.vocabulary)
+        tokenizer = text.train_tokenizer(texts, self.vocabulary, reading=True)
         return tiny.reward_model(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout,
                                  context=config.max_length, seed=config.seed)
 
 
-TINY_RM = reward_model.Config(steps=800, batch_size=16, learning_rate=2e-3, max_length=128)
-REAL_RM = reward_model.Config(steps=800, batch_size=16, learning_rate=1e-5, max_length=512)     # BERT and larger
+# Steps stand for what `_fitted` makes of them: a few times over all rankings for a tiny model, once for a large one,
+# which would have them by heart after that (arXiv:2203.02155 appendix C).
+TINY_RM = reward_model.Config(batch_size=16, learning_rate=1.5e-3, warmup=40, final_rate=0.0, weight_decay=0.1,
+                              max_length=128, token_dropout=0.3)
+REAL_RM = reward_model.Config(batch_size=16, learning_rate=1e-5, max_length=512)     # BERT, GPT-2 and larger
+EPOCHS, FEWEST_STEPS = {"tiny": 6, "real": 1}, 60
+SIDE = 8                            # good reviews in a ranking to be pretrained on, and bad ones: 64 pairs, 16 passes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +88,13 @@ class RewardModel:
         place.check()
         learn, kept_out, ceiling = self._rankings()
         first = self._pretraining(kept_out)
-        model, config = self._model([*learn, *first])
+        model, size = self._model([*learn, *first])
+        config = _fitted(size, self.changes, len(learn), halved=bool(first))
         take_threads(threads, model)
         if fresh:
             place.clear()
         with place.working(claimed(self)):
-            yield from _stage(place, "pretrain", model, first, config)
+            yield from _stage(place, "pretrain", model, first, _pretraining_config(size, self.changes, len(first)))
             history: list[Step] = []
             yield from _stage(place, "reward_model", model, learn, config, history)
             yield Event("examine", 0, 1)
@@ -101,7 +108,8 @@ class RewardModel:
             yield Event("examine", 1, 1)
             place.finish({"job": "reward_model", "settings": described(self, config),
                           **_numbers(seen), "ceiling": ceiling, "rankings": len(learn), "held_out": len(kept_out),
-                          "comparisons": sum(_pairs(one) for one in learn), "pretrained_on": 2 * len(first),
+                          "comparisons": sum(_pairs(one) for one in learn),
+                          "pretrained_on": sum(len(one.responses) for one in first),
                           "examples": _scored(score, self.examples), "steps": len(history)})
 
     def _rankings(self) -> tuple[list, list, float | None]:
@@ -121,7 +129,7 @@ class RewardModel:
         return learn, kept_out, None
 
     def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:
-        """Pairs of a good and a bad review, none of which is a text that the model will be examined on."""
+        """Rankings with ties, good reviews above bad ones, none of them a text that the model will be examined on."""
         if self.pretrain is None:
             return []
         reviews = FileReviews.read(self.pretrain, text=self.text, label=self.label)
@@ -135,16 +143,42 @@ class RewardModel:
                              f"pretraining needs both. Leave out --pretrain, or add some.")
         rng = random.Random(self.changes.get("seed", 0))
         good, bad = (rng.sample(side, len(side)) for side in (sides[1], sides[0]))
-        return [Ranking("", (good[i % len(good)], bad[i % len(bad)]), (1, 2)) for i in range(max(len(good), len(bad)))]
+        return [_two_groups(_around(good, i), _around(bad, i)) for i in range(0, max(len(good), len(bad)), SIDE)]
 
-    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, reward_model.Config]:
+    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, Size]:
         config = changed(TINY_RM, self.changes)
         if self.model == NEW:
-            return Encoder().make([whole for one in learn for whole in texts_of(one)], config), config
+            return Encoder().make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
         model = zoo.load_reward_model(self.model, new_head=True, seed=config.seed, device=self.device)
-        if tiny.parameters(model) >= SMALL:
-            config = changed(REAL_RM, self.changes)
-        return model, config
+        return model, "tiny" if tiny.parameters(model) < SMALL else "real"
+
+
+def _fitted(size: Size, changes: dict[str, Any], n: int, halved: bool = False) -> reward_model.Config:
+    """Settings for a model of that size and `n` rankings; steps follow from both unless somebody named them.
+
+    A pretrained model needs half as many.
+    """
+    config = changed({"tiny": TINY_RM, "real": REAL_RM}[size], changes)
+    if "steps" in changes:
+        return config
+    return replace(config, steps=max(round(EPOCHS[size] * n / config.batch_size / (1 + halved)), FEWEST_STEPS))
+
+
+def _pretraining_config(size: Size, changes: dict[str, Any], n: int) -> reward_model.Config:
+    """Settings for `n` rankings of labelled reviews: as many texts a step, twice over all (once for a large model)."""
+    config = changed({"tiny": TINY_RM, "real": REAL_RM}[size], {k: v for k, v in changes.items() if k != "steps"})
+    batch = max(config.batch_size * 4 // (2 * SIDE), 1)
+    return replace(config, batch_size=batch, steps=max(round((2 if size == "tiny" else 1) * n / batch), FEWEST_STEPS))
+
+
+def _around(side: Sequence[str], first: int) -> list[str]:
+    """`SIDE` texts from the first on, beginning again at the end, none of them twice."""
+    return list(dict.fromkeys(side[i % len(side)] for i in range(first, first + SIDE)))
+
+
+def _two_groups(good: Sequence[str], bad: Sequence[str]) -> Ranking:
+    """Every good text above every bad one; among themselves they tie."""
+    return Ranking("", (*good, *bad), (1,) * len(good) + (2,) * len(bad))
 
 
 def _stage(place: RunFolder, name: str, model: heads.RewardModel, rankings: Sequence, config: reward_model.Config,

@@ -1,0 +1,1 @@
+"""Small experiments that anybody can run again: each is a function that returns numbers and a picture."""
