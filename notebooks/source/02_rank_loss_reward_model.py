@@ -11,7 +11,7 @@
 # It explains `rlhf_kit/methods/reward_model.py` and `rlhf_kit/formulas/preference.py`: InstructGPT's K-wise batches and the
 # rank-list model of transformers_tasks.
 # %% [markdown] lang="zh" of="10f0"
-# # 从排序到奖励模型
+# # 从排序到奖励模型 (reward model)
 #
 # 把人给出的排序，变成每段文本一个数：损失由你来写，模型由你来训，再弄清它最好能有多好，想办法骗过它，最后让策略向它学习。
 # 你会画出这样一张图：最好的评论和最差的评论，得分怎样渐渐分开，又在哪里仍然重叠。
@@ -80,13 +80,18 @@ for name, own in labelers.items():
 pile = [(r.prompt, text) for r in reviews.rankings(10, seed=3) for text in r.responses]
 quality = gold(*zip(*pile)).sort().values                                             # (40,) worst to best
 judged_by = {name: points(quality, *own) for name, own in labelers.items()}
+said = torch.stack([*judged_by.values()])                                             # (4, 40)
+order = (said[:, :, None] > said[:, None, :])[:, *torch.triu_indices(40, 40, 1)]      # (4, pairs)
+a, b = torch.triu_indices(4, 4, 1)                                                    # two labelers
+print(f"40 reviews: two labelers are {(said[a] - said[b]).abs().mean():.1f} points apart on a review, "
+      f"and order {(order[a] == order[b]).float().mean():.0%} of the pairs alike")
 kit.plots.lines(range(1, 41), judged_by, across="review, worst to best", unit="points", title="One opinion, four scales")
 # %% [markdown] lang="en"
-# Points disagree wildly; the order is the same. A model trained on points would spend its strength on *who* spoke. So people
-# rank, and a ranking is taken apart into **pairs**: who beat whom.
-# %% [markdown] lang="zh" of="43b8"
-# 分数天差地别，先后却一致。拿分数去训练，模型的力气就都花在分辨*是谁打的*上了。所以让人来排序，再把一次排序拆成一对一对：
-# 谁赢了谁。
+# Points disagree wildly; orders nearly agree, but for reviews that are nearly as good. A model trained on points would
+# spend its strength on *who* spoke. So people rank, and a ranking is taken apart into **pairs**: who beat whom.
+# %% [markdown] lang="zh" of="6be9"
+# 分数天差地别，先后却几乎一致，只有好坏相近的才会换位。拿分数去训练，模型的力气就都花在分辨*是谁打的*上了。所以让人来排序，
+# 再把一次排序拆成一对一对：谁赢了谁。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 2.1 - From ranks to pairs
 #
@@ -327,16 +332,18 @@ def ranking_loss(score, rank, mask):
 # %% check="2.3"
 ranking_loss = kit.check("2.3", ranking_loss)
 # %% [markdown] lang="en"
-# Now a model: a small encoder that has learned to tell good reviews from bad, with a new head that gives one number. (Such a
-# start is known as preference model pretraining.) A spy counts the texts it reads in one update, with rankings of nine
-# together and with the same pairs apart.
-# %% [markdown] lang="zh" of="c8e9"
-# 该模型上场了：一个学过分辨好评差评的小编码器，换上一个只输出一个数的新头。（这样的起点叫做“偏好模型预训练”。）
-# 再派一个“间谍”，数一数更新一次它读了多少段文本：九项排序整个放在一起，和同样的对拆开来。
+# Now a model: a small encoder that has learned to tell good reviews from bad, with a new head that gives one number, at
+# first 0 for everything. (Such a start is known as preference model pretraining.) A spy counts the texts it reads in one
+# update, with rankings of nine together and with the same pairs apart.
+# %% [markdown] lang="zh" of="325a"
+# 该模型上场了：一个学过分辨好评差评的小编码器，换上一个只输出一个数的新头，一开始对什么都输出 0。（这样的起点叫做“偏好模型预训练”。）
+# 再派一个“间谍”，数一数更新一次它读了多少段文本：先把九项排序整个放在一起，再把同样的对拆开来。
 # %%
 def fresh():
     """A reward model that has not seen a ranking yet."""
-    return kit.load_reward_model(f"tiny-judge-{LANG}", new_head=True)
+    model = kit.load_reward_model(f"tiny-judge-{LANG}", new_head=True)
+    torch.nn.init.zeros_(model.model.classifier.weight)
+    return model
 
 
 def judged(model, rankings):
@@ -356,15 +363,15 @@ for name, data in {"together": nine, "apart": apart}.items():
 print(f"the loss before any learning: {ranking_loss(*judged(fresh(), nine)):.4f}")
 # %% [markdown] lang="en"
 # Eight times the work for the same pairs, K - 1. Worse: apart, each response moves the model K - 1 times an epoch, and
-# InstructGPT's model over-fitted within one. The loss starts near log 2: the new head knows nothing.
+# InstructGPT's model over-fitted within one. The loss starts at log 2: the new head knows nothing.
 #
 # ## Train it
 #
 # 600 rankings of four, made by labelers who err: of two responses the better one is only *likelier* to be placed first. 150
 # updates of eight rankings. (~10 s on a laptop CPU)
-# %% [markdown] lang="zh" of="3638"
+# %% [markdown] lang="zh" of="2ae9"
 # 同样的对，拆开要读八倍的文本，也就是 K - 1 倍。更糟的是，拆开之后，一遍数据里每个回答要推动模型 K - 1 次，InstructGPT 的模型
-# 这样不到一遍就过拟合了。损失一开始接近 log 2：新的头什么都不懂。
+# 这样不到一遍就**过拟合 (over-fitting)** 了。损失一开始就是 log 2：新的头什么都不懂。
 #
 # ## 训练
 #
@@ -512,24 +519,25 @@ def labeler_quality(agreement):
 # %% check="2.5"
 labeler_quality = kit.check("2.5", labeler_quality)
 # %%
-for who, agreement in {"Anthropic HH": 0.63, "InstructGPT": 0.73, "Stiennon et al.": 0.77}.items():
-    print(f"{who:15} two labelers agree {agreement:.0%}: each is right {labeler_quality(agreement):.1%}")
-truth = reviews.rankings(200, k=4, seed=2, split="heldout")                          # the same labelers without errors
+for who, agreement in {"Anthropic HH": 0.63, "InstructGPT": 0.73}.items():
+    print(f"{who:12} two labelers agree {agreement:.0%}: each is right {labeler_quality(agreement):.1%}")
+truth = reviews.rankings(200, k=4, seed=2, split="heldout")                          # labelers who never err
 ours, length = kit.rewards.learned(model), lambda prompts, responses: [float(len(r)) for r in responses]
 ask = lambda judge, rankings: kit.evaluate.agreement(judge, rankings).pair_accuracy
 kit.plots.bars({"length": ask(length, heldout), "reward\nmodel": ask(ours, heldout), "gold =\nceiling": ask(gold, heldout),
-                "reward model\nagainst truth": ask(ours, truth)}, unit="pair accuracy", title="Against noisy labels, and the truth")
+                "reward model\nagainst truth": ask(ours, truth)}, unit="pair accuracy",
+               title="Three times noisy labels, once the truth")
 # %% [markdown] lang="en"
-# Gold itself does not reach 1: that bar is the **noise ceiling**. A model above it has seen the answers. And the last bar:
-# asked about the truth, the model does better than against the labels that it learned from. Errors of labelers point in all
-# directions and average out.
+# Gold itself does not reach 1: that bar is the **noise ceiling**. Whoever does clearly better on these labels has seen the
+# answers. And the last bar: asked about the truth, the model does better than on labels like those it learned from. Errors
+# of labelers point in all directions and average out.
 #
 # ## Over-fitting
 #
 # Now the same updates with 40 rankings, over and over: 30 epochs. Solid: those 40; dashed: held-out. (~15 s)
-# %% [markdown] lang="zh" of="50a5"
-# 连真值也到不了 1：那根柱子就是噪声上限。谁要是超过它，准是看过答案。再看最后一根：拿真相来考，模型的成绩比拿它学过的那种标签来考更好。
-# 标注者的错误各朝各的方向，平均下来就抵消了。
+# %% [markdown] lang="zh" of="4bd8"
+# 连真值也到不了 1：那根柱子就是噪声上限。在这些标签上谁要是明显超过它，准是看过答案。再看最后一根：拿真相来考，
+# 模型的成绩比拿它学过的那种标签来考更好。标注者的错误各朝各的方向，平均下来就抵消了。
 #
 # ## 过拟合
 #
@@ -547,17 +555,17 @@ for step in kit.reward_model.steps(overfitted, few, config):
 kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accuracy, nats", title="40 rankings by heart",
                 dashed=["accuracy, held-out", "loss, held-out"], size=(6, 3))
 # %% [markdown] lang="en"
-# On its own rankings it becomes perfect, noise included. Held-out accuracy stands still, while the held-out *loss* climbs far
-# above log 2: the model is no more often wrong than before, but wrong with conviction. Loss notices, accuracy does not. So
-# InstructGPT trains for a single epoch.
+# On its own rankings it becomes perfect, noise included. Held-out accuracy hardly moves, while the held-out *loss* climbs
+# above log 2, worse than a coin's: the model is wrong about as often as before, but now with conviction. Loss notices,
+# accuracy does not. So InstructGPT trains for a single epoch.
 #
 # ## Is 90% sure right nine times of ten?
 #
 # σ(gap) is a stated probability. Sort the pairs into bins by how sure the model is, and compare what it stated with how often
 # it was right. The **expected calibration error** is the mean distance, each bin weighing what it holds.
-# %% [markdown] lang="zh" of="b394"
-# 在自己的排序上它做到了全对，连噪声也背下来了。留出的准确率停在原地，留出的*损失*却爬到 log 2 之上很远：模型错得并不比以前多，
-# 却错得斩钉截铁。损失看得出来，准确率看不出来。所以 InstructGPT 只训练一遍。
+# %% [markdown] lang="zh" of="624c"
+# 在自己的排序上它做到了全对，连噪声也背下来了。留出的准确率几乎没动，留出的*损失*却爬到了 log 2 之上，比抛硬币还差：
+# 模型错的次数和以前差不多，却错得斩钉截铁。损失看得出来，准确率看不出来。所以 InstructGPT 只训练一遍。
 #
 # ## 九成把握，十次能对九次吗？
 #
@@ -640,15 +648,15 @@ for name, who in {"600 rankings": model, "40 by heart": overfitted}.items():
     curve[name] = kit.evaluate.agreement(kit.rewards.learned(who), heldout).reliability
 kit.plots.reliability(curve, title="Dotted: as sure as right")
 # %% [markdown] lang="en"
-# Below the dotted line is over-confidence. A policy will believe these numbers, so a model that is sure without reason is
-# dangerous.
+# Below the dotted line is over-confidence: a little with 600 rankings, a lot with 40. A policy will believe these numbers,
+# so a model that is sure without reason is dangerous.
 #
 # ## Where is zero?
 #
 # The loss knows differences only, so the level of all scores is an accident. Before PPO, InstructGPT shifts the scores so that
 # labelers' own **demonstrations** average 0: then a positive score means "better than that".
-# %% [markdown] lang="zh" of="778d"
-# 在虚线之下就是过分自信。策略会相信这些数，所以没有根据的把握很危险。
+# %% [markdown] lang="zh" of="235f"
+# 在虚线之下就是过分自信：600 个排序的略有一点，40 个的很严重。策略会相信这些数，所以没有根据的把握很危险。
 #
 # ## 零点在哪里？
 #
@@ -735,14 +743,15 @@ fooled = {name: [judge(openings, [n * honest] * 24).mean().item() for n in times
 print(reviews.explain(openings[0], 3 * honest))
 kit.plots.lines(times, fooled, across="times the sentence is said", unit="mean of 24 openings", title="Said again")
 # %% [markdown] lang="en"
-# Now you: find a text that the reward model likes more than 0.8 and gold less than 0.1. Flattery without a product? Somebody
-# else's opinion? Words without grammar?
-# %% [markdown] lang="zh" of="ad0f"
-# 轮到你了：找一段奖励模型给 0.8 以上、真值给 0.1 以下的文本。夸得天花乱坠却不提商品？转述别人的意见？不成句子的好词？
+# Now you: find a text that the reward model prefers to an average demonstration, above 0.5, and that is worth less than 0.1
+# in gold. Flattery without a product? Somebody else's opinion? Words without grammar? (The last one does it.)
+# %% [markdown] lang="zh" of="707d"
+# 轮到你了：找一段文本，奖励模型觉得它比平均的示范还好（0.5 以上），真值却不到 0.1。夸得天花乱坠却不提商品？转述别人的意见？
+# 不成句子的好词？（下面最后一条就做到了。）
 # %%
 tries = {"en": [" It is great. I love it. It is wonderful!", " My neighbour says the delivery was quick.",
-                " Quick quick sturdy neat comfortable.", 6 * " The delivery was quick."],
-         "zh": ["太好了，太喜欢了，太满意了！", "邻居说物流很快。", "快快结实精美舒服。", 6 * "物流很快。"]}[LANG]
+                " Quick quick sturdy neat comfortable.", 10 * " The delivery was quick."],
+         "zh": ["太好了，太喜欢了，太满意了！", "邻居说物流很快。", "快快结实精美舒服。", 10 * "物流很快。"]}[LANG]
 for text in tries:
     print(f"reward model {liked([opening], [text]).item():.2f}   gold {gold([opening], [text]).item():.2f}  {text[:60]}")
 # %% [markdown] lang="en"
@@ -767,48 +776,50 @@ after = measure()
 for name, seen in (("before", before), ("after", after)):
     print(f"{name:6} score {seen.scores['score'].mean:.2f}   gold {seen.scores['gold'].mean:.2f}   "
           f"KL {abs(seen.kl):.1f} nats  |{seen.responses[0].strip()}|")
-kit.plots.progress(history, before={name: x.mean for name, x in before.scores.items()})
+kit.plots.lines(range(1, 17), {"reward model": [s.metrics["score"] for s in history],
+                               "gold": [s.metrics["gold"] for s in history]},
+                across="PPO step", unit="mean of 32 responses", title="Followed, and watched")
 # %% [markdown] lang="en"
 # Nobody labelled these responses, and yet gold rose: the model carried the labelers' opinion to texts that they never saw.
 # This close to the reference it is a fair guide. How far it can be followed is lesson 06.
 #
 # ## Recap
 #
-# | piece | it answers |
+# | piece | what it gives |
 # |---|---|
 # | rankings | labelers share an order, not a scale |
 # | -log σ | wrong pairs pull hardest; scores become log-odds |
-# | K-wise batches | K passes for K(K-1)/2 pairs, without over-fitting on them |
-# | noise ceiling | how good could anybody be? |
-# | held-out loss, calibration | is it sure without reason? |
-# | centring | what does 0 mean? |
+# | K-wise batches | each response is read once for all its pairs |
+# | noise ceiling | how good anybody could be |
+# | held-out loss, calibration | whether it is sure without reason |
+# | centring | a meaning for 0 |
 #
 # **Break it.** (1) Train with `loss="sigmoid"` in the config: what do accuracy and calibration say? (2) Hand over `noise=0.5`:
 # where is the ceiling, where the model? (3) Give the over-fitted model to PPO. (4) Use `output="score"`: what does the same KL
-# price buy now? Longer experiments with their pictures are in `kit.studies.rankings`.
+# price buy now? Longer experiments, with their pictures: `rlhf_kit/studies/rankings.py`.
 #
 # **Next:** lesson 03 does this on Stack Exchange, with a language model of 7 billion parameters.
 #
 # **References.** K-wise loss and centring: Ouyang et al. 2022, arXiv:2203.02155. Stiennon et al. 2020, arXiv:2009.01325.
 # Preference model pretraining: Askell et al. 2021, arXiv:2112.00861; HH: Bai et al. 2022, arXiv:2204.05862. Calibration error:
 # Guo et al. 2017, arXiv:1706.04599. Bradley and Terry 1952, doi:10.2307/2334029.
-# %% [markdown] lang="zh" of="464f"
+# %% [markdown] lang="zh" of="1ce1"
 # 这些回答没有人标注过，真值却上升了：奖励模型把标注者的看法，带到了他们从没见过的文本上。离参考模型这么近，它还算可靠。
 # 能跟着它走多远，是第 06 课的事。
 #
 # ## 小结
 #
-# | 部件 | 它回答的问题 |
+# | 部件 | 它给出什么 |
 # |---|---|
 # | 排序 | 标注者的先后一致，尺度不一致 |
 # | -log σ | 错的对拉得最用力；得分成了对数几率 |
-# | K 项批次 | K 次前向换来 K(K-1)/2 对，还不会因此过拟合 |
-# | 噪声上限 | 谁来做，最好能有多好？ |
-# | 留出的损失、校准 | 它的把握有没有根据？ |
-# | 居中 | 0 是什么意思？ |
+# | K 项批次 | 每个回答只读一遍，就够它所有的对用 |
+# | 噪声上限 | 谁来做，最好能有多好 |
+# | 留出的损失、校准 | 它的把握有没有根据 |
+# | 居中 | 0 有了含义 |
 #
 # **弄坏它。**（1）在设置里写 `loss="sigmoid"` 再训练：准确率和校准怎么说？（2）换成 `noise=0.5`：上限在哪里，模型在哪里？
-# （3）把过拟合的模型交给 PPO。（4）改用 `output="score"`：同样的 KL 价格现在能买到什么？更长的实验和图，见 `kit.studies.rankings`。
+# （3）把过拟合的模型交给 PPO。（4）改用 `output="score"`：同样的 KL 价格现在能买到什么？更长的实验和图，见 `rlhf_kit/studies/rankings.py`。
 #
 # **下一课：**第 03 课在 Stack Exchange 上做同样的事，用的是 70 亿参数的语言模型。
 #
