@@ -368,14 +368,14 @@ print(f"the loss before any learning: {ranking_loss(*judged(fresh(), nine)):.4f}
 # ## Train it
 #
 # 600 rankings of four, made by labelers who err: of two responses the better one is only *likelier* to be placed first. 150
-# updates of eight rankings. (~10 s on a laptop CPU)
-# %% [markdown] lang="zh" of="2ae9"
+# updates of eight rankings. (~12 s on a laptop CPU)
+# %% [markdown] lang="zh" of="4625"
 # 同样的对，拆开要读八倍的文本，也就是 K - 1 倍。更糟的是，拆开之后，一遍数据里每个回答要推动模型 K - 1 次，InstructGPT 的模型
 # 这样不到一遍就**过拟合 (over-fitting)** 了。损失一开始就是 log 2：新的头什么都不懂。
 #
 # ## 训练
 #
-# 600 个四项排序，标注者会出错：两个回答里，好的那个只是*更可能*排在前面。更新 150 次，每次八个排序。（笔记本电脑 CPU 上约 10 秒）
+# 600 个四项排序，标注者会出错：两个回答里，好的那个只是*更可能*排在前面。更新 150 次，每次八个排序。（笔记本电脑 CPU 上约 12 秒）
 # %%
 train = reviews.rankings(600, k=4, noise=0.1, seed=1)
 heldout = reviews.rankings(200, k=4, noise=0.1, seed=2, split="heldout")             # products never trained on
@@ -534,14 +534,14 @@ kit.plots.bars({"length": ask(length, heldout), "reward\nmodel": ask(ours, heldo
 #
 # ## Over-fitting
 #
-# Now the same updates with 40 rankings, over and over: 30 epochs. Solid: those 40; dashed: held-out. (~15 s)
-# %% [markdown] lang="zh" of="4bd8"
+# Now the same updates with 40 rankings, over and over: 30 epochs. Solid: those 40; dashed: held-out. (~10 s)
+# %% [markdown] lang="zh" of="bfa5"
 # 连真值也到不了 1：那根柱子就是噪声上限。在这些标签上谁要是明显超过它，准是看过答案。再看最后一根：拿真相来考，
 # 模型的成绩比拿它学过的那种标签来考更好。标注者的错误各朝各的方向，平均下来就抵消了。
 #
 # ## 过拟合
 #
-# 更新次数不变，只给 40 个排序，反复地学：30 遍。实线是这 40 个，虚线是留出的。（约 15 秒）
+# 更新次数不变，只给 40 个排序，反复地学：30 遍。实线是这 40 个，虚线是留出的。（约 10 秒）
 # %%
 few, overfitted, seen = train[:40], fresh(), heldout[:80]
 curves = {"accuracy, trained on": [], "accuracy, held-out": [], "loss, trained on": [], "loss, held-out": []}
@@ -555,17 +555,17 @@ for step in kit.reward_model.steps(overfitted, few, config):
 kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accuracy, nats", title="40 rankings by heart",
                 dashed=["accuracy, held-out", "loss, held-out"], size=(6, 3))
 # %% [markdown] lang="en"
-# On its own rankings it becomes perfect, noise included. Held-out accuracy hardly moves, while the held-out *loss* climbs
-# above log 2, worse than a coin's: the model is wrong about as often as before, but now with conviction. Loss notices,
-# accuracy does not. So InstructGPT trains for a single epoch.
+# On its own rankings it becomes perfect, noise included. Held-out accuracy slips a little, while the held-out *loss* climbs
+# above log 2, worse than a coin's: the model is wrong hardly more often than before, but now with conviction. Loss notices,
+# accuracy hardly does. InstructGPT trained for a single epoch.
 #
 # ## Is 90% sure right nine times of ten?
 #
 # σ(gap) is a stated probability. Sort the pairs into bins by how sure the model is, and compare what it stated with how often
 # it was right. The **expected calibration error** is the mean distance, each bin weighing what it holds.
-# %% [markdown] lang="zh" of="624c"
-# 在自己的排序上它做到了全对，连噪声也背下来了。留出的准确率几乎没动，留出的*损失*却爬到了 log 2 之上，比抛硬币还差：
-# 模型错的次数和以前差不多，却错得斩钉截铁。损失看得出来，准确率看不出来。所以 InstructGPT 只训练一遍。
+# %% [markdown] lang="zh" of="dc51"
+# 在自己的排序上它做到了全对，连噪声也背下来了。留出的准确率只掉了一点，留出的*损失*却爬到了 log 2 之上，比抛硬币还差：
+# 模型错的次数比以前多不了几次，却错得斩钉截铁。损失看得出来，准确率几乎看不出来。InstructGPT 只训练了一遍。
 #
 # ## 九成把握，十次能对九次吗？
 #
@@ -758,12 +758,12 @@ for text in tries:
 # ## Feed PPO
 #
 # A policy will look for such texts by itself. Give it your centred model as the reward, as a probability, so that no single
-# text can pay without limit; gold only watches. 16 steps of 32 responses. (~15 s)
-# %% [markdown] lang="zh" of="3d53"
+# text can pay without limit; gold only watches. 16 steps of 32 responses. (~12 s)
+# %% [markdown] lang="zh" of="9a4e"
 # ## 交给 PPO
 #
 # 这样的文本，策略自己会去找。把你居中过的模型交给它当奖励，用概率的形式，这样哪段文本都不能挣到没有上限的奖励；真值只在一旁看着。
-# 走 16 步，每步 32 条回答。（约 15 秒）
+# 走 16 步，每步 32 条回答。（约 12 秒）
 # %%
 policy = kit.load_policy(f"tiny-lm-{LANG}")
 reference, openings = policy.reference(), reviews.prompts("heldout", 96)
