@@ -433,7 +433,7 @@ for i in range(3):
 #
 # The order is that of InstructGPT (arXiv:2203.02155); the three H are Anthropic's (arXiv:2112.00861, arXiv:2204.05862).
 # Next, lesson 01 opens step 3: what a policy earns token by token, who deserves the credit, and why PPO clips.
-# %% [markdown] lang="zh" of="139d"
+# %% [markdown] lang="zh" of="9aff"
 # ## 把它弄坏
 #
 # 去掉代价，让 PPO 多跑一会儿：`replace(kit.zoo.TINY_PPO, steps=40, kl=kit.KL(coefficient=0.0))`（约半分钟）。运行之前先猜：两条线会怎么走？

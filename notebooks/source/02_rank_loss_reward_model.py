@@ -19,7 +19,7 @@
 # 第 2 级 · 约 60 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要知道什么是梯度更新、什么是 sigmoid；
 # 奖励模型用在哪一步，见[第 00 课](00_map.ipynb)。
 #
-# 本课讲解的是 `rlhf_kit/methods/reward_model.py` 和 `rlhf_kit/formulas/preference.py`，也就是 InstructGPT 的 K 项批次，
+# 本课讲解的是 `rlhf_kit/methods/reward_model.py` 和 `rlhf_kit/formulas/preference.py`，也就是 InstructGPT 的 K 项批次 (K-wise batch)，
 # 以及 transformers_tasks 的排序列表奖励模型。
 # %% [markdown] lang="en"
 # **You will be able to**
@@ -271,7 +271,7 @@ kit.plots.lines(range(201), paths, across="gradient step", unit="gap of the pair
 # 已经对了的地方，两种损失拉得差不多；错得厉害的地方，-σ 几乎不拉，等于放弃了这一对。这也有好处：标错的一对同样拉不动它。
 # 但 -σ 不是似然，得分也就不是对数几率，而我们后面正要用到对数几率。
 #
-# ## K 次前向，K(K-1)/2 对
+# ## K 次前向计算，换来 K(K-1)/2 对
 #
 # InstructGPT 的标注者一次排 K = 4 到 9 个回答。同一个提示的所有对放在批次的**同一个元素**里：每个回答只过一遍模型，
 # 再用这 K 个得分组成各对。一个排序的损失是它各对的*平均*；一个批次的损失是各排序的平均。
@@ -333,11 +333,11 @@ def ranking_loss(score, rank, mask):
 ranking_loss = kit.check("2.3", ranking_loss)
 # %% [markdown] lang="en"
 # Now a model: a small encoder that has learned to tell good reviews from bad, with a new head that gives one number, at
-# first 0 for everything. (Such a start is known as preference model pretraining.) A spy counts the texts it reads in one
+# first 0 for everything. (The idea is that of preference model pretraining.) A spy counts the texts it reads in one
 # update, with rankings of nine together and with the same pairs apart.
-# %% [markdown] lang="zh" of="325a"
-# 该模型上场了：一个学过分辨好评差评的小编码器，换上一个只输出一个数的新头，一开始对什么都输出 0。（这样的起点叫做“偏好模型预训练”。）
-# 再派一个“间谍”，数一数更新一次它读了多少段文本：先把九项排序整个放在一起，再把同样的对拆开来。
+# %% [markdown] lang="zh" of="cbe4"
+# 该模型上场了：一个学过分辨好评差评的小编码器，换上一个只输出一个数的新头，一开始对什么都输出 0。（这与**偏好模型预训练 (preference model pretraining)** 是同一个思路。）
+# 再派一个“间谍”，数一数更新一次它读了多少段文本：先把每次九个回答的排序整个放在一起，再拆成同样的那些对。
 # %%
 def fresh():
     """A reward model that has not seen a ranking yet."""
@@ -375,7 +375,7 @@ print(f"the loss before any learning: {ranking_loss(*judged(fresh(), nine)):.4f}
 #
 # ## 训练
 #
-# 600 个四项排序，标注者会出错：两个回答里，好的那个只是*更可能*排在前面。更新 150 次，每次八个排序。（笔记本电脑 CPU 上约 12 秒）
+# 600 次排序，每次四个回答，标注者会出错：两个回答里，好的那个只是*更可能*排在前面。更新 150 次，每次用八个排序。（笔记本电脑 CPU 上约 12 秒）
 # %%
 train = reviews.rankings(600, k=4, noise=0.1, seed=1)
 heldout = reviews.rankings(200, k=4, noise=0.1, seed=2, split="heldout")             # products never trained on
@@ -569,7 +569,7 @@ kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accur
 #
 # ## 九成把握，十次能对九次吗？
 #
-# σ(差) 是它说出的概率。按模型有多大把握把各对分格，比一比它说的和实际对的比例。**期望校准误差 (expected calibration error)**
+# σ(差) 是它说出的概率。按模型有多大把握把各对分格，比一比它说的概率和实际对的比例。**期望校准误差 (expected calibration error)**
 # 就是两者的平均距离，每格按里面有多少对加权。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 2.6 - Calibration error
