@@ -47,7 +47,11 @@ def draw(size: int, batch_size: int, seed: int, number: int) -> list[int]:
 
 
 def draw_by_length(lengths: Sequence[int], batch_size: int, seed: int, number: int, pool: int = 16) -> list[int]:
-    """The same stream, `pool` batches at a time sorted by length, so that little is spent on padding."""
+    """The same stream, `pool` batches at a time sorted by length, so that little is spent on padding.
+
+    No more of them than an epoch has: the copies of one example are as long as each other and would share a batch.
+    """
+    pool = max(min(pool, len(lengths) // batch_size), 1)
     group, place = divmod(number, pool)
     together = [i for k in range(pool) for i in draw(len(lengths), batch_size, seed, group * pool + k)]
     together.sort(key=lambda i: lengths[i])

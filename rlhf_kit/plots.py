@@ -104,6 +104,51 @@ def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: 
     return figure
 
 
+def histograms(values: Mapping[str, Sequence[float]], *, across: str, title: str = "", bins: int = 24,
+               size: tuple[float, float] = (4.2, 2.7)) -> Figure:
+    """How numbers are spread, one outline for each name over common bins; `across` says what they are."""
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    axes = figure.subplots()
+    known = [x for numbers in values.values() for x in numbers if math.isfinite(x)]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    edges = [low + (high - low or 1.0) * i / bins for i in range(bins + 1)]
+    for (name, numbers), colour in zip(values.items(), [*COLOURS.values()] * len(values), strict=False):
+        axes.hist([x for x in numbers if math.isfinite(x)], bins=edges, color=COLOURS.get(name, colour), alpha=0.35,
+                  histtype="stepfilled", label=NAMES.get(name, name))
+    axes.set_xlabel(across, color=INK, fontsize=8)
+    axes.set_ylabel("how many", color=INK, fontsize=8)
+    if title:
+        axes.set_title(title, fontsize=9, color=INK, loc="left")
+    if len(values) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    _style(axes)
+    return figure
+
+
+def reliability(bins: Mapping[str, Sequence[tuple[float, float, int]]], *, title: str = "",
+                size: tuple[float, float] = (4.2, 2.7)) -> Figure:
+    """What was stated against what happened: a dot for each bin, larger where it holds more; dotted = calibrated.
+
+    Args:
+        bins: name -> (stated probability, share that happened, how many), as in `evaluate.Agreement.reliability`.
+    """
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0.5, 1], [0.5, 1], color=INK, ls=":", lw=1)
+    for (name, points), colour in zip(bins.items(), [*COLOURS.values()] * len(bins), strict=False):
+        stated, seen, counts = zip(*points, strict=True) if points else ((), (), ())
+        axes.plot(stated, seen, color=colour, lw=1.2, label=NAMES.get(name, name))
+        axes.scatter(stated, seen, s=[8 + 120 * n / max(sum(counts), 1) for n in counts], color=colour)
+    axes.set_xlabel("stated probability", color=INK, fontsize=8)
+    axes.set_ylabel("share that was right", color=INK, fontsize=8)
+    if title:
+        axes.set_title(title, fontsize=9, color=INK, loc="left")
+    if len(bins) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    _style(axes)
+    return figure
+
+
 def show_in_notebook() -> None:
     """In Jupyter, let a figure that is the last value of a cell be drawn as a picture; elsewhere do nothing."""
     if (ipython := sys.modules.get("IPython")) and (shell := ipython.get_ipython()):

@@ -54,6 +54,13 @@ def test_batches_by_length_cover_the_same_examples():
     assert drawn == Counter(stream(40, 5, 6, seed=3))
 
 
+def test_few_examples_do_not_crowd_a_batch_with_their_copies():
+    """40 examples in batches of 16: one comes twice where epochs meet, and no more often."""
+    copies = [max(Counter(draw_by_length(range(40), 16, 0, number)).values()) for number in range(20)]
+    assert max(copies) == 2
+    assert sorted(draw_by_length(range(36), 36, 0, 5)) == list(range(36))
+
+
 def test_batches_by_length_cut_a_sorted_pool_into_neighbours():
     lengths = [(7 * i) % 101 for i in range(101)]                  # all different
     batches = ([lengths[i] for i in draw_by_length(lengths, 6, 0, number, pool=4)] for number in range(4))

@@ -64,7 +64,7 @@ def test_fresh_starts_anew_and_other_settings_are_refused_without_it(capsys, tmp
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--reviews", "no-such-file.csv"], "no-such-file.csv"), (["--kl", "-1"], "KL coefficient is -1"),
-    (["--steps", "0"], "steps is 0")])
+    (["--steps", "0"], "steps is 0"), (["--judge", "ranked", "--reviews", "mine.csv"], "--judge ranked learns from")])
 def test_bad_input_is_one_line_and_exit_code_2_and_writes_nothing(capsys, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     assert message in one_line_of_error(capsys, "tour", *arguments)

@@ -1,12 +1,14 @@
 """Evaluation: published intervals, and what a policy compared with itself must give."""
 
 import copy
+import json
 import math
 from dataclasses import replace
 
 import pytest
 import torch
 
+from rlhf_kit import rewards
 from rlhf_kit.evaluate import (
     Estimate,
     agreement,
@@ -20,8 +22,8 @@ from rlhf_kit.evaluate import (
 )
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.rewards import length
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
+from rlhf_kit.tasks.reviews import Reviews
 
 SAMPLING = Sampling(max_new_tokens=12, temperature=0.7)
 
@@ -75,7 +77,7 @@ def test_the_interval_of_a_mean_holds_the_truth_19_times_in_20():
 @pytest.mark.parametrize("n", [1, 2, 20])
 def test_rankings_that_agree_alike_have_the_interval_of_as_many_observations(n):
     """Resampling them gives the same number each time; Wilson's interval of n successes in n is [n / (n + z²), 1]."""
-    seen = agreement(length(9), [Ranking("", ("x" * 9, "x" * 5, "x"), (1, 2, 3))] * n).pair_accuracy
+    seen = agreement(rewards.length(9), [Ranking("", ("x" * 9, "x" * 5, "x"), (1, 2, 3))] * n).pair_accuracy
     assert (seen.mean, seen.high, seen.n) == (1, 1, 3 * n)
     assert seen.low == pytest.approx(n / (n + 1.96**2), abs=1e-4)
 
@@ -151,3 +153,94 @@ def test_different_prompts_cannot_stand_side_by_side(policy, prompts):
     first, second = (evaluate(policy, policy.reference(), some, {}, SAMPLING) for some in (prompts[:3], prompts[1:4]))
     with pytest.raises(ValueError, match="different prompts"):
         side_by_side(first, second)
+
+
+# Agreement with rankings.
+
+def said(prompts, responses):
+    """The number that stands in the response."""
+    return [float(response) for response in responses]
+
+
+def test_agreement_by_hand_with_ties_of_both_kinds():
+    """4 of 5 pairs right and the tie asked of nobody; then half a pair for equal scores; then one list of all ties."""
+    lists = [Ranking("", ("3", "1", "2", "0"), (1, 2, 2, 2)), Ranking("", ("2", "2", "5"), (1, 2, 2)),
+             Ranking("", ("1", "4"), (1, 1))]
+    found = agreement(said, lists)
+    gaps = [2.0, 1.0, 3.0, 0.0, -3.0]
+    assert found.pair_accuracy.mean == pytest.approx(3.5 / 5)
+    assert found.pair_accuracy.n == 5
+    assert (found.list_accuracy.mean, found.list_accuracy.n) == (0.5, 2)
+    assert found.margin == pytest.approx(sum(gaps) / 5)
+    costs = [math.log1p(math.exp(-gap)) for gap in gaps]
+    assert found.loss == pytest.approx((sum(costs[:3]) / 3 + sum(costs[3:]) / 2) / 2, abs=1e-6)
+    stated = {2.0: (0.8808, 1), 1.0: (0.7311, 1), 0.0: (0.5, 0.5), 3.0: (0.9526, 0.5)}        # right at 3, wrong at -3
+    error = sum((2 if gap == 3.0 else 1) * abs(p - share) for gap, (p, share) in stated.items()) / 5
+    assert found.calibration_error == pytest.approx(error, abs=1e-4)
+    assert [n for _, _, n in found.reliability] == [1, 1, 1, 2]
+
+
+def test_the_interval_of_pairs_holds_their_mean_and_narrows_with_the_rankings():
+    g = torch.Generator().manual_seed(0)
+    lists = [Ranking("", tuple(map(str, torch.randn(4, generator=g).tolist())), (1, 2, 3, 4)) for _ in range(400)]
+    few, many = (agreement(said, lists[:n]).pair_accuracy for n in (25, 400))
+    for found in (few, many):
+        assert found.low < found.mean < found.high
+    assert 2.5 < few.standard_error / many.standard_error < 6                # about √16
+    assert agreement(said, lists).pair_accuracy == many != agreement(said, lists, seed=1).pair_accuracy
+
+
+def test_pairs_of_one_ranking_are_no_independent_observations():
+    """All right or all wrong together: as sure as 40 coins, though there are 600 pairs."""
+    lists = [Ranking("", tuple(map(str, range(6))), tuple(range(1, 7)) if i % 2 else tuple(range(6, 0, -1)))
+             for i in range(40)]
+    found = agreement(said, lists).pair_accuracy
+    assert found.n == 600
+    assert found.standard_error == pytest.approx(0.5 / math.sqrt(40), rel=0.1)
+
+
+@pytest.mark.parametrize(("lang", "noise"), [("en", 0.1), ("en", 0.5), ("zh", 0.1)])
+def test_the_truth_agrees_with_noisy_rankings_as_often_as_plackett_and_luce_say(lang, noise):
+    """P(the better one is placed above) = σ(|difference of gold| / T): the ceiling of every judge."""
+    task = Reviews(lang)
+    lists = task.rankings(100, noise=noise, seed=3)
+    gold = {one.prompt + r: task.gold(one.prompt, r) for one in lists for r in one.responses}
+    wanted = [1 / (1 + math.exp(-abs(gold[pair.prompt + pair.chosen] - gold[pair.prompt + pair.rejected]) / noise))
+              for one in lists for pair in one.pairs()]
+    found = agreement(rewards.gold(task), lists).pair_accuracy
+    assert found.n == len(wanted) == 600
+    assert abs(found.mean - sum(wanted) / 600) < 3 * found.standard_error
+
+
+def test_without_errors_the_truth_is_always_right():
+    task = Reviews("en")
+    found = agreement(rewards.gold(task), task.rankings(10))
+    assert found.pair_accuracy.mean == found.list_accuracy.mean == 1
+
+
+def test_a_judge_that_states_the_odds_is_calibrated_and_one_that_shouts_is_not():
+    """Rankings drawn from Plackett-Luce; three times the true log-odds is overconfident, a third too modest."""
+    g = torch.Generator().manual_seed(0)
+    truth = torch.randn(1500, 4, generator=g)
+    felt = truth - torch.empty_like(truth).exponential_(generator=g).log()                  # Gumbel errors
+    ranks = 5 - (felt.argsort(1).argsort(1) + 1)
+    lists = [Ranking("", tuple(map(str, row.tolist())), tuple(rank.tolist()))
+             for row, rank in zip(truth, ranks, strict=True)]
+    found = [agreement(lambda p, r, times=times: [times * x for x in said(p, r)], lists) for times in (1, 3, 1 / 3)]
+    honest, shouts, whispers = found
+    assert honest.calibration_error < 0.02
+    assert min(shouts.calibration_error, whispers.calibration_error) > 0.1
+    assert honest.loss < min(shouts.loss, whispers.loss)
+    assert honest.pair_accuracy == shouts.pair_accuracy == whispers.pair_accuracy
+
+
+@pytest.mark.parametrize(("lists", "message"), [
+    ([], "there are no rankings"), ([Ranking("", ("1", "2"), (1, 1))], "no pair with a winner")])
+def test_agreement_with_nothing_is_refused(lists, message):
+    with pytest.raises(ValueError, match=message):
+        agreement(said, lists)
+
+
+def test_an_agreement_is_plain_numbers_for_a_file():
+    numbers = agreement(said, [Ranking("", ("2", "1"), (1, 2))]).numbers()
+    assert json.loads(json.dumps(numbers))["pair_accuracy"]["mean"] == 1

@@ -19,7 +19,7 @@ def mutants_of(lesson: str) -> dict:
     return module.MUTANTS
 
 
-MUTANTS = [(number, name, wrong, message) for lesson in ("00", "01")
+MUTANTS = [(number, name, wrong, message) for lesson in ("00", "01", "02")
            for number, wrongs in mutants_of(lesson).items() for name, wrong, message in wrongs]
 mutants = pytest.mark.parametrize(("number", "name", "wrong", "message"), MUTANTS,
                                   ids=[f"{number}-{name}" for number, name, *_ in MUTANTS])
@@ -38,12 +38,12 @@ def test_at_least_three_wrong_answers_are_named(number):
 
 @mutants
 def test_a_wrong_answer_agrees_with_the_worked_example_and_has_the_right_shape(number, name, wrong, message):
-    exercise = EXERCISES[number]
+    exercise, rows = EXERCISES[number], int(number == "2.1")        # how many rows there are is the question
     assert compare(exercise, [exercise.worked], [ask(wrong, exercise.worked)]).right
     for case in exercise.all_cases(0):
         ours, theirs = ask(exercise.reference, case), ask(wrong, case)
         assert not theirs.error
-        assert [v.shape for v in ours.values] == [v.shape for v in theirs.values]
+        assert [v.shape[rows:] for v in ours.values] == [v.shape[rows:] for v in theirs.values]
 
 
 @pytest.mark.parametrize("seed", [0, 7])
@@ -71,6 +71,21 @@ def test_worked_examples_are_those_of_the_fact_sheets():
     close(value("1.6").item(), 0.200256)
     close(value("0.1").item(), 1.5)
     close(value("0.3").item(), 1.98)
+    close(value("2.2"), torch.tensor(0.31326), atol=1e-5, rtol=0)
+    close(value("2.3"), torch.tensor(0.20704), atol=1e-5, rtol=0)
+    close(value("2.4"), torch.tensor(10 / 12))
+    close(value("2.6").item(), 0.15, atol=1e-6, rtol=0)
+    close(value("2.7"), torch.tensor([2.0, 0.0, -2.0]))
+
+
+def test_rankings_and_their_labellers_by_hand():
+    """Six pairs of four responses and five with a tie; published agreements; a constant shift changes no loss."""
+    pairs, quality, loss = (EXERCISES[number].reference for number in ("2.1", "2.5", "2.3"))
+    assert [len(pairs(list(range(k)))) for k in range(4, 10)] == [6, 10, 15, 21, 28, 36]
+    assert pairs([1, 1, 2, 3]).tolist() == [[0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
+    assert [round(quality(a), 3) for a in (0.63, 0.73, 0.77)] == [0.755, 0.839, 0.867]
+    score, rank, mask = EXERCISES["2.3"].worked.arguments
+    torch.testing.assert_close(loss(score + 7, rank, mask), loss(score, rank, mask))
 
 
 def test_the_adaptive_coefficient_by_hand():

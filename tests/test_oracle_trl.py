@@ -154,6 +154,10 @@ def test_pairwise_loss(version, case):
     assert loss.item() == pytest.approx(case["loss"], abs=1e-9)
     assert chosen.grad.tolist() == pytest.approx(case["grad_chosen"], abs=1e-9)
     assert rejected.grad.tolist() == pytest.approx(case["grad_rejected"], abs=1e-9)
+    score, rank = torch.stack([rejected, chosen], 1), torch.tensor([[2, 1]]).expand(len(chosen), 2)
+    spread = None if margin is None else margin[:, None, None].expand(-1, 2, 2)
+    of_lists = losses.ranking(score, rank, margin=spread, centring=case["center_rewards_coefficient"] or 0.0)
+    assert of_lists.item() == pytest.approx(case["loss"], abs=1e-9)
 
 
 # One whole PPOTrainer.step: our formulas around transformers' GPT-2, in a loop as small as it can be.

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.plots import COLOURS, curves, png, progress, reward_against_kl, svg
+from rlhf_kit.plots import COLOURS, curves, histograms, png, progress, reliability, reward_against_kl, svg
 
 HISTORY = [Step(n, {"score": 0.4 + n / 20, "gold": 0.5 + n / 50, "kl": n / 2, "entropy": 2 - n / 10}) for n in range(8)]
 NAMESPACES = re.compile(r'xmlns(:\w+)?="[^"]*"')
@@ -115,3 +115,21 @@ def test_a_png_for_a_notebook_is_small_and_the_same_for_the_same_picture():
     assert picture[:4] == b"\x89PNG"
     assert picture == png(curves(HISTORY, ("score", "gold")))
     assert len(picture) < 10_000
+
+
+def test_histograms_share_their_bins_and_count_every_finite_number():
+    axes = histograms({"best": [0.0, 1.0, 1.0, math.nan], "worst": [-2.0, 0.0]}, across="score", bins=3).axes[0]
+    outlines = {patch.get_label(): patch.get_xy() for patch in axes.patches}
+    assert all(sorted(set(xy[:, 0])) == [-2.0, -1.0, 0.0, 1.0] for xy in outlines.values())
+    assert {name: xy[:, 1].max() for name, xy in outlines.items()} == {"best": 3, "worst": 1}
+    assert len(histograms({"same": [2.0, 2.0]}, across="score").axes[0].patches) == 1
+    svg(histograms({"none": []}, across="score"))
+
+
+def test_reliability_shows_a_dot_for_each_bin_larger_where_it_holds_more_and_the_diagonal():
+    axes = reliability({"model": [(0.6, 0.5, 10), (0.9, 1.0, 30)], "empty": []}).axes[0]
+    assert [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines[:2]] == [
+        ([0.5, 1], [0.5, 1]), ([0.6, 0.9], [0.5, 1.0])]
+    assert axes.collections[0].get_offsets().tolist() == [[0.6, 0.5], [0.9, 1.0]]
+    small, large = axes.collections[0].get_sizes()
+    assert small < large

@@ -42,7 +42,7 @@ def test_a_name_that_is_not_there_is_named():
 
 
 def test_every_method_has_the_same_three_names():
-    for method in (rlhf_kit.ppo, rlhf_kit.sft, rlhf_kit.classifier):
+    for method in (rlhf_kit.ppo, rlhf_kit.sft, rlhf_kit.classifier, rlhf_kit.reward_model):
         assert inspect.isclass(method.Config)
         assert inspect.isgeneratorfunction(method.steps)
         assert inspect.isfunction(method.train)

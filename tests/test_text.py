@@ -159,3 +159,39 @@ def test_a_response_keeps_the_space_before_its_first_word(bert):
     for tokenizer in (llama, bert):
         response = torch.tensor([ids(tokenizer, "very good")[1:]])
         assert text.decode(tokenizer, response, torch.ones_like(response, dtype=torch.bool)) == [" good"]
+
+
+# A tokenizer for models that only read, and texts cut at either end.
+
+def test_who_only_reads_folds_case_and_width():
+    reader = text.train_tokenizer(ENGLISH * 3, 200, reading=True)
+    assert ids(reader, "THE Lamp") == ids(reader, "the lamp") == ids(reader, "ｔｈｅ ｌａｍｐ")
+    writer = text.train_tokenizer(ENGLISH * 3, 200)
+    assert ids(writer, "THE lamp") != ids(writer, "the lamp")
+
+
+def test_who_only_reads_takes_chinese_words_for_pieces(both):
+    reader = text.train_tokenizer(CHINESE * 3, 200, reading=True)
+    pieces = [reader.decode([i]) for i in ids(reader, CHINESE[0])]
+    assert "".join(pieces) == "这个手机很好,屏幕也清楚。"            # the comma is folded to its narrow form
+    assert max(map(len, pieces)) > 1
+    assert len(ids(reader, CHINESE[0])) < len(ids(both, CHINESE[0]))
+
+
+def test_the_same_texts_give_the_same_reader_and_its_vocabulary_has_the_size_asked_for():
+    made = {text.train_tokenizer(iter((ENGLISH + CHINESE) * 3), 80, reading=True).backend_tokenizer.to_str()
+            for _ in range(3)}
+    assert len(made) == 1
+    assert len(text.train_tokenizer((ENGLISH + CHINESE) * 3, 80, reading=True)) <= 80
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_either_end_of_a_long_text_can_be_kept_and_the_tokenizer_is_as_it_was(both, side):
+    tokens, end = ids(both, ENGLISH[0]), both.eos_token_id
+    both.truncation_side = side
+    assert text.encode_texts(both, [ENGLISH[0], "a"], 5)[0] == [*tokens[:4], end]
+    assert text.encode_texts(both, [ENGLISH[0], "a"], 5, keep="end")[0] == [*tokens[-4:], end]
+    assert both.truncation_side == side
+    with pytest.raises((TypeError, ValueError)):
+        text.encode_texts(both, [None], 5, keep="end")
+    assert both.truncation_side == side

@@ -9,15 +9,18 @@ from html import unescape
 import pytest
 
 from rlhf_kit import report, tour, zoo
-from rlhf_kit.methods import classifier, ppo, sft
+from rlhf_kit.methods import classifier, ppo, reward_model, sft
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import StorageError
 
 LM = zoo.LanguageModel(texts=100, vocabulary=300, layers=1, width=16, sft=sft.Config(steps=6, batch_size=4))
 JUDGE = zoo.Judge(texts=100, vocabulary=300, layers=1, width=16, classifier=classifier.Config(steps=6, batch_size=4))
+RANKED_JUDGE = zoo.RewardModel(rankings=20, vocabulary=300, layers=1, width=16,
+                               reward_model=reward_model.Config(steps=6, batch_size=4))
 PPO = ppo.Config(steps=4, batch_size=8, minibatch_size=4, epochs=1, learning_rate=1e-3,
                  sampling=Sampling(max_new_tokens=8))
 SMALL = tour.Settings(lang="en", language_model=LM, judge=JUDGE, ppo=PPO)
+RANKED = replace(SMALL, judge=RANKED_JUDGE)
 
 
 @pytest.fixture(autouse=True)
@@ -191,3 +194,58 @@ def test_commands_name_the_program_as_the_user_can_start_it(monkeypatch):
     assert report.command(settings) == ".venv/bin/rlhf-kit tour --lang en"
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/rlhf-kit")
     assert report.command(settings) == "rlhf-kit tour --lang en"
+
+
+# A judge that learned from rankings.
+
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tour, "EVALUATED", 24)
+        patch.setattr(tour, "EXAMINED", 160)
+        folder = tmp_path_factory.mktemp("ranked") / "out"
+        return folder, run(folder, RANKED)
+
+
+def test_a_ranked_tour_is_examined_on_pairs_beside_their_ceiling(ranked):
+    folder, result = ranked
+    assert set(result["judge_accuracy"]) == {"judge", "ceiling"}
+    assert {found["n"] for found in result["judge_accuracy"].values()} == {160 // 20 * 6}
+    assert result["judge_accuracy"]["ceiling"]["mean"] > 0.6
+    assert set(result["after"]["scores"]) == {"score", "gold"}
+    assert 0 < result["after"]["scores"]["score"]["mean"] < 1                  # a probability
+    assert zoo.is_reward_model(folder / "reward_model")
+    assert not (folder / "judge").exists()
+
+
+@pytest.mark.parametrize("moment", [("reward_model", 3), ("ppo", 2)])
+def test_a_ranked_tour_cut_short_goes_on_to_the_same_numbers(ranked, tmp_path, moment):
+    assert run(tmp_path, RANKED, stop_at=moment) is None
+    assert numbers(run(tmp_path, RANKED)) == numbers(ranked[1])
+
+
+@pytest.mark.parametrize(("lang", "words"), [
+    ("en", ["A reward model learned from rankings", "reward model: right on held-out pairs", "the truth itself",
+            "P(better than a good review)"]),
+    ("zh", ["一个奖励模型从排序中", "奖励模型：在留出的成对比较上判断正确", "真值本身"])])
+def test_the_report_names_the_reward_model_and_its_ceiling(ranked, tmp_path, lang, words):
+    report.write(tmp_path / "r.html", ranked[1], [], lang)
+    page = unescape((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert [word for word in words if word not in page] == []
+    assert "--judge ranked" in page
+
+
+def test_the_command_of_a_ranked_tour_says_so_and_that_of_another_does_not():
+    assert report.command(tour.described(RANKED)).endswith("rlhf-kit tour --lang en --judge ranked")
+    assert "--judge" not in report.command(tour.described(SMALL))
+
+
+def test_a_ranked_tour_in_the_place_of_another_is_refused(finished):
+    with pytest.raises(StorageError, match="--fresh"):
+        tour.Tour(finished[0], RANKED).finished                     # noqa: B018 (the property checks)
+
+
+def test_the_embedded_ranked_tour_differs_in_its_judge_alone():
+    plain, other = tour.embedded("en", 3), tour.embedded("en", 3, "ranked")
+    assert replace(other, judge=plain.judge) == plain
+    assert other.judge == zoo.RewardModel(seed=3)

@@ -23,6 +23,7 @@ def desk(tmp_path_factory, policy, tokenizer):
     with new_folder(folder / "judge") as judge:
         loading.save_model(tiny.classifier(tokenizer, layers=1, width=16, context=48, dropout=0.0, seed=0), tokenizer,
                            judge)
+    zoo.save_reward_model(tiny.reward_model(tokenizer, layers=1, width=16, context=48), folder / "ranked")
     return folder
 
 
@@ -165,3 +166,14 @@ def test_fresh_waits_until_the_new_run_has_all_it_needs(jobs, tmp_path):
     assert json.loads((tmp_path / "out" / "result.json").read_text()) == before
     list(replace(jobs["sft"], changes={"steps": 2}).run(tmp_path / "out", fresh=True))
     assert len(lines(tmp_path / "out")) == 2
+
+
+def test_a_reward_model_may_be_the_judge_and_its_score_is_the_chance_against_one_that_scores_0(jobs, desk, tmp_path):
+    job = replace(jobs["ppo"], reward=None, judge=str(desk / "ranked"))
+    result = run(job, tmp_path / "out")
+    judge = rewards.learned(zoo.load_reward_model(desk / "ranked"), output="probability")
+    for row in result["samples"]:
+        [said] = judge([row["after"]["prompt"]], [row["after"]["response"]]).tolist()
+        assert row["after"]["score"] == pytest.approx(said, abs=1e-5)
+        assert 0 < said < 1
+    assert len(lines(tmp_path / "out")) == 4

@@ -7,21 +7,26 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rlhf_kit import zoo
-from rlhf_kit.methods import classifier, sft
+from rlhf_kit import rewards, zoo
+from rlhf_kit.methods import classifier, reward_model, sft
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.storage import is_complete
+from rlhf_kit.tasks.reviews import Reviews
 
 SMALL = zoo.LanguageModel(texts=60, vocabulary=200, layers=1, width=16,
                           sft=sft.Config(steps=4, batch_size=4, max_length=48))
 SMALL_JUDGE = zoo.Judge(texts=60, vocabulary=200, layers=1, width=16,
                         classifier=classifier.Config(steps=4, batch_size=4))
 
+SMALL_RANKED = zoo.RewardModel(rankings=20, vocabulary=200, layers=1, width=16,
+                               reward_model=reward_model.Config(steps=4, batch_size=4))
+
 
 @pytest.fixture
 def small_zoo(monkeypatch, tmp_path):
     monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(zoo, "TINY", {"small-lm": (SMALL, "en"), "small-judge": (SMALL_JUDGE, "zh")})
+    monkeypatch.setattr(zoo, "TINY", {"small-lm": (SMALL, "en"), "small-judge": (SMALL_JUDGE, "zh"),
+                                      "small-rm": (SMALL_RANKED, "en")})
     return tmp_path / "cache"
 
 
@@ -132,7 +137,7 @@ def test_what_stands_in_decides_between_writing_and_judging(small_zoo, folder, c
 
 
 def test_only_a_tiny_model_may_stand_in(small_zoo):
-    with pytest.raises(ValueError, match="fallback is 'gpt2'; expected one of small-judge, small-lm"):
+    with pytest.raises(ValueError, match="fallback is 'gpt2'; expected one of small-judge, small-lm, small-rm"):
         zoo.load_model("nobody/nothing", fallback="gpt2")
 
 
@@ -150,3 +155,61 @@ def test_the_names_say_what_is_here(small_zoo):
     assert here() == {"small-lm"}
     (zoo.place("small-lm") / "config.json").unlink()
     assert here() == set()
+
+
+# Reward models.
+
+def test_the_best_of_each_ranking_scores_0_on_average_by_a_tiny_reward_model(small_zoo):
+    ranked = Reviews("en").rankings(SMALL_RANKED.rankings, SMALL_RANKED.k, SMALL_RANKED.noise, seed=0)
+    said = rewards.learned(zoo.load_reward_model("small-rm"))([one.prompt for one in ranked],
+                                                              [one.responses[0] for one in ranked])
+    assert all(one.ranks[0] == 1 for one in ranked)
+    assert abs(said.mean().item()) < 1e-5 < said.std().item()
+
+
+def test_the_same_recipe_gives_the_same_reward_model(small_zoo, monkeypatch, tmp_path):
+    flat = lambda: torch.cat([p.flatten() for p in zoo.load_reward_model("small-rm").parameters()])     # noqa: E731
+    first = flat()
+    monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "elsewhere"))
+    torch.manual_seed(1234)
+    assert torch.equal(flat(), first)
+
+
+def test_a_model_is_known_to_score_or_to_sort_before_it_is_loaded(small_zoo, tmp_path):
+    assert zoo.is_reward_model("small-rm")
+    assert not zoo.is_reward_model("small-judge")
+    assert not zoo.place("small-rm").exists()                                 # asking trains nobody
+    zoo.save_reward_model(zoo.load_reward_model("small-rm"), tmp_path / "mine")
+    assert zoo.is_reward_model(tmp_path / "mine")
+    assert not zoo.is_reward_model(zoo.cached("small-judge"))
+    with pytest.raises(ModelUnavailable, match=r"does not exist; give a folder .*Offline names: small-judge"):
+        zoo.is_reward_model(str(tmp_path / "nowhere"))
+
+
+def test_a_reward_model_is_no_classifier_and_a_language_model_no_reward_model(small_zoo):
+    with pytest.raises(ModelUnavailable, match=r"'small-rm' is a reward model; expected a classifier\. .*small-judge"):
+        zoo.load_classifier("small-rm")
+    with pytest.raises(ModelUnavailable, match=r"'small-lm' is a language model; expected a reward model\. .*small-rm"):
+        zoo.load_reward_model("small-lm")
+    with pytest.raises(ValueError, match=r"one output.*kit\.rewards\.learned"):
+        rewards.classifier(*zoo.load_classifier(zoo.cached("small-rm")))
+
+
+@pytest.mark.parametrize("name", ["small-lm", "small-judge", "small-rm"])
+def test_any_tiny_model_may_become_a_reward_model(small_zoo, name):
+    model = zoo.load_reward_model(name, new_head=True)
+    assert rewards.learned(model)(["the lamp"], [" is loud"]).isfinite().all()
+
+
+def test_a_reward_model_may_stand_in_and_is_named(small_zoo, capsys):
+    model = zoo.load_model("nobody/nothing", fallback="small-rm")
+    assert model.model.config.num_labels == 1
+    assert "small-rm stands in for nobody/nothing." in capsys.readouterr().err
+
+
+def test_a_saved_reward_model_appears_whole_or_not_at_all(small_zoo, tmp_path, monkeypatch):
+    model = zoo.load_reward_model("small-rm")
+    monkeypatch.setattr(model.tokenizer, "save_pretrained", lambda folder: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        zoo.save_reward_model(model, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()

@@ -292,34 +292,35 @@ ks = list(range(2, 10))
 kit.plots.lines(ks, {"comparisons": [count_comparisons(list(range(k))) for k in ks], "answers to read": ks},
                 across="answers in a ranking, K", unit="count", title="Why InstructGPT ranked 4 to 9 answers")
 # %% [markdown] lang="en"
-# A reward model learns from such comparisons to give every answer one number. Building it is lesson 02. Here a simpler
-# **judge** stands in: a classifier trained on reviews labelled good or bad. Its score is the probability that a text is
-# good. Does it agree with the truth?
-# %% [markdown] lang="zh" of="0ce0"
-# 奖励模型就从这样的比较里学习，给每个回答打一个分。怎么造它，是第 02 课的事。这里先用一个更简单的**评判 (judge)** 代替：
-# 一个用标了好坏的评论训练的分类器，得分就是它认为文本是好评的概率。它和真值一致吗？
+# A **reward model** learns from such comparisons to give every answer one number. How, lesson 02 shows; here is one that has
+# learned from 3,000 rankings, made by people who sometimes err. (It, too, is trained on first use.) Its score is the
+# probability that an answer is preferred to an average demonstration. Does it agree with the truth?
+# %% [markdown] lang="zh" of="5f47"
+# 奖励模型就从这样的比较里学习，给每个回答打一个分。怎么学，第 02 课会讲；这里先用一个学好了的：它学过 3000 次排序，排序的人有时会出错。
+#（它同样是第一次用到时才训练。）它的得分，是一个回答比平均的示范更受欢迎的概率。它和真值一致吗？
 # %%
-judge = kit.rewards.classifier(*kit.load_classifier(f"tiny-judge-{LANG}"))
-score = judge(openings, after_sft.responses)
+reward_model = kit.rewards.learned(kit.load_reward_model(f"tiny-rm-{LANG}"), output="probability")
+score = reward_model(openings, after_sft.responses)
 high = [g for g, s in zip(after_sft.each["gold"], score) if s > 0.5]
 low = [g for g, s in zip(after_sft.each["gold"], score) if s <= 0.5]
-kit.plots.bars({"judge says bad": kit.evaluate.mean(low), "judge says good": kit.evaluate.mean(high)},
-               unit="gold (the truth)", title="What the judge likes is better, on average")
+kit.plots.bars({"score below 1/2": kit.evaluate.mean(low), "score above 1/2": kit.evaluate.mean(high)},
+               unit="gold (the truth)", title="What the reward model likes is better, on average")
 # %% [markdown] lang="en"
-# On average, yes. Not always: keep that in mind for step 3, in which a policy looks for whatever the judge likes.
+# On average, yes. Not always: keep that in mind for step 3, in which a policy looks for whatever the reward model
+# likes.
 #
 # ## Step 3: try, be judged, change
 #
-# The policy writes, the judge scores, and what scored well becomes more likely. Left alone, the policy would soon write
-# whatever fools the judge. So drifting from the SFT model has a price β, and what is maximised is
+# The policy writes, the reward model scores, and what scored well becomes more likely. Left alone, the policy would soon
+# write whatever fools the reward model. So drifting from the SFT model has a price β, and what is maximised is
 #
 # $$J = \text{mean over responses of}\ \big[\,\text{score} - \beta\,(\log \pi(y) - \log \pi_{\text{ref}}(y))\,\big]$$
-# %% [markdown] lang="zh" of="79bf"
-# 平均来说，一致。但不总是：到第三步时要记着这一点，因为策略会去找评判喜欢的一切东西。
+# %% [markdown] lang="zh" of="a095"
+# 平均来说，一致。但不总是：到第三步时要记着这一点，因为策略会去找奖励模型喜欢的一切东西。
 #
-# ## 第三步：尝试、评判、改变
+# ## 第三步：尝试、打分、改变
 #
-# 策略来写，评判打分，得分高的就变得更可能。放任不管的话，策略很快就会写出专门糊弄评判的东西。所以偏离 SFT 模型要付出代价 β，
+# 策略来写，奖励模型打分，得分高的就变得更可能。放任不管的话，策略很快就会写出专门糊弄奖励模型的东西。所以偏离 SFT 模型要付出代价 β，
 # 真正要最大化的是：
 #
 # $$J = \text{对回答取平均}\ \big[\,\text{得分} - \beta\,(\log \pi(y) - \log \pi_{\text{ref}}(y))\,\big]$$
@@ -380,8 +381,10 @@ from dataclasses import replace
 
 policy, start = kit.Policy(copy.deepcopy(imitator.lm), imitator.tokenizer), imitator.reference()
 config = replace(kit.zoo.TINY_PPO, steps=20)
-history = kit.ppo.train(policy, start, reviews.prompts("train"), judge, config, watch={"gold": gold})
-kit.plots.curves(history, ("score", "gold"))
+history = kit.ppo.train(policy, start, reviews.prompts("train"), reward_model, config, watch={"gold": gold})
+kit.plots.lines(range(1, 21), {"reward model": [step.metrics["score"] for step in history],
+                               "gold": [step.metrics["gold"] for step in history]},
+                across="PPO step", unit="mean of 64 responses")
 # %%
 after_ppo = examine("PPO", policy, start)
 kit.plots.bars(quality, unit="gold (the truth)", title="After each step")
@@ -397,7 +400,7 @@ kit.plots.bars(quality, unit="gold (the truth)", title="After each step")
 # %%
 now = kit.sample_rollout(policy, openings, seed=4)
 logprob, ref_logprob = now.logprob.sum(-1), kit.sampling.response_logprob(start, now).sum(-1)          # (B,)
-betas, scores = [0.0, 0.02, 0.04, 0.08, 0.16], judge(now.prompts, now.responses)
+betas, scores = [0.0, 0.02, 0.04, 0.08, 0.16], reward_model(now.prompts, now.responses)
 kit.plots.lines(betas, {"objective": [objective(scores, logprob, ref_logprob, b).item() for b in betas]},
                 across="beta, the price of a nat", unit="objective", title="What the same policy is worth")
 # %% [markdown] lang="en"
@@ -426,11 +429,11 @@ for i in range(3):
 # |---|---|---|---|
 # | plain | all texts | about 0.2 | writes what texts say, good or bad |
 # | SFT | demonstrations | about 0.4 | copies, and is never told how well |
-# | PPO | its own tries and a judge | about 0.5 | is only as honest as the judge |
+# | PPO | its own tries and a reward model | about 0.6 | is only as good as the reward model |
 #
 # The order is that of InstructGPT (arXiv:2203.02155); the three H are Anthropic's (arXiv:2112.00861, arXiv:2204.05862).
 # Next, lesson 01 opens step 3: what a policy earns token by token, who deserves the credit, and why PPO clips.
-# %% [markdown] lang="zh" of="734a"
+# %% [markdown] lang="zh" of="9aff"
 # ## 把它弄坏
 #
 # 去掉代价，让 PPO 多跑一会儿：`replace(kit.zoo.TINY_PPO, steps=40, kl=kit.KL(coefficient=0.0))`（约半分钟）。运行之前先猜：两条线会怎么走？
@@ -442,7 +445,7 @@ for i in range(3):
 # |---|---|---|---|
 # | 普通模型 | 所有文本 | 约 0.3 | 文本怎么说就怎么写，好坏都有 |
 # | SFT | 示范 | 约 0.5 | 照搬，没人告诉它写得怎样 |
-# | PPO | 自己的尝试和评判 | 约 0.6 | 评判有多可靠，它才有多可靠 |
+# | PPO | 自己的尝试和奖励模型 | 约 0.6 | 奖励模型有多可靠，它才有多可靠 |
 #
 # 这个顺序来自 InstructGPT (arXiv:2203.02155)，三个 H 来自 Anthropic (arXiv:2112.00861、arXiv:2204.05862)。
 # 下一课，第 01 课，打开第三步：策略的每个词元挣到多少，功劳归谁，PPO 为什么要截断。

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from rlhf_kit.exercises import lesson_00, lesson_01
+from rlhf_kit.exercises import lesson_00, lesson_01, lesson_02
 from rlhf_kit.exercises.answers import Exercise, Function, Verdict, judge, show
 from rlhf_kit.exercises.session import lang
 from rlhf_kit.language import say
 
-EXERCISES: dict[str, Exercise] = {e.number: e for lesson in (lesson_00, lesson_01) for e in lesson.EXERCISES}
+LESSONS = (lesson_00, lesson_01, lesson_02)
+EXERCISES: dict[str, Exercise] = {e.number: e for lesson in LESSONS for e in lesson.EXERCISES}
 
 
 class CheckError(AssertionError):

@@ -7,11 +7,23 @@
     losses         what is minimised, and the diagnostics logged beside it
     kl_penalty     the price of drifting from the reference
     agreement      how far annotators agree: percent of pairs, alpha, W, kappa
+    preference     from scores to pairs: how many are right, and how sure they are
     ratings        from who beat whom to strengths: Bradley-Terry, Elo
 
 Nothing here samples, loads, loops over steps, shifts tokens, or changes its inputs.
 """
 
-from rlhf_kit.formulas import advantages, agreement, distributions, kl_penalty, losses, masked, ratings, records
+from rlhf_kit.formulas import (
+    advantages,
+    agreement,
+    distributions,
+    kl_penalty,
+    losses,
+    masked,
+    preference,
+    ratings,
+    records,
+)
 
-__all__ = ["advantages", "agreement", "distributions", "kl_penalty", "losses", "masked", "ratings", "records"]
+__all__ = ["advantages", "agreement", "distributions", "kl_penalty", "losses", "masked", "preference", "ratings",
+           "records"]

@@ -102,10 +102,12 @@ def ranking(score: Tensor, rank: Tensor, mask: Tensor | None = None, *,
         centring: c, weight of the pull towards 0; TRL suggests 0.01.
 
     Returns: a scalar; where all scores are 0 it is ln 2, or -1/2 for "sigmoid".
-    Raises: ValueError if shapes differ or no ranking has a pair with a winner.
+    Raises: ValueError if shapes differ, the kind is unknown or no ranking has a pair with a winner.
     Source: Ouyang et al. 2022, arXiv:2203.02155, Eq. 1; margin: Touvron et al. 2023, arXiv:2307.09288, Eq. 2;
         centring: Eisenstein et al. 2023, arXiv:2312.09244. "sigmoid" is transformers_tasks' first version.
     """
+    if kind not in ("log_sigmoid", "sigmoid"):
+        raise ValueError(f"kind is {kind!r}; it is 'log_sigmoid' or 'sigmoid'.")
     better = beats(rank, mask)                                                     # [B, K, K]
     if score.shape != rank.shape or not better.any():
         raise ValueError(f"scores have shape {tuple(score.shape)} and ranks {tuple(rank.shape)}, with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -51,8 +52,8 @@ class Config:
             raise ValueError(f"loss is {self.loss!r}; it is 'log_sigmoid' or 'sigmoid'.")
         if not 0 <= self.token_dropout < 1:
             raise ValueError(f"token_dropout is {self.token_dropout}; it is a share, at least 0 and below 1.")
-        if self.centring < 0:
-            raise ValueError(f"centring is {self.centring}; it must not be negative.")
+        if not 0 <= self.centring < math.inf:
+            raise ValueError(f"centring is {self.centring}; it is a weight, 0 or more, such as 0.01.")
 
 
 def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: Config | None = None, *,

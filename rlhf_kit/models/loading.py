@@ -87,8 +87,8 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
         torch.manual_seed(seed)                         # for what transformers draws beside the head: BERT's pooler
         model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads)
         if new_head and getattr(model, "fresh_head", False):
-            for head in (getattr(model, "score", None), getattr(model, "classifier", None)):
-                if isinstance(head, torch.nn.Linear):
+            for head in model.modules():                # "score", "classifier", or RoBERTa's "classifier.out_proj"
+                if isinstance(head, torch.nn.Linear) and head.out_features == 1:
                     torch.nn.init.normal_(head.weight, std=(head.in_features + 1) ** -0.5)
     if model.config.num_labels != 1:
         raise ModelUnavailable(f"{source} is a classifier of {model.config.num_labels} labels; expected a reward "

@@ -1,1 +1,5 @@
 """Small experiments that anybody can run again: each is a function that returns numbers and a picture."""
+
+from rlhf_kit.studies import rankings
+
+__all__ = ["rankings"]

@@ -68,11 +68,11 @@ def annotators(lang: Lang = "en", people: int = 5, tasks: int = 60, noise: float
     task, g = Reviews(lang), torch.Generator().manual_seed(seed)
     ranked = task.rankings(tasks, seed=seed)
     gold = torch.tensor([[task.gold(one.prompt, r) for r in one.responses] for one in ranked])          # [tasks, 4]
-    offset = 1 + 3 * torch.rand(people, 1, 1, generator=g)
-    slope = 2 + 4 * torch.rand(people, 1, 1, generator=g)
+    offset = 1 + 4 * torch.rand(people, 1, 1, generator=g)
+    slope = 1.5 + 3 * torch.rand(people, 1, 1, generator=g)
     felt = gold + noise * torch.randn(people, *gold.shape, generator=g)
     score = (offset + slope * felt).round().clamp(1, 7)                                      # [people, tasks, 4]
-    rank = torch.stack([(score[..., None] < score[..., None, :]).sum(-1) + 1.0], 0)[0]       # ties share the best rank
+    rank = (score[..., None] < score[..., None, :]).sum(-1) + 1.0                            # ties share the best rank
     numbers = {"raw scores": krippendorff_alpha(score.flatten(1), "interval").item(),
                "their orders": krippendorff_alpha(rank.flatten(1), "ordinal").item(),
                "W": torch.stack([kendall_w(rank[:, t]) for t in range(tasks)]).nanmean().item()}

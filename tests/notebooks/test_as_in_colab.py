@@ -29,7 +29,7 @@ def kernel(wheel, tmp_path, monkeypatch) -> str:
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
 def test_the_wheel_alone_runs_a_lesson_in_an_empty_folder(source, kernel, tmp_path):
-    for name in ("tiny-lm-en", "tiny-judge-en"):
+    for name in ("tiny-lm-en", "tiny-judge-en", "tiny-rm-en"):
         zoo.cached(name)
     book = build.notebook(source, "en", solved=False)
     book.cells.append(new_code_cell("print(kit.__file__, sorted(__import__('os').listdir()))", id="where"))
