@@ -52,6 +52,7 @@ def test_people_who_feel_nothing_agree_on_nothing():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_on_labels_with_errors_a_reward_model_looks_no_better_than_their_makers(seed):
     noises = (0.05, 0.5)
@@ -68,6 +69,7 @@ def test_on_labels_with_errors_a_reward_model_looks_no_better_than_their_makers(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_shuffled_pairs_are_learnt_by_heart_sooner_and_cost_five_times_the_passes(seed):
     """Not whether, but how much: the held-out loss minus that on the pairs learnt from."""
