@@ -27,6 +27,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.rewards import Reward, checked, score
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 
+FEW = 30                            # rankings; below, a bootstrap promises too much
 Z95 = 1.959964                      # two-sided 95 % of a normal
 
 
@@ -151,13 +152,13 @@ def _judged(reward: Reward, rankings: Sequence[Ranking]) -> tuple[Tensor, Tensor
 def _resampled(part: Tensor, whole: Tensor, seed: int, draws: int = 1000) -> Estimate:
     """Σ part / Σ whole with the percentile interval of a bootstrap over the rows (Efron 1979).
 
-    Rows that are all alike, such as a single one, have no spread to draw from, and an interval of no width would be a
-    lie: then it is Wilson's, with each row as one observation.
+    Few rows have too little spread to draw from, and rows that are all alike none at all: then it is Wilson's, with
+    each row as one observation.
     """
     rows = torch.randint(len(part), (draws, len(part)), generator=torch.Generator().manual_seed(seed))
     ratio = part[rows].sum(1) / whole[rows].sum(1)
     low, high = ratio.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    if low == high:
+    if low == high or len(part) < FEW:
         alike = share(round((part / whole).sum().item(), 6), len(part))
         low, high = alike.low, alike.high
     return Estimate((part.sum() / whole.sum()).item(), low, high, int(whole.sum()))

@@ -203,6 +203,8 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
                    "column_value_pairs" if pairs else "column_value")
     for example in result["examples"]:
         console.print(f"{example['score']:+.2f}  {example['text']}", markup=False, soft_wrap=True)
+    if any(result["left_out"].values()):
+        console.print(say(lang, "ranked_left_out", **result["left_out"]), soft_wrap=True)
     if result["pretrained_on"]:
         console.print(say(lang, "pretrained_examples", n=result["pretrained_on"]), soft_wrap=True)
     console.print(say(lang, "paired_examples" if pairs else "ranked_examples", n=result["rankings"],

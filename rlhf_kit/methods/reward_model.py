@@ -30,7 +30,7 @@ class Config:
     """Settings of one run."""
 
     steps: int = 300                 # optimizer updates
-    batch_size: int = 16             # rankings per update; each brings its K responses and all their pairs
+    batch_size: int = 16             # rankings per update, at most all there are; each brings its responses and pairs
     learning_rate: float = 2e-3      # peak; for BERT, GPT-2 and larger 1e-5 (9e-6 in arXiv:2203.02155)
     warmup: int = 20                 # updates until the peak, linear
     final_rate: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
@@ -91,7 +91,7 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
     comparisons = past[-1].metrics["comparisons"] if past else 0
     for number in range(len(past), config.steps):
         began = time.perf_counter()
-        batch = draw_by_length(lengths, config.batch_size, config.seed, number)
+        batch = draw_by_length(lengths, min(config.batch_size, len(lists)), config.seed, number)
         rank, mask, margin = (x.to(model.device) for x in _together([lists[i] for i in batch]))       # [B, K] ...
         model.train()
         with seeded(model.device, config.seed, "dropout", number):

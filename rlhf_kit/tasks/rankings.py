@@ -38,26 +38,33 @@ ASSISTANT = "\n\nAssistant:"            # begins an answer in the dialogues of h
 _HALF = re.compile(r"[\ud800-\udfff]")  # of a character; JSON can say it, no file can hold it
 
 
-def read_rankings(path: str | Path) -> list[Ranking]:
-    """The rankings of a file, in its order. Raises: tasks.reading.FileError, one line."""
-    return _rank_lists(path) if _plain(path) else _ranked_rows(path, read_table(path))
+def read_rankings(path: str | Path, left_out: Counter[str] | None = None) -> list[Ranking]:
+    """The rankings of a file, in its order; those of nothing but ties are left out.
+
+    `left_out` is told how many rows are "malformed" or "undecided". Raises: tasks.reading.FileError, one line.
+    """
+    left_out = Counter() if left_out is None else left_out
+    return _rank_lists(path, left_out) if _plain(path) else _ranked_rows(path, read_table(path), left_out)
 
 
-def read_comparisons(path: str | Path) -> list[Comparison]:
+def read_comparisons(path: str | Path, left_out: Counter[str] | None = None) -> list[Comparison]:
     """The pairs of a file, in its order; a whole dialogue is cut where the last answer begins.
 
-    Pairs whose two texts are the same are left out. Raises: tasks.reading.FileError, one line.
+    Pairs whose two texts are the same are left out, and counted as in `read_rankings`.
+    Raises: tasks.reading.FileError, one line.
     """
-    return _compared_rows(path, read_table(path))
+    return _compared_rows(path, read_table(path), Counter() if left_out is None else left_out)
 
 
 def read_either(path: str | Path) -> list[Ranking]:
     """The rankings of a file, or its pairs as rankings of two, told apart by its columns; margins are lost."""
     if _plain(path):
-        return _rank_lists(path)
+        return _rank_lists(path, Counter())
     table = read_table(path)
     pairs = "responses" not in table.columns and "chosen" in table.columns
-    return [as_ranking(pair) for pair in _compared_rows(path, table)] if pairs else _ranked_rows(path, table)
+    if pairs:
+        return [as_ranking(pair) for pair in _compared_rows(path, table, Counter())]
+    return _ranked_rows(path, table, Counter())
 
 
 def as_ranking(pair: Comparison) -> Ranking:
@@ -68,8 +75,8 @@ def as_ranking(pair: Comparison) -> Ranking:
 def hold_out(rankings: Sequence[Any], n: int) -> tuple[list, list]:
     """(to learn from, n kept out), chosen by a hash of the prompt, or of the texts where there is none.
 
-    No prompt is on both sides. A ranking to learn from that holds a text of one kept out is dropped, so the first
-    list may be a little shorter than the rest. Rankings and comparisons both will do.
+    No prompt is on both sides, case, width and spaces aside. A ranking to learn from that holds a text of one kept out
+    is dropped, so the first list may be a little shorter than the rest. Rankings and comparisons both will do.
     """
     order = sorted(range(len(rankings)), key=lambda i: (hashlib.sha256(_group(rankings[i]).encode()).digest(), i))
     kept = {_group(rankings[i]) for i in order[:n]}
@@ -87,14 +94,14 @@ def texts_of(item: Ranking | Comparison) -> tuple[str, ...]:
 
 
 def _group(item: Ranking | Comparison) -> str:
-    return item.prompt.strip() or "\n".join(texts_of(item))
+    return same_text(item.prompt) or "\n".join(texts_of(item))
 
 
 def _plain(path: str | Path) -> bool:
     return Path(path).name.lower().removesuffix(".gz").endswith((".tsv", ".txt"))
 
 
-def _compared_rows(path: str | Path, table: Table) -> list[Comparison]:
+def _compared_rows(path: str | Path, table: Table, left_out: Counter[str]) -> list[Comparison]:
     """Rows with `chosen` and `rejected`, and perhaps a prompt and a margin."""
     for column in ("chosen", "rejected"):
         check_column(table, None, column, path)
@@ -116,10 +123,12 @@ def _compared_rows(path: str | Path, table: Table) -> list[Comparison]:
             found.append(Comparison(*(_parted(chosen, rejected) if not prompt else (prompt, chosen, rejected)),
                                     margin=number))
     refuse_if_many(malformed, len(table.rows) + len(table.malformed), path)
+    left_out.update(malformed=len(malformed), undecided=len(table.rows) + len(table.malformed) - len(malformed)
+                    - len(found))
     return _enough(found, path, "pairs whose texts differ")
 
 
-def _rank_lists(path: str | Path) -> list[Ranking]:
+def _rank_lists(path: str | Path, left_out: Counter[str]) -> list[Ranking]:
     """K texts a line, tabs between them, best first."""
     rows = [(line, [tidy(cell) for cell in text.split("\t")]) for line, text in read_rows(path)]
     if {"chosen", "rejected"} <= {cell.casefold() for cell in rows[0][1]}:
@@ -139,10 +148,11 @@ def _rank_lists(path: str | Path) -> list[Ranking]:
         else:
             found.append(Ranking("", tuple(cells), tuple(range(1, width + 1))))
     refuse_if_many(malformed, len(rows), path)
+    left_out.update(malformed=len(malformed))
     return _enough(found, path, "rankings")
 
 
-def _ranked_rows(path: str | Path, table: Table) -> list[Ranking]:
+def _ranked_rows(path: str | Path, table: Table, left_out: Counter[str]) -> list[Ranking]:
     """JSON lines with `responses`, and `ranks` where they are not in order."""
     check_column(table, None, "responses", path)
     found, malformed = [], list(table.malformed)
@@ -153,6 +163,8 @@ def _ranked_rows(path: str | Path, table: Table) -> list[Ranking]:
         elif len(set(one.ranks)) > 1:
             found.append(one)
     refuse_if_many(malformed, len(table.rows) + len(table.malformed), path)
+    left_out.update(malformed=len(malformed), undecided=len(table.rows) + len(table.malformed) - len(malformed)
+                    - len(found))
     return _enough(found, path, "rankings that are not all ties")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,6 +49,9 @@ class Encoder:
 TINY_RM = reward_model.Config(batch_size=16, learning_rate=1.5e-3, warmup=40, final_rate=0.0, weight_decay=0.1,
                               max_length=128, token_dropout=0.3)
 REAL_RM = reward_model.Config(batch_size=16, learning_rate=1e-5, max_length=512)     # BERT, GPT-2 and larger
+PRETRAINING = {"tiny": replace(TINY_RM, learning_rate=2e-3, token_dropout=0.2), "real": REAL_RM}
+FIRST = {"tiny": TINY_RM, "real": REAL_RM}                                           # what a fresh model takes,
+AFTERWARDS = {"tiny": replace(TINY_RM, learning_rate=7e-4), "real": REAL_RM}         # and one that was pretrained
 EPOCHS, FEWEST_STEPS = {"tiny": 6, "real": 1}, 60
 SIDE = 8                            # good reviews in a ranking to be pretrained on, and bad ones: 64 pairs, 16 passes
 
@@ -89,11 +93,12 @@ class RewardModel:
         """
         place = RunFolder(folder)
         place.check()
-        learn, kept_out, ceiling = self._rankings()
+        left_out: Counter[str] = Counter(malformed=0, undecided=0, shared=0)
+        learn, kept_out, ceiling = self._rankings(left_out)
         first = self._pretraining(kept_out)
         model, size = self._model([*learn, *first])
         changes = _within(model, size, self.changes)
-        config = _fitted(size, changes, len(learn), halved=bool(first))
+        config = _fitted(size, changes, len(learn), pretrained=bool(first))
         use_threads(threads, model)
         if fresh:
             place.clear()
@@ -112,11 +117,12 @@ class RewardModel:
             yield Event("examine", 1, 1)
             place.finish({"job": "reward_model", "settings": described(self, config),
                           **_numbers(seen), "ceiling": ceiling, "rankings": len(learn), "held_out": len(kept_out),
+                          "left_out": dict(left_out),
                           "comparisons": sum(_pairs(one) for one in learn),
                           "pretrained_on": len({text for one in first for text in one.responses}),
                           "examples": _scored(score, self.examples), "steps": len(history)})
 
-    def _rankings(self) -> tuple[list, list, float | None]:
+    def _rankings(self, left_out: Counter[str]) -> tuple[list, list, float | None]:
         """To learn from, to be examined on, and the pair accuracy that the truth has on the latter, if it is known."""
         if self.rankings is None and self.pairs is None:
             task, recipe = Reviews(self.lang), zoo.RewardModel()
@@ -124,13 +130,14 @@ class RewardModel:
             return (task.rankings(MADE_UP, recipe.k, recipe.noise), kept_out,
                     agreement(rewards.gold(task), kept_out).pair_accuracy.mean)
         path = self.pairs if self.rankings is None else self.rankings
-        found = read_rankings(path) if self.rankings is not None else read_comparisons(path)
+        found = (read_comparisons if self.rankings is None else read_rankings)(path, left_out)
         wanted = self.held_out or max(min(HELD_OUT, len(found) // 5), 1)
         learn, kept_out = hold_out(found, wanted)
         if not learn:
             kind = "rankings" if self.rankings is not None else "pairs"
             raise ValueError(f"{path} holds {len(found)} {kind}, and with {wanted} held out none is left to learn "
                              f"from ({kind} of one prompt stay together). Lower --held-out, or add more.")
+        left_out["shared"] = len(found) - len(learn) - len(kept_out)
         return learn, kept_out, None
 
     def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:
@@ -153,31 +160,32 @@ class RewardModel:
     def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, Size]:
         config = changed(TINY_RM, self.changes)
         if self.model == NEW:
-            return Encoder().make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
+            encoder = Encoder() if self.pretrain is None else Encoder(vocabulary=6000, dropout=0.1)
+            return encoder.make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
         model = zoo.load_reward_model(self.model, new_head=True, seed=config.seed, device=self.device)
         return model, "tiny" if tiny.parameters(model) < SMALL else "real"
 
 
 def _within(model: heads.RewardModel, size: Size, changes: dict[str, Any]) -> dict[str, Any]:
     """The changes, and texts no longer than the model reads."""
-    longest = changed({"tiny": TINY_RM, "real": REAL_RM}[size], changes).max_length
+    longest = changed(FIRST[size], changes).max_length
     return {**changes, "max_length": min(longest, model.context)}
 
 
-def _fitted(size: Size, changes: dict[str, Any], n: int, halved: bool = False) -> reward_model.Config:
+def _fitted(size: Size, changes: dict[str, Any], n: int, pretrained: bool = False) -> reward_model.Config:
     """Settings for a model of that size and `n` rankings; steps follow from both unless somebody named them.
 
     A pretrained model needs half as many.
     """
-    config = changed({"tiny": TINY_RM, "real": REAL_RM}[size], changes)
+    config = changed((AFTERWARDS if pretrained else FIRST)[size], changes)
     if "steps" in changes:
         return config
-    return replace(config, steps=max(round(EPOCHS[size] * n / config.batch_size / (1 + halved)), FEWEST_STEPS))
+    return replace(config, steps=max(round(EPOCHS[size] * n / config.batch_size / (1 + pretrained)), FEWEST_STEPS))
 
 
 def _pretraining_config(size: Size, changes: dict[str, Any], n: int) -> reward_model.Config:
     """Settings for `n` rankings of labelled reviews: as many texts a step, twice over all (once for a large model)."""
-    config = changed({"tiny": TINY_RM, "real": REAL_RM}[size], {k: v for k, v in changes.items() if k != "steps"})
+    config = changed(PRETRAINING[size], {name: value for name, value in changes.items() if name != "steps"})
     batch = max(config.batch_size * 4 // (2 * SIDE), 1)
     return replace(config, batch_size=batch, steps=max(round((2 if size == "tiny" else 1) * n / batch), FEWEST_STEPS))
 
