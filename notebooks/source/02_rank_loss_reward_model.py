@@ -357,7 +357,7 @@ nine = reviews.rankings(8, k=9, noise=0.1, seed=4)
 apart = [pair for ranking in nine for pair in ranking.pairs()]
 for name, data in {"together": nine, "apart": apart}.items():
     model, read = fresh(), []
-    model.register_forward_pre_hook(lambda module, inputs: read.append(len(inputs[0])))
+    model.register_forward_pre_hook(lambda module, inputs, read=read: read.append(len(inputs[0])))
     kit.reward_model.train(model, data, kit.reward_model.Config(steps=1, batch_size=len(data)))
     print(f"{name:8} {sum(read):3} texts read for {len(apart)} pairs")
 print(f"the loss before any learning: {ranking_loss(*judged(fresh(), nine)):.4f}")
@@ -522,8 +522,17 @@ labeler_quality = kit.check("2.5", labeler_quality)
 for who, agreement in {"Anthropic HH": 0.63, "InstructGPT": 0.73}.items():
     print(f"{who:12} two labelers agree {agreement:.0%}: each is right {labeler_quality(agreement):.1%}")
 truth = reviews.rankings(200, k=4, seed=2, split="heldout")                          # labelers who never err
-ours, length = kit.rewards.learned(model), lambda prompts, responses: [float(len(r)) for r in responses]
-ask = lambda judge, rankings: kit.evaluate.agreement(judge, rankings).pair_accuracy
+ours = kit.rewards.learned(model)
+
+
+def length(prompts, responses):
+    return [float(len(response)) for response in responses]
+
+
+def ask(judge, rankings):
+    return kit.evaluate.agreement(judge, rankings).pair_accuracy
+
+
 kit.plots.bars({"length": ask(length, heldout), "reward\nmodel": ask(ours, heldout), "gold =\nceiling": ask(gold, heldout),
                 "reward model\nagainst truth": ask(ours, truth)}, unit="pair accuracy",
                title="Three times noisy labels, once the truth")
@@ -769,10 +778,10 @@ policy = kit.load_policy(f"tiny-lm-{LANG}")
 reference, openings = policy.reference(), reviews.prompts("heldout", 96)
 settings = kit.ppo.Config(steps=16, batch_size=32, epochs=2, learning_rate=5e-4, value_coef=0.5,
                           kl=kit.KL(coefficient=0.04))
-measure = lambda: kit.evaluate.evaluate(policy, reference, openings, {"score": liked, "gold": gold}, seed=1)
-before = measure()
+examine = (policy, reference, openings, {"score": liked, "gold": gold})
+before = kit.evaluate.evaluate(*examine, seed=1)
 history = kit.ppo.train(policy, reference, reviews.prompts("train"), liked, settings, watch={"gold": gold})
-after = measure()
+after = kit.evaluate.evaluate(*examine, seed=1)
 for name, seen in (("before", before), ("after", after)):
     print(f"{name:6} score {seen.scores['score'].mean:.2f}   gold {seen.scores['gold'].mean:.2f}   "
           f"KL {abs(seen.kl):.1f} nats  |{seen.responses[0].strip()}|")
