@@ -94,13 +94,7 @@ def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: 
     for (name, y), colour in zip(values.items(), [*COLOURS.values()] * len(values), strict=False):
         axes.plot(x, y, color=COLOURS.get(name, colour), label=NAMES.get(name, name), lw=1.8,
                   ls="--" if name in dashed else "-")
-    axes.set_xlabel(across, color=INK, fontsize=8)
-    axes.set_ylabel(unit, color=INK, fontsize=8)
-    if title:
-        axes.set_title(title, fontsize=9, color=INK, loc="left")
-    if len(values) > 1:
-        axes.legend(frameon=False, fontsize=8)
-    _style(axes)
+    _label(axes, across, unit, title, legend=len(values) > 1)
     return figure
 
 
@@ -115,13 +109,7 @@ def histograms(values: Mapping[str, Sequence[float]], *, across: str, title: str
     for (name, numbers), colour in zip(values.items(), [*COLOURS.values()] * len(values), strict=False):
         axes.hist([x for x in numbers if math.isfinite(x)], bins=edges, color=COLOURS.get(name, colour), alpha=0.35,
                   histtype="stepfilled", label=NAMES.get(name, name))
-    axes.set_xlabel(across, color=INK, fontsize=8)
-    axes.set_ylabel("how many", color=INK, fontsize=8)
-    if title:
-        axes.set_title(title, fontsize=9, color=INK, loc="left")
-    if len(values) > 1:
-        axes.legend(frameon=False, fontsize=8)
-    _style(axes)
+    _label(axes, across, "how many", title, legend=len(values) > 1)
     return figure
 
 
@@ -139,13 +127,7 @@ def reliability(bins: Mapping[str, Sequence[tuple[float, float, int]]], *, title
         stated, seen, counts = zip(*points, strict=True) if points else ((), (), ())
         axes.plot(stated, seen, color=colour, lw=1.2, label=NAMES.get(name, name))
         axes.scatter(stated, seen, s=[8 + 120 * n / max(sum(counts), 1) for n in counts], color=colour)
-    axes.set_xlabel("stated probability", color=INK, fontsize=8)
-    axes.set_ylabel("share that was right", color=INK, fontsize=8)
-    if title:
-        axes.set_title(title, fontsize=9, color=INK, loc="left")
-    if len(bins) > 1:
-        axes.legend(frameon=False, fontsize=8)
-    _style(axes)
+    _label(axes, "stated probability", "share that was right", title, legend=len(bins) > 1)
     return figure
 
 
@@ -196,6 +178,16 @@ def _finish(axes: Axes, title: str, names: Sequence[str]) -> None:
         axes.set_ylim(bottom=0)
     if len(names) > 1 and axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8, loc="lower right")
+    _style(axes)
+
+
+def _label(axes: Axes, across: str, unit: str, title: str, legend: bool) -> None:
+    axes.set_xlabel(across, color=INK, fontsize=8)
+    axes.set_ylabel(unit, color=INK, fontsize=8)
+    if title:
+        axes.set_title(title, fontsize=9, color=INK, loc="left")
+    if legend:
+        axes.legend(frameon=False, fontsize=8)
     _style(axes)
 
 

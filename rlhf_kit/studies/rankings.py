@@ -131,7 +131,7 @@ def by_comparisons(lang: Lang = "en", counts: Sequence[int] = (100, 300, 1000, 3
     return Study({"counts": found, "ceiling": ceiling}, figure)
 
 
-def grouped_or_shuffled(lang: Lang = "en", rates: Sequence[float] = (1e-3, 3e-3), prompts: int = 120, k: int = 6,
+def grouped_or_shuffled(lang: Lang = "en", rates: Sequence[float] = (1e-3, 3e-3), prompts: int = 128, k: int = 6,
                         seed: int = 0) -> Study:
     """All pairs of a prompt in one batch element, or every pair a row of its own, shuffled: InstructGPT's question.
 
