@@ -197,6 +197,7 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
     rows = [("row_pairs", str(Estimate(**seen["pair_accuracy"]))),
             *([] if pairs else [("row_lists", str(Estimate(**seen["list_accuracy"])))]),
             ("row_rank_loss", f"{seen['loss']:.3f}"), ("row_calibration", f"{seen['calibration_error']:.3f}")]
+    rows.insert(1, ("row_length_only", f"{result['length_only']:.3f}"))
     if result["ceiling"] is not None:
         rows.insert(1, ("row_ceiling_accuracy", f"{result['ceiling']:.3f}"))
     showing.values(console, [(say(lang, name), value) for name, value in rows], lang,

@@ -108,7 +108,7 @@ class RewardModel:
             yield from _stage(place, "reward_model", model, learn, config, history)
             yield Event("examine", 0, 1)
             with place.timed("examine"):
-                judged = [one if isinstance(one, Ranking) else as_ranking(one) for one in kept_out]
+                judged = [_as_ranked(one) for one in kept_out]
                 responses = [(one.prompt, response) for one in judged for response in one.responses]
                 reward_model.centre(model, responses, config.max_length)
                 score = rewards.learned(model, max_length=config.max_length)
@@ -116,7 +116,8 @@ class RewardModel:
                 zoo.save_reward_model(model, place.path / "model")
             yield Event("examine", 1, 1)
             place.finish({"job": "reward_model", "settings": described(self, config),
-                          **_numbers(seen), "ceiling": ceiling, "rankings": len(learn), "held_out": len(kept_out),
+                          **_numbers(seen), "ceiling": ceiling,
+                          "length_only": _by_length(learn, judged).pair_accuracy.mean, "rankings": len(learn), "held_out": len(kept_out),
                           "left_out": dict(left_out),
                           "comparisons": sum(_pairs(one) for one in learn),
                           "pretrained_on": len({text for one in first for text in one.responses}),
@@ -218,6 +219,21 @@ def _numbers(seen: Agreement) -> dict[str, Any]:
     """The three that everybody asks for first, then all with their intervals."""
     return {"pair_accuracy": seen.pair_accuracy.mean, "list_accuracy": seen.list_accuracy.mean, "loss": seen.loss,
             "above_chance": seen.pair_accuracy.low > 0.5, "agreement": seen.numbers()}
+
+
+def _as_ranked(one: Ranking | Comparison) -> Ranking:
+    return one if isinstance(one, Ranking) else as_ranking(one)
+
+
+def _by_length(learn: Sequence[Ranking | Comparison], judged: Sequence[Ranking]) -> Agreement:
+    """What a scorer gets that sees nothing but the length, for or against as it is in the rankings learnt from."""
+    def longer(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        return [float(len(response)) for response in responses]
+
+    def shorter(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        return [-number for number in longer(prompts, responses)]
+    wins = agreement(longer, [_as_ranked(one) for one in learn]).pair_accuracy.mean
+    return agreement(longer if wins >= 0.5 else shorter, judged)
 
 
 def _pairs(one: Ranking | Comparison) -> int:
