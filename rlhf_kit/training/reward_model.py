@@ -117,8 +117,8 @@ class RewardModel:
             yield Event("examine", 1, 1)
             place.finish({"job": "reward_model", "settings": described(self, config),
                           **_numbers(seen), "ceiling": ceiling,
-                          "length_only": _by_length(learn, judged).pair_accuracy.mean, "rankings": len(learn), "held_out": len(kept_out),
-                          "left_out": dict(left_out),
+                          "length_only": _by_length(learn, judged).pair_accuracy.mean,
+                          "rankings": len(learn), "held_out": len(kept_out), "left_out": dict(left_out),
                           "comparisons": sum(_pairs(one) for one in learn),
                           "pretrained_on": len({text for one in first for text in one.responses}),
                           "examples": _scored(score, self.examples), "steps": len(history)})
