@@ -27,7 +27,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.rewards import Reward, checked, score
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 
-FEW = 30                            # rankings; below, a bootstrap promises too much
+FEW = 30                            # rows to resample; below, a bootstrap promises too much
 Z95 = 1.959964                      # two-sided 95 % of a normal
 
 
@@ -103,7 +103,7 @@ class Agreement:
     list_accuracy: Estimate         # share of rankings whose whole order is right
     loss: float                     # nats a pair, `losses.ranking`
     margin: float                   # mean score of the winner above the loser's
-    calibration_error: float        # of σ(gap), the probability that the winner wins
+    calibration_error: float        # of σ(|gap|), how sure the scores are of the one they favour
     reliability: tuple[tuple[float, float, int], ...]   # (stated probability, share that was right, pairs), a bin each
 
     def numbers(self) -> dict[str, Any]:
@@ -115,7 +115,8 @@ def agreement(reward: Reward, rankings: Sequence[Ranking], seed: int = 0) -> Agr
     """Compare a reward with rankings that it did not learn from: whether it would have ranked the same.
 
     Any reward may be asked: a learned one, a classifier, the length. The task's gold gives the *noise ceiling*, what
-    nobody can exceed but by luck, if those who ranked were not always right. Ties in a ranking count nowhere.
+    nobody can exceed but by luck, if those who ranked were not always right. Ties in a ranking count nowhere. Loss and
+    calibration take differences of scores for log-odds, as a reward model's are; of other rewards they say little.
 
     Args:
         seed: of the bootstrap, 1,000 draws of as many rankings with replacement.
@@ -133,7 +134,7 @@ def agreement(reward: Reward, rankings: Sequence[Ranking], seed: int = 0) -> Agr
     probability, won = gap.abs().sigmoid(), torch.where(gap == 0, 0.5, (gap > 0).to(gap))
     counts, stated, seen = reliability(probability, won)
     bins = [(p, s, int(n)) for p, s, n in zip(stated.tolist(), seen.tolist(), counts.tolist(), strict=True) if n]
-    return Agreement(pair_accuracy=_resampled(right, pairs, seed),
+    return Agreement(pair_accuracy=ratio(right, pairs, seed),
                      list_accuracy=share(whole_order(score, rank, mask)[counted].sum().item(), len(right)),
                      loss=ranking(score, rank, mask).item(), margin=gap.mean().item(),
                      calibration_error=calibration_error(probability, won).item(), reliability=tuple(bins))
@@ -149,19 +150,23 @@ def _judged(reward: Reward, rankings: Sequence[Ranking]) -> tuple[Tensor, Tensor
     return torch.zeros(mask.shape).masked_scatter(mask, answer), rank, mask
 
 
-def _resampled(part: Tensor, whole: Tensor, seed: int, draws: int = 1000) -> Estimate:
-    """Σ part / Σ whole with the percentile interval of a bootstrap over the rows (Efron 1979).
+def ratio(part: Tensor, whole: Tensor, seed: int = 0, draws: int = 1000) -> Estimate:
+    """Σ part / Σ whole of rows that stand for themselves, with the percentile interval of a bootstrap over them.
 
     Few rows have too little spread to draw from, and rows that are all alike none at all: then it is Wilson's, with
     each row as one observation.
+
+    Args: part, whole: [N] float64, 0 <= part <= whole and whole above 0, such as the pairs of a ranking.
+    Source: Efron 1979, doi:10.1214/aos/1176344552.
     """
     rows = torch.randint(len(part), (draws, len(part)), generator=torch.Generator().manual_seed(seed))
-    ratio = part[rows].sum(1) / whole[rows].sum(1)
-    low, high = ratio.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    drawn = part[rows].sum(1) / whole[rows].sum(1)
+    low, high = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    found = (part.sum() / whole.sum()).item()
     if low == high or len(part) < FEW:
-        alike = share(round((part / whole).sum().item(), 6), len(part))
-        low, high = alike.low, alike.high
-    return Estimate((part.sum() / whole.sum()).item(), low, high, int(whole.sum()))
+        few = share(found * len(part), len(part))
+        low, high = few.low, few.high
+    return Estimate(found, low, high, round(whole.sum().item()))
 
 
 def side_by_side(before: Evaluation, after: Evaluation) -> list[dict[str, Any]]:

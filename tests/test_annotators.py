@@ -42,6 +42,7 @@ def test_people_of_one_mind_agree_in_every_measure(labels):
     assert found.alpha == found.w == found.pairwise.mean == found.self_agreement.mean == found.quality == 1
     assert found.w_by_chance == pytest.approx(1 / 3)
     assert found.pairwise.n == 40 * 3 * 3
+    assert found.pairwise.low == pytest.approx(40 / (40 + 1.96**2), abs=1e-4)        # 40 tasks, not certainty
     assert found.self_agreement.n == 3 * 8 * 3
     assert [rating.model for rating in found.ratings] == ["large", "middle", "small"]
     assert all(rating.low == pytest.approx(rating.high) for rating in found.ratings)

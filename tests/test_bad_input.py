@@ -396,6 +396,14 @@ def test_reviews_that_nothing_can_be_pretrained_on(refused, name, content, optio
     assert said in refused(*RANK, "--pretrain", name, *options)
 
 
+def test_the_label_of_a_good_review_to_pretrain_on_can_be_named(refused):
+    Path("marks.csv").write_text("text,label\n" + "".join(f"a lamp number {i},{i % 2 + 6}\n" for i in range(60)))
+    words = [*RANK, "--pretrain", "marks.csv"]
+    assert "name the good one with --positive" in refused(*words)
+    assert "--positive 8 expects two values" in refused(*words, "--positive", "8")
+    assert "--positive" in refused(*RANK, "--positive", "7")
+
+
 def test_reviews_of_which_one_side_is_held_out(refused):
     """One bad review, and it is a text that the model will be examined on."""
     from rlhf_kit.tasks.rankings import hold_out, read_rankings, texts_of

@@ -16,6 +16,7 @@ from rlhf_kit.evaluate import (
     distinct_pairs,
     evaluate,
     mean,
+    ratio,
     share,
     side_by_side,
     win_rate,
@@ -80,6 +81,13 @@ def test_rankings_that_agree_alike_have_the_interval_of_as_many_observations(n):
     seen = agreement(rewards.length(9), [Ranking("", ("x" * 9, "x" * 5, "x"), (1, 2, 3))] * n).pair_accuracy
     assert (seen.mean, seen.high, seen.n) == (1, 1, 3 * n)
     assert seen.low == pytest.approx(n / (n + 1.96**2), abs=1e-4)
+
+
+def test_a_ratio_lies_in_its_interval_though_one_row_weighs_more_than_another():
+    """45 pairs of 45 in one ranking and 0 of 1 in another: 45/46, not the mean of 1 and 0."""
+    seen = ratio(torch.tensor([45.0, 0.0]).double(), torch.tensor([45.0, 1.0]).double())
+    assert seen.low < seen.mean == 45 / 46 <= seen.high
+    assert seen.n == 46
 
 
 def test_one_number_has_no_interval():

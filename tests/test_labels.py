@@ -252,6 +252,15 @@ def test_repeats_come_in_the_share_asked_for_turned_round_and_no_sooner_than_oth
     assert [shown.repeat for shown in path][:6] == [0, 0, 0, 0, 0, 1]
 
 
+def test_repeats_are_of_the_kind_and_split_asked_for(labels):
+    for i in range(4):
+        labels.save_ranking(labels.show(labels.add_task(f"list {i}", FOUR).id, "ana"), [[0], [1], [2], [3]])
+    vote, held_out = labels.add_task("pair", FOUR[:2]), labels.add_task("late", FOUR, split="heldout")
+    assert labels.next_task("ana", kind="vote", repeats=0.5).task == vote
+    assert labels.next_task("ana", split="heldout", repeats=0.5).task == held_out
+    assert labels.next_task("ana", repeats=0.5).repeat == 1
+
+
 # Import
 
 def test_rankings_become_tasks_and_judgements_once(labels):

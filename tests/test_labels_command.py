@@ -68,11 +68,31 @@ def shown(capsys, *words: str) -> str:
 
 def test_import_adds_once_and_says_how_much(capsys):
     done = json.loads(shown(capsys, *IMPORT, "--json"))
-    assert done == {"tasks": 0, "judgements": 6, "replaced": 0, "unchanged": 0}
+    assert done == {"tasks": 0, "judgements": 6, "replaced": 0, "unchanged": 0,
+                    "left_out": {"malformed": 0, "undecided": 0}}
     assert json.loads(shown(capsys, *IMPORT, "--json"))["unchanged"] == 6
     assert "0 new rankings and 0 new tasks are in labels.db. 6 were there" in shown(capsys, *IMPORT, "--lang", "en")
     with Labels("labels.db", read_only=True) as labels:
         assert labels.rankings("cleo") == RANKINGS
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_import_says_what_it_left_out(capsys, lang):
+    rows = [{"prompt": f"p{i}", "responses": ["a", "b"], "ranks": [1, 1] if i == 7 else [1, 2]} for i in range(120)]
+    Path("some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "no JSON\n")
+    out = shown(capsys, "labels", "import", "some.jsonl", "--database", "new.db", "--annotator", "ana", "--lang", lang)
+    assert say(lang, "labels_left_out_import", malformed=1, undecided=1) in out
+
+
+def test_what_steers_a_terminal_is_shown_as_such(capsys, refused):
+    from rlhf_kit.labels import Response
+    with Labels("odd.db") as labels:
+        labels.add_task("p", [Response("x", "\x1b[31mred"), Response("y", "blue")])
+        labels.save_vote(labels.next_task("ana"), 0)
+        with labels._file.writing() as db:                                # as somebody else's program might
+            db.execute("UPDATE judgement SET annotator = ?", ("\x1b]0;title\x07",))
+    assert "\x1b[31m" not in shown(capsys, "labels", "agreement", "--database", "odd.db", "--lang", "en")
+    assert "\x1b]" not in refused("labels", "agreement", "--database", "odd.db", "--question", "none")
 
 
 def test_import_without_a_name_takes_the_texts_only(capsys):
@@ -96,7 +116,8 @@ def test_a_name_that_is_none_makes_no_database(refused, name):
 def test_a_file_of_lists_or_of_pairs_comes_back_as_it_was(capsys, name, content):
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
     words = ["labels", "import", name, "--database", "new.db", "--annotator", "ana", "--json"]
-    assert json.loads(shown(capsys, *words)) == {"tasks": 4, "judgements": 4, "replaced": 0, "unchanged": 0}
+    assert json.loads(shown(capsys, *words)) == {"tasks": 4, "judgements": 4, "replaced": 0, "unchanged": 0,
+                                                 "left_out": {"malformed": 0, "undecided": 0}}
     with Labels("new.db", read_only=True) as labels:
         found = labels.rankings("ana")
     assert sorted(found, key=repr) == sorted(read_either(name), key=repr)

@@ -1,6 +1,7 @@
 """`rlhf-kit train` from Python: what it trains on, what it leaves behind, and that a stop changes no number."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -177,3 +178,14 @@ def test_a_reward_model_may_be_the_judge_and_its_score_is_the_chance_against_one
         assert row["after"]["score"] == pytest.approx(said, abs=1e-5)
         assert 0 < said < 1
     assert len(lines(tmp_path / "out")) == 4
+
+
+def test_a_killed_run_does_not_go_on_towards_a_judge_that_was_trained_anew(jobs, desk, tmp_path):
+    shutil.copytree(desk / "ranked", tmp_path / "judge")
+    job = replace(jobs["ppo"], reward=None, judge=str(tmp_path / "judge"))
+    next(event for event in job.run(tmp_path / "out") if event.done == job.changes["steps"])    # saved, not finished
+    judge = zoo.load_reward_model(tmp_path / "judge")
+    judge.shift += 0.5
+    zoo.save_reward_model(judge, tmp_path / "judge")
+    with pytest.raises(StorageError, match=r"other settings .reward: 'learned_probability@"):
+        list(job.run(tmp_path / "out"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,14 +70,17 @@ def run_import(options: argparse.Namespace) -> int:
     from rlhf_kit.tasks.rankings import read_either
     if options.annotator is not None:
         check_name(options.annotator)
-    rankings = read_either(options.file)
+    left_out = Counter(malformed=0, undecided=0)
+    rankings = read_either(options.file, left_out)
     with Labels(options.database) as labels:
         done = labels.add_rankings(rankings, options.annotator, options.question or "")
     if options.json:
-        print(json.dumps(asdict(done)))
+        print(json.dumps({**asdict(done), "left_out": dict(left_out)}))
         return 0
     key = "labels_imported_tasks" if options.annotator is None else "labels_imported"
     _print(options, say(options.lang, key, database=options.database, **asdict(done)))
+    if any(left_out.values()):
+        _print(options, say(options.lang, "labels_left_out_import", **left_out))
     return 0
 
 
@@ -124,6 +128,7 @@ def _nothing(labels: Labels, options: argparse.Namespace) -> str:
     people, questions = (sorted({getattr(j, name) for j in said}) for name in ("annotator", "question"))
     there = f"It has judgements by {', '.join(people)}" if people else "It has none at all"
     there += f" on {', '.join(map(repr, questions))}" if questions not in ([], [""]) else ""
+    there = showing.plain(there)                                # names in a file of others may steer the terminal
     return f"{options.database} has no rankings or votes {' '.join(asked)}".rstrip() + f". {there}. " + (
         "Name others." if people else "Import some, or let people rank.")
 
@@ -166,8 +171,8 @@ def _show_ratings(console: Console, found: Agreement, lang: str) -> None:
         table.add_column(say(lang, f"labels_{column}"), justify="right")
     for r in found.ratings:
         interval = "" if r.low is None else f" ({r.low:+.2f} – {r.high:+.2f})"
-        table.add_row(escape(r.model), str(r.games), f"{r.won:.0%}", f"{r.strength:+.2f}{interval}", f"{r.points:.0f}",
-                      f"{r.elo:.0f}")
+        table.add_row(escape(showing.plain(r.model)), str(r.games), f"{r.won:.0%}", f"{r.strength:+.2f}{interval}",
+                      f"{r.points:.0f}", f"{r.elo:.0f}")
     console.print()
     console.print(table)
     console.print(say(lang, "labels_ratings_note"), soft_wrap=True)

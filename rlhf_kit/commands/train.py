@@ -49,6 +49,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     ranked.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
     ranked.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: "
                                                                            "%(default)s)")
+    ranked.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say "
+                                                            "so")
     ranked.add_argument("--held-out", metavar="N", type=int, help="rankings or pairs to be examined on (default: "
                                                                   "400, or a fifth if that is fewer)")
     ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
@@ -57,9 +59,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(ranked)
     ranked.set_defaults(run=run, job=_reward_model)
 
-    ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier or a function of yours",
+    ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier, a reward model or a "
+                                           "function of yours",
                              description="Proximal policy optimisation: the model learns to be scored well, by a "
-                                         "classifier or a function of yours. Run again, it goes on where it stopped.")
+                                         "classifier, a reward model or a function of yours. Run again, it "
+                                         "goes on where it stopped.")
     ppo.add_argument("--model", required=True, help=MODEL)
     ppo.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
     ppo.add_argument("--label", default="positive", help="whose probability is the score, by name (%(default)s)")
@@ -81,7 +85,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="DIR", required=True, help="where results go")
     parser.add_argument("--steps", metavar="N", type=int, help="updates")
-    parser.add_argument("--batch-size", metavar="N", type=int, help="texts or responses per step")
+    parser.add_argument("--batch-size", metavar="N", type=int, help="texts, rankings or responses per step")
     parser.add_argument("--learning-rate", metavar="RATE", type=float, help="(default: by the model's size)")
     parser.add_argument("--seed", metavar="N", type=int, help="another seed, another run (default: 0)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if there is one, unless the "
@@ -130,7 +134,7 @@ def _sft(options: argparse.Namespace) -> Sft:
 def _reward_model(options: argparse.Namespace) -> RewardModel:
     from rlhf_kit.training import RewardModel
     return RewardModel(rankings=options.rankings, pairs=options.pairs, model=options.model, pretrain=options.pretrain,
-                       text=options.text, label=options.label, held_out=options.held_out,
+                       text=options.text, label=options.label, positive=options.positive, held_out=options.held_out,
                        examples=tuple(options.example or ()), lang=language_of(options), device=device_of(options),
                        changes=changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss",
                                           "seed"))
@@ -203,7 +207,7 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
     showing.values(console, [(say(lang, name), value) for name, value in rows], lang,
                    "column_value_pairs" if pairs else "column_value")
     for example in result["examples"]:
-        console.print(f"{example['score']:+.2f}  {example['text']}", markup=False, soft_wrap=True)
+        console.print(f"{example['score']:+.2f}  {showing.plain(example['text'])}", markup=False, soft_wrap=True)
     if any(result["left_out"].values()):
         console.print(say(lang, "ranked_left_out", **result["left_out"]), soft_wrap=True)
     if result["pretrained_on"]:

@@ -10,6 +10,7 @@ from torch.nn.functional import logsigmoid
 
 from rlhf_kit.exercises.answers import Case, Exercise, Mistake
 from rlhf_kit.formulas import losses, preference
+from rlhf_kit.formulas.agreement import annotator_quality
 
 
 def rank_to_pairs(ranks: list[int]) -> Tensor:
@@ -35,7 +36,7 @@ def accuracies(score: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
 
 def labeler_quality(agreement: float) -> float:
     """How often a labeller is right, if two agree this often: q of q² + (1 - q)² = agreement; 1/2 below 1/2."""
-    return (1 + math.sqrt(max(2 * agreement - 1, 0.0))) / 2
+    return annotator_quality(max(agreement, 0.5))
 
 
 def calibration_error(probability: Tensor, happened: Tensor, bins: int) -> Tensor:

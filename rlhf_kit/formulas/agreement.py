@@ -27,6 +27,7 @@ def verdicts(rank: Tensor) -> Tensor:
     gap = rank[..., j] - rank[..., i]
     return torch.where(gap.isnan(), gap, gap.sign())                 # torch says that the sign of NaN is 0
 
+
 def pairwise_agreement(rank: Tensor, ties: Literal["half", "drop"] = "half") -> tuple[Tensor, Tensor]:
     """How often two annotators give the same verdict on two responses: (sum of agreement, comparisons).
 
@@ -150,7 +151,7 @@ def annotator_quality(agreement: float) -> float:
 def _distance(value: Tensor, total: Tensor, level: Level) -> Tensor:
     """δ², [V, V]."""
     if level == "nominal":
-        return 1 - torch.eye(len(value), dtype=torch.float64)
+        return 1 - torch.eye(len(value), dtype=torch.float64, device=value.device)
     if level == "interval":
         return (value.unsqueeze(0) - value.unsqueeze(1)).square()
     if level == "ordinal":

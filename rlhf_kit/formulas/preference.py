@@ -81,7 +81,8 @@ def calibration_error(probability: Tensor, happened: Tensor, bins: int = 10) -> 
     Source: Guo et al. 2017, arXiv:1706.04599, Eq. 3.
     """
     counts, stated, seen = reliability(probability, happened, bins)
-    return (counts * (seen - stated).abs()).nansum() / counts.sum()
+    missed = torch.where(counts > 0, counts * (seen - stated).abs(), 0.0)          # empty bins hold NaN
+    return missed.sum() / counts.sum()
 
 
 @torch.no_grad()
@@ -94,6 +95,6 @@ def reliability(probability: Tensor, happened: Tensor, bins: int = 10) -> tuple[
         raise ValueError(f"probability has shape {tuple(probability.shape)}, happened {tuple(happened.shape)}; "
                          f"expected the same [N] with at least one entry.")
     place = (probability * bins).long().clamp(0, bins - 1)
-    total = lambda x: torch.zeros(bins, dtype=torch.float64).index_add_(0, place, x.double())        # noqa: E731
+    total = lambda x: x.new_zeros(bins, dtype=torch.float64).index_add_(0, place, x.double())        # noqa: E731
     counts = total(torch.ones_like(probability))
     return counts, total(probability) / counts, total(happened) / counts

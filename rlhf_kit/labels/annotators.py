@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from rlhf_kit.evaluate import Estimate
+from rlhf_kit.evaluate import Estimate, ratio
 from rlhf_kit.formulas.agreement import annotator_quality, kendall_w, krippendorff_alpha, pairwise_agreement, verdicts
 from rlhf_kit.formulas.ratings import as_elo, bradley_terry, bradley_terry_interval, elo, win_matrix
 from rlhf_kit.labels.records import Judgement
 from rlhf_kit.labels.store import Labels
 
 ENOUGH = 20                         # comparisons below which an interval says little
-DRAWS = 1000                        # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ class Agreement:
 def agreement(labels: Labels, question: str | None = None, seed: int = 0) -> Agreement:
     """Measure agreement on the rankings and votes of a file.
 
-    Each question of a task stands for itself; None takes all questions. Intervals are percentiles of a bootstrap over
-    tasks, because what people say about one task goes together.
+    Each question of a task stands for itself; None takes all questions. Intervals are those of
+    `evaluate.ratio` over tasks, because what people say about one task goes together.
     """
     said = labels.judgements(question=question, kinds=("rank", "vote"))
     first = [j for j in said if j.repeat == 0]
@@ -138,13 +137,7 @@ def _share(tables: Sequence[Tensor], seed: int, **options: Any) -> Estimate | No
     counts = [torch.stack(pairwise_agreement(ranks, **options), -1) for ranks in tables]      # [G, 2] each
     table = torch.cat(counts) if counts else torch.zeros(0, 2, dtype=torch.float64)
     table = table[table[:, 1] > 0]
-    if not len(table):
-        return None
-    generator = torch.Generator().manual_seed(seed)
-    agreed, n = torch.stack([table[torch.randint(len(table), (len(table),), generator=generator)].sum(0)
-                             for _ in range(DRAWS)]).unbind(-1)
-    low, high = (agreed / n).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return Estimate((table[:, 0].sum() / table[:, 1].sum()).item(), low, high, round(table[:, 1].sum().item()))
+    return ratio(table[:, 0], table[:, 1], seed) if len(table) else None
 
 
 def _table(games: list[tuple], number: dict[str, int]) -> Tensor:

@@ -60,7 +60,7 @@ def task_row(prompt: str, responses: Sequence[str | Response], kind: str | None,
 
 
 def add_task_row(db: Connection, prompt: str, responses: list[Response], kind: str,
-              split: str) -> tuple[int, list[int], bool]:
+                 split: str) -> tuple[int, list[int], bool]:
     """(number, which of `responses` stands at each stored place, whether it is new)."""
     def identity(i: int) -> tuple[str, str]:
         return responses[i].text, responses[i].model or ""

@@ -115,7 +115,7 @@ class Labels:
         """
         check_name(annotator)
         with self._file.reading() as db:
-            again = self._due_again(db, annotator, question, repeats)
+            again = self._due_again(db, annotator, question, kind, split, repeats)
             if again is not None:
                 return self.show(again, annotator, question, repeat=1)
             rows = db.execute(
@@ -311,12 +311,16 @@ class Labels:
             note(db, action, row["task_id"], row["annotator"], row["question"], row["repeat"], row["kind"], before)
         return row, "replaced" if before else "new"
 
-    def _due_again(self, db: Connection, annotator: str, question: str, repeats: float) -> int | None:
-        """The task judged longest ago and only once, when it is time to ask again."""
+    def _due_again(self, db: Connection, annotator: str, question: str, kind: str | None, split: str | None,
+                   repeats: float) -> int | None:
+        """Of the tasks of that kind and split the one judged longest ago and only once, when it is time to ask again.
+        """
         if not 0 <= repeats <= 1:
             raise ValueError(f"repeats is {repeats!r}; expected a share from 0 to 1, such as 0.1.")
-        said = db.execute("SELECT task_id, MAX(repeat) AS last FROM judgement WHERE annotator = ? AND question = ?"
-                          " GROUP BY task_id ORDER BY MIN(id)", (annotator, question)).fetchall()
+        said = db.execute("SELECT j.task_id, MAX(j.repeat) AS last FROM judgement j JOIN task ON task.id = j.task_id"
+                          " WHERE j.annotator = ?1 AND j.question = ?2 AND (?3 IS NULL OR task.kind = ?3)"
+                          " AND (?4 IS NULL OR task.split = ?4) GROUP BY j.task_id ORDER BY MIN(j.id)",
+                          (annotator, question, kind, split)).fetchall()
         refused = self._skipped(db, annotator, question)
         once = [row["task_id"] for row in said if row["last"] == 0 and row["task_id"] not in refused]
         asked = sum(row["last"] > 0 or row["task_id"] in refused for row in said)

@@ -36,7 +36,7 @@ class Config:
     final_rate: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
     weight_decay: float = 0.01
     max_length: int = 96             # tokens; of longer texts the end is read, where the response is
-    token_dropout: float = 0.0       # share of each text's tokens left out at random while learning
+    token_dropout: float = 0.0       # share of each text's tokens left out while learning, [CLS] and EOS too
     pass_size: int = 24              # texts in one forward pass, those of like length together; larger on a GPU
     max_grad_norm: float = 1.0
     loss: Literal["log_sigmoid", "sigmoid"] = "log_sigmoid"     # "sigmoid": transformers_tasks' first version

@@ -142,7 +142,10 @@ class RewardModel(nn.Module):
 
 
 def reading_limit(model: PreTrainedModel) -> int:
-    """Tokens that a classifier reads at most; RoBERTa's first position comes behind its padding id."""
+    """Tokens that a classifier reads at most, 512 if it names no limit.
+
+    RoBERTa's first position comes behind its padding id.
+    """
     places = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     padding = getattr(places, "padding_idx", None)
     return (getattr(model.config, "max_position_embeddings", None) or 512) - (0 if padding is None else padding + 1)

@@ -80,7 +80,8 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
     """A reward model from a folder or a hub id, ready to score or to be trained further.
 
     With `new_head` any encoder, decoder or classifier will do: its trunk is kept and a head of one output is put on
-    it, drawn from `seed` with standard deviation 1/√(d+1) (arXiv:2009.01325). Raises: ModelUnavailable.
+    it, drawn from `seed` with standard deviation 1/√(d+1) (arXiv:2009.01325). What is a reward model already keeps its
+    head and its shift: a warm start. Raises: ModelUnavailable.
     """
     heads = {"num_labels": 1, "ignore_mismatched_sizes": True} if new_head else {}
     with torch.random.fork_rng(devices=[]):

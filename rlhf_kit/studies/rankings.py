@@ -93,9 +93,9 @@ def annotator_quality(lang: Lang = "en", noises: Sequence[float] = (0.0, 0.1, 0.
     task, found = Reviews(lang), {}
     truth = task.rankings(HELD_OUT, seed=seed, split="heldout")
     for noise in noises:
-        model = _reader(task.rankings(rankings, noise=noise, seed=seed), seed)
-        reward_model.train(model, task.rankings(rankings, noise=noise, seed=seed),
-                           replace(zoo.RewardModel().reward_model, steps=steps, seed=seed))
+        ranked = task.rankings(rankings, noise=noise, seed=seed)
+        model = _reader(ranked, seed)
+        reward_model.train(model, ranked, replace(zoo.RewardModel().reward_model, steps=steps, seed=seed))
         labels = task.rankings(HELD_OUT, noise=noise, seed=seed + 1, split="heldout")
         judge = rewards.learned(model)
         found[noise] = {"on labels": agreement(judge, labels).pair_accuracy.mean,

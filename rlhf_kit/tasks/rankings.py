@@ -56,15 +56,19 @@ def read_comparisons(path: str | Path, left_out: Counter[str] | None = None) -> 
     return _compared_rows(path, read_table(path), Counter() if left_out is None else left_out)
 
 
-def read_either(path: str | Path) -> list[Ranking]:
-    """The rankings of a file, or its pairs as rankings of two, told apart by its columns; margins are lost."""
+def read_either(path: str | Path, left_out: Counter[str] | None = None) -> list[Ranking]:
+    """The rankings of a file, or its pairs as rankings of two, told apart by its columns; margins are lost.
+
+    `left_out` as in `read_rankings`.
+    """
+    left_out = Counter() if left_out is None else left_out
     if _plain(path):
-        return _rank_lists(path, Counter())
+        return _rank_lists(path, left_out)
     table = read_table(path)
     pairs = "responses" not in table.columns and "chosen" in table.columns
     if pairs:
-        return [as_ranking(pair) for pair in _compared_rows(path, table, Counter())]
-    return _ranked_rows(path, table, Counter())
+        return [as_ranking(pair) for pair in _compared_rows(path, table, left_out)]
+    return _ranked_rows(path, table, left_out)
 
 
 def as_ranking(pair: Comparison) -> Ranking:
@@ -73,10 +77,11 @@ def as_ranking(pair: Comparison) -> Ranking:
 
 
 def hold_out(rankings: Sequence[Any], n: int) -> tuple[list, list]:
-    """(to learn from, n kept out), chosen by a hash of the prompt, or of the texts where there is none.
+    """(to learn from, at least n kept out), chosen by a hash of the prompt, or of the texts where there is none.
 
-    No prompt is on both sides, case, width and spaces aside. A ranking to learn from that holds a text of one kept out
-    is dropped, so the first list may be a little shorter than the rest. Rankings and comparisons both will do.
+    No prompt is on both sides, case, width and spaces aside: all rankings of one go together. A ranking to learn from
+    that holds a text of one kept out is dropped, so the first list may be a little shorter than the rest. Rankings and
+    comparisons both will do.
     """
     order = sorted(range(len(rankings)), key=lambda i: (hashlib.sha256(_group(rankings[i]).encode()).digest(), i))
     kept = {_group(rankings[i]) for i in order[:n]}

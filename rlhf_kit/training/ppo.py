@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhf_kit import rewards, zoo
+from rlhf_kit.checkpoints import fingerprint_of
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang
@@ -41,8 +42,8 @@ class Ppo:
     def __post_init__(self) -> None:
         if (self.judge is None) == (self.reward is None):
             seen = "neither --judge nor --reward is" if self.judge is None else "both --judge and --reward are"
-            raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier with --judge, or a "
-                             f"function of yours with --reward my_reward.py:reward.")
+            raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier or a reward model "
+                             f"with --judge, or a function of yours with --reward my_reward.py:reward.")
         if self.judge is None and self.label != "positive":
             raise ValueError("--label is an output of a classifier, and there is none. Name it with --judge.")
         if self.prompts is None and self.column != "prompt":
@@ -100,5 +101,13 @@ class Ppo:
             if self.label != "positive":
                 raise ValueError(f"--label is an output of a classifier; {self.judge} is a reward model and has one "
                                  f"output. Leave --label out.")
-            return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
-        return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
+            model = zoo.load_reward_model(self.judge, device=self.device)
+            return _named(rewards.learned(model, output="probability"), fingerprint_of(model), model.shift)
+        model, tokenizer = zoo.load_classifier(self.judge, device=self.device)
+        return _named(rewards.classifier(model, tokenizer, label=self.label), fingerprint_of(model))
+
+
+def _named(judge: rewards.Reward, *weights: object) -> rewards.Reward:
+    """With its weights in its name, so that a killed run does not go on towards a judge that was trained anew."""
+    judge.__name__ = "@".join(map(str, (judge.__name__, *weights)))
+    return judge

@@ -66,6 +66,7 @@ class RewardModel:
     pretrain: str | None = None             # a file of labelled reviews to learn from first: good above bad
     text: str = "text"                      # its columns
     label: str = "label"
+    positive: str | None = None             # the label of a good review, where its name does not say so
     held_out: int | None = None             # rankings to be examined on; None = 400, or a fifth if that is fewer
     examples: tuple[str, ...] = ()          # texts to be scored at the end
     lang: Lang = "en"                       # of the made-up reviews
@@ -75,9 +76,9 @@ class RewardModel:
     def __post_init__(self) -> None:
         if self.rankings is not None and self.pairs is not None:
             raise ValueError("both --rankings and --pairs are given; a run learns from one file. Name one of them.")
-        if self.pretrain is None and (self.text, self.label) != ("text", "label"):
-            raise ValueError("--text and --label are columns of a file of reviews, and there is none. Name it with "
-                             "--pretrain.")
+        if self.pretrain is None and (self.text, self.label, self.positive) != ("text", "label", None):
+            raise ValueError("--text, --label and --positive are about a file of reviews, and there is none. Name it "
+                             "with --pretrain.")
         if self.held_out is not None and self.held_out < 1:
             raise ValueError(f"--held-out is {self.held_out}; at least 1 ranking has to be examined on.")
         for example in self.examples:
@@ -137,7 +138,8 @@ class RewardModel:
         if not learn:
             kind = "rankings" if self.rankings is not None else "pairs"
             raise ValueError(f"{path} holds {len(found)} {kind}, and with {wanted} held out none is left to learn "
-                             f"from ({kind} of one prompt stay together). Lower --held-out, or add more.")
+                             f"from ({kind} of one prompt stay together). Lower --held-out, or add some with other "
+                             f"prompts.")
         left_out["shared"] = len(found) - len(learn) - len(kept_out)
         return learn, kept_out, None
 
@@ -145,7 +147,7 @@ class RewardModel:
         """Rankings with ties, good reviews above bad ones, none of them a text that the model will be examined on."""
         if self.pretrain is None:
             return []
-        reviews = FileReviews.read(self.pretrain, text=self.text, label=self.label)
+        reviews = FileReviews.read(self.pretrain, text=self.text, label=self.label, positive=self.positive)
         seen = {same_text(whole) for one in kept_out for whole in texts_of(one)}
         sides: dict[int, list[str]] = {1: [], 0: []}
         for review, label in zip(reviews.texts, reviews.labels, strict=True):
