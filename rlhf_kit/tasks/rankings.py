@@ -108,6 +108,8 @@ def _plain(path: str | Path) -> bool:
 
 def _compared_rows(path: str | Path, table: Table, left_out: Counter[str]) -> list[Comparison]:
     """Rows with `chosen` and `rejected`, and perhaps a prompt and a margin."""
+    if "responses" in table.columns and not {"chosen", "rejected"} & {*table.columns}:
+        raise refused(path, "holds rankings, and no pairs, chosen and rejected. Train on them with --rankings.")
     for column in ("chosen", "rejected"):
         check_column(table, None, column, path)
     found, malformed = [], list(table.malformed)
@@ -159,6 +161,8 @@ def _rank_lists(path: str | Path, left_out: Counter[str]) -> list[Ranking]:
 
 def _ranked_rows(path: str | Path, table: Table, left_out: Counter[str]) -> list[Ranking]:
     """JSON lines with `responses`, and `ranks` where they are not in order."""
+    if "responses" not in table.columns and {"chosen", "rejected"} <= {*table.columns}:
+        raise refused(path, "holds pairs, chosen and rejected, and no rankings. Train on them with --pairs.")
     check_column(table, None, "responses", path)
     found, malformed = [], list(table.malformed)
     for line, row in table.rows:
