@@ -161,13 +161,14 @@ def _charts(result: dict[str, Any], history: Sequence[Step], words: partial) -> 
 
 def _next(result: dict[str, Any], words: partial, lang: Lang) -> list[dict[str, str]]:
     settings = result["settings"]
-    entries = [{"text": words("next_kl"), "code": command(settings, kl=0, output="runs/no-price")},
-               {"text": words("next_price"), "code": command(settings, kl=1, output="runs/dear")}]
+    runs = "runs/ranked-" if _ranked(settings) else "runs/"         # a folder holds runs of one judge
+    entries = [{"text": words("next_kl"), "code": command(settings, kl=0, output=f"{runs}no-price")},
+               {"text": words("next_price"), "code": command(settings, kl=1, output=f"{runs}dear")}]
     if not settings["reviews"]:
         there = "en" if lang == "zh" else "zh"
-        mine = {**settings, "reviews": "FILE.csv", "text": "review", "label": "label"}
+        mine = {**settings, "reviews": "FILE.csv", "text": "review", "label": "label", "judge": None}     # has labels
         entries += [{"text": words("next_lang"),
-                     "code": command({**settings, "lang": there}, output=f"runs/tour-{there}")},
+                     "code": command({**settings, "lang": there}, output=f"{runs}tour-{there}")},
                     {"text": words("next_reviews"), "code": command(mine, output="runs/mine")}]
     python = PYTHON.format(name=f"tiny-lm-{lang}", lang=lang, mark="really" if lang == "en" else "真")
     return [*entries, {"text": words("next_python"), "code": python}]

@@ -333,7 +333,7 @@ def lines(*rows: dict) -> str:
     ("bad.jsonl", lines({"responses": ["a", "b"], "ranks": [1.5, 2]}) * 9, "'ranks' is [1.5, 2]; expected 2 whole"),
     ("bad.jsonl", lines({"responses": ["a", "b"], "ranks": [1, 1]}) * 9, "holds 0 rankings that are not all ties"),
     ("bad.jsonl", lines({"response": ["a", "b"]}) * 9, "has no column 'responses'; it has 'response'. Did you mean"),
-    ("bad.jsonl", lines(PAIR) * 9, "holds pairs, chosen and rejected, and no rankings. Train on them with --pairs"),
+    ("bad.jsonl", lines(PAIR) * 9, "holds pairs ('chosen', 'rejected'), and rankings are expected"),
     ("bad.jsonl", lines({"prompt": "p", "responses": ["a", "b"]}) * 9, "rankings of one prompt stay together")])
 def test_rankings_that_cannot_be_used(refused, name, content, said):
     if content is not None:
@@ -357,7 +357,7 @@ def test_rankings_that_cannot_be_used(refused, name, content, said):
     ("bad.jsonl", lines({**PAIR, "chosen": "\ud83d"}) * 9, "line 1: half of a character"),
     ("bad.jsonl", lines({**PAIR, "prompt": "p"}) * 9, "pairs of one prompt stay together"),
     ("bad.jsonl", lines({"responses": ["a", "b"]}) * 9,
-     "holds rankings, and no pairs, chosen and rejected")])
+     "holds rankings ('responses')")])
 def test_pairs_that_cannot_be_used(refused, name, content, said):
     if content is not None:
         Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -187,6 +187,9 @@ def test_a_row_that_is_no_pair(tmp_path, row, said):
     (read_comparisons, {"choosen": "a", "rejected": "b"}, "Did you mean 'choosen'? Call the right one 'chosen'"),
     (read_comparisons, {"chosen": "a", "reject": "b"}, "Did you mean 'reject'?"),
     (read_comparisons, {"chosen": "a", "rejected": "a"}, "holds 0 pairs whose texts differ; at least 4"),
+    (read_rankings, {"chosen": "a", "rejected": "b"}, "holds pairs"),
+    (read_comparisons, {"responses": ["a", "b"]}, "holds rankings"),
+    (read_rankings, {"responses": ["a", "b"], "rank": [2, 1]}, "did you mean 'rank'?"),
     (read_rankings, {"responses": ["a", "b"], "ranks": [3, 3]}, "holds 0 rankings that are not all ties; at least 4")])
 def test_columns_that_are_not_there_and_rows_that_say_nothing(tmp_path, read, row, said):
     path = save(tmp_path, "x.jsonl", (json.dumps(row) + "\n") * 6)

@@ -225,9 +225,9 @@ def test_a_ranked_tour_cut_short_goes_on_to_the_same_numbers(ranked, tmp_path, m
 
 
 @pytest.mark.parametrize(("lang", "words"), [
-    ("en", ["A reward model learned from rankings", "reward model: right on held-out pairs", "the truth itself",
-            "P(better than a good review)"]),
-    ("zh", ["一个奖励模型从排序中", "奖励模型：在留出的成对比较上判断正确", "真值本身"])])
+    ("en", ["A reward model was shown rankings", "reward model: right on held-out pairs", "the truth itself",
+            "P(preferred to an average winner)"]),
+    ("zh", ["一个奖励模型看了许多排序", "奖励模型在留出的成对比较上的正确率", "真值本身"])])
 def test_the_report_names_the_reward_model_and_its_ceiling(ranked, tmp_path, lang, words):
     report.write(tmp_path / "r.html", ranked[1], [], lang)
     page = unescape((tmp_path / "r.html").read_text(encoding="utf-8"))

@@ -56,7 +56,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     agreement.set_defaults(run=run_agreement)
 
 
-def _common(parser: argparse.ArgumentParser, about: str = "made by import, or by a demo") -> None:
+def _common(parser: argparse.ArgumentParser, about: str = "made by labels import, or in Python by kit.Labels") -> None:
     parser.add_argument("--database", metavar="FILE", required=True, help=about)
     parser.add_argument("--question", metavar="WORD", help="what was asked, such as helpful, where it was more than "
                                                            "one thing")

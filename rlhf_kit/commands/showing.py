@@ -69,7 +69,7 @@ def texts(console: Console, samples: list[dict[str, Any]], lang: Lang, score: st
     table.add_column(say(lang, "column_before"), ratio=1, overflow="fold")
     table.add_column(say(lang, "column_after"), ratio=1, overflow="fold")
     for row in samples:
-        table.add_row(*(Text.assemble((plain(row[side]["prompt"]), "dim"), plain(row[side]["response"]), "\n",
+        table.add_row(*(Text.assemble((plain(row[side]["prompt"]), "dim"), plain(row[side]["response"]),
                                       (_marks(row[side], lang, score), "bold")) for side in ("before", "after")))
     console.print(table)
 
@@ -112,4 +112,5 @@ def took(console: Console, result: dict[str, Any], lang: Lang) -> None:
 
 def _marks(sample: dict[str, Any], lang: Lang, score: str) -> str:
     labels = {"score": score, "gold": "meter_gold", "second_judge": "meter_second_judge"}
-    return "  ".join(f"{say(lang, label)} {sample[name]:.2f}" for name, label in labels.items() if name in sample)
+    marks = [f"{say(lang, label)} {sample[name]:.2f}" for name, label in labels.items() if name in sample]
+    return "\n" * bool(marks) + "  ".join(marks)

@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     tour.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
     tour.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: %(default)s)")
     tour.add_argument("--judge", choices=("classifier", "ranked"), default="classifier",
-                      help="learn it from labels, or from rankings as a reward model (default: %(default)s)")
+                      help="learn the judge from labels, or from rankings as a reward model (default: %(default)s)")
     tour.add_argument("--output", metavar="DIR", default="runs/tour", help="where results go (default: %(default)s)")
     tour.add_argument("--kl", metavar="BETA", type=float, help="price of a nat of drift (default: 0.04)")
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")

@@ -40,8 +40,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     ranked = methods.add_parser("reward-model", help="a reward model, from rankings or from pairs",
                                 description="A reward model: it learns from rankings, or from pairs, which response is "
                                             "better. Run again, it goes on where it stopped.")
-    ranked.add_argument("--rankings", metavar="FILE", help=".tsv: responses with tabs between, best first; .jsonl: "
-                                                           "prompt, responses, ranks (default: made-up reviews)")
+    ranked.add_argument("--rankings", metavar="FILE", help=".tsv: no header, responses with tabs between, best "
+                                                           "first; .jsonl: prompt, responses, ranks, 1 for the "
+                                                           "best (default: made-up reviews)")
     ranked.add_argument("--pairs", metavar="FILE", help="or .jsonl or .csv: prompt, chosen, rejected")
     ranked.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of one output "
                                                        "(default: a tiny encoder from nothing)")
@@ -54,16 +55,17 @@ def add(commands: argparse._SubParsersAction) -> None:
     ranked.add_argument("--held-out", metavar="N", type=int, help="rankings or pairs to be examined on (default: "
                                                                   "400, or a fifth if that is fewer)")
     ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
-    ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid"), help="-log σ (default), or the article's -σ")
+    ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid"), help="of a pair, σ of the difference of its "
+                                                                             "scores: -log σ (default), or -σ")
     ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
     _common(ranked)
     ranked.set_defaults(run=run, job=_reward_model)
 
     ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier, a reward model or a "
-                                           "function of yours",
+                                         "function of yours",
                              description="Proximal policy optimisation: the model learns to be scored well, by a "
-                                         "classifier, a reward model or a function of yours. Run again, it "
-                                         "goes on where it stopped.")
+                                         "classifier, a reward model or a function of yours. Run again, it goes on "
+                                         "where it stopped.")
     ppo.add_argument("--model", required=True, help=MODEL)
     ppo.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
     ppo.add_argument("--label", default="positive", help="whose probability is the score, by name (%(default)s)")
@@ -208,6 +210,8 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
                    "column_value_pairs" if pairs else "column_value")
     for example in result["examples"]:
         console.print(f"{example['score']:+.2f}  {showing.plain(example['text'])}", markup=False, soft_wrap=True)
+    read_as = {side: showing.plain(text) for side, text in result["read_as"].items()}
+    console.print(say(lang, "ranked_read_as", **read_as), markup=False, soft_wrap=True)
     if any(result["left_out"].values()):
         console.print(say(lang, "ranked_left_out", **result["left_out"]), soft_wrap=True)
     if result["pretrained_on"]:

@@ -11,6 +11,7 @@ while such rows are at most 1 in 100:
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from collections import Counter
@@ -108,8 +109,9 @@ def _plain(path: str | Path) -> bool:
 
 def _compared_rows(path: str | Path, table: Table, left_out: Counter[str]) -> list[Comparison]:
     """Rows with `chosen` and `rejected`, and perhaps a prompt and a margin."""
-    if "responses" in table.columns and not {"chosen", "rejected"} & {*table.columns}:
-        raise refused(path, "holds rankings, and no pairs, chosen and rejected. Train on them with --rankings.")
+    if "responses" in table.columns and "chosen" not in table.columns:
+        raise refused(path, "holds rankings ('responses'), and pairs are expected ('chosen', 'rejected'). Train on it "
+                            "with --rankings.")
     for column in ("chosen", "rejected"):
         check_column(table, None, column, path)
     found, malformed = [], list(table.malformed)
@@ -161,9 +163,7 @@ def _rank_lists(path: str | Path, left_out: Counter[str]) -> list[Ranking]:
 
 def _ranked_rows(path: str | Path, table: Table, left_out: Counter[str]) -> list[Ranking]:
     """JSON lines with `responses`, and `ranks` where they are not in order."""
-    if "responses" not in table.columns and {"chosen", "rejected"} <= {*table.columns}:
-        raise refused(path, "holds pairs, chosen and rejected, and no rankings. Train on them with --pairs.")
-    check_column(table, None, "responses", path)
+    _check_ranked(table, path)
     found, malformed = [], list(table.malformed)
     for line, row in table.rows:
         one, wrong = _ranking(row)
@@ -175,6 +175,23 @@ def _ranked_rows(path: str | Path, table: Table, left_out: Counter[str]) -> list
     left_out.update(malformed=len(malformed), undecided=len(table.rows) + len(table.malformed) - len(malformed)
                     - len(found))
     return _enough(found, path, "rankings that are not all ties")
+
+
+def _check_ranked(table: Table, path: str | Path) -> None:
+    """The table has `responses`, and no column that was meant for `ranks`: without it the order would be taken."""
+    if "responses" not in table.columns:
+        if {"chosen", "rejected"} <= set(table.columns):
+            raise refused(path, "holds pairs ('chosen', 'rejected'), and rankings are expected ('responses'). Train on "
+                                "it with --pairs.")
+        if Path(path).name.lower().removesuffix(".gz").endswith(".csv"):
+            raise refused(path, "has no column 'responses', and a .csv has no room for a list. Save rankings as a .tsv "
+                                "without header (responses with tabs between, best first), or as .jsonl.")
+    check_column(table, None, "responses", path)
+    lists = {column for _, row in table.rows[:20] for column, cell in row.items() if isinstance(cell, list)}
+    near = difflib.get_close_matches("ranks", sorted(lists - {"responses"}), n=1, cutoff=0.6)
+    if "ranks" not in table.columns and near:
+        raise refused(path, f"has no column 'ranks'; did you mean {near[0]!r}? Call it 'ranks' (1 for the best), or "
+                            f"leave it out if the responses stand best first.")
 
 
 def _ranking(row: dict) -> tuple[Ranking | None, str]:

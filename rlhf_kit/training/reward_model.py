@@ -18,7 +18,7 @@ from rlhf_kit.models import heads, text, tiny
 from rlhf_kit.runs import Event, RunFolder
 from rlhf_kit.tasks.files import FileReviews
 from rlhf_kit.tasks.rankings import as_ranking, hold_out, read_comparisons, read_rankings, texts_of
-from rlhf_kit.tasks.reading import same_text
+from rlhf_kit.tasks.reading import same_text, shorten
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.training.jobs import SMALL, changed, claimed, described, use_threads, write_metrics
 
@@ -120,6 +120,7 @@ class RewardModel:
                           **_numbers(seen), "ceiling": ceiling,
                           "length_only": _by_length(learn, judged).pair_accuracy.mean,
                           "rankings": len(learn), "held_out": len(kept_out), "left_out": dict(left_out),
+                          "read_as": _read_as(learn),
                           "comparisons": sum(_pairs(one) for one in learn),
                           "pretrained_on": len({text for one in first for text in one.responses}),
                           "examples": _scored(score, self.examples), "steps": len(history)})
@@ -225,6 +226,12 @@ def _numbers(seen: Agreement) -> dict[str, Any]:
 
 def _as_ranked(one: Ranking | Comparison) -> Ranking:
     return one if isinstance(one, Ranking) else as_ranking(one)
+
+
+def _read_as(learn: Sequence[Ranking | Comparison]) -> dict[str, str]:
+    """The best and the worst response of the first ranking, for a person to see that none stands on its head."""
+    ordered = sorted(zip((first := _as_ranked(learn[0])).ranks, first.responses, strict=True))
+    return {"best": shorten(ordered[0][1].strip(), 60), "worst": shorten(ordered[-1][1].strip(), 60)}
 
 
 def _by_length(learn: Sequence[Ranking | Comparison], judged: Sequence[Ranking]) -> Agreement:
