@@ -376,13 +376,15 @@ WRITE = {"llama": GROUPED, "mistral": {**GROUPED, "sliding_window": 8}, "qwen2":
          "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4}}
 DO_NOT = {"mamba": ({"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}, "no key-value cache"),
           "openai-gpt": ({"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}, "no key-value cache"),
-          "bert": (SIZES, "reads to the end before it predicts")}
+          "bert": ({**SIZES, "initializer_range": 0.3}, "reads to the end before it predicts")}
 
 
 def built(kind: str, sizes: dict, tokenizer, folder: Path) -> Path:
     config = AutoConfig.for_model(kind, **sizes, vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1,
                                   bos_token_id=1)
-    loading.save_model(AutoModelForCausalLM.from_config(config), tokenizer, folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        loading.save_model(AutoModelForCausalLM.from_config(config), tokenizer, folder)
     return folder
 
 
