@@ -184,6 +184,7 @@ def test_a_reward_model_killed_again_and_again_ends_with_the_same_numbers(alone,
     assert_same(scene.finish(), expected)
 
 
+@pytest.mark.slow
 def test_a_pretrained_reward_model_killed_in_each_stage_ends_with_the_same_numbers(alone, tmp_path):
     """What it is examined on, and what it was pretrained on, is the same each time; so are the weights between."""
     scene, expected = alone("pretrained")
