@@ -26,7 +26,8 @@ FOLDERS_WITHOUT_NEIGHBOURS = {"methods", "recipes"}          # methods do not im
 
 DOORS = {
     "trl": {"methods/trl_bridge.py"},
-    "peft": {"models/adapters.py"}, "bitsandbytes": {"models/adapters.py"},
+    "peft": {"models/adapters.py"}, "bitsandbytes": {"models/quantization.py"},
+    "markdownify": {"tasks/markdown.py"}, "datasets": {"tasks/paired.py", "methods/trl_bridge.py"},
     "matplotlib": {"plots.py"},
     "gradio": {"ui"},
 }
