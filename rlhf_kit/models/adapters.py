@@ -107,6 +107,7 @@ class SharedBase:
         with _no_chatter():
             self._peft.load_adapter(str(folder), adapter_name=REWARD, is_trainable=False)
         self._peft.set_adapter(POLICY)
+        self.policy.eval()                               # peft calls the base's own, which brings the other kernel back
         self.reward_model = AdaptedReward(self, head, _read_json(folder / OF_BASE).get("reward_shift", 0.0))
         return self.reward_model
 
@@ -263,8 +264,8 @@ def merge(base: PreTrainedModel, adapter: str | Path) -> PreTrainedModel:
 
 def _merged(base: PreTrainedModel, folder: Path, scale: float = 1.0) -> PreTrainedModel:
     with_adapter = _loaded(base, folder)
-    for name, layer in with_adapter.named_modules():
-        if hasattr(layer, "scaling"):
+    for layer in with_adapter.modules():
+        if isinstance(getattr(layer, "scaling", None), dict):        # an attention has a number of that name
             layer.scaling = {key: value * scale for key, value in layer.scaling.items()}
     with _no_chatter():
         return with_adapter.merge_and_unload(safe_merge=True)
