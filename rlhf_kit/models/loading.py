@@ -26,6 +26,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.models.heads import Policy, RewardModel
+from rlhf_kit.models.quantization import Quantization, check_shapes, settings
 from rlhf_kit.models.text import pad_id
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
@@ -52,9 +53,8 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
     A value head that was saved beside it (and its own trunk) comes along; else a fresh one, or none with
     `value_head=False`. Raises: ModelUnavailable.
     """
-    lm, tokenizer = _load(AutoModelForCausalLM, source, dtype)
+    lm, tokenizer = load_language_model(source, dtype=dtype, device=device)
     head, trunk = (Path(source).expanduser() / name for name in (VALUE_HEAD, VALUE_TRUNK))
-    _check_writes(lm.to(device), source)
     own = _trunk(trunk, dtype).to(device) if value_head and trunk.is_dir() else None
     policy = Policy(lm, tokenizer, value_head=value_head, value_trunk=own)
     if value_head and head.is_file():
@@ -64,6 +64,20 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
             raise ModelUnavailable(f"{head} is no value head of this model ({_one_line(error)}). "
                                    f"Delete it to start with a fresh one.") from error
     return policy.to(device).eval()
+
+
+def load_language_model(source: str | Path, *, quantize: Quantization | None = None, threshold: float = 6.0,
+                        dtype: torch.dtype = torch.float32,
+                        device: str | torch.device = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A language model with its tokenizer, from a folder or a hub id, as it is or in 8 or 4 bits.
+
+    Quantised weights cannot learn: put an adapter on them (`adapters.SharedBase`). `threshold` is LLM.int8's, see
+    `quantization.settings`. Raises: ModelUnavailable; quantization.CannotQuantize.
+    """
+    smaller = _smaller(AutoModelForCausalLM, source, quantize, threshold, dtype, device)
+    lm, tokenizer = _load(AutoModelForCausalLM, source, dtype, **smaller)
+    _check_writes(lm if smaller else lm.to(device), source)
+    return lm, tokenizer
 
 
 def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
@@ -76,17 +90,19 @@ def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
 
 
 def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int = 0, dtype: torch.dtype = torch.float32,
-                      device: str | torch.device = "cpu") -> RewardModel:
+                      device: str | torch.device = "cpu", quantize: Quantization | None = None) -> RewardModel:
     """A reward model from a folder or a hub id, ready to score or to be trained further.
 
     With `new_head` any encoder, decoder or classifier will do: its trunk is kept and a head of one output is put on
     it, drawn from `seed` with standard deviation 1/√(d+1) (arXiv:2009.01325). What is a reward model already keeps its
-    head and its shift: a warm start. Raises: ModelUnavailable.
+    head and its shift: a warm start. With `quantize` all but the head is held in 8 or 4 bits, to carry an adapter.
+    Raises: ModelUnavailable; quantization.CannotQuantize.
     """
+    smaller = _smaller(AutoModelForSequenceClassification, source, quantize, 6.0, dtype, device)
     heads = {"num_labels": 1, "ignore_mismatched_sizes": True} if new_head else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)                         # for what transformers draws beside the head: BERT's pooler
-        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads)
+        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads, **smaller)
         if new_head and getattr(model, "fresh_head", False):
             for head in model.modules():                # "score", "classifier", or RoBERTa's "classifier.out_proj"
                 if isinstance(head, torch.nn.Linear) and head.out_features == 1:
@@ -96,7 +112,7 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
                                "model, which has one output. rlhf-kit train reward-model makes one of it.")
     if model.config.pad_token_id is None:
         model.config.pad_token_id = pad_id(tokenizer)
-    return RewardModel(model.to(device), tokenizer).eval()
+    return RewardModel(model if smaller else model.to(device), tokenizer).eval()
 
 
 def outputs(source: str | Path) -> int:
@@ -140,6 +156,20 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype,
     return model.eval(), tokenizer
 
 
+def _smaller(kind: type, source: str | Path, quantize: Quantization | None, threshold: float, dtype: torch.dtype,
+             device: str | torch.device) -> dict:
+    """What `from_pretrained` is told where the weights are to be held in 8 or 4 bits."""
+    if quantize is None:
+        return {}
+    smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype),
+               "device_map": {"": str(device)}}
+    source = _found(source)
+    with _explained(source, kind), _quiet():
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    check_shapes(config, quantize, device)
+    return smaller
+
+
 def _found(source: str | Path) -> str | Path:
     """A folder that may hold a model, as a path, or a name to ask the hub for."""
     local = Path(source).expanduser()
@@ -161,15 +191,16 @@ def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype, **heads) -> PreTrainedModel:
     """Safetensors; a hub model that has nothing but pickles is read as plain tensors, and that is said."""
     options = {"dtype": dtype, "trust_remote_code": False, "output_loading_info": True, **heads}
+    new_head = "num_labels" in heads
     try:
-        return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options), bool(heads))
+        return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options), new_head)
     except ModelUnavailable:
         raise
     except OSError as error:
         if isinstance(source, Path) or "safetensors" not in str(error):
             raise
     model = _whole(source, kind, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options),
-                   bool(heads))
+                   new_head)
     print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.",
           file=sys.stderr)
     return model
