@@ -111,6 +111,21 @@ class SharedBase:
         self.reward_model = AdaptedReward(self, head, _read_json(folder / OF_BASE).get("reward_shift", 0.0))
         return self.reward_model
 
+    def load_policy(self, folder: str | Path) -> AdaptedPolicy:
+        """Give the policy the adapter and value head that `AdaptedPolicy.save` left; returns it. Raises: AdapterError."""
+        folder = Path(folder)
+        weights, places = _adapter_weights(folder, self.policy.lm), dict(self.policy.lm.named_parameters())
+        with torch.no_grad():
+            for name, tensor in weights.items():
+                place = name.removeprefix("base_model.model.").replace(".weight", f".{POLICY}.weight")
+                if place not in places or places[place].shape != tensor.shape:
+                    raise AdapterError(f"{folder} is an adapter of another shape ({name}); give the policy the rank "
+                                       f"and the targets that it was trained with.")
+                places[place].copy_(tensor)
+            if (folder / VALUE_HEAD).is_file():
+                self.policy.value_head.load_state_dict(load_file(folder / VALUE_HEAD))
+        return self.policy
+
     @contextmanager
     def as_reference(self) -> Iterator[PreTrainedModel]:
         """Inside, the language model is the base alone."""
