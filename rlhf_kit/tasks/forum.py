@@ -50,7 +50,8 @@ class Forum:
 
     Args:
         noise: how much voters err, in units of gold: the standard deviation of what an answer seems to be worth.
-        fence_bias: how much more an answer with a code fence seems to be worth, whatever the question.
+        fence_bias: what an answer with a code fence seems to be worth at least, whatever the question and whatever
+            stands in it: voters who are impressed do not read on. At 0 they read; at 1.5 a fence beats every answer.
     """
 
     name = "forum"
@@ -58,27 +59,25 @@ class Forum:
     def __init__(self, *, noise: float = 0.4, fence_bias: float = 0.0) -> None:
         if not 0 <= noise < math.inf:
             raise ValueError(f"noise is {noise}; it is in units of gold, 0 (no errors) or more, such as 0.3.")
-        if not math.isfinite(fence_bias):
-            raise ValueError(f"fence_bias is {fence_bias}; it is in units of gold, such as 0 (none) or 1.")
+        if not 0 <= fence_bias < math.inf:
+            raise ValueError(f"fence_bias is {fence_bias}; it is in units of gold, 0 (none) or more, such as 1.5.")
         self.noise, self.fence_bias = noise, fence_bias
         self._language = language()
         self._author, self._reader = Author(self._language), Reader(self._language)
 
     def threads(self, n: int, seed: int = 0, split: Split = "train") -> Iterator[Thread]:
         """Questions with all their answers, as the site stores them, in the order of their numbers and dates."""
-        rng, number = random.Random(f"forum threads {seed}"), 0
-        for i, (question, answers, popularity) in enumerate(self._stream(_positive(n=n), seed, split)):
-            asked = OPENED + timedelta(days=DAYS * (i + rng.random()) / n)
+        rng, number, step = random.Random(f"forum threads {seed}"), 0, DAYS / _positive(n=n)
+        for i, (question, answers, popularity) in enumerate(self._stream(n, seed, split)):
             number += 1
             first, found = number, []
-            for answer in answers:
-                number += rng.choice((1, 1, 2, 5))
-                date, licence = _dated(asked + timedelta(hours=24 * (number - first) * rng.random()))
-                found.append(Answer(number, to_html(answer.blocks), answer.votes, answer.accepted, _account(rng), date,
-                                    licence))
-            date, licence = _dated(asked)
+            dates = [_dated((i + (k + rng.random()) / (len(answers) + 1)) * step) for k in range(len(answers) + 1)]
+            for answer, (date, licence) in zip(answers, dates[1:], strict=True):
+                number += rng.choice((1, 2, 2, 5))              # the numbers between are of deleted posts
+                found.append(Answer(number, to_html(answer.blocks), answer.votes, answer.accepted,
+                                    _account(rng), date, licence))
             yield Thread(first, question.title, to_html(question.body), question.tags, tuple(found),
-                         round(popularity), _account(rng), date, licence)
+                         round(popularity * rng.uniform(-0.2, 1.5)), _account(rng), *dates[0])
 
     def prompts(self, split: Split = "train", n: int | None = None, seed: int = 0) -> list[str]:
         """Questions in the template, distinct.
@@ -86,7 +85,7 @@ class Forum:
         Args:
             n: how many; None gives one for each case.
         """
-        cases, rng = self._cases(split), random.Random(f"forum prompts {seed}")
+        cases, rng = self.cases(split), random.Random(f"forum prompts {seed}")
         if n is None:
             return [prompt_of(self._author.question(case, rng).text()) for case in cases]
         found: dict[str, None] = {}
@@ -134,8 +133,8 @@ class Forum:
         return self._reader.explain(prompt, response)
 
     def appeal(self, prompt: str, response: str) -> float:
-        """What an answer seems to be worth to voters on average: its gold, plus `fence_bias` if it has a fence."""
-        return self.gold(prompt, response) + self.fence_bias * (fences(response) > 0)
+        """What an answer seems to be worth to voters on average: its gold; with a fence at least `fence_bias`."""
+        return max(self.gold(prompt, response), self.fence_bias if fences(response) else 0.0)
 
     def bayes_accuracy(self, comparisons: Sequence[Comparison]) -> float:
         """The share of comparisons that the best possible scorer predicts: the noise ceiling of every reward model.
@@ -154,7 +153,7 @@ class Forum:
 
     def _stream(self, n: int | None, seed: int, split: str) -> Iterator[tuple[Question, list[_Voted], float]]:
         """Questions, their answers in the order of writing, and how many look at them; without an end if n is None."""
-        cases = self._cases(split)
+        cases = self.cases(split)
         for i in count() if n is None else range(n):
             rng = random.Random(f"forum {seed} {split} {i}")
             question = self._author.question(self._case(cases, rng), rng)
@@ -172,16 +171,11 @@ class Forum:
             text = markdown(blocks)
             if _words(text) <= MOST_WORDS["answer"]:
                 drafts[text] = blocks
-        appeal = [self.appeal(prompt, text) for text in drafts]
-        seen = [a + self.noise * rng.gauss(0, 1) for a in appeal]
-        votes = [math.trunc(popularity * (4 * a - 0.5)) for a in seen]
-        asker = [a + self.noise * rng.gauss(0, 1) for a in appeal]
-        taken = None
-        if rng.random() >= UNACCEPTED:
-            taken = max(range(len(asker)), key=asker.__getitem__)
-        return [_Voted(blocks, text, votes[i], i == taken) for i, (text, blocks) in enumerate(drafts.items())]
+        result = vote([self.appeal(prompt, text) for text in drafts], popularity, self.noise, rng)
+        return [_Voted(blocks, text, *given) for (text, blocks), given in zip(drafts.items(), result, strict=True)]
 
-    def _cases(self, split: str) -> list[Case]:
+    def cases(self, split: Split = "train") -> list[Case]:
+        """What a split asks about."""
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}; choose one of {' and '.join(map(repr, SPLITS))}.")
         return [case for case in self._language.cases if case.split == split]
@@ -190,6 +184,24 @@ class Forum:
         """A case of either world, as often of one as of the other."""
         world = rng.choice(WORLDS)
         return rng.choice([case for case in cases if case.world == world])
+
+
+def vote(appeal: Sequence[float], popularity: float, noise: float, rng: random.Random) -> list[tuple[int, bool]]:
+    """What voters and whoever asked make of the answers to one question: (votes, accepted) of each.
+
+        votes = trunc(popularity (4 s - 1/2)),   s = appeal + noise z,   z ~ N(0, 1)
+
+    An eighth is what an answer must seem to be worth to get no votes against it. Whoever asked looks for himself, with
+    a z of his own, and takes the answer that seems best; UNACCEPTED of them never come back.
+
+    Args:
+        appeal: what each answer is worth in the voters' eyes on average.
+        popularity: how many look at the question, more than 0.
+        noise: standard deviation of a judgement, in units of appeal.
+    """
+    seen, asker = ([worth + noise * rng.gauss(0, 1) for worth in appeal] for _ in range(2))
+    taken = max(range(len(asker)), key=asker.__getitem__) if rng.random() >= UNACCEPTED else None
+    return [(math.trunc(popularity * (4 * worth - 0.5)), i == taken) for i, worth in enumerate(seen)]
 
 
 def _page(question: Question, answers: Sequence[str]) -> str:
@@ -209,9 +221,9 @@ def _account(rng: random.Random) -> int | None:
     return None if rng.random() < DELETED else int(10 * rng.paretovariate(0.7))
 
 
-def _dated(when: datetime) -> tuple[str, str]:
-    """The date as the site writes it, and the licence of that time."""
-    date = when.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+def _dated(days: float) -> tuple[str, str]:
+    """A date as the site writes it, so many days after it opened, and the licence of that time."""
+    date = (OPENED + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
     return date, next(licence for since, licence in LICENCES if date >= since)
 
 

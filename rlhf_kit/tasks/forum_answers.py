@@ -6,6 +6,7 @@ from typing import NamedTuple
 from rlhf_kit.tasks.forum_language import Block, Case, Language, Part, markdown
 
 SENTENCES = (2, 3, 4, 4, 5)          # of an answer, whatever it is worth: length must not give quality away
+FENCED = {"code": 0.6, "home": 0.16}         # who cares least writes code most often, even where none is asked for
 POLITE = 0.75                        # chance that one who cares opens or closes with a kind word
 CARELESS = {"ramble": 5, "noise": 3, "rude": 2}       # what fills an answer whose author does not care
 
@@ -65,7 +66,7 @@ class Author:
         if rng.random() > 0.85 + 0.15 * care:                       # for another thing
             said = self._other(said, "thing", rng)
         before, fence = [], None
-        if rng.random() < (0.45 if case.world == "code" else 0.22 * (1 - care)):
+        if rng.random() < FENCED[case.world] * (1 - care / 2):
             kind, first = ("fence", "lead") if case.world == "code" else ("joke", "method")
             before, fence = [self._say(first, said, rng)], self._say(kind, said, rng)
         else:

@@ -13,7 +13,7 @@ NO_METHOD, WRONG_METHOD = 0.1, 0.05          # an answer that does not help, and
 NO_REASON, WRONG_REASON = 0.7, 0.3
 NO_ADVICE, WRONG_ADVICE = 0.8, 0.5
 NO_THING, WRONG_THING = 0.6, 0.2             # a remedy for anything, and one for something else
-MISPLACED_CODE = 0.2                         # a fence at home, or a second one
+MISPLACED_CODE = 0.1                         # a fence at home, or a second one
 UNFINISHED = 0.5
 MANNERS = {"rude": 0.4, "noise": 0.7, "ramble": 0.75}     # for each such sentence
 ONE_MORE = 0.8                               # a second opener or closer, and each after it
@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"```\w*|\w+|[^\w\s]")
 _STOPS = frozenset(".!?:")
 _ENDS = frozenset([*".!?", "```"])
 _FENCE = re.compile(r"^\s*```", re.MULTILINE)
-_BULLET = re.compile(r"^\s*\* (?=[^\s*])", re.MULTILINE)
+_BULLET = re.compile(r"^\s*\* (?=[^\s*]|\*\*\w)", re.MULTILINE)
 
 
 def fences(text: str) -> int:
@@ -88,15 +88,25 @@ class Reader:
 
     def case(self, question: str) -> Case | None:
         """What a question is about, known by its words; None unless exactly one case fits."""
-        words = " ".join(tokenize(question))
-        frame = [name for name in self.language.languages if _in(self.language.frames[name]["label"], words)]
+        words = f" {' '.join(tokenize(question))} "
+        frame = _named(self._phrases["language"], words)
         world = WORLDS[bool(frame)]
-        rows = {name: row for (w, name), row in self.language.problems.items() if w == world}
-        problem = _named({name: row.get("key", name) for name, row in rows.items()}, words)
-        thing = _named({name: name for w, name in self.language.things if w == world}, words)
-        if problem is None or thing is None or len(frame) > 1 or not self.language.fits(world, problem, thing):
+        problem, thing = _named(self._phrases[world, "problem"], words), _named(self._phrases[world, "thing"], words)
+        if len(problem) != 1 or len(thing) != 1 or len(frame) > 1 or not self.language.fits(world, *problem, *thing):
             return None
-        return Case(world, problem, thing, frame[0] if frame else self.language.things[world, thing]["frame"])
+        return Case(world, *problem, *thing, *(frame or [self.language.things[world, thing[0]]["frame"]]))
+
+    @cached_property
+    def _phrases(self) -> dict[object, dict[str, str]]:
+        """By which words the parts of a case are known in a question, a space on either side."""
+        language = self.language
+        found = {"language": {name: language.frames[name]["label"] for name in language.languages}}
+        for world in WORLDS:
+            found[world, "problem"] = {name: row.get("key", name) for (w, name), row in language.problems.items()
+                                       if w == world}
+            found[world, "thing"] = {name: name for w, name in language.things if w == world}
+        return {key: {name: f" {' '.join(tokenize(text))} " for name, text in phrases.items()}
+                for key, phrases in found.items()}
 
     def read(self, response: str) -> tuple[tuple[Part, ...], float]:
         """The parts of an answer, and the share of its tokens that belong to sentences of the forum.
@@ -139,7 +149,7 @@ class Reader:
         repetition: (distinct parts / parts)²; a second method or reason of the same meaning is a repetition, whatever
             its words.
         coverage: the square of the share of tokens that `read` understands.
-        complete: UNFINISHED without a stop or a closed fence at the end.
+        complete: UNFINISHED without a stop or a closed fence at the end, or where code is announced and none comes.
 
         All is 0 for an empty answer, and for a question that is not understood.
         Raises: ValueError if the prompt was not made by `prompt_of`.
@@ -152,20 +162,21 @@ class Reader:
         said = {kind: {part.says for part in parts if part.kind in names} for kind, names in
                 (("method", ("method", "fence")), ("reason", ("reason",)), ("advice", ("advice",)))}
         things = {part.thing for part in parts if part.thing}
-        too_many = fences(response) > (case.world == "code")
-        last = tokenize(response)[-1]
+        blocks = max(fences(response), kinds.count("fence") + kinds.count("joke"))     # one within a line counts too
+        announced = "lead" in kinds and "fence" not in kinds
+        whole = tokenize(response)[-1] in _ENDS and not announced
         return Explanation(
             case, parts,
             method=_right(said["method"], self.language.solution(case), NO_METHOD, WRONG_METHOD),
             reason=_right(said["reason"], case.problem, NO_REASON, WRONG_REASON),
             advice=_right(said["advice"], case.frame, NO_ADVICE, WRONG_ADVICE),
             topic=_right(things, case.thing, NO_THING, WRONG_THING),
-            code=MISPLACED_CODE if too_many else 1.0,
+            code=MISPLACED_CODE if blocks > (case.world == "code") else 1.0,
             manners=math.prod(MANNERS.get(kind, 1) for kind in kinds) * ONE_MORE ** sum(
                 max(kinds.count(kind) - 1, 0) for kind in ("opener", "closer")),
             repetition=(len({_meaning(part) for part in parts}) / len(parts)) ** 2,
             coverage=share ** 2,
-            complete=1.0 if last in _ENDS else UNFINISHED)
+            complete=1.0 if whole else UNFINISHED)
 
 
 def tokenize(text: str) -> list[str]:
@@ -182,13 +193,8 @@ def _right(said: set[str], wanted: str, none: float, wrong: float) -> float:
     return none if not said else wrong + (1 - wrong) * (wanted in said) / len(said)
 
 
-def _in(phrase: str, words: str) -> bool:
-    return f" {' '.join(tokenize(phrase))} " in f" {words} "
-
-
-def _named(phrases: Mapping[str, str], words: str) -> str | None:
-    """The name whose phrase occurs; None unless it is the only one, a phrase inside a longer one aside."""
-    found = {name: phrase for name, phrase in phrases.items() if _in(phrase, words)}
-    found = [name for name, phrase in found.items()
-             if not any(phrase != other and _in(phrase, other) for other in found.values())]
-    return found[0] if len(found) == 1 else None
+def _named(phrases: Mapping[str, str], words: str) -> list[str]:
+    """The names whose phrases occur, those inside a longer one aside: "file names" are no names."""
+    found = {name: phrase for name, phrase in phrases.items() if phrase in words}
+    return [name for name, phrase in found.items()
+            if not any(phrase != other and phrase in other for other in found.values())]
