@@ -26,7 +26,10 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from rlhf_kit.models.adapters import CONFIG as ADAPTER
+from rlhf_kit.models.adapters import AdaptedPolicy
 from rlhf_kit.models.heads import Policy, RewardModel
+from rlhf_kit.models.quantization import Quantization, check_shapes, settings
 from rlhf_kit.models.text import pad_id
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
@@ -53,9 +56,8 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
     A value head that was saved beside it (and its own trunk) comes along; else a fresh one, or none with
     `value_head=False`. Raises: ModelUnavailable.
     """
-    lm, tokenizer = _load(AutoModelForCausalLM, source, dtype)
+    lm, tokenizer = load_language_model(source, dtype=dtype, device=device)
     head, trunk = (Path(source).expanduser() / name for name in (VALUE_HEAD, VALUE_TRUNK))
-    _check_writes(lm.to(device), source)
     own = _trunk(trunk, dtype).to(device) if value_head and trunk.is_dir() else None
     policy = Policy(lm, tokenizer, value_head=value_head, value_trunk=own)
     if value_head and head.is_file():
@@ -65,6 +67,27 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
             raise ModelUnavailable(f"{head} is no value head of this model ({_one_line(error)}). "
                                    f"Delete it to start with a fresh one.") from error
     return policy.to(device).eval()
+
+
+def load_language_model(source: str | Path, *, quantize: Quantization | None = None, threshold: float = 6.0,
+                        dtype: torch.dtype = torch.float32,
+                        device: str | torch.device = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A language model with its tokenizer, from a folder or a hub id, as it is or in 8 or 4 bits.
+
+    Quantised weights cannot learn: put an adapter on them (`adapters.SharedBase`). `threshold` is LLM.int8's, see
+    `quantization.settings`. Raises: ModelUnavailable; quantization.CannotQuantize.
+    """
+    smaller = {}
+    if quantize is not None:
+        smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype),
+                   "device_map": {"": str(device)}}
+        found = _found(source)
+        with _explained(found, AutoModelForCausalLM), _quiet():
+            config = AutoConfig.from_pretrained(found, trust_remote_code=False)
+        check_shapes(config, quantize, device)
+    lm, tokenizer = _load(AutoModelForCausalLM, source, dtype, **smaller)
+    _check_writes(lm if smaller else lm.to(device), source)
+    return lm, tokenizer
 
 
 def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
@@ -124,7 +147,13 @@ def in_hub_cache(name: str) -> bool:
 
 
 def save_policy(policy: Policy, folder: Path) -> None:
-    """Language model, tokenizer and value head (with its own trunk, if it has one) into `folder`, safetensors only."""
+    """Language model, tokenizer and value head (with its own trunk, if it has one) into `folder`, safetensors only.
+
+    Of a policy that is an adapter on a shared base, the adapter alone.
+    """
+    if isinstance(policy, AdaptedPolicy):
+        policy.save(folder)
+        return
     save_model(policy.lm, policy.tokenizer, folder)
     if policy.value_trunk is not None:
         with _quiet():
@@ -173,15 +202,16 @@ def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype, **heads) -> PreTrainedModel:
     """Safetensors; a hub model that has nothing but pickles is read as plain tensors, and that is said."""
     options = {"dtype": dtype, "trust_remote_code": False, "output_loading_info": True, **heads}
+    new_head = "num_labels" in heads
     try:
-        return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options), bool(heads))
+        return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options), new_head)
     except ModelUnavailable:
         raise
     except OSError as error:
         if isinstance(source, Path) or "safetensors" not in str(error):
             raise
     model = _whole(source, kind, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options),
-                   bool(heads))
+                   new_head)
     print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.",
           file=sys.stderr)
     return model
@@ -219,6 +249,9 @@ def _check_writes(lm: PreTrainedModel, source: str | Path) -> None:
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelUnavailable(f"{folder} is a file; expected a folder with config.json and model.safetensors.")
+    if (folder / ADAPTER).is_file() and not (folder / "config.json").is_file():
+        raise ModelUnavailable(f"{folder} holds an adapter and not a model. Merge it into the base that it was trained "
+                               f"on first: rlhf-kit merge {folder} --output FOLDER.")
     if not (folder / "config.json").is_file():
         raise ModelUnavailable(f"{folder} is not a model: it has no config.json. Expected a folder made by "
                                f"save_pretrained, with config.json and model.safetensors.")
