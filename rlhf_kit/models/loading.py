@@ -20,6 +20,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -122,6 +123,17 @@ def outputs(source: str | Path) -> int:
     source = _found(source)
     with _explained(source, AutoModelForSequenceClassification), _quiet():
         return AutoConfig.from_pretrained(source, trust_remote_code=False).num_labels
+
+
+def config_of(source: str | Path) -> PretrainedConfig:
+    """The config.json of a language model, a folder's or a hub id's; weights are not asked for.
+
+    Raises: ModelUnavailable.
+    """
+    folder = Path(source).expanduser()
+    source = folder if (folder / "config.json").is_file() else _found(source)
+    with _explained(source, AutoModelForCausalLM), _quiet():
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
 
 def in_hub_cache(name: str) -> bool:
