@@ -22,7 +22,7 @@ from rlhf_kit.tasks.reading import FileError, refused, shorten
 from rlhf_kit.tasks.threads import Answer, Thread
 
 QUESTION, ANSWER = "1", "2"             # PostTypeId; 3 to 8 are wikis, nominations and the like
-CHUNK = 2**18                           # bytes handed to the parser at once
+CHUNK = 2**16                           # bytes handed to the parser at once
 LONGEST_ROW = 32 * 2**20                # bytes; a body of 5 MB, every character escaped, fits
 PACKED = {b"7z\xbc\xaf'\x1c": "a 7z archive", b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "packed with gzip",
           b"BZh": "packed with bzip2", b"\xfd7zXZ": "packed with xz"}

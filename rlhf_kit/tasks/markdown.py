@@ -20,8 +20,8 @@ MISSING = "markdownify is not installed; HTML becomes Markdown with it. pip inst
 SILENT = ("script", "style", "head", "title", "template", "noscript", "iframe", "object")     # no text for a reader
 DEEPEST = 100                           # levels of tags; what people write has a dozen
 STRAY = 20                              # tags that are opened and never closed with a ">"
-BLOCKS = frozenset("address article aside blockquote br dd div dl dt figure footer h1 h2 h3 h4 h5 h6 header hr li main "
-                   "nav ol p pre section table td th tr ul".split())
+BLOCKS = {"address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
+          "li", "ol", "p", "pre", "section", "table", "td", "th", "tr", "ul"}
 
 _LANGUAGE = re.compile(r"lang(?:uage)?-([A-Za-z0-9+#._-]{1,30})")
 _FENCE = re.compile(r"(?:[ >]|[-+*] |\d+\. )*(`{3,})")      # also inside a list or a quotation

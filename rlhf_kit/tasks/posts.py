@@ -44,7 +44,8 @@ MOST_ANSWERS = 300                      # of one question; of more, so many are 
 LEFT_OUT = {                            # what `left_out` counts, for people
     "other": "rows of other kinds", "malformed": "malformed rows", "orphans": "answers without their question",
     "long": f"posts of more than {LONGEST_CELL:,} characters", "repeated": "repeated posts",
-    "unpaired": "questions without a pair", "unread": "pairs without two different texts"}
+    "unpaired": "questions without a pair", "unread": "pairs without two different texts",
+    "shared": "questions to learn from that are also held out"}
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _SITE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
@@ -277,7 +278,7 @@ class Texts:
     def __init__(self, path: Path, choice: Choice) -> None:
         self.choice, self.ids = choice, choice.ids()
         self.places = array("q", [-1]) * len(self.ids)
-        self.file = open(path, "a+b")
+        self.file = open(path, "a+b")                   # noqa: SIM115 (closed when the `with` block ends)
         self.done = self._kept()
 
     def __enter__(self) -> Texts:
@@ -300,8 +301,8 @@ class Texts:
         """The pairs whose two answers are different texts; the others are counted."""
         columns = zip(self.choice.question, self.choice.better, self.choice.worse, self.choice.better_score,
                       self.choice.worse_score, strict=True)
-        for qid, rows in groupby(columns, key=lambda row: row[0]):
-            rows, asked = list(rows), self._find(qid)
+        for qid, group in groupby(columns, key=lambda row: row[0]):
+            rows, asked = list(group), self._find(qid)
             found = {post: self._find(post) for row in rows for post in row[1:3]}
             for _, better, worse, good, bad in rows:
                 texts = found[better]["text"], found[worse]["text"]
@@ -367,11 +368,6 @@ def tags_of(text: str) -> list[str]:
 def licence_of(date: str) -> str:
     """The licence of a post whose row does not say it, as older dumps do not: by the day on which it was written."""
     return f"CC BY-SA {'2.5' if date < '2011-04-08' else '3.0' if date < '2018-05-02' else '4.0'}"
-
-
-def author_link(site: str | None, author: int | None) -> str | None:
-    """The author's page."""
-    return None if site is None or author is None else f"https://{site}/users/{author}"
 
 
 def _post(about: dict[str, Any], score: int, site: str | None, place: str) -> Post:
