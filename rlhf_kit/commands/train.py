@@ -1,4 +1,4 @@
-"""`rlhf-kit train sft|reward-model|ppo`: any model by name, your texts, your rankings, your prompts, your reward."""
+"""`rlhf-kit train sft|reward-model|ppo`, and `stackllama`: any model by name, your texts, your rankings, your prompts, your reward."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import showing
+from rlhf_kit.commands import showing, stackllama
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     _common(ppo)
     ppo.set_defaults(run=run, job=_ppo)
+    stackllama.add_method(methods)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
