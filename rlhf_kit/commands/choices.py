@@ -6,6 +6,12 @@ import argparse
 from typing import Any
 
 
+def language_of(options: argparse.Namespace) -> str:
+    """Of the made-up reviews: the model's, if it is one that knows only one."""
+    from rlhf_kit.zoo import TINY
+    return TINY[options.model][1] if options.model in TINY else options.lang
+
+
 def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 

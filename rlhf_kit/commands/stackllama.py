@@ -1,4 +1,4 @@
-"""`rlhf-kit train stackllama` and `rlhf-kit merge`: the whole pipeline or a stage of it, and an adapter into its base."""
+"""`rlhf-kit train stackllama` and `rlhf-kit merge`: the pipeline or a stage of it, and an adapter into its base."""
 
 from __future__ import annotations
 

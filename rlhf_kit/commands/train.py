@@ -1,4 +1,4 @@
-"""`rlhf-kit train sft|reward-model|ppo`, and `stackllama`: any model by name, your texts, your rankings, your prompts, your reward."""
+"""`rlhf-kit train METHOD`: any model by name, your texts, your rankings, your prompts, your reward."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing, stackllama
-from rlhf_kit.commands.choices import changes_in, device_of
+from rlhf_kit.commands.choices import changes_in, device_of, language_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -150,12 +150,6 @@ def _ppo(options: argparse.Namespace) -> Ppo:
                prompts=options.prompts, column=options.column, lang=language_of(options), device=device_of(options),
                changes=changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
                                 "coefficient", "target", "max_new_tokens", "temperature"))
-
-
-def language_of(options: argparse.Namespace) -> str:
-    """Of the made-up reviews: the model's, if it is one that knows only one."""
-    from rlhf_kit.zoo import TINY
-    return TINY[options.model][1] if options.model in TINY else options.lang
 
 
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:

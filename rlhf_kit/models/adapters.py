@@ -2,8 +2,8 @@
 
     W x + (α/r) · B A x,      A [r, in] drawn at random, B [out, r] zero: a fresh adapter changes nothing
 
-One base in memory then serves four: the base alone is the reference, with its adapter and a value head it is the policy,
-with another adapter and a head of one output it is the reward model.
+One base in memory then serves four: alone it is the reference, with an adapter and a value head the policy, with another
+adapter and a head of one output the reward model.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MISSING = "peft is not installed; adapters need it. pip install 'rlhf-kit[scale]
 CONFIG, WEIGHTS, VALUE_HEAD, OF_BASE = ("adapter_config.json", "adapter_model.safetensors", "value_head.safetensors",
                                         "base.json")
 POLICY, REWARD = "policy", "reward"
-NOT_INTO_WHOLE = ("the base is held in 8 or 4 bits; merged there, most of a small update would be rounded away. Merge into "
-                  "the same model in bfloat16 or float32.")
+NOT_INTO_WHOLE = ("the base is held in 8 or 4 bits; merged there, most of a small update would be rounded away. Merge "
+                  "into the same model in bfloat16 or float32.")
 
 
 class AdapterError(ValueError):
@@ -114,7 +114,7 @@ class SharedBase:
         return self.reward_model
 
     def load_policy(self, folder: str | Path) -> AdaptedPolicy:
-        """Give the policy the adapter and value head that `AdaptedPolicy.save` left; returns it. Raises: AdapterError."""
+        """Give the policy the adapter and value head that `AdaptedPolicy.save` left. Raises: AdapterError."""
         folder = Path(folder)
         weights, places = _adapter_weights(folder, self.policy.lm), dict(self.policy.lm.named_parameters())
         with torch.no_grad():
@@ -140,7 +140,7 @@ class SharedBase:
         if self.reward_model is None:
             raise AdapterError("there is no reward adapter on this base yet; add one with add_reward(folder).")
         with self._instead(REWARD):
-            self._peft.set_adapter(REWARD, inference_mode=True)     # else peft makes it trainable, and freezes the policy
+            self._peft.set_adapter(REWARD, inference_mode=True)     # else peft makes it learn, and freezes the policy
             try:
                 yield self.policy.lm
             finally:
