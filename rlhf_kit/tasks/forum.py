@@ -21,7 +21,7 @@ from rlhf_kit.tasks.threads import Answer, Thread, prompt_of, response_of
 Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 
-MOST_WORDS = {"page": 100, "answer": 60}    # words and marks; longer ones are drawn again
+MOST_WORDS = {"page": 106, "answer": 60}    # words and marks; longer ones are drawn again
 MOST_ANSWERS = 30
 UNACCEPTED = 0.4                            # of the questions
 DELETED = 0.04                              # of the accounts
@@ -99,16 +99,17 @@ class Forum:
         """Pages as they are printed, each a question with one or two answers of any quality; not in the template."""
         found = []
         for question, answers, _ in self._stream(_positive(n=n), seed, split):
-            texts = [answer.text for answer in answers[:2]]
-            page = _page(question, texts)
-            found.append(page if _words(page) <= MOST_WORDS["page"] else _page(question, texts[:1]))
+            first, *others = (answer.text for answer in answers)
+            pages = [_page(question, [first, other]) for other in others]
+            found.append(next((page for page in pages if _words(page) <= MOST_WORDS["page"]),
+                              _page(question, [first])))
         return found
 
     def answered(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, str]]:
         """Prompts with an answer of any quality, one of each question: rather one with votes than one without."""
         rng, found = random.Random(f"forum answered {seed}"), []
         for question, answers, _ in self._stream(_positive(n=n), seed, split):
-            answer = rng.choices(answers, [3 + answer.score for answer in answers])[0]
+            answer = rng.choices(answers, [4 + answer.score for answer in answers])[0]
             found.append((prompt_of(question.text()), response_of(answer.text)))
         return found
 
