@@ -2,8 +2,8 @@
 
     W x + (α/r) · B A x,      A [r, in] drawn at random, B [out, r] zero: a fresh adapter changes nothing
 
-One base in memory then serves four: alone it is the reference, with an adapter and a value head the policy, with another
-adapter and a head of one output the reward model.
+One base in memory then serves four: alone it is the reference, with an adapter and a value head the policy, with
+another adapter and a head of one output the reward model.
 """
 
 from __future__ import annotations
