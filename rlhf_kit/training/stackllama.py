@@ -24,7 +24,7 @@ from rlhf_kit.training.jobs import changed, claimed, described, write_metrics
 STAGES = ("sft", "merge", "reward", "ppo", "evaluate")
 NEEDS = {"merge": ("sft_adapter", "sft"), "reward": ("sft", "merge"), "ppo": ("reward_adapter", "reward"),
          "evaluate": ("policy_adapter", "ppo")}             # stage -> (folder, the stage that leaves it)
-IMPRESSED = 2.0                     # fence_bias of voters who take code for quality
+IMPRESSED = 1.5                     # fence_bias of voters who take code for quality
 SHOWN = 10                          # questions in the result
 
 
