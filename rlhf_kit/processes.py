@@ -8,6 +8,7 @@ added up. With an adapter that is little, however large the base.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -103,3 +104,23 @@ class Together:
 def described(together: Together) -> dict[str, Any]:
     """What a run's identity says about its processes: nothing if there is one, since draws depend on their number."""
     return {} if together.size == 1 else {"processes": together.size}
+
+
+def here() -> tuple[int, int]:
+    """(rank, number of processes) of this run, as torchrun and `accelerate launch` tell each of them."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def joined(device: str = "cpu") -> Accelerator | None:
+    """What ties this run's processes together; None if it has one."""
+    if here()[1] == 1:
+        return None
+    from accelerate import Accelerator as Real
+    return Real(cpu=device == "cpu")
+
+
+def wait(device: str = "cpu") -> None:
+    """Go on when every process has come here."""
+    if here()[1] > 1:
+        from accelerate import PartialState
+        PartialState(cpu=device == "cpu").wait_for_everyone()

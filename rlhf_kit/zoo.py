@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -24,6 +24,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import is_complete, new_folder, sweep
+from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.tasks.reviews import Reviews
 
 CENTRED = 200                           # demonstrations that score 0 on average
@@ -55,6 +56,7 @@ class LanguageModel:
 
     texts: int = 6000               # whole texts to learn from
     vocabulary: int = 700           # tokens at most
+    architecture: Literal["gpt2", "llama"] = "gpt2"
     layers: int = 2
     width: int = 128
     context: int = 96               # tokens
@@ -65,7 +67,8 @@ class LanguageModel:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         corpus = task.corpus(self.texts, seed=self.seed)
         tokenizer = text.train_tokenizer(corpus, self.vocabulary)
-        lm = tiny.language_model(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
+        make = {"gpt2": tiny.language_model, "llama": tiny.llama}[self.architecture]
+        lm = make(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
         yield from sft.steps(policy, corpus, replace(self.sft, seed=self.seed), checkpoint=checkpoint)
         save_policy(policy, folder)
@@ -128,10 +131,13 @@ class RewardModel:
 
 Recipe = LanguageModel | Judge | RewardModel
 KINDS: dict[type, str] = {LanguageModel: "writer", Judge: "judge", RewardModel: "reward_model"}
+FORUM = "tiny-forum"                    # has read the made-up forum's pages; all others the reviews
 TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
     "tiny-rm-en": (RewardModel(), "en"), "tiny-rm-zh": (RewardModel(), "zh"),
+    FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
+                          sft=sft.Config(steps=900, batch_size=16, learning_rate=4e-3, max_length=160)), "en"),
 }
 
 
@@ -262,8 +268,14 @@ def build(name: str) -> Iterator[Step]:
     with FileLock(f"{folder}.lock"):
         if not is_complete(folder):
             sweep(folder)
-            yield from recipe.steps(Reviews(lang), folder, checkpoint=unfinished)
+            yield from recipe.steps(Forum() if name == FORUM else Reviews(lang), folder, checkpoint=unfinished)
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def planned(name: str) -> int:
+    """How many training steps `build` takes where the model is not there yet."""
+    recipe, _ = TINY[name]
+    return next(part for part in vars(recipe).values() if hasattr(part, "steps")).steps
 
 
 def place(name: str) -> Path:

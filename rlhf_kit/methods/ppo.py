@@ -208,7 +208,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         # 5. Report, and re-price drifting.
         others = {name: score(f, rollout).mean().item() for name, f in (watch or {}).items()}
         seen = {"score": said.mean().item(), **others,
-                "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(), **_summary(rollout)}
+                "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(), **_summary(rollout, together)}
         seen = together.total({name: number / together.size for name, number in seen.items()}, policy.device)
         drift = seen["kl"]                                                         # nats per response
         report = Step(number, {**seen, "kl_coef": kl_coef.value, **log.means(together, policy.device),
@@ -289,9 +289,9 @@ def _beliefs(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob: T
     return response_logits(policy, rollout), response_logits(reference, rollout)
 
 
-def _summary(rollout: Rollout) -> dict[str, float]:
-    return {"entropy": masked_mean(rollout.entropy, rollout.mask).item(),
-            "response_length": rollout.length.float().mean().item(),
+def _summary(rollout: Rollout, together: Together) -> dict[str, float]:
+    spread = masked_mean(rollout.entropy, rollout.mask) * together.share(rollout.mask.sum()) * together.size
+    return {"entropy": spread.item(), "response_length": rollout.length.float().mean().item(),
             "eos_rate": rollout.ended.float().mean().item()}
 
 

@@ -107,8 +107,24 @@ class SharedBase:
         with _no_chatter():
             self._peft.load_adapter(str(folder), adapter_name=REWARD, is_trainable=False)
         self._peft.set_adapter(POLICY)
+        self.policy.eval()                               # peft calls the base's own, which brings the other kernel back
         self.reward_model = AdaptedReward(self, head, _read_json(folder / OF_BASE).get("reward_shift", 0.0))
         return self.reward_model
+
+    def load_policy(self, folder: str | Path) -> AdaptedPolicy:
+        """Give the policy the adapter and value head that `AdaptedPolicy.save` left; returns it. Raises: AdapterError."""
+        folder = Path(folder)
+        weights, places = _adapter_weights(folder, self.policy.lm), dict(self.policy.lm.named_parameters())
+        with torch.no_grad():
+            for name, tensor in weights.items():
+                place = name.removeprefix("base_model.model.").replace(".weight", f".{POLICY}.weight")
+                if place not in places or places[place].shape != tensor.shape:
+                    raise AdapterError(f"{folder} is an adapter of another shape ({name}); give the policy the rank "
+                                       f"and the targets that it was trained with.")
+                places[place].copy_(tensor)
+            if (folder / VALUE_HEAD).is_file():
+                self.policy.value_head.load_state_dict(load_file(folder / VALUE_HEAD))
+        return self.policy
 
     @contextmanager
     def as_reference(self) -> Iterator[PreTrainedModel]:
@@ -263,8 +279,8 @@ def merge(base: PreTrainedModel, adapter: str | Path) -> PreTrainedModel:
 
 def _merged(base: PreTrainedModel, folder: Path, scale: float = 1.0) -> PreTrainedModel:
     with_adapter = _loaded(base, folder)
-    for name, layer in with_adapter.named_modules():
-        if hasattr(layer, "scaling"):
+    for layer in with_adapter.modules():
+        if isinstance(getattr(layer, "scaling", None), dict):        # an attention has a number of that name
             layer.scaling = {key: value * scale for key, value in layer.scaling.items()}
     with _no_chatter():
         return with_adapter.merge_and_unload(safe_merge=True)

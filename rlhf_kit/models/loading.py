@@ -77,14 +77,7 @@ def load_language_model(source: str | Path, *, quantize: Quantization | None = N
     Quantised weights cannot learn: put an adapter on them (`adapters.SharedBase`). `threshold` is LLM.int8's, see
     `quantization.settings`. Raises: ModelUnavailable; quantization.CannotQuantize.
     """
-    smaller = {}
-    if quantize is not None:
-        smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype),
-                   "device_map": {"": str(device)}}
-        found = _found(source)
-        with _explained(found, AutoModelForCausalLM), _quiet():
-            config = AutoConfig.from_pretrained(found, trust_remote_code=False)
-        check_shapes(config, quantize, device)
+    smaller = _smaller(AutoModelForCausalLM, source, quantize, threshold, dtype, device)
     lm, tokenizer = _load(AutoModelForCausalLM, source, dtype, **smaller)
     _check_writes(lm if smaller else lm.to(device), source)
     return lm, tokenizer
@@ -100,17 +93,19 @@ def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
 
 
 def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int = 0, dtype: torch.dtype = torch.float32,
-                      device: str | torch.device = "cpu") -> RewardModel:
+                      device: str | torch.device = "cpu", quantize: Quantization | None = None) -> RewardModel:
     """A reward model from a folder or a hub id, ready to score or to be trained further.
 
     With `new_head` any encoder, decoder or classifier will do: its trunk is kept and a head of one output is put on
     it, drawn from `seed` with standard deviation 1/√(d+1) (arXiv:2009.01325). What is a reward model already keeps its
-    head and its shift: a warm start. Raises: ModelUnavailable.
+    head and its shift: a warm start. With `quantize` all but the head is held in 8 or 4 bits, to carry an adapter.
+    Raises: ModelUnavailable; quantization.CannotQuantize.
     """
+    smaller = _smaller(AutoModelForSequenceClassification, source, quantize, 6.0, dtype, device)
     heads = {"num_labels": 1, "ignore_mismatched_sizes": True} if new_head else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)                         # for what transformers draws beside the head: BERT's pooler
-        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads)
+        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads, **smaller)
         if new_head and getattr(model, "fresh_head", False):
             for head in model.modules():                # "score", "classifier", or RoBERTa's "classifier.out_proj"
                 if isinstance(head, torch.nn.Linear) and head.out_features == 1:
@@ -120,7 +115,7 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
                                "model, which has one output. rlhf-kit train reward-model makes one of it.")
     if model.config.pad_token_id is None:
         model.config.pad_token_id = pad_id(tokenizer)
-    return RewardModel(model.to(device), tokenizer).eval()
+    return RewardModel(model if smaller else model.to(device), tokenizer).eval()
 
 
 def outputs(source: str | Path) -> int:
@@ -179,6 +174,20 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype,
         raise _without_tokenizer(source)
     tokenizer.padding_side = "left"
     return model.eval(), tokenizer
+
+
+def _smaller(kind: type, source: str | Path, quantize: Quantization | None, threshold: float, dtype: torch.dtype,
+             device: str | torch.device) -> dict:
+    """What `from_pretrained` is told where the weights are to be held in 8 or 4 bits."""
+    if quantize is None:
+        return {}
+    smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype),
+               "device_map": {"": str(device)}}
+    source = _found(source)
+    with _explained(source, kind), _quiet():
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    check_shapes(config, quantize, device)
+    return smaller
 
 
 def _found(source: str | Path) -> str | Path:
