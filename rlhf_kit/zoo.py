@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import torch
 from filelock import FileLock
 from platformdirs import user_cache_path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -19,7 +20,7 @@ from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Ranking, Step
 from rlhf_kit.language import Lang, say
 from rlhf_kit.methods import classifier, ppo, reward_model, sft
-from rlhf_kit.models import heads, loading, text, tiny
+from rlhf_kit.models import adapters, heads, loading, text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
@@ -232,6 +233,25 @@ def save_policy(policy: Policy, folder: Path | str) -> None:
     """Language model, tokenizer and value head into `folder`, which appears whole or not at all."""
     with new_folder(folder) as unfinished:
         loading.save_policy(policy, unfinished)
+
+
+def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path | None = None,
+                  dtype: Literal["bfloat16", "float32"] = "bfloat16") -> str:
+    """Write the adapter's base with the adapter added into its weights to `folder`; returns the base.
+
+    Args:
+        base: what the adapter was trained on, held in 16 or 32 bits; None = what its own file says.
+
+    Raises: adapters.AdapterError for an adapter of another base, or a base in 8 or 4 bits; ModelUnavailable.
+    """
+    adapter, base = Path(adapter), base or adapters.base_of(adapter)
+    adapters.check_base(adapter, base)
+    adapters.check_mergeable(base)
+    lm, tokenizer = loading.load_language_model(base, dtype=getattr(torch, dtype))
+    merged = adapters.merge(lm, adapter)
+    with new_folder(folder) as unfinished:
+        loading.save_model(merged, tokenizer, unfinished)
+    return str(base)
 
 
 def names() -> list[dict[str, Any]]:

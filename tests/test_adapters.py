@@ -193,7 +193,7 @@ def test_a_saved_adapter_is_small_and_comes_back(saved_llama, prompts, tmp_path)
     with torch.no_grad():
         expected = shared.policy.lm(input_ids=ids).logits
         assert torch.equal(PeftModel.from_pretrained(lm, tmp_path / "policy")(input_ids=ids).logits, expected)
-    with pytest.raises(ModelUnavailable, match="holds an adapter and not a model. Merge it"):
+    with pytest.raises(ModelUnavailable, match=r"holds an adapter and not a model\. Merge it"):
         load_policy(tmp_path / "policy")
 
 
@@ -235,14 +235,14 @@ def test_the_formula_of_merging(saved_llama, trained):
 @pytest.mark.parametrize("kind", ["int8", "nf4"])
 def test_nothing_is_merged_into_quantised_weights(saved_llama, trained, kind):
     base, _ = load_language_model(saved_llama, quantize=kind)
-    with pytest.raises(AdapterError, match="held in 8 or 4 bits; merged there, most of a small update would be rounded"):
+    with pytest.raises(AdapterError, match="held in 8 or 4 bits; merged there, most of a small update"):
         merge(base, trained[0])
 
 
 def test_an_adapter_of_another_base_is_refused(saved_llama, trained, llama, tmp_path):
     """By its shapes where these differ, else by the signature."""
     folder, _ = trained
-    with pytest.raises(AdapterError, match="an adapter of another base: it changes .*_proj with .* inputs, and this model has"):
+    with pytest.raises(AdapterError, match=r"of another base: it changes .*_proj with .* inputs, and this model has"):
         merge(llama.lm, folder)
     check_base(folder, saved_llama)
     other = shutil.copytree(saved_llama, tmp_path / "other")
@@ -263,15 +263,15 @@ def test_settings_that_cannot_be():
 
 def test_a_target_that_is_not_there_and_dropout_for_ppo(saved_llama):
     lm = load_language_model(saved_llama)
-    with pytest.raises(AdapterError, match="no linear layer named 'c_attn'; it has down_proj, gate_proj, .*v_proj"):
+    with pytest.raises(AdapterError, match=r"no linear layer named 'c_attn'; it has down_proj, gate_proj, .*v_proj"):
         SharedBase(*lm, lora=LoRA(targets=("q_proj", "c_attn")))
-    with pytest.raises(AdapterError, match="dropout is 0.05; with PPO the first ratio would not be 1"):
+    with pytest.raises(AdapterError, match=r"dropout is 0.05; with PPO the first ratio would not be 1"):
         SharedBase(*lm, lora=LoRA(dropout=0.05))
 
 
 def test_what_is_no_adapter(saved_llama, trained, tmp_path):
     shared, (folder, _) = shared_base(saved_llama), trained
-    with pytest.raises(AdapterError, match="holds no adapter; expected adapter_config.json"):
+    with pytest.raises(AdapterError, match=r"holds no adapter; expected adapter_config\.json"):
         shared.add_reward(saved_llama)
     with pytest.raises(AdapterError, match="no adapter of a reward model: it has no head"):
         shared.add_reward(folder)

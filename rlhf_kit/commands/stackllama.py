@@ -1,4 +1,4 @@
-"""`rlhf-kit train stackllama` and `rlhf-kit merge`: the whole pipeline or a stage of it, and an adapter into its base."""
+"""`rlhf-kit train stackllama` and `rlhf-kit merge`: the pipeline or a stage of it, and an adapter into its base."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
+from rlhf_kit.commands.choices import changes_in, device_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -121,7 +122,6 @@ def run_merge(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> StackLlama:
-    from rlhf_kit.commands.train import changes_in, device_of
     from rlhf_kit.launching import check_processes
     from rlhf_kit.training import StackLlama
     check_processes(options.processes)

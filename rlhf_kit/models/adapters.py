@@ -2,8 +2,8 @@
 
     W x + (α/r) · B A x,      A [r, in] drawn at random, B [out, r] zero: a fresh adapter changes nothing
 
-One base in memory then serves four: the base alone is the reference, with its adapter and a value head it is the policy,
-with another adapter and a head of one output it is the reward model.
+One base in memory then serves four: alone it is the reference, with an adapter and a value head the policy, with
+another adapter and a head of one output the reward model.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ MISSING = "peft is not installed; adapters need it. pip install 'rlhf-kit[scale]
 CONFIG, WEIGHTS, VALUE_HEAD, OF_BASE = ("adapter_config.json", "adapter_model.safetensors", "value_head.safetensors",
                                         "base.json")
 POLICY, REWARD = "policy", "reward"
+NOT_INTO_WHOLE = ("the base is held in 8 or 4 bits; merged there, most of a small update would be rounded away. Merge "
+                  "into the same model in bfloat16 or float32.")
 
 
 class AdapterError(ValueError):
@@ -112,7 +114,7 @@ class SharedBase:
         return self.reward_model
 
     def load_policy(self, folder: str | Path) -> AdaptedPolicy:
-        """Give the policy the adapter and value head that `AdaptedPolicy.save` left; returns it. Raises: AdapterError."""
+        """Give the policy the adapter and value head that `AdaptedPolicy.save` left. Raises: AdapterError."""
         folder = Path(folder)
         weights, places = _adapter_weights(folder, self.policy.lm), dict(self.policy.lm.named_parameters())
         with torch.no_grad():
@@ -138,7 +140,7 @@ class SharedBase:
         if self.reward_model is None:
             raise AdapterError("there is no reward adapter on this base yet; add one with add_reward(folder).")
         with self._instead(REWARD):
-            self._peft.set_adapter(REWARD, inference_mode=True)     # else peft makes it trainable, and freezes the policy
+            self._peft.set_adapter(REWARD, inference_mode=True)     # else peft makes it learn, and freezes the policy
             try:
                 yield self.policy.lm
             finally:
@@ -272,8 +274,7 @@ def merge(base: PreTrainedModel, adapter: str | Path) -> PreTrainedModel:
     Raises: AdapterError for a quantised base, or an adapter that was trained on another one.
     """
     if is_quantized(base):
-        raise AdapterError("the base is held in 8 or 4 bits; merged there, most of a small update would be rounded "
-                           "away. Load it in bfloat16 or float32 (leave --quantize out) and merge into that.")
+        raise AdapterError(NOT_INTO_WHOLE)
     return _merged(base, Path(adapter))
 
 
@@ -292,6 +293,22 @@ def _loaded(base: PreTrainedModel, folder: Path) -> Any:
     from peft import PeftModel
     with _no_chatter():
         return PeftModel.from_pretrained(base, str(folder))
+
+
+def base_of(adapter: Path) -> str:
+    """The model that an adapter's own file names as its base. Raises: AdapterError."""
+    if not (adapter / CONFIG).is_file():
+        raise AdapterError(f"{adapter} holds no adapter; expected {CONFIG} and {WEIGHTS}.")
+    named = _read_json(adapter / CONFIG).get("base_model_name_or_path")
+    if not named:
+        raise AdapterError(f"{adapter / CONFIG} does not say which base it was trained on. Name it with --base.")
+    return named
+
+
+def check_mergeable(base: str | Path) -> None:
+    """Raises AdapterError if that folder holds weights in 8 or 4 bits, before they are loaded."""
+    if _read_json(Path(base).expanduser() / "config.json").get("quantization_config"):
+        raise AdapterError(NOT_INTO_WHOLE)
 
 
 def sign(folder: str | Path, base: str | Path, **more: Any) -> None:

@@ -1,4 +1,4 @@
-"""Architectures small enough to train from nothing while you watch: two language models, classifiers, a reward model."""
+"""Architectures small enough to train from nothing while you watch: language models, classifiers, a reward model."""
 
 from __future__ import annotations
 

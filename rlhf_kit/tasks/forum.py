@@ -14,16 +14,16 @@ from typing import Literal, NamedTuple
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.formulas.votes import answer_pairs, answer_score
 from rlhf_kit.tasks.forum_answers import Author, Question
-from rlhf_kit.tasks.forum_gold import Explanation, Reader, fences, tokenize
+from rlhf_kit.tasks.forum_gold import Explanation, fences, reader, tokenize
 from rlhf_kit.tasks.forum_language import WORLDS, Block, Case, language, markdown, to_html
 from rlhf_kit.tasks.threads import Answer, Thread, prompt_of, response_of
 
 Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 
-MOST_WORDS = {"page": 100, "answer": 60}    # words and marks; longer ones are drawn again
+MOST_WORDS = {"page": 106, "answer": 60}    # words and marks; longer ones are drawn again
 MOST_ANSWERS = 30
-UNACCEPTED = 0.4                            # of the questions
+ACCEPTABLE, GONE = 0.25, 0.2                # what an answer must seem to be worth to be accepted; who never came back
 DELETED = 0.04                              # of the accounts
 OPENED, DAYS = datetime(2009, 3, 1, tzinfo=UTC), 5500
 LICENCES = (("2018-05-02", "CC BY-SA 4.0"), ("2011-04-08", "CC BY-SA 3.0"), ("", "CC BY-SA 2.5"))   # since
@@ -58,16 +58,30 @@ class Forum:
 
     def __init__(self, *, noise: float = 0.4, fence_bias: float = 0.0) -> None:
         if not 0 <= noise < math.inf:
-            raise ValueError(f"noise is {noise}; it is in units of gold, 0 (no errors) or more, such as 0.3.")
+            raise ValueError(f"noise is {noise}; it is in units of gold, 0 (no errors) or more, such as 0.4.")
         if not 0 <= fence_bias < math.inf:
             raise ValueError(f"fence_bias is {fence_bias}; it is in units of gold, 0 (none) or more, such as 1.5.")
         self.noise, self.fence_bias = noise, fence_bias
         self._language = language()
-        self._author, self._reader = Author(self._language), Reader(self._language)
+        self._author, self._reader = Author(self._language), reader()
+
+    def cases(self, split: Split = "train") -> list[Case]:
+        """What a split asks about."""
+        if split not in SPLITS:
+            raise ValueError(f"split is {split!r}; choose one of {' and '.join(map(repr, SPLITS))}.")
+        return [case for case in self._language.cases if case.split == split]
 
     def threads(self, n: int, seed: int = 0, split: Split = "train") -> Iterator[Thread]:
-        """Questions with all their answers, as the site stores them, in the order of their numbers and dates."""
-        rng, number, step = random.Random(f"forum threads {seed}"), 0, DAYS / _positive(n=n)
+        """Questions with all their answers, as the site stores them, in the order of their numbers and dates.
+
+        One after the other, as they are asked for: a large site need not fit into memory.
+        """
+        _positive(n=n)
+        self.cases(split)               # a wrong split is an error here, not at the first thread
+        return self._threads(n, seed, split)
+
+    def _threads(self, n: int, seed: int, split: str) -> Iterator[Thread]:
+        rng, number, step = random.Random(f"forum threads {seed}"), 0, DAYS / n
         for i, (question, answers, popularity) in enumerate(self._stream(n, seed, split)):
             number += 1
             first, found = number, []
@@ -99,16 +113,17 @@ class Forum:
         """Pages as they are printed, each a question with one or two answers of any quality; not in the template."""
         found = []
         for question, answers, _ in self._stream(_positive(n=n), seed, split):
-            texts = [answer.text for answer in answers[:2]]
-            page = _page(question, texts)
-            found.append(page if _words(page) <= MOST_WORDS["page"] else _page(question, texts[:1]))
+            first, *others = (answer.text for answer in answers)
+            pages = [_page(question, [first, other]) for other in others]
+            found.append(next((page for page in pages if _words(page) <= MOST_WORDS["page"]),
+                              _page(question, [first])))
         return found
 
     def answered(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, str]]:
         """Prompts with an answer of any quality, one of each question: rather one with votes than one without."""
         rng, found = random.Random(f"forum answered {seed}"), []
         for question, answers, _ in self._stream(_positive(n=n), seed, split):
-            answer = rng.choices(answers, [3 + answer.score for answer in answers])[0]
+            answer = rng.choices(answers, [4 + answer.score for answer in answers])[0]
             found.append((prompt_of(question.text()), response_of(answer.text)))
         return found
 
@@ -174,12 +189,6 @@ class Forum:
         result = vote([self.appeal(prompt, text) for text in drafts], popularity, self.noise, rng)
         return [_Voted(blocks, text, *given) for (text, blocks), given in zip(drafts.items(), result, strict=True)]
 
-    def cases(self, split: Split = "train") -> list[Case]:
-        """What a split asks about."""
-        if split not in SPLITS:
-            raise ValueError(f"split is {split!r}; choose one of {' and '.join(map(repr, SPLITS))}.")
-        return [case for case in self._language.cases if case.split == split]
-
     def _case(self, cases: Sequence[Case], rng: random.Random) -> Case:
         """A case of either world, as often of one as of the other."""
         world = rng.choice(WORLDS)
@@ -192,7 +201,7 @@ def vote(appeal: Sequence[float], popularity: float, noise: float, rng: random.R
         votes = trunc(popularity (4 s - 1/2)),   s = appeal + noise z,   z ~ N(0, 1)
 
     An eighth is what an answer must seem to be worth to get no votes against it. Whoever asked looks for himself, with
-    a z of his own, and takes the answer that seems best; UNACCEPTED of them never come back.
+    a z of his own, and accepts the answer that seems best if that is ACCEPTABLE; one in five never comes back.
 
     Args:
         appeal: what each answer is worth in the voters' eyes on average.
@@ -200,7 +209,8 @@ def vote(appeal: Sequence[float], popularity: float, noise: float, rng: random.R
         noise: standard deviation of a judgement, in units of appeal.
     """
     seen, asker = ([worth + noise * rng.gauss(0, 1) for worth in appeal] for _ in range(2))
-    taken = max(range(len(asker)), key=asker.__getitem__) if rng.random() >= UNACCEPTED else None
+    best = max(asker)
+    taken = asker.index(best) if best >= ACCEPTABLE and rng.random() >= GONE else None
     return [(math.trunc(popularity * (4 * worth - 0.5)), i == taken) for i, worth in enumerate(seen)]
 
 

@@ -61,7 +61,7 @@ class Author:
     def _advice(self, case: Case, care: float, rng: random.Random) -> tuple[list[Part], Part | None, list[Part]]:
         """What helps, or is thought to: what comes before the fence, the fence if any, and the rest."""
         said = case
-        if rng.random() > 0.5 + 0.5 * care:                         # the method of another problem
+        if rng.random() > 0.44 + 0.5 * care:                         # the method of another problem
             said = self._other(said, "frame" if case.world == "code" and rng.random() < 0.3 else "problem", rng)
         if rng.random() > 0.85 + 0.15 * care:                       # for another thing
             said = self._other(said, "thing", rng)

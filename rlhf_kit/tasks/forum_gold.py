@@ -4,9 +4,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
-from rlhf_kit.tasks.forum_language import WORLDS, Case, Language, Part
+from rlhf_kit.tasks.forum_language import WORLDS, Case, Language, Part, language
 from rlhf_kit.tasks.threads import question_in
 
 NO_METHOD, WRONG_METHOD = 0.1, 0.05          # an answer that does not help, and one that misleads
@@ -99,12 +99,12 @@ class Reader:
     @cached_property
     def _phrases(self) -> dict[object, dict[str, str]]:
         """By which words the parts of a case are known in a question, a space on either side."""
-        language = self.language
-        found = {"language": {name: language.frames[name]["label"] for name in language.languages}}
+        known = self.language
+        found = {"language": {name: known.frames[name]["label"] for name in known.languages}}
         for world in WORLDS:
-            found[world, "problem"] = {name: row.get("key", name) for (w, name), row in language.problems.items()
+            found[world, "problem"] = {name: row.get("key", name) for (w, name), row in known.problems.items()
                                        if w == world}
-            found[world, "thing"] = {name: name for w, name in language.things if w == world}
+            found[world, "thing"] = {name: name for w, name in known.things if w == world}
         return {key: {name: f" {' '.join(tokenize(text))} " for name, text in phrases.items()}
                 for key, phrases in found.items()}
 
@@ -144,8 +144,8 @@ class Reader:
         reason, advice: the same of the reasons and of the advice; NO_... without, WRONG_... for one of another case.
         topic: the same of the things that are named.
         code: MISPLACED_CODE for a fence at home, and for more than one anywhere.
-        manners: MANNERS for each sentence that should not be there, ONE_MORE for each opener and
-            each closer after the first.
+        manners: MANNERS for each sentence that should not be there, ONE_MORE for each opener and each closer after the
+            first.
         repetition: (distinct parts / parts)²; a second method or reason of the same meaning is a repetition, whatever
             its words.
         coverage: the square of the share of tokens that `read` understands.
@@ -177,6 +177,12 @@ class Reader:
             repetition=(len({_meaning(part) for part in parts}) / len(parts)) ** 2,
             coverage=share ** 2,
             complete=1.0 if whole else UNFINISHED)
+
+
+@cache
+def reader() -> Reader:
+    """The one reader of the process: to learn its sentences takes it a quarter of a second."""
+    return Reader(language())
 
 
 def tokenize(text: str) -> list[str]:
