@@ -107,7 +107,8 @@ def padding_for(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, Any
     return usual if usual not in last else next(i for i in range(len(tokenizer)) if i not in last)
 
 
-def _trainer(base: Path | str, comparisons: Sequence[Comparison], config: RewardConfig, scratch: str) -> tuple[Any, PreTrainedTokenizerBase]:
+def _trainer(base: Path | str, comparisons: Sequence[Comparison], config: RewardConfig,
+             scratch: str) -> tuple[Any, PreTrainedTokenizerBase]:
     from datasets import Dataset
     from trl import RewardConfig as TheirConfig
     from trl import RewardTrainer

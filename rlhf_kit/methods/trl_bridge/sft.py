@@ -120,7 +120,8 @@ def packed(rows: list[dict[str, list[int]]], max_length: int, packing: Packing |
     return data if packing is None else pack_dataset(data, max_length, packing)
 
 
-def _trainer(base: Path | str, examples: Sequence[tuple[str, str]], config: SftConfig, scratch: str) -> tuple[Any, PreTrainedTokenizerBase]:
+def _trainer(base: Path | str, examples: Sequence[tuple[str, str]], config: SftConfig,
+             scratch: str) -> tuple[Any, PreTrainedTokenizerBase]:
     from trl import SFTConfig as TheirConfig
     from trl import SFTTrainer
     args = TheirConfig(**arguments(config, scratch), max_length=config.max_length, packing=config.packing is not None,
