@@ -111,9 +111,10 @@ def test_a_text_without_room_for_its_response_is_left_out(tokenizer, examples):
 
 
 @pytest.mark.parametrize("packing", ["bfd", "bfd_split", "wrapped", None])
-def test_packing_loses_no_token_and_fills_rows(tokenizer, examples, packing):
+def test_packing_loses_no_token_and_fills_rows(tokenizer, examples, packing, monkeypatch):
     rows = sft_stage.encoded(tokenizer, examples, 32)
-    data = sft_stage.packed(rows, 32, packing, seed=0)
+    monkeypatch.setattr(sft_stage, "AT_ONCE", 50)
+    data = sft_stage.packed(tokenizer, examples, 32, replace(SFT, packing=packing))
     tokens = sorted(token for row in rows for token in row["input_ids"])
     assert sorted(token for row in data["input_ids"] for token in row) == tokens
     assert len(data) == len(rows) if packing is None else len(tokens) / 32 <= len(data) <= len(rows) / 2
@@ -169,7 +170,7 @@ def test_the_first_loss_is_the_kits_own(base, examples, tmp_path):
     """All texts in one batch, packed: the mean over the tokens of all responses, as the kit's own loop counts it."""
     few = examples[:12]
     policy = load_policy(base, value_head=False)
-    rows = len(sft_stage.packed(sft_stage.encoded(policy.tokenizer, few, 32), 32, "bfd", 0))
+    rows = len(sft_stage.packed(policy.tokenizer, few, 32, SFT))
     [step] = sft_steps(base, few, tmp_path / "out", replace(SFT, steps=1, batch_size=rows))
     wanted = kits_sft.loss_on(policy, few, kits_sft.Config(max_length=32))
     assert step.metrics["loss"] == pytest.approx(wanted, rel=1e-5)
@@ -329,6 +330,14 @@ def test_nothing_to_learn_from_and_no_base(base, examples, tmp_path):
         next(sft_steps(tmp_path / "nowhere", examples, tmp_path / "out", SFT))
 
 
+def test_a_place_where_nothing_can_be_left_is_refused_before_the_training(base, examples, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotTrain, match="is a file; expected the name of a folder"):
+        next(sft_steps(base, examples, tmp_path / "file", SFT))
+    with pytest.raises(CannotTrain, match="takes no new folders"):
+        next(sft_steps(base, examples, tmp_path / "file" / "deeper" / "out", SFT))
+
+
 # Slow: every combination, and two processes.
 
 @pytest.mark.slow
@@ -364,62 +373,64 @@ SCRIPT = """
     from rlhf_kit.models.adapters import LoRA
 
     torch.set_num_threads(1)
-    base, out, stage, batch_size, quantize, data = sys.argv[1:]
-    rank, config = os.environ.get("RANK", "0"), {"batch_size": int(batch_size), "lora": LoRA(rank=4, alpha=8),
-                                                 "learning_rate": 1e-2, "quantize": quantize or None,
-                                                 "steps": 4, "warmup": 2, "gradient_accumulation": 2}
-    data, save = json.loads(data), running._save
+    base, out, batch_size, quantize, examples, comparisons = sys.argv[1:]
+    rank, save = os.environ.get("RANK", "0"), running._save
+    config = {"batch_size": int(batch_size), "gradient_accumulation": 2, "steps": 4, "warmup": 2,
+              "learning_rate": 1e-2, "quantize": quantize or None, "lora": LoRA(rank=4, alpha=8)}
 
     def save_each(trainer, tokenizer, folder):
         weights = {name: p.detach().contiguous() for name, p in trainer.model.named_parameters() if p.requires_grad}
-        save_file(weights, f"{out}/rank-{rank}.safetensors")
+        save_file(weights, f"{folder}-{rank}.safetensors")
         save(trainer, tokenizer, folder)
 
     running._save = save_each
-    if stage == "sft":
-        steps = sft_steps(base, data, f"{out}/adapter", SftConfig(max_length=32, **config))
-    else:
-        comparisons = [Comparison(*row) for row in data]
-        steps = reward_steps(base, comparisons, f"{out}/adapter", RewardConfig(epochs=None, centring=0.01, **config))
-    with open(f"{out}/rank-{rank}.json", "w") as file:
-        json.dump([step.metrics for step in steps], file)
+    comparisons = [Comparison(*row) for row in json.loads(comparisons)]
+    for stage, steps in {
+            "sft": sft_steps(base, json.loads(examples), f"{out}/sft", SftConfig(max_length=32, **config)),
+            "reward": reward_steps(base, comparisons, f"{out}/reward",
+                                   RewardConfig(epochs=None, centring=0.01, **config))}.items():
+        with open(f"{out}/{stage}-{rank}.json", "w") as file:
+            json.dump([step.metrics["loss"] for step in steps], file)
 """
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
 
 
-def ran(script: Path, out: Path, processes: int, *arguments: str) -> list[tuple[list[dict], dict]]:
-    """What each process reported, and what it had learnt."""
+def ran(launch: list[str], script: Path, base: Path, out: Path, *arguments: str) -> None:
+    """Both stages, one after the other in the same processes; all that was started is gone afterwards."""
     out.mkdir()
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    child = subprocess.Popen([sys.executable, *(launch if processes > 1 else []), script, arguments[0], out,
-                              *arguments[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             start_new_session=True,
+    child = subprocess.Popen([sys.executable, *launch, script, base, out, *arguments], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
                              env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
                                   "PYTHONPATH": str(Path(__file__).parents[1]), "HF_HUB_OFFLINE": "1"})
     try:
-        said, _ = child.communicate(timeout=200)
+        said, _ = child.communicate(timeout=250)
     finally:
         if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)                        # the processes that it started, too
+            os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
     assert child.returncode == 0, said[-3000:]
-    assert sorted(file.name for file in (out / "adapter").iterdir()) == LEFT
-    return [(json.loads((out / f"rank-{rank}.json").read_text()), load_file(out / f"rank-{rank}.safetensors"))
-            for rank in range(processes)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("stage", "quantize"), [("sft", ""), ("reward", ""), ("sft", "int8"), ("reward", "int8")])
-def test_two_processes_learn_what_one_does(base, examples, comparisons, tmp_path, stage, quantize):
-    """The same examples in each update, every token (and every pair) counted alike."""
+@pytest.mark.parametrize(("launch", "quantize"), [(TORCHRUN, ""), (ACCELERATE, "int8")], ids=["torchrun", "accelerate"])
+def test_two_processes_learn_what_one_does(base, examples, comparisons, tmp_path, launch, quantize):
+    """The same examples in each update, every token (and every pair) counted alike; one of them writes the adapter."""
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT), encoding="utf-8")
-    data = json.dumps(examples if stage == "sft" else [(c.prompt, c.chosen, c.rejected) for c in comparisons])
-    [(alone, learnt)] = ran(script, tmp_path / "one", 1, str(base), stage, "4", quantize, data)
-    (first, one), (second, other) = ran(script, tmp_path / "two", 2, str(base), stage, "2", quantize, data)
-    assert len(alone) == len(first) == 4
-    for a, b, c in zip(alone, first, second, strict=True):
-        assert a["loss"] == pytest.approx(b["loss"], abs=1e-4)
-        assert b["loss"] == c["loss"]
-    for name, tensor in learnt.items():
-        assert torch.equal(one[name], other[name])
-        torch.testing.assert_close(one[name], tensor, atol=1e-4, rtol=1e-3)
+    data = json.dumps(examples), json.dumps([(c.prompt, c.chosen, c.rejected) for c in comparisons])
+    ran([], script, base, tmp_path / "one", "4", quantize, *data)
+    ran(launch, script, base, tmp_path / "two", "2", quantize, *data)
+    for stage in ("sft", "reward"):
+        alone, first, second = (json.loads((tmp_path / place / f"{stage}-{rank}.json").read_text())
+                                for place, rank in (("one", 0), ("two", 0), ("two", 1)))
+        assert alone == pytest.approx(first, abs=1e-4)
+        assert first == second
+        assert len(alone) == 4
+        learnt, one, other = (load_file(tmp_path / place / f"{stage}-{rank}.safetensors")
+                              for place, rank in (("one", 0), ("two", 0), ("two", 1)))
+        for name, tensor in learnt.items():
+            assert torch.equal(one[name], other[name])
+            torch.testing.assert_close(one[name], tensor, atol=1e-4, rtol=1e-3)
+        assert sorted(file.name for file in (tmp_path / "two" / stage).iterdir()) == LEFT

@@ -66,6 +66,16 @@ def check_installed() -> None:
                           f"trainers need {'it' if len(missing) == 1 else 'them'}. pip install 'rlhf-kit[scale]'.")
 
 
+def check_place(folder: Path | str) -> None:
+    """Raises CannotTrain, before hours of training and not after them, if that folder cannot be made."""
+    folder = Path(folder).absolute()
+    above = next(path for path in folder.parents if path.exists())
+    if folder.exists() and not folder.is_dir():
+        raise CannotTrain(f"{folder} is a file; expected the name of a folder for the adapter.")
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise CannotTrain(f"{folder} cannot be made: {above} takes no new folders. Choose another place.")
+
+
 def check_targets(model: nn.Module, lora: LoRA) -> None:
     """Raises CannotTrain if an adapter is wanted on a module that is no linear layer inside the model."""
     if isinstance(lora.targets, str) and lora.targets == "all-linear":
@@ -162,6 +172,7 @@ def updates(build: Callable[[str], tuple[Any, PreTrainedTokenizerBase]], folder:
     runs in a thread of its own, and only while the caller waits for the next step; in between, whatever it changed for
     the whole process is as the caller had it.
     """
+    check_place(folder)
     turn, worker, tokens = Turn(), None, 0
     with tempfile.TemporaryDirectory(prefix="rlhf-kit-", ignore_cleanup_errors=True) as scratch:
         try:

@@ -32,6 +32,7 @@ from rlhf_kit.models.text import pad_id, prompt_rows, response_rows
 Packing = Literal["bfd", "bfd_split", "wrapped"]
 PACKINGS: tuple[Packing, ...] = ("bfd", "bfd_split", "wrapped")
 IGNORED = -100                          # a label that does not count
+AT_ONCE = 10_000                        # examples that are Python numbers at one time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,29 +96,34 @@ def train_sft(base: Path | str, examples: Sequence[tuple[str, str]], folder: Pat
 def encoded(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, str]], limit: int | None,
             response_only: bool = True) -> list[dict[str, list[int]]]:
     """Token ids and labels of each pair that has something to learn within `limit` tokens (None = any number)."""
-    if len(examples) == 0:
-        raise ValueError("there are no examples to learn from; give at least one (prompt, response) pair.")
     prompts = prompt_rows(tokenizer, [prompt for prompt, _ in examples])            # as PPO will sample from them
     responses = response_rows(tokenizer, [response for _, response in examples])
     rows = [{"input_ids": (prompt + response)[:limit],
              "labels": ([IGNORED] * len(prompt) + response if response_only else prompt + response)[:limit]}
             for prompt, response in zip(prompts, responses, strict=True)]
-    kept = [row for row in rows if any(label != IGNORED for label in row["labels"][1:])]
-    if not kept:
-        raise ValueError(f"no example has a token to predict within {limit} tokens; give shorter prompts or raise "
-                         f"max_length.")
-    return kept
+    return [row for row in rows if any(label != IGNORED for label in row["labels"][1:])]
 
 
-def packed(rows: list[dict[str, list[int]]], max_length: int, packing: Packing | None, seed: int) -> Any:
+def packed(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, str]], max_length: int,
+           config: SftConfig) -> Any:
     """The examples as a data set, shuffled, in rows of up to `max_length` tokens if they are to be packed.
 
     TRL adds the column seq_lengths, from which its collator makes the positions that keep the texts of a row apart.
     """
-    from datasets import Dataset
+    from datasets import Dataset, Features, Value, concatenate_datasets
     from trl import pack_dataset
-    data = Dataset.from_list([rows[i] for i in draw(len(rows), len(rows), seed, 0)])
-    return data if packing is None else pack_dataset(data, max_length, packing)
+    if len(examples) == 0:
+        raise ValueError("there are no examples to learn from; give at least one (prompt, response) pair.")
+    limit = None if config.packing in ("bfd_split", "wrapped") else max_length
+    small = Features({"input_ids": [Value("int32")], "labels": [Value("int32")]})     # a ninth of Python's numbers
+    parts = [Dataset.from_list(rows, features=small) for start in range(0, len(examples), AT_ONCE)
+             if (rows := encoded(tokenizer, examples[start:start + AT_ONCE], limit, config.response_only))]
+    if not parts:
+        raise ValueError(f"no example has a token to predict within {limit} tokens; give shorter prompts or raise "
+                         f"max_length.")
+    data = concatenate_datasets(parts)
+    data = data.select(draw(len(data), len(data), config.seed, 0))
+    return data if config.packing is None else pack_dataset(data, max_length, config.packing)
 
 
 def _trainer(base: Path | str, examples: Sequence[tuple[str, str]], config: SftConfig,
@@ -130,9 +136,7 @@ def _trainer(base: Path | str, examples: Sequence[tuple[str, str]], config: SftC
                                            dtype=torch.bfloat16 if config.bf16 else torch.float32)
     check_targets(model, config.lora)
     limit = min(config.max_length, getattr(model.config, "max_position_embeddings", None) or config.max_length)
-    rows = encoded(tokenizer, examples, None if config.packing in ("bfd_split", "wrapped") else limit,
-                   config.response_only)
-    data = packed(rows, limit, config.packing, config.seed)
+    data = packed(tokenizer, examples, limit, config)
     data = in_order(data, [len(ids) for ids in data["input_ids"]], config, args)
     model.config.use_cache = False                              # with a cache, transformers forgets where texts end
     trainer = bridged(SFTTrainer, config)(
