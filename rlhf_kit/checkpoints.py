@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -48,27 +49,29 @@ class Checkpoint:
         folder: where `checkpoint.safetensors` lies; None saves nothing.
         run: what identifies the run (its config, its data by `fingerprint`); a checkpoint of another is refused.
         every: steps between saves; the last step is always saved.
+        writes: False in all but the first of several processes.
     """
 
-    def __init__(self, folder: Path | str | None, run: dict[str, Any], every: int) -> None:
+    def __init__(self, folder: Path | str | None, run: dict[str, Any], every: int, *, writes: bool = True) -> None:
         if every < 1:
             raise ValueError(f"checkpoint_every is {every} steps; it must be at least 1.")
         self.path = None if folder is None else Path(folder) / FILE
-        self.run, self.every, self.history = _plain(run), every, []
+        self.run, self.every, self.writes, self.history = _plain(run), every, writes, []
 
     def resume(self, model: nn.Module, optimizer: Optimizer, extra: Any = None) -> tuple[list[Step], dict]:
         """Load what was saved into the arguments; returns the past steps and what `save` was given as `state`."""
         if self.path is None:
             return [], {}
-        sweep(self.path)
+        if self.writes:
+            sweep(self.path)
         if not self.path.exists():
             return [], {}
         tensors, about = load_tensors(self.path)
         self._same_run(about)
         weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
         try:
-            model.load_state_dict(_shared(model, weights))
-        except RuntimeError as error:
+            _restore(model, weights)
+        except (RuntimeError, KeyError) as error:
             raise StorageError(f"{self.path} holds a model of another shape. Train it in another folder, or delete "
                                f"the file to start again.") from error
         _load_optimizer(optimizer, tensors)
@@ -80,14 +83,14 @@ class Checkpoint:
     def record(self, step: Step, last: int, model: nn.Module, optimizer: Optimizer, state: dict | None = None,
                extra: Any = None) -> None:
         """Remember a finished step (numbered from 0; `last` is the final one) and save when it is time."""
-        if self.path is None:
+        if self.path is None or not self.writes:
             return
         self.history.append(step)
         if (step.number + 1) % self.every and step.number != last:
             return
         about = {"run": self.run, "state": state or {}, "extra": None if extra is None else extra.state_dict(),
                  "history": [asdict(s) for s in self.history]}
-        save_tensors(self.path, {**{f"model.{n}": t for n, t in _unique(model).items()},
+        save_tensors(self.path, {**{f"model.{n}": t for n, t in _learning(model).items()},
                                  **_optimizer_tensors(optimizer)}, about)
 
     def _same_run(self, about: dict) -> None:
@@ -101,6 +104,26 @@ class Checkpoint:
 
 def _steps(about: dict) -> list[Step]:
     return [Step(s["number"], s["metrics"], tuple(s["samples"])) for s in about["history"]]
+
+
+def _learning(model: nn.Module) -> dict[str, Tensor]:
+    """What a run changes: everything, or only what learns where a part is frozen (an adapter on a large base)."""
+    if all(p.requires_grad for p in model.parameters()):
+        return _unique(model)
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _restore(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Put back what `_learning` named. Raises: RuntimeError or KeyError if it is not the same model."""
+    ours = _learning(model)
+    if len(ours) == len(_unique(model)):
+        model.load_state_dict(_shared(model, weights))
+        return
+    if ours.keys() != weights.keys():
+        raise KeyError(next(iter(ours.keys() ^ weights.keys())))
+    with torch.no_grad():
+        for name, parameter in ours.items():
+            parameter.copy_(weights[name])
 
 
 def _unique(model: nn.Module) -> dict[str, Tensor]:

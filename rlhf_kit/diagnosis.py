@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.models.adapters import BaseAlone
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import response_logprob
 
@@ -103,5 +104,7 @@ def _padding_matters(policy: Policy, rollout: Rollout, tolerance: float) -> bool
 
 
 def _same_weights(policy: Policy, reference: Policy) -> bool:
+    if isinstance(reference, BaseAlone):
+        return policy.at_reference
     ours, theirs = dict(policy.lm.named_parameters()), dict(reference.lm.named_parameters())
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -6,6 +6,7 @@ import io
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -15,6 +16,8 @@ from PIL import Image
 
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.models.memory import Plan
+from rlhf_kit.storage import write_bytes
 
 INK, QUIET = "#1f2933", "#9aa5b1"
 COLOURS = {"score": "#d9480f", "gold": "#2b8a3e", "second_judge": "#1864ab", "kl": "#5f3dc4", "entropy": "#0b7285",
@@ -22,6 +25,10 @@ COLOURS = {"score": "#d9480f", "gold": "#2b8a3e", "second_judge": "#1864ab", "kl
 NAMES = {"score": "judge's score", "gold": "gold (the truth)", "second_judge": "second judge",
          "kl": "KL from reference", "entropy": "entropy", "response_length": "response length",
          "eos_rate": "share that ends"}
+MEMORY = {"weights": "#1864ab", "adapters": "#d9480f", "gradients": "#e8a33d", "optimiser": "#5f3dc4",
+          "heads": "#a61e4d", "logits": "#2b8a3e", "checkpointed": "#0b7285", "activations": "#8fd3d9", "cache": "none"}
+MEMORY_NAMES = {"optimiser": "optimiser and master copy", "checkpointed": "activations, with checkpointing",
+                "activations": "more of them without", "cache": "KV cache, in turn with the above"}
 NO_METADATA = ("Date", "Creator", "Format", "Type")        # a date would differ each time, the others link to the web
 UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per token",
          "response_length": "tokens", "eos_rate": "share"}
@@ -84,6 +91,48 @@ def bars(values: Mapping[str, Estimate | float], *, unit: str, title: str = "",
     _style(axes)
     axes.grid(axis="x", visible=False)
     return figure
+
+
+def memory_bars(plans: Mapping[str, Plan], *, gpu: float | None = None, title: str = "",
+                size: tuple[float, float] = (6, 3.5)) -> Figure:
+    """Where the memory goes, a bar for each way of training, in GB; dotted = what the GPU has.
+
+    A bar ends at the peak without checkpointing; what checkpointing saves is its pale end. Keys and values lie in the
+    room of activations and logits, which are not there while it samples: a frame, beginning where those begin.
+    """
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    axes = figure.subplots()
+    names, bottoms = list(plans), [0.0] * len(plans)
+    for part in ("weights", "adapters", "gradients", "optimiser", "heads", "logits", "checkpointed", "activations"):
+        heights = [getattr(plan, part) / 1e9 for plan in plans.values()]
+        if part == "activations":
+            heights = [h - plan.checkpointed / 1e9 for h, plan in zip(heights, plans.values(), strict=True)]
+        if max(heights) > 1e-3:
+            axes.bar(names, heights, bottom=bottoms, width=0.6, color=MEMORY[part], label=MEMORY_NAMES.get(part, part))
+        bottoms = [below + h for below, h in zip(bottoms, heights, strict=True)]
+    axes.bar(names, [plan.cache / 1e9 for plan in plans.values()], bottom=[p.standing / 1e9 for p in plans.values()],
+             width=0.36, color="none", edgecolor=INK, hatch="////", lw=0.8, label=MEMORY_NAMES["cache"])
+    for place, plan in enumerate(plans.values()):
+        axes.annotate(f"{plan.peak() / 1e9:.0f}", (place, plan.peak() / 1e9), (0, 2), textcoords="offset points",
+                      ha="center", fontsize=8, color=INK)
+    if gpu is not None:
+        axes.axhline(gpu, color=INK, ls=":", lw=1.2, label=f"a GPU of {gpu:g} GB")
+    axes.set_ylabel("GB", color=INK, fontsize=8)
+    axes.margins(y=0.1)
+    if title:
+        axes.set_title(title, fontsize=9, color=INK, loc="left")
+    _style(axes)
+    axes.grid(axis="x", visible=False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=7.5)
+    return figure
+
+
+def save(figure: Figure, file: str | Path) -> None:
+    """Write a picture to a file that appears whole or not at all; .png or .svg. Raises ValueError, OSError."""
+    path = Path(file).expanduser()
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise ValueError(f"a picture cannot be written to {str(file)!r}; its name must end in .png or .svg.")
+    write_bytes(path, png(figure) if path.suffix.lower() == ".png" else svg(figure).encode())
 
 
 def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: str, unit: str, title: str = "",

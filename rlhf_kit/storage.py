@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from safetensors import SafetensorError, safe_open
 
@@ -26,17 +27,36 @@ class StorageError(OSError):
 
 def write_text(path: Path | str, text: str) -> None:
     """Write `text` as UTF-8 so that `path` holds either the old content or the new, never a part."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """The same for bytes, such as a picture's."""
     path = Path(path)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _sibling(path) as temporary:
-            _write(temporary, text)
+            _write(temporary, content)
             os.replace(temporary, path)
 
 
 def write_json_lines(path: Path | str, rows: list[dict]) -> None:
     """Write one JSON object a line, atomically."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+@contextmanager
+def new_file(path: Path | str) -> Iterator[BinaryIO]:
+    """Fill a file piece by piece; it has its name once all of it is on the disk."""
+    path = Path(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _sibling(path) as temporary:
+            with open(temporary, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
 
 
 def add_line(path: Path | str, row: dict) -> None:
@@ -92,7 +112,7 @@ def new_folder(path: Path | str) -> Iterator[Path]:
             for file in files:
                 file.chmod(0o666 & ~_UMASK)                      # safetensors makes files that only their owner reads
             sizes = {str(f.relative_to(temporary)): f.stat().st_size for f in files}
-            _write(temporary / MANIFEST, json.dumps({"files": sizes}, indent=1))
+            _write(temporary / MANIFEST, json.dumps({"files": sizes}, indent=1).encode())
             _put_in_place(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -166,9 +186,9 @@ def _checksum(tensors: dict, said: str) -> str:
     return f"{crc:08x}"
 
 
-def _write(path: Path | str, text: str) -> None:
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+def _write(path: Path | str, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import torch
 from filelock import FileLock
 from platformdirs import user_cache_path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -19,11 +20,12 @@ from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Ranking, Step
 from rlhf_kit.language import Lang, say
 from rlhf_kit.methods import classifier, ppo, reward_model, sft
-from rlhf_kit.models import heads, loading, text, tiny
+from rlhf_kit.models import adapters, heads, loading, text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import is_complete, new_folder, sweep
+from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.tasks.reviews import Reviews
 
 CENTRED = 200                           # demonstrations that score 0 on average
@@ -55,6 +57,7 @@ class LanguageModel:
 
     texts: int = 6000               # whole texts to learn from
     vocabulary: int = 700           # tokens at most
+    architecture: Literal["gpt2", "llama"] = "gpt2"
     layers: int = 2
     width: int = 128
     context: int = 96               # tokens
@@ -65,7 +68,8 @@ class LanguageModel:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         corpus = task.corpus(self.texts, seed=self.seed)
         tokenizer = text.train_tokenizer(corpus, self.vocabulary)
-        lm = tiny.language_model(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
+        make = {"gpt2": tiny.language_model, "llama": tiny.llama}[self.architecture]
+        lm = make(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
         yield from sft.steps(policy, corpus, replace(self.sft, seed=self.seed), checkpoint=checkpoint)
         save_policy(policy, folder)
@@ -128,10 +132,13 @@ class RewardModel:
 
 Recipe = LanguageModel | Judge | RewardModel
 KINDS: dict[type, str] = {LanguageModel: "writer", Judge: "judge", RewardModel: "reward_model"}
+FORUM = "tiny-forum"                    # has read the made-up forum's pages; all others the reviews
 TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
     "tiny-rm-en": (RewardModel(), "en"), "tiny-rm-zh": (RewardModel(), "zh"),
+    FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
+                          sft=sft.Config(steps=900, batch_size=16, learning_rate=4e-3, max_length=160)), "en"),
 }
 
 
@@ -228,6 +235,25 @@ def save_policy(policy: Policy, folder: Path | str) -> None:
         loading.save_policy(policy, unfinished)
 
 
+def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path | None = None,
+                  dtype: Literal["bfloat16", "float32"] = "bfloat16") -> str:
+    """Write the adapter's base with the adapter added into its weights to `folder`; returns the base.
+
+    Args:
+        base: what the adapter was trained on, held in 16 or 32 bits; None = what its own file says.
+
+    Raises: adapters.AdapterError for an adapter of another base, or a base in 8 or 4 bits; ModelUnavailable.
+    """
+    adapter, base = Path(adapter), base or adapters.base_of(adapter)
+    adapters.check_base(adapter, base)
+    adapters.check_mergeable(base)
+    lm, tokenizer = loading.load_language_model(base, dtype=getattr(torch, dtype))
+    merged = adapters.merge(lm, adapter)
+    with new_folder(folder) as unfinished:
+        loading.save_model(merged, tokenizer, unfinished)
+    return str(base)
+
+
 def names() -> list[dict[str, Any]]:
     """Every model that the kit knows by name: what it is, and whether it is on this machine already."""
     tiny = [{"name": name, "kind": _kind(name), "lang": lang, "tiny": True, "here": is_complete(place(name)),
@@ -262,8 +288,14 @@ def build(name: str) -> Iterator[Step]:
     with FileLock(f"{folder}.lock"):
         if not is_complete(folder):
             sweep(folder)
-            yield from recipe.steps(Reviews(lang), folder, checkpoint=unfinished)
+            yield from recipe.steps(Forum() if name == FORUM else Reviews(lang), folder, checkpoint=unfinished)
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def planned(name: str) -> int:
+    """How many training steps `build` takes where the model is not there yet."""
+    recipe, _ = TINY[name]
+    return next(part for part in vars(recipe).values() if hasattr(part, "steps")).steps
 
 
 def place(name: str) -> Path:

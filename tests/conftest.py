@@ -16,6 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.loading import save_model
 from rlhf_kit.sampling import Sampling, sample_rollout
 
 torch.set_num_threads(1)
@@ -57,6 +58,20 @@ def llama(tokenizer) -> Policy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return frozen(Policy(LlamaForCausalLM(config), tokenizer))
+
+
+@pytest.fixture(scope="session")
+def saved_llama(tokenizer, tmp_path_factory) -> Path:
+    """A folder with a Llama of 64 columns, which 4 bits can take too, and weights as large as after training."""
+    config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+                         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=48, bos_token_id=None,
+                         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = frozen(Policy(LlamaForCausalLM(config), tokenizer))
+    folder = tmp_path_factory.mktemp("saved") / "llama"
+    save_model(made.lm, tokenizer, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -161,10 +161,10 @@ def test_a_reward_model_from_before_is_a_warm_start():
 
 
 def test_the_device_of_a_new_encoder_is_the_processor(monkeypatch):
-    from rlhf_kit.commands import train
+    from rlhf_kit.commands import choices
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     options = cli._parser().parse_args(["train", "reward-model", "--output", "out"])
-    assert train.device_of(options) == "cpu"
+    assert choices.device_of(options) == "cpu"
 
 
 # Pretraining

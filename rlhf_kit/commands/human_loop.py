@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.train import MODEL, changes_in, device_of, language_of
+from rlhf_kit.commands.choices import changes_in, device_of, language_of
+from rlhf_kit.commands.train import MODEL
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`rlhf-kit train sft|reward-model|ppo`: any model by name, your texts, your rankings, your prompts, your reward."""
+"""`rlhf-kit train METHOD`: any model by name, your texts, your rankings, your prompts, your reward."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import showing
+from rlhf_kit.commands import showing, stackllama
+from rlhf_kit.commands.choices import changes_in, device_of, language_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     _common(ppo)
     ppo.set_defaults(run=run, job=_ppo)
+    stackllama.add_method(methods)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -148,32 +150,6 @@ def _ppo(options: argparse.Namespace) -> Ppo:
                prompts=options.prompts, column=options.column, lang=language_of(options), device=device_of(options),
                changes=changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
                                 "coefficient", "target", "max_new_tokens", "temperature"))
-
-
-def language_of(options: argparse.Namespace) -> str:
-    """Of the made-up reviews: the model's, if it is one that knows only one."""
-    from rlhf_kit.zoo import TINY
-    return TINY[options.model][1] if options.model in TINY else options.lang
-
-
-def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    return {name: value for name in names if (value := getattr(options, name)) is not None}
-
-
-def device_of(options: argparse.Namespace) -> str:
-    """The device asked for. Raises: ValueError if this machine has none of that name."""
-    import torch
-
-    from rlhf_kit.zoo import TINY
-    if options.device == "auto":
-        return "cuda" if torch.cuda.is_available() and options.model not in (*TINY, "new") else "cpu"
-    try:
-        torch.zeros(1, device=options.device).item()
-    except (RuntimeError, AssertionError) as error:
-        there = "cpu and cuda" if torch.cuda.is_available() else "cpu only"
-        raise ValueError(f"--device is {options.device!r}; this machine has {there}. Leave --device out, and the kit "
-                         f"chooses.") from error
-    return options.device
 
 
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:

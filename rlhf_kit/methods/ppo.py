@@ -33,6 +33,7 @@ from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right
+from rlhf_kit.processes import Accelerator, Together, described
 from rlhf_kit.rewards import Memory, Reward, name_of, score
 from rlhf_kit.sampling import (
     Sampling,
@@ -106,7 +107,7 @@ def a2c(config: Config) -> Config:
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
           watch: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
           rollouts: Callable[[int], Rollout] | None = None, checkpoint: Path | str | None = None,
-          checkpoint_every: int = 10) -> Iterator[Step]:
+          checkpoint_every: int = 10, accelerator: Accelerator | None = None) -> Iterator[Step]:
     """Yield one `Step` per PPO update; nothing runs until you iterate, and `break` stops.
 
         maximise  E[ min(r Â, clip(r, 1±ε) Â) ],   r = π(y_t) / π_old(y_t),
@@ -121,21 +122,27 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         pretraining: texts for PPO-ptx; with `ptx_coef` above 0 a batch of them joins every gradient.
         rollouts: step number -> the policy's responses to learn from, as many as you like; None draws `batch_size`.
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
+        accelerator: an `accelerate.Accelerator` where several processes train together. Batches are then those of all
+            of them, each answers and learns from its part, and all end with the same weights.
 
     Returns: an iterator of `Step`; `metrics` explained in `METRICS`.
     Raises: diagnosis.CheckFailed before the first update; rewards.RewardError; ValueError for bad settings.
     Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
-    config = config or Config()
+    config, together = config or Config(), Together(accelerator)
     _check_arguments(policy, reference, prompts, config, pretraining)
+    minibatch_size = together.divided("minibatch_size", config.minibatch_size)
+    together.divided("batch_size", config.batch_size)
+    together.agree(policy)
     policy.eval()                                  # no dropout, in sampling and learning alike: the first ratio is 1
     optimizer = Adam([p for p in policy.parameters() if p.requires_grad], lr=config.learning_rate,
                      eps=config.adam_epsilon, fused=True)
     kl_coef = config.kl.controller()
     memory = Memory({"reward": reward, **{f"watch.{name}": other for name, other in (watch or {}).items()}})
     run = {"method": "ppo", "prompts": fingerprint(prompts), "reward": name_of(reward),
-           "pretraining": fingerprint(pretraining or ()), "reference": fingerprint_of(reference.lm), **asdict(config)}
-    saved = Checkpoint(checkpoint, run, checkpoint_every)
+           "pretraining": fingerprint(pretraining or ()), "reference": fingerprint_of(reference.lm), **asdict(config),
+           **described(together)}
+    saved = Checkpoint(checkpoint, run, checkpoint_every, writes=together.first)
     past, state = saved.resume(policy, optimizer, memory)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     yield from past
@@ -147,8 +154,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         if rollouts is not None:
             rollout = rollouts(number)
         else:
-            batch = [prompts[i] for i in draw(len(prompts), config.batch_size, config.seed, number)]
-            rollout = sample_rollout(policy, batch, config.sampling, seed_for(config.seed, "rollout", number))
+            batch = [prompts[i] for i in together.part(draw(len(prompts), config.batch_size, config.seed, number))]
+            rollout = sample_rollout(policy, batch, config.sampling, _seed(config, number, together))
 
         # 2. Judge: one score per response, minus a price per token for drifting.
         said = score(reward, rollout)                                              # [B]
@@ -158,50 +165,55 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             earned = token_reward(judged, *_beliefs(policy, reference, rollout, ref_logprob, config),
                                   rollout.mask, kl_coef.value, config.kl.function())
         if config.rescale_reward:
-            earned = rescale(earned, rollout.mask)
+            earned = together.whole(rescale, earned, rollout.mask)
 
         # 3. Assign credit to tokens.
         advantage, value_target = gae(earned, rollout.value, rollout.mask, config.gamma, config.lam)
         if config.whiten_advantage:
-            advantage = whiten(advantage, rollout.mask)                            # [B, T], mean 0 on the mask
+            advantage = together.whole(whiten, advantage, rollout.mask)            # [B, T], mean 0 on the mask
         if number == 0 and config.checks:
             check_start(policy, reference, rollout, ref_logprob)
 
         # 4. Learn: a few passes over the same responses.
         log = _Log()
         _set_rate(optimizer, config, number)
-        for rows in minibatches(len(rollout), config.minibatch_size, config.epochs,
+        for rows in minibatches(len(rollout), minibatch_size, config.epochs,
                                 seed_for(config.seed, "minibatches", number)):
             old = rollout[rows]
+            share = together.share(old.mask.sum())                                 # of the tokens of all processes
             with _precision(policy, config):
                 logprob, value = response_logprob_and_value(policy, old)
-            if mean_ratio(logprob, old.logprob, old.mask) > config.ratio_limit:    # it would be all noise
-                log.skipped += 1
+            if together.sum(share * mean_ratio(logprob, old.logprob, old.mask)) > config.ratio_limit:
+                log.skipped += 1                                                   # it would be all noise
                 continue
-            if _far_enough(logprob, old, config):
-                break
+            if config.target_kl is not None and together.sum(share * _drift(logprob, old)) > 1.5 * config.target_kl:
+                break                                                              # the batch has no more to teach
             act = clipped_policy(logprob, old.logprob, advantage[rows], old.mask, config.clip)
             predict = clipped_value(value, old.value, value_target[rows], old.mask, config.value_clip)
-            loss = act + config.value_coef * predict
+            loss = share * (act + config.value_coef * predict)
             if pretraining is not None and config.ptx_coef:                        # PPO-ptx
-                loss = loss + config.ptx_coef * _pretraining_loss(policy, pretraining, config, number, log.minibatches)
+                texts = _pretraining_loss(policy, pretraining, config, number, log.minibatches)
+                loss = loss + config.ptx_coef * texts / together.size
             optimizer.zero_grad()
             loss.backward()
+            together.add_gradients(policy)
             if number == 0 and config.checks and log.minibatches == 0:
                 check_gradients(policy, reference)
             if number < config.critic_warmup:
                 policy.lm.zero_grad()                                              # only the critic learns yet
             clip_grad_norm_(policy.parameters(), config.max_grad_norm)
             optimizer.step()
-            log.add(act, predict, logprob, value, old, advantage[rows], value_target[rows], config)
+            log.add(act, predict, logprob, value, old, advantage[rows], value_target[rows], config, share.item())
 
         # 5. Report, and re-price drifting.
-        drift = sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item()     # nats per response
         others = {name: score(f, rollout).mean().item() for name, f in (watch or {}).items()}
-        report = Step(number, {"score": said.mean().item(), **others, "kl": drift, "kl_coef": kl_coef.value,
-                               **_summary(rollout), **log.means(), "seconds": time.perf_counter() - began},
-                      rollout.texts(4))
-        kl_coef.update(drift, episodes=len(rollout))
+        seen = {"score": said.mean().item(), **others,
+                "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(), **_summary(rollout, together)}
+        seen = together.total({name: number / together.size for name, number in seen.items()}, policy.device)
+        drift = seen["kl"]                                                         # nats per response
+        report = Step(number, {**seen, "kl_coef": kl_coef.value, **log.means(together, policy.device),
+                               "seconds": time.perf_counter() - began}, rollout.texts(4))
+        kl_coef.update(drift, episodes=len(rollout) * together.size)
         saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
         yield report
 
@@ -239,30 +251,34 @@ class _Log:
         self.minibatches, self.skipped, self.sums = 0, 0, {}
 
     def add(self, act: Tensor, predict: Tensor, logprob: Tensor, value: Tensor, old: Rollout,
-            advantage: Tensor, value_target: Tensor, config: Config) -> None:
+            advantage: Tensor, value_target: Tensor, config: Config, share: float = 1.0) -> None:
         self.minibatches += 1
         logprob, value = logprob.detach(), value.detach()
         now = {"policy_loss": act.detach(), "value_loss": predict.detach(),
                "clip_fraction": clip_fraction(logprob, old.logprob, advantage, old.mask, config.clip),
                "approx_kl": approx_kl(logprob, old.logprob, old.mask)}
         for name, number in now.items():
-            self.sums[name] = self.sums.get(name, 0.0) + number.item()
+            self.sums[name] = self.sums.get(name, 0.0) + share * number.item()
         self.foreseen = (value, value_target, old.mask)
 
-    def means(self) -> dict[str, float]:
+    def means(self, together: Together, device: torch.device) -> dict[str, float]:
         counts = {"minibatches": self.minibatches, "skipped": self.skipped}
         if not self.minibatches:                                       # nothing was learnt, so nothing is known
             return {**dict.fromkeys(("policy_loss", "value_loss", "clip_fraction", "approx_kl",
                                      "explained_variance"), math.nan), **counts}
-        return {**{name: total / self.minibatches for name, total in self.sums.items()},
-                "explained_variance": explained_variance(*self.foreseen).item(), **counts}
+        foreseen = explained_variance(*self.foreseen).item() / together.size
+        means = {name: total / self.minibatches for name, total in self.sums.items()}
+        return {**together.total({**means, "explained_variance": foreseen}, device), **counts}
 
 
-def _far_enough(logprob: Tensor, old: Rollout, config: Config) -> bool:
-    """True when the policy has moved so far from where it sampled that the batch has no more to teach."""
-    if config.target_kl is None:
-        return False
-    return masked_mean(old.logprob - logprob.detach(), old.mask).item() > 1.5 * config.target_kl
+def _drift(logprob: Tensor, old: Rollout) -> Tensor:
+    """How far the policy has moved from where it sampled, nats per token."""
+    return masked_mean(old.logprob - logprob.detach(), old.mask)
+
+
+def _seed(config: Config, number: int, together: Together) -> int:
+    """Of a step's draws; processes draw differently."""
+    return seed_for(config.seed, "rollout", number, *([together.rank] if together.size > 1 else []))
 
 
 def _beliefs(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob: Tensor,
@@ -273,9 +289,9 @@ def _beliefs(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob: T
     return response_logits(policy, rollout), response_logits(reference, rollout)
 
 
-def _summary(rollout: Rollout) -> dict[str, float]:
-    return {"entropy": masked_mean(rollout.entropy, rollout.mask).item(),
-            "response_length": rollout.length.float().mean().item(),
+def _summary(rollout: Rollout, together: Together) -> dict[str, float]:
+    spread = masked_mean(rollout.entropy, rollout.mask) * together.share(rollout.mask.sum()) * together.size
+    return {"entropy": spread.item(), "response_length": rollout.length.float().mean().item(),
             "eos_rate": rollout.ended.float().mean().item()}
 
 
@@ -310,9 +326,10 @@ def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], 
     if policy.device != reference.device:
         raise ValueError(f"the policy is on {policy.device} and the reference on {reference.device}; "
                          f"move one of them with .to(device).")
-    if policy.lm.dtype in (torch.bfloat16, torch.float16):
-        raise ValueError(f"the policy's weights are {policy.lm.dtype}, too coarse for small updates; load it in "
-                         f"float32 and set autocast='bfloat16'.")
+    coarse = {p.dtype for p in policy.parameters() if p.requires_grad} & {torch.bfloat16, torch.float16}
+    if coarse:
+        raise ValueError(f"the policy's weights are {coarse.pop()}, too coarse for small updates; load it in float32 "
+                         f"and set autocast='bfloat16', or train an adapter on it.")
     if (pretraining is not None) != (config.ptx_coef > 0):
         raise ValueError(f"ptx_coef is {config.ptx_coef} and pretraining texts are "
                          f"{'given' if pretraining is not None else 'missing'}; PPO-ptx needs both, plain PPO neither.")

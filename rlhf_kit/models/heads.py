@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import NewGELUActivation
 
+from rlhf_kit.models.quantization import eight_bit_layers
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -65,6 +67,17 @@ class Policy(nn.Module):
             hidden = self.value_trunk(input_ids=ids, attention_mask=mask, position_ids=positions).last_hidden_state
         value = None if hidden is None else self.value_head(hidden[:, -keep:].to(self.value_head.weight.dtype))[..., 0]
         return Prediction(output.logits, value, output.past_key_values if use_cache else None)
+
+    def train(self, mode: bool = True) -> Policy:
+        """Dropout on, or off with False; 8-bit layers stay with one kernel all the same.
+
+        On a CPU they would multiply one way in training mode and another in `eval()`, and the ratio π/π_old of PPO,
+        sampled in one and learnt in the other, would start up to a fifth away from 1.
+        """
+        super().train(mode)
+        for layer in eight_bit_layers(self):
+            layer.train()
+        return self
 
     @property
     def device(self) -> torch.device:

@@ -20,11 +20,14 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
 
+from rlhf_kit.models.adapters import CONFIG as ADAPTER
+from rlhf_kit.models.adapters import AdaptedPolicy
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.quantization import Quantization, check_shapes, settings
 from rlhf_kit.models.text import pad_id
@@ -122,13 +125,30 @@ def outputs(source: str | Path) -> int:
         return AutoConfig.from_pretrained(source, trust_remote_code=False).num_labels
 
 
+def config_of(source: str | Path) -> PretrainedConfig:
+    """The config.json of a language model, a folder's or a hub id's; weights are not asked for.
+
+    Raises: ModelUnavailable.
+    """
+    folder = Path(source).expanduser()
+    source = folder if (folder / "config.json").is_file() else _found(source)
+    with _explained(source, AutoModelForCausalLM), _quiet():
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
+
+
 def in_hub_cache(name: str) -> bool:
     """True if that hub model has been fetched to this machine before."""
     return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
 def save_policy(policy: Policy, folder: Path) -> None:
-    """Language model, tokenizer and value head (with its own trunk, if it has one) into `folder`, safetensors only."""
+    """Language model, tokenizer and value head (with its own trunk, if it has one) into `folder`, safetensors only.
+
+    Of a policy that is an adapter on a shared base, the adapter alone.
+    """
+    if isinstance(policy, AdaptedPolicy):
+        policy.save(folder)
+        return
     save_model(policy.lm, policy.tokenizer, folder)
     if policy.value_trunk is not None:
         with _quiet():
@@ -238,6 +258,9 @@ def _check_writes(lm: PreTrainedModel, source: str | Path) -> None:
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelUnavailable(f"{folder} is a file; expected a folder with config.json and model.safetensors.")
+    if (folder / ADAPTER).is_file() and not (folder / "config.json").is_file():
+        raise ModelUnavailable(f"{folder} holds an adapter and not a model. Merge it into the base that it was trained "
+                               f"on first: rlhf-kit merge {folder} --output FOLDER.")
     if not (folder / "config.json").is_file():
         raise ModelUnavailable(f"{folder} is not a model: it has no config.json. Expected a folder made by "
                                f"save_pretrained, with config.json and model.safetensors.")

@@ -85,13 +85,17 @@ def one_kernel(model: nn.Module) -> nn.Module:
 
 
 def eight_bit_layers(model: nn.Module) -> Iterator[nn.Module]:
-    """The layers whose weights are 8-bit whole numbers."""
-    return (layer for layer in model.modules() if type(layer).__name__ == "Linear8bitLt")
+    """The layers whose weights are 8-bit whole numbers; not those of the same name that an adapter puts around them."""
+    return (layer for layer in _quantized(model) if type(layer).__name__ == "Linear8bitLt")
 
 
 def is_quantized(model: nn.Module) -> bool:
     """True if some layer holds 8- or 4-bit weights."""
-    return any(type(layer).__name__ in ("Linear8bitLt", "Linear4bit") for layer in model.modules())
+    return any(True for _ in _quantized(model))
+
+
+def _quantized(model: nn.Module) -> Iterator[nn.Module]:
+    return (layer for layer in model.modules() if type(layer).__module__.startswith("bitsandbytes."))
 
 
 def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,16 +123,19 @@ def about(model: nn.Module) -> dict[str, Any]:
         state = getattr(parameter, "quant_state", None)                          # 4 bits: several numbers a byte
         numbers += parameter.numel() if state is None else state.shape.numel()
         held += parameter.numel() * parameter.element_size()
-        for constant in _constants(parameter):
-            held += constant.numel() * constant.element_size()
+    for layer in _quantized(model):
+        held += sum(constant.numel() * constant.element_size() for constant in _constants(layer))
     return {"parameters": numbers, "bytes": held}
 
 
-def _constants(parameter: nn.Parameter) -> Iterator[Tensor]:
-    scale = getattr(parameter, "SCB", None)
-    state = getattr(parameter, "quant_state", None)
+def _constants(layer: nn.Module) -> Iterator[Tensor]:
+    """The scales beside a layer's weights; after its first pass an 8-bit layer keeps them elsewhere."""
+    weight = layer.weight
+    state = getattr(weight, "quant_state", None)
     nested = getattr(state, "state2", None)
-    found = (scale, getattr(state, "absmax", None), getattr(state, "code", None), getattr(nested, "absmax", None),
+    scale = getattr(weight, "SCB", None)
+    found = (getattr(getattr(layer, "state", None), "SCB", None) if scale is None else scale,
+             getattr(state, "absmax", None), getattr(state, "code", None), getattr(nested, "absmax", None),
              getattr(nested, "code", None))
     return (tensor for tensor in found if isinstance(tensor, Tensor))
 

@@ -1,4 +1,4 @@
-"""Architectures small enough to train from nothing while you watch: a GPT-2, two classifiers and a reward model."""
+"""Architectures small enough to train from nothing while you watch: language models, classifiers, a reward model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from transformers import (
     GPT2Config,
     GPT2ForSequenceClassification,
     GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     ModernBertConfig,
     ModernBertForSequenceClassification,
     PreTrainedModel,
@@ -30,6 +32,20 @@ def language_model(tokenizer: PreTrainedTokenizerBase, *, layers: int = 2, width
                         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **_ids(tokenizer))
     with _seeded(seed):
         return GPT2LMHeadModel(config).eval()
+
+
+def llama(tokenizer: PreTrainedTokenizerBase, *, layers: int = 3, width: int = 128, heads: int = 4, context: int = 192,
+          seed: int = 0) -> LlamaForCausalLM:
+    """A LLaMA, whose layers are what 8 and 4 bits and adapters are made for; weights drawn from `seed`.
+
+    Widths are multiples of 64, which 4 bits on a CPU ask for.
+    """
+    config = LlamaConfig(vocab_size=len(tokenizer), num_hidden_layers=layers, num_attention_heads=heads,
+                         hidden_size=width, intermediate_size=64 * round(width * 8 / 3 / 64),
+                         max_position_embeddings=context, attention_dropout=0.0, tie_word_embeddings=True,
+                         use_cache=True, **_ids(tokenizer))
+    with _seeded(seed):
+        return LlamaForCausalLM(config).eval()
 
 
 def classifier(tokenizer: PreTrainedTokenizerBase, *, layers: int = 2, width: int = 64, heads: int = 4,

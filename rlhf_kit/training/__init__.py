@@ -4,5 +4,7 @@ from rlhf_kit.training.jobs import SMALL, changed, claimed, cores, use_threads
 from rlhf_kit.training.ppo import EVALUATED, SHOWN, Ppo
 from rlhf_kit.training.reward_model import RewardModel
 from rlhf_kit.training.sft import Sft
+from rlhf_kit.training.stackllama import StackLlama
 
-__all__ = ["EVALUATED", "SHOWN", "SMALL", "Ppo", "RewardModel", "Sft", "changed", "claimed", "cores", "use_threads"]
+__all__ = ["EVALUATED", "SHOWN", "SMALL", "Ppo", "RewardModel", "Sft", "StackLlama", "changed", "claimed", "cores",
+           "use_threads"]

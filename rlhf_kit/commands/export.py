@@ -1,0 +1,72 @@
+"""`rlhf-kit export`: what other programs read: configs for accelerate, data and a script for OpenRLHF."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from rlhf_kit.commands import showing
+from rlhf_kit.language import LANGS, say, system_language
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Both actions, and the options of each."""
+    export = commands.add_parser("export", help="configs and data for other programs",
+                                 description="Writes what accelerate or OpenRLHF read; nothing is started.")
+    actions = export.add_subparsers(required=True, metavar="ACTION")
+
+    configs = actions.add_parser("accelerate", help="configs for accelerate launch",
+                                 description="Writes configs for accelerate launch --config_file: two processes on a "
+                                             "CPU, eight GPUs, eight GPUs that share one nf4 base, two machines.")
+    _common(configs)
+    configs.set_defaults(run=run_accelerate)
+
+    openrlhf = actions.add_parser("openrlhf", help="data and a launch script for OpenRLHF (Ray)",
+                                  description="Writes data and a script that fine-tunes, trains a reward model and "
+                                              "runs PPO with OpenRLHF on many GPUs. The script was not run here; its "
+                                              "flags are those of the release that it names.")
+    source = openrlhf.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="FOLDER", help="with answers.jsonl (prompt, response), pairs.jsonl (prompt, "
+                                                         "chosen, rejected) and prompts.jsonl (prompt)")
+    source.add_argument("--made-up", type=int, metavar="N", help="N answers, pairs and prompts from the made-up forum")
+    openrlhf.add_argument("--model", metavar="NAME", help="what is trained: a name on the hub, or a folder that the "
+                                                          "machines will see (default Qwen/Qwen2.5-7B)")
+    _common(openrlhf)
+    openrlhf.set_defaults(run=run_openrlhf)
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", metavar="FOLDER", required=True, help="where they go; files there of the same "
+                                                                          "names are replaced")
+    parser.add_argument("--lang", choices=LANGS, default=system_language(), help="of what is printed (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+
+
+def run_accelerate(options: argparse.Namespace) -> int:
+    """Write the configs."""
+    from rlhf_kit.launching import write_configs
+    written = write_configs(options.output)
+    if options.json:
+        print(json.dumps([str(path) for path in written]))
+        return 0
+    console = showing.console_for(json=False)
+    console.print(say(options.lang, "export_accelerate", files=", ".join(path.name for path in written),
+                      folder=options.output), markup=False, soft_wrap=True)
+    return 0
+
+
+def run_openrlhf(options: argparse.Namespace) -> int:
+    """Read everything, then write: a bad row leaves nothing behind."""
+    from rlhf_kit import openrlhf
+    if options.made_up is not None and options.made_up < 1:
+        raise ValueError(f"--made-up is {options.made_up}; expected a number of texts, such as 1000.")
+    rows = openrlhf.read(options.data) if options.data is not None else openrlhf.made_up(*[options.made_up] * 3)
+    written = openrlhf.write(rows, options.output, options.model if options.model is not None else openrlhf.MODEL)
+    if options.json:
+        print(json.dumps({"rows": written.rows, "script": str(written.script), "release": openrlhf.RELEASE}))
+        return 0
+    said = ", ".join(f"{name} ({n})" for name, n in written.rows.items())
+    showing.console_for(json=False).print(say(options.lang, "export_openrlhf", files=said, script=written.script,
+                                              release=openrlhf.RELEASE, date=openrlhf.DATED), markup=False,
+                                          soft_wrap=True)
+    return 0

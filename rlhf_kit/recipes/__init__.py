@@ -1,0 +1,1 @@
+"""Whole systems, composed of the kit's methods as their papers compose them."""
