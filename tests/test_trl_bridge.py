@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlhf_kit.formulas.losses import pairwise
 from rlhf_kit.formulas.records import Comparison
@@ -27,34 +26,23 @@ from rlhf_kit.methods.trl_bridge import CannotTrain, RewardConfig, SftConfig, re
 from rlhf_kit.methods.trl_bridge import reward as reward_stage
 from rlhf_kit.methods.trl_bridge import running as running_stage
 from rlhf_kit.methods.trl_bridge import sft as sft_stage
-from rlhf_kit.methods.trl_bridge.quiet import quiet
-from rlhf_kit.models.adapters import LoRA
-from rlhf_kit.models.heads import Policy, RewardModel
+from rlhf_kit.models.adapters import AdapterError, LoRA, SharedBase, check_base, merge
 from rlhf_kit.models.judging import reward_scores
-from rlhf_kit.models.loading import ModelUnavailable, load_policy, load_reward_model, save_model
+from rlhf_kit.models.loading import ModelUnavailable, load_language_model, load_policy, load_reward_model, save_model
 from rlhf_kit.models.text import prompt_rows, response_rows
 from rlhf_kit.schedules import cosine
 from rlhf_kit.storage import is_complete
-from tests.conftest import frozen
 
 SMALL = LoRA(rank=4, alpha=8)
 SFT = SftConfig(steps=3, batch_size=2, max_length=32, warmup=2, learning_rate=1e-2, quantize=None, lora=SMALL)
 RM = RewardConfig(steps=3, epochs=None, batch_size=2, warmup=2, learning_rate=1e-2, lora=SMALL)
-LEFT = ["adapter_config.json", "adapter_model.safetensors", "manifest.json", "tokenizer.json", "tokenizer_config.json"]
+LEFT = ["adapter_config.json", "adapter_model.safetensors", "base.json", "manifest.json", "tokenizer.json",
+        "tokenizer_config.json"]
 
 
-@pytest.fixture(scope="module")
-def base(tokenizer, tmp_path_factory) -> Path:
-    """A folder with a Llama of 64 columns, which 4 bits can take too, and weights as large as after training."""
-    config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-                         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, bos_token_id=None,
-                         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made = frozen(Policy(LlamaForCausalLM(config), tokenizer))
-    folder = tmp_path_factory.mktemp("trl") / "base"
-    save_model(made.lm, tokenizer, folder)
-    return folder
+@pytest.fixture(scope="session")
+def base(saved_llama) -> Path:
+    return saved_llama
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +62,7 @@ def comparisons() -> list[Comparison]:
 def trainer(base, examples, tmp_path_factory):
     """TRL's trainer as `sft_steps` builds it, its adapter as large as after training."""
     with running_stage.Turn()():
-        made, _ = sft_stage._trainer(base, examples, SFT, str(tmp_path_factory.mktemp("scratch")))
+        made, _ = sft_stage._trainer(base, examples, SFT, str(tmp_path_factory.mktemp("scratch")), "cpu")
         with torch.no_grad():
             for name, parameter in made.model.named_parameters():
                 if "lora_B" in name:
@@ -254,20 +242,26 @@ def test_the_loss_is_the_kits_formula_on_the_kits_scores(base, comparisons, tmp_
 
 
 def test_the_reward_adapter_holds_its_head_once_and_scores_as_it_was_trained(base, comparisons, tmp_path):
-    from peft import PeftModel
+    """Put on the shared base, as PPO will ask it; the base's own pairs are told apart as at the end of training."""
     history = train_reward(base, comparisons, tmp_path / "out", replace(RM, steps=20))
     assert history[-1].metrics["loss"] < 0.2 < history[0].metrics["loss"]
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == LEFT
     weights = load_file(tmp_path / "out" / "adapter_model.safetensors")
     assert [name for name in weights if "lora" not in name] == ["base_model.model.score.weight"]
     assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
-    fresh = load_reward_model(base, new_head=True, seed=5)              # another head, which the file's replaces
-    with quiet():
-        merged = PeftModel.from_pretrained(fresh.model, tmp_path / "out").merge_and_unload()
-    model = RewardModel(merged, fresh.tokenizer)
+    check_base(tmp_path / "out", base)
+    model = SharedBase(*load_language_model(base)).add_reward(tmp_path / "out")
     chosen, rejected = (reward_scores(model, [c.prompt + getattr(c, side) for c in comparisons], max_length=512)
                         for side in ("chosen", "rejected"))
     assert pairwise(chosen, rejected).item() < 0.2
+
+
+def test_the_sft_adapter_merges_into_its_base(base, examples, tmp_path):
+    history = list(sft_steps(base, examples[:8], tmp_path / "out", replace(SFT, steps=30)))
+    check_base(tmp_path / "out", base)
+    policy = load_policy(base, value_head=False)
+    policy.lm = merge(policy.lm, tmp_path / "out")
+    assert kits_sft.loss_on(policy, examples[:8]) < history[-1].metrics["loss"] + 0.1 < history[0].metrics["loss"]
 
 
 def test_of_a_long_text_the_end_is_read(tokenizer):
@@ -303,13 +297,14 @@ def test_settings_that_mean_nothing(changes, said):
         replace(SFT, **changes)
 
 
-@pytest.mark.parametrize("targets", [("q_proj", "query"), ("lm_head",)])
-def test_a_target_that_is_not_there(base, examples, comparisons, tmp_path, targets):
-    config = replace(SFT, lora=LoRA(targets=targets))
-    with pytest.raises(CannotTrain, match=f"no linear layer '{targets[-1]}' .* it has down_proj, gate_proj, k_proj, "):
-        next(sft_steps(base, examples, tmp_path / "out", config))
-    with pytest.raises(CannotTrain, match="no linear layer"):
-        next(reward_steps(base, comparisons, tmp_path / "out", replace(RM, lora=config.lora)))
+def test_a_target_that_is_not_there(base, examples, comparisons, tmp_path):
+    lora = LoRA(targets=("q_proj", "query"))
+    with pytest.raises(AdapterError, match="no linear layer named 'query'; it has down_proj, gate_proj, k_proj, "):
+        next(sft_steps(base, examples, tmp_path / "out", replace(SFT, lora=lora)))
+    with pytest.raises(AdapterError, match="no linear layer named 'query'"):
+        next(reward_steps(base, comparisons, tmp_path / "out", replace(RM, lora=lora)))
+    with pytest.raises(ValueError, match="adapter to `lm_head` is not supported"):
+        next(sft_steps(base, examples, tmp_path / "out", replace(SFT, lora=LoRA(targets=("lm_head",)))))
 
 
 def test_a_missing_library_is_named(base, examples, comparisons, tmp_path, monkeypatch):
@@ -370,7 +365,7 @@ SCRIPT = """
     from rlhf_kit.formulas.records import Comparison
     from rlhf_kit.methods.trl_bridge import RewardConfig, SftConfig, reward_steps, sft_steps
     from rlhf_kit.methods.trl_bridge import running
-    from rlhf_kit.models.adapters import LoRA
+    from rlhf_kit.models.adapters import AdapterError, LoRA, SharedBase, check_base, merge
 
     torch.set_num_threads(1)
     base, out, batch_size, quantize, examples, comparisons = sys.argv[1:]
@@ -378,10 +373,10 @@ SCRIPT = """
     config = {"batch_size": int(batch_size), "gradient_accumulation": 2, "steps": 4, "warmup": 2,
               "learning_rate": 1e-2, "quantize": quantize or None, "lora": LoRA(rank=4, alpha=8)}
 
-    def save_each(trainer, tokenizer, folder):
+    def save_each(trainer, tokenizer, base, folder):
         weights = {name: p.detach().contiguous() for name, p in trainer.model.named_parameters() if p.requires_grad}
         save_file(weights, f"{folder}-{rank}.safetensors")
-        save(trainer, tokenizer, folder)
+        save(trainer, tokenizer, base, folder)
 
     running._save = save_each
     comparisons = [Comparison(*row) for row in json.loads(comparisons)]

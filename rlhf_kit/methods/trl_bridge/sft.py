@@ -18,13 +18,12 @@ from rlhf_kit.methods.trl_bridge.running import (
     bridged,
     check,
     check_installed,
-    check_targets,
     in_order,
     padded_with,
     ready,
     updates,
 )
-from rlhf_kit.models.adapters import LoRA
+from rlhf_kit.models.adapters import LoRA, check_targets
 from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.quantization import Quantization, is_quantized, one_kernel
 from rlhf_kit.models.text import pad_id, prompt_rows, response_rows
@@ -64,7 +63,7 @@ class SftConfig:
 
 
 def sft_steps(base: Path | str, examples: Sequence[tuple[str, str]], folder: Path | str,
-              config: SftConfig | None = None) -> Iterator[Step]:
+              config: SftConfig | None = None, *, device: str | torch.device | None = None) -> Iterator[Step]:
     """Yield one `Step` per update and leave an adapter in `folder`; nothing runs until you iterate.
 
         L = - mean over counted tokens, of all processes together, of log π(token | tokens before, of its own text)
@@ -77,6 +76,7 @@ def sft_steps(base: Path | str, examples: Sequence[tuple[str, str]], folder: Pat
         examples: (prompt, response) pairs, joined as PPO will: prompt, response, end token.
         folder: appears with the last step: the adapter and the tokenizer. A run cut short leaves nothing and starts
             again from its beginning, for TRL's own checkpoints hold pickles.
+        device: "cpu" or "cuda"; None = a GPU if there is one, each of several processes its own.
 
     Metrics: loss, entropy (nats) and token_accuracy of the counted tokens, learning_rate, grad_norm, seconds,
     tokens_per_second. Raises: CannotTrain; ModelUnavailable; CannotQuantize; AdapterError; ValueError.
@@ -84,13 +84,13 @@ def sft_steps(base: Path | str, examples: Sequence[tuple[str, str]], folder: Pat
     """
     config = config or SftConfig()
     check_installed()
-    yield from updates(lambda scratch: _trainer(base, examples, config, scratch), folder, _metrics)
+    yield from updates(lambda scratch: _trainer(base, examples, config, scratch, device), base, folder, _metrics)
 
 
 def train_sft(base: Path | str, examples: Sequence[tuple[str, str]], folder: Path | str,
-              config: SftConfig | None = None) -> list[Step]:
+              config: SftConfig | None = None, *, device: str | torch.device | None = None) -> list[Step]:
     """Run `sft_steps` to the end."""
-    return list(sft_steps(base, examples, folder, config))
+    return list(sft_steps(base, examples, folder, config, device=device))
 
 
 def encoded(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, str]], limit: int | None,
@@ -127,11 +127,12 @@ def packed(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, str
 
 
 def _trainer(base: Path | str, examples: Sequence[tuple[str, str]], config: SftConfig,
-             scratch: str) -> tuple[Any, PreTrainedTokenizerBase]:
+             scratch: str, device: str | torch.device | None) -> tuple[Any, PreTrainedTokenizerBase]:
     from trl import SFTConfig as TheirConfig
     from trl import SFTTrainer
-    args = TheirConfig(**arguments(config, scratch), max_length=config.max_length, packing=config.packing is not None,
-                       packing_strategy=config.packing or "bfd", dataset_kwargs={"skip_prepare_dataset": True})
+    args = TheirConfig(**arguments(config, scratch, device), max_length=config.max_length,
+                       packing=config.packing is not None, packing_strategy=config.packing or "bfd",
+                       dataset_kwargs={"skip_prepare_dataset": True})
     model, tokenizer = load_language_model(base, quantize=config.quantize, device=args.device,
                                            dtype=torch.bfloat16 if config.bf16 else torch.float32)
     check_targets(model, config.lora)
