@@ -17,13 +17,12 @@ from rlhf_kit.methods.trl_bridge.running import (
     bridged,
     check,
     check_installed,
-    check_targets,
     in_order,
     padded_with,
     ready,
     updates,
 )
-from rlhf_kit.models.adapters import LoRA
+from rlhf_kit.models.adapters import LoRA, check_targets
 from rlhf_kit.models.loading import load_reward_model
 from rlhf_kit.models.quantization import Quantization
 from rlhf_kit.models.text import encode_texts, pad_id
@@ -57,7 +56,7 @@ class RewardConfig:
 
 
 def reward_steps(base: Path | str, comparisons: Sequence[Comparison], folder: Path | str,
-                 config: RewardConfig | None = None) -> Iterator[Step]:
+                 config: RewardConfig | None = None, *, device: str | torch.device | None = None) -> Iterator[Step]:
     """Yield one `Step` per update and leave an adapter with its head in `folder`; nothing runs until you iterate.
 
         L = mean over pairs of  -log σ(r_chosen - r_rejected - m)  +  c · (r_chosen + r_rejected)²
@@ -67,6 +66,7 @@ def reward_steps(base: Path | str, comparisons: Sequence[Comparison], folder: Pa
         comparisons: with a margin m where somebody gave one, else 0.
         folder: appears with the last step: the adapter, its file holding the head too, and the tokenizer. A run cut
             short leaves nothing and starts again from its beginning, for TRL's own checkpoints hold pickles.
+        device: "cpu" or "cuda"; None = a GPU if there is one, each of several processes its own.
 
     Metrics: loss; pair_accuracy before the update; margin, the mean gap of a pair; score, its mean; comparisons, pairs
     learnt from so far; learning_rate, grad_norm, seconds, tokens_per_second.
@@ -75,13 +75,13 @@ def reward_steps(base: Path | str, comparisons: Sequence[Comparison], folder: Pa
     """
     config = config or RewardConfig()
     check_installed()
-    yield from updates(lambda scratch: _trainer(base, comparisons, config, scratch), folder, _metrics)
+    yield from updates(lambda scratch: _trainer(base, comparisons, config, scratch, device), base, folder, _metrics)
 
 
 def train_reward(base: Path | str, comparisons: Sequence[Comparison], folder: Path | str,
-                 config: RewardConfig | None = None) -> list[Step]:
+                 config: RewardConfig | None = None, *, device: str | torch.device | None = None) -> list[Step]:
     """Run `reward_steps` to the end."""
-    return list(reward_steps(base, comparisons, folder, config))
+    return list(reward_steps(base, comparisons, folder, config, device=device))
 
 
 def encoded(tokenizer: PreTrainedTokenizerBase, comparisons: Sequence[Comparison], limit: int) -> list[dict[str, Any]]:
@@ -107,11 +107,12 @@ def padding_for(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, Any
     return usual if usual not in last else next(i for i in range(len(tokenizer)) if i not in last)
 
 
-def _trainer(base: Path | str, comparisons: Sequence[Comparison], config: RewardConfig, scratch: str) -> tuple[Any, PreTrainedTokenizerBase]:
+def _trainer(base: Path | str, comparisons: Sequence[Comparison], config: RewardConfig,
+             scratch: str, device: str | torch.device | None) -> tuple[Any, PreTrainedTokenizerBase]:
     from datasets import Dataset
     from trl import RewardConfig as TheirConfig
     from trl import RewardTrainer
-    args = TheirConfig(**arguments(config, scratch), max_length=None, disable_dropout=False,
+    args = TheirConfig(**arguments(config, scratch, device), max_length=None, disable_dropout=False,
                        center_rewards_coefficient=config.centring or None)
     loaded = load_reward_model(base, new_head=True, seed=config.seed, quantize=config.quantize, device=args.device,
                                dtype=torch.bfloat16 if config.bf16 else torch.float32)

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase, PrinterCallback
@@ -26,7 +25,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback
 from rlhf_kit.batches import check_settings, draw_by_length, seed_for
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.methods.trl_bridge.quiet import quiet
-from rlhf_kit.models.adapters import LoRA
+from rlhf_kit.models.adapters import sign
 from rlhf_kit.models.quantization import KINDS
 from rlhf_kit.schedules import cosine
 from rlhf_kit.storage import new_folder
@@ -66,22 +65,20 @@ def check_installed() -> None:
                           f"trainers need {'it' if len(missing) == 1 else 'them'}. pip install 'rlhf-kit[scale]'.")
 
 
-def check_targets(model: nn.Module, lora: LoRA) -> None:
-    """Raises CannotTrain if an adapter is wanted on a module that is no linear layer inside the model."""
-    if isinstance(lora.targets, str) and lora.targets == "all-linear":
-        return
-    names = {name.rpartition(".")[2] for name, layer in model.named_modules()
-             if isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"} - {"lm_head", "score"}
-    wanted = [lora.targets] if isinstance(lora.targets, str) else lora.targets
-    if unknown := [name for name in wanted if name.rpartition(".")[2] not in names]:
-        raise CannotTrain(f"the model has no linear layer {unknown[0]!r} for an adapter; it has "
-                          f"{', '.join(sorted(names))}. Name some of them, or 'all-linear'.")
+def check_place(folder: Path | str) -> None:
+    """Raises CannotTrain, before hours of training and not after them, if that folder cannot be made."""
+    folder = Path(folder).absolute()
+    above = next(path for path in folder.parents if path.exists())
+    if folder.exists() and not folder.is_dir():
+        raise CannotTrain(f"{folder} is a file; expected the name of a folder for the adapter.")
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise CannotTrain(f"{folder} cannot be made: {above} takes no new folders. Choose another place.")
 
 
-def arguments(config: Any, scratch: str) -> dict[str, Any]:
-    """What TRL's two configs are given alike."""
+def arguments(config: Any, scratch: str, device: str | torch.device | None) -> dict[str, Any]:
+    """What TRL's two configs are given alike; `device` None is a GPU if there is one, the launcher's of several."""
     forced = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    cuda = torch.cuda.is_available() and not forced
+    cuda = torch.cuda.is_available() and not forced if device is None else torch.device(device).type == "cuda"
     return {
         "output_dir": scratch, "save_strategy": "no", "report_to": "none", "push_to_hub": False, "disable_tqdm": True,
         "logging_steps": 1, "logging_nan_inf_filter": False, "use_cpu": not cuda, "dataloader_pin_memory": cuda,
@@ -154,7 +151,7 @@ def ready(trainer: Any) -> None:
             parameter.data = parameter.data.float()
 
 
-def updates(build: Callable[[str], tuple[Any, PreTrainedTokenizerBase]], folder: Path | str,
+def updates(build: Callable[[str], tuple[Any, PreTrainedTokenizerBase]], base: Path | str, folder: Path | str,
             metrics: Callable[[dict[str, float], int], dict[str, float]]) -> Iterator[Step]:
     """Yield a `Step` for each update of the trainer that `build(scratch folder)` makes, and leave its adapter.
 
@@ -162,6 +159,7 @@ def updates(build: Callable[[str], tuple[Any, PreTrainedTokenizerBase]], folder:
     runs in a thread of its own, and only while the caller waits for the next step; in between, whatever it changed for
     the whole process is as the caller had it.
     """
+    check_place(folder)
     turn, worker, tokens = Turn(), None, 0
     with tempfile.TemporaryDirectory(prefix="rlhf-kit-", ignore_cleanup_errors=True) as scratch:
         try:
@@ -177,7 +175,7 @@ def updates(build: Callable[[str], tuple[Any, PreTrainedTokenizerBase]], folder:
                     seconds = time.perf_counter() - began
                     if number == trainer.args.max_steps - 1:
                         worker.ask()                            # to its end
-                        _save(trainer, tokenizer, folder)
+                        _save(trainer, tokenizer, base, folder)
                 seen, tokens = logs["num_tokens"] - tokens, logs["num_tokens"]
                 yield Step(number, {"loss": logs["loss"], **metrics(logs, (number + 1) * rows),
                                     "learning_rate": logs["learning_rate"], "grad_norm": logs["grad_norm"],
@@ -262,8 +260,8 @@ def _go_on_from(numbers: tuple) -> None:
         torch.cuda.set_rng_state_all(numbers[3])
 
 
-def _save(trainer: Any, tokenizer: PreTrainedTokenizerBase, folder: Path | str) -> None:
-    """Adapter and tokenizer in `folder`, whole or not at all; one process writes, all are there when it has."""
+def _save(trainer: Any, tokenizer: PreTrainedTokenizerBase, base: Path | str, folder: Path | str) -> None:
+    """Adapter, signed for its base, and tokenizer in `folder`; one process writes, and all go on when it has."""
     first = trainer.is_world_process_zero()
     with new_folder(folder) if first else nullcontext(Path(folder)) as place:
         trainer.save_model(str(place))                          # all take part where the weights are shared out
@@ -271,6 +269,7 @@ def _save(trainer: Any, tokenizer: PreTrainedTokenizerBase, folder: Path | str) 
             for name in NOT_OURS:
                 (place / name).unlink(missing_ok=True)
             tokenizer.save_pretrained(place)
+            sign(place, base)
     trainer.accelerator.wait_for_everyone()
 
 

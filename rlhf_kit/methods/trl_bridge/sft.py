@@ -18,13 +18,12 @@ from rlhf_kit.methods.trl_bridge.running import (
     bridged,
     check,
     check_installed,
-    check_targets,
     in_order,
     padded_with,
     ready,
     updates,
 )
-from rlhf_kit.models.adapters import LoRA
+from rlhf_kit.models.adapters import LoRA, check_targets
 from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.quantization import Quantization, is_quantized, one_kernel
 from rlhf_kit.models.text import pad_id, prompt_rows, response_rows
@@ -32,6 +31,7 @@ from rlhf_kit.models.text import pad_id, prompt_rows, response_rows
 Packing = Literal["bfd", "bfd_split", "wrapped"]
 PACKINGS: tuple[Packing, ...] = ("bfd", "bfd_split", "wrapped")
 IGNORED = -100                          # a label that does not count
+AT_ONCE = 10_000                        # examples that are Python numbers at one time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class SftConfig:
 
 
 def sft_steps(base: Path | str, examples: Sequence[tuple[str, str]], folder: Path | str,
-              config: SftConfig | None = None) -> Iterator[Step]:
+              config: SftConfig | None = None, *, device: str | torch.device | None = None) -> Iterator[Step]:
     """Yield one `Step` per update and leave an adapter in `folder`; nothing runs until you iterate.
 
         L = - mean over counted tokens, of all processes together, of log π(token | tokens before, of its own text)
@@ -76,6 +76,7 @@ def sft_steps(base: Path | str, examples: Sequence[tuple[str, str]], folder: Pat
         examples: (prompt, response) pairs, joined as PPO will: prompt, response, end token.
         folder: appears with the last step: the adapter and the tokenizer. A run cut short leaves nothing and starts
             again from its beginning, for TRL's own checkpoints hold pickles.
+        device: "cpu" or "cuda"; None = a GPU if there is one, each of several processes its own.
 
     Metrics: loss, entropy (nats) and token_accuracy of the counted tokens, learning_rate, grad_norm, seconds,
     tokens_per_second. Raises: CannotTrain; ModelUnavailable; CannotQuantize; AdapterError; ValueError.
@@ -83,55 +84,60 @@ def sft_steps(base: Path | str, examples: Sequence[tuple[str, str]], folder: Pat
     """
     config = config or SftConfig()
     check_installed()
-    yield from updates(lambda scratch: _trainer(base, examples, config, scratch), folder, _metrics)
+    yield from updates(lambda scratch: _trainer(base, examples, config, scratch, device), base, folder, _metrics)
 
 
 def train_sft(base: Path | str, examples: Sequence[tuple[str, str]], folder: Path | str,
-              config: SftConfig | None = None) -> list[Step]:
+              config: SftConfig | None = None, *, device: str | torch.device | None = None) -> list[Step]:
     """Run `sft_steps` to the end."""
-    return list(sft_steps(base, examples, folder, config))
+    return list(sft_steps(base, examples, folder, config, device=device))
 
 
 def encoded(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, str]], limit: int | None,
             response_only: bool = True) -> list[dict[str, list[int]]]:
     """Token ids and labels of each pair that has something to learn within `limit` tokens (None = any number)."""
-    if len(examples) == 0:
-        raise ValueError("there are no examples to learn from; give at least one (prompt, response) pair.")
     prompts = prompt_rows(tokenizer, [prompt for prompt, _ in examples])            # as PPO will sample from them
     responses = response_rows(tokenizer, [response for _, response in examples])
     rows = [{"input_ids": (prompt + response)[:limit],
              "labels": ([IGNORED] * len(prompt) + response if response_only else prompt + response)[:limit]}
             for prompt, response in zip(prompts, responses, strict=True)]
-    kept = [row for row in rows if any(label != IGNORED for label in row["labels"][1:])]
-    if not kept:
-        raise ValueError(f"no example has a token to predict within {limit} tokens; give shorter prompts or raise "
-                         f"max_length.")
-    return kept
+    return [row for row in rows if any(label != IGNORED for label in row["labels"][1:])]
 
 
-def packed(rows: list[dict[str, list[int]]], max_length: int, packing: Packing | None, seed: int) -> Any:
+def packed(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, str]], max_length: int,
+           config: SftConfig) -> Any:
     """The examples as a data set, shuffled, in rows of up to `max_length` tokens if they are to be packed.
 
     TRL adds the column seq_lengths, from which its collator makes the positions that keep the texts of a row apart.
     """
-    from datasets import Dataset
+    from datasets import Dataset, Features, Value, concatenate_datasets
     from trl import pack_dataset
-    data = Dataset.from_list([rows[i] for i in draw(len(rows), len(rows), seed, 0)])
-    return data if packing is None else pack_dataset(data, max_length, packing)
+    if len(examples) == 0:
+        raise ValueError("there are no examples to learn from; give at least one (prompt, response) pair.")
+    limit = None if config.packing in ("bfd_split", "wrapped") else max_length
+    small = Features({"input_ids": [Value("int32")], "labels": [Value("int32")]})     # a ninth of Python's numbers
+    parts = [Dataset.from_list(rows, features=small) for start in range(0, len(examples), AT_ONCE)
+             if (rows := encoded(tokenizer, examples[start:start + AT_ONCE], limit, config.response_only))]
+    if not parts:
+        raise ValueError(f"no example has a token to predict within {limit} tokens; give shorter prompts or raise "
+                         f"max_length.")
+    data = concatenate_datasets(parts)
+    data = data.select(draw(len(data), len(data), config.seed, 0))
+    return data if config.packing is None else pack_dataset(data, max_length, config.packing)
 
 
-def _trainer(base: Path | str, examples: Sequence[tuple[str, str]], config: SftConfig, scratch: str) -> tuple[Any, PreTrainedTokenizerBase]:
+def _trainer(base: Path | str, examples: Sequence[tuple[str, str]], config: SftConfig,
+             scratch: str, device: str | torch.device | None) -> tuple[Any, PreTrainedTokenizerBase]:
     from trl import SFTConfig as TheirConfig
     from trl import SFTTrainer
-    args = TheirConfig(**arguments(config, scratch), max_length=config.max_length, packing=config.packing is not None,
-                       packing_strategy=config.packing or "bfd", dataset_kwargs={"skip_prepare_dataset": True})
+    args = TheirConfig(**arguments(config, scratch, device), max_length=config.max_length,
+                       packing=config.packing is not None, packing_strategy=config.packing or "bfd",
+                       dataset_kwargs={"skip_prepare_dataset": True})
     model, tokenizer = load_language_model(base, quantize=config.quantize, device=args.device,
                                            dtype=torch.bfloat16 if config.bf16 else torch.float32)
     check_targets(model, config.lora)
     limit = min(config.max_length, getattr(model.config, "max_position_embeddings", None) or config.max_length)
-    rows = encoded(tokenizer, examples, None if config.packing in ("bfd_split", "wrapped") else limit,
-                   config.response_only)
-    data = packed(rows, limit, config.packing, config.seed)
+    data = packed(tokenizer, examples, limit, config)
     data = in_order(data, [len(ids) for ids in data["input_ids"]], config, args)
     model.config.use_cache = False                              # with a cache, transformers forgets where texts end
     trainer = bridged(SFTTrainer, config)(
