@@ -358,6 +358,29 @@ def test_every_packing_trains(base, examples, tmp_path, packing):
     assert history[-1].metrics["loss"] < history[0].metrics["loss"]
 
 
+@pytest.mark.slow
+def test_a_killed_stage_leaves_nothing_and_starts_again(base, examples, tmp_path):
+    """No half adapter, and none of the trainer's own checkpoints, which hold pickles."""
+    script = tmp_path / "train.py"
+    script.write_text(textwrap.dedent("""
+        import json, sys
+        from rlhf_kit.methods.trl_bridge import SftConfig, sft_steps
+        base, out, examples = sys.argv[1:]
+        config = SftConfig(steps=100_000, batch_size=2, max_length=32, quantize=None)
+        for step in sft_steps(base, json.loads(examples), out, config):
+            print(step.number, flush=True)
+        """), encoding="utf-8")
+    (tmp_path / "runs").mkdir()
+    child = subprocess.Popen([sys.executable, script, base, tmp_path / "runs" / "out", json.dumps(examples)], text=True,
+                             stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1",
+                                                          "PYTHONPATH": str(Path(__file__).parents[1])})
+    assert [child.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+    child.kill()
+    child.communicate()
+    assert os.listdir(tmp_path / "runs") == []
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [script]
+
+
 SCRIPT = """
     import json, os, sys
     import torch
