@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import doctor, grade, human_loop, labels, models, tour, train
+from rlhf_kit.commands import doctor, grade, human_loop, labels, models, posts, tour, train
 from rlhf_kit.language import say
 
 USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnavailable, StorageError are among them
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, train, labels, human_loop, grade, models, doctor):
+    for command in (tour, train, labels, human_loop, posts, grade, models, doctor):
         command.add(commands)
     return parser
 
