@@ -19,9 +19,11 @@ REPOSITORY = "https://github.com/OWNER/rlhf-kit"        # the one place for the 
 
 _MODULES = ("evaluate", "human", "plots", "rewards", "sampling", "studies", "tour", "training", "zoo", "formulas")
 _METHODS = ("classifier", "ppo", "reward_model", "sft")
+_RECIPES = ("stackllama",)
 _NAMES = {
-    "Reviews": "tasks.reviews", "FileReviews": "tasks.files", "FileError": "tasks.reading",
-    "Policy": "models.heads", "RewardModel": "models.heads", "load_model": "zoo", "load_policy": "zoo",
+    "Reviews": "tasks.reviews", "Forum": "tasks.forum", "FileReviews": "tasks.files", "FileError": "tasks.reading",
+    "Policy": "models.heads", "RewardModel": "models.heads", "LoRA": "models.adapters", "SharedBase": "models.adapters",
+    "load_model": "zoo", "load_policy": "zoo",
     "save_policy": "zoo", "load_classifier": "zoo", "load_reward_model": "zoo", "save_reward_model": "zoo",
     "ModelUnavailable": "models.loading",
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
@@ -30,13 +32,15 @@ _NAMES = {
     "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
     "check": "exercises.checking", "setup": "exercises.session",
 }
-__all__ = sorted([*_MODULES, *_METHODS, *_NAMES, "REPOSITORY", "__version__"])
+__all__ = sorted([*_MODULES, *_METHODS, *_RECIPES, *_NAMES, "REPOSITORY", "__version__"])
 
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"rlhf_kit.{name}")
     if name in _METHODS:
         return import_module(f"rlhf_kit.methods.{name}")
+    if name in _RECIPES:
+        return import_module(f"rlhf_kit.recipes.{name}")
     if name in _NAMES:
         return getattr(import_module(f"rlhf_kit.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'rlhf_kit' has no attribute {name!r}")

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from rlhf_kit.storage import write_json_lines, write_text
 from rlhf_kit.tasks.reading import read_rows, refused, shorten
+from rlhf_kit.tasks.threads import prompt_of, response_of
 
 RELEASE, DATED = "0.11.2", "2026-09-14"     # whose flags the script uses
 COLUMNS = {"answers.jsonl": ("prompt", "response"), "pairs.jsonl": ("prompt", "chosen", "rejected"),
@@ -18,7 +20,9 @@ COLUMNS = {"answers.jsonl": ("prompt", "response"), "pairs.jsonl": ("prompt", "c
 SCRIPT = "train.sh"
 MODEL = "Qwen/Qwen2.5-7B"
 
-Rows = dict[str, list[dict[str, str]]]      # file name -> its rows
+PAIRED = ("question", "response_j", "response_k")       # as `rlhf-kit posts read` writes a better and a worse answer
+
+Rows = dict[str, list[dict[str, Any]]]      # file name -> its rows
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,16 @@ class Written:
 def read(folder: Path | str) -> Rows:
     """The three files of a folder: answers to imitate, pairs to prefer from, prompts to answer.
 
+    Of a folder that was made from a dump, what is to be trained on. Other columns come along, so that authors and
+    licences stay with their texts.
+
     Raises: FileError, naming file and line, if one is missing or has a row without its texts.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise refused(folder, f"is no folder; expected one with {', '.join(COLUMNS)}.")
+    if (folder / "train" / "pairs.jsonl").is_file():
+        folder /= "train"
     return {name: [_row(folder / name, line, text, columns) for line, text in read_rows(folder / name)]
             for name, columns in COLUMNS.items()}
 
@@ -58,22 +67,28 @@ def write(rows: Rows, folder: Path | str, model: str = MODEL) -> Written:
         raise ValueError(f"the model is {model!r}; expected a name on the Hugging Face hub, or a folder that the "
                          f"machines will see.")
     folder = Path(folder).expanduser()
-    for name, columns in COLUMNS.items():
-        write_json_lines(folder / name, [{column: row[column] for column in columns} for row in rows[name]])
+    for name in COLUMNS:
+        write_json_lines(folder / name, rows[name])
     template = (files("rlhf_kit") / "data" / "openrlhf.sh").read_text(encoding="utf-8")
     write_text(folder / SCRIPT, template.replace("__MODEL__", shlex.quote(model)))
     return Written({name: len(rows[name]) for name in COLUMNS}, folder / SCRIPT)
 
 
-def _row(path: Path, line: int, text: str, columns: Sequence[str]) -> dict[str, str]:
+def _row(path: Path, line: int, text: str, columns: Sequence[str]) -> dict[str, Any]:
+    """A line as it stands, once its texts are there; the paired columns become the others in the one template."""
     try:
         row = json.loads(text)
     except ValueError as error:
         raise refused(path, f"is not JSON ({error}); expected one object a line.", line) from error
     if not isinstance(row, dict):
         raise refused(path, f"{shorten(text)} is no object; expected {{{', '.join(map(json.dumps, columns))}}}.", line)
-    for column in columns:
+    paired = "chosen" in columns and set(PAIRED) <= row.keys()
+    for column in PAIRED if paired else columns:
         if not isinstance(row.get(column), str) or not row[column].strip():
             raise refused(path, f"{column!r} is {shorten(row.get(column))}; expected a text. A row has "
                                 f"{' and '.join(columns)}.", line)
-    return {column: row[column] for column in columns}
+    if not paired:
+        return row
+    others = {column: cell for column, cell in row.items() if column not in PAIRED}
+    return {"prompt": prompt_of(row["question"]), "chosen": response_of(row["response_j"]),
+            "rejected": response_of(row["response_k"]), **others}

@@ -244,7 +244,7 @@ def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path |
 
     Raises: adapters.AdapterError for an adapter of another base, or a base in 8 or 4 bits; ModelUnavailable.
     """
-    adapter, base = Path(adapter), base or adapters.base_of(adapter)
+    base = base or adapters.base_of(adapter)
     adapters.check_base(adapter, base)
     adapters.check_mergeable(base)
     lm, tokenizer = loading.load_language_model(base, dtype=getattr(torch, dtype))

@@ -1,10 +1,12 @@
 """The planner's bytes: LLaMA's published numbers by hand, and models that really lie in memory."""
 
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 import torch
 from peft import get_peft_model
+from torch.profiler import ProfilerActivity, profile
 from transformers import (
     AutoModelForCausalLM,
     GPT2Config,
@@ -14,6 +16,7 @@ from transformers import (
     Qwen2Config,
     Qwen3Config,
 )
+from transformers.loss.loss_utils import ForCausalLMLoss
 
 from rlhf_kit.models import memory, quantization
 from rlhf_kit.models.adapters import LoRA
@@ -140,6 +143,18 @@ def bytes_kept(model, ids) -> int:
     counted = sum(storage.nbytes() for address, storage in storages.items() if address not in ours)
     del output
     return counted
+
+
+def test_logits_cost_14_bytes_each_at_the_worst_moment_of_the_loss():
+    """What torch's profiler sees while transformers' loss of bf16 logits is computed and differentiated."""
+    hidden, table = torch.ones(1, 64, 8, dtype=torch.bfloat16, requires_grad=True), torch.ones(8, 4096).bfloat16()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        logits = hidden @ table
+        ForCausalLMLoss(logits, torch.zeros(1, 64, dtype=torch.long), 4096).backward()
+    changes = sorted((event.start_ns(), event.nbytes()) for event in seen.profiler.kineto_results.events()
+                     if event.name() == "[memory]")
+    peak = max(accumulate(bytes_ for _, bytes_ in changes))
+    assert peak / logits.numel() == pytest.approx(memory.LOGITS, rel=0.01)
 
 
 def test_checkpointing_keeps_one_width_a_layer_and_computes_one_block_anew():

@@ -1,8 +1,10 @@
 """`rlhf-kit memory`: the table, the picture, the JSON, and one line for what cannot be planned."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from transformers import GPT2Config, LlamaConfig
@@ -53,6 +55,20 @@ def test_only_a_model_needs_torch():
     code = (f"import sys; from rlhf_kit import cli; cli.main({SEVEN!r});"
             "sys.exit(sum(name in sys.modules for name in ('torch', 'transformers', 'matplotlib')))")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_table_of_the_readme_is_what_the_command_adds_up(capsys, page):
+    text = (Path(__file__).parents[1] / page).read_text(encoding="utf-8")
+    shown = text.split("<!-- memory-table:start -->\n")[1].split("<!-- memory-table:end -->")[0].splitlines()[2:]
+    assert f"rlhf-kit {' '.join(SEVEN)} --plot" in text
+    assert cli.main([*SEVEN, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    for line, plan in zip(shown, [*said["fine_tuning"].values(), *said["ppo"].values()], strict=True):
+        trained = sum(plan[part] for part in ("adapters", "gradients", "optimiser", "heads"))
+        numbers = [plan["weights"], trained, plan["activations"], plan["checkpointed"], plan["logits"], plan["cache"],
+                   plan["peak"], plan["peak_checkpointed"]]
+        assert re.findall(r"\d+\.\d\d", line) == [f"{number / 1e9:.2f}" for number in numbers]
 
 
 @pytest.mark.parametrize("name", ["bars.png", "bars.svg"])

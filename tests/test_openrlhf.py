@@ -48,7 +48,7 @@ def value(words: list[str], flag: str) -> str:
 
 
 def test_the_release_is_the_one_whose_flags_were_recorded(called):
-    assert (openrlhf.RELEASE, openrlhf.DATED) == (TAKEN["version"], TAKEN["date"])
+    assert [TAKEN[name] for name in ("version", "date")] == [openrlhf.RELEASE, openrlhf.DATED]
     assert f"OpenRLHF {openrlhf.RELEASE} " in (Path(openrlhf.__file__).parent / "data" / "openrlhf.sh").read_text()
     assert called.keys() == TAKEN["commands"].keys()
 
@@ -98,13 +98,23 @@ def test_what_openrlhf_asserts_of_its_gpus_holds(called):
     assert int(value(ppo, "--rollout.batch_size")) // int(value(ppo, "--rollout.micro_batch_size")) >= 16
 
 
-def test_the_export_copies_the_columns_and_names_the_model(data, tmp_path, capsys):
+def test_the_export_copies_the_rows_and_names_the_model(data, tmp_path, capsys):
     out = tmp_path / "out"
     assert cli.main(["export", "openrlhf", "--data", str(data), "--output", str(out), "--model", "my model",
                      "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == {"answers.jsonl": 1, "pairs.jsonl": 1, "prompts.jsonl": 2}
-    assert json.loads((out / "answers.jsonl").read_text()) == {"prompt": "Question: a\n\nAnswer:", "response": " b"}
+    for name, rows in ROWS.items():
+        assert [json.loads(line) for line in (out / name).read_text().splitlines()] == rows      # votes come along
     assert "MODEL=${MODEL:-'my model'}" in (out / "train.sh").read_text()
+
+
+def test_a_folder_made_from_a_dump_is_taken_with_its_licences(data, tmp_path):
+    (tmp_path / "dump").mkdir()
+    data.rename(tmp_path / "dump" / "train")
+    pair = {"qid": 7, "question": "a", "response_j": "b", "response_k": "c", "licence": "CC BY-SA 4.0"}
+    (tmp_path / "dump" / "train" / "pairs.jsonl").write_text(json.dumps(pair) + "\n")
+    assert openrlhf.read(tmp_path / "dump")["pairs.jsonl"] == [
+        {"prompt": "Question: a\n\nAnswer:", "chosen": " b", "rejected": " c", "qid": 7, "licence": "CC BY-SA 4.0"}]
 
 
 def test_the_script_is_bash_and_says_that_it_was_not_run(data, tmp_path, capsys):
@@ -145,3 +155,11 @@ def test_the_configs_are_written_by_a_command(tmp_path, capsys):
     assert cli.main(["export", "accelerate", "--output", str(tmp_path / "c"), "--lang", "en"]) == 0
     assert "two_cpu_processes.yaml" in capsys.readouterr().out
     assert len(list((tmp_path / "c").glob("*.yaml"))) == 4
+
+
+def test_the_made_up_forum_gives_all_three(tmp_path, capsys):
+    assert cli.main(["export", "openrlhf", "--made-up", "3", "--output", str(tmp_path), "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["rows"].values()) == {3}
+    for name in openrlhf.COLUMNS:
+        assert all(row["prompt"].startswith("Question: ") for row in
+                   map(json.loads, (tmp_path / name).read_text().splitlines()))

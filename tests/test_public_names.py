@@ -9,11 +9,11 @@ import pytest
 import rlhf_kit
 
 NAMES = [
-    "CheckFailed", "Comparison", "FileError", "FileReviews", "KL", "Labels", "LabelsError", "ModelUnavailable",
-    "Policy", "REPOSITORY", "Ranking", "Reviews", "RewardError", "RewardModel", "Rollout", "Sampling", "Step",
+    "CheckFailed", "Comparison", "FileError", "FileReviews", "Forum", "KL", "Labels", "LabelsError", "LoRA", "ModelUnavailable",
+    "Policy", "REPOSITORY", "Ranking", "Reviews", "RewardError", "RewardModel", "Rollout", "Sampling", "SharedBase", "Step",
     "StorageError", "__version__", "check", "classifier", "evaluate", "formulas", "generate", "human",
     "load_classifier", "load_model", "load_policy", "load_reward_model", "plots", "ppo", "reward_model", "rewards",
-    "sample_rollout", "sampling", "save_policy", "save_reward_model", "setup", "sft", "studies", "tour", "training",
+    "sample_rollout", "sampling", "save_policy", "save_reward_model", "setup", "sft", "stackllama", "studies", "tour", "training",
     "zoo",
 ]
 

@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     actions = export.add_subparsers(required=True, metavar="ACTION")
 
     configs = actions.add_parser("accelerate", help="configs for accelerate launch",
-                                 description="Writes configs for accelerate launch --config_file: two processes on a "
+                                 description="Writes configs for accelerate launch: two processes on a "
                                              "CPU, eight GPUs, eight GPUs that share one nf4 base, two machines.")
     _common(configs)
     configs.set_defaults(run=run_accelerate)
@@ -27,7 +27,8 @@ def add(commands: argparse._SubParsersAction) -> None:
                                               "flags are those of the release that it names.")
     source = openrlhf.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", metavar="FOLDER", help="with answers.jsonl (prompt, response), pairs.jsonl (prompt, "
-                                                         "chosen, rejected) and prompts.jsonl (prompt)")
+                                                         "chosen, rejected) and prompts.jsonl (prompt); or one made "
+                                                         "from a dump")
     source.add_argument("--made-up", type=int, metavar="N", help="N answers, pairs and prompts from the made-up forum")
     openrlhf.add_argument("--model", metavar="NAME", help="what is trained: a name on the hub, or a folder that the "
                                                           "machines will see (default Qwen/Qwen2.5-7B)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
@@ -83,6 +84,8 @@ def run(options: argparse.Namespace) -> int:
     rank, size = here()
     console, lang = showing.console_for(options.json or rank > 0), options.lang
     job, place = _job(options), RunFolder(options.output)
+    if size > 1 and job.device == "cpu":
+        os.environ.setdefault("ACCELERATE_USE_CPU", "true")     # else each would train alone and not know it
     console.print(f"[bold]rlhf-kit train stackllama[/] {__version__}")
     if place.finished and not options.fresh:
         place.claim(claimed(job))
@@ -93,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         if size > 1:
             console.print(say(lang, "stack_processes", n=size), markup=False)
         if job.source is not None:
-            console.print(say(lang, "stack_licence"), soft_wrap=True)
+            console.print(say(lang, "posts_licence"), soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads, stage=options.stage), lang, console)

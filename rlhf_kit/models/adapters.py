@@ -295,8 +295,9 @@ def _loaded(base: PreTrainedModel, folder: Path) -> Any:
         return PeftModel.from_pretrained(base, str(folder))
 
 
-def base_of(adapter: Path) -> str:
+def base_of(adapter: str | Path) -> str:
     """The model that an adapter's own file names as its base. Raises: AdapterError."""
+    adapter = Path(adapter)
     if not (adapter / CONFIG).is_file():
         raise AdapterError(f"{adapter} holds no adapter; expected {CONFIG} and {WEIGHTS}.")
     named = _read_json(adapter / CONFIG).get("base_model_name_or_path")

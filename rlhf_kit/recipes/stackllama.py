@@ -98,7 +98,7 @@ PRESETS: dict[str, Preset] = {
                       checkpointing=True),
         reward=RewardConfig(batch_size=4, gradient_accumulation=2, learning_rate=2e-5, max_length=512, bf16=True,
                             checkpointing=True),
-        ppo=ppo.Config(steps=1000, batch_size=64, minibatch_size=8, epochs=4, learning_rate=1.4e-5, value_coef=0.1,
+        ppo=ppo.Config(steps=1000, batch_size=64, minibatch_size=4, epochs=4, learning_rate=1.4e-5, value_coef=0.1,
                        kl=KL(coefficient=0.2, target=6.0), sampling=Sampling(max_new_tokens=128), autocast="bfloat16",
                        missing_eos_penalty=1.0)),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -21,17 +21,10 @@ from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
+from rlhf_kit.studies.study import Study
 from rlhf_kit.tasks.reviews import Reviews
 
 HELD_OUT = 300                      # rankings on which a reward model is examined
-
-
-@dataclass(frozen=True)
-class Study:
-    """What an experiment found."""
-
-    numbers: dict[str, Any]
-    figure: plots.Figure
 
 
 def losses_from_wrong_start(start: float = -5.0, rate: float = 1.0, spread: float = 0.0, pairs: int = 1,

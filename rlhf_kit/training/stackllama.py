@@ -11,6 +11,7 @@ from typing import Any, Literal
 from rlhf_kit import zoo
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.launching import check_processes
 from rlhf_kit.models.adapters import sign
 from rlhf_kit.models.quantization import Quantization, check_machine
 from rlhf_kit.processes import here, joined, wait
@@ -24,7 +25,7 @@ from rlhf_kit.training.jobs import changed, claimed, described, write_metrics
 STAGES = ("sft", "merge", "reward", "ppo", "evaluate")
 NEEDS = {"merge": ("sft_adapter", "sft"), "reward": ("sft", "merge"), "ppo": ("reward_adapter", "reward"),
          "evaluate": ("policy_adapter", "ppo")}             # stage -> (folder, the stage that leaves it)
-IMPRESSED = 2.0                     # fence_bias of voters who take code for quality
+IMPRESSED = 1.5                     # fence_bias of voters who take code for quality
 SHOWN = 10                          # questions in the result
 
 
@@ -133,7 +134,7 @@ class _Work:
         with self._timed("ppo"):
             shared = self._shared()
             for step in stackllama.ppo_steps(self.preset, self.data, shared, checkpoint=self._at("checkpoints"),
-                                             accelerator=joined(self.job.device)):
+                                             accelerator=self._together()):
                 history.append(step)
                 if here()[0] == 0:
                     write_metrics(self.place, history, last)
@@ -202,6 +203,12 @@ class _Work:
         with self._timed(stage):
             stackllama.merged(self.preset, base, adapter, folder)
         yield Event(stage, 1, 1)
+
+    def _together(self) -> Any:
+        """The accelerator of this run's processes, which know each other; None if there is one."""
+        accelerator = joined(self.job.device)
+        check_processes(connected=None if accelerator is None else accelerator.num_processes)
+        return accelerator
 
     def _shared(self) -> Any:
         return stackllama.shared_base(self.preset, self.data, self._at("sft"), self._at("reward_adapter"),

@@ -18,8 +18,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -79,16 +78,17 @@ class Bench:
         self.rows.append(row)
         print(json.dumps(row), flush=True)
 
-    @contextmanager
-    def section(self, what: str, kind: str) -> Iterator[None]:
-        """What goes wrong inside is said, and the next section begins; so is a section for which no time is left."""
+    def section(self, what: str, kind: str, measure: Callable[..., Any], *arguments: Any) -> Any:
+        """Call `measure`. What goes wrong is said, and so is a section for which no time is left; then None returns."""
         _forget(self.sizes.device)
+        if time.monotonic() > self.ends:
+            self.say(f"failed: {what}", kind, error="no time is left in the budget")
+            return None
         try:
-            if time.monotonic() > self.ends:
-                raise TimeoutError("the budget of time is used up")
-            yield
+            return measure(self, *arguments, kind)
         except Exception as error:                  # whatever it is, the other sections may still be measured
             self.say(f"failed: {what}", kind, error=f"{type(error).__name__}: {str(error)[:200]}")
+            return None
 
     def took(self, do: Callable[[], Any]) -> tuple[float, Any]:
         """Seconds that something takes, the GPU waited for, and what it returns."""
@@ -194,7 +194,7 @@ def bare_generate(bench: Bench, lm: PreTrainedModel, tokenizer: PreTrainedTokeni
     bench.say("bare generate", kind, tokens_per_second=sizes.rollouts * sizes.response / seconds, peak_gb=bench.peak())
 
 
-def rollouts(bench: Bench, shared: SharedBase, kind: str, name: str) -> None:
+def rollouts(bench: Bench, shared: SharedBase, kind: str, name: str = "rollouts") -> None:
     """The kit's sampling, which also keeps log-probabilities, values and entropies."""
     sizes, texts = bench.sizes, prompts(bench.sizes, bench.sizes.rollouts)
     sample_rollout(shared.policy, texts, Sampling(max_new_tokens=2))
@@ -230,7 +230,7 @@ def ppo_steps(bench: Bench, shared: SharedBase, kind: str) -> None:
                       planned_gb=plan.peak() / 1e9, standing_gb=bench.held(), planned_standing_gb=plan.standing / 1e9)
 
 
-def tuning(bench: Bench, shared: SharedBase, kind: str, batch: int, checkpointing: bool) -> None:
+def tuning(bench: Bench, shared: SharedBase, batch: int, checkpointing: bool, kind: str) -> None:
     """Fine-tuning of the adapter: the mean of three steps after two."""
     sizes, lm = bench.sizes, shared.policy.lm
     if checkpointing:
@@ -260,7 +260,7 @@ def tuning(bench: Bench, shared: SharedBase, kind: str, batch: int, checkpointin
             lm.gradient_checkpointing_disable()
 
 
-def separate_copies(bench: Bench, lm: PreTrainedModel) -> None:
+def separate_copies(bench: Bench, lm: PreTrainedModel, kind: str) -> None:
     """Copies of the bf16 model until there are four, or no room: weights alone, before anything is trained."""
     each, copies = quantization.about(lm)["bytes"], [lm]
     try:
@@ -269,31 +269,27 @@ def separate_copies(bench: Bench, lm: PreTrainedModel) -> None:
     except torch.OutOfMemoryError:
         pass                                        # as many as fit; the rest is computed
     apart = memory.ppo(bench.sizes.shape, memory.Work())[0]
-    bench.say("separate copies", "bf16", loaded=len(copies), held_gb=bench.held(), four_gb=4 * each / 1e9,
+    bench.say("separate copies", kind, loaded=len(copies), held_gb=bench.held(), four_gb=4 * each / 1e9,
               trained_gb=apart.standing / 1e9)
 
 
 def one_kind(bench: Bench, folder: Path, kind: str) -> None:
     """All sections of one kind of weights."""
-    with bench.section("load", kind):
-        lm, tokenizer = load(bench, folder, kind)
-        with bench.section("bare generate", kind):
-            bare_generate(bench, lm, tokenizer, kind)
-        if kind == "bf16":
-            with bench.section("separate copies", kind):
-                separate_copies(bench, lm)
-        shared = SharedBase(lm, tokenizer, lora=LoRA(rank=16))
-        shared.add_reward(folder / "reward")
-        with bench.section("rollouts", kind):
-            rollouts(bench, shared, kind, "rollouts")
-        if kind == "bf16":
-            with bench.section("rollouts, merged", kind):
-                merged_rollouts(bench, shared, kind)
-        with bench.section("ppo step", kind):
-            ppo_steps(bench, shared, kind)
-        for batch, checkpointing in bench.sizes.tuning:
-            with bench.section("sft", kind):
-                tuning(bench, shared, kind, batch, checkpointing)
+    loaded = bench.section("load", kind, load, folder)
+    if loaded is None:
+        return
+    lm, tokenizer = loaded
+    bench.section("bare generate", kind, bare_generate, lm, tokenizer)
+    if kind == "bf16":
+        bench.section("separate copies", kind, separate_copies, lm)
+    shared = SharedBase(lm, tokenizer, lora=LoRA(rank=16))
+    shared.add_reward(folder / "reward")
+    bench.section("rollouts", kind, rollouts, shared)
+    if kind == "bf16":
+        bench.section("rollouts, merged", kind, merged_rollouts, shared)
+    bench.section("ppo step", kind, ppo_steps, shared)
+    for batch, checkpointing in bench.sizes.tuning:
+        bench.section("sft", kind, tuning, shared, batch, checkpointing)
 
 
 # --- the tables -------------------------------------------------------------------------------------------------------
