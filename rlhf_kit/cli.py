@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import doctor, export, grade, human_loop, labels, memory, models, stackllama, tour, train
+from rlhf_kit.commands import (
+    doctor,
+    export,
+    grade,
+    human_loop,
+    labels,
+    memory,
+    models,
+    posts,
+    stackllama,
+    tour,
+    train,
+)
 from rlhf_kit.language import say
 
 USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnavailable, StorageError are among them
@@ -75,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, train, stackllama, labels, human_loop, grade, models, memory, export, doctor):
+    for command in (tour, train, stackllama, labels, human_loop, posts, grade, models, memory, export, doctor):
         command.add(commands)
     return parser
 

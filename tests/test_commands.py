@@ -17,7 +17,8 @@ from rlhf_kit.methods import ppo, sft
 from rlhf_kit.runs import Event
 
 COMMANDS = [[], ["tour"], ["human-loop"], ["train"], ["train", "sft"], ["train", "reward-model"], ["train", "ppo"],
-            ["labels"], ["labels", "import"], ["labels", "export"], ["labels", "agreement"], ["models"], ["doctor"]]
+            ["labels"], ["labels", "import"], ["labels", "export"], ["labels", "agreement"], ["posts"],
+            ["posts", "read"], ["posts", "write"], ["models"], ["doctor"]]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import warnings
+import weakref
 from dataclasses import replace
 from itertools import pairwise as neighbours
 from pathlib import Path
@@ -218,6 +219,16 @@ def test_the_callers_random_numbers_and_warnings_stay_as_they_were(base, example
     assert again == losses                                              # nor do the caller's draws change the run
 
 
+def test_the_model_is_gone_when_the_steps_are(base, examples, tmp_path, monkeypatch):
+    """Trainer and model refer to each other; the next stage needs their place on the GPU."""
+    models, load = [], sft_stage.load_language_model
+    monkeypatch.setattr(sft_stage, "load_language_model", lambda *args, **more: (
+        loaded := load(*args, **more), models.append(weakref.ref(loaded[0])))[0])
+    for _ in sft_steps(base, examples, tmp_path / "out", replace(SFT, steps=2)):
+        assert models[0]() is not None
+    assert models[0]() is None
+
+
 def test_nothing_is_told_to_the_hub(base, comparisons, tmp_path, monkeypatch):
     told = []
     monkeypatch.setattr("trl.trainer.base_trainer.send_telemetry", lambda *args, **more: told.append(more))
@@ -243,7 +254,7 @@ def test_the_loss_is_the_kits_formula_on_the_kits_scores(base, comparisons, tmp_
 
 def test_the_reward_adapter_holds_its_head_once_and_scores_as_it_was_trained(base, comparisons, tmp_path):
     """Put on the shared base, as PPO will ask it; the base's own pairs are told apart as at the end of training."""
-    history = train_reward(base, comparisons, tmp_path / "out", replace(RM, steps=20))
+    history = train_reward(base, comparisons, tmp_path / "out", replace(RM, steps=12))
     assert history[-1].metrics["loss"] < 0.2 < history[0].metrics["loss"]
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == LEFT
     weights = load_file(tmp_path / "out" / "adapter_model.safetensors")
@@ -257,7 +268,7 @@ def test_the_reward_adapter_holds_its_head_once_and_scores_as_it_was_trained(bas
 
 
 def test_the_sft_adapter_merges_into_its_base(base, examples, tmp_path):
-    history = list(sft_steps(base, examples[:8], tmp_path / "out", replace(SFT, steps=30)))
+    history = list(sft_steps(base, examples[:8], tmp_path / "out", replace(SFT, steps=15)))
     check_base(tmp_path / "out", base)
     policy = load_policy(base, value_head=False)
     policy.lm = merge(policy.lm, tmp_path / "out")
@@ -356,6 +367,29 @@ def test_every_base_trains_in_both_stages(base, examples, comparisons, tmp_path,
 def test_every_packing_trains(base, examples, tmp_path, packing):
     history = list(sft_steps(base, examples, tmp_path / "out", replace(SFT, steps=12, packing=packing)))
     assert history[-1].metrics["loss"] < history[0].metrics["loss"]
+
+
+@pytest.mark.slow
+def test_a_killed_stage_leaves_nothing_and_starts_again(base, examples, tmp_path):
+    """No half adapter, and none of the trainer's own checkpoints, which hold pickles."""
+    script = tmp_path / "train.py"
+    script.write_text(textwrap.dedent("""
+        import json, sys
+        from rlhf_kit.methods.trl_bridge import SftConfig, sft_steps
+        base, out, examples = sys.argv[1:]
+        config = SftConfig(steps=100_000, batch_size=2, max_length=32, quantize=None)
+        for step in sft_steps(base, json.loads(examples), out, config):
+            print(step.number, flush=True)
+        """), encoding="utf-8")
+    (tmp_path / "runs").mkdir()
+    child = subprocess.Popen([sys.executable, script, base, tmp_path / "runs" / "out", json.dumps(examples)], text=True,
+                             stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1",
+                                                          "PYTHONPATH": str(Path(__file__).parents[1])})
+    assert [child.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+    child.kill()
+    child.communicate()
+    assert os.listdir(tmp_path / "runs") == []
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [script]
 
 
 SCRIPT = """

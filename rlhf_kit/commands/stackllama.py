@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         if size > 1:
             console.print(say(lang, "stack_processes", n=size), markup=False)
         if job.source is not None:
-            console.print(say(lang, "stack_licence"), soft_wrap=True)
+            console.print(say(lang, "posts_licence"), soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads, stage=options.stage), lang, console)

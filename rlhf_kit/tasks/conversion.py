@@ -90,7 +90,8 @@ class Converted:
 def convert(path: str | Path, folder: str | Path, config: Config = Config()) -> Converted:
     """Make the folder, or go on with it; one that is finished is only looked at.
 
-    Raises: FileError about the dump, StorageError about the folder, ImportError, one line each. A dump that cannot be
+    Raises: FileError about the dump, StorageError about the folder, ValueError if a library is missing, one
+    line each. A dump that cannot be
     used leaves no folder behind.
     """
     return finished(steps(path, folder, config))

@@ -95,7 +95,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, list[tuple[int, dict[str,
             seen = "is a folder" if place.is_dir() else "does not exist"
             raise refused(path, f"{seen}; {EXPECTED}. Check the name.")
         with open(place, "rb") as file:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(reader.wanted):
                 yield reader.feed(chunk), reader.take()
             yield reader.close(), reader.take()
     except OSError as error:
@@ -125,10 +125,20 @@ class _Reader:
             self._look(chunk)
         self._parse(chunk, last=False)
         self.fed += len(chunk)
-        if self.fed - max(0, self.parser.CurrentByteIndex) > LONGEST_ROW:
+        if self.pending > LONGEST_ROW:
             raise refused(self.path, f"a row of more than {LONGEST_ROW >> 20} MB; a post has at most some kilobytes. "
                                      f"Is this a dump?", self.parser.CurrentLineNumber)
         return self.fed
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a row whose end is not there yet."""
+        return self.fed - max(0, self.parser.CurrentByteIndex)
+
+    @property
+    def wanted(self) -> int:
+        """Bytes to read next. An older expat reads a long row from its beginning each time: let that be few times."""
+        return max(CHUNK, min(self.pending, LONGEST_ROW - self.pending))
 
     def close(self) -> int:
         """The same; the file must be complete."""

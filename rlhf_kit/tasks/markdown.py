@@ -36,16 +36,16 @@ def to_markdown(html: str) -> str:
     deeper in each other than `DEEPEST`, or are no HTML at all, the plain text is what remains. The time grows with the
     length and not with its square, whatever somebody wrote to slow us down.
 
-    Raises: ImportError, one line, if markdownify is missing.
+    Raises: ValueError, one line, if markdownify is missing.
     """
     converter, html = _converter(), _without_comments(html)
     from bs4.exceptions import ParserRejectedMarkup
     if html.count("<") > STRAY + html.count(">"):           # the parser would look for the end of each, to the end
-        return _tidy(entities.unescape(_TAG.sub(" ", html)))
+        return _stripped(html)
     try:
         soup = _parsed(html)
     except ParserRejectedMarkup:
-        return _tidy(entities.unescape(_TAG.sub(" ", html)))
+        return _stripped(html)
     for tag in soup.find_all(SILENT):
         tag.decompose()
     for text in soup.find_all(string=_GAP):                 # markdownify looks for the end of each, from everywhere
@@ -64,7 +64,7 @@ def _converter() -> MarkdownConverter:
     try:
         from markdownify import ATX, MarkdownConverter
     except ImportError as error:
-        raise ImportError(MISSING) from error
+        raise ValueError(MISSING) from error
 
     class Converter(MarkdownConverter):
         """A fence that is longer than any run of backticks inside; a list's dash where markdownify varies it."""
@@ -77,6 +77,11 @@ def _converter() -> MarkdownConverter:
             return f"\n\n{fence}{_language(el)}\n{code}\n{fence}\n\n"
 
     return Converter(heading_style=ATX, escape_underscores=False, escape_asterisks=False, bullets="-")
+
+
+def _stripped(html: str) -> str:
+    """What is left of something that is no HTML when all that looks like a tag is taken out."""
+    return " ".join(entities.unescape(_TAG.sub(" ", html)).split())
 
 
 def _without_comments(html: str) -> str:

@@ -167,7 +167,7 @@ def write_pairs(path: str | Path, pairs: Iterable[Pair]) -> int:
 def write_rows(path: str | Path, rows: Iterable[dict[str, Any]], columns: dict[str, type]) -> int:
     """Write rows piece by piece as .jsonl or .parquet, whole or not at all; returns how many.
 
-    Raises: ImportError, one line, if pyarrow is missing; StorageError.
+    Raises: ValueError, one line, if pyarrow is missing; StorageError.
     """
     count = 0
     if not str(path).endswith(".parquet"):
@@ -198,13 +198,13 @@ def _batches(rows: Iterable[dict]) -> Iterator[list[dict]]:
 
 
 def check_arrow() -> tuple[Any, Any]:
-    """pyarrow and its parquet. Raises: ImportError, one line, if it is missing."""
+    """pyarrow and its parquet. Raises: ValueError, one line, if it is missing."""
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise ImportError("pyarrow is not installed; parquet files need it. pip install 'rlhf-kit[scale]', or use "
-                          ".jsonl.") from error
+        raise ValueError("pyarrow is not installed; parquet files need it. pip install 'rlhf-kit[scale]', or use "
+                         ".jsonl.") from error
     return pyarrow, parquet
 
 
@@ -374,8 +374,8 @@ def _hub_rows(name: str, limit: int | None, left_out: Counter[str]) -> Iterator[
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise ImportError("datasets is not installed; sets on the hub are read with it. "
-                          "pip install 'rlhf-kit[scale]'.") from error
+        raise ValueError("datasets is not installed; sets on the hub are read with it. "
+                         "pip install 'rlhf-kit[scale]'.") from error
     seen = set()
     try:
         for row in load_dataset(name, split="train", streaming=True):

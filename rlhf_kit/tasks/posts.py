@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from rlhf_kit.formulas.votes import MOST_PAIRS, answer_pairs, answer_score
+from rlhf_kit.storage import StorageError
 from rlhf_kit.tasks.dump import ANSWER, QUESTION, line_at, read_rows, write_posts
 from rlhf_kit.tasks.markdown import check_installed, to_markdown
 from rlhf_kit.tasks.reading import LONGEST_CELL, MALFORMED_ALLOWED, refused, shorten, tidy
@@ -90,7 +91,7 @@ def read_posts(path: str | Path, *, site: str | None = None, most_pairs: int = M
         left_out: is told how much was left out and why (the keys of `LEFT_OUT`).
 
     The texts wait in a temporary folder meanwhile; `tasks.conversion` keeps them, and goes on after a kill.
-    Raises: tasks.reading.FileError, one line; ImportError if markdownify is missing.
+    Raises: tasks.reading.FileError, one line; ValueError if markdownify is missing.
     """
     check_installed()
     site, left_out = site_name(site), Counter() if left_out is None else left_out
@@ -292,7 +293,6 @@ class Texts:
         for _, rows in read_rows(path) if self.done < len(self.ids) else ():
             for _, row in rows:
                 self._take(row)
-            self.file.flush()
             yield self.done
             if self.done == len(self.ids):
                 break
@@ -327,8 +327,13 @@ class Texts:
         if row["PostTypeId"] == QUESTION:
             about["text"] = f"{tidy(row.get('Title', ''))}\n\n{text}".strip()
             about |= {"tags": tags_of(row.get("Tags", "")), "votes": int(row["Score"])}
-        self.places[at] = self.file.tell()
-        self.file.write(json.dumps(about, ensure_ascii=False).encode(errors="replace") + b"\n")
+        try:
+            self.places[at] = self.file.tell()
+            self.file.write(json.dumps(about, ensure_ascii=False).encode(errors="replace") + b"\n")
+            self.file.flush()
+        except OSError as error:
+            raise StorageError(f"{self.file.name} cannot be written: {error.strerror or error}. Free some space; what "
+                               f"is there is gone on with.") from error
         self.done += 1
 
     def _at(self, post: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import importlib.util
 import math
 import os
@@ -160,7 +161,7 @@ def updates(build: Callable[[str], tuple[Any, PreTrainedTokenizerBase]], base: P
     the whole process is as the caller had it.
     """
     check_place(folder)
-    turn, worker, tokens = Turn(), None, 0
+    turn, trainer, worker, tokens = Turn(), None, None, 0
     with tempfile.TemporaryDirectory(prefix="rlhf-kit-", ignore_cleanup_errors=True) as scratch:
         try:
             with turn():
@@ -185,6 +186,10 @@ def updates(build: Callable[[str], tuple[Any, PreTrainedTokenizerBase]], base: P
                 if worker is not None:
                     worker.stop()
                 _forget()
+                if trainer is not None:
+                    trainer = worker = None                     # they refer to each other: only a sweep frees them
+                    gc.collect()
+                    torch.cuda.empty_cache()                    # does nothing where there is no GPU
 
 
 class Worker:

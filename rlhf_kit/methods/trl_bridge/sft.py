@@ -40,14 +40,15 @@ class SftConfig:
 
     steps: int | None = 5000            # optimizer updates
     epochs: float | None = None         # instead of steps: passes over the rows
-    batch_size: int = 4                 # rows per process and forward pass
+    batch_size: int = 4                 # rows per process and forward pass; packed, the pass is one long row of all
     gradient_accumulation: int = 1      # forward passes per update
     learning_rate: float = 1e-5         # peak; its script's own default is 1e-4
     warmup: int = 100                   # updates until the peak, linear
     final_rate: float = 0.0             # share of the peak at the end, cosine
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
-    max_length: int = 1024              # tokens of a row; texts that are longer are cut
+    max_length: int = 1024              # tokens of a row; texts that are longer are cut. On a CPU a packed pass of
+                                        # batch_size · max_length above 512 costs its square
     packing: Packing | None = "bfd"     # texts that share a row; StackLLaMA's was "wrapped"; None = one text, padded
     response_only: bool = True          # the loss counts the response alone; StackLLaMA's counted all
     bf16: bool = False                  # what is not quantised, and the arithmetic, in 16 bits: for GPUs
