@@ -104,9 +104,11 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def sft(preset: Preset, data: Questions, base: str | Path, folder: Path) -> Iterator[Step]:
+def sft(preset: Preset, data: Questions, base: str | Path, folder: Path,
+        device: str | torch.device = "cpu") -> Iterator[Step]:
     """Stage 1: an adapter in `folder` that answers in the template."""
-    yield from trl_bridge.sft_steps(base, data.answered(preset.answers, preset.sft.seed), folder, preset.sft)
+    yield from trl_bridge.sft_steps(base, data.answered(preset.answers, preset.sft.seed), folder, preset.sft,
+                                    device=device)
 
 
 def merged(preset: Preset, base: str | Path, adapter: Path, folder: Path) -> None:
@@ -117,9 +119,11 @@ def merged(preset: Preset, base: str | Path, adapter: Path, folder: Path) -> Non
         save_model(merge(lm, adapter), tokenizer, unfinished)
 
 
-def reward(preset: Preset, data: Questions, base: str | Path, folder: Path) -> Iterator[Step]:
+def reward(preset: Preset, data: Questions, base: str | Path, folder: Path,
+           device: str | torch.device = "cpu") -> Iterator[Step]:
     """Stage 3: an adapter with a head in `folder` that says what voters prefer."""
-    yield from trl_bridge.reward_steps(base, data.comparisons(preset.pairs, preset.reward.seed), folder, preset.reward)
+    yield from trl_bridge.reward_steps(base, data.comparisons(preset.pairs, preset.reward.seed), folder, preset.reward,
+                                       device=device)
 
 
 def shared_base(preset: Preset, data: Questions, base: str | Path, reward_adapter: Path,
