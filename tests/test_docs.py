@@ -237,7 +237,8 @@ def typed(page: str) -> list[list[str]]:
 @pytest.mark.parametrize(("mark", "commands"), [("options:tour", ("tour",)),
                                                 ("options:train", ("train sft", "train reward-model", "train ppo")),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
-                                                                    "labels agreement"))])
+                                                                    "labels agreement")),
+                                                ("options:posts", ("posts read", "posts write"))])
 def test_every_option_is_explained(page, mark, commands):
     explained = {option.split()[0] for row in table(page, mark) for option in names(row[0])}
     assert explained == options_of(*commands)

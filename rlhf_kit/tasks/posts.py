@@ -237,9 +237,9 @@ def _choice(numbers: _Numbers, most_pairs: int, seed: int, limit: int | None) ->
     columns = [array(code) for code in "qqqbb"]
     for qid, start, end in asked:
         scored = list(zip(answer[start:end].tolist(), score[start:end].tolist(), strict=True))
-        for pair in _pairs(scored, most_pairs, f"{seed} {qid}"):
-            for column, number in zip(columns, (qid, *pair), strict=True):
-                column.append(number)
+        pairs = _pairs(scored, most_pairs, f"{seed} {qid}")
+        for column, numbers_of_pairs in zip(columns, ([qid] * len(pairs), *zip(*pairs, strict=True)), strict=True):
+            column.extend(numbers_of_pairs)
     return Choice(*columns, left_out)
 
 
@@ -372,6 +372,8 @@ def tags_of(text: str) -> list[str]:
 
 def licence_of(date: str) -> str:
     """The licence of a post whose row does not say it, as older dumps do not: by the day on which it was written."""
+    if not date:
+        return "CC BY-SA"
     return f"CC BY-SA {'2.5' if date < '2011-04-08' else '3.0' if date < '2018-05-02' else '4.0'}"
 
 
