@@ -91,8 +91,9 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, list[tuple[int, dict[str,
     reader = _Reader(path)
     place = Path(path).expanduser()
     try:
-        if place.is_dir() or not place.exists():
-            seen = "is a folder" if place.is_dir() else "does not exist"
+        if not place.is_file():
+            seen = "is not an ordinary file" if place.exists() else "does not exist"
+            seen = "is a folder" if place.is_dir() else seen
             raise refused(path, f"{seen}; {EXPECTED}. Check the name.")
         with open(place, "rb") as file:
             while chunk := file.read(reader.wanted):
@@ -126,8 +127,8 @@ class _Reader:
         self._parse(chunk, last=False)
         self.fed += len(chunk)
         if self.pending > LONGEST_ROW:
-            raise refused(self.path, f"a row of more than {LONGEST_ROW >> 20} MB; a post has at most some kilobytes. "
-                                     f"Is this a dump?", self.parser.CurrentLineNumber)
+            raise refused(self.path, f"a row of more than {LONGEST_ROW >> 20} MB; a post has at most some kilobytes, "
+                                     f"so this is no dump. Check the name.", self.parser.CurrentLineNumber)
         return self.fed
 
     @property
@@ -155,8 +156,8 @@ class _Reader:
     def _look(self, head: bytes) -> None:
         packed = next((kind for mark, kind in PACKED.items() if head.startswith(mark)), None)
         if packed:
-            raise refused(self.path, f"is {packed}; {EXPECTED}. Unpack it first, a dump with: 7z x "
-                                     f"{'site.7z' if packed != 'a 7z archive' else Path(self.path).name} Posts.xml")
+            name = Path(self.path).name if packed == "a 7z archive" else "site.7z"
+            raise refused(self.path, f"is {packed}; {EXPECTED}. Unpack it first (a dump with: 7z x {name} Posts.xml).")
         if not head.removeprefix(b"\xef\xbb\xbf").strip():
             raise refused(self.path, f"is empty; {EXPECTED}.")
 
@@ -186,7 +187,7 @@ class _Reader:
             raise refused(self.path, f"holds {shorten(name)}; {EXPECTED}.{hint}")
         elif depth > 1:
             raise refused(self.path, f"a {shorten(name)} inside a row; the rows of a dump hold attributes and nothing "
-                                     f"else. Is this a dump?", self.parser.CurrentLineNumber)
+                                     f"else. Check the name.", self.parser.CurrentLineNumber)
 
     def _refuse_doctype(self, *declared: object) -> NoReturn:
         raise refused(self.path, "declares a document type or entities, which no dump does and which can hide "
