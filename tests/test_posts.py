@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 import pytest
+from children import DEADLINE, started
 
 from rlhf_kit import cli
 from rlhf_kit.language import LANGS, say
@@ -327,38 +328,34 @@ def test_a_folder_of_somebody_else_is_refused(site, tmp_path):
     assert files(tmp_path / "mine") == {"thesis.txt": b"years"}
 
 
-DYING = """
-import os, signal, sys
-from rlhf_kit.tasks import posts
-from rlhf_kit.tasks.conversion import Config, convert
-real, left = posts.to_markdown, int(sys.argv[3])
-def to_markdown(html):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(html)
-posts.to_markdown = to_markdown
-renamed, replace = int(sys.argv[4]), os.replace
-def replace_and_die(source, target):
-    global renamed
-    replace(source, target)
-    renamed -= 1
-    if renamed < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-os.replace = replace_and_die
-convert(sys.argv[1], sys.argv[2], Config(site="a.b"))
-"""
+def dying(path: Path, out: Path, converted: int, renamed: int) -> None:
+    """Convert, and be killed before so many texts are converted or after so many files are in place."""
+    def counted(real, left, after=False):
+        calls = []
+
+        def call(*arguments):
+            calls.append(arguments)
+            found = real(*arguments) if after or len(calls) <= left else None
+            if len(calls) > left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return found
+
+        return call
+
+    posts.to_markdown = counted(posts.to_markdown, converted)
+    os.replace = counted(os.replace, renamed, after=True)
+    convert(path, out, Config(site="a.b"))
 
 
-def killed(dump: Path, out: Path, converted: int = 10**9, renamed: int = 10**9) -> int:
-    program = [sys.executable, "-c", DYING, str(dump), str(out), str(converted), str(renamed)]
-    return subprocess.run(program, stderr=subprocess.DEVNULL).returncode
+def killed(path: Path, out: Path, converted: int = 10**9, renamed: int = 10**9) -> bool:
+    process = started(dying, path, out, converted, renamed)
+    process.join(DEADLINE)
+    return process.exitcode == -signal.SIGKILL
 
 
 def test_a_conversion_killed_on_the_way_ends_with_the_same_bytes(site, tmp_path, monkeypatch):
     convert(site, tmp_path / "alone", Config(site="a.b"))
-    assert killed(site, tmp_path / "out", converted=70) == -signal.SIGKILL
+    assert killed(site, tmp_path / "out", converted=70)
     texts = tmp_path / "out" / "texts" / "texts.jsonl"
     assert len(lines(texts)) == 70
     with open(texts, "ab") as file:
@@ -400,12 +397,13 @@ def test_two_seeds_write_two_forums_and_one_seed_the_same(tmp_path):
 @pytest.mark.slow
 def test_a_conversion_killed_at_every_file_ends_with_the_same_bytes(site, tmp_path):
     convert(site, tmp_path / "alone", Config(site="a.b"))
-    for renamed in range(8):
+    for renamed in range(8):                                        # the claim, six files, what was found
         out = tmp_path / f"out{renamed}"
-        assert killed(site, out, renamed=renamed) == -signal.SIGKILL
-        (out / "train").mkdir(exist_ok=True)
-        (out / "train" / ".pairs.jsonl-half").write_text("{")       # what a kill in the middle of a file leaves
-        assert killed(site, out, converted=40 if renamed == 0 else 10**9) == (-signal.SIGKILL if renamed == 0 else 0)
+        assert killed(site, out, renamed=renamed)
+        if renamed < 7:
+            (out / "train").mkdir(exist_ok=True)
+            (out / "train" / ".pairs.jsonl-half").write_text("{")   # what a kill in the middle of a file leaves
+        assert killed(site, out, converted=40) == (renamed == 0)    # later there is nothing left to convert
         convert(site, out, Config(site="a.b"))
         assert files(out) == files(tmp_path / "alone"), renamed
 
@@ -422,7 +420,7 @@ def watch():
         time.sleep(0.05)
 thread = threading.Thread(target=watch)
 thread.start()
-pairs = sum(1 for _ in read_posts(sys.argv[1], limit=12_000))
+pairs = sum(1 for _ in read_posts(sys.argv[1], limit=4000))
 done.append(True)
 thread.join()
 print(max(most) - most[0], pairs)
@@ -440,5 +438,5 @@ def test_three_hundred_megabytes_take_less_than_two_hundred_of_memory(tmp_path):
     done = subprocess.run([sys.executable, "-c", WATCHED, path], capture_output=True, text=True, check=True)
     grown, pairs = map(int, done.stdout.split())
     assert os.path.getsize(path) >= 300 * 2**20
-    assert pairs > 30_000
+    assert pairs > 10_000
     assert grown < 200 * 1024, grown
