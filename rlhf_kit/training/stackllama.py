@@ -98,7 +98,8 @@ class StackLlama:
         if self.source is None:
             return Forum(fence_bias=IMPRESSED if self.voters == "fences" else 0.0)
         from rlhf_kit.tasks.paired import Stack
-        return Stack.read(self.source, seed=self.seed)
+        preset = PRESETS[self.preset]
+        return Stack.read(self.source, seed=self.seed, limit=max(preset.answers, preset.pairs, preset.prompts))
 
 
 @dataclass(frozen=True)
