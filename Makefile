@@ -6,6 +6,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
 ARGS   ?=
 
+# Tests go to two processes at once, all of one file to one of them. WORKERS=0: to this one, which shows what they print.
+WORKERS ?= 2
+SHARED  := -n $(WORKERS) --dist loadfile
+
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
@@ -15,13 +19,13 @@ run: $(VENV)/run.done                    ## the tour: train a language model, a 
 	@$(BIN)/rlhf-kit tour $(ARGS)
 
 test: $(VENV)/dev.done                   ## every test that is not marked slow, under five minutes
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
-	$(BIN)/python -m pytest -m slow --durations=10 $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) -m slow --durations=10 $(ARGS)
 
 test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved and untouched
-	$(BIN)/python -m pytest -m notebooks --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m notebooks --durations=10 $(ARGS)
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .

@@ -24,9 +24,10 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """A new, empty RLHF_KIT_CACHE for the whole run."""
+    """A new, empty RLHF_KIT_CACHE for the whole run, which its workers share."""
+    own = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RLHF_KIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RLHF_KIT_CACHE", str((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"))
         yield
 
 

@@ -244,6 +244,48 @@ def test_a_length_at_which_there_is_nothing_to_learn(refused):
     assert "raise max_length" in refused(*LEARN, "--max-length", "1")
 
 
+# Posts
+
+ROWS = ('<row Id="1" PostTypeId="1" Score="0" Title="How?" Body="a"/><row Id="2" PostTypeId="2" ParentId="1" Score="5" '
+        'Body="b"/><row Id="3" PostTypeId="2" ParentId="1" Score="0" Body="c"/>')
+READ = ["posts", "read", "Posts.xml", "--output", "out", "--lang", "en"]
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    ("", "is empty"), ("Id,Body\n1,x\n", "is not XML"), ("<users></users>", "another file of the same dump"),
+    (f"<posts>{ROWS}", "ends in the middle"), (b"7z\xbc\xaf'\x1c\0", "7z x Posts.xml Posts.xml"), (JUNK, "is not XML"),
+    (f'<!DOCTYPE p [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><posts>{ROWS}&b;</posts>', "declares a document type"),
+    (f'<!DOCTYPE p [<!ENTITY a SYSTEM "file:///etc/passwd">]><posts>{ROWS}&a;</posts>', "declares a document type"),
+    ("<posts><row/></posts>", "a post without PostTypeId"), ("<posts></posts>", "has no question")])
+def test_a_dump_that_is_none(refused, content, said):
+    Path("Posts.xml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    line = refused(*READ)
+    assert "Posts.xml" in line
+    assert said in line
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ([], "does not exist"), (["--site", "the cooking site"], "such as cooking.stackexchange.com"),
+    (["--pairs", "0"], "expected at least 1"), (["--limit", "-1"], "expected at least 1"),
+    (["--limit", "many"], "no whole number"), (["--format", "csv"], "choose from")])
+def test_options_of_a_dump(refused, words, said):
+    assert said in refused(*READ, *words)
+
+
+def test_a_dump_goes_into_no_folder_of_others(refused, capsys):
+    Path("Posts.xml").write_text(f"<posts>{ROWS}</posts>")
+    assert "no conversion wrote" in refused(*READ, "--output", "lm")
+    assert "a file" in refused(*READ, "--output", "texts.csv")
+    assert cli.main([*READ, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pairs"] == {"train": 1, "heldout": 0}
+    assert "with other settings" in refused(*READ, "--limit", "1")
+
+
+def test_a_made_up_dump_of_nothing(refused):
+    assert "--questions is 0" in refused("posts", "write", "Posts.xml", "--questions", "0")
+    assert "cannot be written" in refused("posts", "write", "texts.csv/Posts.xml", "--questions", "2")
+
+
 # Models
 
 def break_model(kind: str, model: str) -> None:

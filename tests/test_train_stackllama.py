@@ -120,7 +120,7 @@ def test_a_killed_stage_of_trl_leaves_nothing_and_begins_again(tmp_path):
 
 
 def test_a_stage_without_the_one_before_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="--stage reward needs what --stage merge leaves in .*Run that stage first"):
+    with pytest.raises(ValueError, match=r"--stage reward needs what --stage merge leaves in .*Run that stage first"):
         run(StackLlama(), tmp_path / "run", stage="reward")
     assert not (tmp_path / "run").exists()
 

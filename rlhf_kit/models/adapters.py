@@ -175,7 +175,7 @@ class AdaptedPolicy(Policy):
         return all(not p.any() for name, p in self.lm.named_parameters() if f"lora_B.{POLICY}." in name)
 
     def save(self, folder: Path) -> None:
-        """Adapter, tokenizer and value head into `folder`, safetensors only."""
+        """Adapter, tokenizer and value head into `folder`, safetensors only, signed for the base."""
         with _no_chatter():
             self._shared[0]._peft.save_pretrained(folder, selected_adapters=[POLICY])
         inner = folder / POLICY                          # peft's place for an adapter that has a name
@@ -186,6 +186,7 @@ class AdaptedPolicy(Policy):
         self.tokenizer.save_pretrained(folder)
         save_file({name: t.detach().cpu().contiguous() for name, t in self.value_head.state_dict().items()},
                   folder / VALUE_HEAD)
+        sign(folder, self.lm.name_or_path)
 
 
 class BaseAlone(Policy):

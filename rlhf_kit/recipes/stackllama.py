@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
+from torch import Tensor
 
 from rlhf_kit import rewards
 from rlhf_kit.evaluate import Agreement, Evaluation, agreement, evaluate
 from rlhf_kit.formulas.kl_penalty import KL
-from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.formulas.records import Comparison, Step
 from rlhf_kit.methods import ppo, reward_model, trl_bridge
 from rlhf_kit.methods.trl_bridge import RewardConfig, SftConfig
 from rlhf_kit.models.adapters import LoRA, SharedBase, check_base, merge
@@ -104,9 +105,11 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def sft(preset: Preset, data: Questions, base: str | Path, folder: Path) -> Iterator[Step]:
+def sft(preset: Preset, data: Questions, base: str | Path, folder: Path,
+        device: str | torch.device = "cpu") -> Iterator[Step]:
     """Stage 1: an adapter in `folder` that answers in the template."""
-    yield from trl_bridge.sft_steps(base, data.answered(preset.answers, preset.sft.seed), folder, preset.sft)
+    yield from trl_bridge.sft_steps(base, data.answered(preset.answers, preset.sft.seed), folder, preset.sft,
+                                    device=device)
 
 
 def merged(preset: Preset, base: str | Path, adapter: Path, folder: Path) -> None:
@@ -117,9 +120,11 @@ def merged(preset: Preset, base: str | Path, adapter: Path, folder: Path) -> Non
         save_model(merge(lm, adapter), tokenizer, unfinished)
 
 
-def reward(preset: Preset, data: Questions, base: str | Path, folder: Path) -> Iterator[Step]:
+def reward(preset: Preset, data: Questions, base: str | Path, folder: Path,
+           device: str | torch.device = "cpu") -> Iterator[Step]:
     """Stage 3: an adapter with a head in `folder` that says what voters prefer."""
-    yield from trl_bridge.reward_steps(base, data.comparisons(preset.pairs, preset.reward.seed), folder, preset.reward)
+    yield from trl_bridge.reward_steps(base, data.comparisons(preset.pairs, preset.reward.seed), folder, preset.reward,
+                                       device=device)
 
 
 def shared_base(preset: Preset, data: Questions, base: str | Path, reward_adapter: Path,
@@ -158,13 +163,8 @@ class Voters:
 
     model: Agreement
     length: Agreement               # a scorer that sees nothing but the length, for or against as learnt
+    above_length: float             # standard errors between the two, asked about the same pairs
     ceiling: float | None           # what nobody can exceed but by luck; None where the truth is unknown
-
-    @property
-    def above_length(self) -> float:
-        """By how many standard errors the model's accuracy exceeds that of the length."""
-        a, b = self.model.pair_accuracy, self.length.pair_accuracy
-        return (a.mean - b.mean) / max((a.standard_error ** 2 + b.standard_error ** 2) ** 0.5, 1e-9)
 
     def numbers(self) -> dict[str, Any]:
         """The same as plain JSON values."""
@@ -176,12 +176,14 @@ class Voters:
 
 def examine_reward(preset: Preset, data: Questions, shared: SharedBase) -> Voters:
     """Ask the reward model about held-out pairs, and beside it the length alone."""
-    pairs = data.comparisons(preset.held_out_pairs, split="heldout")
-    held_out = _by_prompt(pairs)
-    longer = agreement(_length, _by_prompt(data.comparisons(preset.held_out_pairs))).pair_accuracy.mean >= 0.5
+    pairs, model = data.comparisons(preset.held_out_pairs, split="heldout"), rewards.learned(shared.reward_model)
+    longer = _right(_length, data.comparisons(preset.held_out_pairs)).mean() >= 0.5
+    length = _length if longer else _shortness
+    gain = _right(model, pairs) - _right(length, pairs)                             # [pairs], -1 to 1
     ceiling = data.bayes_accuracy(pairs) if hasattr(data, "bayes_accuracy") else None
-    return Voters(agreement(rewards.learned(shared.reward_model), held_out),
-                  agreement(_length if longer else _shortness, held_out), ceiling)
+    held_out = [as_ranking(pair) for pair in pairs]
+    return Voters(agreement(model, held_out), agreement(length, held_out),
+                  (gain.mean() / (gain.std() / len(gain) ** 0.5).clamp(min=1e-9)).item(), ceiling)
 
 
 def examine(preset: Preset, data: Questions, policy: Policy, reference: Policy, shared: SharedBase) -> Evaluation:
@@ -198,8 +200,12 @@ def base_alone(preset: Preset, base: str | Path, device: str | torch.device = "c
     return Policy(lm, tokenizer, value_head=False).requires_grad_(False).eval()
 
 
-def _by_prompt(pairs: Sequence[Comparison]) -> list[Ranking]:
-    return [as_ranking(pair) for pair in pairs]
+def _right(reward: rewards.Reward, pairs: Sequence[Comparison]) -> Tensor:
+    """1 for a pair whose better answer scores higher, ½ for equal scores, else 0: [pairs]."""
+    prompts = [pair.prompt for pair in pairs]
+    better, worse = (torch.as_tensor(reward(prompts, answers)) for answers in
+                     ([pair.chosen for pair in pairs], [pair.rejected for pair in pairs]))
+    return (better > worse).double() + (better == worse).double() / 2
 
 
 def _length(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:

@@ -91,8 +91,9 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, list[tuple[int, dict[str,
     reader = _Reader(path)
     place = Path(path).expanduser()
     try:
-        if place.is_dir() or not place.exists():
-            seen = "is a folder" if place.is_dir() else "does not exist"
+        if not place.is_file():
+            seen = "is not an ordinary file" if place.exists() else "does not exist"
+            seen = "is a folder" if place.is_dir() else seen
             raise refused(path, f"{seen}; {EXPECTED}. Check the name.")
         with open(place, "rb") as file:
             while chunk := file.read(reader.wanted):
@@ -112,9 +113,9 @@ class _Reader:
     """expat with every door shut: bytes in, rows out."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path, self.fed, self.depth, self.rows = path, 0, 0, []
+        self.path, self.fed, self.rows, self.open = path, 0, [], []         # open: names of elements
         self.parser = parser = expat.ParserCreate()
-        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self.open.remove
         parser.StartDoctypeDeclHandler = self._refuse_doctype
         parser.EntityDeclHandler = self._refuse_doctype
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
@@ -126,8 +127,8 @@ class _Reader:
         self._parse(chunk, last=False)
         self.fed += len(chunk)
         if self.pending > LONGEST_ROW:
-            raise refused(self.path, f"a row of more than {LONGEST_ROW >> 20} MB; a post has at most some kilobytes. "
-                                     f"Is this a dump?", self.parser.CurrentLineNumber)
+            raise refused(self.path, f"a row of more than {LONGEST_ROW >> 20} MB; a post has at most some kilobytes, "
+                                     f"so this is no dump. Check the name.", self.parser.CurrentLineNumber)
         return self.fed
 
     @property
@@ -155,8 +156,8 @@ class _Reader:
     def _look(self, head: bytes) -> None:
         packed = next((kind for mark, kind in PACKED.items() if head.startswith(mark)), None)
         if packed:
-            raise refused(self.path, f"is {packed}; {EXPECTED}. Unpack it first, a dump with: 7z x "
-                                     f"{'site.7z' if packed != 'a 7z archive' else Path(self.path).name} Posts.xml")
+            name = Path(self.path).name if packed == "a 7z archive" else "site.7z"
+            raise refused(self.path, f"is {packed}; {EXPECTED}. Unpack it first (a dump with: 7z x {name} Posts.xml).")
         if not head.removeprefix(b"\xef\xbb\xbf").strip():
             raise refused(self.path, f"is empty; {EXPECTED}.")
 
@@ -170,26 +171,23 @@ class _Reader:
             if last:
                 raise refused(self.path, f"ends in the middle ({what}); its last line should be </posts>. Unpack or "
                                          f"fetch it again.", error.lineno) from error
-            seen = "is not XML" if self.depth == 0 else "the XML is broken here"
+            seen = "the XML is broken here" if self.open else "is not XML"
             raise refused(self.path, f"{seen} ({what}); {EXPECTED}. Unpack or fetch it again.",
-                          None if self.depth == 0 else error.lineno) from error
+                          error.lineno if self.open else None) from error
         except (ValueError, LookupError, RuntimeError) as error:           # an encoding that Python does not know
             raise refused(self.path, f"is not XML that can be read ({error}); a dump is in UTF-8.") from error
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self.depth += 1
-        if self.depth == 2 and name == "row":
+        depth = len(self.open)
+        self.open.append(name)
+        if depth == 1 and name == "row":
             self.rows.append((self.parser.CurrentByteIndex, attributes))
-        elif self.depth == 1 and name != "posts":
-            seen = f"holds {shorten(name)}"
+        elif depth == 0 and name != "posts":
             hint = " That is another file of the same dump." if name.lower() in TABLES else ""
-            raise refused(self.path, f"{seen}; {EXPECTED}.{hint}")
-        elif self.depth > 2:
+            raise refused(self.path, f"holds {shorten(name)}; {EXPECTED}.{hint}")
+        elif depth > 1:
             raise refused(self.path, f"a {shorten(name)} inside a row; the rows of a dump hold attributes and nothing "
-                                     f"else. Is this a dump?", self.parser.CurrentLineNumber)
-
-    def _end(self, name: str) -> None:
-        self.depth -= 1
+                                     f"else. Check the name.", self.parser.CurrentLineNumber)
 
     def _refuse_doctype(self, *declared: object) -> NoReturn:
         raise refused(self.path, "declares a document type or entities, which no dump does and which can hide "

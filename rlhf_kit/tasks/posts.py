@@ -142,7 +142,8 @@ class Choice:
 
     def ids(self) -> array:
         """The posts whose texts are needed, ascending."""
-        return array("q", sorted({*self.question, *self.better, *self.worse}))
+        ids = np.unique(np.concatenate([_numpy(column) for column in (self.question, self.better, self.worse)]))
+        return array("q", ids.tobytes())
 
 
 def choose(path: str | Path, *, most_pairs: int = MOST_PAIRS, seed: int = 0,
@@ -211,7 +212,8 @@ class _Numbers:
             raise refused(path, f"{what}. {wrong:,} of {self.seen:,} rows are malformed; at most 1 in 100 is skipped. "
                                 f"Unpack or fetch the dump again.", line_at(path, place))
         if not self.questions:
-            raise refused(path, f"has no question (PostTypeId 1) in {self.seen:,} rows. Is this a whole Posts.xml?")
+            raise refused(path, f"has no question (PostTypeId 1) in {self.seen:,} rows. Unpack or fetch the dump "
+                                f"again.")
 
 
 def _choice(numbers: _Numbers, most_pairs: int, seed: int, limit: int | None) -> Choice:
@@ -237,18 +239,22 @@ def _choice(numbers: _Numbers, most_pairs: int, seed: int, limit: int | None) ->
     columns = [array(code) for code in "qqqbb"]
     for qid, start, end in asked:
         scored = list(zip(answer[start:end].tolist(), score[start:end].tolist(), strict=True))
-        for pair in _pairs(scored, most_pairs, f"{seed} {qid}"):
-            for column, number in zip(columns, (qid, *pair), strict=True):
-                column.append(number)
+        pairs = _pairs(scored, most_pairs, f"{seed} {qid}")
+        for column, numbers_of_pairs in zip(columns, ([qid] * len(pairs), *zip(*pairs, strict=True)), strict=True):
+            column.extend(numbers_of_pairs)
     return Choice(*columns, left_out)
 
 
 def _columns(numbers: array, left_out: Counter[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ids, ascending and each once, with their two other numbers."""
-    table = np.frombuffer(numbers, dtype=np.int64).reshape(-1, 3) if numbers else np.zeros((0, 3), np.int64)
+    table = _numpy(numbers).reshape(-1, 3)
     ids, first = np.unique(table[:, 0], return_index=True)
     left_out["repeated"] += len(table) - len(ids)
     return ids, table[first, 1], table[first, 2]
+
+
+def _numpy(numbers: array) -> np.ndarray:
+    return np.frombuffer(numbers, dtype=np.int64) if numbers else np.zeros(0, np.int64)
 
 
 def _scores(votes: np.ndarray, accepted: np.ndarray) -> np.ndarray:
@@ -372,6 +378,8 @@ def tags_of(text: str) -> list[str]:
 
 def licence_of(date: str) -> str:
     """The licence of a post whose row does not say it, as older dumps do not: by the day on which it was written."""
+    if not date:
+        return "CC BY-SA"
     return f"CC BY-SA {'2.5' if date < '2011-04-08' else '3.0' if date < '2018-05-02' else '4.0'}"
 
 

@@ -12,7 +12,6 @@ from rlhf_kit import zoo
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.launching import check_processes
-from rlhf_kit.models.adapters import sign
 from rlhf_kit.models.quantization import Quantization, check_machine
 from rlhf_kit.processes import here, joined, wait
 from rlhf_kit.recipes import stackllama
@@ -99,7 +98,8 @@ class StackLlama:
         if self.source is None:
             return Forum(fence_bias=IMPRESSED if self.voters == "fences" else 0.0)
         from rlhf_kit.tasks.paired import Stack
-        return Stack.read(self.source, seed=self.seed)
+        preset = PRESETS[self.preset]
+        return Stack.read(self.source, seed=self.seed, limit=max(preset.answers, preset.pairs, preset.prompts))
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,17 @@ class _Work:
 
     def sft(self) -> Iterator[Event]:
         base = yield from self._base()
-        yield from self._adapter("sft", "sft_adapter", base, self.preset.sft.steps or 1,
-                                 lambda folder: stackllama.sft(self.preset, self.data, base, folder))
+        yield from self._adapter("sft", "sft_adapter", self.preset.sft.steps or 1,
+                                 lambda folder: stackllama.sft(self.preset, self.data, base, folder, self.job.device))
 
     def merge(self) -> Iterator[Event]:
         base = yield from self._base()
         yield from self._merged("merge", base, self._at("sft_adapter"), self._at("sft"))
 
     def reward(self) -> Iterator[Event]:
-        yield from self._adapter("reward_model", "reward_adapter", self._at("sft"), self.preset.reward.steps or 1,
-                                 lambda folder: stackllama.reward(self.preset, self.data, self._at("sft"), folder))
+        sft = self._at("sft")
+        yield from self._adapter("reward_model", "reward_adapter", self.preset.reward.steps or 1,
+                                 lambda folder: stackllama.reward(self.preset, self.data, sft, folder, self.job.device))
 
     def ppo(self) -> Iterator[Event]:
         last, done = self.preset.ppo.steps, self._at("policy_adapter")
@@ -141,7 +142,6 @@ class _Work:
                 yield Event("ppo", step.number + 1, last, step.metrics)
             if here()[0] == 0:
                 zoo.save_policy(shared.policy, done)
-                sign(done, self._at("sft"))
 
     def evaluate(self) -> Iterator[Event]:
         if here()[0] > 0:
@@ -183,8 +183,7 @@ class _Work:
                 yield Event("base", step.number + 1, zoo.planned(name), step.metrics)
         return zoo.place(name)
 
-    def _adapter(self, stage: str, folder: str, base: str | Path, total: int,
-                 train: Callable[[Path], Iterator[Step]]) -> Iterator[Event]:
+    def _adapter(self, stage: str, folder: str, total: int, train: Callable[[Path], Iterator[Step]]) -> Iterator[Event]:
         done = self._at(folder)
         if is_complete(done):
             yield Event(stage, total, total, kept=True)
@@ -193,8 +192,6 @@ class _Work:
         with self._timed(stage):
             for step in train(done):
                 yield Event(stage, step.number + 1, max(total, step.number + 1), step.metrics)
-            if here()[0] == 0:
-                sign(done, base)
 
     def _merged(self, stage: str, base: str | Path, adapter: Path, folder: Path) -> Iterator[Event]:
         if is_complete(folder) or here()[0] > 0:

@@ -73,7 +73,8 @@ def main() -> None:
         for _ in range(3):
             rounds.append((_timed(lambda: _bare(path))[1], _timed(lambda: finished(choose(path)))[1]))
         bare, first = (sorted(times)[1] for times in zip(*rounds, strict=True))
-        print(f"{size:.0f} MB; first pass {size / first:.0f} MB a CPU second, expat alone {size / bare:.0f}", flush=True)
+        print(f"{size:.0f} MB; first pass {size / first:.0f} MB a CPU second, expat alone {size / bare:.0f}",
+              flush=True)
         choice = finished(choose(path, limit=LIMIT))
         with Texts(Path(folder) / "texts.jsonl", choice) as texts:
             _, second = _timed(lambda: finished(texts.gather(path)))
