@@ -81,7 +81,7 @@ def test_worked_examples_are_those_of_the_fact_sheets():
 
 
 def test_votes_bytes_and_errors_by_hand():
-    """The fact sheet's table of votes; 112 GB for a whole LLaMA-7B, 7.64 with LoRA on int8; ten pairs of 300 answers."""
+    """The fact sheet's votes; 112 GB for a whole LLaMA-7B, 7.64 with LoRA on int8; ten pairs of 30 answers."""
     score, pairs, gigabytes, apart = (EXERCISES[number].reference for number in ("3a.1", "3a.2", "3b.3", "3c.1"))
     assert [score(v, False) for v in (-3, 0, 1, 2, 3, 4, 5, 7, 10, 11, 100, 1000)] == [
         -1, 0, 1, 2, 2, 2, 3, 3, 3, 4, 7, 10]

@@ -323,7 +323,7 @@ kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word"
 # 文本有长有短，批次却是个矩形。**填充 (padding)** 用空白补齐，空白也照样要计算。**打包 (packing)** 把几段文本放进同一行。
 # 先猜：填充的批次里，空白占多少？
 # %%
-rows_of = [tokens(p + a) + [tokenizer.eos_token_id] for p, a in said[:24]]
+rows_of = [[*tokens(p + a), tokenizer.eos_token_id] for p, a in said[:24]]
 
 
 def first_fit(lengths, width):
@@ -342,7 +342,8 @@ layouts = {"padded": [[i] for i in range(len(lengths))], "packed": first_fit(len
 pictures = {}
 for name, rows in layouts.items():
     wide = max(lengths) if name == "padded" else width
-    pictures[name] = [sum(([1 + i] * lengths[i] for i in row), []) + [0] * (wide - sum(lengths[i] for i in row)) for row in rows]
+    coloured = [[1 + i for i in row for _ in range(lengths[i])] for row in rows]
+    pictures[name] = [texts + [0] * (wide - len(texts)) for texts in coloured]
     print(f"{name}: {len(rows)} rows of {wide}, {sum(lengths)} tokens, {1 - sum(lengths) / (wide * len(rows)):.0%} nothing")
 kit.plots.grids(pictures, across="token", down="row")
 # %% [markdown] lang="en"
@@ -429,7 +430,7 @@ packed_row = kit.check("3a.3", packed_row)
 three = sorted(rows_of, key=len)[:3]
 sizes = [len(ids) for ids in three]
 positions, may_see = packed_row(sizes)                                                # (T,), (T, T)
-ids, start = torch.tensor([sum(three, [])]), sum(sizes[:-1])
+ids, start = torch.tensor([three[0] + three[1] + three[2]]), sum(sizes[:-1])
 running, causal = torch.arange(len(positions)), torch.ones_like(may_see).tril()
 
 

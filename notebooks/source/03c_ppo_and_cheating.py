@@ -120,12 +120,12 @@ def errors_apart(a, b, n):
 errors_apart = kit.check("3c.1", errors_apart)
 # %%
 shared = stackllama.shared_base(preset, forum, run / "sft", run / "reward_adapter")
-voters = stackllama.examine_reward(replace(preset, held_out_pairs=400), forum, shared)
+voters = stackllama.examine_reward(replace(preset, held_out_pairs=800), forum, shared)
 accuracy, length = voters.model.pair_accuracy, voters.length.pair_accuracy
 print(f"reward model {accuracy}, length alone {length}, ceiling {voters.ceiling:.3f}")
-print(f"{errors_apart(accuracy.mean, length.mean, 400):.1f} standard errors above the length")
+print(f"{errors_apart(accuracy.mean, length.mean, 800):.1f} standard errors above the length")
 kit.plots.bars({"length": length, "reward\nmodel": accuracy, "ceiling": voters.ceiling}, unit="pair accuracy",
-               title="On 400 held-out pairs")
+               title="On 800 held-out pairs")
 # %% [markdown] lang="en"
 # Between chance and the ceiling, and no longer explained by length. What is missing up to the ceiling is the model's; what is
 # missing from there to 1 is the voters' noise, and no training mends it. So 67 % need not be bad; without a ceiling one cannot
@@ -145,7 +145,13 @@ kit.plots.bars({"length": length, "reward\nmodel": accuracy, "ceiling": voters.c
 # 真值，只在一旁看着。先猜：真值会跟上吗？
 # %%
 steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-smooth = lambda name, k=4: [sum(s[name] for s in steps[i:i + k]) / k for i in range(len(steps) - k + 1)]
+
+
+def smooth(name):
+    """Means of four steps."""
+    return [sum(s[name] for s in steps[i:i + 4]) / 4 for i in range(len(steps) - 3)]
+
+
 print(f"{len(steps)} steps of {preset.ppo.batch_size} responses; the last is {steps[-1]['kl']:.1f} nats from the reference")
 kit.plots.lines(range(1, len(steps) - 2), {"score": smooth("score"), "gold": smooth("gold")}, across="PPO step",
                 unit="mean of four steps", title="Followed, and watched")

@@ -191,7 +191,7 @@ EXERCISES = (
                 "A text sees the texts before it in the row. It may see only tokens of its own.",
                 "一段文本看到了同一行里前面的文本。它只能看自己的词元。"),
         Mistake(_by_position,
-                "The positions were compared. A token of an earlier text may have a smaller position too: compare which "
+                "The positions were compared. A token of an earlier text may have a smaller one too: compare which "
                 "text each belongs to.",
                 "这里比较的是位置。前面文本里的词元，位置也可能更小：要比较的是它们属于哪段文本。"),
         Mistake(_whole_texts,

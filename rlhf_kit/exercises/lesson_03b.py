@@ -93,8 +93,8 @@ EXERCISES = (
     Exercise("3b.2", "quantize_rows", ("weight",), quantize_rows,
              Case((torch.tensor([[2.0, 0.0, -2.0], [0.0, 2.0, 2.0]]),)), _matrices, (
         Mistake(lambda weight: _grid(weight, weight.abs().max().expand(len(weight))),
-                "One scale for the whole matrix: a row of small numbers is left with a few steps, or none. Each row has "
-                "its own.",
+                "One scale for the whole matrix: a row of small numbers is left with a few steps, or none. Give each "
+                "row its own.",
                 "整个矩阵只用了一个尺度：数小的那一行只剩下几级，甚至一级不剩。每行要有自己的尺度。"),
         Mistake(lambda weight: _grid(weight, weight.abs().amax(1), torch.trunc),
                 "The numbers are cut off towards 0. Round to the nearest: half the error, and none in one direction.",

@@ -1,4 +1,4 @@
-"""Lesson 03c, a reward model, PPO and two ways to cheat: standard errors, an alarm, and a KL that cannot be negative."""
+"""Lesson 03c, a reward model, PPO and two ways to cheat: standard errors, an alarm, a KL of free draws."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from filelock import FileLock
 
 from rlhf_kit import zoo
-from rlhf_kit.models.adapters import sign
 from rlhf_kit.recipes import stackllama
 from rlhf_kit.storage import is_complete
 from rlhf_kit.tasks.forum import Forum
@@ -19,7 +18,6 @@ from rlhf_kit.training.stackllama import IMPRESSED, STAGES, StackLlama
 LEAVES = {"sft": "sft_adapter", "merge": "sft", "reward": "reward_adapter", "ppo": "policy_adapter",
           "evaluate": "result.json"}                # stage -> what it leaves in the folder
 ABOUT = {"sft": 30, "merge": 1, "reward": 80, "ppo": 210, "evaluate": 40}       # seconds of one core
-FENCES = "fences_adapter"
 FENCE_STEPS = 60                                    # enough to learn to trust a fence
 
 
@@ -48,7 +46,7 @@ def tiny_stackllama(last: str = "evaluate") -> Path:
 def impressed_reward() -> Path:
     """A reward model's adapter on that run's "sft", learnt from voters who take a code fence for quality."""
     job, folder = StackLlama(), tiny_stackllama("merge")
-    done = folder.with_name(f"{folder.name}-{FENCES}")
+    done = folder.with_name(f"{folder.name}-fences-{IMPRESSED:g}-{FENCE_STEPS}")
     preset = job.settings()
     preset = replace(preset, pairs=FENCE_STEPS * preset.reward.batch_size,
                      reward=replace(preset.reward, steps=FENCE_STEPS))
@@ -57,7 +55,6 @@ def impressed_reward() -> Path:
             _say("reward, of other voters", 30)
             for _ in stackllama.reward(preset, Forum(fence_bias=IMPRESSED), folder / "sft", done):
                 pass
-            sign(done, folder / "sft")
     return done
 
 
