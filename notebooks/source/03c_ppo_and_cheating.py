@@ -388,6 +388,8 @@ def eager(*arguments, **options):
 
 
 policy.forward = eager
+print(f"{policy.tokenizer.eos_token!r} is the end")
+# %%
 questions, sampling = forum.prompts("heldout", 64), kit.Sampling(max_new_tokens=64)
 free = kit.sample_rollout(policy, questions, sampling)
 kept = forbidden_to_end(policy, questions, 32, sampling)
