@@ -16,6 +16,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import stackllama
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import StorageError, is_complete
+from rlhf_kit.tasks.dump import write_posts
 from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.training import StackLlama
 
@@ -130,6 +131,18 @@ def test_another_run_s_folder_is_refused(finished):
         run(StackLlama(seed=1), finished[0])
     with pytest.raises(StorageError, match="holds a run with other settings"):
         run(StackLlama(voters="fences"), finished[0])
+
+
+def test_people_s_questions_take_the_forum_s_place(tmp_path):
+    """The same threads through Posts.xml; without the truth there is no gold and no ceiling."""
+    write_posts(tmp_path / "Posts.xml", Forum().threads(150))
+    run(StackLlama(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
+    found = result(tmp_path / "run")
+    assert set(found["policies"]["ppo"]["scores"]) == {"score", "fenced"}
+    assert found["reward_model"]["ceiling"] is None
+    write_posts(tmp_path / "Posts.xml", Forum().threads(150, seed=1))
+    with pytest.raises(StorageError, match="holds a run with other settings"):
+        run(StackLlama(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
 
 
 @pytest.mark.parametrize(("options", "complaint"), [

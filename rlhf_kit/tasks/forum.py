@@ -56,7 +56,7 @@ class Forum:
 
     name = "forum"
 
-    def __init__(self, *, noise: float = 0.4, fence_bias: float = 0.0) -> None:
+    def __init__(self, *, noise: float = 0.25, fence_bias: float = 0.0) -> None:
         if not 0 <= noise < math.inf:
             raise ValueError(f"noise is {noise}; it is in units of gold, 0 (no errors) or more, such as 0.4.")
         if not 0 <= fence_bias < math.inf:

@@ -40,7 +40,18 @@ def claimed(job: Any) -> dict[str, Any]:
     if getattr(job, "reward", None):
         named.append(job.reward.rpartition(":")[0])
     return {"job": type(job).__name__.lower(), **asdict(job),
-            "files": {path: hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16] for path in named}}
+            "files": {path: _content(Path(path).expanduser()) for path in named}}
+
+
+def _content(path: Path) -> str:
+    """Sixteen characters that stand for a file's bytes, or for the names and sizes of a folder's; "" for a name."""
+    if path.is_dir():
+        inside = sorted(f"{file.relative_to(path)} {file.stat().st_size}" for file in path.rglob("*") if file.is_file())
+        return hashlib.sha256("\n".join(inside).encode()).hexdigest()[:16]
+    if not path.exists():
+        return ""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def changed(config: Any, changes: dict[str, Any]) -> Any:

@@ -19,6 +19,7 @@ from rlhf_kit.recipes.stackllama import PRESETS, Preset, Questions
 from rlhf_kit.runs import Event, RunFolder
 from rlhf_kit.storage import is_complete
 from rlhf_kit.tasks.forum import Forum
+from rlhf_kit.tasks.paired import HELD_OUT, Stack
 from rlhf_kit.training.jobs import changed, claimed, described, write_metrics
 
 STAGES = ("sft", "merge", "reward", "ppo", "evaluate")
@@ -97,9 +98,12 @@ class StackLlama:
         """The made-up forum, or people's questions."""
         if self.source is None:
             return Forum(fence_bias=IMPRESSED if self.voters == "fences" else 0.0)
-        from rlhf_kit.tasks.paired import Stack
         preset = PRESETS[self.preset]
-        return Stack.read(self.source, seed=self.seed, limit=max(preset.answers, preset.pairs, preset.prompts))
+        most = max(preset.answers, preset.pairs, preset.prompts) + round(preset.held_out / HELD_OUT)
+        stack = Stack.read(self.source, seed=self.seed, limit=most)
+        for split in ("train", "heldout"):              # before hours are spent on what could not be examined
+            stack.prompts(split)
+        return stack
 
 
 @dataclass(frozen=True)
