@@ -8,7 +8,7 @@
 # reward model: [lesson 02](02_rank_loss_reward_model.ipynb). [Part 2](03b_lora_in_8_bits.ipynb) goes on here.
 #
 # It explains `rlhf_kit/tasks/posts.py`, `rlhf_kit/formulas/votes.py` and the packing in `rlhf_kit/methods/trl_bridge/sft.py`.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="fd05"
 # # StackLLaMA 之一：从投票到训练数据
 #
 # 一个装满问答的网站，怎样变成可以学习的数据：网页变成文本，投票变成成对比较，长短不一的文本拼成一行行。
@@ -24,7 +24,7 @@
 # - turn votes into scores and scores into pairs, without letting one famous question become the data;
 # - say why one space at the end of a prompt can ruin a model's answers;
 # - pack texts into rows, and prove that none sees its neighbour.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="5b4e"
 # **学完之后你能够**
 #
 # - 把投票变成分数、分数变成成对比较，又不让一个热门问题占去大半数据；
@@ -39,7 +39,7 @@
 #
 # Below is one question as the site stores it. The answers come in the order of writing. Which one got the most votes?
 # Which one helps?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="4f2f"
 # ## 先猜一猜
 #
 # StackLLaMA（Hugging Face，2023）从 Stack Exchange 取了一千万个问题，教会一个 70 亿参数的 LLaMA 回答。真实网站上的帖子属于作者，
@@ -62,7 +62,7 @@ for answer in thread.answers:
 # %% [markdown] lang="en"
 # To a language model, `<p>` and `&lt;` are noise that it would learn to write. So pages become **Markdown**: code stays
 # between fences, underscores stay underscores. Here are the votes, the truth (gold), and the text.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="74bd"
 # 对语言模型来说，`<p>` 和 `&lt;` 都是噪声，学了就会照着写。所以先把网页变成 **Markdown**：代码仍在代码块里，下划线还是下划线。
 # 下面是票数、真值 (gold) 和文本。
 # %%
@@ -80,7 +80,7 @@ for answer in thread.answers:
 # $$s = \text{round}(\log_2(1 + \text{votes})) + 1\;[\text{accepted}], \qquad s = -1 \text{ if votes} < 0$$
 #
 # *Accepted* means that whoever asked marked this answer as the one that helped.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="5736"
 # ## 票数值多少
 #
 # 票数只是大致跟着质量走，却紧紧跟着人气：热门问题下面，只要不差都能有几百票。所以换一个尺度，每高一级就是翻一倍：
@@ -99,7 +99,7 @@ for answer in thread.answers:
 # | votes | 0 | 1 | 3 | 10 | 100 | 3, accepted | -3, accepted |
 # |---|---|---|---|---|---|---|---|
 # | score | 0 | 1 | 2 | 3 | 7 | 3 | -1 |
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="093a"
 # ### ✏️ 练习 3a.1 - 一个回答的分数
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
@@ -131,7 +131,7 @@ def answer_score(votes, accepted):
 # `math.log2` (after `import math`) and Python's `round`; `int(True)` is 1.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3a.1"
+# %% [markdown] lang="zh" of="160c" hints="3a.1"
 # <details><summary>提示 1：思路</summary>
 #
 # 先看是不是负票，是就到此为止。然后才取对数、四舍五入，最后再加上采纳的那一分。
@@ -148,7 +148,7 @@ answer_score = kit.check("3a.1", answer_score)
 # %% [markdown] lang="en"
 # Does the score know anything about quality? On a real site nobody could tell. Here we can: the mean gold of all answers
 # with each score. Predict: does it rise all the way?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="c8f8"
 # 分数和质量有关系吗？真实网站上谁也说不准，这里却可以量：每个分数的回答，平均真值是多少。先猜：会一路升上去吗？
 # %%
 by_score = {}
@@ -169,7 +169,7 @@ kit.plots.bars({str(s): sum(worths) / len(worths) for s, worths in common.items(
 #
 # Within one question fame is the same for all, so answers are compared there. Equal scores say nothing and are left out.
 # And a question with 30 answers would give up to 435 pairs, all about one thing: **at most ten** are kept, drawn by luck.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="8e0c"
 # 大体在上升，但远没有把握：投票的人会看错，人气也在起作用。可奖励模型能学的，也只有这些。
 #
 # ## 成对比较，但不能太多
@@ -184,7 +184,7 @@ kit.plots.bars({str(s): sum(worths) / len(worths) for s, worths in common.items(
 # In: `scores` of the answers to one question; `luck`, a number for every two answers, in the order (0, 1), (0, 2), ...,
 # (1, 2), ... Out: `[P, 2]`, the places (better, worse), in that same order. No ties; where more than ten pairs remain, the
 # ten with the *least* luck. `answer_pairs([3, 1, 0], [0.5, 0.1, 0.9])` is `[[0, 1], [0, 2], [1, 2]]`.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="03e3"
 # ### ✏️ 练习 3a.2 - 一个问题的成对比较
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
@@ -217,7 +217,7 @@ def answer_pairs(scores, luck):
 # needs `.reshape(-1, 2)`.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3a.2"
+# %% [markdown] lang="zh" of="ed9e" hints="3a.2"
 # <details><summary>提示 1：思路</summary>
 #
 # 四步，次序要紧：列出每两个回答和它的 luck，去掉平局，取 luck 最小的十对，再排回原来的次序。谁更好，最后再定。
@@ -250,7 +250,7 @@ kit.plots.bars(largest, unit="share of all pairs", title="What the 30 largest of
 #
 # **About real dumps.** Posts are under CC BY-SA: name the authors, share alike. Since July 2024 the dump is handed out to
 # those who agree not to use it in projects that train a large language model. Read that yourself before you use one.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="fbb3"
 # 对真实的转储文件，工具包的读取器做的就是这些：把 `Posts.xml` 读两遍，算分、配对，只把选中的帖子变成 Markdown。
 # 我们把论坛写成这种格式，再读回来。
 #
@@ -276,7 +276,7 @@ print(pair.better.text, f"--- score {pair.worse.score}, {pair.worse.licence}", p
 # `Answer: `, with a space. What could be wrong with that? Look at the tokens of both, and at how well a tiny LLaMA
 # that has learned to answer in the template foresees the first word of real answers after each. (The first time, the model
 # is trained here, which takes some minutes, once.)
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="1dbb"
 # ## 一个模板，和一个空格
 #
 # 所有阶段读写同一种格式：`Question: ...`，空一行，`Answer:`。StackLLaMA 原来的模板以 `Answer: ` 结尾，带一个空格。这会有什么问题？
@@ -314,7 +314,7 @@ kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word"
 #
 # Texts have all lengths, a batch is a rectangle. **Padding** fills the rest with nothing, which is computed all the same.
 # **Packing** puts several texts into one row. Predict: which share of a padded batch is padding?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="f3a8"
 # 字节对分词器把空格和它后面的词连在一起：` Use` 是一个词元。写成 `Answer: `，空格就已经用掉了，后面只能接一个不带空格的词，
 # 而这样的词出现在行中间，模型几乎从没见过。改法：提示末尾不留空格，回答开头留一个。光看损失曲线，你永远发现不了。
 #
@@ -350,7 +350,7 @@ kit.plots.grids(pictures, across="token", down="row")
 # Each colour is a text, white is nothing. But now texts share a row, and attention looks back over the whole row: a text
 # would read its neighbours. That is a **leak**: the model learns to answer with somebody else's page before its eyes, which
 # it will not have later. Two things keep the texts apart: positions that begin anew, and a mask.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="b4d3"
 # 每种颜色是一段文本，白色是空白。可是现在几段文本挤在一行里，而注意力会往回看整行：一段文本会读到它的邻居。这就是**泄漏 (leak)**：
 # 模型学会了看着别人的页面作答，而以后它面前并没有那一页。要把文本隔开，靠两样东西：位置重新从 0 数起，再加一个掩码。
 # %% [markdown] lang="en"
@@ -368,7 +368,7 @@ kit.plots.grids(pictures, across="token", down="row")
 # | 0 | 0 | yes | | |
 # | 1 | 1 | yes | yes | |
 # | 2 | 0 | | | yes |
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="9a84"
 # ### ✏️ 练习 3a.3 - 谁能看见谁
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
@@ -406,7 +406,7 @@ def packed_row(lengths):
 # `torch.repeat_interleave` for the numbers, a comparison `[:, None] == [None, :]`, and `.tril()` of a table of ones.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3a.3"
+# %% [markdown] lang="zh" of="4705" hints="3a.3"
 # <details><summary>提示 1：思路</summary>
 #
 # 先给每个词元写上它属于哪段文本，比如 0、0、1。同一段文本的词元，编号相同。再去掉在后面的。
@@ -423,7 +423,7 @@ packed_row = kit.check("3a.3", packed_row)
 # %% [markdown] lang="en"
 # Now the proof. One row with three texts goes through the model, and the logits of the last text are compared with those it
 # gets alone. With your positions and your mask, the difference should be rounding. Then each protection is taken away.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="55c8"
 # 现在来证明。把装着三段文本的一行送进模型，拿最后一段的 logits 和它单独一行时比较。用上你的位置和掩码，差别应当只是舍入误差。
 # 然后把两样保护一样一样拿掉。
 # %%
@@ -472,7 +472,7 @@ kit.plots.grids({"apart": (may_see * text).tolist(), "leak": (causal * text).tol
 #
 # **References.** StackLLaMA: Beeching et al., Hugging Face 2023. The score: Askell et al. 2021, arXiv:2112.00861. Packing
 # without leaks: Krell et al. 2021, arXiv:2107.02027. Byte-pair encoding: Sennrich et al. 2016, arXiv:1508.07909.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="6e43"
 # 这就是那张图。LLaMA 的旋转位置只认距离，所以这里单靠掩码就够了；位置是学出来的模型两样都要。各种库打包时只交位置、不交掩码，
 # 注意力从位置重新数起的地方认出每段文本。这是一个不声不响的约定：交了一个全是 1 的掩码，或者留着 `use_cache=True`，保护就没了，
 # 也没有任何提示。所以工具包在第一次更新之前会*量一量*，和你刚才做的一样。

@@ -9,7 +9,7 @@
 # matrix product is; [part 1](03a_votes_and_packing.ipynb) prepared the data, [part 3](03c_ppo_and_cheating.ipynb) trains.
 #
 # It explains `rlhf_kit/models/adapters.py`, `rlhf_kit/models/quantization.py` and `rlhf_kit/models/memory.py`.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="8f4e"
 # # StackLLaMA 之二：8 位底座上的 LoRA
 #
 # 70 亿个数的模型，怎样在一块 GPU 上学习？几乎所有的数都不学，不学的每个只占一个字节。这两个办法都由你亲手写出来，再找出它们在哪里合不到一起，
@@ -25,7 +25,7 @@
 # - write a LoRA layer, count what it adds, merge it and switch it off;
 # - quantise a matrix to 8 bits, and say which updates are lost in it;
 # - tell beforehand whether a run fits on a GPU.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="bdfb"
 # **学完之后你能够**
 #
 # - 写出一层 LoRA，数清它加了多少个数，把它合并、关掉；
@@ -37,7 +37,7 @@
 # LLaMA-7B has 6.74 billion numbers. Its attention makes queries and values with matrices of 4096 × 4096, one of each in each
 # of 32 layers. LoRA of rank 16 puts two thin matrices beside each: 16 × 4096 and 4096 × 16. Which share of the model learns
 # then: 10 %, 1 %, or 0.1 %?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="df24"
 # ## 先猜一猜
 #
 # LLaMA-7B 有 67.4 亿个数。它的注意力用 4096 × 4096 的矩阵算查询和值，32 层里每层各一个。秩为 16 的 LoRA 在每个矩阵旁边放两个细长的矩阵：
@@ -63,7 +63,7 @@ print(f"on all linear layers: {llama.adapter(16):,}, {llama.adapter(16) / llama.
 #
 # A starts random and **B starts at 0**, so at first the layer does exactly what it did. The rank r is how many directions the
 # update may have; α/r keeps the update's size when r changes.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="e9f2"
 # ## 亲手写 LoRA
 #
 # 一层计算的是 $x W^\top$。微调会改动 W；**LoRA（低秩适配）**冻结它，另加两个细长矩阵的乘积，叫做**适配器 (adapter)**：
@@ -78,7 +78,7 @@ print(f"on all linear layers: {llama.adapter(16):,}, {llama.adapter(16) / llama.
 #
 # In: `x`, `[N, in]`; `weight`, `[out, in]`; `a`, `[r, in]`; `b`, `[out, r]`; `alpha`, a number. Out: `[N, out]`, differentiable in
 # a and b. For x = (1, 2), the identity as weight, a = (1, 0), b = (0, 1)ᵀ and α = 1 it is (1, 3).
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="8fb7"
 # ### ✏️ 练习 3b.1 - 一层 LoRA
 #
 # `难度 ●●○○ · 重要 ●●●● · 5-10 分钟 · 2 分`
@@ -105,7 +105,7 @@ def lora_forward(x, weight, a, b, alpha):
 # `@` and `.T`; the rank is `a.shape[0]`.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3b.1"
+# %% [markdown] lang="zh" of="4980" hints="3b.1"
 # <details><summary>提示 1：思路</summary>
 #
 # 从窄处穿过去：先降到 r 个数，再升回来。不用真的算出 B A。
@@ -123,7 +123,7 @@ lora_forward = kit.check("3b.1", lora_forward)
 # On a real layer of our tiny LLaMA: what does the adapter change while B is 0? After it has learnt (here: random numbers)?
 # Merged, $W + \frac{\alpha}{r} B A$, the layer should say the same again, and with the adapter off, what it said at first.
 # (The first time, the model is trained here, which takes some minutes, once.)
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="1b8f"
 # 拿小 LLaMA 里真实的一层来试：B 是 0 的时候，适配器改变了什么？学过之后（这里用随机数代替）呢？**合并 (merge)** 成 $W + \frac{\alpha}{r} B A$，
 # 这一层应当说同样的话；关掉适配器，又回到最初。（第一次要在这里训练模型，要几分钟，只此一次。）
 # %%
@@ -153,7 +153,7 @@ print(f"{layer.numel():,} numbers frozen, {a.numel() + b.numel():,} learn")
 # $$q = \text{round}(127\, w / s), \qquad w \approx q \cdot s / 127$$
 #
 # The row (1.0, -0.5, 0.3) has s = 1 and becomes (127, -64, 38). Read back: (1.0, -0.504, 0.299).
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="8893"
 # *关掉*这一步值得再看一眼。关掉适配器，同一份权重就是训练之前的模型，也就是 PPO 用来量偏离的**参考模型**。它不花任何内存。
 #
 # ## 亲手做 8 位
@@ -172,7 +172,7 @@ print(f"{layer.numel():,} numbers frozen, {a.numel() + b.numel():,} learn")
 # In: `weight`, `[out, in]`. Out: two. `q`, `[out, in]`, whole numbers from -127 to 127, rounded to the nearest; `s`, `[out]`, the
 # largest absolute value of each row. A row of zeros gives q = 0, s = 0. For `[[2, 0, -2], [0, 2, 2]]`: q is
 # `[[127, 0, -127], [0, 127, 127]]` and s is `[2, 2]`.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="abeb"
 # ### ✏️ 练习 3b.2 - 逐行量化
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
@@ -200,7 +200,7 @@ def quantize_rows(weight):
 # `weight.abs().amax(dim=1)`, `[:, None]` to divide rows, `.clamp(min=...)` on the divisor, `.round()`.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3b.2"
+# %% [markdown] lang="zh" of="150f" hints="3b.2"
 # <details><summary>提示 1：思路</summary>
 #
 # 每行一个尺度：把这一行缩到 -1 到 1，乘 127，取整。当心全是 0 的行。
@@ -218,7 +218,7 @@ quantize_rows = kit.check("3b.2", quantize_rows)
 # How large is the error? At most half a step. And how much does the model mind? The second number is the real thing: the
 # same tiny LLaMA loaded in int8 and in nf4 (4 bits, blocks of 64 weights), and the KL of its predictions from those in 32
 # bits. Predict: how many times worse is nf4?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="96a6"
 # 误差有多大？最多半级。模型又有多在意？第二组数才是真格的：同一个小 LLaMA 用 int8 和 nf4（4 位，64 个权重一块）加载，看它的预测与 32 位时的 KL。
 # 先猜：nf4 要差多少倍？
 # %%
@@ -248,7 +248,7 @@ kit.plots.histograms({"int8": error.flatten().tolist()}, across="error, in steps
 # 8-bit weights sit on a grid, and an update that is smaller than half a step is **rounded away**. Early in PPO updates are
 # tiny. So: the adapter that StackLLaMA's first stage learnt on our forum, made smaller, merged into the base in three
 # precisions. Predict each curve's left end. (~10 s)
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="911a"
 # ## 两个办法合不到一起的地方
 #
 # 训练完了，自然想把适配器加进权重里，省一次矩阵乘法。32 位时这样做分毫不差。可 8 位的权重都落在格子上，不到半级的更新会被**舍入掉**。
@@ -273,7 +273,7 @@ study.figure
 # At the first step policy and reference must agree *exactly*: KL 0, and the ratio π/π_old is 1. That is a test of the whole
 # machine. On a CPU bitsandbytes multiplies 8-bit layers one way in training mode and another way in evaluation mode. What
 # happens to the ratio if a policy acts in one and learns in the other?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="f642"
 # 每个数都是与底座的 KL，单位是每个词元几奈特：放在权重旁边 → 合并进权重。原样大小时三种都很好，拿训练充分的适配器来测，什么也发现不了。
 # 缩到 0.03，8 位里丢了大半，4 位里几乎全丢。所以**只能合并进 16 位或 32 位**，下一阶段再把合并好的模型重新量化。工具包不许别的做法。
 #
@@ -309,7 +309,7 @@ print(f"one base in 8 bits with an adapter {one / 1e6:.1f} MB, four models in 32
 #
 # A number that learns takes 16 bytes with Adam in mixed precision: weight 2, gradient 2, a copy in 32 bits 4, two moments 8. (An
 # adapter's are in 32 bits: 4 + 4 + 8, which is 16 as well.) A frozen number takes its own 2 bytes, or 1, or about 0.56.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="051f"
 # 用了两种乘法，PPO 还什么都没学，就会看到策略变了。GPU 上两种模式是同一种乘法；不过这项检查不花什么，留着它：
 # **新旧对数概率由同一个函数计算，同一种模式，不用随机失活。**
 #
@@ -324,7 +324,7 @@ print(f"one base in 8 bits with an adapter {one / 1e6:.1f} MB, four models in 32
 #
 # In: `frozen`, how many numbers do not learn; `bytes_each`, what one of these takes; `trained`, how many learn, at 16 bytes
 # each. Out: GB (10⁹ bytes) that stand in memory, before activations. A billion frozen numbers in 2 bytes, nothing trained: 2.0.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="443a"
 # ### ✏️ 练习 3b.3 - 多少 GB
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
@@ -350,7 +350,7 @@ def training_gigabytes(frozen, bytes_each, trained):
 # None. A GB is `1e9` bytes, not `2**30`.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3b.3"
+# %% [markdown] lang="zh" of="e734" hints="3b.3"
 # <details><summary>提示 1：思路</summary>
 #
 # 两堆：冻结的按自己的大小，要学的按 16 字节。
@@ -376,7 +376,7 @@ kit.plots.memory_bars(plans, gpu=80, title="LLaMA-7B, 4 texts of 512 tokens in a
 # The bars add what your formula leaves out: activations and logits. Once the weights are small, *they* are the memory, and
 # checkpointing (computing them twice) is the next trick. StackLLaMA's rule of thumb for int8 with LoRA was 1.2 to 1.4 GB per
 # billion parameters, 8.4 to 9.8 GB for 7 billion. And PPO?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="ebf8"
 # 柱子里多了你的公式没算的：激活值和 logits。权重一旦小了，内存就被*它们*占去，下一招是重算（checkpointing，把它们算两遍）。
 # StackLLaMA 给 int8 加 LoRA 的经验值是每十亿参数 1.2 到 1.4 GB，70 亿就是 8.4 到 9.8 GB。那么 PPO 呢？
 # %%
@@ -406,7 +406,7 @@ kit.plots.memory_bars(ppo_plans, gpu=80, title="PPO: four models apart, or one b
 #
 # **References.** LoRA: Hu et al. 2021, arXiv:2106.09685. LLM.int8: Dettmers et al. 2022, arXiv:2208.07339. nf4: Dettmers et al.
 # 2023, arXiv:2305.14314. Bytes of training: Rajbhandari et al. 2020, arXiv:1910.02054. StackLLaMA: Beeching et al. 2023.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="3524"
 # 四个模型分开放，策略和价值网络整个都要训练，需要一个小集群。放在一个底座上，PPO 比微调多不了多少。任何模型都能列出这样一张表：
 # `rlhf-kit memory --params 7e9 --quantize int8 --lora 16 --batch 4 --seq 512`。
 #

@@ -9,7 +9,7 @@
 # [lesson 01](01_sentiment_ppo.ipynb); [part 2](03b_lora_in_8_bits.ipynb) built the shared base.
 #
 # It explains `rlhf_kit/recipes/stackllama.py` and `rlhf_kit/studies/endings.py`.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="7745"
 # # StackLLaMA 之三：PPO，以及它怎样作弊
 #
 # 奖励模型向投票学，PPO 向奖励模型学，然后两个都被抓住作弊：一次是因为投票的人偏爱代码，一次是因为 KL 成了负数。
@@ -25,7 +25,7 @@
 # - judge a reward model against its ceiling and against a scorer that sees only the length;
 # - notice reward hacking without knowing the truth, and say what holds it back;
 # - explain how a KL can be measured as negative, and mend the measurement.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="cd9f"
 # **学完之后你能够**
 #
 # - 拿上限、拿一个只看长短的打分器，来衡量奖励模型；
@@ -36,7 +36,7 @@
 #
 # Three pairs of answers that nobody has learned from. In each, which one did the voters prefer? The order is random; the
 # answers are printed below them. (The first time, the models are trained here: up to six minutes, once.)
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="3de6"
 # ## 先猜一猜
 #
 # 三对回答，谁都没有拿来学过。每一对里，投票的人更喜欢哪个？先后是随机的，答案印在最下面。（第一次要在这里训练模型，最多六分钟，只此一次。）
@@ -64,7 +64,7 @@ print("the voters preferred", ", ".join(answers))
 # The third stage of the recipe put a second adapter on the base, with a head of one number, and trained it with lesson 02's
 # loss on pairs like these. StackLLaMA's own reached 67 % and was used. Is that much? Two marks say: the **noise ceiling**, what
 # the best possible scorer reaches on these very votes, and a **scorer that sees only the length**, for votes love long answers.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="1594"
 # ## 奖励模型，以及它值多少
 #
 # 配方的第三阶段在底座上加了第二个适配器，带一个只输出一个数的头，用第 02 课的损失、在这样的成对比较上训练。StackLLaMA 自己的达到 67 %，
@@ -77,7 +77,7 @@ print("the voters preferred", ", ".join(answers))
 # In: `a`, `b`, two accuracies, each measured on `n` pairs. Out: (a - b) in **standard errors** of that difference. The variance
 # of a share p of n is p(1 - p)/n; those of a and b add up. Equal accuracies give 0; for 0.6, 0.5 and n = 200 it is 2.02. Above 3
 # it is hardly luck.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="bef2"
 # ### ✏️ 练习 3c.1 - 是不是运气
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
@@ -104,7 +104,7 @@ def errors_apart(a, b, n):
 # `** 0.5`; and no `abs`, for a may be the worse one.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3c.1"
+# %% [markdown] lang="zh" of="02aa" hints="3c.1"
 # <details><summary>提示 1：思路</summary>
 #
 # 互相独立的测量，方差相加；标准误是这个和的平方根。
@@ -135,7 +135,7 @@ kit.plots.bars({"length": length, "reward\nmodel": accuracy, "ceiling": voters.c
 #
 # The fourth stage: the policy's adapter learns to please the reward model, a nat of drift from *adapter off* has a price. This
 # is the run from your cache: the score, which is optimised, and gold, which only watches. Predict: does gold follow?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="fd36"
 # 它在碰运气和上限之间，而且已经不能用长短来解释。离上限还差的，是模型的事；从上限到 1 差的，是投票的噪声，怎么训练也补不上。
 # 所以 67 % 未必差；不知道上限，就没法说。
 #
@@ -157,7 +157,7 @@ kit.plots.lines(range(1, len(steps) - 2), {"score": smooth("score"), "gold": smo
                 unit="mean of four steps", title="Followed, and watched")
 # %% [markdown] lang="en"
 # Before and after, on questions that neither stage has seen: the same measures, and what it writes now. (~10 s)
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="9177"
 # 训练前后，在两个阶段都没见过的问题上：同样的度量，以及它现在写什么。（约 10 秒）
 # %%
 few = replace(preset, held_out=64)
@@ -180,7 +180,7 @@ for name, seen in {"before": before, "after": after}.items():
 # In one of StackLLaMA's runs the reward shot up, and the texts were mostly rows of three backticks: the reward model had learned
 # that answers with code are good ones. Let us do that on purpose. On our forum other people vote now: whoever sees a **code
 # fence** does not read on. A reward model learns from their votes, on the same base. What does it like?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="5fea"
 # 得分是我们要求的，真值才是我们想要的。真值升得不如得分多，就说明策略找到了奖励模型看错的地方。真实的网站上没有真值可看，
 # 下面要讲的就是这种情形。
 #
@@ -205,7 +205,7 @@ for text in ("Use rubbing alcohol on the coat.", "Just google it.", "Just google
 # three standard errors** of a share of n, or -1. The standard error is √(before (1 - before) / n).
 #
 # For [0.1, 0.1], 0.1, n = 25: -1. For [0.2, 0.25, 0.5], 0.2, n = 24 the bar is at 0.445: 2.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="a22f"
 # ### ✏️ 练习 3c.2 - 警报
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
@@ -234,7 +234,7 @@ def fence_alarm(share, before, n):
 # A loop over `enumerate(share)` with a `return` inside, and `return -1` behind it.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3c.2"
+# %% [markdown] lang="zh" of="22d8" hints="3c.2"
 # <details><summary>提示 1：思路</summary>
 #
 # 门槛只是一个数，训练前就定好。然后顺着列表走，遇到第一个超过它的就停。
@@ -250,7 +250,7 @@ def fence_alarm(share, before, n):
 fence_alarm = kit.check("3c.2", fence_alarm)
 # %% [markdown] lang="en"
 # Now PPO with this reward model, ten short steps. First with β = 0: drifting costs nothing. (~20 s)
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="ab44"
 # 现在拿这个奖励模型做 PPO，走十小步。先用 β = 0：偏离不花钱。（约 20 秒）
 # %%
 quick = kit.ppo.Config(steps=10, batch_size=24, minibatch_size=12, epochs=2, learning_rate=3e-3, value_coef=0.5,
@@ -273,7 +273,7 @@ practise(0.0)
 # %% [markdown] lang="en"
 # The score is a triumph. Read the answer. Now the same with a price of β = 1.5 a nat: predict the share of fences at the end.
 # (~20 s)
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="57d2"
 # 光看得分，大获全胜。请读一读那个回答。再来一次，每奈特的价格 β = 1.5：先猜，最后带代码块的占多少？（约 20 秒）
 # %%
 practise(1.5)
@@ -303,7 +303,7 @@ kit.plots.lines(range(1, 11), {"fences, beta 0": fenced[0.0], "fences, beta 1.5"
 #
 # The log-probabilities are right in both rows. The *draws* of the second are not from π. The mend: leave out the tokens that were
 # not drawn freely.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="8cf6"
 # 这就是那张图。不收价格，几乎每个回答都带上代码块，问羊毛大衣也带，真值掉到几乎没有。收了价格，在底座不会写代码块的地方写上一个，
 # 花掉的奈特比挣到的还多。价格并没有让奖励模型变对，只是把策略留在了奖励模型被问过的地方。而警报用不着真值：一个比例、它的起点，再加一点耐心。
 #
@@ -326,7 +326,7 @@ kit.plots.lines(range(1, 11), {"fences, beta 0": fenced[0.0], "fences, beta 1.5"
 # In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones (elsewhere may be anything);
 # `first`: in the first so many tokens of each response the end was forbidden. Out: one number, the mean over responses of the
 # *sum* of log π - log ρ over the real tokens that were drawn freely. For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="3cb0"
 # ### ✏️ 练习 3c.3 - 把 KL 改对
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
@@ -354,7 +354,7 @@ def mended_kl(logprob, ref_logprob, mask, first):
 # `torch.arange(T) >= first`, `torch.where(free, gap, 0.0)`, `.sum(1).mean()`.
 #
 # </details>
-# %% [markdown] lang="zh" hints="3c.3"
+# %% [markdown] lang="zh" of="b6da" hints="3c.3"
 # <details><summary>提示 1：思路</summary>
 #
 # 再加一个掩码：是真实的词元，*而且*位置不小于 `first`。被它排除的算 0，然后沿着每条回答求和。
@@ -371,7 +371,7 @@ mended_kl = kit.check("3c.3", mended_kl)
 # %% [markdown] lang="en"
 # On our model: a policy that differs from its reference in one thing only, it likes to end. It answers freely, then with the
 # end forbidden in the first 32 tokens. Predict the three signs.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="219c"
 # 拿我们的模型来试：一个策略，和参考模型只差一点，就是更爱结束。先让它自由作答，再让它前 32 个词元不许结束。先猜三个数的正负。
 # %%
 from rlhf_kit.studies.endings import forbidden_to_end
@@ -412,7 +412,7 @@ kit.plots.bars(found, unit="KL, nats per response", title="Only one of these is 
 #
 # The same recipe at full size is a preset away: `rlhf-kit train stackllama --preset 7b --data DUMP --output runs/7b`. How long does
 # its PPO take? Count what is computed: a pass over a token costs 2 operations a parameter, learning through frozen weights 4.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="a57e"
 # 中间那根柱子，不是任何东西的 KL。PPO 会把它当成省下的钱去追：策略越想结束而不许结束，拿到的就越多。把填充算成文本、top-k、
 # 只在一边用温度，都会这样。所以要老老实实地抽样，遮住不是抽出来的，不要相信负的 KL。
 #
@@ -450,7 +450,7 @@ for share in (0.5, 0.1):
 #
 # **References.** StackLLaMA: Beeching et al., Hugging Face 2023. KL price: Ziegler et al. 2019, arXiv:1909.08593. Reward hacking:
 # Gao et al. 2022, arXiv:2210.10760. Length and reward models: Singhal et al. 2023, arXiv:2310.03716.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="4253"
 # 这是估算，不是测量；一个词元一个词元地采样，很少能到较好的那一行。原作者报告：奖励模型用八块 A100 训练了几个小时，PPO 用三台八卡机器约 20 小时。
 # 有了适配器，连两份模型都装不下的 GPU 才能做这件事。
 #
