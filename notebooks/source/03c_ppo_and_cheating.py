@@ -266,7 +266,8 @@ def practise(beta):
     first, last = (histories[beta][i].metrics for i in (0, -1))
     for name in ("score", "fenced", "gold", "kl"):
         print(f"{name:6} {first[name]:6.2f} -> {last[name]:6.2f}")
-    print(histories[beta][-1].samples[0])
+    texts = histories[beta][-1].samples
+    print(next((text for text in texts if "```" in text), texts[0]))
 
 
 practise(0.0)
