@@ -78,7 +78,7 @@ PRESETS: dict[str, Preset] = {
                             quantize="int8", lora=LoRA(rank=8, alpha=32)),
         lora=LoRA(rank=16, alpha=32),
         ppo=ppo.Config(steps=40, batch_size=64, minibatch_size=16, epochs=2, learning_rate=2e-3, final_rate=0.2,
-                       value_coef=0.5, kl=KL(coefficient=0.05), sampling=Sampling(max_new_tokens=80),
+                       value_coef=0.5, kl=KL(coefficient=0.05), sampling=Sampling(max_new_tokens=80, temperature=0.7),
                        missing_eos_penalty=1.0)),
     # A base of half a billion parameters on a free GPU of 16 GB, which knows no bfloat16.
     "colab": Preset(

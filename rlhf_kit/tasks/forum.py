@@ -56,9 +56,9 @@ class Forum:
 
     name = "forum"
 
-    def __init__(self, *, noise: float = 0.25, fence_bias: float = 0.0) -> None:
+    def __init__(self, *, noise: float = 0.3, fence_bias: float = 0.0) -> None:
         if not 0 <= noise < math.inf:
-            raise ValueError(f"noise is {noise}; it is in units of gold, 0 (no errors) or more, such as 0.4.")
+            raise ValueError(f"noise is {noise}; it is in units of gold, 0 (no errors) or more, such as 0.3.")
         if not 0 <= fence_bias < math.inf:
             raise ValueError(f"fence_bias is {fence_bias}; it is in units of gold, 0 (none) or more, such as 1.5.")
         self.noise, self.fence_bias = noise, fence_bias

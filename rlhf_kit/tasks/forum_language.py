@@ -23,18 +23,21 @@ BULLET = "* "
 _MARKUP = (("`", "code"), (r"\*\*", "strong"))
 
 
+SALT = 4                            # of the split
+
+
 class Case(NamedTuple):
-    """A problem with a thing: ink on a wool coat; at the computer, to sort names in Ruby."""
+    """A problem with a thing: ink on a wool coat; at the computer, to sort names in Python."""
 
     world: World
     problem: str
     thing: str
-    frame: str                    # the thing's material, or a language: "py", "js", "rb"
+    frame: str                    # the thing's material, or a language: "py", "js"
 
     @property
     def split(self) -> str:
-        """"heldout" for about one case in four, always the same ones."""
-        return "train" if zlib.crc32("/".join(self).encode()) % 4 else "heldout"
+        """"heldout" for one case in four, always the same ones, chosen so that each of their parts is met in training."""
+        return "train" if zlib.crc32(f"{SALT}/{'/'.join(self)}".encode()) % 4 else "heldout"
 
 
 class Template(NamedTuple):
