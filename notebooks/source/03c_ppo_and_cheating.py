@@ -250,7 +250,7 @@ def fence_alarm(share, before, n):
 fence_alarm = kit.check("3c.2", fence_alarm)
 # %% [markdown] lang="en"
 # Now PPO with this reward model, nine short steps. First with β = 0: drifting costs nothing. (~20 s)
-# %% [markdown] lang="zh" of="ab44"
+# %% [markdown] lang="zh" of="26b8"
 # 现在拿这个奖励模型做 PPO，走九小步。先用 β = 0：偏离不花钱。（约 20 秒）
 # %%
 quick = kit.ppo.Config(steps=9, batch_size=24, minibatch_size=12, epochs=2, learning_rate=3e-3, final_rate=0.3,
