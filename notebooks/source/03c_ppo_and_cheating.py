@@ -35,11 +35,11 @@
 # ## Guess first
 #
 # Three pairs of answers that nobody has learned from. In each, which one did the voters prefer? The order is random; the
-# answers are printed below them. (The first time, the models are trained here: up to six minutes, once.)
-# %% [markdown] lang="zh" of="3de6"
+# answers are printed below them. (The first time, the models are trained here, which takes about six minutes, once.)
+# %% [markdown] lang="zh" of="9db0"
 # ## 先猜一猜
 #
-# 三对回答，谁都没有拿来学过。每一对里，投票的人更喜欢哪个？先后是随机的，答案印在最下面。（第一次要在这里训练模型，最多六分钟，只此一次。）
+# 三对回答，谁都没有拿来学过。每一对里，投票的人更喜欢哪个？先后是随机的，答案印在最下面。（第一次要在这里训练模型，大约六分钟，只此一次。）
 # %%
 import json
 import random
@@ -51,8 +51,9 @@ from rlhf_kit.tasks.threads import question_in, response_of
 
 run = kit.training.tiny_stackllama("ppo")                 # sft, reward_adapter, policy_adapter
 forum, preset = Forum(), stackllama.PRESETS["tiny"]
-pairs, order, answers = forum.comparisons(3, seed=8, split="heldout"), random.Random(4), []
-for pair in pairs:
+pairs = {pair.prompt: pair for pair in forum.comparisons(30, seed=8, split="heldout")}
+order, answers = random.Random(4), []
+for pair in [*pairs.values()][:3]:
     two = [pair.chosen, pair.rejected]
     order.shuffle(two)
     answers.append("AB"[two.index(pair.chosen)])
@@ -63,12 +64,12 @@ print("the voters preferred", ", ".join(answers))
 #
 # The third stage of the recipe put a second adapter on the base, with a head of one number, and trained it with lesson 02's
 # loss on pairs like these. StackLLaMA's own reached 67 % and was used. Is that much? Two marks say: the **noise ceiling**, what
-# the best possible scorer reaches on these very votes, and a **scorer that sees only the length**, for votes love long answers.
-# %% [markdown] lang="zh" of="1594"
+# the best possible scorer reaches on these very votes, and a **scorer that sees only the length**, for people tend to vote for long answers.
+# %% [markdown] lang="zh" of="ec36"
 # ## 奖励模型，以及它值多少
 #
 # 配方的第三阶段在底座上加了第二个适配器，带一个只输出一个数的头，用第 02 课的损失、在这样的成对比较上训练。StackLLaMA 自己的达到 67 %，
-# 就拿去用了。这算高吗？看两个标记：**噪声上限**，最好的打分器在这些投票上能到多少；还有一个**只看长短的打分器**，因为投票的人偏爱长回答。
+# 就拿去用了。这算高吗？看两个标记：**噪声上限**，最好的打分器在这些投票上能到多少；还有一个**只看长短的打分器**，因为人们往往爱给长回答投票。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 3c.1 - Luck or not?
 #
@@ -127,7 +128,7 @@ print(f"{errors_apart(accuracy.mean, length.mean, 800):.1f} standard errors abov
 kit.plots.bars({"length": length, "reward\nmodel": accuracy, "ceiling": voters.ceiling}, unit="pair accuracy",
                title="On 800 held-out pairs")
 # %% [markdown] lang="en"
-# Between chance and the ceiling, and no longer explained by length. What is missing up to the ceiling is the model's; what is
+# Between chance and the ceiling, and not explained by length alone. What is missing up to the ceiling is the model's; what is
 # missing from there to 1 is the voters' noise, and no training mends it. So 67 % need not be bad; without a ceiling one cannot
 # tell.
 #
@@ -135,8 +136,8 @@ kit.plots.bars({"length": length, "reward\nmodel": accuracy, "ceiling": voters.c
 #
 # The fourth stage: the policy's adapter learns to please the reward model, a nat of drift from *adapter off* has a price. This
 # is the run from your cache: the score, which is optimised, and gold, which only watches. Predict: does gold follow?
-# %% [markdown] lang="zh" of="fd36"
-# 它在碰运气和上限之间，而且已经不能用长短来解释。离上限还差的，是模型的事；从上限到 1 差的，是投票的噪声，怎么训练也补不上。
+# %% [markdown] lang="zh" of="dc6b"
+# 它在碰运气和上限之间，而且光用长短解释不了。离上限还差的，是模型的事；从上限到 1 差的，是投票的噪声，怎么训练也补不上。
 # 所以 67 % 未必差；不知道上限，就没法说。
 #
 # ## PPO
@@ -172,7 +173,7 @@ print(question_in(after.prompts[best]))
 for name, seen in {"before": before, "after": after}.items():
     print(f"--- {name}, gold {seen.each['gold'][best]:.2f}", seen.responses[best].strip(), sep="\n")
 # %% [markdown] lang="en"
-# The score is what was asked for, gold is what was meant. Where gold rises less than the score, the policy has found what the
+# The score is what was asked for, gold is what was meant; KL is the price paid. Where gold rises less than the score, the policy has found what the
 # reward model gets wrong. On a real site there is no gold to look at, and that is the subject of the rest.
 #
 # ## Fences
@@ -180,8 +181,8 @@ for name, seen in {"before": before, "after": after}.items():
 # In one of StackLLaMA's runs the reward shot up, and the texts were mostly rows of three backticks: the reward model had learned
 # that answers with code are good ones. Let us do that on purpose. On our forum other people vote now: whoever sees a **code
 # fence** does not read on. A reward model learns from their votes, on the same base. What does it like?
-# %% [markdown] lang="zh" of="5fea"
-# 得分是我们要求的，真值才是我们想要的。真值升得不如得分多，就说明策略找到了奖励模型看错的地方。真实的网站上没有真值可看，
+# %% [markdown] lang="zh" of="8394"
+# 得分是我们要求的，真值才是我们想要的，KL 是付出的价格。真值升得不如得分多，就说明策略找到了奖励模型看错的地方。真实的网站上没有真值可看，
 # 下面要讲的就是这种情形。
 #
 # ## 代码块
