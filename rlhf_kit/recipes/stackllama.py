@@ -184,7 +184,7 @@ def examine_reward(preset: Preset, data: Questions, shared: SharedBase) -> Voter
     ceiling = data.bayes_accuracy(pairs) if hasattr(data, "bayes_accuracy") else None
     held_out = [as_ranking(pair) for pair in pairs]
     return Voters(agreement(model, held_out), agreement(length, held_out),
-                  (gain.mean() / (gain.std() / len(gain) ** 0.5).clamp(min=1e-9)).item(), ceiling)
+                  (gain.mean() / (gain.std(correction=0) / len(gain) ** 0.5).clamp(min=1e-9)).item(), ceiling)
 
 
 def examine(preset: Preset, data: Questions, policy: Policy, reference: Policy, shared: SharedBase) -> Evaluation:
