@@ -138,7 +138,7 @@ TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of i
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
     "tiny-rm-en": (RewardModel(), "en"), "tiny-rm-zh": (RewardModel(), "zh"),
     FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
-                          sft=sft.Config(steps=1700, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
+                          sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
 }
 
 

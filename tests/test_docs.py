@@ -238,6 +238,7 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:train", ("train sft", "train reward-model", "train ppo")),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),
+                                                ("options:stackllama", ("train stackllama", "merge")),
                                                 ("options:posts", ("posts read", "posts write")),
                                                 ("options:scale", ("memory", "export accelerate", "export openrlhf"))])
 def test_every_option_is_explained(page, mark, commands):

@@ -142,7 +142,8 @@ def test_an_explanation_says_what_was_understood(forum):
 def test_questions_of_ones_own_are_known_by_their_words(forum):
     assert forum.explain(prompt_of("Help! The grease on my apron does not go away."), "").case[1:3] == (
         "grease", "apron")
-    assert forum.explain(prompt_of("Keep what is below 10 in my prices with Python"), "").case == ("code", "below", "prices", "py")
+    asked = prompt_of("Keep what is below 10 in my prices with Python")
+    assert forum.explain(asked, "").case == ("code", "below", "prices", "py")
     for unclear in ("Who won the cup?", "Ink and rust on my coat", "sort my prices in Python"):
         assert forum.explain(prompt_of(unclear), GOOD).case is None
         assert forum.gold(prompt_of(unclear), GOOD) == 0

@@ -1,8 +1,12 @@
 """The StackLLaMA job: five stages in one folder, whole or one by one, killed or not, and what it refuses."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,17 +37,21 @@ def base(tmp_path_factory):
     return folder
 
 
+def smaller(preset, base):
+    """The preset on that base, a few steps of each stage."""
+    adapter = LoRA(rank=2, alpha=4)
+    steps = {"steps": 2, "batch_size": 2, "gradient_accumulation": 1, "lora": adapter}
+    return replace(preset, base=str(base), answers=12, pairs=12, prompts=8, held_out=4, held_out_pairs=24, lora=adapter,
+                   sft=replace(preset.sft, **steps), reward=replace(preset.reward, **steps),
+                   ppo=replace(preset.ppo, steps=3, batch_size=4, minibatch_size=4, epochs=1,
+                               sampling=Sampling(max_new_tokens=8)))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def small(base):
     """The tiny preset, smaller still: a run takes seconds."""
-    preset, adapter = stackllama.PRESETS["tiny"], LoRA(rank=2, alpha=4)
-    steps = {"steps": 2, "batch_size": 2, "gradient_accumulation": 1, "lora": adapter}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(stackllama.PRESETS, "tiny", replace(
-            preset, base=str(base), answers=12, pairs=12, prompts=8, held_out=4, held_out_pairs=24, lora=adapter,
-            sft=replace(preset.sft, **steps), reward=replace(preset.reward, **steps),
-            ppo=replace(preset.ppo, steps=3, batch_size=4, minibatch_size=4, epochs=1,
-                        sampling=Sampling(max_new_tokens=8))))
+        patch.setitem(stackllama.PRESETS, "tiny", smaller(stackllama.PRESETS["tiny"], base))
         patch.setattr(stackllama, "DEMONSTRATIONS", 4)
         patch.setitem(ppo.steps.__kwdefaults__, "checkpoint_every", 1)
         yield
@@ -188,3 +196,40 @@ def test_bad_input_is_one_line_and_nothing_is_lost(finished, base, tmp_path, cap
     assert complaint in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+# Several processes
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+from dataclasses import replace
+from rlhf_kit import cli
+from rlhf_kit.recipes import stackllama
+from test_train_stackllama import smaller
+stackllama.PRESETS["tiny"] = smaller(stackllama.PRESETS["tiny"], {base!r})
+stackllama.DEMONSTRATIONS = 4
+sys.exit(cli.main(["train", "stackllama", "--output", {folder!r}, "--lang", "en", "--processes", "2"]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_make_one_run(base, tmp_path):
+    """Every stage under torchrun on two CPU processes; the first writes, and both end without a word of complaint."""
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), base=str(base), folder=str(tmp_path / "run")))
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTEST_XDIST_WORKER", None)
+    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+                           str(script)], capture_output=True, text=True, env=environment, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 processes train together" in done.stdout
+    found = result(tmp_path / "run")
+    assert list(found["policies"]) == ["base", "sft", "ppo"]
+    assert all(is_complete(tmp_path / "run" / name) for name in FOLDERS)
+
+
+def test_a_run_of_fewer_processes_than_asked_for_is_refused(tmp_path, capsys):
+    assert cli.main(["train", "stackllama", "--processes", "2", "--output", str(tmp_path / "run")]) == 2
+    assert "2 processes were asked for and 1 started" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -71,13 +71,13 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
         base="tiny-forum", merge_in="float32", answers=3000, pairs=6000, prompts=2000, held_out=256,
-        held_out_pairs=1000,
+        held_out_pairs=2000,
         sft=SftConfig(steps=60, batch_size=2, gradient_accumulation=2, learning_rate=3e-3, warmup=6, weight_decay=0.0,
                       max_length=256, lora=LoRA(rank=16, alpha=32)),
         reward=RewardConfig(steps=170, epochs=None, batch_size=16, learning_rate=3e-3, warmup=10, max_length=192,
                             quantize="int8", lora=LoRA(rank=8, alpha=32)),
         lora=LoRA(rank=16, alpha=32),
-        ppo=ppo.Config(steps=40, batch_size=64, minibatch_size=16, epochs=2, learning_rate=2e-3, final_rate=0.2,
+        ppo=ppo.Config(steps=25, batch_size=64, minibatch_size=16, epochs=2, learning_rate=1.5e-3, final_rate=0.2,
                        value_coef=0.5, kl=KL(coefficient=0.05), sampling=Sampling(max_new_tokens=80, temperature=0.7),
                        missing_eos_penalty=1.0)),
     # A base of half a billion parameters on a free GPU of 16 GB, which knows no bfloat16.
@@ -184,7 +184,7 @@ def examine_reward(preset: Preset, data: Questions, shared: SharedBase) -> Voter
     ceiling = data.bayes_accuracy(pairs) if hasattr(data, "bayes_accuracy") else None
     held_out = [as_ranking(pair) for pair in pairs]
     return Voters(agreement(model, held_out), agreement(length, held_out),
-                  (gain.mean() / (gain.std() / len(gain) ** 0.5).clamp(min=1e-9)).item(), ceiling)
+                  (gain.mean() / (gain.std(correction=0) / len(gain) ** 0.5).clamp(min=1e-9)).item(), ceiling)
 
 
 def examine(preset: Preset, data: Questions, policy: Policy, reference: Policy, shared: SharedBase) -> Evaluation:

@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
     @property
     def split(self) -> str:
-        """"heldout" for one case in four, always the same ones, chosen so that each of their parts is met in training."""
+        """"heldout" for one case in four, always the same, chosen so that each of their parts is met in training."""
         return "train" if zlib.crc32(f"{SALT}/{'/'.join(self)}".encode()) % 4 else "heldout"
 
 
