@@ -17,9 +17,8 @@ from rlhf_kit.training.stackllama import IMPRESSED, STAGES, StackLlama
 
 LEAVES = {"sft": "sft_adapter", "merge": "sft", "reward": "reward_adapter", "ppo": "policy_adapter",
           "evaluate": "result.json"}                # stage -> what it leaves in the folder
-ABOUT = {"sft": 30, "merge": 1, "reward": 60, "ppo": 120, "evaluate": 40}       # seconds of one core
+ABOUT = {"sft": 30, "merge": 1, "reward": 60, "ppo": 120, "evaluate": 50}       # seconds of one core
 FENCE_STEPS = 60                                    # enough to learn to trust a fence
-PPO_STEPS = 24                                      # instead of the preset's 40: whoever waits for a lesson waits less
 
 
 def tiny_stackllama(last: str = "evaluate") -> Path:
@@ -32,7 +31,7 @@ def tiny_stackllama(last: str = "evaluate") -> Path:
     """
     if last not in STAGES:
         raise ValueError(f"last is {last!r}; expected one of {', '.join(STAGES)}.")
-    job = _job()
+    job = StackLlama()
     zoo.cached(job.settings().base)
     folder = _place(job)
     for stage in STAGES[:STAGES.index(last) + 1]:
@@ -44,7 +43,7 @@ def tiny_stackllama(last: str = "evaluate") -> Path:
 
 def impressed_reward() -> Path:
     """A reward model's adapter on that run's "sft", learnt from voters who take a code fence for quality."""
-    job, folder = _job(), tiny_stackllama("merge")
+    job, folder = StackLlama(), tiny_stackllama("merge")
     done = folder.with_name(f"{folder.name}-fences-{IMPRESSED:g}-{FENCE_STEPS}")
     preset = job.settings()
     preset = replace(preset, pairs=FENCE_STEPS * preset.reward.batch_size,
@@ -63,10 +62,6 @@ def _run(job: StackLlama, folder: Path, stage: str) -> None:
     _say(stage, ABOUT[stage])
     for _ in job.run(folder, stage=stage):
         pass
-
-
-def _job() -> StackLlama:
-    return StackLlama(changes={"steps": PPO_STEPS})
 
 
 def _place(job: StackLlama) -> Path:
