@@ -124,11 +124,12 @@ shared = stackllama.shared_base(preset, forum, run / "sft", run / "reward_adapte
 voters = stackllama.examine_reward(replace(preset, held_out_pairs=800), forum, shared)
 accuracy, length = voters.model.pair_accuracy, voters.length.pair_accuracy
 print(f"reward model {accuracy}, length alone {length}, ceiling {voters.ceiling:.3f}")
-print(f"{errors_apart(accuracy.mean, length.mean, 800):.1f} standard errors above the length")
+print(f"{errors_apart(accuracy.mean, length.mean, 800):.1f} standard errors above the length; pair by pair {voters.above_length:.1f}")
 kit.plots.bars({"length": length, "reward\nmodel": accuracy, "ceiling": voters.ceiling}, unit="pair accuracy",
                title="On 800 held-out pairs")
 # %% [markdown] lang="en"
-# Between chance and the ceiling, and not explained by length alone. What is missing up to the ceiling is the model's; what is
+# Between chance and the ceiling. Does it know more than the length? Your formula treats the two as if they were asked about
+# different pairs; they were asked about the same ones, and the second number, pair by pair, sees more. What is missing up to the ceiling is the model's; what is
 # missing from there to 1 is the voters' noise, and no training mends it. So 67 % need not be bad; without a ceiling one cannot
 # tell.
 #
@@ -136,8 +137,8 @@ kit.plots.bars({"length": length, "reward\nmodel": accuracy, "ceiling": voters.c
 #
 # The fourth stage: the policy's adapter learns to please the reward model, a nat of drift from *adapter off* has a price. This
 # is the run from your cache: the score, which is optimised, and gold, which only watches. Predict: does gold follow?
-# %% [markdown] lang="zh" of="dc6b"
-# 它在碰运气和上限之间，而且光用长短解释不了。离上限还差的，是模型的事；从上限到 1 差的，是投票的噪声，怎么训练也补不上。
+# %% [markdown] lang="zh" of="5403"
+# 它在碰运气和上限之间。它知道的比长短多吗？你的公式把两者当作各问各的；其实问的是同样的对，第二个数逐对相比，看得更清。离上限还差的，是模型的事；从上限到 1 差的，是投票的噪声，怎么训练也补不上。
 # 所以 67 % 未必差；不知道上限，就没法说。
 #
 # ## PPO
@@ -250,12 +251,13 @@ def fence_alarm(share, before, n):
 # %% check="3c.2"
 fence_alarm = kit.check("3c.2", fence_alarm)
 # %% [markdown] lang="en"
-# Now PPO with this reward model, nine short steps. First with β = 0: drifting costs nothing. (~20 s)
-# %% [markdown] lang="zh" of="26b8"
-# 现在拿这个奖励模型做 PPO，走九小步。先用 β = 0：偏离不花钱。（约 20 秒）
+# Now PPO with this reward model, ten short steps. First with β = 0: drifting costs nothing. (~20 s)
+# %% [markdown] lang="zh" of="ab44"
+# 现在拿这个奖励模型做 PPO，走十小步。先用 β = 0：偏离不花钱。（约 20 秒）
 # %%
-quick = kit.ppo.Config(steps=9, batch_size=24, minibatch_size=12, epochs=2, learning_rate=3e-3, final_rate=0.3,
-                       value_coef=0.05, missing_eos_penalty=1.0, sampling=kit.Sampling(max_new_tokens=48))
+quick = kit.ppo.Config(steps=10, batch_size=24, minibatch_size=12, epochs=2, learning_rate=3e-3, final_rate=0.3,
+                       value_coef=0.05, missing_eos_penalty=1.0,
+                       sampling=replace(preset.ppo.sampling, max_new_tokens=48))
 histories = {}
 
 
@@ -284,12 +286,12 @@ fenced = {beta: [step.metrics["fenced"] for step in history] for beta, history i
 for beta, share in fenced.items():
     rings = fence_alarm(share, before.scores["fenced"].mean, quick.batch_size)
     print(f"beta {beta}: {share[-1]:.0%} fences at the end, the alarm {f'rings at step {rings + 1}' if rings >= 0 else 'is silent'}")
-kit.plots.lines(range(1, 10), {"fences, beta 0": fenced[0.0], "fences, beta 1.5": fenced[1.5],
+kit.plots.lines(range(1, 11), {"fences, beta 0": fenced[0.0], "fences, beta 1.5": fenced[1.5],
                                "gold, beta 0": [step.metrics["gold"] for step in histories[0.0]],
-                               "before": [before.scores["fenced"].mean] * 9}, across="PPO step", unit="share of 24 responses",
+                               "before": [before.scores["fenced"].mean] * 10}, across="PPO step", unit="share of 24 responses",
                 title="What the voters loved", dashed=["gold, beta 0", "before"], size=(6, 3))
 # %% [markdown] lang="en"
-# That is the picture. Without a price, nearly every answer carries a fence, about wool coats too, and gold goes to nothing. With
+# That is the picture. Without a price, most answers carry a fence, about wool coats too, and gold falls. With
 # one, a fence where the base would not write one costs more nats than it earns. The price does not make the reward model right;
 # it keeps the policy where the reward model was asked. And the alarm needed no gold: a share, its start, and patience.
 #
@@ -305,8 +307,8 @@ kit.plots.lines(range(1, 10), {"fences, beta 0": fenced[0.0], "fences, beta 1.5"
 #
 # The log-probabilities are right in both rows. The *draws* of the second are not from π. The mend: leave out the tokens that were
 # not drawn freely.
-# %% [markdown] lang="zh" of="8cf6"
-# 这就是那张图。不收价格，几乎每个回答都带上代码块，问羊毛大衣也带，真值掉到几乎没有。收了价格，在底座不会写代码块的地方写上一个，
+# %% [markdown] lang="zh" of="bfe8"
+# 这就是那张图。不收价格，大多数回答都带上代码块，问羊毛大衣也带，真值也掉了下去。收了价格，在底座不会写代码块的地方写上一个，
 # 花掉的奈特比挣到的还多。价格并没有让奖励模型变对，只是把策略留在了奖励模型被问过的地方。而警报用不着真值：一个比例、它的起点，再加一点耐心。
 #
 # ## 小于零的 KL
