@@ -237,7 +237,7 @@ for t in threads:
     scores = [answer_score(a.votes, a.accepted) for a in t.answers]
     ties_out = sum(scores[i] != scores[j] for i in range(len(scores)) for j in range(i))
     counts["every pair"].append(ties_out)
-    counts["at most ten"].append(len(answer_pairs(scores, [rng.random() for _ in range(len(scores) ** 2 // 2)])))
+    counts["at most ten"].append(len(answer_pairs(scores, [rng.random() for _ in range(len(scores) * (len(scores) - 1) // 2)])))
 largest = {}
 for name, pairs in counts.items():
     pairs.sort(reverse=True)
