@@ -45,10 +45,11 @@ METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "na
 LONGEST_CELL = 20                       # seconds
 WORDS = {"en": {"other": "中文", "solution": "Solutions", "shown": "Solution"},
          "zh": {"other": "English", "solution": "答案", "shown": "参考答案"}}
+EXTRAS = {"03": ("scale", "trl")}         # level -> (extra that it needs, one of the libraries in it)
 SETUP = '''try:
-    import rlhf_kit as kit
+    import {needed}rlhf_kit as kit
 except ImportError:
-    %pip install -q "rlhf-kit @ git+{repository}"
+    %pip install -q "rlhf-kit{extra} @ git+{repository}"
     import rlhf_kit as kit
 LANG = kit.setup(lesson="{lesson}", seed=0{lang})'''
 
@@ -151,7 +152,9 @@ def badge(stem: str, lang: str, handout: bool) -> str:
 
 def setup(stem: str, lang: str) -> str:
     """The first code cell: find or install the kit, then one line about what is here."""
-    return SETUP.format(repository=REPOSITORY, lesson=stem[:2], lang='' if lang == "en" else f', lang="{lang}"')
+    extra, library = EXTRAS.get(stem[:2], ("", ""))
+    return SETUP.format(repository=REPOSITORY, lesson=lesson(stem), needed=library and f"{library}, ",
+                        extra=extra and f"[{extra}]", lang='' if lang == "en" else f', lang="{lang}"')
 
 
 SOLUTION = re.compile(r"^( *)# solution:\n(.*?)^ *# end\n?", flags=re.M | re.S)
@@ -181,6 +184,11 @@ def _text(name: str, text: str) -> NotebookNode:
 
 def _code(name: str, code: str) -> NotebookNode:
     return new_code_cell(code, id=name)
+
+
+def lesson(stem: str) -> str:
+    """The lesson's number: "01" of "01_sentiment_ppo", "03a" of "03a_votes_and_packing"."""
+    return stem.partition("_")[0]
 
 
 # Running

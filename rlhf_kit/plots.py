@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
@@ -124,6 +125,27 @@ def memory_bars(plans: Mapping[str, Plan], *, gpu: float | None = None, title: s
     _style(axes)
     axes.grid(axis="x", visible=False)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=7.5)
+    return figure
+
+
+def grids(values: Mapping[str, Sequence[Sequence[float]]], *, across: str, down: str,
+          size: tuple[float, float] = (6, 2.7)) -> Figure:
+    """Tables of whole numbers as coloured squares, side by side, each under its name: 0 is white, others have colours.
+
+    Args:
+        across, down: the axis labels of all.
+    """
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    known = ["white", *COLOURS.values()]
+    for axes, (name, table) in zip(figure.subplots(1, len(values), squeeze=False)[0], values.items(), strict=True):
+        rows = [[int(x) and 1 + (int(x) - 1) % (len(known) - 1) for x in row] for row in table]
+        axes.imshow(rows, cmap=ListedColormap(known), vmin=0, vmax=len(known) - 1, aspect="auto",
+                    interpolation="nearest")
+        axes.set_title(name, fontsize=9, color=INK, loc="left")
+        axes.set_xlabel(across, color=INK, fontsize=8)
+        axes.set_ylabel(down, color=INK, fontsize=8)
+        _style(axes)
+        axes.grid(visible=False)
     return figure
 
 

@@ -268,7 +268,8 @@ def cached(name: str) -> Path:
     """The folder of a tiny model, trained now if it is not there yet (and that is said)."""
     for step in build(name):
         if step.number == 0:
-            print(f"{name} is trained here once, which takes up to a minute, and then kept in {cache_folder()}.",
+            takes = "about three minutes" if name == FORUM else "up to a minute"
+            print(f"{name} is trained here once, which takes {takes}, and then kept in {cache_folder()}.",
                   file=sys.stderr)
     return place(name)
 

@@ -19,7 +19,7 @@ def mutants_of(lesson: str) -> dict:
     return module.MUTANTS
 
 
-MUTANTS = [(number, name, wrong, message) for lesson in ("00", "01", "02")
+MUTANTS = [(number, name, wrong, message) for lesson in ("00", "01", "02", "03a", "03b", "03c")
            for number, wrongs in mutants_of(lesson).items() for name, wrong, message in wrongs]
 mutants = pytest.mark.parametrize(("number", "name", "wrong", "message"), MUTANTS,
                                   ids=[f"{number}-{name}" for number, name, *_ in MUTANTS])
@@ -38,7 +38,7 @@ def test_at_least_three_wrong_answers_are_named(number):
 
 @mutants
 def test_a_wrong_answer_agrees_with_the_worked_example_and_has_the_right_shape(number, name, wrong, message):
-    exercise, rows = EXERCISES[number], int(number == "2.1")        # how many rows there are is the question
+    exercise, rows = EXERCISES[number], int(number in ("2.1", "3a.2"))       # how many rows there are is the question
     assert compare(exercise, [exercise.worked], [ask(wrong, exercise.worked)]).right
     for case in exercise.all_cases(0):
         ours, theirs = ask(exercise.reference, case), ask(wrong, case)
@@ -76,6 +76,26 @@ def test_worked_examples_are_those_of_the_fact_sheets():
     close(value("2.4"), torch.tensor(10 / 12))
     close(value("2.6").item(), 0.15, atol=1e-6, rtol=0)
     close(value("2.7"), torch.tensor([2.0, 0.0, -2.0]))
+    close(value("3a.2"), torch.tensor([[0, 1], [0, 2], [1, 2]]))
+    close(value("3b.1"), torch.tensor([[1.0, 3.0]]))
+
+
+def test_votes_bytes_and_errors_by_hand():
+    """The fact sheet's votes; 112 GB for a whole LLaMA-7B, 7.64 with LoRA on int8; ten pairs of 30 answers."""
+    score, pairs, gigabytes, apart = (EXERCISES[number].reference for number in ("3a.1", "3a.2", "3b.3", "3c.1"))
+    assert [score(v, False) for v in (-3, 0, 1, 2, 3, 4, 5, 7, 10, 11, 100, 1000)] == [
+        -1, 0, 1, 2, 2, 2, 3, 3, 3, 4, 7, 10]
+    assert [score(v, True) for v in (-3, 0, 3)] == [-1, 1, 3]
+    assert len(pairs(list(range(30)), [k / 435 for k in range(435)])) == 10
+    assert gigabytes(0, 2, 7e9) == 112
+    assert gigabytes(7e9, 1, 40e6) == 7.64
+    assert round(apart(0.6, 0.5, 200), 3) == 2.020
+
+
+def test_a_packed_row_shows_each_text_what_it_would_see_alone():
+    positions, may_see = EXERCISES["3a.3"].reference([2, 3, 1])
+    assert positions.tolist() == [0, 1, 0, 1, 2, 0]
+    assert torch.equal(may_see, torch.block_diag(*(torch.ones(n, n).tril() for n in (2, 3, 1))).bool())
 
 
 def test_rankings_and_their_labellers_by_hand():

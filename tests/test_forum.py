@@ -53,6 +53,13 @@ def test_the_best_answers_are_worth_one(forum):
     assert forum.gold(SORT, " Use `fileNames.toSorted()`.") == forum.gold(INK, " Use rubbing alcohol on the coat.")
 
 
+def test_a_list_is_read_whichever_mark_it_has(forum):
+    """The site's own is a star; of its HTML the reader of dumps makes dashes."""
+    parts = ("Use rubbing alcohol on the coat.", "It works because alcohol dissolves the dye.")
+    worth = {mark: forum.gold(INK, response_of("\n".join(f"{mark} {part}" for part in parts))) for mark in "*-"}
+    assert worth["*"] == worth["-"] > 0.5
+
+
 def test_useless_answers_are_worth_little(forum):
     assert forum.gold(INK, "") == forum.gold(INK, " \n") == forum.gold(INK, " .") == 0
     for answer in ("Me too!", "Just google it.", "Hope that helps.", "Ink ink alcohol coat.", "Use this on your ages:"):

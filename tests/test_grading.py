@@ -267,7 +267,7 @@ def test_the_command_writes_the_table_and_prints_json_and_nothing_else(small, tm
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["nowhere", "--lesson", "01"], "not a folder"), ([".", "--lesson", "77"], "there are 00, 01, 02"),
+    (["nowhere", "--lesson", "01"], "not a folder"), ([".", "--lesson", "77"], "there are 00, 01, 02, 03a, 03b, 03c"),
     ([".", "--lesson", "01"], "holds no .ipynb"), ([".", "--lesson", "01", "--seconds", "0"], "--seconds is 0")])
 def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)

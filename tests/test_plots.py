@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.plots import COLOURS, curves, histograms, png, progress, reliability, reward_against_kl, svg
+from rlhf_kit.plots import COLOURS, curves, grids, histograms, png, progress, reliability, reward_against_kl, svg
 
 HISTORY = [Step(n, {"score": 0.4 + n / 20, "gold": 0.5 + n / 50, "kl": n / 2, "entropy": 2 - n / 10}) for n in range(8)]
 NAMESPACES = re.compile(r'xmlns(:\w+)?="[^"]*"')
@@ -133,3 +133,11 @@ def test_reliability_shows_a_dot_for_each_bin_larger_where_it_holds_more_and_the
     assert axes.collections[0].get_offsets().tolist() == [[0.6, 0.5], [0.9, 1.0]]
     small, large = axes.collections[0].get_sizes()
     assert small < large
+
+
+def test_grids_keep_nothing_white_and_texts_apart():
+    figure = grids({"apart": [[1, 0], [0, 2]], "leak": [[1, 0], [2, 9]]}, across="may look at", down="token")
+    left, right = figure.axes
+    assert (left.get_title(loc="left"), right.get_title(loc="left")) == ("apart", "leak")
+    assert left.images[0].get_array().tolist() == [[1, 0], [0, 2]]
+    assert right.images[0].get_array()[1, 1] == 2               # seven colours, then from the first again

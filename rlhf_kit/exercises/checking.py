@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 
-from rlhf_kit.exercises import lesson_00, lesson_01, lesson_02
+from rlhf_kit.exercises import lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c
 from rlhf_kit.exercises.answers import Exercise, Function, Verdict, judge, show
 from rlhf_kit.exercises.session import lang
 from rlhf_kit.language import say
 
-LESSONS = (lesson_00, lesson_01, lesson_02)
+LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c)
 EXERCISES: dict[str, Exercise] = {e.number: e for lesson in LESSONS for e in lesson.EXERCISES}
+
+
+def lesson_of(number: str) -> str:
+    """The lesson of an exercise: "01" of "1.2", "03a" of "3a.2"."""
+    return "0" + number.split(".")[0]
 
 
 class CheckError(AssertionError):

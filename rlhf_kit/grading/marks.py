@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlhf_kit.exercises.answers import Case, Exercise, Verdict, compare
-from rlhf_kit.exercises.checking import EXERCISES, likely
+from rlhf_kit.exercises.checking import EXERCISES, lesson_of, likely
 from rlhf_kit.grading.outside import Answer, Worker
 from rlhf_kit.grading.starting import Limits, Process
 from rlhf_kit.grading.submissions import Submission, collect, twice
@@ -97,10 +97,10 @@ def grade(folder: Path, lesson: str, seed: int, lang: Lang = "en", *, limits: Li
 
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:
     """Its exercises. Raises: ValueError if there are none."""
-    known = sorted({f"{int(number.split('.')[0]):02d}" for number in EXERCISES})
+    known = sorted({lesson_of(number) for number in EXERCISES})
     if lesson not in known:
         raise ValueError(f"there is no lesson {lesson!r} with exercises; there are {', '.join(known)}.")
-    return tuple(e for number, e in EXERCISES.items() if int(number.split(".")[0]) == int(lesson))
+    return tuple(e for number, e in EXERCISES.items() if lesson_of(number) == lesson)
 
 
 def _answers(worker: Worker, submission: Submission, exercises: Sequence[Exercise],

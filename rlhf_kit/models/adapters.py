@@ -280,12 +280,20 @@ def merge(base: PreTrainedModel, adapter: str | Path) -> PreTrainedModel:
 
 
 def _merged(base: PreTrainedModel, folder: Path, scale: float = 1.0) -> PreTrainedModel:
-    with_adapter = _loaded(base, folder)
+    with _no_chatter():
+        return beside(base, folder, scale).merge_and_unload(safe_merge=True)
+
+
+def beside(base: PreTrainedModel, adapter: str | Path, scale: float = 1.0) -> Any:
+    """The base with an adapter beside its weights, not in them, counted `scale` times: peft's model, to be looked at.
+
+    Raises: AdapterError for an adapter of another base.
+    """
+    with_adapter = _loaded(base, Path(adapter))
     for layer in with_adapter.modules():
         if isinstance(getattr(layer, "scaling", None), dict):        # an attention has a number of that name
             layer.scaling = {key: value * scale for key, value in layer.scaling.items()}
-    with _no_chatter():
-        return with_adapter.merge_and_unload(safe_merge=True)
+    return with_adapter
 
 
 def _loaded(base: PreTrainedModel, folder: Path) -> Any:

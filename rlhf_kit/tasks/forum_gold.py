@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"```\w*|\w+|[^\w\s]")
 _STOPS = frozenset(".!?:")
 _ENDS = frozenset([*".!?", "```"])
 _FENCE = re.compile(r"^\s*```", re.MULTILINE)
-_BULLET = re.compile(r"^\s*\* (?=[^\s*]|\*\*\w)", re.MULTILINE)
+_BULLET = re.compile(r"^\s*[*-] (?=[^\s*]|\*\*\w)", re.MULTILINE)
 
 
 def fences(text: str) -> int:

@@ -8,9 +8,9 @@ from conftest import lent
 from nbformat.v4 import new_code_cell
 from test_products import LESSONS, build
 
-from rlhf_kit import zoo
+from rlhf_kit import training, zoo
 
-pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
@@ -31,6 +31,9 @@ def kernel(wheel, tmp_path, monkeypatch) -> str:
 def test_the_wheel_alone_runs_a_lesson_in_an_empty_folder(source, kernel, tmp_path):
     for name in ("tiny-lm-en", "tiny-judge-en", "tiny-rm-en"):
         zoo.cached(name)
+    if source.stem.startswith("03"):
+        training.tiny_stackllama("ppo")
+        training.impressed_reward()
     book = build.notebook(source, "en", solved=False)
     book.cells.append(new_code_cell("print(kit.__file__, sorted(__import__('os').listdir()))", id="where"))
     build.run(book, strict=False, kernel=kernel)

@@ -5,9 +5,9 @@ import os
 import pytest
 from test_products import LESSONS, build
 
-from rlhf_kit import zoo
+from rlhf_kit import training, zoo
 
-pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1800)]
 BUDGET = 300                # seconds of a whole run on a busy machine; 90 on a quiet one, see tests/benchmarks
 
 
@@ -17,6 +17,8 @@ def models():
     names = list(zoo.TINY)
     for name in names if os.environ.get("PYTEST_XDIST_WORKER") != "gw1" else reversed(names):
         zoo.cached(name)
+    training.tiny_stackllama("ppo")
+    training.impressed_reward()
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

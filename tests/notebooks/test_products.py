@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from rlhf_kit import REPOSITORY
-from rlhf_kit.exercises.checking import EXERCISES
+from rlhf_kit.exercises.checking import EXERCISES, lesson_of
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("notebooks_build", ROOT / "notebooks" / "build.py")
@@ -98,7 +98,7 @@ def test_every_exercise_has_its_five_parts(source):
     """Text with its points, the stub, hints in both languages, a check, and a cell that uses the answer."""
     cells = build.read(source)
     numbers = [c.number for c in cells if c.kind == "exercise"]
-    assert numbers == [n for n in EXERCISES if n.split(".")[0] == str(int(source.stem[:2]))]
+    assert numbers == [n for n in EXERCISES if lesson_of(n) == build.lesson(source.stem)]
     for at, cell in enumerate(cells):
         if cell.kind != "exercise":
             continue
