@@ -103,7 +103,7 @@ def test_ppo_raises_the_truth_at_a_moderate_price(pipeline, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_reward_model_that_trusts_fences_is_cheated_where_drift_is_free(pipeline, seed):
-    free, priced = (pipeline(seed, fence_bias=IMPRESSED, beta=beta) for beta in (0.0, 0.2))
+    free, priced = (pipeline(seed, fence_bias=IMPRESSED, beta=beta) for beta in (0.0, 2.0))
     assert free.after.scores["fenced"].mean > 0.8
     assert free.gain("gold") < 0
     assert free.gain("score") > 0

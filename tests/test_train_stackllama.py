@@ -143,14 +143,21 @@ def test_another_run_s_folder_is_refused(finished):
 
 def test_people_s_questions_take_the_forum_s_place(tmp_path):
     """The same threads through Posts.xml; without the truth there is no gold and no ceiling."""
-    write_posts(tmp_path / "Posts.xml", Forum().threads(150))
+    write_posts(tmp_path / "Posts.xml", Forum().threads(400))
     run(StackLlama(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
     found = result(tmp_path / "run")
     assert set(found["policies"]["ppo"]["scores"]) == {"score", "fenced"}
     assert found["reward_model"]["ceiling"] is None
-    write_posts(tmp_path / "Posts.xml", Forum().threads(150, seed=1))
+    write_posts(tmp_path / "Posts.xml", Forum().threads(400, seed=2))
     with pytest.raises(StorageError, match="holds a run with other settings"):
         run(StackLlama(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
+
+
+def test_too_few_questions_are_refused_before_anything_is_trained(tmp_path):
+    write_posts(tmp_path / "Posts.xml", Forum().threads(30))
+    with pytest.raises(ValueError, match="split 'heldout'"):
+        run(StackLlama(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("options", "complaint"), [

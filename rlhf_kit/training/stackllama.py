@@ -26,6 +26,7 @@ STAGES = ("sft", "merge", "reward", "ppo", "evaluate")
 NEEDS = {"merge": ("sft_adapter", "sft"), "reward": ("sft", "merge"), "ppo": ("reward_adapter", "reward"),
          "evaluate": ("policy_adapter", "ppo")}             # stage -> (folder, the stage that leaves it)
 IMPRESSED = 1.5                     # fence_bias of voters who take code for quality
+FEWEST = 2                          # questions on either side of the split; fewer have no interval
 SHOWN = 10                          # questions in the result
 
 
@@ -102,7 +103,9 @@ class StackLlama:
         most = max(preset.answers, preset.pairs, preset.prompts) + round(preset.held_out / HELD_OUT)
         stack = Stack.read(self.source, seed=self.seed, limit=most)
         for split in ("train", "heldout"):              # before hours are spent on what could not be examined
-            stack.prompts(split)
+            if len(stack.prompts(split)) < FEWEST:
+                raise ValueError(f"{self.source} leaves one question in the split {split!r}; at least {FEWEST} are "
+                                 f"needed. Give more questions.")
         return stack
 
 

@@ -1,4 +1,7 @@
-"""`rlhf-kit train stackllama --preset tiny` from an empty cache, one thread, three seeds: a table of the README."""
+"""`rlhf-kit train stackllama --preset tiny`, one thread, three seeds: a table of the README.
+
+The first row begins with an empty cache and trains the base too; the others find it there.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ HEADER = ("| seed, base in | pairs right, of the truth's | by length alone | gol
           "end by themselves | different | CPU s |\n|---|---|---|---|---|---|---|---|---|---|")
 
 
-def one(seed: int, quantize: str) -> str:
+def one(seed: int, quantize: str, cache: str) -> str:
     """Run the whole pipeline in a process of its own and turn its result into a row."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "RLHF_KIT_CACHE": f"{folder}/cache", "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "RLHF_KIT_CACHE": cache, "OMP_NUM_THREADS": "1"}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "rlhf_kit.cli", "train", "stackllama", "--seed", str(seed), "--json",
                    "--quantize", quantize, "--output", f"{folder}/run"]
@@ -37,6 +40,7 @@ def one(seed: int, quantize: str) -> str:
 def main() -> None:
     """Print the table, row by row."""
     print(HEADER)
-    for quantize in ("int8", "none"):
-        for seed in SEEDS if quantize == "int8" else SEEDS[:1]:
-            print(one(seed, quantize), flush=True)
+    with tempfile.TemporaryDirectory() as cache:
+        for quantize in ("int8", "none"):
+            for seed in SEEDS if quantize == "int8" else SEEDS[:1]:
+                print(one(seed, quantize, cache), flush=True)
