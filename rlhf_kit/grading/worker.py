@@ -75,8 +75,10 @@ def prepare(settings: SimpleNamespace) -> SimpleNamespace:
     sys.path[:] = settings.paths
     if settings.cell:
         walls.enter_cell(settings.root, settings.visible, settings.hidden)
+    sys.modules["dill"] = None                             # torch takes it along, and it wants a folder to write in
     for name in USEFUL:
         importlib.import_module(name)
+    del sys.modules["dill"]
     neighbours = {path.stem: loaded(path, text) for path, text in texts.items()}
     settings.memory += walls.address_space()               # what torch has mapped already is not the answer's
     warm(sys.modules["torch"])
