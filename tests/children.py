@@ -93,6 +93,12 @@ class Run:
             time.sleep(0.002)
         raise AssertionError(self.said())
 
+    def pause(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
     def kill(self) -> int:
         self.process.kill()
         return self.wait()

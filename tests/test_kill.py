@@ -273,8 +273,10 @@ def test_two_at_once(alone, tmp_path):
     scene = scene.elsewhere(tmp_path)
     first = scene.run()
     assert first.wait_for(lambda: len(first.events()) > 1)
+    first.pause()
     assert "in use by another run" in scene.run().refusal()
     assert "in use by another run" in scene.run(None, "--fresh").refusal()
+    first.go_on()
     assert first.wait() == 0, first.said()
     assert_same(scene.finish(), expected)
 

@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
     for line in report.headline(result, lang):
         console.print(line)
     showing.took(console, result, lang)
-    console.print(say(lang, "open_report", path=Path(options.output, "report.html")), markup=False)
+    console.print(say(lang, "open_report", path=Path(options.output, "report.html")), markup=False,
+                  soft_wrap=True)
     return 0
 
 

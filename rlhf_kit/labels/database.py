@@ -24,6 +24,9 @@ APPLICATION = 0x524C484B            # PRAGMA application_id, "RLHK": this file i
 SMALLEST = 512                      # bytes: one page of SQLite's at its smallest
 TIMEOUT = 10.0                      # seconds to wait for somebody else's write
 
+# In one statement, or a file that another process is just making would be met between two answers.
+_HEADER = ("SELECT user_version, application_id, (SELECT COUNT(*) FROM sqlite_master) "
+           "FROM pragma_user_version, pragma_application_id")
 _READING = ("mode=rw", "mode=ro", "mode=ro&immutable=1")            # the last for a disk on which nothing can be made
 
 
@@ -171,10 +174,9 @@ class Database:
 
     def _version(self, db: sqlite3.Connection) -> int:
         """The schema's version, 0 for a new file. Raises: LabelsError for a file that is not ours, or a newer kit's."""
-        version, application = (db.execute(f"PRAGMA {name}").fetchone()[0]
-                                for name in ("user_version", "application_id"))
+        version, application, tables = db.execute(_HEADER).fetchone()
         _check_ours(self.path, version, application)
-        if version == 0 and db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+        if version == 0 and tables:
             _refuse_foreign(self.path)
         return version
 
