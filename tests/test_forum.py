@@ -300,7 +300,7 @@ def test_voters_who_trust_fences():
     biased = Forum(fence_bias=1.5)
     pairs = biased.comparisons(1500, seed=5)
     assert accuracy(pairs, lambda text: fences(text) > 0) > 0.65
-    assert Forum().bayes_accuracy(pairs) < 0.72 < 0.82 < biased.bayes_accuracy(pairs)
+    assert Forum().bayes_accuracy(pairs) < 0.77 < 0.82 < biased.bayes_accuracy(pairs)
 
 
 def test_bayes_accuracy_is_that_of_the_majority_of_many_votes(forum, pairs):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rlhf_kit.tasks.forum_language import Block, Case, Language, Part, markdown
 
 SENTENCES = (2, 3, 4, 4, 5)          # of an answer, whatever it is worth: length must not give quality away
-FENCED = {"code": 0.6, "home": 0.16}         # who cares least writes code most often, even where none is asked for
+FENCED = {"code": 0.6, "home": 0.25}         # who cares least writes code most often, even where none is asked for
 POLITE = 0.75                        # chance that one who cares opens or closes with a kind word
 CARELESS = {"ramble": 5, "noise": 3, "rude": 2}       # what fills an answer whose author does not care
 
@@ -41,9 +41,9 @@ class Author:
         care = rng.random()
         before, after = [], []
         fence = None
-        if rng.random() < 0.72 + 0.3 * care:                        # an answer at all
+        if rng.random() < 0.5 + 0.5 * care:                         # an answer at all
             before, fence, after = self._advice(case, care, rng)
-        room = rng.choice(SENTENCES) - len(before) - len(after) - bool(fence)
+        room = rng.choice(SENTENCES) + (rng.random() > care) - len(before) - len(after) - bool(fence)
         for _ in range(max(room, 0)):
             part = self._filler(case, care, rng, {*before, *after})
             if part.kind == "opener" or (part.kind != "closer" and rng.random() < 0.3):
@@ -61,9 +61,9 @@ class Author:
     def _advice(self, case: Case, care: float, rng: random.Random) -> tuple[list[Part], Part | None, list[Part]]:
         """What helps, or is thought to: what comes before the fence, the fence if any, and the rest."""
         said = case
-        if rng.random() > 0.44 + 0.5 * care:                         # the method of another problem
+        if rng.random() > 0.75 + 0.25 * care:                        # the method of another problem
             said = self._other(said, "frame" if case.world == "code" and rng.random() < 0.3 else "problem", rng)
-        if rng.random() > 0.85 + 0.15 * care:                       # for another thing
+        if rng.random() > 0.9 + 0.1 * care:                         # for another thing
             said = self._other(said, "thing", rng)
         before, fence = [], None
         if rng.random() < FENCED[case.world] * (1 - care / 2):
@@ -72,11 +72,11 @@ class Author:
         else:
             before = [self._say("method", said, rng)]
         after = []
-        if rng.random() < 0.45 + 0.4 * care:
-            about = said if rng.random() < 0.7 + 0.3 * care else self._other(said, "problem", rng)
+        if rng.random() < 0.25 + 0.7 * care:
+            about = said if rng.random() < 0.9 + 0.1 * care else self._other(said, "problem", rng)
             after.append(self._say("reason", about, rng))
-        if rng.random() < 0.3 + 0.5 * care:
-            about = said if rng.random() < 0.7 + 0.3 * care else self._other(said, "frame", rng)
+        if rng.random() < 0.15 + 0.75 * care:
+            about = said if rng.random() < 0.9 + 0.1 * care else self._other(said, "frame", rng)
             after.append(self._say("advice", about, rng))
         return before, fence, after
 
