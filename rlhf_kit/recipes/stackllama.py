@@ -77,8 +77,8 @@ PRESETS: dict[str, Preset] = {
         reward=RewardConfig(steps=170, epochs=None, batch_size=16, learning_rate=3e-3, warmup=10, max_length=192,
                             quantize="int8", lora=LoRA(rank=8, alpha=32)),
         lora=LoRA(rank=16, alpha=32),
-        ppo=ppo.Config(steps=25, batch_size=64, minibatch_size=16, epochs=2, learning_rate=1.5e-3, final_rate=0.2,
-                       value_coef=0.5, kl=KL(coefficient=0.05), sampling=Sampling(max_new_tokens=80, temperature=0.7),
+        ppo=ppo.Config(steps=25, batch_size=48, minibatch_size=24, epochs=2, learning_rate=5e-4, final_rate=0.2,
+                       value_coef=0.5, kl=KL(coefficient=0.1), sampling=Sampling(max_new_tokens=80, temperature=0.7),
                        missing_eos_penalty=1.0)),
     # A base of half a billion parameters on a free GPU of 16 GB, which knows no bfloat16.
     "colab": Preset(

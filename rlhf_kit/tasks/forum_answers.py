@@ -51,10 +51,10 @@ class Author:
             else:
                 after.append(part)
         after.sort(key=lambda part: part.kind == "closer")
-        if rng.random() < 0.12 * (1 - care) and (before or after):             # says something again
+        if rng.random() < 0.2 * (1 - care) and (before or after):             # says something again
             again = rng.choice([part for part in before + after if part.kind != "lead"] or after or before)
             after.append(again)
-        if rng.random() < 0.16 * (1 - care):                                    # half-finished
+        if rng.random() < 0.4 * (1 - care):                                     # half-finished
             after = self._cut(after, rng)
         return tuple(self._blocks(before, fence, after, rng))
 
