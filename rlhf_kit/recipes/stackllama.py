@@ -74,7 +74,7 @@ PRESETS: dict[str, Preset] = {
         held_out_pairs=2000,
         sft=SftConfig(steps=60, batch_size=2, gradient_accumulation=2, learning_rate=3e-3, warmup=6, weight_decay=0.0,
                       max_length=256, lora=LoRA(rank=16, alpha=32)),
-        reward=RewardConfig(steps=170, epochs=None, batch_size=16, learning_rate=3e-3, warmup=10, max_length=192,
+        reward=RewardConfig(steps=120, epochs=None, batch_size=16, learning_rate=3e-3, warmup=10, max_length=192,
                             quantize="int8", lora=LoRA(rank=8, alpha=32)),
         lora=LoRA(rank=16, alpha=32),
         ppo=ppo.Config(steps=25, batch_size=48, minibatch_size=24, epochs=2, learning_rate=5e-4, final_rate=0.2,
