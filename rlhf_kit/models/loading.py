@@ -121,7 +121,7 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
 def outputs(source: str | Path) -> int:
     """How many outputs a classifier's config.json tells of, before it is loaded. Raises: ModelUnavailable."""
     source = _found(source)
-    with _explained(source, AutoModelForSequenceClassification), _quiet():
+    with _explained(source, AutoModelForSequenceClassification), quiet():
         return AutoConfig.from_pretrained(source, trust_remote_code=False).num_labels
 
 
@@ -132,7 +132,7 @@ def config_of(source: str | Path) -> PretrainedConfig:
     """
     folder = Path(source).expanduser()
     source = folder if (folder / "config.json").is_file() else _found(source)
-    with _explained(source, AutoModelForCausalLM), _quiet():
+    with _explained(source, AutoModelForCausalLM), quiet():
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
 
@@ -151,7 +151,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
         return
     save_model(policy.lm, policy.tokenizer, folder)
     if policy.value_trunk is not None:
-        with _quiet():
+        with quiet():
             policy.value_trunk.save_pretrained(folder / VALUE_TRUNK)
     if policy.value_head is not None:
         save_file({name: t.contiguous() for name, t in policy.value_head.state_dict().items()}, folder / VALUE_HEAD)
@@ -159,7 +159,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Any transformers model with its tokenizer into `folder`, safetensors only."""
-    with _quiet():
+    with quiet():
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -167,7 +167,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
 def _load(kind: type, source: str | Path, dtype: torch.dtype,
           **heads) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     source = _found(source)
-    with _explained(source, kind), _quiet():
+    with _explained(source, kind), quiet():
         model = _from_pretrained(kind, source, dtype, **heads)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):          # what transformers makes of a folder without one
@@ -184,7 +184,7 @@ def _smaller(kind: type, source: str | Path, quantize: Quantization | None, thre
     smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype),
                "device_map": {"": str(device)}}
     source = _found(source)
-    with _explained(source, kind), _quiet():
+    with _explained(source, kind), quiet():
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     check_shapes(config, quantize, device)
     return smaller
@@ -204,7 +204,7 @@ def _found(source: str | Path) -> str | Path:
 
 def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     _check_folder(folder)
-    with _explained(folder, AutoModel), _quiet():
+    with _explained(folder, AutoModel), quiet():
         return _from_pretrained(AutoModel, folder, dtype)
 
 
@@ -316,7 +316,7 @@ def _one_line(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and no chatter from transformers while it loads or saves; what it was before comes back."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

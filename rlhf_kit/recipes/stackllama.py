@@ -19,19 +19,18 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from rlhf_kit import rewards
+from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Agreement, Evaluation, agreement, evaluate
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Comparison, Step
 from rlhf_kit.methods import ppo, reward_model, trl_bridge
 from rlhf_kit.methods.trl_bridge import RewardConfig, SftConfig
-from rlhf_kit.models.adapters import LoRA, SharedBase, check_base, merge
+from rlhf_kit.models.adapters import LoRA, SharedBase, check_base
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.loading import load_language_model, save_model
+from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.quantization import Quantization
 from rlhf_kit.processes import Accelerator
 from rlhf_kit.sampling import Sampling
-from rlhf_kit.storage import new_folder
 from rlhf_kit.tasks.forum import fences
 from rlhf_kit.tasks.rankings import as_ranking
 
@@ -114,10 +113,7 @@ def sft(preset: Preset, data: Questions, base: str | Path, folder: Path,
 
 def merged(preset: Preset, base: str | Path, adapter: Path, folder: Path) -> None:
     """Stages 2 and 5: base and adapter as one plain model in `folder`, in 16 or 32 bits."""
-    check_base(adapter, base)
-    lm, tokenizer = load_language_model(base, dtype=getattr(torch, preset.merge_in))
-    with new_folder(folder) as unfinished:
-        save_model(merge(lm, adapter), tokenizer, unfinished)
+    zoo.merge_adapter(adapter, folder, base=base, dtype=preset.merge_in)
 
 
 def reward(preset: Preset, data: Questions, base: str | Path, folder: Path,
@@ -131,9 +127,7 @@ def shared_base(preset: Preset, data: Questions, base: str | Path, reward_adapte
                 device: str | torch.device = "cpu") -> SharedBase:
     """One base in memory with a fresh policy adapter and the reward adapter, whose scores of answers average 0."""
     check_base(reward_adapter, base)
-    dtype = torch.float32 if preset.ppo.autocast is None else getattr(torch, preset.ppo.autocast)
-    lm, tokenizer = load_language_model(base, quantize=preset.quantize, dtype=dtype, device=device)
-    shared = SharedBase(lm, tokenizer, lora=preset.lora, seed=preset.ppo.seed)
+    shared = SharedBase(*_loaded(preset, base, device), lora=preset.lora, seed=preset.ppo.seed)
     model = shared.add_reward(reward_adapter)
     reward_model.centre(model, data.answered(DEMONSTRATIONS, preset.ppo.seed + 1))
     return shared
@@ -196,9 +190,13 @@ def examine(preset: Preset, data: Questions, policy: Policy, reference: Policy, 
 
 def base_alone(preset: Preset, base: str | Path, device: str | torch.device = "cpu") -> Policy:
     """The untrained base as a policy, to see what the first stage gave."""
-    dtype = torch.float32 if preset.ppo.autocast is None else getattr(torch, preset.ppo.autocast)
-    lm, tokenizer = load_language_model(base, quantize=preset.quantize, dtype=dtype, device=device)
-    return Policy(lm, tokenizer, value_head=False).requires_grad_(False).eval()
+    return Policy(*_loaded(preset, base, device), value_head=False).requires_grad_(False).eval()
+
+
+def _loaded(preset: Preset, base: str | Path, device: str | torch.device) -> tuple:
+    """A frozen base as the preset holds it, and its tokenizer."""
+    dtype = getattr(torch, preset.ppo.autocast or "float32")
+    return load_language_model(base, quantize=preset.quantize, dtype=dtype, device=device)
 
 
 def _asked_once(reward: rewards.Reward, pairs: Sequence[Comparison]) -> rewards.Reward:

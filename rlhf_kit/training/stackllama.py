@@ -119,20 +119,24 @@ class _Work:
     job: StackLlama
 
     def sft(self) -> Iterator[Event]:
+        """The base learns to answer in the template: sft_adapter/."""
         base = yield from self._base()
         yield from self._adapter("sft", "sft_adapter", self.preset.sft.steps or 1,
                                  lambda folder: stackllama.sft(self.preset, self.data, base, folder, self.job.device))
 
     def merge(self) -> Iterator[Event]:
+        """Base and adapter become one model: sft/."""
         base = yield from self._base()
         yield from self._merged("merge", base, self._at("sft_adapter"), self._at("sft"))
 
     def reward(self) -> Iterator[Event]:
+        """What voters prefer: reward_adapter/."""
         sft = self._at("sft")
         yield from self._adapter("reward_model", "reward_adapter", self.preset.reward.steps or 1,
                                  lambda folder: stackllama.reward(self.preset, self.data, sft, folder, self.job.device))
 
     def ppo(self) -> Iterator[Event]:
+        """The policy learns to please it: policy_adapter/; resumed within."""
         last, done = self.preset.ppo.steps, self._at("policy_adapter")
         if is_complete(done):
             yield Event("ppo", last, last, kept=True)
@@ -151,6 +155,7 @@ class _Work:
                 zoo.save_policy(shared.policy, done)
 
     def evaluate(self) -> Iterator[Event]:
+        """The policy merged, policy/, and all three compared: result.json."""
         if here()[0] > 0:
             return
         yield from self._merged("merge", self._at("sft"), self._at("policy_adapter"), self._at("policy"))
