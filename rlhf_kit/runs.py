@@ -7,14 +7,12 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from rlhf_kit.storage import StorageError, sweep, write_text
+from rlhf_kit.storage import StorageError, alone, sweep, write_text
 
 FOLDERS = ("checkpoints", "updates", "model", "policy", "language_model", "judge", "second_judge", "reward_model",
            "sft_adapter", "sft", "reward_adapter", "policy_adapter")
@@ -173,18 +171,9 @@ class RunFolder:
                             "wall": spent["wall"] + time.perf_counter() - wall}
             write_text(self.path / "times.json", json.dumps(times))
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        lock = FileLock(self.path / LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise StorageError(f"{self.path} is in use by another run of the kit; wait until it ends, or name "
-                               f"another folder with --output.") from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def _alone(self) -> AbstractContextManager[None]:
+        return alone(self.path / LOCK, f"{self.path} is in use by another run of the kit; wait until it ends, or name "
+                                       f"another folder with --output.")
 
     def _times(self) -> dict[str, dict[str, float]]:
         """What times.json holds; a damaged one begins anew, since no other number comes from it."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
 MANIFEST = "manifest.json"
@@ -144,6 +145,23 @@ def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
+
+
+@contextmanager
+def alone(lock: Path, busy: str) -> Iterator[None]:
+    """Keep other processes out while the file `lock` is held; the system lets go of it when a process dies.
+
+    Raises: StorageError with the text `busy` for whoever comes meanwhile.
+    """
+    held = FileLock(lock, timeout=0)
+    try:
+        held.acquire()
+    except Timeout as error:
+        raise StorageError(busy) from error
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def sweep(path: Path | str) -> None:

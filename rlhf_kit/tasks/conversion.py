@@ -23,10 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock, Timeout
-
 from rlhf_kit.formulas.votes import MOST_PAIRS
-from rlhf_kit.storage import StorageError, sweep, write_text
+from rlhf_kit.storage import StorageError, alone, sweep, write_text
 from rlhf_kit.tasks import paired
 from rlhf_kit.tasks.markdown import check_installed
 from rlhf_kit.tasks.paired import ABOUT, CLAIM, COLUMNS, HELD_OUT, SPLITS, row_of, write_rows
@@ -257,24 +255,17 @@ def _claim(settings: dict[str, Any]) -> str:
 def _alone(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
     """Claim the folder and keep other processes out."""
     write_text(folder / CLAIM, _claim(settings))
-    lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise StorageError(f"{folder} is in use by another conversion; wait until it ends, or name another "
-                           f"folder.") from error
-    try:
-        _check(folder, settings)
-        yield
-    except FileError:                               # the dump is of no use, so there is nothing to go on with
-        shutil.rmtree(folder / TEXTS, ignore_errors=True)
-        for name in (CLAIM, LOCK):
-            (folder / name).unlink(missing_ok=True)
-        with suppress(OSError):                     # what is not empty stays
-            folder.rmdir()
-        raise
-    finally:
-        lock.release()
+    with alone(folder / LOCK, f"{folder} is in use by another conversion; wait until it ends, or name another folder."):
+        try:
+            _check(folder, settings)
+            yield
+        except FileError:                           # the dump is of no use, so there is nothing to go on with
+            shutil.rmtree(folder / TEXTS, ignore_errors=True)
+            for name in (CLAIM, LOCK):
+                (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):                 # what is not empty stays
+                folder.rmdir()
+            raise
 
 
 def _about(folder: Path) -> Converted:

@@ -18,7 +18,7 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from rlhf_kit.storage import new_file
-from rlhf_kit.tasks.reading import FileError, refused, shorten
+from rlhf_kit.tasks.reading import FileError, check_file, refused, shorten
 from rlhf_kit.tasks.threads import Answer, Thread
 
 QUESTION, ANSWER = "1", "2"             # PostTypeId; 3 to 8 are wikis, nominations and the like
@@ -91,10 +91,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, list[tuple[int, dict[str,
     reader = _Reader(path)
     place = Path(path).expanduser()
     try:
-        if not place.is_file():
-            seen = "is not an ordinary file" if place.exists() else "does not exist"
-            seen = "is a folder" if place.is_dir() else seen
-            raise refused(path, f"{seen}; {EXPECTED}. Check the name.")
+        check_file(path, EXPECTED)
         with open(place, "rb") as file:
             while chunk := file.read(reader.wanted):
                 yield reader.feed(chunk), reader.take()

@@ -53,6 +53,15 @@ def refused(path: str | Path, what: str, line: int | None = None) -> FileError:
     return FileError(f"{shown} {what}" if line is None else f"{shown} line {line}: {what}", path, line)
 
 
+def check_file(path: str | Path, expected: str) -> None:
+    """Raise FileError, with what was `expected`, unless an ordinary file is there."""
+    place = Path(path).expanduser()
+    if not place.is_file():
+        seen = "is not an ordinary file" if place.exists() else "does not exist"
+        seen = "is a folder" if place.is_dir() else seen
+        raise refused(path, f"{seen}; {expected}. Check the name.")
+
+
 @dataclass(frozen=True)
 class Table:
     """The rows of a file, each with the line it starts on (for a JSON array too)."""
@@ -145,10 +154,7 @@ def _read_bytes(path: str | Path) -> tuple[bytes, bool]:
     """(contents, whether they were gzipped); gzip is known by its magic bytes, not by the name."""
     place = Path(path).expanduser()
     try:
-        if not place.is_file():
-            seen = "is not an ordinary file" if place.exists() else "does not exist"
-            seen = "is a folder" if place.is_dir() else seen
-            raise refused(path, f"{seen}; expected one file of texts, such as .csv, .tsv or .jsonl. Check the name.")
+        check_file(path, "expected one file of texts, such as .csv, .tsv or .jsonl")
         with open(place, "rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
