@@ -22,7 +22,7 @@ _METHODS = ("classifier", "ppo", "reward_model", "sft")
 _RECIPES = ("stackllama",)
 _NAMES = {
     "Reviews": "tasks.reviews", "Forum": "tasks.forum", "FileReviews": "tasks.files", "FileError": "tasks.reading",
-    "Policy": "models.heads", "RewardModel": "models.heads", "LoRA": "models.adapters", "SharedBase": "models.adapters",
+    "Policy": "models.heads", "RewardModel": "models.heads", "LoRA": "models.adapters", "SharedBase": "models.shared",
     "load_model": "zoo", "load_policy": "zoo",
     "save_policy": "zoo", "load_classifier": "zoo", "load_reward_model": "zoo", "save_reward_model": "zoo",
     "ModelUnavailable": "models.loading",

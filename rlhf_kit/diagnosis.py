@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from rlhf_kit.formulas.records import Rollout
-from rlhf_kit.models.adapters import BaseAlone
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.shared import BaseAlone
 from rlhf_kit.sampling import response_logprob
 
 TOLERANCE = 1e-3        # nats; float32 sampling and recomputation differ by about 1e-6, bfloat16 by more

@@ -12,11 +12,12 @@ from transformers import AutoModelForSequenceClassification
 from rlhf_kit.diagnosis import check_start
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import adapters
-from rlhf_kit.models.adapters import AdapterError, LoRA, SharedBase, check_base, merge, sign, weights_id
+from rlhf_kit.models.adapters import AdapterError, LoRA, check_base, merge, sign, weights_id
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import reward_scores
 from rlhf_kit.models.loading import ModelUnavailable, load_language_model, load_policy
 from rlhf_kit.models.quantization import one_kernel, settings
+from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.sampling import Sampling, response_logits, response_logprob, sample_rollout
 from rlhf_kit.zoo import save_policy
 

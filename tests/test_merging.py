@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from rlhf_kit.models.adapters import AdapterError, LoRA, SharedBase
+from rlhf_kit.models.adapters import AdapterError, LoRA
 from rlhf_kit.models.loading import load_language_model
+from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.studies.merging import Effect, merge_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")       # in peft itself

@@ -13,7 +13,7 @@ from rlhf_kit import zoo
 from rlhf_kit.evaluate import Evaluation
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.methods import ppo
-from rlhf_kit.models.adapters import SharedBase
+from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.recipes import stackllama
 from rlhf_kit.recipes.stackllama import PRESETS, Preset, Voters
 from rlhf_kit.sampling import Sampling

@@ -27,9 +27,10 @@ from rlhf_kit.methods.trl_bridge import CannotTrain, RewardConfig, SftConfig, re
 from rlhf_kit.methods.trl_bridge import reward as reward_stage
 from rlhf_kit.methods.trl_bridge import running as running_stage
 from rlhf_kit.methods.trl_bridge import sft as sft_stage
-from rlhf_kit.models.adapters import AdapterError, LoRA, SharedBase, check_base, merge
+from rlhf_kit.models.adapters import AdapterError, LoRA, check_base, merge
 from rlhf_kit.models.judging import reward_scores
 from rlhf_kit.models.loading import ModelUnavailable, load_language_model, load_policy, load_reward_model, save_model
+from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.models.text import prompt_rows, response_rows
 from rlhf_kit.schedules import cosine
 from rlhf_kit.storage import is_complete
@@ -399,7 +400,8 @@ SCRIPT = """
     from rlhf_kit.formulas.records import Comparison
     from rlhf_kit.methods.trl_bridge import RewardConfig, SftConfig, reward_steps, sft_steps
     from rlhf_kit.methods.trl_bridge import running
-    from rlhf_kit.models.adapters import AdapterError, LoRA, SharedBase, check_base, merge
+    from rlhf_kit.models.adapters import AdapterError, LoRA, check_base, merge
+    from rlhf_kit.models.shared import SharedBase
 
     torch.set_num_threads(1)
     base, out, batch_size, quantize, examples, comparisons = sys.argv[1:]

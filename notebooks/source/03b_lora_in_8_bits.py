@@ -285,7 +285,7 @@ study.figure
 # 第一步，策略和参考模型必须*完全*一致：KL 为 0，概率比 π/π_old 为 1。这一下就检验了整台机器。在 CPU 上，bitsandbytes 对 8 位的层，
 # 训练模式用一种乘法，评估模式用另一种。如果策略用一种来行动、用另一种来学习，概率比会怎样？
 # %%
-from rlhf_kit.models.adapters import SharedBase
+from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.sampling import response_logprob
 
 shared = SharedBase(*load_language_model(run / "sft", quantize="int8"))

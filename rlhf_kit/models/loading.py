@@ -27,9 +27,9 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.models.adapters import CONFIG as ADAPTER
-from rlhf_kit.models.adapters import AdaptedPolicy
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.quantization import Quantization, check_shapes, settings
+from rlhf_kit.models.shared import AdaptedPolicy
 from rlhf_kit.models.text import pad_id
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
@@ -74,7 +74,7 @@ def load_language_model(source: str | Path, *, quantize: Quantization | None = N
                         device: str | torch.device = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A language model with its tokenizer, from a folder or a hub id, as it is or in 8 or 4 bits.
 
-    Quantised weights cannot learn: put an adapter on them (`adapters.SharedBase`). `threshold` is LLM.int8's, see
+    Quantised weights cannot learn: put an adapter on them (`shared.SharedBase`). `threshold` is LLM.int8's, see
     `quantization.settings`. Raises: ModelUnavailable; quantization.CannotQuantize.
     """
     smaller = _smaller(AutoModelForCausalLM, source, quantize, threshold, dtype, device)

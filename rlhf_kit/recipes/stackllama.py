@@ -25,10 +25,11 @@ from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Comparison, Step
 from rlhf_kit.methods import ppo, reward_model, trl_bridge
 from rlhf_kit.methods.trl_bridge import RewardConfig, SftConfig
-from rlhf_kit.models.adapters import LoRA, SharedBase, check_base
+from rlhf_kit.models.adapters import LoRA, check_base
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.quantization import Quantization
+from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.processes import Accelerator
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.tasks.forum import fences

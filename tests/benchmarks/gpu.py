@@ -32,8 +32,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrai
 
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import memory, quantization
-from rlhf_kit.models.adapters import CONFIG, WEIGHTS, LoRA, SharedBase
+from rlhf_kit.models.adapters import CONFIG, WEIGHTS, LoRA
 from rlhf_kit.models.loading import load_language_model, save_model
+from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.rewards import learned
 from rlhf_kit.sampling import Sampling, sample_rollout
 
