@@ -29,7 +29,7 @@ from transformers.utils import logging as transformers_logging
 from rlhf_kit.models.adapters import CONFIG as ADAPTER
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.quantization import Quantization, check_shapes, settings
-from rlhf_kit.models.shared import AdaptedPolicy
+from rlhf_kit.models.shared import VALUE_HEAD, AdaptedPolicy
 from rlhf_kit.models.text import pad_id
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
@@ -38,7 +38,7 @@ os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
 if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
     constants.HF_HUB_DISABLE_TELEMETRY = True
 
-VALUE_HEAD, VALUE_TRUNK = "value_head.safetensors", "value_trunk"
+VALUE_TRUNK = "value_trunk"
 KINDS = {AutoModelForCausalLM: "language model", AutoModelForSequenceClassification: "classifier",
          AutoModel: "value trunk"}
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
