@@ -110,7 +110,7 @@ def test_a_name_that_is_none_makes_no_database(refused, name):
 
 @pytest.mark.parametrize(("name", "content"), [
     ("lists.tsv", "good\tfair\tbad\none\ttwo\tthree\n4\t5\t6\n7\t8\t9\n"),
-    ("lists.txt.gz", gzip.compress("好\t一般\t差\n一\t二\t三\n四\t五\t六\n七\t八\t九\n".encode("gb18030"))),
+    ("lists.txt.gz", gzip.compress("好\t一般\t差\n一\t二\t三\n四\t五\t六\n七\t八\t九\n".encode("gb18030"), mtime=0)),
     ("pairs.csv", "prompt,chosen,rejected\np,good,bad\nq,better,worse\nr,on,off\ns,yes,no\n"),
     ("pairs.jsonl", "".join(json.dumps({"chosen": f"{i}\n", "rejected": "a\tb"}) + "\n" for i in range(4)))])
 def test_a_file_of_lists_or_of_pairs_comes_back_as_it_was(capsys, name, content):

@@ -185,6 +185,13 @@ def test_the_command_shows_a_finished_run_and_merges(finished, base, tmp_path, c
     assert all(torch.equal(merged[name], tensor) for name, tensor in expected.items())
 
 
+def test_the_command_offers_the_stages_that_there_are():
+    """Written down there once more, because help must not import torch."""
+    from rlhf_kit.commands.stackllama import STAGES
+    from rlhf_kit.training import stackllama as job
+    assert STAGES == job.STAGES
+
+
 @pytest.mark.parametrize(("words", "complaint"), [
     (["merge", "{run}/sft_adapter", "--base", "{run}/policy"], "was trained on another base than"),
     (["merge", "{run}/policy"], "holds no adapter; expected adapter_config.json"),
