@@ -1,0 +1,47 @@
+"""How every page looks: a theme whose fonts are the system's, colours that are told apart by everybody, a few rules."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+# Chinese first asks for the fonts of macOS, Windows and Linux. The bold font that Gradio brings is incomplete.
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC",
+         "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Noto Sans Mono CJK SC", "monospace")
+BEFORE, AFTER, THIRD = "#0072B2", "#D55E00", "#007A5A"      # told apart with any kind of colour blindness
+
+THEME = gr.themes.Default(font=FONTS, font_mono=MONO).set(
+    button_primary_background_fill="#9a3412", button_primary_background_fill_dark="#9a3412",
+    button_primary_background_fill_hover="#7c2d12", button_primary_background_fill_hover_dark="#7c2d12",
+    button_primary_text_color="#ffffff", button_primary_text_color_dark="#ffffff")
+
+CSS = """
+.gradio-container { max-width: 1100px !important; }
+.rk-status { min-height: 1.5em; }
+.rk-status p { margin: 0; }
+.rk-muted { color: var(--body-text-color-subdued); }
+footer { display: none !important; }
+@media (max-width: 480px) { .gradio-container { padding: 8px !important; } }
+"""
+
+# A key presses the visible button that has it as a class: `rk-key-ctrl-enter`, `rk-key-1`, `rk-key-escape`. In text
+# fields only Ctrl+Enter and Escape do. Ctrl+. turns the keys without Ctrl off and on (WCAG 2.1.4).
+HEAD = """<script>
+(() => {
+    let on = true;
+    document.addEventListener('keydown', event => {
+        if (event.ctrlKey && event.key === '.') { on = !on; event.preventDefault(); return; }
+        const typing = event.target.closest('input, textarea, select, [contenteditable]');
+        const withCtrl = event.ctrlKey || event.metaKey;
+        if (event.altKey || event.defaultPrevented) return;
+        if (typing && !(withCtrl && event.key === 'Enter') && event.key !== 'Escape') return;
+        if (!withCtrl && !on) return;
+        const name = withCtrl ? { Enter: 'ctrl-enter', z: 'ctrl-z' }[event.key]
+                              : { Escape: 'escape' }[event.key] || event.key.toLowerCase();
+        if (!name || !/^[a-z0-9?-]+$/.test(name)) return;
+        const buttons = [...document.querySelectorAll(`.rk-key-${CSS.escape(name)}`)];
+        const button = buttons.find(b => b.offsetParent !== null && !b.disabled);
+        if (button) { event.preventDefault(); button.click(); }
+    });
+})();
+</script>"""

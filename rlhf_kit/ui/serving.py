@@ -1,0 +1,130 @@
+"""How a page is served: on this machine only unless a class code guards it, and with nothing left to a default."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from rlhf_kit.labels.records import check_name
+from rlhf_kit.language import LANGS
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+SHORTEST_CODE = 6                   # characters of a class code
+GUESSES_AT_ONCE = 10
+WRONG_WAITS = 0.5                   # seconds before a wrong code is answered
+FREE_GUESSES = 5                    # wrong codes of one name before it is locked for a while
+LONGEST_LOCK = 60.0                 # seconds
+NAMES_KEPT = 10_000
+FORBIDDEN = "GRADIO_VIBE_MODE"      # lets whoever opens the page run code, by design
+
+
+def prepare() -> None:
+    """Settings that Gradio reads from the environment when it is imported: call this first of all.
+
+    Raises: ValueError if the environment asks for what must not be.
+    """
+    if os.environ.get(FORBIDDEN):
+        raise ValueError(f"{FORBIDDEN} is set; with it whoever opens the page can run code here. Unset it and start "
+                         f"again.")
+    for name in ("GRADIO_ALLOWED_PATHS", "GRADIO_SHARE", "GRADIO_MCP_SERVER", "GRADIO_ROOT_PATH"):
+        os.environ.pop(name, None)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(user_cache_path("rlhf-kit") / "gradio"))
+
+
+@dataclass
+class Bucket:
+    """At most `size` at once and then one every `seconds`, for each name on its own."""
+
+    size: int
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    _left: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self, name: str) -> float:
+        """0 if it may go on now, and then that is counted; else the seconds until it may."""
+        with self._lock:
+            now = self.clock()
+            left, since = self._left.get(name, (float(self.size), now))
+            left = min(left + (now - since) / self.seconds, float(self.size))
+            if left < 1:
+                self._left[name] = (left, now)
+                return (1 - left) * self.seconds
+            self._left[name] = (left - 1, now)
+            if len(self._left) > NAMES_KEPT:                    # names are free, memory is not
+                self._left = {n: seen for n, seen in self._left.items() if now - seen[1] < self.size * self.seconds}
+            return 0.0
+
+
+def class_code(code: str, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+               clock: Callable[[], float] = time.monotonic) -> Callable[[str, str], Awaitable[bool]]:
+    """Gradio's `auth`: any printable name may enter with the right code.
+
+    A wrong one waits half a second for its answer, and at most ten may wait at once: 20 guesses a second, whoever asks.
+    After five wrong ones in the same name the next are not looked at until 1, 2, 4, ... 60 seconds are over.
+
+    Raises: ValueError for a code that is too short.
+    """
+    if len(code) < SHORTEST_CODE:
+        raise ValueError(f"--class-code has {len(code)} characters; expected at least {SHORTEST_CODE}, such as three "
+                         f"words.")
+    wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()          # name -> how often, and when last
+    gate = asyncio.Semaphore(GUESSES_AT_ONCE)
+
+    async def enter(name: str, guess: str) -> bool:
+        async with gate:
+            times, last = wrong.get(name, (0, 0.0))
+            locked = times > FREE_GUESSES and clock() < last + min(2.0 ** (times - FREE_GUESSES - 1), LONGEST_LOCK)
+            if not locked and _may_be(name) and hmac.compare_digest(guess.encode(), code.encode()):
+                wrong.pop(name, None)
+                return True
+            if not locked:
+                wrong[name] = (times + 1, clock())
+                wrong.move_to_end(name)
+                while len(wrong) > NAMES_KEPT:
+                    wrong.popitem(last=False)
+            await sleep(WRONG_WAITS)
+            return False
+
+    return enter
+
+
+def _may_be(name: str) -> bool:
+    try:
+        check_name(name)
+    except ValueError:
+        return False
+    return True
+
+
+def launch_settings(*, host: str, port: int | None, code: str | None, inline: bool = False) -> dict[str, Any]:
+    """What `Blocks.launch` is given, all of it. Raises: ValueError for a host that others reach, without a class code."""
+    if host not in LOCAL and code is None:
+        raise ValueError(f"--host {host} lets others in; that needs --class-code, a word that you tell your class. "
+                         f"Leave --host out to keep the page on this machine.")
+    from rlhf_kit.ui.look import CSS, HEAD, THEME
+    from rlhf_kit.ui.words import Words
+    guard = {} if code is None else {"auth": class_code(code),
+                                     "auth_message": " ".join(Words(lang, "studio")("class_code") for lang in LANGS)}
+    return {"server_name": host, "server_port": port, "share": False, "run_history": False,
+            "enable_monitoring": False, "mcp_server": False, "ssr_mode": False, "pwa": False, "footer_links": [],
+            "max_file_size": "1mb", "allowed_paths": [], "strict_cors": True, "show_error": True,
+            "state_session_capacity": 200, "quiet": True, "theme": THEME, "css": CSS, "head": HEAD,
+            "inline": inline, "height": 620, "prevent_thread_lock": True, **guard}
+
+
+def default_folder() -> Path:
+    """Where labels and runs of the studio are kept unless somebody names a folder."""
+    return Path("runs") / "studio"

@@ -1,0 +1,57 @@
+"""One page for each language, with a tab for each panel: English at /, Chinese at /zh."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+import gradio as gr
+
+from rlhf_kit.language import LANGS, Lang
+from rlhf_kit.ui.serving import launch_settings
+from rlhf_kit.ui.words import Words
+from rlhf_kit.ui.workspace import Workspace
+
+PANELS = ("compare", "rank", "probe", "vote", "data", "train")      # in the order of the pipeline and the lessons
+
+
+def build(workspace: Workspace, panels: Sequence[str] = PANELS) -> gr.Blocks:
+    """The pages, not yet served. Raises: ValueError for a panel that there is not."""
+    unknown = [name for name in panels if name not in PANELS]
+    if unknown:
+        raise ValueError(f"there is no panel {unknown[0]!r}; expected some of {', '.join(PANELS)}.")
+    with gr.Blocks(title=Words("en", "studio")("title"), analytics_enabled=False) as pages:
+        _page("en", workspace, panels)
+    with pages.route("简体中文", "/zh"):
+        _page("zh", workspace, panels)
+    pages.queue(api_open=False, max_size=64, default_concurrency_limit=4)
+    return pages
+
+
+def serve(workspace: Workspace, panels: Sequence[str] = PANELS, *, host: str = "127.0.0.1", port: int | None = None,
+          code: str | None = None, inline: bool = False) -> tuple[gr.Blocks, str]:
+    """Start serving, and go on: the pages, to be closed with `close()`, and their address."""
+    settings = launch_settings(host=host, port=port, code=code, inline=inline)
+    pages = build(workspace, panels)
+    _, address, _ = pages.launch(**settings)
+    return pages, address
+
+
+def _page(lang: Lang, workspace: Workspace, panels: Sequence[str]) -> None:
+    words = Words(lang, "studio")
+    gr.Navbar(visible=False)
+    with gr.Row(elem_classes="rk-head"):
+        gr.Markdown(f"# {words('title')}\n{words('about')}")
+        other = LANGS[1 - LANGS.index(lang)]
+        gr.Markdown(f"[{words('other_language')}]({'zh' if other == 'zh' else './'})", elem_classes="rk-language")
+    if len(panels) == 1:
+        _panel(panels[0], lang, workspace)
+        return
+    with gr.Tabs():
+        for name in panels:
+            with gr.Tab(words(name), id=name, elem_id=f"rk-tab-{name}"):
+                _panel(name, lang, workspace)
+
+
+def _panel(name: str, lang: Lang, workspace: Workspace) -> None:
+    importlib.import_module(f"rlhf_kit.ui.{name}").build(lang, workspace)

@@ -1,0 +1,31 @@
+"""What the panels say, in both languages: a file of sentences for each panel."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from rlhf_kit.language import Lang
+
+
+class Words:
+    """The sentences of one panel in one language: `Words("zh", "rank")("saved", order="A > B", pairs=1)`."""
+
+    def __init__(self, lang: Lang, panel: str) -> None:
+        self.lang, self.panel = lang, panel
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The sentence of that key with its `{fields}` filled in; an unknown key is a bug and raises KeyError."""
+        sentence = sentences(self.panel)[self.lang][key]
+        return sentence.format(**values) if values else sentence
+
+    def all(self) -> dict[str, str]:
+        """Every sentence, for a script in the page."""
+        return dict(sentences(self.panel)[self.lang])
+
+
+@cache
+def sentences(panel: str) -> dict[Lang, dict[str, str]]:
+    """Both tables of a panel's file."""
+    return tomllib.loads((files("rlhf_kit.ui.words") / f"{panel}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,42 @@
+"""What the panels share: a folder with labels and runs, the models that can be shown, and the trainings that go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rlhf_kit.labels import Labels
+from rlhf_kit.language import Lang
+from rlhf_kit.ui.serving import Bucket
+
+
+class Workspace:
+    """One folder, opened once by each server. Nothing is loaded or trained until a panel asks for it.
+
+        DIR/labels.db       what people said
+        DIR/runs/NAME/      reward models and policies trained here
+
+    Args:
+        folder: made if it is not there.
+        models: folders and names that the panels offer besides the tiny ones, such as a tour's folder.
+    """
+
+    def __init__(self, folder: Path | str, models: Sequence[str] = ()) -> None:
+        self.folder, self.named = Path(folder).expanduser(), tuple(models)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.generating = Bucket(size=6, seconds=5.0)       # how often one person may ask a model to write
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The file of labels. Raises: LabelsError, one line, each time it cannot be opened."""
+        return Labels(self.folder / "labels.db")
+
+
+@cache
+def example(lang: Lang) -> dict[str, Any]:
+    """What the panels show before anybody has pressed anything: see `rlhf_kit.ui.example`, which made it."""
+    return json.loads((files("rlhf_kit") / "data" / f"studio_example_{lang}.json").read_text(encoding="utf-8"))
