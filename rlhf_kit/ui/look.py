@@ -20,7 +20,8 @@ CSS = """
 .rk-status { min-height: 1.5em; }
 .rk-status p { margin: 0; }
 .rk-muted { color: var(--body-text-color-subdued); }
-footer { display: none !important; }
+footer, .nav-holder { display: none !important; }
+.rk-language { flex: 0 0 auto !important; min-width: 5em !important; text-align: right; }
 @media (max-width: 480px) { .gradio-container { padding: 8px !important; } }
 """
 

@@ -22,7 +22,7 @@ def build(workspace: Workspace, panels: Sequence[str] = PANELS) -> gr.Blocks:
         raise ValueError(f"there is no panel {unknown[0]!r}; expected some of {', '.join(PANELS)}.")
     with gr.Blocks(title=Words("en", "studio")("title"), analytics_enabled=False) as pages:
         _page("en", workspace, panels)
-    with pages.route("简体中文", "/zh"):
+    with pages.route("简体中文", "/zh", show_in_navbar=False):
         _page("zh", workspace, panels)
     pages.queue(api_open=False, max_size=64, default_concurrency_limit=4)
     return pages
@@ -41,9 +41,10 @@ def _page(lang: Lang, workspace: Workspace, panels: Sequence[str]) -> None:
     words = Words(lang, "studio")
     gr.Navbar(visible=False)
     with gr.Row(elem_classes="rk-head"):
-        gr.Markdown(f"# {words('title')}\n{words('about')}")
+        gr.Markdown(f"# {words('title')}\n{words('about')}")            # ours, and nobody else's text
         other = LANGS[1 - LANGS.index(lang)]
-        gr.Markdown(f"[{words('other_language')}]({'zh' if other == 'zh' else './'})", elem_classes="rk-language")
+        gr.HTML(f'<a href="{"zh" if other == "zh" else "./"}" lang="{other}">{words("other_language")}</a>',
+                elem_classes="rk-language", js_on_load=None)
     if len(panels) == 1:
         _panel(panels[0], lang, workspace)
         return

@@ -1,0 +1,66 @@
+"""A studio served by the test's own process, and Debian's Chromium to look at it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from rlhf_kit.ui.serving import prepare
+
+prepare()
+
+from playwright.sync_api import Browser, Page, sync_playwright       # noqa: E402
+
+from rlhf_kit.ui import studio                                        # noqa: E402
+from rlhf_kit.ui.workspace import Workspace                          # noqa: E402
+
+WAIT = 20_000                       # milliseconds; a busy machine takes its time
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert place, "these tests need a browser: apt-get install chromium (make test does it on Debian as root)"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=place)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def serve(tmp_path) -> Iterator[Callable[..., str]]:
+    """serve("rank", ...) -> address; a `Workspace` in an empty folder, or the one given as `workspace=`."""
+    with ExitStack() as opened:
+        def start(*panels: str, workspace: Workspace | None = None, **options) -> str:
+            pages, address = studio.serve(workspace or Workspace(tmp_path / "studio"), panels or studio.PANELS,
+                                          **options)
+            opened.callback(pages.close, verbose=False)
+            return address
+        yield start
+
+
+@pytest.fixture
+def visit(browser) -> Iterator[Callable[..., Page]]:
+    """visit(address, ...) -> the page, ready. At the end: nothing was asked of another machine, no script failed."""
+    seen = {"outside": [], "errors": []}
+    with ExitStack() as opened:
+        def look(address: str, path: str = "", *, width: int = 1100, height: int = 900, touch: bool = False,
+                 dark: bool = False, locale: str = "en-US") -> Page:
+            context = browser.new_context(viewport={"width": width, "height": height}, has_touch=touch, locale=locale,
+                                          color_scheme="dark" if dark else "light")
+            opened.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(WAIT)
+            page.on("request", lambda request: None if request.url.startswith((address, "data:", "blob:"))
+                    else seen["outside"].append(request.url))
+            page.on("pageerror", lambda error: seen["errors"].append(str(error)))
+            page.on("console", lambda said: seen["errors"].append(said.text) if said.type == "error" else None)
+            page.goto(address + path)
+            page.locator(".rk-language a").wait_for()
+            return page
+        yield look
+    assert seen == {"outside": [], "errors": []}
