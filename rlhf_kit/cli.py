@@ -20,6 +20,7 @@ from rlhf_kit.commands import (
     models,
     posts,
     stackllama,
+    studio,
     tour,
     train,
 )
@@ -87,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, train, stackllama, labels, human_loop, posts, grade, models, memory, export, doctor):
+    for command in (tour, studio, train, stackllama, labels, human_loop, posts, grade, models, memory, export, doctor):
         command.add(commands)
     return parser
 

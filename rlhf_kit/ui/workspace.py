@@ -23,10 +23,12 @@ class Workspace:
     Args:
         folder: made if it is not there.
         models: folders and names that the panels offer besides the tiny ones, such as a tour's folder.
+        teacher: who sees everybody's labels where a class code guards the page.
     """
 
-    def __init__(self, folder: Path | str, models: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path | str, models: Sequence[str] = (), *, teacher: str | None = None) -> None:
         self.folder, self.named = Path(folder).expanduser(), tuple(models)
+        self.teacher = teacher
         self.folder.mkdir(parents=True, exist_ok=True)
         self.generating = Bucket(size=6, seconds=5.0)       # how often one person may ask a model to write
 
@@ -34,6 +36,11 @@ class Workspace:
     def labels(self) -> Labels:
         """The file of labels. Raises: LabelsError, one line, each time it cannot be opened."""
         return Labels(self.folder / "labels.db")
+
+    def close(self) -> None:
+        """Let go of the file of labels. Trainings go on: they are processes of their own."""
+        if "labels" in vars(self):
+            self.labels.close()
 
 
 @cache

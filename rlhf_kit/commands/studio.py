@@ -1,0 +1,82 @@
+"""`rlhf-kit studio`: the panels in a browser, on this machine, or for a class behind a class code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rlhf_kit.commands import showing
+from rlhf_kit.language import LANGS, say, system_language
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rlhf_kit.runs import Event
+
+PANELS = ("compare", "rank", "probe", "vote", "data", "train")          # ui.studio.PANELS, which help must not import
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Its options."""
+    studio = commands.add_parser("studio", help="compare, rank, probe, vote and train in a browser",
+                                 description="Serves the panels to a browser on this machine, English at / and Chinese "
+                                             "at /zh, until Ctrl-C. Labels and runs are in a folder and stay there.")
+    studio.add_argument("--panel", dest="panels", action="append", choices=PANELS,
+                        help="only this one; repeatable (default: all)")
+    studio.add_argument("--data", metavar="DIR", default="runs/studio",
+                        help="where labels and runs are kept (default: %(default)s)")
+    studio.add_argument("--model", dest="models", metavar="MODEL", action="append", default=[],
+                        help="also offer this one: a run's folder, such as runs/tour, a model's folder, or a name on "
+                             "the hub; repeatable")
+    studio.add_argument("--port", metavar="N", type=int, help="(default: the first free one from 7860 on)")
+    studio.add_argument("--host", metavar="ADDRESS", default="127.0.0.1",
+                        help="0.0.0.0 lets others on your network in, and needs --class-code (default: %(default)s)")
+    studio.add_argument("--class-code", dest="code", metavar="WORDS",
+                        help="what everybody has to type to get in, beside a name")
+    studio.add_argument("--teacher", metavar="NAME", help="with a class code: who sees the labels of all")
+    studio.add_argument("--lang", choices=LANGS, default=system_language(),
+                        help="of what is printed, and of the page that is named (%(default)s)")
+    studio.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C; meanwhile make the tiny models that are missing."""
+    if importlib.util.find_spec("gradio") is None:
+        raise ValueError("the studio needs Gradio, which is not installed. pip install 'rlhf-kit[ui]', or make studio.")
+    from rlhf_kit.ui.serving import LOCAL, prepare
+    prepare()
+    import torch
+    torch.set_num_threads(1)
+    from rlhf_kit.ui import studio
+    from rlhf_kit.ui.workspace import Workspace
+    console = showing.console_for(json=False)
+    workspace = Workspace(options.data, options.models, teacher=options.teacher)
+    pages, address = studio.serve(workspace, options.panels or studio.PANELS, host=options.host, port=options.port,
+                                  code=options.code)
+    try:
+        console.print(say(options.lang, "studio_open", address=address + ("zh" if options.lang == "zh" else ""),
+                          folder=options.data), markup=False, soft_wrap=True)
+        if options.host not in LOCAL:
+            console.print(say(options.lang, "studio_class"), markup=False, soft_wrap=True)
+        console.file.flush()
+        _build_missing(options.lang, console)
+        pages.block_thread()
+    finally:
+        pages.close(verbose=False)
+        workspace.close()
+    return 0
+
+
+def _build_missing(lang: str, console: Console) -> None:
+    """The language model and the reward model that the panels ask for first, with progress, while people look around."""
+    from rlhf_kit import zoo
+    from rlhf_kit.runs import Event
+    def events(name: str, stage: str) -> Iterator[Event]:
+        total = zoo.planned(name)
+        for step in zoo.build(name):
+            yield Event(stage, step.number + 1, total, step.metrics)
+
+    for name, stage in ((f"tiny-lm-{lang}", "language_model"), (f"tiny-rm-{lang}", "reward_model")):
+        showing.watch(events(name, stage), lang, console, n=0)
