@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
 ARGS   ?=
+NAME   ?= studio
 
 # Tests go to two processes at once, all of one file to one of them. WORKERS=0: to this one, which shows what they print.
 WORKERS ?= 2
@@ -13,10 +14,16 @@ SHARED  := -n $(WORKERS) --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
+.PHONY: run studio space test test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
 	@$(BIN)/rlhf-kit tour $(ARGS)
+
+studio: $(VENV)/ui.done                  ## the panels in a browser; ARGS="--model runs/tour --lang zh"
+	@$(BIN)/rlhf-kit studio $(ARGS)
+
+space: $(VENV)/run.done                  ## a panel as a Hugging Face Space, in dist/space/NAME; NAME=compare
+	@$(BIN)/rlhf-kit export space $(NAME) --output dist/space/$(NAME) $(ARGS)
 
 test: $(VENV)/dev.done                   ## every test that is not marked slow, under five minutes
 	$(BIN)/python -m pytest $(SHARED) $(ARGS)
@@ -57,8 +64,14 @@ $(VENV)/run.done: pyproject.toml constraints.txt
 	@$(PIP) --editable .
 	@touch $@
 
+# The tests look at pages in a browser: Debian's, which is installed here where it is missing and we may.
 $(VENV)/dev.done: $(VENV)/run.done
 	@$(PIP) --editable '.[dev]'
+	@command -v chromium >/dev/null || sh tests/demos/browser.sh
+	@touch $@
+
+$(VENV)/ui.done: $(VENV)/run.done
+	@$(PIP) --editable '.[ui]'
 	@touch $@
 
 $(VENV)/lab.done: $(VENV)/run.done

@@ -1,4 +1,4 @@
-"""`rlhf-kit export`: what other programs read: configs for accelerate, data and a script for OpenRLHF."""
+"""`rlhf-kit export`: what others read: configs for accelerate, data and a script for OpenRLHF, files of a Space."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 
 from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
+
+SPACES = ("studio", "compare", "rank", "probe", "vote", "data", "train")       # spaces.TITLES, in the same order
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -34,6 +36,13 @@ def add(commands: argparse._SubParsersAction) -> None:
                                                           "machines will see (default Qwen/Qwen2.5-7B)")
     _common(openrlhf)
     openrlhf.set_defaults(run=run_openrlhf)
+
+    space = actions.add_parser("space", help="a panel of the studio as a Hugging Face Space",
+                               description="Writes README.md, requirements.txt and app.py of a Hugging Face Space; "
+                                           "nothing is uploaded.")
+    space.add_argument("panel", choices=SPACES, help="which; studio has all")
+    _common(space)
+    space.set_defaults(run=run_space)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -70,4 +79,17 @@ def run_openrlhf(options: argparse.Namespace) -> int:
     showing.console_for(json=False).print(say(options.lang, "export_openrlhf", files=said, script=written.script,
                                               release=openrlhf.RELEASE, date=openrlhf.DATED), markup=False,
                                           soft_wrap=True)
+    return 0
+
+
+def run_space(options: argparse.Namespace) -> int:
+    """Write the three files."""
+    from rlhf_kit.spaces import CODE, write_space
+    written = write_space(options.panel, options.output)
+    if options.json:
+        print(json.dumps([str(path) for path in written]))
+        return 0
+    console = showing.console_for(json=False)
+    console.print(say(options.lang, "export_space", files=", ".join(path.name for path in written),
+                      folder=options.output, code=CODE), markup=False, soft_wrap=True)
     return 0
