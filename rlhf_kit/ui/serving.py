@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
@@ -36,7 +37,8 @@ def prepare() -> None:
     if os.environ.get(FORBIDDEN):
         raise ValueError(f"{FORBIDDEN} is set; with it whoever opens the page can run code here. Unset it and start "
                          f"again.")
-    for name in ("GRADIO_ALLOWED_PATHS", "GRADIO_SHARE", "GRADIO_MCP_SERVER", "GRADIO_ROOT_PATH"):
+    for name in ("GRADIO_ALLOWED_PATHS", "GRADIO_SHARE", "GRADIO_MCP_SERVER", "GRADIO_ROOT_PATH",
+                 "GRADIO_LOCAL_DEV_MODE"):
         os.environ.pop(name, None)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -109,15 +111,44 @@ def _may_be(name: str) -> bool:
     return True
 
 
+class OwnPagesOnly:
+    """ASGI: 403 for what a page of somebody else's asks in a visitor's browser.
+
+    Gradio lets any page read its answers, cookies and all, as soon as its own address is not this machine's. And a name
+    that was made to point to this machine (DNS rebinding) would be taken for its own. So: an Origin has to be the Host,
+    and on this machine the Host has to be this machine.
+    """
+
+    def __init__(self, app: Callable, local: bool) -> None:
+        self.app, self.local = app, local
+
+    async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+        if scope["type"] in ("http", "websocket") and not self._own(dict(scope["headers"])):
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"This page answers its own visitors only."})
+            return
+        await self.app(scope, receive, send)
+
+    def _own(self, headers: dict[bytes, bytes]) -> bool:
+        host, origin = headers.get(b"host", b"").decode("latin-1"), headers.get(b"origin", b"").decode("latin-1")
+        if self.local and urlsplit(f"//{host}").hostname not in LOCAL:
+            return False
+        return not origin or urlsplit(origin).netloc == host
+
+
 def launch_settings(*, host: str, port: int | None, code: str | None, inline: bool = False) -> dict[str, Any]:
     """What `Blocks.launch` is given, all of it. Raises: ValueError for a host that others reach, without a class code."""
     if host not in LOCAL and code is None:
         raise ValueError(f"--host {host} lets others in; that needs --class-code, a word that you tell your class. "
                          f"Leave --host out to keep the page on this machine.")
+    from starlette.middleware import Middleware
+
     from rlhf_kit.ui.look import CSS, HEAD, THEME
     from rlhf_kit.ui.words import Words
     guard = {} if code is None else {"auth": class_code(code),
                                      "auth_message": " ".join(Words(lang, "studio")("class_code") for lang in LANGS)}
+    if not inline:                                  # a notebook's page may come through a proxy of another name
+        guard["app_kwargs"] = {"middleware": [Middleware(OwnPagesOnly, local=host in LOCAL)]}
     return {"server_name": host, "server_port": port, "share": False, "run_history": False,
             "enable_monitoring": False, "mcp_server": False, "ssr_mode": False, "pwa": False, "footer_links": [],
             "max_file_size": "1mb", "allowed_paths": [], "strict_cors": True, "show_error": True,
