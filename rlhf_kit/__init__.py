@@ -30,7 +30,7 @@ _NAMES = {
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
     "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "diagnosis",
     "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
-    "check": "exercises.checking", "setup": "exercises.session",
+    "check": "exercises.checking", "setup": "exercises.session", "panel": "ui.inline",
 }
 __all__ = sorted([*_MODULES, *_METHODS, *_RECIPES, *_NAMES, "REPOSITORY", "__version__"])
 

@@ -15,36 +15,41 @@ from rlhf_kit.ui.workspace import Workspace
 PANELS = ("compare", "rank", "probe", "vote", "data", "train")      # in the order of the pipeline and the lessons
 
 
-def build(workspace: Workspace, panels: Sequence[str] = PANELS) -> gr.Blocks:
-    """The pages, not yet served. Raises: ValueError for a panel that there is not."""
+def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "en") -> gr.Blocks:
+    """The pages, not yet served: the first language at /. Raises: ValueError for a panel that there is not."""
     unknown = [name for name in panels if name not in PANELS]
     if unknown:
         raise ValueError(f"there is no panel {unknown[0]!r}; expected some of {', '.join(PANELS)}.")
-    with gr.Blocks(title=Words("en", "studio")("title"), analytics_enabled=False) as pages:
-        _page("en", workspace, panels)
-    with pages.route("简体中文", "/zh", show_in_navbar=False):
-        _page("zh", workspace, panels)
+    second = LANGS[1 - LANGS.index(first)]
+    with gr.Blocks(title=Words(first, "studio")("title"), analytics_enabled=False) as pages:
+        _page(first, second, workspace, panels)
+    with pages.route(Words(first, "studio")("other_language"), f"/{second}", show_in_navbar=False):
+        _page(second, "", workspace, panels)
     pages.queue(api_open=False, max_size=64, default_concurrency_limit=4)
     return pages
 
 
 def serve(workspace: Workspace, panels: Sequence[str] = PANELS, *, host: str = "127.0.0.1", port: int | None = None,
-          code: str | None = None, inline: bool = False) -> tuple[gr.Blocks, str]:
-    """Start serving, and go on: the pages, to be closed with `close()`, and their address."""
+          code: str | None = None, inline: bool = False, lang: Lang = "en") -> tuple[gr.Blocks, str]:
+    """Start serving, and go on: the pages, to be closed with `close()`, and their address.
+
+    Args:
+        inline: below a notebook's cell; then `lang` is the page at /, since only that one is shown there.
+    """
     settings = launch_settings(host=host, port=port, code=code, inline=inline)
-    pages = build(workspace, panels)
+    pages = build(workspace, panels, lang if inline else "en")
     _, address, _ = pages.launch(**settings)
     return pages, address
 
 
-def _page(lang: Lang, workspace: Workspace, panels: Sequence[str]) -> None:
+def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -> None:
+    """`other` is where the page in the other language is, seen from here; "" is /."""
     words = Words(lang, "studio")
     gr.Navbar(visible=False)
     with gr.Row(elem_classes="rk-head"):
         gr.Markdown(f"# {words('title')}\n{words('about')}")            # ours, and nobody else's text
-        other = LANGS[1 - LANGS.index(lang)]
-        gr.HTML(f'<a href="{"zh" if other == "zh" else "./"}" lang="{other}">{words("other_language")}</a>',
-                elem_classes="rk-language", js_on_load=None)
+        gr.HTML(f'<a href="{other or "./"}">{words("other_language")}</a>', elem_classes="rk-language",
+                js_on_load=None)
     if len(panels) == 1:
         _panel(panels[0], lang, workspace)
         return

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.labels import Labels
 from rlhf_kit.language import Lang
 from rlhf_kit.ui.serving import Bucket
+
+if TYPE_CHECKING:
+    from rlhf_kit.models.heads import Policy
 
 
 class Workspace:
@@ -24,11 +27,13 @@ class Workspace:
         folder: made if it is not there.
         models: folders and names that the panels offer besides the tiny ones, such as a tour's folder.
         teacher: who sees everybody's labels where a class code guards the page.
+        policies: by name, such as a notebook has in its memory.
     """
 
-    def __init__(self, folder: Path | str, models: Sequence[str] = (), *, teacher: str | None = None) -> None:
+    def __init__(self, folder: Path | str, models: Sequence[str] = (), *, teacher: str | None = None,
+                 policies: Mapping[str, Policy] | None = None) -> None:
         self.folder, self.named = Path(folder).expanduser(), tuple(models)
-        self.teacher = teacher
+        self.teacher, self.policies = teacher, dict(policies or {})
         self.folder.mkdir(parents=True, exist_ok=True)
         self.generating = Bucket(size=6, seconds=5.0)       # how often one person may ask a model to write
 

@@ -1,0 +1,56 @@
+"""A panel below a notebook's cell, or how to start it where that cannot be."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlhf_kit.language import Lang, say
+
+if TYPE_CHECKING:
+    from rlhf_kit.models.heads import Policy
+
+SWITCH = "RLHF_KIT_PANELS"          # "off" where a program runs the notebook: nobody would see it
+
+_open: dict[str, tuple] = {}        # panel -> what a cell has opened, which the same cell closes when it is run again
+
+
+def panel(name: str, lang: Lang = "en", *, models: Sequence[str | Path] | Mapping[str, Policy] = (),
+          folder: str | Path = "runs/studio") -> None:
+    """Show a panel of the studio below the cell: "compare", "rank", "probe", "vote", "data" or "train".
+
+    It is served to this machine only, until the kernel stops; the same cell again opens it anew. Where Gradio is not
+    installed, or `RLHF_KIT_PANELS=off` says that nobody looks, the command that starts it is printed instead.
+
+    Args:
+        models: what to offer besides the tiny ones: folders or names, or policies of this notebook by name.
+        folder: where labels and runs are kept.
+
+    Raises: ValueError for a panel that there is not.
+    """
+    from rlhf_kit.commands.studio import PANELS
+    if name not in PANELS:
+        raise ValueError(f"there is no panel {name!r}; expected one of {', '.join(PANELS)}.")
+    named = [] if isinstance(models, Mapping) else [str(model) for model in models]
+    command = shlex.join(["rlhf-kit", "studio", "--panel", name, "--lang", lang,
+                          *(word for model in named for word in ("--model", model))])
+    if os.environ.get(SWITCH, "").lower() == "off":
+        print(say(lang, "panel_off", command=command))
+        return
+    if importlib.util.find_spec("gradio") is None:
+        print(say(lang, "panel_missing", command=command))
+        return
+    from rlhf_kit.ui.serving import prepare
+    prepare()
+    from rlhf_kit.ui import studio
+    from rlhf_kit.ui.workspace import Workspace
+    for closing in _open.pop(name, ()):
+        closing.close()
+    workspace = Workspace(folder, named, policies=models if isinstance(models, Mapping) else None)
+    pages, address = studio.serve(workspace, [name], inline=True, lang=lang)
+    _open[name] = (pages, workspace)
+    print(say(lang, "panel_open", address=address, command=command))
