@@ -12,9 +12,9 @@ NAMES = [
     "CheckFailed", "Comparison", "FileError", "FileReviews", "Forum", "KL", "Labels", "LabelsError", "LoRA",
     "ModelUnavailable", "Policy", "REPOSITORY", "Ranking", "Reviews", "RewardError", "RewardModel", "Rollout",
     "Sampling", "SharedBase", "Step", "StorageError", "__version__", "check", "classifier", "evaluate",
-    "formulas", "generate", "human", "load_classifier", "load_model", "load_policy", "load_reward_model", "plots",
-    "ppo", "reward_model", "rewards", "sample_rollout", "sampling", "save_policy", "save_reward_model", "setup",
-    "sft", "stackllama", "studies", "tour", "training", "zoo",
+    "formulas", "generate", "human", "load_classifier", "load_model", "load_policy", "load_reward_model", "panel",
+    "plots", "ppo", "reward_model", "rewards", "sample_rollout", "sampling", "save_policy", "save_reward_model",
+    "setup", "sft", "stackllama", "studies", "tour", "training", "zoo",
 ]
 
 

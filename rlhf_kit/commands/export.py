@@ -7,8 +7,7 @@ import json
 
 from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
-
-SPACES = ("studio", "compare", "rank", "probe", "vote", "data", "train")       # spaces.TITLES, in the same order
+from rlhf_kit.ui import PANELS
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -40,7 +39,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     space = actions.add_parser("space", help="a panel of the studio as a Hugging Face Space",
                                description="Writes README.md, requirements.txt and app.py of a Hugging Face Space; "
                                            "nothing is uploaded.")
-    space.add_argument("panel", choices=SPACES, help="which; studio has all")
+    space.add_argument("panel", choices=("studio", *PANELS), help="which; studio has all")
     _common(space)
     space.set_defaults(run=run_space)
 

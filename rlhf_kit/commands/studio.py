@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.ui import PANELS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from rlhf_kit.runs import Event
-
-PANELS = ("compare", "rank", "probe", "vote", "data", "train")          # ui.studio.PANELS, which help must not import
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -53,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.ui.workspace import Workspace
     console = showing.console_for(json=False)
     workspace = Workspace(options.data, options.models, teacher=options.teacher)
-    pages, address = studio.serve(workspace, options.panels or studio.PANELS, host=options.host, port=options.port,
+    pages, address = studio.serve(workspace, options.panels or PANELS, host=options.host, port=options.port,
                                   code=options.code)
     try:
         console.print(say(options.lang, "studio_open", address=address + ("zh" if options.lang == "zh" else ""),
@@ -70,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _build_missing(lang: str, console: Console) -> None:
-    """The language model and the reward model that the panels ask for first, with progress, while people look around."""
+    """The language model and the reward model that panels ask for first, with progress, while people look around."""
     from rlhf_kit import zoo
     from rlhf_kit.runs import Event
     def events(name: str, stage: str) -> Iterator[Event]:

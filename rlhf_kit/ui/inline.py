@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlhf_kit.language import Lang, say
+from rlhf_kit.ui import PANELS
 
 if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
@@ -32,7 +33,6 @@ def panel(name: str, lang: Lang = "en", *, models: Sequence[str | Path] | Mappin
 
     Raises: ValueError for a panel that there is not.
     """
-    from rlhf_kit.commands.studio import PANELS
     if name not in PANELS:
         raise ValueError(f"there is no panel {name!r}; expected one of {', '.join(PANELS)}.")
     named = [] if isinstance(models, Mapping) else [str(model) for model in models]

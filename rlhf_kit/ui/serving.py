@@ -137,7 +137,7 @@ class OwnPagesOnly:
 
 
 def launch_settings(*, host: str, port: int | None, code: str | None, inline: bool = False) -> dict[str, Any]:
-    """What `Blocks.launch` is given, all of it. Raises: ValueError for a host that others reach, without a class code."""
+    """What `Blocks.launch` is given, all of it. Raises: ValueError if others reach the host and there is no code."""
     if host not in LOCAL and code is None:
         raise ValueError(f"--host {host} lets others in; that needs --class-code, a word that you tell your class. "
                          f"Leave --host out to keep the page on this machine.")

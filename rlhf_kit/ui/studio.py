@@ -8,11 +8,10 @@ from collections.abc import Sequence
 import gradio as gr
 
 from rlhf_kit.language import LANGS, Lang
+from rlhf_kit.ui import PANELS
 from rlhf_kit.ui.serving import launch_settings
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
-
-PANELS = ("compare", "rank", "probe", "vote", "data", "train")      # in the order of the pipeline and the lessons
 
 
 def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "en") -> gr.Blocks:

@@ -12,10 +12,10 @@ from rlhf_kit.ui.serving import prepare
 
 prepare()
 
-from playwright.sync_api import Browser, Page, sync_playwright       # noqa: E402
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
-from rlhf_kit.ui import studio                                        # noqa: E402
-from rlhf_kit.ui.workspace import Workspace                          # noqa: E402
+from rlhf_kit.ui import PANELS, studio  # noqa: E402
+from rlhf_kit.ui.workspace import Workspace  # noqa: E402
 
 WAIT = 20_000                       # milliseconds; a busy machine takes its time
 
@@ -36,7 +36,7 @@ def serve(tmp_path) -> Iterator[Callable[..., str]]:
     """serve("rank", ...) -> address; a `Workspace` in an empty folder, or the one given as `workspace=`."""
     with ExitStack() as opened:
         def start(*panels: str, workspace: Workspace | None = None, **options) -> str:
-            pages, address = studio.serve(workspace or Workspace(tmp_path / "studio"), panels or studio.PANELS,
+            pages, address = studio.serve(workspace or Workspace(tmp_path / "studio"), panels or PANELS,
                                           **options)
             opened.callback(pages.close, verbose=False)
             return address
