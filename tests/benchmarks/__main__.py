@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("tour", "step", "learning", "bigrams", "grading", "rankings", "dump", "stackllama")
+NAMES = ("tour", "step", "learning", "bigrams", "grading", "rankings", "dump", "stackllama", "classroom")
 
 chosen = sys.argv[1:] or ("tour",)
 if unknown := set(chosen) - set(NAMES):
