@@ -198,6 +198,7 @@ def run(book: NotebookNode, *, strict: bool, timeout: int = 300, kernel: str = "
     began: dict[str, float] = {}
     took: dict[str, float] = {}
     environment = {**os.environ, "RLHF_KIT_STRICT": "1" if strict else "0", "HF_HUB_OFFLINE": "1",
+                   "RLHF_KIT_PANELS": "off",
                    "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(book, timeout=timeout, kernel_name=kernel, resources={"metadata": {"path": folder}},

@@ -449,3 +449,10 @@ for i in range(3):
 #
 # 这个顺序来自 InstructGPT (arXiv:2203.02155)，三个 H 来自 Anthropic (arXiv:2112.00861、arXiv:2204.05862)。
 # 下一课，第 01 课，打开第三步：策略的每个词元挣到多少，功劳归谁，PPO 为什么要截断。
+# %% [markdown] lang="en"
+# **Play with it.** The three models of this lesson side by side, on openings of yours, with every token's share of the reward and of the
+# drift:
+# %% [markdown] lang="zh" of="7a2b"
+# **玩一玩。** 本课的三个模型并排放在一起，开头由你来写，还能看到每个词元占了多少奖励、多少漂移：
+# %%
+kit.panel("compare", LANG, models={"plain": plain, "SFT": imitator, "PPO": policy})

@@ -865,3 +865,10 @@ for step in kit.ppo.steps(big, big.reference(), openings, kit.rewards.classifier
 # **参考文献。** PPO：Schulman 等 2017，arXiv:1707.06347。GAE：Schulman 等 2016，arXiv:1506.02438。KL 价格及其调节：
 # Ziegler 等 2019，arXiv:1909.08593。InstructGPT：Ouyang 等 2022，arXiv:2203.02155。要紧的细节：Huang 等 2024，arXiv:2403.17031；
 # Zheng 等 2023，arXiv:2307.04964。
+# %% [markdown] lang="en"
+# **Play with it.** Before and after, side by side, on openings of yours; the colours show where the reward comes from and where the
+# KL goes:
+# %% [markdown] lang="zh" of="81d6"
+# **玩一玩。** 训练前后并排对比，开头由你来写；颜色显示奖励从哪里来、KL 花在哪里：
+# %%
+kit.panel("compare", LANG, models={"before": reference, "PPO": policy})

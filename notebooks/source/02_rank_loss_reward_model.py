@@ -835,3 +835,9 @@ kit.plots.lines(range(1, 17), {"reward model": [s.metrics["score"] for s in hist
 # **参考文献。** K 项损失与居中：Ouyang 等 2022，arXiv:2203.02155。Stiennon 等 2020，arXiv:2009.01325。偏好模型预训练：
 # Askell 等 2021，arXiv:2112.00861；HH：Bai 等 2022，arXiv:2204.05862。校准误差：Guo 等 2017，arXiv:1706.04599。
 # Bradley 与 Terry 1952，doi:10.2307/2334029。
+# %% [markdown] lang="en"
+# **Play with it.** A reward model to be fooled: write a text, take a word away, make it longer, and watch the score and the truth part:
+# %% [markdown] lang="zh" of="591a"
+# **玩一玩。** 一个等你来骗的奖励模型：写一段文字，删一个词，写长一点，看分数和真值怎样分道扬镳：
+# %%
+kit.panel("probe", LANG)

@@ -495,3 +495,9 @@ kit.plots.grids({"apart": (may_see * text).tolist(), "leak": (causal * text).tol
 #
 # **参考文献。** StackLLaMA：Beeching 等，Hugging Face 2023。分数：Askell 等 2021，arXiv:2112.00861。不泄漏的打包：Krell 等 2021，
 # arXiv:2107.02027。字节对编码：Sennrich 等 2016，arXiv:1508.07909。
+# %% [markdown] lang="en"
+# **Play with it.** Votes come from people. Be one of them: rank some answers, and see which pairs they become:
+# %% [markdown] lang="zh" of="2d75"
+# **玩一玩。** 票是人投的。你也来投：给几组回答排序，看看它们变成哪些配对：
+# %%
+kit.panel("rank", LANG)

@@ -428,3 +428,9 @@ kit.plots.memory_bars(ppo_plans, gpu=80, title="PPO: four models apart, or one b
 #
 # **参考文献。** LoRA：Hu 等 2021，arXiv:2106.09685。LLM.int8：Dettmers 等 2022，arXiv:2208.07339。nf4：Dettmers 等 2023，
 # arXiv:2305.14314。训练要多少字节：Rajbhandari 等 2020，arXiv:1910.02054。StackLLaMA：Beeching 等 2023。
+# %% [markdown] lang="en"
+# **Play with it.** The merged model and others, side by side, on prompts of yours:
+# %% [markdown] lang="zh" of="dc02"
+# **玩一玩。** 合并后的模型和别的模型并排对比，提示词由你来写：
+# %%
+kit.panel("compare", LANG, models=[run / "sft"])

@@ -476,3 +476,9 @@ for share in (0.5, 0.1):
 #
 # **参考文献。** StackLLaMA：Beeching 等，Hugging Face 2023。KL 的价格：Ziegler 等 2019，arXiv:1909.08593。钻空子：Gao 等 2022，
 # arXiv:2210.10760。长短与奖励模型：Singhal 等 2023，arXiv:2310.03716。
+# %% [markdown] lang="en"
+# **Play with it.** Base, fine-tuned and PPO of your run, side by side, on questions of yours:
+# %% [markdown] lang="zh" of="5676"
+# **玩一玩。** 你这次运行的基座、微调和 PPO 三个模型并排对比，问题由你来提：
+# %%
+kit.panel("compare", LANG, models=[run])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,8 +35,7 @@ def panel(name: str, lang: Lang = "en", *, models: Sequence[str | Path] | Mappin
     if name not in PANELS:
         raise ValueError(f"there is no panel {name!r}; expected one of {', '.join(PANELS)}.")
     named = [] if isinstance(models, Mapping) else [str(model) for model in models]
-    command = shlex.join(["rlhf-kit", "studio", "--panel", name, "--lang", lang,
-                          *(word for model in named for word in ("--model", model))])
+    command = f"rlhf-kit studio --panel {name} --lang {lang}"
     if os.environ.get(SWITCH, "").lower() == "off":
         print(say(lang, "panel_off", command=command))
         return
