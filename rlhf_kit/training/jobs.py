@@ -69,7 +69,16 @@ def described(job: Any, config: Any) -> dict[str, Any]:
     return json.loads(json.dumps({**asdict(job), "config": asdict(config)}, default=str))
 
 
-def write_metrics(place: RunFolder, history: Sequence[Step], last: int) -> None:
-    """A line a step into metrics.jsonl, now and then and at the `last` step."""
-    if len(history) % WRITTEN_EVERY == 0 or len(history) == last:
+def steps_written(place: RunFolder) -> int:
+    """Steps in metrics.jsonl, those that a killed run has to do again included: they will be the same."""
+    try:
+        return (place.path / "metrics.jsonl").read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def write_metrics(place: RunFolder, history: Sequence[Step], last: int, *, every: int = WRITTEN_EVERY,
+                  written: int = 0) -> None:
+    """A line a step into metrics.jsonl, after `every` steps and at the `last`; `written` are there already."""
+    if (len(history) > written and len(history) % every == 0) or len(history) == last:
         write_json_lines(place.path / "metrics.jsonl", [{"step": s.number + 1, **s.metrics} for s in history])

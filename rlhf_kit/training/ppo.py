@@ -18,7 +18,7 @@ from rlhf_kit.runs import Event, RunFolder
 from rlhf_kit.sampling import check_room
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.tasks.texts import hold_out, read_texts
-from rlhf_kit.training.jobs import SMALL, changed, claimed, described, use_threads, write_metrics
+from rlhf_kit.training.jobs import SMALL, changed, claimed, described, steps_written, use_threads, write_metrics
 
 EVALUATED = 128                     # held-out prompts, one response each
 SHOWN = 10                          # of them in the result
@@ -70,12 +70,13 @@ class Ppo:
             place.clear()
         with place.working(claimed(self)):
             history: list[Step] = []
+            written = steps_written(place)                  # so that who watches a resumed run sees no step vanish
             yield Event("ppo", 0, config.steps)
             with place.timed("ppo"):
                 for step in ppo.steps(policy, reference, learn, score, config, watch=watch,
                                       checkpoint=place.path / "checkpoints"):
                     history.append(step)
-                    write_metrics(place, history, config.steps)
+                    write_metrics(place, history, config.steps, every=1, written=written)
                     yield Event("ppo", step.number + 1, config.steps, step.metrics)
                 zoo.save_policy(policy, place.path / "policy")
             with place.timed("evaluate"):

@@ -11,13 +11,16 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
 from rlhf_kit.labels.records import check_name
 from rlhf_kit.language import LANGS
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 SHORTEST_CODE = 6                   # characters of a class code
@@ -109,6 +112,13 @@ def _may_be(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def annotator(request: gr.Request, typed: str) -> str:
+    """Who is asking: in a class the name of the login, else the one typed. Raises: ValueError if that is no name."""
+    name = getattr(request, "username", None) or (typed or "").strip()
+    check_name(name)
+    return name
 
 
 class OwnPagesOnly:

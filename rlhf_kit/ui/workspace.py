@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.labels import Labels
 from rlhf_kit.language import Lang
+from rlhf_kit.ui.jobs import Jobs
 from rlhf_kit.ui.serving import Bucket
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Workspace:
 
         DIR/labels.db       what people said
         DIR/runs/NAME/      reward models and policies trained here
+        DIR/jobs/NAME/      how each of them was asked for, see `rlhf_kit.ui.jobs`
 
     Args:
         folder: made if it is not there.
@@ -42,8 +44,15 @@ class Workspace:
         """The file of labels. Raises: LabelsError, one line, each time it cannot be opened."""
         return Labels(self.folder / "labels.db")
 
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The trainings, which are processes of their own and outlive the server."""
+        return Jobs(self.folder)
+
     def close(self) -> None:
         """Let go of the file of labels. Trainings go on: they are processes of their own."""
+        if "jobs" in vars(self):
+            self.jobs.close()
         if "labels" in vars(self):
             self.labels.close()
 

@@ -1,0 +1,374 @@
+"""The panel where the loop closes: what people ranked becomes a reward model, and a policy that pleases it.
+
+The buttons put trainings in the line of `rlhf_kit.ui.jobs`; nothing is trained here. What is shown is read from the
+runs' files, so whoever opens the page sees the same. A page asks for news only while somebody looks at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from rlhf_kit.formulas.records import Ranking
+from rlhf_kit.labels.database import LabelsError
+from rlhf_kit.language import Lang
+from rlhf_kit.tasks.reading import same_text
+from rlhf_kit.ui import workspace as shared
+from rlhf_kit.ui.jobs import JobError, Look
+from rlhf_kit.ui.serving import annotator
+from rlhf_kit.ui.widget import Widget
+from rlhf_kit.ui.words import Words
+from rlhf_kit.ui.workspace import Workspace
+
+FEWEST = 12                         # lists with a decided pair to learn from
+HELD_OUT = 3                        # of them at least are examined on, a fifth where that is more
+RM_STEPS, PPO_STEPS, BETA = 60, 30, 0.04
+MOST_STEPS = 200
+MINE, ALL = "mine", "all"
+SHOWN = 3                           # samples
+CURVES = {"ppo": ("score", "kl"), "reward_model": ("pair_accuracy", "loss")}
+RANKINGS = "rankings.jsonl"
+
+
+# -- what there is to learn from
+
+def lists(workspace: Workspace, lang: Lang, by: str | None = None, question: str | None = None) -> list[Ranking]:
+    """The rankings to learn from, everybody's or one person's: of that language, with a decided pair.
+
+    Blank responses are left out, and what occurs twice in a list counts once: no text is better than itself.
+    """
+    found = (_cleaned(one) for one in workspace.labels.rankings(by, question, split="train")
+             if language_of(one.prompt) == lang)
+    return [one for one in found if len(set(one.ranks)) > 1]
+
+
+def language_of(text: str) -> Lang:
+    """Chinese if it holds a Chinese character: labels of both pages lie in one file."""
+    return "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
+
+
+def questions(workspace: Workspace) -> list[str]:
+    """What has been asked, "" where only one thing is."""
+    return sorted({said.question for said in workspace.labels.judgements(kinds=("rank", "vote"))}) or [""]
+
+
+def _cleaned(one: Ranking) -> Ranking:
+    kept: dict[str, tuple[str, int]] = {}
+    for response, rank in zip(one.responses, one.ranks, strict=True):
+        if response.strip():
+            kept.setdefault(same_text(response), (response, rank))
+    return Ranking(one.prompt, tuple(text for text, _ in kept.values()), tuple(rank for _, rank in kept.values()))
+
+
+# -- what the buttons do
+
+def start_reward_model(workspace: Workspace, lang: Lang, *, by: str, whose: str = ALL, question: str | None = None,
+                       name: str = "", steps: int = RM_STEPS, seed: int = 0, anew: bool = False) -> str:
+    """Put a reward model in the line; returns its name. What is ranked from now on does not change it.
+
+    It starts from a language model and so has no opinion of its own: only what the rankings say makes it.
+    Raises: JobError; LabelsError; StorageError.
+    """
+    found = lists(workspace, lang, by if whose == MINE else None, question)
+    if len(found) < FEWEST:
+        raise JobError("too_few", n=len(found), missing=FEWEST - len(found))
+    name = _name(workspace, name, "rm")
+    rows = "".join(json.dumps({"prompt": one.prompt, "responses": one.responses, "ranks": one.ranks},
+                              ensure_ascii=False) + "\n" for one in found)
+    workspace.jobs.start("reward_model", name, [
+        "train", "reward-model", "--model", f"tiny-lm-{lang}", "--rankings", f"jobs/{name}/{RANKINGS}",
+        "--held-out", str(max(HELD_OUT, len(found) // 5)), "--steps", str(_whole(steps)), "--seed", str(seed),
+        "--lang", lang, "--device", "cpu"], steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows},
+        about={"lang": lang, "lists": len(found), "whose": by if whose == MINE else ""})
+    return name
+
+
+def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: str = "", beta: float = BETA,
+              steps: int = PPO_STEPS, seed: int = 0, anew: bool = False) -> str:
+    """Put a PPO run towards that judge in the line; returns its name. Raises: JobError; StorageError."""
+    if judge not in dict(judges(workspace, lang)).values():
+        raise JobError("no_judge")
+    if not isinstance(beta, int | float) or not 0 <= beta <= 10:
+        raise JobError("bad_number")
+    name = _name(workspace, name, "policy")
+    workspace.jobs.start("ppo", name, [
+        "train", "ppo", "--model", f"tiny-lm-{lang}", "--judge", judge, "--kl", f"{beta:g}", "--steps",
+        str(_whole(steps)), "--seed", str(seed), "--lang", lang, "--device", "cpu"],
+        steps=_whole(steps), by=by, anew=anew, about={"lang": lang, "judge": judge, "beta": beta})
+    return name
+
+
+def judges(workspace: Workspace, lang: Lang) -> list[tuple[str, str]]:
+    """(label, what --judge is given): the reward models trained here, the newest first, then the ready ones."""
+    ours = [look.job.name for look in workspace.jobs.all()
+            if look.job.kind == "reward_model" and look.state == "done" and look.job.about.get("lang") == lang]
+    words = Words(lang, "train")
+    return [*((name, f"runs/{name}/model") for name in reversed(ours)),
+            (words("ready_rm"), f"tiny-rm-{lang}"), (words("ready_judge"), f"tiny-judge-{lang}")]
+
+
+def may(workspace: Workspace, by: str, look: Look, guarded: bool) -> bool:
+    """In a class, whoever started a training, and the teacher, stop it; on a machine of one's own, anybody."""
+    return not guarded or by in (look.job.by, getattr(workspace, "teacher", None))
+
+
+def _name(workspace: Workspace, name: str, stem: str) -> str:
+    """The name as it was typed, or the next free one of that stem."""
+    if name.strip():
+        return name.strip()
+    number, places = 1, (workspace.folder / "runs", workspace.folder / "jobs")
+    while any((place / f"{stem}-{number}").exists() for place in places):
+        number += 1
+    return f"{stem}-{number}"
+
+
+def _whole(steps: object) -> int:
+    if not isinstance(steps, int | float) or not 1 <= steps <= MOST_STEPS:
+        raise JobError("bad_number")
+    return int(steps)
+
+
+# -- what is shown
+
+def view(lang: Lang, looks: list[Look], shown: str | None = None, said: str = "") -> dict[str, Any]:
+    """What the script draws: every training in a line of its own, and one of them in full.
+
+    `version` is another whenever anything else is.
+    """
+    words = Words(lang, "train")
+    jobs = [_row(words, look) for look in reversed(looks)]
+    names = {look.job.name: look for look in looks}
+    running = [look.job.name for look in looks if look.state == "running"]
+    chosen = shown if shown in names else next(iter([*running, *reversed(names)]), None)
+    drawn = {"jobs": jobs, "shown": chosen, "full": _full(words, names[chosen]) if chosen else None, "said": said,
+             "busy": any(look.state in ("running", "stopping", "waiting") for look in looks), "example": False}
+    return {**drawn, "version": hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:16]}
+
+
+def _row(words: Words, look: Look) -> dict[str, Any]:
+    done, job = len(look.steps), look.job
+    text = {"waiting": lambda: words("waiting" if look.ahead else "next", ahead=look.ahead),
+            "running": lambda: words("running", done=done, steps=job.steps) if done else words("getting_ready"),
+            "stopping": lambda: words("stopping"),
+            "stopped": lambda: words("stopped", done=done, steps=job.steps),
+            "done": lambda: words("done"),
+            "failed": lambda: words("failed", line=look.line or words("died")),
+            "gone": lambda: words("gone")}[look.state]()
+    return {"name": job.name, "kind": words(job.kind), "by": words("by", name=job.by), "state": look.state,
+            "text": text, "done": job.steps if look.state == "done" else min(done, job.steps), "steps": job.steps,
+            "stop": look.state in ("waiting", "running"), "resume": look.state in ("stopped", "failed", "gone"),
+            "compare": look.state == "done" and job.kind == "ppo"}
+
+
+def _full(words: Words, look: Look) -> dict[str, Any]:
+    """One training: its curves, and once it is done what came of it."""
+    kind, result = look.job.kind, look.result
+    curves = [{"title": words(f"curve_{key}"), "points": [[row["step"], row[key]] for row in look.steps if key in row]}
+              for key in CURVES[kind]]
+    full = {"name": look.job.name, "kind": kind, "curves": curves, "steps": look.job.steps, "lines": [], "table": [],
+            "samples": []}
+    if kind == "ppo":
+        full["lines"] = [words("made_with", judge=look.job.about.get("judge", ""), beta=look.job.about.get("beta", 0))]
+    else:
+        full["lines"] = [words("made_of", n=look.job.about.get("lists", 0),
+                               whose=look.job.about.get("whose") or words("everybody"))]
+    try:
+        if result is not None:
+            {"ppo": _policy, "reward_model": _examined}[kind](words, result, full)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        full["lines"].append(words("odd_result"))       # somebody else's, or edited by hand
+    return full
+
+
+def _examined(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
+    """How often the reward model agrees with lists that it did not learn from, and how sure that is."""
+    seen = result["agreement"]["pair_accuracy"]
+    full["lines"].append(words("held_out", mean=seen["mean"], low=seen["low"], high=seen["high"], pairs=seen["n"],
+                               lists=result["held_out"]))
+    full["lines"].append(words("above_chance" if seen["low"] > 0.5 else "not_above_chance"))
+    full["lines"].append(words("length_only", mean=result["length_only"]))
+
+
+def _policy(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
+    before, after = result["before"], result["after"]
+    measured = [(f"row_{name}", *(side["scores"][name]["mean"] for side in (before, after)), "{:.2f}")
+                for name in ("score", "gold") if name in before["scores"]]
+    measured += [(f"row_{name}", before[name], after[name], form) for name, form in
+                 (("kl", "{:.1f}"), ("length", "{:.1f}"), ("eos_rate", "{:.0%}"), ("distinct", "{:.0%}"))]
+    full["table"] = [[words(key), form.format(one), form.format(other)] for key, one, other, form in measured]
+    change = after["length"] / before["length"] - 1
+    full["lines"].append(words("shorter" if change < 0 else "longer", share=abs(change)))
+    full["samples"] = [[row["before"]["prompt"], row["before"]["response"], row["after"]["response"]]
+                       for row in result["samples"][:SHOWN]]
+
+
+# -- the page
+
+def build(lang: Lang, workspace: Workspace) -> None:
+    """The panel, and the line of trainings set moving: what a server that is gone had begun goes on."""
+    words, studio = Words(lang, "train"), Words(lang, "studio")
+    workspace.jobs.watch()
+    gr.Markdown(words("about"))
+    name = gr.Textbox(label=studio("name"), info=studio("name_about"), max_length=100, elem_id=f"rk-train-who-{lang}")
+    with gr.Row():
+        with gr.Column(min_width=300):
+            gr.Markdown(words("first"))
+            whose = gr.Radio([(words("everybody"), ALL), (words("mine"), MINE)], value=ALL, label=words("whose"))
+            question = gr.Dropdown([(words("any_question"), None)], value=None, label=words("question"))
+            with gr.Accordion(words("options"), open=False):
+                rm_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
+                rm_steps = gr.Slider(10, MOST_STEPS, RM_STEPS, step=10, label=words("steps"))
+                rm_anew = gr.Checkbox(label=words("anew"))
+            train = gr.Button(words("train_it"), variant="primary", elem_id=f"rk-train-rm-{lang}")
+        with gr.Column(min_width=300):
+            gr.Markdown(words("second"))
+            choices = judges(workspace, lang)
+            judge = gr.Dropdown(choices, value=choices[0][1], label=words("judge"), elem_id=f"rk-train-judge-{lang}")
+            beta = gr.Slider(0, 0.5, BETA, step=0.01, label=words("beta"), info=words("beta_about"))
+            with gr.Accordion(words("options"), open=False):
+                ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
+                ppo_steps = gr.Slider(1, MOST_STEPS, PPO_STEPS, step=1, label=words("steps"))
+                ppo_anew = gr.Checkbox(label=words("anew"))
+            run = gr.Button(words("run_it"), variant="primary", elem_id=f"rk-train-ppo-{lang}")
+    board = Widget("train", words, first_view(lang, workspace), elem_id=f"rk-train-{lang}")
+    panel = Panel(lang, workspace)
+    seen = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
+    train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
+    run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board], [board, ppo_anew], **seen)
+    board.act(panel.act, [name, board], [board], **seen)
+    board.tick(panel.tick, [name, whose, judge, question, board], [board, judge, question], **seen,
+               concurrency_limit=4)
+
+
+def first_view(lang: Lang, workspace: Workspace) -> dict[str, Any]:
+    """The trainings that there are, or the saved example."""
+    looks = workspace.jobs.all()
+    if looks:
+        return view(lang, looks)
+    try:
+        saved = shared.example(lang)["train"]
+    except (OSError, KeyError, ValueError):
+        saved = {}
+    return {**view(lang, []), **saved, "example": bool(saved)}
+
+
+class Panel:
+    """What happens when something is pressed; each returns what the script is to draw."""
+
+    def __init__(self, lang: Lang, workspace: Workspace) -> None:
+        self.lang, self.workspace, self.words = lang, workspace, Words(lang, "train")
+
+    def train(self, name: str, whose: str, question: str | None, run: str, steps: float, anew: bool, board: Any,
+              request: gr.Request) -> tuple:
+        """*Train reward model*."""
+        return self._pressed(name, request, board, lambda by: start_reward_model(
+            self.workspace, self.lang, by=by, whose=whose, question=question, name=run or "", steps=steps, anew=anew))
+
+    def run(self, name: str, judge: str, run: str, beta: float, steps: float, anew: bool, board: Any,
+            request: gr.Request) -> tuple:
+        """*Run PPO*."""
+        return self._pressed(name, request, board, lambda by: start_ppo(
+            self.workspace, self.lang, by=by, judge=judge, name=run or "", beta=beta, steps=steps, anew=anew))
+
+    def act(self, name: str, board: Any, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+        """A button beside a training: stop, resume, or show it."""
+        asked = _plain(getattr(event, "_data", None))
+        act, job = asked.get("act"), asked.get("name")
+        said = ""
+        try:
+            if act in ("stop", "resume"):
+                look = next((look for look in self.workspace.jobs.all() if look.job.name == job), None)
+                if look is None:
+                    raise JobError("unknown", name=job)
+                guarded = bool(getattr(request, "username", None))
+                if guarded and not may(self.workspace, request.username, look, guarded):
+                    raise JobError("not_yours", name=look.job.by)
+                (self.workspace.jobs.stop if act == "stop" else self.workspace.jobs.resume)(job)
+                said = self.words("said_stop" if act == "stop" else "said_resume", name=job)
+        except (JobError, OSError) as error:
+            said = self._told(error)
+        return self._view(job if isinstance(job, str) else None, said)
+
+    def tick(self, name: str, whose: str, judge: str | None, question: str | None, board: Any,
+             event: gr.EventData, request: gr.Request) -> tuple:
+        """News for a page that somebody looks at; nothing is sent where there is none."""
+        asked = _plain(getattr(event, "_data", None))
+        shown = asked.get("shown") if isinstance(asked.get("shown"), str) else None
+        now = self._view(shown, asked.get("said") if isinstance(asked.get("said"), str) else "",
+                         by=self._who(name, request), whose=whose, question=question)
+        return (gr.skip() if now["version"] == asked.get("version") else now, self._judges(judge, asked),
+                self._questions(question, asked))
+
+    def _judges(self, judge: str | None, asked: dict[str, Any]) -> Any:
+        """The list anew where a reward model has been trained since, and that one chosen."""
+        choices = judges(self.workspace, self.lang)
+        if asked.get("judges") == len(choices):
+            return gr.skip()
+        values = [value for _, value in choices]
+        fresh = isinstance(asked.get("judges"), int) and asked["judges"] < len(choices)
+        return gr.Dropdown(choices=choices, value=values[0] if fresh or judge not in values else judge)
+
+    def _questions(self, question: str | None, asked: dict[str, Any]) -> Any:
+        try:
+            found = questions(self.workspace)
+        except OSError:
+            return gr.skip()
+        if asked.get("questions") == len(found):
+            return gr.skip()
+        return gr.Dropdown(choices=[(self.words("any_question"), None),
+                                    *((one or self.words("no_name"), one) for one in found)], value=question)
+
+    def _pressed(self, name: str, request: gr.Request, board: Any, start: Callable[[str], str]) -> tuple:
+        try:
+            by = annotator(request, name)
+        except ValueError:
+            return self._view(None, Words(self.lang, "studio")("name_bad")), gr.skip()
+        try:
+            started = start(by)
+        except (JobError, OSError) as error:
+            return self._view(_plain(board).get("shown"), self._told(error)), gr.skip()
+        return self._view(started, self.words("said_start", name=started)), False
+
+    def _view(self, shown: str | None, said: str, *, by: str | None = None, whose: str = ALL,
+              question: str | None = None) -> dict[str, Any]:
+        looks = self.workspace.jobs.all()
+        drawn = view(self.lang, looks, shown, said) if looks or said else first_view(self.lang, self.workspace)
+        drawn |= {"lists": self._lists(by, whose, question), "judges": len(judges(self.workspace, self.lang)),
+                  "questions": self._asked()}
+        return {**drawn, "version": hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:16]}
+
+    def _asked(self) -> int:
+        try:
+            return len(questions(self.workspace))
+        except OSError:
+            return 0
+
+    def _lists(self, by: str | None, whose: str, question: str | None) -> str:
+        """How many lists there are, and how many are missing."""
+        try:
+            n = len(lists(self.workspace, self.lang, by if whose == MINE else None, question))
+        except OSError as error:
+            return self._told(error)
+        return self.words("enough", n=n) if n >= FEWEST else self.words("too_few", n=n, missing=FEWEST - n)
+
+    def _who(self, name: str, request: gr.Request) -> str | None:
+        try:
+            return annotator(request, name)
+        except ValueError:
+            return None
+
+    def _told(self, error: Exception) -> str:
+        if isinstance(error, JobError):
+            return self.words(error.key, **error.values)
+        if isinstance(error, LabelsError):
+            return self.words("no_labels", line=str(error))
+        return self.words("not_started", line=str(error))
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """What the browser sent, which may be anything."""
+    return value if isinstance(value, dict) else {}
