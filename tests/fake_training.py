@@ -35,7 +35,8 @@ with alone(options.output / ".lock", "busy"):
     place, path = RunFolder(options.output), options.output / "metrics.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     for step in range(len(rows) + 1, options.steps + 1):
-        rows.append({"step": step, "score": step / options.steps, "kl": 0.5 * step, "by": os.getpid(), "at": time.monotonic()})
+        rows.append({"step": step, "score": step / options.steps, "kl": 0.5 * step, "by": os.getpid(),
+                     "at": time.monotonic()})
         write_json_lines(path, rows)
         if step == options.die:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -58,6 +58,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
     ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid"), help="of a pair, σ of the difference of its "
                                                                              "scores: -log σ (default), or -σ")
+    ranked.add_argument("--centring", metavar="WEIGHT", type=float, help="pull of the scores towards 0, which keeps "
+                                                                          "those learnt from few rankings small (0)")
     ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
     _common(ranked)
     ranked.set_defaults(run=run, job=_reward_model)
@@ -141,7 +143,7 @@ def _reward_model(options: argparse.Namespace) -> RewardModel:
                        text=options.text, label=options.label, positive=options.positive, held_out=options.held_out,
                        examples=tuple(options.example or ()), lang=language_of(options), device=device_of(options),
                        changes=changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss",
-                                          "seed"))
+                                          "centring", "seed"))
 
 
 def _ppo(options: argparse.Namespace) -> Ppo:

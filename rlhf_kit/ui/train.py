@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,8 +20,9 @@ from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.labels.database import LabelsError
 from rlhf_kit.language import Lang
 from rlhf_kit.tasks.reading import same_text
+from rlhf_kit.ui import scripted
 from rlhf_kit.ui import workspace as shared
-from rlhf_kit.ui.jobs import JobError, Look
+from rlhf_kit.ui.jobs import Job, JobError, Look
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.widget import Widget
 from rlhf_kit.ui.words import Words
@@ -27,11 +31,15 @@ from rlhf_kit.ui.workspace import Workspace
 FEWEST = 12                         # lists with a decided pair to learn from
 HELD_OUT = 3                        # of them at least are examined on, a fifth where that is more
 RM_STEPS, PPO_STEPS, BETA = 60, 30, 0.04
+CENTRING = 0.1                      # else a dozen lists make scores of ±8, where σ is flat and PPO sees no difference
 MOST_STEPS = 200
 MINE, ALL = "mine", "all"
+ANY = "*"                           # of all questions; "" is one
+ACTIVE = ("running", "stopping", "waiting")
 SHOWN = 3                           # samples
 CURVES = {"ppo": ("score", "kl"), "reward_model": ("pair_accuracy", "loss")}
 RANKINGS = "rankings.jsonl"
+SOMEBODY = "example"                # who ranked in the saved example
 
 
 # -- what there is to learn from
@@ -81,8 +89,8 @@ def start_reward_model(workspace: Workspace, lang: Lang, *, by: str, whose: str 
                               ensure_ascii=False) + "\n" for one in found)
     workspace.jobs.start("reward_model", name, [
         "train", "reward-model", "--model", f"tiny-lm-{lang}", "--rankings", f"jobs/{name}/{RANKINGS}",
-        "--held-out", str(max(HELD_OUT, len(found) // 5)), "--steps", str(_whole(steps)), "--seed", str(seed),
-        "--lang", lang, "--device", "cpu"], steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows},
+        "--held-out", str(max(HELD_OUT, len(found) // 5)), "--steps", str(_whole(steps)), "--centring", f"{CENTRING:g}",
+        "--seed", str(seed), "--lang", lang, "--device", "cpu"], steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows},
         about={"lang": lang, "lists": len(found), "whose": by if whose == MINE else ""})
     return name
 
@@ -140,12 +148,12 @@ def view(lang: Lang, looks: list[Look], shown: str | None = None, said: str = ""
     `version` is another whenever anything else is.
     """
     words = Words(lang, "train")
-    jobs = [_row(words, look) for look in reversed(looks)]
-    names = {look.job.name: look for look in looks}
-    running = [look.job.name for look in looks if look.state == "running"]
-    chosen = shown if shown in names else next(iter([*running, *reversed(names)]), None)
+    newest, names = looks[::-1], {look.job.name: look for look in looks}
+    jobs = [_row(words, look) for look in sorted(newest, key=lambda look: look.state not in ACTIVE)]
+    telling = sorted(newest, key=lambda look: (look.state != "running", look.state != "done"))
+    chosen = shown if shown in names else telling[0].job.name if telling else None
     drawn = {"jobs": jobs, "shown": chosen, "full": _full(words, names[chosen]) if chosen else None, "said": said,
-             "busy": any(look.state in ("running", "stopping", "waiting") for look in looks), "example": False}
+             "busy": any(look.state in ACTIVE for look in looks), "example": False}
     return {**drawn, "version": hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:16]}
 
 
@@ -160,6 +168,7 @@ def _row(words: Words, look: Look) -> dict[str, Any]:
             "gone": lambda: words("gone")}[look.state]()
     return {"name": job.name, "kind": words(job.kind), "by": words("by", name=job.by), "state": look.state,
             "text": text, "done": job.steps if look.state == "done" else min(done, job.steps), "steps": job.steps,
+            "bar": look.state in ("running", "stopping", "stopped"),
             "stop": look.state in ("waiting", "running"), "resume": look.state in ("stopped", "failed", "gone"),
             "compare": look.state == "done" and job.kind == "ppo"}
 
@@ -171,11 +180,11 @@ def _full(words: Words, look: Look) -> dict[str, Any]:
               for key in CURVES[kind]]
     full = {"name": look.job.name, "kind": kind, "curves": curves, "steps": look.job.steps, "lines": [], "table": [],
             "samples": []}
-    if kind == "ppo":
-        full["lines"] = [words("made_with", judge=look.job.about.get("judge", ""), beta=look.job.about.get("beta", 0))]
-    else:
-        full["lines"] = [words("made_of", n=look.job.about.get("lists", 0),
-                               whose=look.job.about.get("whose") or words("everybody"))]
+    about = look.job.about
+    if "judge" in about and "beta" in about:
+        full["lines"].append(words("made_with", judge=about["judge"], beta=about["beta"]))
+    if "lists" in about:
+        full["lines"].append(words("made_of", n=about["lists"], whose=about.get("whose") or words("everybody")))
     try:
         if result is not None:
             {"ppo": _policy, "reward_model": _examined}[kind](words, result, full)
@@ -218,7 +227,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
         with gr.Column(min_width=300):
             gr.Markdown(words("first"))
             whose = gr.Radio([(words("everybody"), ALL), (words("mine"), MINE)], value=ALL, label=words("whose"))
-            question = gr.Dropdown([(words("any_question"), None)], value=None, label=words("question"))
+            question = gr.Dropdown([(words("any_question"), ANY)], value=ANY, label=words("question"))
             with gr.Accordion(words("options"), open=False):
                 rm_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
                 rm_steps = gr.Slider(10, MOST_STEPS, RM_STEPS, step=10, label=words("steps"))
@@ -246,14 +255,33 @@ def build(lang: Lang, workspace: Workspace) -> None:
 
 def first_view(lang: Lang, workspace: Workspace) -> dict[str, Any]:
     """The trainings that there are, or the saved example."""
-    looks = workspace.jobs.all()
+    looks, drawn = workspace.jobs.all(), view(lang, [])
     if looks:
         return view(lang, looks)
     try:
         saved = shared.example(lang)["train"]
-    except (OSError, KeyError, ValueError):
-        saved = {}
-    return {**view(lang, []), **saved, "example": bool(saved)}
+        look = Look(Job(**{**saved["job"], "arguments": ()}), "done", 0, saved["steps"], saved["result"], "")
+        full = _full(Words(lang, "train"), look)
+    except (OSError, KeyError, ValueError, TypeError):
+        return drawn
+    return {**drawn, "full": full, "example": True}
+
+
+def example(lang: Lang, folder: Path) -> dict[str, Any]:
+    """What is shown where nothing was trained yet: the loop of somebody who likes the shortest answer best.
+
+    Really trained, in `folder`, as the buttons do it; about a minute.
+    """
+    workspace = Workspace(folder)
+    with closing(workspace.jobs), closing(workspace.labels):
+        scripted.rank(workspace.labels, lang, scripted.shortest, FEWEST, by=SOMEBODY)
+        judge = start_reward_model(workspace, lang, by=SOMEBODY)
+        scripted.wait(workspace.jobs, judge)
+        look = scripted.wait(workspace.jobs, start_ppo(workspace, lang, by=SOMEBODY, judge=f"runs/{judge}/model"))
+    kept = {name: look.result[name] for name in ("job", "before", "after")}
+    rows = [{name: round(row[name], 4) for name in ("step", *CURVES["ppo"])} for row in look.steps]
+    return {"job": {**asdict(look.job), "queued": "", "arguments": []}, "steps": rows,
+            "result": {**kept, "samples": look.result["samples"][:SHOWN]}}
 
 
 class Panel:
@@ -266,7 +294,8 @@ class Panel:
               request: gr.Request) -> tuple:
         """*Train reward model*."""
         return self._pressed(name, request, board, lambda by: start_reward_model(
-            self.workspace, self.lang, by=by, whose=whose, question=question, name=run or "", steps=steps, anew=anew))
+            self.workspace, self.lang, by=by, whose=whose, question=None if question == ANY else question,
+            name=run or "", steps=steps, anew=anew))
 
     def run(self, name: str, judge: str, run: str, beta: float, steps: float, anew: bool, board: Any,
             request: gr.Request) -> tuple:
@@ -299,7 +328,7 @@ class Panel:
         asked = _plain(getattr(event, "_data", None))
         shown = asked.get("shown") if isinstance(asked.get("shown"), str) else None
         now = self._view(shown, asked.get("said") if isinstance(asked.get("said"), str) else "",
-                         by=self._who(name, request), whose=whose, question=question)
+                         by=self._who(name, request), whose=whose, question=None if question == ANY else question)
         return (gr.skip() if now["version"] == asked.get("version") else now, self._judges(judge, asked),
                 self._questions(question, asked))
 
@@ -319,8 +348,9 @@ class Panel:
             return gr.skip()
         if asked.get("questions") == len(found):
             return gr.skip()
-        return gr.Dropdown(choices=[(self.words("any_question"), None),
-                                    *((one or self.words("no_name"), one) for one in found)], value=question)
+        return gr.Dropdown(choices=[(self.words("any_question"), ANY),
+                                    *((one or self.words("no_name"), one) for one in found)],
+                           value=question if question in found else ANY)
 
     def _pressed(self, name: str, request: gr.Request, board: Any, start: Callable[[str], str]) -> tuple:
         try:

@@ -1,10 +1,14 @@
+const MOST = 5;                     // trainings that are shown without asking
 const WIDE = 320, HIGH = 130, LEFT = 44, FOOT = 24;
 const root = element.querySelector('.rk-train') || element;
 const said = make('p', '', { class: 'said', role: 'status', 'aria-live': 'polite' });
 const counted = make('p', '', { class: 'counted', 'aria-live': 'polite' });
 const list = make('ul', '', { class: 'jobs', 'aria-label': words.trainings });
 const full = make('div', '', { class: 'full' });
-root.append(counted, said, list, full);
+const older = make('ul', '', { class: 'jobs', 'aria-label': words.older });
+const rest = make('details');
+rest.append(make('summary', words.older), older);
+root.append(counted, said, list, rest, full);
 
 // A chart is drawn by hand: it changes every second, and must neither flicker nor lose what it says to a screen reader.
 const svg = (tag, attributes) => {
@@ -57,8 +61,14 @@ const rowOf = (job, chosen) => {
     const head = make('div', '', { class: 'head' });
     head.append(make('strong', job.name), make('span', `${job.kind} · ${job.by}`, { class: 'kind' }));
     row.append(head, make('div', job.text, { class: 'text' }));
-    row.append(make('progress', '', { max: Math.max(job.steps, 1), value: job.done,
-                                      'aria-label': fill(words.progress, { name: job.name }) }));
+    if (job.bar) {
+        const bar = make('div', '', { class: 'bar', role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': job.steps,
+                                      'aria-valuenow': job.done, 'aria-label': fill(words.progress, { name: job.name }) });
+        const inside = make('div');
+        inside.style.width = `${100 * job.done / Math.max(job.steps, 1)}%`;
+        bar.append(inside);
+        row.append(bar);
+    }
     const buttons = make('div', '', { class: 'buttons' });
     if (job.stop) buttons.append(button(words.stop, 'stop', job.name));
     if (job.resume) buttons.append(button(words.resume, 'resume', job.name));
@@ -96,14 +106,17 @@ const draw = () => {
         ? { act: document.activeElement.dataset.act, name: document.activeElement.dataset.name } : null;
     if (said.textContent !== (value.said || '')) said.textContent = value.said || '';
     if (value.lists !== undefined && counted.textContent !== value.lists) counted.textContent = value.lists;
-    list.replaceChildren(...value.jobs.map(job => rowOf(job, job.name === value.shown)));
+    const rows = value.jobs.map(job => rowOf(job, job.name === value.shown));
+    list.replaceChildren(...rows.slice(0, MOST));
+    older.replaceChildren(...rows.slice(MOST));
+    rest.hidden = rows.length <= MOST;
     const shown = value.full, parts = [];
     if (!value.jobs.length) parts.push(make('p', value.example ? words.example : words.none_yet, { class: 'hint' }));
     if (shown) {
         parts.push(make('h3', shown.name));
         shown.lines.forEach(line => parts.push(make('p', line)));
         const curves = make('div', '', { class: 'curves' });
-        shown.curves.forEach((curve, i) => curves.append(chart(curve, shown.steps, i)));
+        shown.curves.forEach((curve, i) => curve.points.length && curves.append(chart(curve, shown.steps, i)));
         parts.push(curves);
         if (shown.table.length) parts.push(table([words.measure, words.before, words.after], shown.table, 'measures'));
         if (shown.samples.length) parts.push(table([words.prompt, words.before, words.after],
