@@ -11,12 +11,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
 from rlhf_kit.labels.records import check_name
 from rlhf_kit.language import LANGS
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 SHORTEST_CODE = 6                   # characters of a class code
@@ -128,3 +131,13 @@ def launch_settings(*, host: str, port: int | None, code: str | None, inline: bo
 def default_folder() -> Path:
     """Where labels and runs of the studio are kept unless somebody names a folder."""
     return Path("runs") / "studio"
+
+
+def annotator(request: gr.Request, typed: str) -> str:
+    """Who is asking: the name given at the door where a class code guards it, else the one typed in the page.
+
+    Raises: ValueError, one line, if that cannot be a name.
+    """
+    name = getattr(request, "username", None) or str(typed).strip()
+    check_name(name)
+    return name
