@@ -149,7 +149,8 @@ class Vote:
         every = labels.count(kind="vote", k=2, lang=self.lang)
         return {"annotator": shown.annotator, "task": shown.task.id, "repeat": shown.repeat,
                 "question": shown.question, "prompt": shown.task.prompt, "texts": list(shown.texts),
-                "progress": self.words("progress", done=min(len({*done, shown.task.id}), every), every=every), "stamp": _stamp()}
+                "progress": self.words("progress", done=min(len({*done, shown.task.id}), every), every=every),
+                "stamp": _stamp()}
 
     def _revealed(self, shown: Shown, kept: Judgement) -> dict[str, Any]:
         """The same after the vote, with names and rewards."""

@@ -226,7 +226,7 @@ function makeCard(text, card) {
                  button('▼', () => move(card, 1), { class: 'down', 'aria-label': fill(words.down, { card: name }) }),
                  button('=', () => tie(card), { class: 'tie', 'aria-label': fill(words.tie, { card: name }), 'aria-pressed': 'false' }));
     head.append(handle, make('span', '', { class: 'place' }), make('strong', name), moves);
-    const body = make('div', text, { class: 'text folded', dir: 'auto' });
+    const body = make('div', text.replace(/^ /, ''), { class: 'text folded', dir: 'auto' });
     const opener = button(words.open, () => open(card), { class: 'open', 'aria-expanded': 'false' });
     made.append(head, body, opener);
     if (task.instruct) made.append(makeInstruct(card));

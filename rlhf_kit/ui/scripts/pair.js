@@ -42,7 +42,7 @@ function draw() {
     progress.textContent = value.progress;
     prompt.textContent = value.prompt;
     cards.forEach((card, i) => {
-        card.querySelector('.text').textContent = value.texts[i];
+        card.querySelector('.text').textContent = value.texts[i].replace(/^ /, '');            // English responses begin with one
         card.querySelector('.whose').textContent = reveal
             ? fill(words.whose, { model: reveal.models[i], reward: reveal.rewards[i], length: reveal.lengths[i] }) : '';
         card.classList.toggle('won', Boolean(reveal) && reveal.vote === 'ab'[i]);
