@@ -105,7 +105,8 @@ class Data:
                request: gr.Request) -> tuple[Update, Update]:
         """A file to be downloaded: (button, notice). Who is no teacher gets what is theirs."""
         try:
-            chosen = (who if who != ALL else None) if self._is_teacher(request) else annotator(request, typed)
+            chosen = who if isinstance(who, str) and who != ALL else None
+            chosen = chosen if self._is_teacher(request) else annotator(request, typed)
             said = self.workspace.labels.judgements(chosen, _chosen(question))
             tasks = {task.id: task for task in self.workspace.labels.tasks()}
             folder = Path(tempfile.mkdtemp(prefix="rlhf-kit-labels-"))              # nobody else may look into it

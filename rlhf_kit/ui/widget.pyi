@@ -14,8 +14,6 @@ import gradio as gr
 
 from rlhf_kit.ui.words import Words
 
-from gradio.events import Dependency
-
 class Widget(gr.HTML):
     """A component whose value is JSON, drawn by `scripts/NAME.js` and dressed by `scripts/NAME.css`.
 
@@ -46,7 +44,9 @@ class Widget(gr.HTML):
     def api_info(self) -> dict[str, Any]:
         """Any JSON value."""
         return {"type": {}, "description": "any JSON value"}
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
     if TYPE_CHECKING:
         from gradio.components import Timer

@@ -12,10 +12,10 @@ from rlhf_kit.ui.serving import prepare
 
 prepare()
 
-from playwright.sync_api import Browser, Page, sync_playwright       # noqa: E402
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
-from rlhf_kit.ui import studio                                        # noqa: E402
-from rlhf_kit.ui.workspace import Workspace                          # noqa: E402
+from rlhf_kit.ui import studio  # noqa: E402
+from rlhf_kit.ui.workspace import Workspace  # noqa: E402
 
 WAIT = 20_000                       # milliseconds; a busy machine takes its time
 
