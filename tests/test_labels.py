@@ -704,3 +704,30 @@ def test_text_that_looks_like_sql_is_text(labels):
     [found] = labels.judgements(name, name)
     assert (found.annotator, found.question, found.flags, labels.task(task.id).texts[1]) == (name, name, (name,),
                                                                                              "\0 NUL")
+
+
+# Which tasks
+
+def test_tasks_can_be_chosen_by_the_number_of_responses_and_the_language(labels):
+    assert labels.add_tasks([("It", FOUR), ("It", FOUR[:3]), ("水壶", ["好。", "坏。", "行。"]), ("It", FOUR)]) == 3
+    assert [labels.count(k=k) for k in (2, 3, 4)] == [0, 2, 1]
+    assert (labels.count(lang="zh"), labels.count(k=3, lang="en"), labels.count(kind="vote")) == (1, 1, 0)
+    assert labels.next_task("ana", k=4).task.prompt == "It"
+    chinese = labels.next_task("ana", lang="zh")
+    assert (chinese.task.prompt, chinese.task.lang) == ("水壶", "zh")
+    labels.save_ranking(chinese, [[0], [1], [2]])
+    assert labels.next_task("ana", lang="zh") is None
+    assert labels.next_task("ana", lang="zh", repeats=1.0).repeat == 1
+    assert labels.next_task("ana", lang="en", repeats=1.0).repeat == 0
+
+
+def test_undo_can_leave_other_kinds_and_skips_alone(labels):
+    vote, rank = (labels.show(labels.add_task("It", texts).id, "ana") for texts in (FOUR[:2], FOUR))
+    labels.save_vote(vote, 0)
+    labels.save_ranking(rank, [[0], [1], [2], [3]])
+    labels.skip(labels.show(labels.add_task("Skipped", FOUR[:2]).id, "ana"))
+    assert labels.said(vote).kind == "vote"
+    assert labels.undo("ana", kinds=("vote",), skips=False).task_id == vote.task.id
+    assert labels.undo("ana", kinds=("vote",)).action == "skip"
+    assert labels.undo("ana", kinds=("vote",)) is None
+    assert (labels.said(vote), labels.said(rank).kind) == (None, "rank")

@@ -71,7 +71,6 @@ def agreement(labels: Labels, question: str | None = None, seed: int = 0) -> Agr
     said = labels.judgements(question=question, kinds=("rank", "vote"))
     first = [j for j in said if j.repeat == 0]
     shared = _tables(first, lambda j: (j.task_id, j.question))
-    repeated = _tables(said, lambda j: (j.task_id, j.question, j.annotator))
     ws = [(w, 1 / ranks.shape[1]) for ranks in shared for w in kendall_w(ranks).tolist() if not math.isnan(w)]
     both_decided = _share(shared, seed, ties="drop")
     quality = math.nan if both_decided is None else annotator_quality(both_decided.mean)
@@ -79,8 +78,13 @@ def agreement(labels: Labels, question: str | None = None, seed: int = 0) -> Agr
         tasks=len({j.task_id for j in first}), judgements=len(first), annotators=len({j.annotator for j in first}),
         shared=sum(map(len, shared)), alpha=_alpha(shared), w=sum(w for w, _ in ws) / len(ws) if ws else None,
         w_by_chance=sum(chance for _, chance in ws) / len(ws) if ws else None,
-        pairwise=_share(shared, seed), self_agreement=_share(repeated, seed),
+        pairwise=_share(shared, seed), self_agreement=self_agreement(said, seed),
         quality=None if math.isnan(quality) else quality, ratings=rate(labels, first))
+
+
+def self_agreement(judgements: Sequence[Judgement], seed: int = 0) -> Estimate | None:
+    """How often annotators agree with themselves on what they were asked twice; None if nothing was."""
+    return _share(_tables(judgements, lambda j: (j.task_id, j.question, j.annotator)), seed)
 
 
 def rate(labels: Labels, judgements: Sequence[Judgement]) -> tuple[Rating, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rlhf_kit.language import Lang
+
 LONGEST_NAME = 100                  # characters of an annotator's name
 KINDS = ("rank", "vote", "score")
 BOTH_BAD = "both bad"               # the flag of a vote that ties because neither will do
@@ -35,6 +37,11 @@ class Task:
     def texts(self) -> tuple[str, ...]:
         """The K texts; groups and winners are positions in here."""
         return tuple(response.text for response in self.responses)
+
+    @property
+    def lang(self) -> Lang:
+        """"zh" if its prompt or first response has Chinese characters; else "en"."""
+        return "zh" if any("一" <= character <= "鿿" for character in self.prompt + self.texts[0]) else "en"
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,17 @@ KEY = ("task_id", "annotator", "kind", "question", "repeat")
 VERDICT = ("groups_json", "score", "flags_json")
 COLUMNS = (*KEY, *VERDICT, "shown_order_json", "seconds", "lang", "app_version", "created")
 
+# Which tasks: of a kind, a split, with k responses, in a language as `Task.lang` tells it; `wanting` fills it in.
+WANTED = """(:kind IS NULL OR task.kind = :kind) AND (:split IS NULL OR task.split = :split)
+    AND (:k IS NULL OR (SELECT COUNT(*) FROM response r WHERE r.task_id = task.id) = :k)
+    AND (:lang IS NULL OR (:lang = 'zh') = ((task.prompt ||
+        (SELECT text FROM response r WHERE r.task_id = task.id LIMIT 1)) GLOB '*[一-鿿]*'))"""
+
+
+def wanting(kind: str | None, split: str | None, k: int | None, lang: str | None) -> dict[str, Any]:
+    """The values of `WANTED`; None asks for nothing."""
+    return {"kind": kind, "split": split, "k": k, "lang": lang}
+
 
 def task_row(prompt: str, responses: Sequence[str | Response], kind: str | None, split: str) -> tuple:
     """What `add_task_row` takes, checked. Raises: ValueError, one line."""

@@ -27,6 +27,7 @@ from rlhf_kit.labels.rows import (
     KEY,
     TABLES,
     VERDICT,
+    WANTED,
     add_task_row,
     find,
     groups_of,
@@ -36,10 +37,13 @@ from rlhf_kit.labels.rows import (
     note,
     put,
     task_row,
+    wanting,
 )
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
+
+    from rlhf_kit.language import Lang
 
 
 class Labels:
@@ -86,6 +90,13 @@ class Labels:
         with self._file.writing() as db:
             return self.task(add_task_row(db, *row)[0])
 
+    def add_tasks(self, tasks: Sequence[tuple[str, Sequence[str | Response]]], *, kind: str | None = None,
+                  split: str = "train") -> int:
+        """Add all of these (prompt, responses) or none; how many of them are new."""
+        rows = [task_row(prompt, responses, kind, split) for prompt, responses in tasks]
+        with self._file.writing() as db:
+            return sum(add_task_row(db, *row)[2] for row in rows)
+
     def task(self, task_id: int) -> Task:
         """The task of that number. Raises: ValueError if there is none."""
         with self._file.reading() as db:
@@ -102,31 +113,37 @@ class Labels:
             return [Task(row["id"], row["prompt"], self._responses(db, row["id"]), row["kind"], row["split"])
                     for row in rows]
 
+    def count(self, *, kind: str | None = None, k: int | None = None, lang: Lang | None = None) -> int:
+        """How many tasks there are of that kind, with k responses, in that language (see `next_task`)."""
+        with self._file.reading() as db:
+            return db.execute(f"SELECT COUNT(*) FROM task WHERE {WANTED}", wanting(kind, None, k, lang)).fetchone()[0]
+
     def next_task(self, annotator: str, question: str = "", *, kind: str | None = None, split: str | None = None,
-                  repeats: float = 0.0) -> Shown | None:
+                  k: int | None = None, lang: Lang | None = None, repeats: float = 0.0) -> Shown | None:
         """A task that this annotator has neither judged nor skipped; None when there is no more.
 
         Of these, one with the fewest judgements, so that all tasks get as many; among equals the order is another for
         each annotator, so that nobody's tired hour falls on the same tasks. Asked again, it gives the same one.
 
         Args:
-            kind, split: only tasks of that kind, that split.
+            kind, split, k: only tasks of that kind, that split, with that many responses.
+            lang: "zh" for tasks whose text has Chinese characters, "en" for all others; None for both.
             repeats: the share of tasks to show a second time, turned round, to measure self-agreement; such as 0.1.
         """
         check_name(annotator)
         with self._file.reading() as db:
-            again = self._due_again(db, annotator, question, kind, split, repeats)
+            wanted = wanting(kind, split, k, lang)
+            again = self._due_again(db, annotator, question, wanted, repeats)
             if again is not None:
                 return self.show(again, annotator, question, repeat=1)
             rows = db.execute(
-                "SELECT id, (SELECT COUNT(*) FROM judgement j WHERE j.task_id = task.id AND j.question = ?1"
+                "SELECT id, (SELECT COUNT(*) FROM judgement j WHERE j.task_id = task.id AND j.question = :question"
                 "            AND j.repeat = 0) AS n FROM task"
-                " WHERE (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR split = ?4)"
-                " AND NOT EXISTS (SELECT 1 FROM judgement j WHERE j.task_id = task.id AND j.annotator = ?2"
-                "                 AND j.question = ?1)"
-                " AND NOT EXISTS (SELECT 1 FROM event e WHERE e.task_id = task.id AND e.annotator = ?2"
-                "                 AND e.question = ?1 AND e.action = 'skip' AND e.undone = 0)",
-                (question, annotator, kind, split)).fetchall()
+                " WHERE NOT EXISTS (SELECT 1 FROM judgement j WHERE j.task_id = task.id AND j.annotator = :annotator"
+                "                   AND j.question = :question)"
+                " AND NOT EXISTS (SELECT 1 FROM event e WHERE e.task_id = task.id AND e.annotator = :annotator"
+                "                 AND e.question = :question AND e.action = 'skip' AND e.undone = 0)"
+                f" AND {WANTED}", {**wanted, "question": question, "annotator": annotator}).fetchall()
             if not rows:
                 return None
             chosen = min(rows, key=lambda row: (row["n"], hashed(self.seed, annotator, row["id"])))
@@ -191,15 +208,20 @@ class Labels:
             if shown.task.id not in self._skipped(db, shown.annotator, shown.question):
                 note(db, "skip", shown.task.id, shown.annotator, shown.question, shown.repeat)
 
-    def undo(self, annotator: str) -> Undone | None:
+    def undo(self, annotator: str, *, kinds: Sequence[str] = KINDS, skips: bool = True) -> Undone | None:
         """Take back this annotator's last save or skip; again, the one before. None if there is nothing left.
 
         What the save had replaced counts again. What is taken back is kept as an event. Imports are
         not undone.
+
+        Args: kinds: only what was done to tasks of these kinds. skips: False leaves skips as they are.
         """
+        marks = ", ".join("?" * len(kinds))
         with self._file.writing() as db:
-            event = db.execute("SELECT * FROM event WHERE annotator = ? AND action IN ('save', 'skip') AND undone = 0"
-                               " ORDER BY id DESC LIMIT 1", (annotator,)).fetchone()
+            event = db.execute("SELECT event.* FROM event JOIN task ON task.id = event.task_id WHERE annotator = ?"
+                               " AND (action = 'save' OR action = 'skip' AND ?) AND undone = 0"
+                               f" AND task.kind IN ({marks}) ORDER BY event.id DESC LIMIT 1",
+                               (annotator, skips, *kinds)).fetchone()
             if event is None:
                 return None
             db.execute("UPDATE event SET undone = 1 WHERE id = ?", (event["id"],))
@@ -211,6 +233,11 @@ class Labels:
                     f"DELETE FROM judgement WHERE {' AND '.join(f'{name} = ?' for name in KEY)}", key)
             note(db, "undo", event["task_id"], annotator, event["question"], event["repeat"], event["kind"], now)
             return Undone(event["task_id"], event["action"], judgement(now), judgement(before))
+
+    def said(self, shown: Shown) -> Judgement | None:
+        """What this annotator has said about this task, asked this question this time; None if nothing."""
+        return next((said for said in self.judgements(shown.annotator, shown.question)
+                     if (said.task_id, said.repeat) == (shown.task.id, shown.repeat)), None)
 
     def judgements(self, annotator: str | None = None, question: str | None = None, *,
                    kinds: Sequence[str] = KINDS) -> list[Judgement]:
@@ -311,16 +338,15 @@ class Labels:
             note(db, action, row["task_id"], row["annotator"], row["question"], row["repeat"], row["kind"], before)
         return row, "replaced" if before else "new"
 
-    def _due_again(self, db: Connection, annotator: str, question: str, kind: str | None, split: str | None,
+    def _due_again(self, db: Connection, annotator: str, question: str, wanted: dict[str, Any],
                    repeats: float) -> int | None:
-        """Of the tasks of that kind and split the one judged longest ago and only once, when it is time to ask again.
-        """
+        """Of the tasks wanted the one judged longest ago and only once, when it is time to ask again."""
         if not 0 <= repeats <= 1:
             raise ValueError(f"repeats is {repeats!r}; expected a share from 0 to 1, such as 0.1.")
         said = db.execute("SELECT j.task_id, MAX(j.repeat) AS last FROM judgement j JOIN task ON task.id = j.task_id"
-                          " WHERE j.annotator = ?1 AND j.question = ?2 AND (?3 IS NULL OR task.kind = ?3)"
-                          " AND (?4 IS NULL OR task.split = ?4) GROUP BY j.task_id ORDER BY MIN(j.id)",
-                          (annotator, question, kind, split)).fetchall()
+                          f" WHERE j.annotator = :annotator AND j.question = :question AND {WANTED}"
+                          " GROUP BY j.task_id ORDER BY MIN(j.id)",
+                          {**wanted, "question": question, "annotator": annotator}).fetchall()
         refused = self._skipped(db, annotator, question)
         once = [row["task_id"] for row in said if row["last"] == 0 and row["task_id"] not in refused]
         asked = sum(row["last"] > 0 or row["task_id"] in refused for row in said)

@@ -1,0 +1,300 @@
+"""Panel 2: a prompt and 4 to 9 responses to be put in order; then what a reward model would have said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from rlhf_kit.labels import Judgement, Labels, LabelsError, Shown
+from rlhf_kit.language import Lang
+from rlhf_kit.ui import answers, rank_tasks, verdicts
+from rlhf_kit.ui.answers import why
+from rlhf_kit.ui.person import RECALL, name_field, named
+from rlhf_kit.ui.rank_tasks import FEWEST, MOST
+from rlhf_kit.ui.serving import annotator
+from rlhf_kit.ui.widget import Widget
+from rlhf_kit.ui.words import Words
+from rlhf_kit.ui.workspace import Workspace
+
+REPEATS = 0.1                       # share of lists that come a second time, turned round
+LETTERS = "ABCDEFGHI"
+TWO = ("helpful", "harmless")       # asked one after the other about each list, as in arXiv:2204.05862
+Update = Any                        # what Gradio puts into a component: a value, `gr.update` or `gr.skip()`
+
+
+def build(lang: Lang, workspace: Workspace) -> None:
+    """Put the panel into the page that is being built."""
+    words, panel = Words(lang, "rank"), Rank(lang, workspace)
+    gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
+    with gr.Row():
+        name = name_field(lang)
+        k = gr.Dropdown([(str(n), n) for n in range(FEWEST, MOST + 1)], value=4, label=words("k"), min_width=90)
+        two = gr.Radio([(words("one_question"), False), (words("two_questions"), True)], value=False,
+                       label=words("asking"), scale=2)
+        instruct = gr.Checkbox(False, label=words("instruct"), info=words("instruct_about"), scale=2)
+    notice = Widget("notice", words, elem_id=f"rk-rank-notice-{lang}")
+    cards = Widget("cards", words, elem_id=f"rk-cards-{lang}")
+    more = gr.Button(words("more"), size="sm")
+    with gr.Row():
+        judge = gr.Dropdown([f"tiny-rm-{lang}"], value=f"tiny-rm-{lang}", label=words("judge"), scale=2)
+        ask = gr.Button(words("ask"), scale=1)
+    thinking = Widget("notice", words)
+    verdict = Widget("verdict", words, elem_id=f"rk-verdict-{lang}")
+    last = gr.State()
+
+    chosen = [k, two, instruct]
+    quiet = {"show_progress": "hidden", "api_visibility": "undocumented"}
+    Context.root_block.load(panel.open, [name, *chosen], [name, judge, cards, notice], js=RECALL,
+                            api_name=f"rank_open_{lang}", **quiet)
+    gr.on([k.input, two.input, instruct.input, name.submit], panel.show, [name, *chosen], [cards, notice],
+          api_name=f"rank_show_{lang}", **quiet)
+    saved = cards.save(panel.save, [name, cards, *chosen], [cards, notice, last], api_name=f"rank_save_{lang}",
+                       concurrency_limit=8, **quiet)
+    model = {"concurrency_id": "model", "concurrency_limit": 1, **quiet}
+    saved.then(panel.opinion_if_here, [last, judge], [verdict, thinking], api_visibility="private",
+               show_progress="hidden", concurrency_id="model", concurrency_limit=1)
+    cards.skip(panel.skip, [name, cards, *chosen], [cards, notice], api_name=f"rank_skip_{lang}", **quiet)
+    cards.undo(panel.undo, [name, *chosen], [cards, notice], api_name=f"rank_undo_{lang}", **quiet)
+    more.click(panel.more, [name, cards, *chosen], [cards, notice], api_name=f"rank_more_{lang}", **model)
+    ask.click(panel.opinion, [last, judge], [verdict, thinking], api_name=f"rank_ask_{lang}", **model)
+
+
+@dataclass(frozen=True)
+class Rank:
+    """What the panel does; every method can be called without a browser."""
+
+    lang: Lang
+    workspace: Workspace
+
+    @property
+    def words(self) -> Words:
+        """The panel's sentences."""
+        return Words(self.lang, "rank")
+
+    def open(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, ...]:
+        """The page has opened: (name, reward models, cards, notice)."""
+        name = getattr(request, "username", None) or typed
+        judges = list(verdicts.judges(self.lang, self.workspace.folder))
+        return (named(name, request), gr.update(choices=judges, value=judges[0]),
+                *self.show(name, k, two, instruct, request))
+
+    def show(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, Update]:
+        """The next list for this person: (cards, notice)."""
+        try:
+            return self._next(annotator(request, typed), _size(k), bool(two), bool(instruct)), None
+        except (LabelsError, ValueError) as error:
+            return gr.skip(), self._unread(error)
+
+    def save(self, typed: str, sent: object, k: object, two: object, instruct: object,
+             request: gr.Request) -> tuple[Update, Update, Update]:
+        """Keep an order, and go on to the next list: (cards, notice, what the reward model is to be asked about).
+
+        If it could not be kept, the cards stay as they are on the page.
+        """
+        try:
+            name, about = annotator(request, typed), answers.about(sent)
+            shown = about.shown(self.workspace.labels, name)
+            order = answers.order(sent, len(shown.order), bool(instruct))
+            if not order.touched:
+                return gr.skip(), self.words("untouched"), gr.skip()
+            before = self.workspace.labels.said(shown)
+            said = self._keep(shown, order, about.seconds)
+            notice = self.words("replaced" if before and before.groups != said.groups else "saved",
+                                order=echo(order.groups), pairs=pairs(order.groups))
+        except (OSError, ValueError) as error:
+            return gr.skip(), why(self.lang, error), gr.skip()
+        try:
+            cards = self._next(name, _size(k), bool(two), bool(instruct), after=shown)
+        except LabelsError as error:
+            cards, notice = gr.skip(), f"{notice} {self._unread(error)}"
+        return cards, notice, {"task": shown.task.id, "order": list(shown.order), "groups": said.groups}
+
+    def skip(self, typed: str, sent: object, k: object, two: object, instruct: object,
+             request: gr.Request) -> tuple[Update, Update]:
+        """Go past a list: (cards, notice)."""
+        try:
+            name = annotator(request, typed)
+            shown = answers.about(sent).shown(self.workspace.labels, name)
+            self.workspace.labels.skip(shown)
+            return self._next(name, _size(k), bool(two), bool(instruct)), self.words("skipped")
+        except (OSError, ValueError) as error:
+            return gr.skip(), why(self.lang, error)
+
+    def undo(self, typed: str, k: object, two: object, instruct: object,
+             request: gr.Request) -> tuple[Update, Update]:
+        """Take back what this person saved or skipped last, and show that list again as they had it."""
+        try:
+            name, labels = annotator(request, typed), self.workspace.labels
+            undone = labels.undo(name, kinds=("rank",))
+            if undone is None:
+                return gr.skip(), self.words("nothing_to_undo")
+            event = next(e for e in reversed(labels.events(name)) if e["action"] == "undo")
+            shown = labels.show(undone.task_id, name, event["question"], event["repeat"])
+            scores = _take_back_scores(labels, shown)
+            return (self._card_value(shown, bool(instruct), undone.took_back, scores),
+                    self.words("undone" if undone.action == "save" else "unskipped"))
+        except (OSError, ValueError) as error:
+            return gr.skip(), why(self.lang, error)
+
+    def more(self, typed: str, sent: object, k: object, two: object, instruct: object,
+             request: gr.Request) -> Iterator[tuple[Update, Update]]:
+        """Let the tiny model write a new list; it is shown at once if nothing else is."""
+        try:
+            name = annotator(request, typed)
+        except ValueError as error:
+            yield gr.skip(), why(self.lang, error)
+            return
+        if wait := self.workspace.generating.wait(name):
+            yield gr.skip(), Words(self.lang, "studio")("slow_down", seconds=wait)
+            return
+        try:
+            yield gr.skip(), self.words("writing", k=_size(k))
+            rank_tasks.more(self.workspace.labels, self.lang, _size(k))
+            empty = not isinstance(sent, dict) or "empty" in sent
+            yield (self._next(name, _size(k), bool(two), bool(instruct)) if empty else gr.skip()), self.words("written")
+        except LabelsError as error:
+            yield gr.skip(), why(self.lang, error)
+        except (OSError, ValueError):
+            yield gr.skip(), self.words("not_written")
+
+    def opinion_if_here(self, last: dict | None, judge: object) -> Iterator[tuple[Update, Update]]:
+        """After a save: the reward model's opinion if it is there, else how to get it."""
+        place = verdicts.judges(self.lang, self.workspace.folder).get(str(judge))
+        if last is None or place is None:
+            yield gr.skip(), None
+            return
+        yield gr.skip(), self.words("loading_judge", judge=judge)
+        if verdicts.is_here(place):
+            yield from self.opinion(last, judge)
+        else:
+            yield None, self.words("not_here")
+
+    def opinion(self, last: dict | None, judge: object) -> Iterator[tuple[Update, Update]]:
+        """The reward model's order beside the person's: (verdict, what is going on). It is trained first if need be."""
+        place = verdicts.judges(self.lang, self.workspace.folder).get(str(judge))
+        if last is None or place is None:
+            yield gr.skip(), self.words("nothing_saved" if last is None else "judge_gone")
+            return
+        try:
+            yield gr.skip(), self.words("loading_judge", judge=judge)
+            if not verdicts.is_here(place):
+                from rlhf_kit import zoo
+                for step in zoo.build(place):
+                    if step.number % 20 == 0:
+                        yield gr.skip(), self.words("training_judge", judge=judge, step=step.number,
+                                                    steps=zoo.planned(place))
+            yield self._verdict(last, str(judge), place), None
+        except (OSError, ValueError):                       # ModelUnavailable is one of both
+            yield gr.skip(), self.words("judge_gone")
+
+    # -- what stands behind these
+
+    def _next(self, name: str, k: int, two: bool, instruct: bool, after: Shown | None = None) -> dict[str, Any]:
+        labels = self.workspace.labels
+        if two and after is not None and after.question == TWO[0]:
+            return self._card_value(labels.show(after.task.id, name, TWO[1], after.repeat), instruct)
+        with suppress(FileNotFoundError, KeyError):         # no saved example: there may be lists of other people's
+            rank_tasks.fill(labels, self.lang, k)
+        for question in TWO if two else ("",):
+            shown = labels.next_task(name, question, kind="rank", k=k, lang=self.lang,
+                                     repeats=0.0 if question == TWO[1] else REPEATS)
+            if shown is not None:
+                return self._card_value(shown, instruct)
+        return {"empty": self._all_done(name, k), "stamp": _stamp()}
+
+    def _card_value(self, shown: Shown, instruct: bool, said: Judgement | None = None,
+                    scores: Sequence[Judgement | None] = ()) -> dict[str, Any]:
+        """What `cards.js` draws. It names no model: the texts in the order shown, and nothing that tells the order."""
+        mine = {task: i for i, task in enumerate(shown.order)}
+        done, every = self._progress(shown)
+        value = {"annotator": shown.annotator, "task": shown.task.id, "repeat": shown.repeat,
+                 "question": shown.question, "prompt": shown.task.prompt, "texts": list(shown.texts),
+                 "instruct": instruct, "stamp": _stamp(),
+                 "asked": self.words(f"ask_{shown.question or 'overall'}") + " " + self.words(
+                     "again" if shown.repeat else "progress", done=done + 1, every=every)}
+        if said is not None:
+            value |= {"groups": [[mine[i] for i in group] for group in said.groups], "touched": True}
+        if instruct and scores and all(scores):
+            value |= {"scores": [int(s.score) for s in scores], "flags": [list(s.flags) for s in scores]}
+        return value
+
+    def _keep(self, shown: Shown, order: answers.Order, seconds: float) -> Judgement:
+        labels = self.workspace.labels
+        for place, score in enumerate(order.scores or ()):          # tasks of their own, before the order that ends it
+            response = shown.task.responses[shown.order[place]]
+            alone = labels.add_task(shown.task.prompt, [response], kind="score", split=shown.task.split)
+            labels.save_score(labels.show(alone.id, shown.annotator, shown.question, shown.repeat), score,
+                              flags=order.flags[place], lang=self.lang)
+        groups = [[shown.order[card] for card in group] for group in order.groups]
+        return labels.save_ranking(shown, groups, seconds=seconds, lang=self.lang)
+
+    def _progress(self, shown: Shown) -> tuple[int, int]:
+        k = len(shown.order)
+        said = self.workspace.labels.judgements(shown.annotator, shown.question, kinds=("rank",))
+        every = self.workspace.labels.count(kind="rank", k=k, lang=self.lang)
+        done = sum(j.repeat == 0 and len(j.shown_order) == k and j.lang == self.lang for j in said)
+        return min(done, every - 1), every
+
+    def _all_done(self, name: str, k: int) -> str:
+        every = self.workspace.labels.count(kind="rank", k=k, lang=self.lang)
+        if not every:
+            return Words(self.lang, "labels")("unreadable")
+        from rlhf_kit.labels.annotators import self_agreement
+        again = self_agreement(self.workspace.labels.judgements(name, kinds=("rank",)))
+        return self.words("all_done", every=every) + (
+            "" if again is None else self.words("self_agreement", share=again.mean))
+
+    def _verdict(self, last: dict, judge: str, where: Any) -> dict[str, Any]:
+        task = self.workspace.labels.task(last["task"])
+        found = verdicts.opinion(where, task.prompt, task.texts, last["groups"])
+        letter = {card: LETTERS[i] for i, card in enumerate(last["order"])}
+        better = [sum(map(len, last["groups"][:g])) for g in range(len(last["groups"]))]
+        place = {card: 1 + better[g] for g, group in enumerate(last["groups"]) for card in group}
+        rows = [{"card": letter[i], "yours": place[i], "theirs": found["rank"][i],
+                 "score": f"{found['score'][i]:+.2f}", "text": task.texts[i][:300]}
+                for i in sorted(place, key=lambda i: (place[i], letter[i]))]
+        numbers = self.words("no_pairs") if found["loss"] is None else self.words(
+            "numbers", judge=judge, right=f"{found['right']:g}", pairs=found["pairs"], loss=found["loss"])
+        return {"rows": rows, "numbers": numbers, "prompt": task.prompt[:300], "stamp": _stamp()}
+
+    def _unread(self, error: Exception) -> str:
+        return why(self.lang, error) if isinstance(error, ValueError) else Words(self.lang, "labels")("unread")
+
+
+def echo(groups: Sequence[Sequence[int]]) -> str:
+    """`((3,), (0, 1), (2,))` → "D > A = B > C"."""
+    return " > ".join(" = ".join(LETTERS[card] for card in sorted(group)) for group in groups)
+
+
+def pairs(groups: Sequence[Sequence[int]]) -> int:
+    """Pairs with a winner."""
+    k = sum(map(len, groups))
+    return k * (k - 1) // 2 - sum(len(group) * (len(group) - 1) // 2 for group in groups)
+
+
+def _take_back_scores(labels: Labels, shown: Shown) -> list[Judgement | None]:
+    """Take back the scores that were saved with that order too: each card's, in the order shown, or None."""
+    found: dict[str, Judgement] = {}
+    while True:
+        done = next((e for e in reversed(labels.events(shown.annotator))
+                     if e["action"] in ("save", "skip") and not e["undone"]), None)
+        task = labels.task(done["task_id"]) if done else None
+        if (task is None or task.kind != "score" or task.prompt != shown.task.prompt or done["repeat"] != shown.repeat
+                or done["question"] != shown.question or task.responses[0] not in shown.task.responses):
+            return [found.get(text) for text in shown.texts]
+        found[task.texts[0]] = labels.undo(shown.annotator, kinds=("score",)).took_back
+
+
+def _size(k: object) -> int:
+    return k if isinstance(k, int) and FEWEST <= k <= MOST else FEWEST
+
+
+def _stamp() -> int:
+    """Another number each time, so that the page draws even what it has drawn before."""
+    return time.time_ns() // 1000

@@ -1,0 +1,28 @@
+"""The panel of data in a browser: numbers, texts that are texts, and a file."""
+
+from rlhf_kit.ui.workspace import Workspace
+
+
+def test_labels_are_counted_and_taken_away(serve, visit, tmp_path):
+    workspace = Workspace(tmp_path / "studio")
+    labels, evil = workspace.labels, '<img src=x onerror="window.pwned=1">'
+    labels.add_task(f"=1+1 {evil} ${{window.pwned=1}}", ["a", "b", "c", "d"])
+    for name, groups in (("ana", [[0], [1], [2], [3]]), (evil, [[3], [2], [1], [0]])):
+        labels.save_ranking(labels.show(1, name), groups, seconds=2.0)
+    page = visit(serve("data", workspace=workspace), width=390, height=1400)
+    page.get_by_role("cell", name="0%", exact=True).wait_for(timeout=120_000)       # agreement; imports, once
+    page.locator("th", has_text=evil).first.wait_for()
+    assert page.evaluate("window.pwned") is None
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_label("File").click()
+    page.get_by_role("option", name="Everything, for a spreadsheet (CSV)").click()
+    page.get_by_role("button", name="Make the file").click()
+    page.get_by_text("labels.csv has 8 lines.").wait_for()
+    with page.expect_download() as download:
+        page.locator("#rk-download-en").click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    assert ",\"'=1+1 <img" in text
+    page.get_by_label("Annotator").click()
+    page.get_by_role("option", name="ana").click()
+    page.get_by_role("table", name="Labels for each person").get_by_role("row").nth(1).wait_for()
+    labels.close()

@@ -1,0 +1,173 @@
+"""Ranking in a browser: with keys only, with a finger, and with texts that would like to be something else."""
+
+import pytest
+from studio_example import NINE, example
+
+from rlhf_kit.ui import workspace as shared
+from rlhf_kit.ui.workspace import Workspace
+
+INJECTIONS = (
+    "…${Object.assign(window,{pwned:1}).pwned+41}…", '<img src=x onerror="window.pwned=1">',
+    "<script>window.pwned=1</script>", "</script><script>window.pwned=1</script>", "<svg onload=window.pwned=1>",
+    "<iframe srcdoc='<script>parent.pwned=1</script>'></iframe>", "{{x}}", "{{{x}}}", "{{#each value}}{{this}}{{/each}}",
+    "${x}", "`${window.pwned=1}`", "`;window.pwned=1;`", "javascript:window.pwned=1",
+    '<a href="javascript:window.pwned=1">a</a>', '"><img src=x onerror=window.pwned=1>', "' onmouseover='window.pwned=1",
+    "&lt;img src=x onerror=window.pwned=1&gt;", "<style>*{display:none!important}</style>", "<!-- ", "]]>",
+    "<math><mi//xlink:href='data:x,<script>window.pwned=1</script>'>", "\u202egnp.exe\u202c \u2066x\u2069",
+    "constructor.constructor('window.pwned=1')()", "<details open ontoggle=window.pwned=1>", "<base href=//example.org>",
+    "%3Cscript%3Ewindow.pwned=1%3C/script%3E")
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """With the lists of the stand-in for the saved example."""
+    monkeypatch.setattr(shared, "example", example)
+    made = Workspace(tmp_path / "studio")
+    yield made
+    made.labels.close()
+
+
+def opened(page):
+    """The page, with its cards."""
+    page.locator(".card").first.wait_for()
+    return page
+
+
+def letters(page):
+    """The cards from top to bottom, such as "BACD"."""
+    return "".join(page.locator(".card strong").all_inner_texts())
+
+
+def fits(page):
+    """Whether nothing sticks out to the right."""
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_with_keys_only_from_the_page_to_the_database(serve, visit, workspace):
+    page = opened(visit(serve("rank", workspace=workspace)))
+    texts = [page.locator(f'[data-card="{i}"] .text').inner_text() for i in range(4)]
+    page.keyboard.press("Control+Enter")
+    page.get_by_text('Move a card, or press "All equal".').wait_for()
+    page.locator(".card").first.focus()
+    for key in "4213":                                          # A, B, C, D get their places
+        page.keyboard.press(key)
+    assert letters(page) == "CBDA"
+    page.keyboard.press("t")                                    # D, which has the focus, ties with B above
+    assert page.locator(".said").inner_text() == "D ties with B."
+    assert page.locator(".count").inner_text() == "5 pairs:"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Response D, place 2 of 4, tied with B"
+    page.keyboard.press("Alt+ArrowDown")                        # out of the tie, and back again with Ctrl+Z
+    assert page.locator(".count").inner_text() == "6 pairs:"
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Saved: C > B = D > A (5 pairs).").wait_for()
+    said, = workspace.labels.judgements("me")
+    stored = workspace.labels.task(said.task_id).texts
+    assert [{stored[i].strip() for i in group} for group in said.groups] == [
+        {texts[2]}, {texts[1], texts[3]}, {texts[0]}]
+    assert page.evaluate("document.activeElement.className") == "card"      # ready for the next list
+    page.keyboard.press("Control+z")                            # nothing is moved yet, so the save is taken back
+    page.get_by_text("Taken back.").wait_for()
+    assert not workspace.labels.judgements()
+    assert letters(page) == "CBDA"
+    page.keyboard.press("s")
+    page.get_by_text("Skipped.").wait_for()
+
+
+@pytest.mark.parametrize("k", [4, 9])
+def test_a_finger_drags_a_card_on_a_narrow_screen(serve, visit, workspace, k):
+    page = opened(visit(serve("rank", workspace=workspace), "zh", width=390, height=1400, touch=True, dark=k == 9))
+    if k == 9:
+        page.get_by_label("卡片数").click()
+        page.get_by_role("option", name="9").click()
+        page.locator(".card").nth(8).wait_for()
+    assert fits(page)
+    page.locator(".card").first.scroll_into_view_if_needed()
+    start = page.locator('[data-card="2"] .handle').bounding_box()
+    goal = page.locator('[data-card="0"]').bounding_box()
+    x, y = start["x"] + 8, start["y"] + start["height"] / 2
+    touch = page.context.new_cdp_session(page)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 9):
+        to = y + (goal["y"] + 2 - y) * step / 8
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": to}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("document.querySelector('.card strong').textContent === 'C'")
+    assert letters(page) == "CABDEFGHI"[:k]
+    assert fits(page)
+    page.get_by_role("button", name="保存并继续").click()
+    page.get_by_text(f"已保存：C > A > B > {' > '.join('DEFGHI'[:k - 3])}（{k * (k - 1) // 2} 对）").wait_for()
+    assert len(workspace.labels.judgements()[0].groups) == k
+
+
+def test_a_mouse_drags_into_a_tie_and_buttons_do_the_rest(serve, visit, workspace):
+    page = opened(visit(serve("rank", workspace=workspace), height=1200))
+    page.get_by_role("button", name="B ties with the one above").click()
+    assert page.locator(".count").inner_text() == "5 pairs:"
+    page.locator('[data-card="3"] .handle').hover()
+    page.mouse.down()
+    box = page.locator('[data-card="1"]').bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 5, steps=6)       # between A and B, which tie
+    page.mouse.up()
+    assert letters(page) == "ADBC"
+    assert page.locator(".count").inner_text() == "3 pairs:"
+    page.get_by_role("button", name="Move C up").click()
+    page.get_by_role("button", name="Keys").click()
+    assert page.locator(".help tr").count() == 9
+    page.get_by_role("button", name="All equal").click()
+    page.get_by_role("button", name="Save and next").click()
+    page.get_by_text("Saved: A = B = C = D (0 pairs).").wait_for()
+
+
+def test_texts_are_texts(serve, visit, workspace):
+    """Eight at a time, as prompt and as cards; the last list has a card of a million characters."""
+    huge = "x<b>" * 250_000
+    texts = [*INJECTIONS, huge]
+    lists = [texts[i:i + 9] for i in range(0, len(texts), 9)]
+    for i, nine in enumerate(lists):
+        workspace.labels.add_task(f"{nine[0][:60]} {i}", nine)
+    page = opened(visit(serve("rank", workspace=workspace)))
+    page.get_by_label("Cards", exact=True).click()
+    page.get_by_role("option", name="9").click()
+    seen = set()
+    for turn in range(len(lists)):
+        page.locator(".card").nth(8).wait_for()
+        seen |= set(page.locator(".card .text").evaluate_all("all => all.map(one => one.textContent)"))
+        assert page.locator(".card .text > *").count() == page.locator(".prompt > *").count() == 0
+        page.get_by_role("button", name="All equal").click()
+        page.get_by_role("button", name="Save and next").click()
+        page.wait_for_function(f"document.querySelector('.question, .empty').textContent && "
+                               f"document.body.innerText.includes('List {turn + 2} of') || "
+                               f"document.body.innerText.includes('All {len(lists)} done')")
+    assert seen == set(texts)
+    assert page.evaluate("window.pwned") is None
+    assert "Error rendering" not in page.locator("body").inner_text()
+
+
+def test_a_long_text_is_folded_and_o_opens_it(serve, visit, workspace):
+    workspace.labels.add_task("It", ["\n".join(f"line {i}" for i in range(30)), *NINE["en"][:3]])
+    page = opened(visit(serve("rank", workspace=workspace)))
+    long = page.locator(".card", has_text="line 0")
+    short = long.bounding_box()["height"]
+    assert page.locator(".open:visible").count() == 1
+    long.focus()
+    page.keyboard.press("o")
+    assert long.bounding_box()["height"] > 2 * short
+    assert not workspace.labels.judgements()
+
+
+def test_scores_and_flags_in_the_browser(serve, visit, workspace):
+    page = opened(visit(serve("rank", workspace=workspace), width=390, height=1400))
+    page.get_by_label("Score each card too").check()
+    page.locator(".instruct").nth(3).wait_for()
+    assert fits(page)
+    page.get_by_role("button", name="All equal").click()
+    page.get_by_role("button", name="Save and next").click()
+    page.get_by_text("Give each card a score from 1 to 7 first.").wait_for()
+    for card in range(4):
+        page.locator(f'[data-card="{card}"]').get_by_label(str(card + 1), exact=True).check()
+    page.locator('[data-card="0"]').get_by_label("is harmful").check()
+    page.get_by_role("button", name="Save and next").click()
+    page.get_by_text("Saved:").wait_for()
+    assert sorted((said.score, said.flags) for said in workspace.labels.scores()) == [
+        (1.0, ("harmful",)), (2.0, ()), (3.0, ()), (4.0, ())]

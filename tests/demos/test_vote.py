@@ -1,0 +1,70 @@
+"""Blind votes in a browser: blind, told, and dead until the next pair."""
+
+import pytest
+from studio_example import example
+
+from rlhf_kit.ui import workspace as shared
+from rlhf_kit.ui.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """With the pairs of the stand-in for the saved example."""
+    monkeypatch.setattr(shared, "example", example)
+    made = Workspace(tmp_path / "studio")
+    yield made
+    made.labels.close()
+
+
+def test_votes_by_keys_tell_names_only_afterwards(serve, visit, workspace, browser):
+    page = visit(serve("vote", workspace=workspace))
+    heard = []
+    page.on("response", lambda answer: heard.append(answer.url))
+    page.locator(".choice").first.wait_for()
+    page.get_by_text("Pair 1 of 40").wait_for()
+    assert "tiny-" not in page.content()
+    first = page.locator(".text").first.inner_text()
+    page.keyboard.press("1")
+    page.locator(".whose", has_text="tiny-ppo · reward +1.00").wait_for()
+    assert page.locator(".whose", has_text="tiny-base · reward -1.00").count() == 1
+    assert page.locator(".choice:disabled").count() == 4
+    page.keyboard.press("3")                                    # dead until the next pair
+    said, = workspace.labels.judgements()
+    assert workspace.labels.task(said.task_id).texts[said.groups[0][0]].strip() == first
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Pair 2 of 40").wait_for()
+    assert "tiny-" not in page.locator(".rk-pair").inner_text()
+    page.keyboard.press("4")
+    page.get_by_role("button", name="Next pair").wait_for()
+    assert workspace.labels.judgements()[-1].flags or workspace.labels.judgements()[0].flags
+    page.get_by_text("Only 2 votes: the intervals are still wide.").wait_for(timeout=120_000)   # imports, once
+    page.keyboard.press("Control+z")
+    page.get_by_text("Its pair is not asked again").wait_for()
+    assert len(workspace.labels.judgements()) == 1
+
+
+def test_nothing_that_the_server_sent_before_the_vote_names_a_model(serve, visit, workspace):
+    """Every answer of the server, the event stream included, until the pair is on the screen."""
+    address = serve("vote", workspace=workspace)
+    page = visit(address)
+    page.locator(".choice").first.wait_for()
+    page.get_by_text("Pair 1 of 40").wait_for()
+    everything = page.evaluate("""async () => {
+        const urls = performance.getEntriesByType('resource').map(entry => entry.name)
+            .filter(url => !/\\.(js|css|woff2|svg)$/.test(url) && !url.includes('/queue/'));
+        return (await Promise.all(urls.map(async url => (await fetch(url)).text()))).join('') + document.documentElement.outerHTML
+            + JSON.stringify(window.gradio_config) + JSON.stringify({...localStorage});
+    }""")
+    assert len(everything) > 10_000
+    assert "tiny-base" not in everything
+    assert "tiny-ppo" not in everything
+
+
+def test_a_narrow_dark_chinese_page(serve, visit, workspace):
+    page = visit(serve("vote", workspace=workspace), "zh", width=390, touch=True, dark=True, locale="zh-CN")
+    page.get_by_text("第 1 对，共 40 对").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="2 平手").tap()
+    page.get_by_role("button", name="下一对").wait_for()
+    page.locator(".whose", has_text="tiny-ppo · 奖励 +1.00").wait_for()
+    assert len(workspace.labels.judgements()[0].groups) == 1
