@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -77,7 +78,7 @@ def contributions(reward: Reward, prompt: str, texts: Sequence[str]) -> tuple[fl
     distinct = list(dict.fromkeys(growing))
     answer = checked(reward([prompt] * len(distinct), distinct), len(distinct), reward)
     said = dict(zip(distinct, answer.double().tolist(), strict=True))
-    return said[""], [said[after] - said[before] for before, after in zip(growing, growing[1:], strict=False)]
+    return said[""], [said[after] - said[before] for before, after in pairwise(growing)]
 
 
 def drift(policy: Policy, reference: Policy, rollout: Rollout) -> Tensor:

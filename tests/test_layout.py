@@ -17,7 +17,7 @@ FLOORS = {
     "sampling": 2, "schedules": 2,
     "methods": 3, "evaluate": 3, "attribution": 3,
     "zoo": 4, "recipes": 4,
-    "labels": 5, "plots": 5, "report": 5, "exercises": 5, "openrlhf": 5,
+    "labels": 5, "kept": 5, "plots": 5, "report": 5, "exercises": 5, "openrlhf": 5,
     "tour": 6, "training": 6, "human": 6, "studies": 6, "doctor": 6, "grading": 6, "ui": 6,
     "commands": 7, "cli": 8, "__main__": 8,
 }

@@ -11,7 +11,9 @@ from typing import Any
 
 from rlhf_kit.labels import Labels
 from rlhf_kit.language import Lang
+from rlhf_kit.ui.line import Line
 from rlhf_kit.ui.serving import Bucket
+from rlhf_kit.ui.shelf import Shelf
 
 
 class Workspace:
@@ -34,6 +36,16 @@ class Workspace:
     def labels(self) -> Labels:
         """The file of labels. Raises: LabelsError, one line, each time it cannot be opened."""
         return Labels(self.folder / "labels.db")
+
+    @cached_property
+    def line(self) -> Line:
+        """Who waits for a model."""
+        return Line()
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The models that can be shown."""
+        return Shelf(self.folder, self.named)
 
 
 @cache
