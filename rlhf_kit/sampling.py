@@ -10,8 +10,9 @@ Four promises, each with a test:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
@@ -50,19 +51,20 @@ def sample_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | 
     Returns: a `Rollout` of B rows; T is the longest response drawn.
     Raises: ValueError if a prompt and its response could exceed the model's context.
     """
-    sampling = sampling or Sampling()
-    generator = torch.Generator(policy.device).manual_seed(seed)
-    draw = lambda logits: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]   # noqa: E731
-    try:
-        rollout = _respond(policy, prompts, sampling, draw)
-    except RuntimeError as error:
-        if "probability tensor" not in str(error):
-            raise
-        raise ValueError("the policy's probabilities are no numbers any more: it has diverged. Start again with a "
-                         "lower learning_rate or a larger KL coefficient.") from error
-    if policy.value_trunk is not None or not policy.repeats_itself:
-        rollout = _recomputed(policy, rollout)
-    return rollout
+    with _divergence_explained():
+        return _settled(policy, _respond(policy, prompts, sampling or Sampling(), _draw_with(policy, seed)))
+
+
+def stream_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | None = None,
+                   seed: int = 0) -> Iterator[Rollout]:
+    """The rollout while it grows, to be watched: first one token a response, then two, and so on.
+
+    The last is what `sample_rollout` returns for the same arguments, bit for bit. Closing the iterator stops the
+    model. Raises: as `sample_rollout`, at the first token.
+    """
+    with _divergence_explained():
+        for grown in _grow(policy, prompts, sampling or Sampling(), _draw_with(policy, seed)):
+            yield _settled(policy, grown.rollout()) if grown.last else grown.rollout()
 
 
 def generate(policy: Policy, prompts: Sequence[str], sampling: Sampling | None = None, *, seed: int = 0,
@@ -119,8 +121,7 @@ def joined(parts: Sequence[Rollout], padding: int) -> Rollout:
                       for value, n in zip(values, missing, strict=True)]
         return torch.cat(values)
 
-    return replace(parts[0], **{field.name: column(field.name) for field in fields(Rollout)
-                                if field.name != "temperature"})
+    return replace(parts[0], **{f.name: column(f.name) for f in fields(Rollout) if f.name != "temperature"})
 
 
 def response_logprob(policy: Policy, rollout: Rollout) -> Tensor:
@@ -161,9 +162,40 @@ def _predict(policy: Policy, rollout: Rollout, need_value: bool) -> Prediction:
     return policy(ids, mask, keep=rollout.response_ids.shape[1], need_value=need_value)
 
 
-@torch.no_grad()
+@dataclass
+class _Growing:
+    """Responses to B prompts with as many tokens as there are columns."""
+
+    policy: Policy
+    prompts: Sequence[str]
+    temperature: float
+    prompt_ids: Tensor                  # [B, P]
+    prompt_mask: Tensor                 # [B, P]
+    alive: Tensor                       # [B] True until EOS has been said
+    last: bool = False                  # no token follows
+    columns: list[tuple[Tensor, ...]] = field(default_factory=list)      # token, alive, logprob, entropy, value: [B]
+
+    def rollout(self) -> Rollout:
+        """As it is now."""
+        columns = zip(*self.columns, strict=True)
+        token, marked, logprob, spread, value = (torch.stack(column, dim=1) for column in columns)
+        return Rollout(prompts=list(self.prompts), responses=decode(self.policy.tokenizer, token, marked),
+                       prompt_ids=self.prompt_ids, prompt_mask=self.prompt_mask, response_ids=token, mask=marked,
+                       logprob=torch.where(marked, logprob, 0.0),
+                       value=None if self.policy.value_head is None else torch.where(marked, value, 0.0),
+                       ended=~self.alive, temperature=self.temperature, entropy=torch.where(marked, spread, 0.0))
+
+
 def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling,
              choose: Callable[[Tensor], Tensor]) -> Rollout:
+    *_, grown = _grow(policy, prompts, sampling, choose)
+    return grown.rollout()
+
+
+@torch.no_grad()
+def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling,
+          choose: Callable[[Tensor], Tensor]) -> Iterator[_Growing]:
+    """The only loop over tokens: yields the same record after each, one column wider."""
     if len(prompts) == 0 or isinstance(prompts, str):
         raise ValueError("there are no prompts; give a list with at least one text.")
     prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
@@ -171,27 +203,47 @@ def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling,
     end, padding = end_id(policy.tokenizer), pad_id(policy.tokenizer)
     size, width = prompt_ids.shape
     mask = torch.cat([prompt_mask, prompt_mask.new_ones(size, sampling.max_new_tokens)], dim=1)
-    alive = prompt_mask.new_ones(size)                       # [B] True until EOS has been said
-    ids, cache, columns = prompt_ids, None, []
+    alive = prompt_mask.new_ones(size)
+    grown = _Growing(policy, prompts, sampling.temperature, prompt_ids, prompt_mask, alive)
+    ids, cache = prompt_ids, None
     for t in range(sampling.max_new_tokens):
         mask[:, width + t] = alive
         predicted = policy(ids, mask[:, :width + t], keep=1, cache=cache, use_cache=True)
         cache, logits = predicted.cache, predicted.logits[:, -1].float() / sampling.temperature
         token = torch.where(alive, choose(logits), padding)  # [B]
-        columns.append((token, alive, token_logprob(logits[:, None], token[:, None])[:, 0],
-                        entropy(logits[:, None])[:, 0],
-                        logits.new_zeros(size) if predicted.value is None else predicted.value[:, -1].float()))
+        grown.columns.append((token, alive, token_logprob(logits[:, None], token[:, None])[:, 0],
+                              entropy(logits[:, None])[:, 0],
+                              logits.new_zeros(size) if predicted.value is None else predicted.value[:, -1].float()))
         if end is not None:
             alive = alive & (token != end)
-        if not alive.any():
-            break
+        grown.alive, grown.last = alive, t + 1 == sampling.max_new_tokens or not alive.any()
+        yield grown
+        if grown.last:
+            return
         ids = token[:, None]
-    token, marked, logprob, spread, value = (torch.stack(column, dim=1) for column in zip(*columns, strict=True))
-    return Rollout(prompts=list(prompts), responses=decode(policy.tokenizer, token, marked),
-                   prompt_ids=prompt_ids, prompt_mask=prompt_mask, response_ids=token, mask=marked,
-                   logprob=torch.where(marked, logprob, 0.0),
-                   value=None if policy.value_head is None else torch.where(marked, value, 0.0),
-                   ended=~alive, temperature=sampling.temperature, entropy=torch.where(marked, spread, 0.0))
+
+
+def _draw_with(policy: Policy, seed: int) -> Callable[[Tensor], Tensor]:
+    generator = torch.Generator(policy.device).manual_seed(seed)
+    return lambda logits: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+
+
+@contextmanager
+def _divergence_explained() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if "probability tensor" not in str(error):
+            raise
+        raise ValueError("the policy's probabilities are no numbers any more: it has diverged. Start again with a "
+                         "lower learning_rate or a larger KL coefficient.") from error
+
+
+def _settled(policy: Policy, rollout: Rollout) -> Rollout:
+    """A finished rollout with the numbers that learning will see."""
+    if policy.value_trunk is not None or not policy.repeats_itself:
+        return _recomputed(policy, rollout)
+    return rollout
 
 
 @torch.no_grad()

@@ -15,9 +15,9 @@ FLOORS = {
     "tasks": 1, "models": 1,
     "batches": 2, "checkpoints": 2, "diagnosis": 2, "launching": 2, "processes": 2, "rewards": 2, "runs": 2,
     "sampling": 2, "schedules": 2,
-    "methods": 3, "evaluate": 3,
+    "methods": 3, "evaluate": 3, "attribution": 3,
     "zoo": 4, "recipes": 4,
-    "labels": 5, "plots": 5, "report": 5, "exercises": 5, "openrlhf": 5,
+    "labels": 5, "kept": 5, "plots": 5, "report": 5, "exercises": 5, "openrlhf": 5,
     "tour": 6, "training": 6, "human": 6, "studies": 6, "doctor": 6, "grading": 6, "ui": 6, "spaces": 6,
     "commands": 7, "cli": 8, "__main__": 8,
 }

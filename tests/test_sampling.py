@@ -17,6 +17,7 @@ from rlhf_kit.sampling import (
     response_logprob,
     response_logprob_and_value,
     sample_rollout,
+    stream_rollout,
 )
 
 SHORT = Sampling(max_new_tokens=12, temperature=0.7)
@@ -220,6 +221,42 @@ def test_the_same_seed_gives_the_same_text_and_leaves_the_callers_random_numbers
     assert sample_rollout(policy, prompts, SHORT, seed=1).responses == first
     assert sample_rollout(policy, prompts, SHORT, seed=2).responses != first
     assert generate(policy, prompts, SHORT, seed=1) == first
+
+
+def numbers_of(rollout: Rollout) -> dict[str, torch.Tensor]:
+    return {name: x for name, x in vars(rollout).items() if isinstance(x, torch.Tensor)}
+
+
+def test_a_streamed_rollout_grows_token_by_token_into_the_sampled_one(either, prompts):
+    """Bit for bit; and each of the earlier ones is its beginning."""
+    *growing, last = stream_rollout(either, prompts, SHORT, seed=1)
+    whole = sample_rollout(either, prompts, SHORT, seed=1)
+    assert last.responses == whole.responses
+    assert all(torch.equal(x, numbers_of(last)[name]) for name, x in numbers_of(whole).items())
+    for t, part in enumerate(growing, 1):
+        assert torch.equal(part.response_ids, whole.response_ids[:, :t])
+        assert torch.equal(part.logprob, whole.logprob[:, :t])
+        assert all(text.startswith(begun) for begun, text in zip(part.responses, whole.responses, strict=True))
+        assert torch.equal(part.ended, whole.length < t + 1 - (~whole.ended).int())
+
+
+def test_a_streamed_rollout_of_a_coarse_model_ends_with_recomputed_numbers(policy, prompts):
+    coarse = Policy(copy.deepcopy(policy.lm).to(torch.bfloat16), policy.tokenizer)
+    *_, last = stream_rollout(coarse, prompts[:4], SHORT, seed=1)
+    whole = sample_rollout(coarse, prompts[:4], SHORT, seed=1)
+    assert all(torch.equal(x, numbers_of(last)[name]) for name, x in numbers_of(whole).items())
+
+
+def test_closing_a_stream_stops_the_model_and_leaves_gradients_on(policy, monkeypatch):
+    calls, forward = [], Policy.forward
+    monkeypatch.setattr(Policy, "forward", lambda self, *a, **k: calls.append(1) or forward(self, *a, **k))
+    stream = stream_rollout(policy, ["the"], SHORT, seed=1)
+    next(stream)
+    assert torch.is_grad_enabled()
+    stream.close()
+    assert len(calls) == 1
+    with pytest.raises(ValueError, match="no prompts"):
+        next(stream_rollout(policy, []))
 
 
 def test_greedy_takes_the_likeliest_token_each_time(either, prompts):

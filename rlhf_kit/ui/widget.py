@@ -6,6 +6,7 @@ JavaScript; so the skeleton is a constant, and the script writes every text with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -26,13 +27,17 @@ class Widget(gr.HTML):
         name: of the files.
         words: the sentences that the script may need.
         value: what is shown first.
+        parts: other scripts, with their dress, that the script builds with, such as "tokens".
+        render: Gradio's own: `gr.skip()` and `gr.update()` make the component anew with render=False.
     """
 
-    def __init__(self, name: str, words: Words, value: Any = None, *, elem_id: str | None = None,
-                 visible: bool = True) -> None:
-        super().__init__(value, html_template=f'<div class="rk-{name}"></div>', css_template=_file(f"{name}.css"),
-                         js_on_load=_file("make.js") + _file(f"{name}.js"), apply_default_css=False, elem_id=elem_id,
-                         visible=visible, words=words.all(), lang=words.lang)
+    def __init__(self, name: str, words: Words, value: Any = None, *, parts: Sequence[str] = (),
+                 elem_id: str | None = None, visible: bool = True, render: bool = True) -> None:
+        css, js = ("".join(_file(f"{one}.{kind}") for one in (*first, *parts, name))
+                   for kind, first in (("css", ()), ("js", ("make",))))
+        super().__init__(value, html_template=f'<div class="rk-{name}"></div>', css_template=css, js_on_load=js,
+                         apply_default_css=False, elem_id=elem_id, visible=visible, render=render, words=words.all(),
+                         lang=words.lang)
 
     def postprocess(self, value: Any) -> Any:
         """JSON as it is: the script reads it."""

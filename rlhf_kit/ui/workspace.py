@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rlhf_kit.labels import Labels
 from rlhf_kit.language import Lang
 from rlhf_kit.ui.jobs import Jobs
+from rlhf_kit.ui.line import Line
 from rlhf_kit.ui.serving import Bucket
+from rlhf_kit.ui.shelf import Shelf
 
 if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
@@ -48,6 +50,16 @@ class Workspace:
     def jobs(self) -> Jobs:
         """The trainings, which are processes of their own and outlive the server."""
         return Jobs(self.folder)
+
+    @cached_property
+    def line(self) -> Line:
+        """Who waits for a model."""
+        return Line()
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The models that can be shown."""
+        return Shelf(self.folder, self.named)
 
     def close(self) -> None:
         """Let go of the file of labels. Trainings go on: they are processes of their own."""

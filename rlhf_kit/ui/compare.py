@@ -1,0 +1,339 @@
+"""The panel Compare: two or three policies answer the same prompt, coloured by what each token earned and cost."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from rlhf_kit.language import Lang
+from rlhf_kit.storage import StorageError
+from rlhf_kit.ui import comparing
+from rlhf_kit.ui.comparing import PAUSE, Column
+from rlhf_kit.ui.entries import Entry
+from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
+from rlhf_kit.ui.widget import Widget
+from rlhf_kit.ui.words import Words
+from rlhf_kit.ui.workspace import Workspace, example
+
+CHARACTERS = 2_000                  # of a prompt that is looked at
+CHIPS = 6
+MOST_TOKENS = 200
+DEFAULT_TOKENS = 40
+COLUMNS = ("first", "second", "third")
+
+
+class Problem(Exception):
+    """Something to be said in the page instead of an answer: a key of the panel's words and its fields."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        self.key, self.values = key, values
+        super().__init__(key)
+
+
+class Compare:
+    """What the panel does, without the page. Every line it says is in the page's language."""
+
+    def __init__(self, lang: Lang, workspace: Workspace) -> None:
+        self.lang, self.workspace, self.words = lang, workspace, Words(lang, "compare")
+        self.kept = comparing.Kept(workspace.folder / "compared")
+
+    @property
+    def shelf(self) -> Shelf:
+        return self.workspace.shelf
+
+    # -- what is there ----------------------------------------------------------------------------------------------
+
+    def saved(self) -> dict[str, Any]:
+        """The panel's part of the saved example: {"views": one for each chip, "histogram"}; empty if there is none."""
+        return saved_example(self.lang).get("compare", {})
+
+    def first_line(self) -> str:
+        """The status before anybody has pressed anything."""
+        if not self.saved():
+            return self.words("nothing_saved")
+        return self.words("saved" if self.shelf.defaults(self.lang)[1] else "no_checkpoint")
+
+    def choices(self) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+        """What the page offers, and what it begins with: policies, judges, [first, second, third, judge]."""
+        base, trained, judge = self.shelf.defaults(self.lang)
+        policies = [(name, name) for name in self.shelf.names("policy", self.lang)]
+        return policies, self.shelf.names("judge", self.lang), [base, trained or "", "", judge]
+
+    def slider(self, name: str) -> dict[str, Any] | None:
+        """Ends, spacing and value of the slider over a policy's kept steps; None if there is nothing to slide over."""
+        try:
+            steps = self.shelf.steps(name, self.lang) if name else []
+        except ShelfError:
+            return None
+        if not steps:
+            return None
+        return {"minimum": steps[0], "maximum": steps[-1], "step": spacing(steps), "value": steps[-1]}
+
+    def chip(self, number: int, still_saved: bool) -> tuple[str, dict[str, Any] | None]:
+        """The prompt of a chip, and its saved view as long as nothing else has been generated."""
+        views = self.saved().get("views", [])
+        return self.words(f"chip_{number + 1}"), views[number] if still_saved and number < len(views) else None
+
+    # -- generating -------------------------------------------------------------------------------------------------
+
+    def refused(self, prompt: str, first: str) -> str | None:
+        """The line that is said at once, before anything is loaded; None if it may be tried."""
+        try:
+            self._check(prompt, first)
+        except Problem as problem:
+            return self._told(problem)
+        return None
+
+    def _check(self, prompt: str, first: str) -> None:
+        if not prompt or not prompt.strip():
+            raise Problem("empty")
+        if len(prompt) > CHARACTERS:
+            raise Problem("too_many_characters", n=len(prompt), most=CHARACTERS)
+        if not first:
+            raise Problem("no_policy")
+
+    def generate(self, prompt: str, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: float,
+                 temperature: float, most: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """Yields (view, line); a view of None leaves what is shown. Closing it frees the model."""
+        began = time.monotonic()
+        try:
+            self._check(prompt, names[0])
+            yield from ((None, line) for line in self._prepared(names, judge))
+            seed, sampling = self._sampling(seed, temperature, most)
+            columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
+            self._check_room(columns, prompt, sampling.max_new_tokens)
+            about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature, "reward": asked.name}
+            shown, grown = 0.0, []
+            for grown in comparing.responses(columns, prompt, sampling, seed):
+                if time.monotonic() - shown > PAUSE:
+                    shown, tokens = time.monotonic(), max(rollout.mask.shape[1] for rollout in grown)
+                    yield (comparing.picture(columns, grown, **about),
+                           self.words("generating", done=tokens, most=sampling.max_new_tokens))
+            yield comparing.picture(columns, grown, **about), self.words("scoring")
+            view = comparing.judged(columns, grown, asked.probability, self._task_lang(names), **about)
+            yield view, self.words("done", seconds=time.monotonic() - began)
+        except Exception as error:                      # whatever it is, the page says it and keeps the prompt
+            yield None, self._told(error)
+
+    def measure(self, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: float, temperature: float,
+                most: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """The rewards of 60 held-out prompts: yields (histogram, line); what was measured before is read again."""
+        try:
+            self._check("x", names[0])
+            if not self.shelf.loaded():
+                yield None, self.words("loading")
+            seed, sampling = self._sampling(seed, temperature, most)
+            of = self._made_of(names, steps, judge, seed, sampling)
+            if found := self.kept.load(of):
+                yield found, self.words("histogram_kept")
+                return
+            yield from ((None, line) for line in self._prepared(names, judge))
+            columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
+            scores: list[list[float]] = [[] for _ in columns]
+            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, self._task_lang(names),
+                                                    into=scores):
+                yield None, self.words("histogram_progress", done=done, total=total)
+            result = {"reward": asked.name, "series": [{"name": _titled(column), "scores": one}
+                                                       for column, one in zip(columns, scores, strict=True)]}
+            try:
+                self.kept.save(of, result)
+            except StorageError:
+                yield result, self.words("histogram_unsaved")
+                return
+            yield result, self.words("histogram_done")
+        except Exception as error:
+            yield None, self._told(error)
+
+    def _prepared(self, names: Sequence[str], judge: str) -> Iterator[str]:
+        """Lines about what has to be loaded or trained first."""
+        if not self.shelf.loaded():
+            yield self.words("loading")
+        wanted = [*((name, "policy") for name in names if name), (judge, "judge")]
+        for tiny in self.shelf.untrained(wanted, self.lang):
+            for done, total in self.shelf.build(tiny):
+                if done % 10 == 0 or done == total:
+                    yield self.words("training", name=tiny, done=done, total=total)
+
+    def _columns(self, names: Sequence[str], steps: Sequence[int | None]) -> list[Column]:
+        columns = []
+        for name, step in zip(names, steps, strict=True):
+            if not name:
+                continue
+            kept = self.shelf.steps(name, self.lang)
+            step = min(kept, key=lambda one, step=step: abs(one - step)) if kept and step is not None else None
+            other = self.shelf.reference(name, self.lang)
+            columns.append(Column(name, self.shelf.policy(name, self.lang, step),
+                                  self._reference(other), other, step, kept[-1] if kept else None))
+        return columns
+
+    def _reference(self, name: str | None) -> Any:
+        """Where the drift is measured from; a base that is gone costs the KL and not the samples."""
+        try:
+            return None if name is None else self.shelf.policy(name, self.lang)
+        except ShelfError:
+            return None
+
+    def _check_room(self, columns: Sequence[Column], prompt: str, most: int) -> None:
+        from rlhf_kit.models.text import prompt_rows
+        for column in columns:
+            n, context = len(prompt_rows(column.policy.tokenizer, [prompt])[0]), column.policy.context
+            if context is not None and n + most > context:
+                raise Problem("too_long", n=n, most=most, room=max(context - most, 0))
+
+    def _sampling(self, seed: float, temperature: float, most: float) -> tuple[int, Any]:
+        from rlhf_kit.sampling import Sampling
+        return (int(min(max(seed or 0, 0), 2**31)),
+                Sampling(max_new_tokens=int(min(max(most or DEFAULT_TOKENS, 1), MOST_TOKENS)),
+                         temperature=float(min(max(temperature or 1.0, 0.1), 2.0))))
+
+    def _task_lang(self, names: Sequence[str]) -> Lang:
+        """The language that the first policy writes; of a folder that does not say it, the page's."""
+        return self.shelf.find(names[0], "policy", self.lang).lang or self.lang
+
+    def _made_of(self, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: int,
+                 sampling: Any) -> dict[str, Any]:
+        """What the histogram depends on; a policy that is trained anew in the same place has been written later."""
+        def about(entry: Entry) -> list:
+            return [entry.name, entry.place, entry.adapter, entry.written]
+        return {"policies": [[*about(self.shelf.find(name, "policy", self.lang)), step]
+                             for name, step in zip(names, steps, strict=True) if name],
+                "judge": about(self.shelf.find(judge, "judge", self.lang)), "seed": seed,
+                "temperature": sampling.temperature, "tokens": sampling.max_new_tokens, "prompts": comparing.PROMPTS}
+
+    def _told(self, error: Exception) -> str:
+        if isinstance(error, Problem):
+            return self.words(error.key, **error.values)
+        if isinstance(error, ShelfError):
+            return error.told(self.lang)
+        print(f"compare: {type(error).__name__}: {error}", file=sys.stderr)
+        if "diverged" in str(error):
+            return self.words("diverged")
+        from rlhf_kit.rewards import RewardError                    # torch is here by now
+        return self.words("no_reward" if isinstance(error, RewardError) else "failed")
+
+
+def build(lang: Lang, workspace: Workspace) -> None:
+    """The panel, in the page that is being built."""
+    panel, words = Compare(lang, workspace), Words(lang, "compare")
+    saved = panel.saved()
+    views = saved.get("views", [])
+    gr.Markdown(words("about"))
+    with gr.Row():
+        policies = [gr.Dropdown([(words("nobody"), "")] * (which != "first"), label=words(which), value=None,
+                                elem_id=f"rk-compare-{which}", min_width=220) for which in COLUMNS]
+    with gr.Row():
+        sliders = [gr.Slider(0, 1, 1, step=1, label=words("step", which=words(which)), info=words("step_about"),
+                             visible=False, elem_id=f"rk-compare-{which}-step", min_width=220) for which in COLUMNS]
+    prompt = gr.Textbox(words("chip_1"), label=words("prompt"), info=words("prompt_about"), lines=2, max_lines=6,
+                        elem_id="rk-compare-prompt")
+    with gr.Row(elem_classes="rk-chips"):
+        chips = [gr.Button(words(f"chip_{i + 1}"), size="sm", min_width=120) for i in range(CHIPS)]
+    with gr.Accordion(words("settings"), open=False), gr.Row():
+        seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, minimum=0, min_width=140)
+        temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)
+        most = gr.Slider(1, MOST_TOKENS, DEFAULT_TOKENS, step=1, label=words("max_tokens"), min_width=140)
+        judge = gr.Dropdown([], label=words("judge"), info=words("judge_about"), min_width=220,
+                            elem_id="rk-compare-judge")
+    with gr.Row():
+        go = gr.Button(words("generate"), variant="primary", elem_classes="rk-key-ctrl-enter")
+        stop = gr.Button(words("stop"), elem_classes="rk-key-escape")
+    line = Widget("notice", words, words("saved") if views else words("nothing_saved"), elem_id="rk-compare-line")
+    shown = Widget("compare", words, views[0] if views else None, parts=("tokens", "charts"), elem_id="rk-compare-view")
+    gr.Markdown(f"### {words('histogram')}")
+    measure = gr.Button(words("histogram_button"))
+    bars = Widget("histogram", words, saved.get("histogram"), parts=("charts",), elem_id="rk-compare-histogram")
+    still_saved, ticket = gr.State(True), gr.State(None)
+
+    def arrive() -> list[Any]:
+        choices, judges, (first, second, third, by) = panel.choices()
+        nobody = [(words("nobody"), "")]
+        return [gr.update(choices=choices, value=first), gr.update(choices=nobody + choices, value=second),
+                gr.update(choices=nobody + choices, value=third), gr.update(choices=judges, value=by),
+                panel.first_line(), *map(slide, (first, second, third))]
+
+    def slide(name: str) -> Any:
+        found = panel.slider(name)
+        return gr.update(visible=False) if found is None else gr.update(visible=True, **found)
+
+    def write(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
+        yield from _in_turn(workspace, turn, panel.generate(asked[0], asked[1:4], asked[4:7], *asked[7:]),
+                            lambda view: [view, False])
+
+    def weigh(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
+        yield from _in_turn(workspace, turn, panel.measure(asked[1:4], asked[4:7], *asked[7:]), lambda bars: [bars])
+
+    async def wait(text: str, first: str, request: gr.Request) -> AsyncIterator[list[Any]]:
+        async for said in waiting(workspace, lang, request, panel.refused(text, first)):
+            yield said
+
+    async def wait_for_bars(first: str, request: gr.Request) -> AsyncIterator[list[Any]]:
+        async for said in waiting(workspace, lang, request, panel.refused("x", first)):
+            yield said
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    asked = [ticket, prompt, *policies, *sliders, judge, seed, temperature, most]
+    gr.on(None, arrive, None, [*policies, judge, line, *sliders], **quiet)
+    for policy, slider in zip(policies, sliders, strict=True):
+        policy.input(slide, policy, slider, concurrency_limit=None, **quiet)
+    for number, chip in enumerate(chips):
+        chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [prompt, shown], **quiet)
+    queued = go.click(wait, [prompt, policies[0]], [line, ticket], concurrency_limit=None, **quiet)
+    written = queued.success(write, asked, [line, shown, still_saved], concurrency_id="model", concurrency_limit=1,
+                             **quiet)
+    for_bars = measure.click(wait_for_bars, policies[0], [line, ticket], concurrency_limit=None, **quiet)
+    weighed = for_bars.success(weigh, asked, [line, bars], concurrency_id="model", concurrency_limit=1, **quiet)
+    stop.click(lambda turn: (workspace.line.leave(turn), words("stopped"))[1], ticket, line,
+               cancels=[queued, written, for_bars, weighed], concurrency_limit=None, **quiet)
+
+
+async def waiting(workspace: Workspace, lang: Lang, request: gr.Request, refused: str | None
+                  ) -> AsyncIterator[list[Any]]:
+    """What a press of a button that needs the model says first: (line, ticket).
+
+    The line says what is wrong, or how many are before; the ticket comes last, and None with it means no.
+    """
+    words = Words(lang, "compare")
+    if refused is None and (seconds := workspace.generating.wait(request.username or str(request.session_hash))):
+        refused = Words(lang, "studio")("slow_down", seconds=max(seconds, 1))
+    if refused is not None:
+        yield [refused, None]
+        return
+    ticket = workspace.line.join()
+    async for n in workspace.line.wait(ticket):
+        yield [words("queue_one") if n == 1 else words("queue", n=n), None]
+    yield [gr.skip(), ticket]
+
+
+def _in_turn(workspace: Workspace, ticket: str | None, stream: Iterator[tuple[Any, str]],
+             outputs: Callable[[Any], list[Any]]) -> Iterator[list[Any]]:
+    """The stream of whoever has a ticket, as (line, *outputs); the next in line may begin when it ends or is closed."""
+    try:
+        for value, line in stream if ticket else ():
+            workspace.line.ahead(ticket)                # a sign of life
+            yield [line, *(outputs(value) if value is not None else [gr.skip() for _ in outputs(None)])]
+        if not ticket:
+            yield [gr.skip(), *(gr.skip() for _ in outputs(None))]
+    finally:
+        stream.close()
+        workspace.line.leave(ticket)
+
+
+def _kept(values: Sequence[Any]) -> list[Any]:
+    """None means: leave it as it is."""
+    return [gr.skip() if value is None else value for value in values]
+
+
+def saved_example(lang: Lang) -> dict[str, Any]:
+    """The whole saved example, or nothing where the package has none."""
+    try:
+        return example(lang)
+    except (OSError, ValueError):
+        return {}
+
+
+def _titled(column: Column) -> str:
+    return column.name if column.step is None else f"{column.name} · {column.step}"

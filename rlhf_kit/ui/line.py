@@ -1,0 +1,61 @@
+"""Who may use the model next: one at a time, first come first served, and everybody sees how many are before them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+FORGOTTEN = 30.0                    # seconds without a sign of life, after which somebody has left
+LOOKS = 0.25                        # seconds between two looks at the line
+
+
+@dataclass
+class Line:
+    """Tickets in order. Whoever closes the page loses the place at once, or after half a minute of silence."""
+
+    clock: Callable[[], float] = time.monotonic
+    _seen: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def join(self) -> str:
+        """A ticket for the last place."""
+        ticket = uuid.uuid4().hex
+        with self._lock:
+            self._seen[ticket] = self.clock()
+        return ticket
+
+    def ahead(self, ticket: str) -> int:
+        """How many are before that one; asking says that one is still here."""
+        with self._lock:
+            now = self.clock()
+            if ticket in self._seen:
+                self._seen[ticket] = now
+            self._seen = {one: seen for one, seen in self._seen.items() if now - seen < FORGOTTEN}
+            order = list(self._seen)
+            return order.index(ticket) if ticket in order else 0
+
+    def leave(self, ticket: str | None) -> None:
+        """Give the place up; twice does no harm."""
+        with self._lock:
+            self._seen.pop(ticket, None)
+
+    async def wait(self, ticket: str) -> AsyncIterator[int]:
+        """Yields how many are before that ticket, each time it changes, until there is nobody.
+
+        A page that is closed meanwhile gives its place up; one whose turn has come keeps it until it leaves.
+        """
+        mine, before = False, -1
+        try:
+            while (now := self.ahead(ticket)) > 0:
+                if now != before:
+                    before = now
+                    yield now
+                await asyncio.sleep(LOOKS)
+            mine = True
+        finally:
+            if not mine:
+                self.leave(ticket)
