@@ -15,7 +15,7 @@ from rlhf_kit.ui import comparing
 from rlhf_kit.ui.comparing import PAUSE, Column
 from rlhf_kit.ui.entries import Entry
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
-from rlhf_kit.ui.widget import Widget
+from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace, example
 
@@ -241,11 +241,11 @@ def build(lang: Lang, workspace: Workspace) -> None:
     with gr.Row():
         go = gr.Button(words("generate"), variant="primary", elem_classes="rk-key-ctrl-enter")
         stop = gr.Button(words("stop"), elem_classes="rk-key-escape")
-    line = Widget("notice", words, words("saved") if views else words("nothing_saved"), elem_id="rk-compare-line")
-    shown = Widget("compare", words, views[0] if views else None, parts=("tokens", "charts"), elem_id="rk-compare-view")
+    line = widget("notice", words, words("saved") if views else words("nothing_saved"), elem_id="rk-compare-line")
+    shown = widget("compare", words, views[0] if views else None, parts=("tokens", "charts"), elem_id="rk-compare-view")
     gr.Markdown(f"### {words('histogram')}")
     measure = gr.Button(words("histogram_button"))
-    bars = Widget("histogram", words, saved.get("histogram"), parts=("charts",), elem_id="rk-compare-histogram")
+    bars = widget("histogram", words, saved.get("histogram"), parts=("charts",), elem_id="rk-compare-histogram")
     still_saved, ticket = gr.State(True), gr.State(None)
 
     def arrive() -> list[Any]:

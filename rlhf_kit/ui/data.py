@@ -21,7 +21,7 @@ from rlhf_kit.ui.answers import QUESTIONS
 from rlhf_kit.ui.data_tables import disputed, persons
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
-from rlhf_kit.ui.widget import Widget
+from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
@@ -44,8 +44,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
         asked = [(words("all_questions"), ALL)] + [(words(f"question_{q or 'overall'}"), q) for q in QUESTIONS]
         question = gr.Dropdown(asked, value=ALL, label=words("question"))
         refresh = gr.Button(words("refresh"), scale=1, min_width=120)
-    notice = Widget("notice", words, elem_id=f"rk-data-notice-{lang}")
-    tables = Widget("tables", words, {"tables": []}, elem_id=f"rk-data-tables-{lang}")
+    notice = widget("notice", words, elem_id=f"rk-data-notice-{lang}")
+    tables = widget("tables", words, {"tables": []}, elem_id=f"rk-data-tables-{lang}")
     with gr.Row():
         form = gr.Dropdown([(words(f"format_{f}"), f) for f in FORMATS], value="trl", label=words("format"), scale=2)
         make = gr.Button(words("make"), scale=1)

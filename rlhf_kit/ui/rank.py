@@ -18,7 +18,7 @@ from rlhf_kit.ui.answers import why
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.rank_tasks import FEWEST, MOST
 from rlhf_kit.ui.serving import annotator
-from rlhf_kit.ui.widget import Widget
+from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
@@ -38,14 +38,14 @@ def build(lang: Lang, workspace: Workspace) -> None:
         two = gr.Radio([(words("one_question"), False), (words("two_questions"), True)], value=False,
                        label=words("asking"), scale=2)
         instruct = gr.Checkbox(False, label=words("instruct"), info=words("instruct_about"), scale=2)
-    notice = Widget("notice", words, elem_id=f"rk-rank-notice-{lang}")
-    cards = Widget("cards", words, elem_id=f"rk-cards-{lang}")
+    notice = widget("notice", words, elem_id=f"rk-rank-notice-{lang}")
+    cards = widget("cards", words, elem_id=f"rk-cards-{lang}")
     more = gr.Button(words("more"), size="sm")
     with gr.Row():
         judge = gr.Dropdown([f"tiny-rm-{lang}"], value=f"tiny-rm-{lang}", label=words("judge"), scale=2)
         ask = gr.Button(words("ask"), scale=1)
-    thinking = Widget("notice", words)
-    verdict = Widget("verdict", words, elem_id=f"rk-verdict-{lang}")
+    thinking = widget("notice", words)
+    verdict = widget("verdict", words, elem_id=f"rk-verdict-{lang}")
     last = gr.State()
 
     chosen = [k, two, instruct]

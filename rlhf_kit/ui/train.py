@@ -24,7 +24,7 @@ from rlhf_kit.ui import scripted
 from rlhf_kit.ui import workspace as shared
 from rlhf_kit.ui.jobs import Job, JobError, Look
 from rlhf_kit.ui.serving import annotator
-from rlhf_kit.ui.widget import Widget
+from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
@@ -243,7 +243,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
                 ppo_steps = gr.Slider(1, MOST_STEPS, PPO_STEPS, step=1, label=words("steps"))
                 ppo_anew = gr.Checkbox(label=words("anew"))
             run = gr.Button(words("run_it"), variant="primary", elem_id=f"rk-train-ppo-{lang}")
-    board = Widget("train", words, first_view(lang, workspace), elem_id=f"rk-train-{lang}")
+    board = widget("train", words, first_view(lang, workspace), elem_id=f"rk-train-{lang}")
     panel = Panel(lang, workspace)
     seen = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)

@@ -18,7 +18,7 @@ from rlhf_kit.ui.answers import BadAnswer, why
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.vote_results import ENOUGH, on_this_pair, results, verdict
-from rlhf_kit.ui.widget import Widget
+from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
@@ -36,9 +36,9 @@ def build(lang: Lang, workspace: Workspace) -> None:
     gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
     with gr.Row():
         name = name_field(lang)
-    notice = Widget("notice", words, elem_id=f"rk-vote-notice-{lang}")
-    pair = Widget("pair", words, elem_id=f"rk-pair-{lang}")
-    tables = Widget("tables", words, elem_id=f"rk-vote-results-{lang}")
+    notice = widget("notice", words, elem_id=f"rk-vote-notice-{lang}")
+    pair = widget("pair", words, elem_id=f"rk-pair-{lang}")
+    tables = widget("tables", words, elem_id=f"rk-vote-results-{lang}")
 
     quiet = {"show_progress": "hidden", "api_visibility": "undocumented"}
     opened = Context.root_block.load(panel.open, [name], [name, pair, notice], js=RECALL,
