@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 
 import pytest
 
@@ -117,3 +118,8 @@ def test_a_bucket_gives_its_size_at_once_and_then_one_at_a_time():
     assert bucket.wait("ana") == pytest.approx(1.0)
     clock.now = 5.0
     assert bucket.wait("ana") == 0
+
+
+def test_a_port_in_use_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ValueError, match="cannot be used"):
+        launch_settings(host="127.0.0.1", port=taken.getsockname()[1], code=None)

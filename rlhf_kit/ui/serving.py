@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+import socket
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -151,6 +151,8 @@ def launch_settings(*, host: str, port: int | None, code: str | None, inline: bo
     if host not in LOCAL and code is None:
         raise ValueError(f"--host {host} lets others in; that needs --class-code, a word that you tell your class. "
                          f"Leave --host out to keep the page on this machine.")
+    if port is not None:
+        _check_port(host, port)
     from starlette.middleware import Middleware
 
     from rlhf_kit.ui.look import CSS, HEAD, THEME
@@ -166,9 +168,17 @@ def launch_settings(*, host: str, port: int | None, code: str | None, inline: bo
             "inline": inline, "height": 620, "prevent_thread_lock": True, **guard}
 
 
-def default_folder() -> Path:
-    """Where labels and runs of the studio are kept unless somebody names a folder."""
-    return Path("runs") / "studio"
+def _check_port(host: str, port: int) -> None:
+    """Raises: ValueError, one line, if nothing can be served there."""
+    if not 1 <= port <= 65535:
+        raise ValueError(f"--port is {port}; expected a number from 1 to 65535, such as 7860. Leave --port out, and a "
+                         f"free one is taken.")
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+    except OSError as error:
+        raise ValueError(f"--port {port} of {host} cannot be used: {error.strerror or error}. Close what uses it, or "
+                         f"leave --port out, and a free one is taken.") from error
 
 
 def annotator(request: gr.Request, typed: str) -> str:
