@@ -26,13 +26,14 @@ class Widget(gr.HTML):
         name: of the files.
         words: the sentences that the script may need.
         value: what is shown first.
+        render: Gradio's own: `gr.skip()` and `gr.update()` make the component anew with render=False.
     """
 
     def __init__(self, name: str, words: Words, value: Any = None, *, elem_id: str | None = None,
-                 visible: bool = True) -> None:
+                 visible: bool = True, render: bool = True) -> None:
         super().__init__(value, html_template=f'<div class="rk-{name}"></div>', css_template=_file(f"{name}.css"),
                          js_on_load=_file("make.js") + _file(f"{name}.js"), apply_default_css=False, elem_id=elem_id,
-                         visible=visible, words=words.all(), lang=words.lang)
+                         visible=visible, render=render, words=words.all(), lang=words.lang)
 
     def postprocess(self, value: Any) -> Any:
         """JSON as it is: the script reads it."""
