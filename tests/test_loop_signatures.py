@@ -4,6 +4,7 @@ The reward model starts from the language model, which was never told what is go
 person's taste that counts, and not PPO's: of two people with opposite tastes, one gets short answers and one long ones.
 """
 
+import time
 from contextlib import closing
 from functools import cache
 
@@ -68,3 +69,25 @@ def test_who_prefers_an_aspect_gets_it_more_often(lang, tmp_path):
     before, after = share(answers(lang), word), share(trained(tmp_path, lang, scripted.mentions(word)), word)
     print(f"{lang}: {before:.0%} of the answers mention {word}, then {after:.0%}")
     assert after >= before + 0.15                   # five standard errors of the difference
+
+
+def test_a_policy_that_was_stopped_and_resumed_is_the_one_that_it_would_have_been(tmp_path):
+    """With SIGTERM, as the button does, after the first checkpoint; weights bit for bit."""
+    workspace, weights = Workspace(tmp_path), []
+    with closing(workspace):
+        scripted.rank(workspace.labels, "en", scripted.shortest, FEWEST, by="ana")
+        judge = start_reward_model(workspace, "en", by="ana")
+        assert scripted.wait(workspace.jobs, judge).state == "done"
+        for name in ("whole", "cut"):
+            start_ppo(workspace, "en", by="ana", judge=f"runs/{judge}/model", name=name, steps=14)
+            if name == "cut":
+                while len((look := workspace.jobs.all()[-1]).steps) < 11:
+                    assert look.state in ("waiting", "running")
+                    time.sleep(0.02)
+                workspace.jobs.stop(name)
+                assert (workspace.jobs.run_folder(name) / "checkpoints" / "checkpoint.safetensors").is_file()
+                assert workspace.jobs.all()[-1].state == "stopped"
+                workspace.jobs.resume(name)
+            assert scripted.wait(workspace.jobs, name).state == "done"
+            weights.append((workspace.jobs.run_folder(name) / "policy" / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]

@@ -91,7 +91,8 @@ def start_reward_model(workspace: Workspace, lang: Lang, *, by: str, whose: str 
         "train", "reward-model", "--model", f"tiny-lm-{lang}", "--rankings", f"jobs/{name}/{RANKINGS}",
         "--held-out", str(max(HELD_OUT, len(found) // 5)), "--steps", str(_whole(steps)), "--centring", f"{CENTRING:g}",
         "--seed", str(seed), "--lang", lang, "--device", "cpu"],
-        steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows}, about={"lang": lang, "lists": len(found), "whose": by if whose == MINE else ""})
+        steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows},
+        about={"lang": lang, "lists": len(found), "whose": by if whose == MINE else ""})
     return name
 
 
