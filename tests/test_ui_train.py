@@ -192,7 +192,7 @@ def test_news_is_sent_only_where_there_is_some(workspace):
     board, judges, questions = tick()
     assert (board["lists"], len(judges.choices), len(questions.choices)) == (
         sentences("train")["en"]["too_few"].format(n=0, missing=12), 2, 2)
-    known = {"version": board["version"], "judges": 2, "questions": 1, "said": ""}
+    known = {**{name: board[name] for name in ("version", "judges", "questions")}, "said": ""}
     assert all(part == gr.skip() for part in tick(**known))
     ranked(workspace, 12, question="harmless")
     board, _, questions = tick(**known)

@@ -90,7 +90,8 @@ def start_reward_model(workspace: Workspace, lang: Lang, *, by: str, whose: str 
     workspace.jobs.start("reward_model", name, [
         "train", "reward-model", "--model", f"tiny-lm-{lang}", "--rankings", f"jobs/{name}/{RANKINGS}",
         "--held-out", str(max(HELD_OUT, len(found) // 5)), "--steps", str(_whole(steps)), "--centring", f"{CENTRING:g}",
-        "--seed", str(seed), "--lang", lang, "--device", "cpu"], steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows},
+        "--seed", str(seed), "--lang", lang, "--device", "cpu"],
+        steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows},
         about={"lang": lang, "lists": len(found), "whose": by if whose == MINE else ""})
     return name
 
@@ -335,10 +336,10 @@ class Panel:
     def _judges(self, judge: str | None, asked: dict[str, Any]) -> Any:
         """The list anew where a reward model has been trained since, and that one chosen."""
         choices = judges(self.workspace, self.lang)
-        if asked.get("judges") == len(choices):
+        values, known = [value for _, value in choices], asked.get("judges")
+        if known == values:
             return gr.skip()
-        values = [value for _, value in choices]
-        fresh = isinstance(asked.get("judges"), int) and asked["judges"] < len(choices)
+        fresh = isinstance(known, list) and values[0] not in known
         return gr.Dropdown(choices=choices, value=values[0] if fresh or judge not in values else judge)
 
     def _questions(self, question: str | None, asked: dict[str, Any]) -> Any:
@@ -346,7 +347,7 @@ class Panel:
             found = questions(self.workspace)
         except OSError:
             return gr.skip()
-        if asked.get("questions") == len(found):
+        if asked.get("questions") == found:
             return gr.skip()
         return gr.Dropdown(choices=[(self.words("any_question"), ANY),
                                     *((one or self.words("no_name"), one) for one in found)],
@@ -367,15 +368,15 @@ class Panel:
               question: str | None = None) -> dict[str, Any]:
         looks = self.workspace.jobs.all()
         drawn = view(self.lang, looks, shown, said) if looks or said else first_view(self.lang, self.workspace)
-        drawn |= {"lists": self._lists(by, whose, question), "judges": len(judges(self.workspace, self.lang)),
-                  "questions": self._asked()}
+        drawn |= {"lists": self._lists(by, whose, question), "questions": self._asked(),
+                  "judges": [value for _, value in judges(self.workspace, self.lang)]}
         return {**drawn, "version": hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:16]}
 
-    def _asked(self) -> int:
+    def _asked(self) -> list[str]:
         try:
-            return len(questions(self.workspace))
+            return questions(self.workspace)
         except OSError:
-            return 0
+            return []
 
     def _lists(self, by: str | None, whose: str, question: str | None) -> str:
         """How many lists there are, and how many are missing."""

@@ -21,7 +21,7 @@ const written = (x, y, text, anchor) => {
     made.textContent = text;
     return made;
 };
-const short = value => Math.abs(value) >= 10 ? value.toFixed(0) : value.toFixed(2);
+const short = value => (Math.abs(value) < 0.005 ? 0 : value).toFixed(Math.abs(value) >= 10 ? 0 : 2);
 const chart = (curve, steps, number) => {
     const figure = make('figure');
     figure.append(make('figcaption', curve.title));
@@ -88,7 +88,7 @@ const cells = (texts, head) => {
     return row;
 };
 const table = (head, rows, name) => {
-    const frame = make('div', '', { class: 'frame' }), made = make('table', '', { class: name }), body = make('tbody');
+    const frame = make('div', '', { class: 'frame', tabindex: 0, role: 'region', 'aria-label': head[0] }), made = make('table', '', { class: name }), body = make('tbody');
     const top = make('thead');
     top.append(cells(head, true));
     rows.forEach(row => body.append(cells(row, false)));
