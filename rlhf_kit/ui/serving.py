@@ -169,13 +169,3 @@ def launch_settings(*, host: str, port: int | None, code: str | None, inline: bo
 def default_folder() -> Path:
     """Where labels and runs of the studio are kept unless somebody names a folder."""
     return Path("runs") / "studio"
-
-
-def annotator(request: gr.Request, typed: str) -> str:
-    """Who is asking: the name given at the door where a class code guards it, else the one typed in the page.
-
-    Raises: ValueError, one line, if that cannot be a name.
-    """
-    name = getattr(request, "username", None) or str(typed).strip()
-    check_name(name)
-    return name
