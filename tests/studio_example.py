@@ -4,8 +4,8 @@ from __future__ import annotations
 
 NINE = {"en": (" broke after a day.", " is sturdy.", " is fine.", " came late, but works.", " is too loud for me.",
                " does what it says.", " was a gift.", " looks better than it is.", " I would buy again."),
-        "zh": ("第二天就坏了。", "很结实。", "还行。", "来得晚，但能用。", "对我来说太吵。", "说到做到。", "是礼物。", "中看不中用。",
-               "我会再买。")}
+        "zh": ("第二天就坏了。", "很结实。", "还行。", "来得晚，但能用。", "对我来说太吵。", "说到做到。", "是礼物。",
+               "中看不中用。", "我会再买。")}
 
 
 def example(lang: str) -> dict:

@@ -219,7 +219,7 @@ class Rank:
                  "asked": self.words(f"ask_{shown.question or 'overall'}") + " " + self.words(
                      "again" if shown.repeat else "progress", done=done + 1, every=every)}
         if said is not None:
-            value |= {"groups": [[mine[i] for i in group] for group in said.groups], "touched": True}
+            value |= {"groups": [sorted(mine[i] for i in group) for group in said.groups], "touched": True}
         if instruct and scores and all(scores):
             value |= {"scores": [int(s.score) for s in scores], "flags": [list(s.flags) for s in scores]}
         return value

@@ -14,7 +14,7 @@ def test_labels_are_counted_and_taken_away(serve, visit, tmp_path):
     page.locator("th", has_text=evil).first.wait_for()
     assert page.evaluate("window.pwned") is None
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_label("File").click()
+    page.get_by_role("combobox", name="File").click()
     page.get_by_role("option", name="Everything, for a spreadsheet (CSV)").click()
     page.get_by_role("button", name="Make the file").click()
     page.get_by_text("labels.csv has 8 lines.").wait_for()
@@ -22,7 +22,7 @@ def test_labels_are_counted_and_taken_away(serve, visit, tmp_path):
         page.locator("#rk-download-en").click()
     text = download.value.path().read_text(encoding="utf-8-sig")
     assert ",\"'=1+1 <img" in text
-    page.get_by_label("Annotator").click()
+    page.get_by_role("combobox", name="Annotator").click()
     page.get_by_role("option", name="ana").click()
     page.get_by_role("table", name="Labels for each person").get_by_role("row").nth(1).wait_for()
     labels.close()

@@ -9,12 +9,15 @@ from rlhf_kit.ui.workspace import Workspace
 INJECTIONS = (
     "…${Object.assign(window,{pwned:1}).pwned+41}…", '<img src=x onerror="window.pwned=1">',
     "<script>window.pwned=1</script>", "</script><script>window.pwned=1</script>", "<svg onload=window.pwned=1>",
-    "<iframe srcdoc='<script>parent.pwned=1</script>'></iframe>", "{{x}}", "{{{x}}}", "{{#each value}}{{this}}{{/each}}",
+    "<iframe srcdoc='<script>parent.pwned=1</script>'></iframe>", "{{x}}", "{{{x}}}",
+    "{{#each value}}{{this}}{{/each}}",
     "${x}", "`${window.pwned=1}`", "`;window.pwned=1;`", "javascript:window.pwned=1",
-    '<a href="javascript:window.pwned=1">a</a>', '"><img src=x onerror=window.pwned=1>', "' onmouseover='window.pwned=1",
-    "&lt;img src=x onerror=window.pwned=1&gt;", "<style>*{display:none!important}</style>", "<!-- ", "]]>",
+    '<a href="javascript:window.pwned=1">a</a>', '"><img src=x onerror=window.pwned=1>',
+    "' onmouseover='window.pwned=1", "&lt;img src=x onerror=window.pwned=1&gt;",
+    "<style>*{display:none!important}</style>", "<!-- ", "]]>",
     "<math><mi//xlink:href='data:x,<script>window.pwned=1</script>'>", "\u202egnp.exe\u202c \u2066x\u2069",
-    "constructor.constructor('window.pwned=1')()", "<details open ontoggle=window.pwned=1>", "<base href=//example.org>",
+    "constructor.constructor('window.pwned=1')()", "<details open ontoggle=window.pwned=1>",
+    "<base href=//example.org>",
     "%3Cscript%3Ewindow.pwned=1%3C/script%3E")
 
 
@@ -120,7 +123,7 @@ def test_a_mouse_drags_into_a_tie_and_buttons_do_the_rest(serve, visit, workspac
 
 
 def test_texts_are_texts(serve, visit, workspace):
-    """Eight at a time, as prompt and as cards; the last list has a card of a million characters."""
+    """Nine at a time, one of them as the prompt too; the last list has a card of a million characters."""
     huge = "x<b>" * 250_000
     texts = [*INJECTIONS, huge]
     lists = [texts[i:i + 9] for i in range(0, len(texts), 9)]
