@@ -1,4 +1,4 @@
-"""A piece of page that Gradio does not have: a fixed skeleton, filled by a script of ours, with plain JSON as its value.
+"""A piece of page that Gradio does not have: a fixed skeleton, filled by a script of ours, with JSON as its value.
 
 Text of models and people never becomes part of a template. Gradio 6.31 runs `${...}` inside an `html_template` as
 JavaScript; so the skeleton is a constant, and the script writes every text with `textContent`.
