@@ -13,9 +13,9 @@ from rlhf_kit.storage import StorageError
 from rlhf_kit.ui import comparing
 from rlhf_kit.ui.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.ui.entries import Entry
-from rlhf_kit.ui.line import in_turn, waiting
 from rlhf_kit.ui.problems import Problem, saved_example, told
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
+from rlhf_kit.ui.turns import in_turn, waiting
 from rlhf_kit.ui.widget import Widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace

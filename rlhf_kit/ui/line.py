@@ -6,17 +6,8 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import gradio as gr
-
-from rlhf_kit.language import Lang
-from rlhf_kit.ui.words import Words
-
-if TYPE_CHECKING:
-    from rlhf_kit.ui.workspace import Workspace
 
 FORGOTTEN = 30.0                    # seconds without a sign of life, after which somebody has left
 LOOKS = 0.25                        # seconds between two looks at the line
@@ -68,35 +59,3 @@ class Line:
         finally:
             if not mine:
                 self.leave(ticket)
-
-
-async def waiting(workspace: Workspace, lang: Lang, request: gr.Request, refused: str | None
-                  ) -> AsyncIterator[list[Any]]:
-    """What a press of a button that needs the model says first: (line, ticket).
-
-    The line says what is wrong, or how many are before; the ticket comes last, and None with it means no.
-    """
-    words = Words(lang, "shelf")
-    if refused is None and (seconds := workspace.generating.wait(request.username or str(request.session_hash))):
-        refused = Words(lang, "studio")("slow_down", seconds=max(seconds, 1))
-    if refused is not None:
-        yield [refused, None]
-        return
-    ticket = workspace.line.join()
-    async for n in workspace.line.wait(ticket):
-        yield [words("queue_one") if n == 1 else words("queue", n=n), None]
-    yield [gr.skip(), ticket]
-
-
-def in_turn(workspace: Workspace, ticket: str | None, stream: Iterator[tuple[Any, str]],
-             outputs: Callable[[Any], list[Any]]) -> Iterator[list[Any]]:
-    """The stream of whoever has a ticket, as (line, *outputs); the next in line may begin when it ends or is closed."""
-    try:
-        for value, line in stream if ticket else ():
-            workspace.line.ahead(ticket)                # a sign of life
-            yield [line, *(outputs(value) if value is not None else [gr.skip() for _ in outputs(None)])]
-        if not ticket:
-            yield [gr.skip(), *(gr.skip() for _ in outputs(None))]
-    finally:
-        stream.close()
-        workspace.line.leave(ticket)

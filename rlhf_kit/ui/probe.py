@@ -10,10 +10,10 @@ import gradio as gr
 
 from rlhf_kit.language import Lang
 from rlhf_kit.ui import probing
-from rlhf_kit.ui.line import in_turn, waiting
 from rlhf_kit.ui.probing import TRICKS, Trick
 from rlhf_kit.ui.problems import Problem, saved_example, told
 from rlhf_kit.ui.shelf import Shelf
+from rlhf_kit.ui.turns import in_turn, waiting
 from rlhf_kit.ui.widget import Widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
