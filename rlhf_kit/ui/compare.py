@@ -98,7 +98,7 @@ class Compare:
             yield from ((None, line) for line in self._prepared(names, judge))
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
-            self._check_room(columns, prompt, sampling.max_new_tokens)
+            self._check_room(columns, [prompt], sampling.max_new_tokens)
             about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature, "reward": asked.name}
             shown, grown = 0.0, []
             for grown in comparing.responses(columns, prompt, sampling, seed):
@@ -126,9 +126,9 @@ class Compare:
                 return
             yield from ((None, line) for line in self._prepared(names, judge))
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
-            scores: list[list[float]] = [[] for _ in columns]
-            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, self._task_lang(names),
-                                                    into=scores):
+            lang, scores = self._task_lang(names), [[] for _ in columns]
+            self._check_room(columns, comparing.held_out(lang), sampling.max_new_tokens)
+            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, lang, into=scores):
                 yield None, self.words("histogram_progress", done=done, total=total)
             result = {"reward": asked.name, "series": [{"name": _titled(column), "scores": one}
                                                        for column, one in zip(columns, scores, strict=True)]}
@@ -170,10 +170,10 @@ class Compare:
         except ShelfError:
             return None
 
-    def _check_room(self, columns: Sequence[Column], prompt: str, most: int) -> None:
+    def _check_room(self, columns: Sequence[Column], prompts: Sequence[str], most: int) -> None:
         from rlhf_kit.models.text import prompt_rows
         for column in columns:
-            n, context = len(prompt_rows(column.policy.tokenizer, [prompt])[0]), column.policy.context
+            n, context = max(map(len, prompt_rows(column.policy.tokenizer, prompts))), column.policy.context
             if context is not None and n + most > context:
                 raise Problem("too_long", n=n, most=most, room=max(context - most, 0))
 

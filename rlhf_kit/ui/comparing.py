@@ -25,6 +25,7 @@ SAMPLES = 3                         # of each policy: not one lucky one
 PROMPTS = 60                        # held-out, for the histogram
 AT_ONCE = 20                        # of them between two reports of progress
 BETA = 0.04                         # the tiny models' price of a nat, see `zoo.TINY_PPO`
+EXAMPLE_TOKENS = 40                 # of a response in the saved example
 PAUSE = 0.1                         # seconds between two pictures of a growing response
 
 
@@ -92,8 +93,7 @@ def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, se
     """Put the reward of one sample to each of PROMPTS held-out prompts `into` each policy's list; (done, total)."""
     from rlhf_kit.rewards import checked
     from rlhf_kit.sampling import sample_rollout
-    from rlhf_kit.tasks.reviews import Reviews
-    prompts = Reviews(lang).prompts("heldout", PROMPTS)
+    prompts = held_out(lang)
     total = PROMPTS * len(columns)
     for start in range(0, PROMPTS, AT_ONCE):
         batch = prompts[start:start + AT_ONCE]
@@ -101,6 +101,12 @@ def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, se
             rollout = sample_rollout(column.policy, batch, sampling, seed + start)
             scores += _rounded(checked(reward(rollout.prompts, rollout.responses), len(rollout), reward).tolist())
             yield sum(map(len, into)), total
+
+
+def held_out(lang: Lang) -> list[str]:
+    """The prompts of the histogram, always the same."""
+    from rlhf_kit.tasks.reviews import Reviews
+    return Reviews(lang).prompts("heldout", PROMPTS)
 
 
 class Kept:
@@ -178,7 +184,7 @@ def example(lang: Lang, policy_folder: Path | str, reward: Judge | str | None = 
     shelf = Shelf(policy_folder, [str(policy_folder)])
     before, after, pleased = shelf.defaults(lang)
     judge = shelf.judge(reward or pleased, lang) if reward is None or isinstance(reward, str) else reward
-    base, sampling, words = shelf.policy(before, lang), Sampling(max_new_tokens=40), Words(lang, "compare")
+    base, sampling, words = shelf.policy(before, lang), Sampling(max_new_tokens=EXAMPLE_TOKENS), Words(lang, "compare")
     columns = [Column(words("example_before"), base, base, words("example_before")),
                Column(words("example_after"), shelf.policy(after, lang), base, words("example_before"))]
     name, views = f"tiny-judge-{lang}" if judge.kind == "classifier" else f"tiny-rm-{lang}", []
