@@ -14,8 +14,8 @@ from typing import Any
 
 from rlhf_kit.storage import StorageError, alone, sweep, write_text
 
-FOLDERS = ("checkpoints", "updates", "kept", "model", "policy", "language_model", "judge", "second_judge", "reward_model",
-           "sft_adapter", "sft", "reward_adapter", "policy_adapter")
+FOLDERS = ("checkpoints", "updates", "kept", "model", "policy", "language_model", "judge", "second_judge",
+           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html")
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf_kit import report, rewards, zoo
 from rlhf_kit.evaluate import Evaluation, agreement, evaluate, share, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.kept import Kept
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading
@@ -168,9 +169,11 @@ class Tour:
             policy, reference = Policy(copy.deepcopy(base.lm), base.tokenizer), base.reference()
             watch = {name: reward for name, reward in scores.items() if name != "score"}
             yield Event("ppo", 0, total)
+            kept = Kept(self.folder, policy, total, checkpoint)
             for step in ppo.steps(policy, reference, task.prompts("train"), scores["score"], self.settings.ppo,
                                   watch=watch, checkpoint=checkpoint):
                 history.append(step)
+                kept.after(step.number + 1)
                 write_json_lines(self.folder / "metrics.jsonl", [metrics_line(s) for s in history])
                 yield Event("ppo", step.number + 1, total, step.metrics, kept=finished)
             zoo.save_policy(policy, folder)

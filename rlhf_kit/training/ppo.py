@@ -11,6 +11,7 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.checkpoints import fingerprint_of
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.kept import Kept
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.tiny import parameters
@@ -51,7 +52,7 @@ class Ppo:
         changed(zoo.TINY_PPO, self.changes)
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
-        """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, and `result.json`.
+        """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, `result.json`, and of a small model `kept/`.
 
         The untrained policy answers first, so that a reward function that fails does so before anything is written,
         or with `fresh` thrown away. `threads` are for a model that is not tiny; None leaves torch's own number.
@@ -73,9 +74,11 @@ class Ppo:
             written = steps_written(place)                  # so that who watches a resumed run sees no step vanish
             yield Event("ppo", 0, config.steps)
             with place.timed("ppo"):
+                kept = Kept(place.path, policy, config.steps, place.path / "checkpoints")
                 for step in ppo.steps(policy, reference, learn, score, config, watch=watch,
                                       checkpoint=place.path / "checkpoints"):
                     history.append(step)
+                    kept.after(step.number + 1)
                     write_metrics(place, history, config.steps, every=1, written=written)
                     yield Event("ppo", step.number + 1, config.steps, step.metrics)
                 zoo.save_policy(policy, place.path / "policy")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from rlhf_kit import zoo
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.kept import Kept
 from rlhf_kit.launching import check_processes
 from rlhf_kit.models.quantization import Quantization, check_machine
 from rlhf_kit.processes import here, joined, wait
@@ -145,10 +146,12 @@ class _Work:
         history: list[Step] = []
         with self._timed("ppo"):
             shared = self._shared()
+            kept = Kept(self.place.path, shared.policy, last, self._at("checkpoints")) if here()[0] == 0 else None
             for step in stackllama.ppo_steps(self.preset, self.data, shared, checkpoint=self._at("checkpoints"),
                                              accelerator=self._together()):
                 history.append(step)
-                if here()[0] == 0:
+                if kept is not None:
+                    kept.after(step.number + 1)
                     write_metrics(self.place, history, last)
                 yield Event("ppo", step.number + 1, last, step.metrics)
             if here()[0] == 0:

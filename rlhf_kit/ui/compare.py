@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,26 +11,19 @@ import gradio as gr
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import StorageError
 from rlhf_kit.ui import comparing
-from rlhf_kit.ui.comparing import PAUSE, Column
+from rlhf_kit.ui.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.ui.entries import Entry
+from rlhf_kit.ui.problems import Problem, saved_example, told
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
+from rlhf_kit.ui.turns import in_turn, waiting
 from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
-from rlhf_kit.ui.workspace import Workspace, example
+from rlhf_kit.ui.workspace import Workspace
 
 CHARACTERS = 2_000                  # of a prompt that is looked at
-CHIPS = 6
 MOST_TOKENS = 200
 DEFAULT_TOKENS = 40
 COLUMNS = ("first", "second", "third")
-
-
-class Problem(Exception):
-    """Something to be said in the page instead of an answer: a key of the panel's words and its fields."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        self.key, self.values = key, values
-        super().__init__(key)
 
 
 class Compare:
@@ -43,6 +35,7 @@ class Compare:
 
     @property
     def shelf(self) -> Shelf:
+        """The models."""
         return self.workspace.shelf
 
     # -- what is there ----------------------------------------------------------------------------------------------
@@ -85,7 +78,7 @@ class Compare:
         try:
             self._check(prompt, first)
         except Problem as problem:
-            return self._told(problem)
+            return told(problem, self.words)
         return None
 
     def _check(self, prompt: str, first: str) -> None:
@@ -105,7 +98,7 @@ class Compare:
             yield from ((None, line) for line in self._prepared(names, judge))
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
-            self._check_room(columns, prompt, sampling.max_new_tokens)
+            self._check_room(columns, [prompt], sampling.max_new_tokens)
             about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature, "reward": asked.name}
             shown, grown = 0.0, []
             for grown in comparing.responses(columns, prompt, sampling, seed):
@@ -117,7 +110,7 @@ class Compare:
             view = comparing.judged(columns, grown, asked.probability, self._task_lang(names), **about)
             yield view, self.words("done", seconds=time.monotonic() - began)
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
-            yield None, self._told(error)
+            yield None, told(error, self.words)
 
     def measure(self, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: float, temperature: float,
                 most: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
@@ -133,9 +126,9 @@ class Compare:
                 return
             yield from ((None, line) for line in self._prepared(names, judge))
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
-            scores: list[list[float]] = [[] for _ in columns]
-            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, self._task_lang(names),
-                                                    into=scores):
+            lang, scores = self._task_lang(names), [[] for _ in columns]
+            self._check_room(columns, comparing.held_out(lang), sampling.max_new_tokens)
+            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, lang, into=scores):
                 yield None, self.words("histogram_progress", done=done, total=total)
             result = {"reward": asked.name, "series": [{"name": _titled(column), "scores": one}
                                                        for column, one in zip(columns, scores, strict=True)]}
@@ -146,7 +139,7 @@ class Compare:
                 return
             yield result, self.words("histogram_done")
         except Exception as error:
-            yield None, self._told(error)
+            yield None, told(error, self.words)
 
     def _prepared(self, names: Sequence[str], judge: str) -> Iterator[str]:
         """Lines about what has to be loaded or trained first."""
@@ -177,10 +170,10 @@ class Compare:
         except ShelfError:
             return None
 
-    def _check_room(self, columns: Sequence[Column], prompt: str, most: int) -> None:
+    def _check_room(self, columns: Sequence[Column], prompts: Sequence[str], most: int) -> None:
         from rlhf_kit.models.text import prompt_rows
         for column in columns:
-            n, context = len(prompt_rows(column.policy.tokenizer, [prompt])[0]), column.policy.context
+            n, context = max(map(len, prompt_rows(column.policy.tokenizer, prompts))), column.policy.context
             if context is not None and n + most > context:
                 raise Problem("too_long", n=n, most=most, room=max(context - most, 0))
 
@@ -203,17 +196,6 @@ class Compare:
                              for name, step in zip(names, steps, strict=True) if name],
                 "judge": about(self.shelf.find(judge, "judge", self.lang)), "seed": seed,
                 "temperature": sampling.temperature, "tokens": sampling.max_new_tokens, "prompts": comparing.PROMPTS}
-
-    def _told(self, error: Exception) -> str:
-        if isinstance(error, Problem):
-            return self.words(error.key, **error.values)
-        if isinstance(error, ShelfError):
-            return error.told(self.lang)
-        print(f"compare: {type(error).__name__}: {error}", file=sys.stderr)
-        if "diverged" in str(error):
-            return self.words("diverged")
-        from rlhf_kit.rewards import RewardError                    # torch is here by now
-        return self.words("no_reward" if isinstance(error, RewardError) else "failed")
 
 
 def build(lang: Lang, workspace: Workspace) -> None:
@@ -260,11 +242,11 @@ def build(lang: Lang, workspace: Workspace) -> None:
         return gr.update(visible=False) if found is None else gr.update(visible=True, **found)
 
     def write(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
-        yield from _in_turn(workspace, turn, panel.generate(asked[0], asked[1:4], asked[4:7], *asked[7:]),
+        yield from in_turn(workspace, turn, panel.generate(asked[0], asked[1:4], asked[4:7], *asked[7:]),
                             lambda view: [view, False])
 
     def weigh(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
-        yield from _in_turn(workspace, turn, panel.measure(asked[1:4], asked[4:7], *asked[7:]), lambda bars: [bars])
+        yield from in_turn(workspace, turn, panel.measure(asked[1:4], asked[4:7], *asked[7:]), lambda bars: [bars])
 
     async def wait(text: str, first: str, request: gr.Request) -> AsyncIterator[list[Any]]:
         async for said in waiting(workspace, lang, request, panel.refused(text, first)):
@@ -290,49 +272,9 @@ def build(lang: Lang, workspace: Workspace) -> None:
                cancels=[queued, written, for_bars, weighed], concurrency_limit=None, **quiet)
 
 
-async def waiting(workspace: Workspace, lang: Lang, request: gr.Request, refused: str | None
-                  ) -> AsyncIterator[list[Any]]:
-    """What a press of a button that needs the model says first: (line, ticket).
-
-    The line says what is wrong, or how many are before; the ticket comes last, and None with it means no.
-    """
-    words = Words(lang, "compare")
-    if refused is None and (seconds := workspace.generating.wait(request.username or str(request.session_hash))):
-        refused = Words(lang, "studio")("slow_down", seconds=max(seconds, 1))
-    if refused is not None:
-        yield [refused, None]
-        return
-    ticket = workspace.line.join()
-    async for n in workspace.line.wait(ticket):
-        yield [words("queue_one") if n == 1 else words("queue", n=n), None]
-    yield [gr.skip(), ticket]
-
-
-def _in_turn(workspace: Workspace, ticket: str | None, stream: Iterator[tuple[Any, str]],
-             outputs: Callable[[Any], list[Any]]) -> Iterator[list[Any]]:
-    """The stream of whoever has a ticket, as (line, *outputs); the next in line may begin when it ends or is closed."""
-    try:
-        for value, line in stream if ticket else ():
-            workspace.line.ahead(ticket)                # a sign of life
-            yield [line, *(outputs(value) if value is not None else [gr.skip() for _ in outputs(None)])]
-        if not ticket:
-            yield [gr.skip(), *(gr.skip() for _ in outputs(None))]
-    finally:
-        stream.close()
-        workspace.line.leave(ticket)
-
-
 def _kept(values: Sequence[Any]) -> list[Any]:
     """None means: leave it as it is."""
     return [gr.skip() if value is None else value for value in values]
-
-
-def saved_example(lang: Lang) -> dict[str, Any]:
-    """The whole saved example, or nothing where the package has none."""
-    try:
-        return example(lang)
-    except (OSError, ValueError):
-        return {}
 
 
 def _titled(column: Column) -> str:

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import write_text
+from rlhf_kit.ui.words import Words
 
 if TYPE_CHECKING:
     from rlhf_kit.formulas.records import Rollout
     from rlhf_kit.models.heads import Policy
     from rlhf_kit.rewards import Reward
     from rlhf_kit.sampling import Sampling
+    from rlhf_kit.ui.shelf import Judge
 
+CHIPS = 6                           # prompts to choose from, in the panel's words
 SAMPLES = 3                         # of each policy: not one lucky one
 PROMPTS = 60                        # held-out, for the histogram
 AT_ONCE = 20                        # of them between two reports of progress
 BETA = 0.04                         # the tiny models' price of a nat, see `zoo.TINY_PPO`
+EXAMPLE_TOKENS = 40                 # of a response in the saved example
 PAUSE = 0.1                         # seconds between two pictures of a growing response
 
 
@@ -89,8 +93,7 @@ def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, se
     """Put the reward of one sample to each of PROMPTS held-out prompts `into` each policy's list; (done, total)."""
     from rlhf_kit.rewards import checked
     from rlhf_kit.sampling import sample_rollout
-    from rlhf_kit.tasks.reviews import Reviews
-    prompts = Reviews(lang).prompts("heldout", PROMPTS)
+    prompts = held_out(lang)
     total = PROMPTS * len(columns)
     for start in range(0, PROMPTS, AT_ONCE):
         batch = prompts[start:start + AT_ONCE]
@@ -98,6 +101,12 @@ def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, se
             rollout = sample_rollout(column.policy, batch, sampling, seed + start)
             scores += _rounded(checked(reward(rollout.prompts, rollout.responses), len(rollout), reward).tolist())
             yield sum(map(len, into)), total
+
+
+def held_out(lang: Lang) -> list[str]:
+    """The prompts of the histogram, always the same."""
+    from rlhf_kit.tasks.reviews import Reviews
+    return Reviews(lang).prompts("heldout", PROMPTS)
 
 
 class Kept:
@@ -161,3 +170,31 @@ def _rounded(numbers: Sequence[float]) -> list[float]:
 def _round(x: float | None) -> float | None:
     return None if x is None else round(float(x), 4)
 
+
+
+def example(lang: Lang, policy_folder: Path | str, reward: Judge | str | None = None) -> dict[str, Any]:
+    """The panel's part of the saved example: {"views": one for each chip, "histogram": {"reward", "series"}}.
+
+    Args:
+        policy_folder: what a run left, a tour's or `rlhf-kit train ppo`'s; compared with what it was trained from.
+        reward: a judge or the name of one; None = the one that the run pleased.
+    """
+    from rlhf_kit.sampling import Sampling
+    from rlhf_kit.ui.shelf import Shelf
+    shelf = Shelf(policy_folder, [str(policy_folder)])
+    before, after, pleased = shelf.defaults(lang)
+    judge = shelf.judge(reward or pleased, lang) if reward is None or isinstance(reward, str) else reward
+    base, sampling, words = shelf.policy(before, lang), Sampling(max_new_tokens=EXAMPLE_TOKENS), Words(lang, "compare")
+    columns = [Column(words("example_before"), base, base, words("example_before")),
+               Column(words("example_after"), shelf.policy(after, lang), base, words("example_before"))]
+    name, views = f"tiny-judge-{lang}" if judge.kind == "classifier" else f"tiny-rm-{lang}", []
+    for number in range(CHIPS):
+        prompt = words(f"chip_{number + 1}")
+        *_, grown = responses(columns, prompt, sampling, seed=number)
+        views.append(judged(columns, grown, judge.probability, lang, prompt=prompt, seed=number, temperature=1.0,
+                            reward=name))
+    scores: list[list[float]] = [[], []]
+    for _ in rewards_of(columns, judge.probability, sampling, 0, lang, into=scores):
+        pass
+    return {"views": views, "histogram": {"reward": name, "series": [
+        {"name": column.name, "scores": one} for column, one in zip(columns, scores, strict=True)]}}

@@ -179,13 +179,3 @@ def _check_port(host: str, port: int) -> None:
     except OSError as error:
         raise ValueError(f"--port {port} of {host} cannot be used: {error.strerror or error}. Close what uses it, or "
                          f"leave --port out, and a free one is taken.") from error
-
-
-def annotator(request: gr.Request, typed: str) -> str:
-    """Who is asking: the name given at the door where a class code guards it, else the one typed in the page.
-
-    Raises: ValueError, one line, if that cannot be a name.
-    """
-    name = getattr(request, "username", None) or str(typed).strip()
-    check_name(name)
-    return name

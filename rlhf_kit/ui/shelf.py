@@ -166,7 +166,8 @@ class Shelf:
         for name in self.named:
             folder = Path(name).expanduser()
             if folder.is_dir():
-                found += of_folder(folder, name)
+                alike = [one for one in self.named if Path(one).name == folder.name]
+                found += of_folder(folder, folder.name if len(alike) == 1 else name)
             elif folder.is_absolute() or name.startswith((".", "~")):
                 found.append(Entry(name, "policy", name))           # not there (any more): said when it is asked for
             else:

@@ -14,7 +14,7 @@ const axes = (low, high, across, along, top) => {
     for (let i = 0; i <= 4; i++) {
         const x = low + (high - low) * i / 4;
         parts.push(draw('text', { x: across(x), y: HIGH - BELOW + 14, 'text-anchor': 'middle' },
-                        Math.abs(high - low) >= 20 ? x.toFixed(0) : x.toFixed(1)));
+                        high - low >= 20 ? x.toFixed(0) : plain(x, high - low > 2 ? 1 : 2)));
     }
     parts.push(draw('text', { x: (LEFT + WIDE - RIGHT) / 2, y: HIGH - 4, 'text-anchor': 'middle' }, along));
     parts.push(draw('text', { x: LEFT - 6, y: TOP + 8, 'text-anchor': 'end' }, top));

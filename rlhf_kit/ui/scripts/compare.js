@@ -71,7 +71,7 @@ const paint = () => {
     const at = place[view.lens];
     const all = value.columns.flatMap(c => c.samples.flatMap(s => s.pieces.map(p => p[at]))).filter(known);
     const max = Math.max(0, ...all.map(Math.abs));
-    about.textContent = words['about_' + view.lens] + ' ' + fill(words.scale, { max: max.toFixed(2) });
+    about.textContent = words['about_' + view.lens] + ' ' + fill(words.scale, { max: max.toFixed(2) }) + ' ' + words.hint;
     value.columns.forEach((column, c) => {
         const box = columns.children[c];
         box.style.setProperty('--own', COLOURS[c]);
@@ -84,7 +84,7 @@ const paint = () => {
         column.samples.forEach((sample, s) => {
             strips[c][s].show({
                 tokens: sample.pieces.map(p => ({ text: p[0], number: known(p[at]) ? p[at] : null, all: p })),
-                max, hint: words.hint,
+                max, hint: '',
                 say: t => t.number === null ? '“' + t.text + '”'
                     : fill(words['say_' + view.lens], { text: t.text === '' ? words.end_mark : t.text, x: signed(t.number) }) });
             box.querySelectorAll('.rk-sample > dl')[s].replaceChildren(...numbers([sample]));

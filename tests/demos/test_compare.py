@@ -1,0 +1,184 @@
+"""Compare in a browser: the saved example at once, generating by keys, a strip by arrow keys, and text that stays text."""
+
+import json
+import time
+
+import pytest
+
+from rlhf_kit import zoo
+from rlhf_kit.models import tiny
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.loading import save_model
+from rlhf_kit.storage import new_folder
+from rlhf_kit.ui import problems
+from rlhf_kit.ui.workspace import Workspace
+
+EVIL = ["${Object.assign(window,{pwned:1}).pwned+41}", "{{constructor.constructor('pwned=1')()}}",
+        "<img src=x onerror=window.pwned=1>", "<script>window.pwned=1</script>", "‮abc\n"]
+
+
+def saved(pieces):
+    samples = [{"pieces": [[text, x, -x, 1.0] for text, x in pieces], "reward": 0.75, "kl": 5.0, "tokens": len(pieces),
+                "gold": 0.5, "ended": True}] * 3
+    view = {"prompt": "p", "beta": 0.05, "reward": "tiny-judge-en",
+            "columns": [{"name": name, "step": None, "steps": None, "reference": "before", "samples": samples}
+                        for name in ("before", "after")]}
+    return {"compare": {"views": [view] * 6, "histogram": {"reward": "tiny-judge-en", "series": [
+        {"name": "before", "scores": [0.1, 0.5]}, {"name": "after", "scores": [0.9, 0.95]}]}}}
+
+
+@pytest.fixture
+def example(monkeypatch):
+    monkeypatch.setattr(problems, "example", lambda lang: saved([("It", 0.25), (" is", -0.5), (" good", 0.125), ("", 0.0)]))
+
+
+@pytest.fixture
+def models(policy, tokenizer, tmp_path):
+    """Two policies and a judge in folders, named at start."""
+    zoo.save_policy(policy, tmp_path / "before")
+    zoo.save_policy(policy, tmp_path / "after")
+    with new_folder(tmp_path / "praise") as unfinished:
+        save_model(tiny.classifier(tokenizer, layers=1, width=16), tokenizer, unfinished)
+    return [str(tmp_path / name) for name in ("before", "after", "praise")]
+
+
+def line(page):
+    return page.locator("#rk-compare-line p")
+
+
+def ready(page):
+    """Once the page knows which models there are."""
+    page.wait_for_function("document.querySelector('#rk-compare-first input').value === 'before'")
+
+
+def test_the_saved_example_is_there_at_once_and_nothing_is_loaded(serve, visit, example, tmp_path):
+    workspace = Workspace(tmp_path / "studio")
+    page = visit(serve("compare", workspace=workspace))
+    began = time.monotonic()
+    page.locator(".rk-token").first.wait_for()
+    assert time.monotonic() - began < 3
+    assert page.locator(".rk-tokens").count() == 6
+    assert page.locator("dd").all_inner_texts()[:5] == ["0.75", "5.0", "4", "0.50", "0.50"]
+    page.get_by_text("No trained model yet. Run lesson 01").wait_for()
+    assert page.locator(".rk-histogram svg").get_attribute("aria-label") == "before: mean 0.30; after: mean 0.93"
+    assert workspace.shelf.loaded() == 0
+
+
+def test_lens_price_and_arrow_keys(serve, visit, example):
+    page = visit(serve("compare"))
+    strip = page.locator(".rk-tokens").first
+    strip.focus()
+    said = page.locator(".rk-number").first
+    assert said.inner_text() == "“It” reward +0.25"
+    page.keyboard.press("ArrowRight")
+    assert said.inner_text() == "“ is” reward −0.50"
+    assert page.locator(".rk-on").all_inner_texts() == [" is"]
+    page.keyboard.press("End")
+    assert said.inner_text() == "“⟨end⟩” reward +0.00"
+    page.keyboard.press("Tab")
+    assert page.locator(".rk-tokens").nth(1).evaluate("e => e === document.activeElement")      # one stop a strip
+    assert strip.locator(".rk-token").nth(1).get_attribute("class") == "rk-token rk-minus rk-marked"
+    page.get_by_label("KL", exact=True).check()
+    assert strip.locator(".rk-token").nth(1).get_attribute("class") == "rk-token rk-plus rk-marked"
+    strip.locator(".rk-token").nth(1).hover()
+    assert said.inner_text() == "“ is” log π - log ρ = +0.50 nats"
+    page.get_by_label("Price β").fill("0.1")
+    assert page.locator("dd").all_inner_texts()[3] == "0.25"
+
+
+def test_generating_by_keys_and_stopping(serve, visit, models, tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path / "studio", models)
+    page = visit(serve("compare", workspace=workspace))
+    ready(page)
+    prompt = page.get_by_label("Prompt")
+    prompt.fill("   ")
+    prompt.press("Control+Enter")
+    page.get_by_text("Write a prompt first.").wait_for()
+    prompt.fill("a" * 100_000)
+    prompt.press("Control+Enter")
+    page.get_by_text("The prompt has 100,000 characters").wait_for()
+    assert len(prompt.input_value()) == 100_000
+    prompt.fill("the lamp is")
+    prompt.press("Control+Enter")
+    page.get_by_text("at most 8 fit").or_(page.get_by_text("Done in")).wait_for()
+    assert page.locator(".rk-column h3").all_inner_texts() == ["before", "after"]
+    slow(monkeypatch)
+    page.get_by_label("Prompt").press("Control+Enter")
+    page.get_by_text("tokens · Stop (Esc)").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_text("Stopped. What was written so far is shown").wait_for()
+    wait_until(lambda: workspace.line._seen == {})
+
+
+def test_the_next_in_line_sees_the_place_and_goes_on_when_the_first_leaves(serve, visit, models, tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path / "studio", models)
+    address, closed = serve("compare", workspace=workspace), slow(monkeypatch)
+    first, second, third = visit(address), visit(address), visit(address, "zh", locale="zh-CN")
+    for page, said in ((first, "tokens · Stop"), (second, "1 person is before you."), (third, "前面还有 2 人。")):
+        ready(page)
+        page.locator("#rk-compare-prompt textarea").fill("the")
+        page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+        page.get_by_text(said).wait_for()
+    first.close()
+    second.get_by_text("tokens · Stop").wait_for()
+    assert closed
+    second.keyboard.press("Escape")
+    third.get_by_text("停止 (Esc)").nth(1).wait_for()
+
+
+def test_text_stays_text(serve, visit, monkeypatch):
+    monkeypatch.setattr(problems, "example", lambda lang: saved([(text, 0.5) for text in EVIL]))
+    page = visit(serve("compare"))
+    seen = page.locator(".rk-tokens").first.locator(".rk-token").all_text_contents()
+    assert seen == [text.replace("\n", "↵\n") for text in EVIL]
+    assert page.evaluate("window.pwned") is None
+    assert page.locator(".rk-columns img, .rk-columns script").count() == 0
+
+
+def test_on_a_telephone_in_chinese(serve, visit, example):
+    page = visit(serve("compare"), "zh", width=390, height=844, locale="zh-CN")
+    page.locator(".rk-token").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_text("还没有训练好的模型。请先运行第 01 课").wait_for()
+    page.get_by_role("button", name="第一次买露营椅，").click()
+    page.wait_for_function("document.querySelector('#rk-compare-prompt textarea').value === '第一次买露营椅，'")
+
+
+def test_the_slider_goes_over_the_kept_steps(serve, visit, models, policy, tokenizer, tmp_path):
+    run = tmp_path / "studio" / "runs" / "mine"
+    for place in ("kept/step-0000", "kept/step-0005", "policy"):
+        zoo.save_policy(Policy(policy.lm, tokenizer), run / place)
+    (run / "settings.json").write_text(json.dumps({"job": "ppo", "model": models[0], "judge": models[2], "lang": "en"}))
+    (run / "metrics.jsonl").write_text('{"step": 10}\n')
+    page = visit(serve("compare", workspace=Workspace(tmp_path / "studio")))
+    slider = page.locator("#rk-compare-second-step input[type=range]")
+    slider.wait_for()
+    assert [slider.get_attribute(name) for name in ("min", "max", "step")] == ["0", "10", "5"]
+    slider.fill("5")
+    page.locator("#rk-compare-prompt textarea").fill("the")
+    page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+    page.get_by_text("mine · step 5 of 10").wait_for()
+
+
+def slow(monkeypatch):
+    """A policy that takes its time; returns a list that is filled when a stream is closed."""
+    from rlhf_kit.ui import comparing
+    closed, responses = [], comparing.responses
+
+    def slowly(*of):
+        try:
+            for grown in responses(*of):
+                for _ in range(30):
+                    time.sleep(0.15)
+                    yield grown
+        finally:
+            closed.append(1)
+    monkeypatch.setattr(comparing, "responses", slowly)
+    return closed
+
+
+def wait_until(true, seconds=15):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
