@@ -1,8 +1,11 @@
 """Ranking in a browser: with keys only, with a finger, and with texts that would like to be something else."""
 
+import sqlite3
+
 import pytest
 from studio_example import NINE, example
 
+from rlhf_kit.labels import Labels
 from rlhf_kit.ui import workspace as shared
 from rlhf_kit.ui.workspace import Workspace
 
@@ -174,3 +177,19 @@ def test_scores_and_flags_in_the_browser(serve, visit, workspace):
     page.get_by_text("Saved:").wait_for()
     assert sorted((said.score, said.flags) for said in workspace.labels.scores()) == [
         (1.0, ("harmful",)), (2.0, ()), (3.0, ()), (4.0, ())]
+
+
+def test_an_order_that_could_not_be_saved_stays_on_the_page(serve, visit, workspace, tmp_path):
+    workspace.labels = Labels(tmp_path / "studio" / "labels.db", timeout=0.1)
+    page = opened(visit(serve("rank", workspace=workspace)))
+    page.locator(".card").first.focus()
+    page.keyboard.press("4")
+    other = sqlite3.connect(tmp_path / "studio" / "labels.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Not saved. What you did is kept on this page.").wait_for()
+    other.close()
+    assert letters(page) == "BCDA"
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Saved: B > C > D > A (6 pairs).").wait_for()
+    assert len(workspace.labels.judgements()) == 1
