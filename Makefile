@@ -64,10 +64,8 @@ $(VENV)/run.done: pyproject.toml constraints.txt
 	@$(PIP) --editable .
 	@touch $@
 
-# The tests look at pages in a browser: Debian's, which is installed here where it is missing and we may.
 $(VENV)/dev.done: $(VENV)/run.done
 	@$(PIP) --editable '.[dev]'
-	@command -v chromium >/dev/null || sh tests/demos/browser.sh
 	@touch $@
 
 $(VENV)/ui.done: $(VENV)/run.done

@@ -22,7 +22,7 @@ FLOORS = {
     "commands": 7, "cli": 8, "__main__": 8,
 }
 NEIGHBOURS = {("diagnosis", "sampling"), ("report", "plots"), ("recipes", "zoo"), ("exercises", "plots"),
-              ("human", "training")}
+              ("human", "training"), ("ui", "tour")}
 FOLDERS_WITHOUT_NEIGHBOURS = {"methods", "recipes"}          # methods do not import each other, nor recipes
 
 DOORS = {

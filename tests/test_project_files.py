@@ -31,7 +31,7 @@ def test_conda_has_the_same_pins_as_pip():
 def test_every_dependency_is_pinned_and_its_lower_bound_is_met():
     wanted = PROJECT["dependencies"] + [d for extra in PROJECT["optional-dependencies"].values() for d in extra
                                         if not d.startswith("rlhf-kit[")]
-    for name, bound in (re.fullmatch(r"([\w-]+)>=([\d.]+)", d).groups() for d in wanted):
+    for name, bound in (re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,<\d+)?", d).groups() for d in wanted):
         number = lambda v: [int(x) for x in v.split(".")]                                           # noqa: E731
         assert number(PINS[name]) >= number(bound), name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,7 +25,9 @@ WAIT = 20_000                       # milliseconds; a busy machine takes its tim
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert place, "these tests need a browser: apt-get install chromium (make test does it on Debian as root)"
+    if place is None and os.environ.get("RLHF_KIT_BROWSER") != "required":
+        pytest.skip("there is no Chromium; sh tests/demos/browser.sh installs Debian's")
+    assert place, "there is no Chromium"
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=place)
         yield running
