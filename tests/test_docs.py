@@ -211,6 +211,15 @@ def test_the_table_of_the_tour_is_the_one_that_make_bench_prints():
         assert [row.split("|")[1].strip() for row in rows] == expected
 
 
+def test_the_table_of_the_pipeline_is_the_one_that_make_bench_prints():
+    bench = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "stackllama.py"))
+    assert f"<!-- stack-table:start -->\n{bench['HEADER']}\n" in TEXT["README.md"]
+    for page in READMES:
+        rows = TEXT[page].split("<!-- stack-table:start -->\n")[1].split("<!-- stack-table:end -->")[0].splitlines()[2:]
+        expected = [f"{seed}, int8" for seed in bench["SEEDS"]] + ["0, fp32"]
+        assert [row.split("|")[1].strip() for row in rows] == expected
+
+
 # --- links, commands, places ------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("page", PAGES)

@@ -32,7 +32,8 @@ def rows(*found: dict) -> str:
 # Lists
 
 @pytest.mark.parametrize(("name", "content"), [
-    ("x.tsv", TSV), ("x.TXT", TSV), ("x.tsv.gz", gzip.compress(TSV.encode(), mtime=0)), ("x.tsv", TSV.replace("\n", "\r\n")),
+    ("x.tsv", TSV), ("x.TXT", TSV), ("x.tsv.gz", gzip.compress(TSV.encode(), mtime=0)),
+    ("x.tsv", TSV.replace("\n", "\r\n")),
     ("x.tsv", TSV.replace("\n", "\r")), ("x.tsv", b"\xef\xbb\xbf" + TSV.encode()), ("x.tsv", TSV.encode("utf-16")),
     ("x.tsv", TSV.replace("\n", "\n\n").rstrip()),
     ("x.tsv", TSV.replace("best", " best  ").replace("fair", "\u200bfair")), ("x.jsonl", JSONL),
