@@ -3,8 +3,8 @@
     make bench ARGS=classroom                   SECONDS=120 USERS=40 THINKING=5 change it
 
 The server is a process of its own, `rlhf-kit studio` with a class code; the class is this process, which speaks the
-page's own protocol: each user logs in, opens the Rank panel, thinks (exponentially distributed, 5 s on average), saves an
-order, and goes on with the list that comes back. At the end every save that was answered is looked for in the file.
+page's own protocol. Each user logs in, opens the Rank panel, thinks (5 s on average, exponentially distributed), saves
+an order, and goes on with the list that comes back. At the end every save that was answered is looked for in the file.
 """
 
 from __future__ import annotations
