@@ -10,7 +10,7 @@ from rlhf_kit import kept, tour, training, zoo
 from rlhf_kit.kept import Kept
 from rlhf_kit.runs import RunFolder
 from tests.test_tour import SMALL as SMALL_TOUR
-from tests.test_tour import few_prompts                              # noqa: F401 (a fixture that a test asks for)
+from tests.test_tour import few_prompts  # noqa: F401 (a fixture that a test asks for)
 
 CHANGES = {"steps": 12, "batch_size": 4, "minibatch_size": 4, "epochs": 1, "max_new_tokens": 6, "learning_rate": 1e-2}
 
