@@ -52,7 +52,7 @@ class Ppo:
         changed(zoo.TINY_PPO, self.changes)
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
-        """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, `result.json`, and of a small model `kept/`.
+        """Train into `folder`: `policy/`, `result.json`, a line a step in `metrics.jsonl`; if it is small, `kept/` too.
 
         The untrained policy answers first, so that a reward function that fails does so before anything is written,
         or with `fresh` thrown away. `threads` are for a model that is not tiny; None leaves torch's own number.

@@ -6,7 +6,7 @@ const draw = (tag, attributes = {}, text = '') => {
     if (text !== '') made.textContent = text;
     return made;
 };
-const WIDE = 420, HIGH = 180, LEFT = 34, RIGHT = 10, TOP = 10, BELOW = 34;
+const WIDE = 420, HIGH = 180, LEFT = 34, RIGHT = 18, TOP = 10, BELOW = 34;
 const COLOURS = ['#0072B2', '#D55E00', '#007A5A'];
 
 // What every picture has: a line beneath with five numbers and what they are, and the highest number at the left.
