@@ -74,7 +74,8 @@ def test_it_grows_while_one_looks(panel, monkeypatch):
     lengths = [len(view["columns"][0]["samples"][0]["pieces"]) for view in views]
     assert lengths == sorted(lengths)
     assert lengths[0] == 1
-    assert all(piece[3] >= 0 and piece[1] is None for view in views for piece in view["columns"][1]["samples"][2]["pieces"])
+    pieces = [piece for view in views for piece in view["columns"][1]["samples"][2]["pieces"]]
+    assert all(piece[3] >= 0 and piece[1] is None for piece in pieces)
 
 
 def test_three_policies_and_one_alone(panel):
@@ -160,7 +161,8 @@ def test_a_policy_that_diverged_and_a_judge_that_fails_are_one_line_each(panel, 
         patch.setattr(comparing, "responses", burst)
         assert "diverged" in generated(panel)[-1][1]
     judge = panel.shelf.judge("praise", "en")
-    monkeypatch.setattr(panel.shelf, "judge", lambda *_: judge._replace(probability=lambda p, r: [float("nan")] * len(r)))
+    mad = judge._replace(probability=lambda prompts, responses: [float("nan")] * len(responses))
+    monkeypatch.setattr(panel.shelf, "judge", lambda *_: mad)
     assert generated(panel)[-1][1] == panel.words("no_reward")
     assert "expected finite numbers" in capsys.readouterr().err
 
@@ -221,7 +223,7 @@ def test_a_chip_brings_its_saved_view_until_something_was_generated(panel, monke
 
 def test_the_example_of_really_sampled_models(models, tmp_path, few, monkeypatch):
     """Small enough, plain JSON, one view a chip; the run is one that somebody trained."""
-    monkeypatch.setattr(comparing, "EXAMPLE_TOKENS", 4)
+    monkeypatch.setattr(comparing, "EXAMPLE_TOKENS", 1)
     run = tmp_path / "run"
     shutil.copytree(models / "before", run / "language_model")
     shutil.copytree(models / "after", run / "policy")

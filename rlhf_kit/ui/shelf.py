@@ -102,7 +102,8 @@ class Shelf:
             trained, base = named[-1], named[0].name if len(named) > 1 else None
         policies, judges = self.names("policy", lang), self.names("judge", lang)
         judge = trained.judge if trained and trained.judge in judges else next(
-            (entry.name for entry in self._named() if entry.kind == "judge"), f"tiny-judge-{lang}")
+            (entry.name for entry in self._named() if entry.kind == "judge" and entry.lang in (lang, None)),
+            f"tiny-judge-{lang}")
         return base if base in policies else f"tiny-lm-{lang}", trained.name if trained else None, judge
 
     def steps(self, name: str, lang: Lang) -> list[int]:

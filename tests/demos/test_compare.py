@@ -1,4 +1,4 @@
-"""Compare in a browser: the saved example at once, generating by keys, a strip by arrow keys, and text that stays text."""
+"""Compare in a browser: the saved example at once, generating by keys, a strip by arrow keys, text that stays text."""
 
 import json
 import time
@@ -29,7 +29,8 @@ def saved(pieces):
 
 @pytest.fixture
 def example(monkeypatch):
-    monkeypatch.setattr(problems, "example", lambda lang: saved([("It", 0.25), (" is", -0.5), (" good", 0.125), ("", 0.0)]))
+    said = saved([("It", 0.25), (" is", -0.5), (" good", 0.125), ("", 0.0)])
+    monkeypatch.setattr(problems, "example", lambda lang: said)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from rlhf_kit.ui import probing, problems
 from rlhf_kit.ui.workspace import Workspace
 
 EVIL = "<img src=x onerror=window.pwned=1> ${window.pwned=1} {{7*7}}"
-SAVED = {"probe": {"judge": "tiny-rm-en", "kind": "reward_model", "text": "It is good.", "score": 2.1, "probability": 0.89,
-                   "gold": 0.1, "parts": [["It", 0.25], [" is", -0.5], [" good", 2.0], [".", 0.0]], "length": 11,
-                   "held_out": [[10, 0.0], [20, 1.0], [30, 2.0], [40, 3.0]], "was": None,
+SAVED = {"probe": {"judge": "tiny-rm-en", "kind": "reward_model", "text": "It is good.", "score": 2.1,
+                   "probability": 0.89, "gold": 0.1, "parts": [["It", 0.25], [" is", -0.5], [" good", 2.0], [".", 0.0]],
+                   "length": 11, "held_out": [[10, 0.0], [20, 1.0], [30, 2.0], [40, 3.0]], "was": None,
                    "accuracy": {"mean": 0.75, "low": 0.7, "high": 0.8, "n": 600}}}
 
 

@@ -6,15 +6,16 @@ const draw = (tag, attributes = {}, text = '') => {
     if (text !== '') made.textContent = text;
     return made;
 };
-const WIDE = 420, HIGH = 180, LEFT = 34, RIGHT = 10, TOP = 10, BELOW = 34;
+const WIDE = 420, HIGH = 180, LEFT = 34, RIGHT = 18, TOP = 10, BELOW = 34;
 const COLOURS = ['#0072B2', '#D55E00', '#007A5A'];
 
+// What every picture has: a line beneath with five numbers and what they are, and the highest number at the left.
 const axes = (low, high, across, along, top) => {
     const parts = [draw('line', { x1: LEFT, x2: WIDE - RIGHT, y1: HIGH - BELOW, y2: HIGH - BELOW, class: 'rk-axis' })];
     for (let i = 0; i <= 4; i++) {
         const x = low + (high - low) * i / 4;
         parts.push(draw('text', { x: across(x), y: HIGH - BELOW + 14, 'text-anchor': 'middle' },
-                        high - low >= 20 ? x.toFixed(0) : plain(x, high - low > 2 ? 1 : 2)));
+                        x.toFixed(high - low >= 20 ? 0 : high - low > 2 ? 1 : 2).replace('-', '−')));
     }
     parts.push(draw('text', { x: (LEFT + WIDE - RIGHT) / 2, y: HIGH - 4, 'text-anchor': 'middle' }, along));
     parts.push(draw('text', { x: LEFT - 6, y: TOP + 8, 'text-anchor': 'end' }, top));

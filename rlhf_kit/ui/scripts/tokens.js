@@ -40,7 +40,7 @@ const tokenStrip = label => {
         spans = tokens.map(token => {
             const empty = token.text === '';
             const span = make('span', empty ? words.end_mark : token.text.replace(/\n/g, '↵\n'), { class: 'rk-token' });
-            if (empty) span.classList.add('rk-muted');
+            if (empty) span.classList.add('rk-end');
             const share = token.number === null || !(max > 0) ? 0 : Math.min(Math.abs(token.number) / max, 1);
             if (share > 0.01) {
                 span.classList.add(token.number > 0 ? 'rk-plus' : 'rk-minus');
