@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlhf_kit.storage import is_complete
+from rlhf_kit.storage import StorageError, is_complete
 
 if TYPE_CHECKING:                   # who only looks at what is kept need not wait for torch
     from rlhf_kit.models.heads import Policy
@@ -22,7 +23,8 @@ class Kept:
 
     A run that goes on after a kill first yields the steps that it has behind it, while the policy is already at the
     last of them. So nothing is kept under the number of a step that was taken before; what was kept then is still
-    there, or it is the checkpoint's own step and is kept now.
+    there, or it is the checkpoint's own step and is kept now. A disk that is too full for it ends the keeping and not
+    the run, whose checkpoint has more to say about that.
 
     Args:
         run: the run's folder.
@@ -46,7 +48,12 @@ class Kept:
 
     def _save(self, step: int) -> None:
         from rlhf_kit.zoo import save_policy
-        save_policy(self.policy, place(self.run, step))
+        try:
+            save_policy(self.policy, place(self.run, step))
+        except StorageError:
+            self.small = False
+            with suppress(OSError):                     # what is not empty stays
+                (self.run / FOLDER).rmdir()
 
 
 def size(policy: Policy) -> int:

@@ -18,6 +18,7 @@ FOLDERS = ("checkpoints", "updates", "kept", "model", "policy", "language_model"
            "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html")
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
+SHOWN = "kept"                      # is there to be looked at; no run goes on from it
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
 
 
@@ -92,7 +93,7 @@ class RunFolder:
 
     def _give_back(self) -> None:
         """Remove the claim, unless something was saved that a run could go on from."""
-        if (self.path / WORK).exists() or any(file.is_file() for name in self.folders
+        if (self.path / WORK).exists() or any(file.is_file() for name in self.folders if name != SHOWN
                                               for file in (self.path / name).rglob("*")):
             return
         with suppress(OSError):

@@ -87,6 +87,27 @@ def test_a_large_policy_is_not_kept(policy, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_ends_the_keeping_and_not_the_run(job, tmp_path, monkeypatch):
+    save, saved = zoo.loading.save_policy, []
+
+    def full(policy, folder):
+        saved.append(folder)
+        if len(saved) == 3:
+            raise OSError(28, "No space left on device")
+        save(policy, folder)
+    monkeypatch.setattr(zoo.loading, "save_policy", full)
+    list(job.run(tmp_path / "run"))
+    assert kept.steps(tmp_path / "run") == [0, 2]
+    assert len(saved) == 4                                           # steps 0 and 2, the one that failed, and policy/
+
+
+def test_a_run_that_fails_at_once_leaves_nothing(job, tmp_path, monkeypatch):
+    monkeypatch.setattr("rlhf_kit.methods.ppo.gae", None)
+    with pytest.raises(TypeError):
+        list(job.run(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_tour_keeps_them_too(tmp_path, few_prompts):               # noqa: F811
     list(tour.Tour(tmp_path, SMALL_TOUR).run())
     assert kept.steps(tmp_path) == [0, 1, 2, 3]
