@@ -43,7 +43,7 @@ def test_a_run_keeps_ten_moments_from_the_untrained_policy_on(job, tmp_path):
     assert not same(weights(tmp_path / "run", 10), weights(tmp_path / "run"))
 
 
-@pytest.mark.parametrize("stop_after", [3, 9, 10, 11])
+@pytest.mark.parametrize("stop_after", [3, 11])
 def test_a_run_that_goes_on_keeps_the_same_weights_under_the_same_numbers(job, tmp_path, stop_after):
     """Before and after the checkpoint at step 10, to which it goes back: each kept step as if nothing had been."""
     list(job.run(tmp_path / "whole"))
