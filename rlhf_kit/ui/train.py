@@ -30,7 +30,7 @@ from rlhf_kit.ui.workspace import Workspace
 
 FEWEST = 12                         # lists with a decided pair to learn from
 HELD_OUT = 3                        # of them at least are examined on, a fifth where that is more
-RM_STEPS, PPO_STEPS, BETA = 60, 30, 0.04
+RM_STEPS, PPO_STEPS, BETA = 60, 30, 0.08       # at 0.04 who likes short answers gets up to three empty ones in four
 CENTRING = 0.1                      # else a dozen lists make scores of ±8, where σ is flat and PPO sees no difference
 MOST_STEPS = 200
 MINE, ALL = "mine", "all"
