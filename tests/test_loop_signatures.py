@@ -56,10 +56,13 @@ def share(texts, word: str) -> float:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_who_prefers_short_answers_gets_them_and_who_prefers_long_ones_does_not(lang, tmp_path):
     before = mean_length(answers(lang))
-    short = mean_length(trained(tmp_path / "short", lang, scripted.shortest))
-    long = mean_length(trained(tmp_path / "long", lang, longest))
-    print(f"{lang}: {before:.0f} characters, then {short:.0f} for one person and {long:.0f} for the other")
+    said = trained(tmp_path / "short", lang, scripted.shortest)
+    short, long = mean_length(said), mean_length(trained(tmp_path / "long", lang, longest))
+    empty = sum(not text.strip() for text in said) / len(said)
+    print(f"{lang}: {before:.0f} characters, then {short:.0f} for one person, {empty:.0%} empty, and {long:.0f} for "
+          f"the other")
     assert short <= 0.7 * before
+    assert empty < 0.25
     assert long > short / 0.7
 
 

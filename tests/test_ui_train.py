@@ -174,6 +174,11 @@ def test_in_a_class_only_the_starter_and_the_teacher_stop_a_training(workspace):
     assert panel.act("", {}, event(act="resume", name="policy-1"),
                      SimpleNamespace(username="ms li"))["jobs"][0]["state"] == "waiting"
     assert panel.act("", {}, event(act="stop", name="policy-1"), NOBODY)["jobs"][0]["state"] == "stopped"
+    refused = sentences("train")["en"]["not_yours"].format(name="ana")
+    for who, said in (("bo", refused), ("ana", sentences("train")["en"]["said_start"].format(name="policy-1"))):
+        board, _ = pressed(panel, "run", "ana", "tiny-rm-en", " policy-1", 0.04, 30, True,
+                           request=SimpleNamespace(username=who))
+        assert board["said"] == said
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"act": "stop"}, {"act": "stop", "name": ["x"]},
