@@ -1,0 +1,58 @@
+"""All panels on one page: as it opens, in both languages, on a small screen, in the dark, and for a screen reader."""
+
+import time
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from rlhf_kit.language import LANGS
+from rlhf_kit.ui import PANELS, studio
+from rlhf_kit.ui.words import Words
+from rlhf_kit.ui.workspace import Workspace
+
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    workspace = Workspace(tmp_path_factory.mktemp("studio"))
+    pages, address = studio.serve(workspace)
+    yield address
+    pages.close(verbose=False)
+    workspace.close()
+
+
+def open_tab(page, lang, name):
+    page.get_by_role("tab", name=Words(lang, "studio")(name)).click()
+    page.wait_for_timeout(400)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_every_panel_opens_with_something_to_see(address, visit, lang):
+    began = time.monotonic()
+    page = visit(address, "zh" if lang == "zh" else "", locale="zh-CN" if lang == "zh" else "en-US")
+    page.locator(".rk-compare").get_by_text("KL").first.wait_for()
+    assert time.monotonic() - began < 20                    # 3 s on a quiet machine, see the README
+    for name in PANELS:
+        open_tab(page, lang, name)
+        assert len(page.locator("[role=tabpanel]:visible").inner_text().strip()) > 150, name
+
+
+@pytest.mark.parametrize(("lang", "dark", "width"), [("en", False, 1100), ("zh", True, 390)])
+def test_nothing_that_a_screen_reader_or_a_pale_screen_trips_over(address, visit, lang, dark, width):
+    page = visit(address, "zh" if lang == "zh" else "", dark=dark, width=width)
+    found = {}
+    for name in PANELS:
+        open_tab(page, lang, name)
+        for one in Axe().run(page, options=RULES).response["violations"]:
+            found.setdefault(f"{name}: {one['id']}", [node["html"][:160] for node in one["nodes"][:3]])
+    assert found == {}
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_telephone_needs_no_scrolling_sideways(address, visit, lang):
+    page = visit(address, "zh" if lang == "zh" else "", width=390, touch=True)
+    for name in PANELS:
+        open_tab(page, lang, name) if page.get_by_role("tab", name=Words(lang, "studio")(name)).is_visible() else None
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1, name
