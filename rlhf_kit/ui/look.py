@@ -13,7 +13,12 @@ BEFORE, AFTER, THIRD = "#0072B2", "#D55E00", "#007A5A"      # told apart with an
 THEME = gr.themes.Default(font=FONTS, font_mono=MONO).set(
     button_primary_background_fill="#9a3412", button_primary_background_fill_dark="#9a3412",
     button_primary_background_fill_hover="#7c2d12", button_primary_background_fill_hover_dark="#7c2d12",
-    button_primary_text_color="#ffffff", button_primary_text_color_dark="#ffffff")
+    button_primary_text_color="#ffffff", button_primary_text_color_dark="#ffffff",
+    # Gradio's own greys and its orange are too pale on white for WCAG AA.
+    body_text_color_subdued="#52525b", body_text_color_subdued_dark="#b4b4bd", block_info_text_color="#52525b",
+    block_info_text_color_dark="#b4b4bd", block_label_text_color="#52525b", block_title_text_color="#3f3f46",
+    input_placeholder_color="#6b6b74", input_placeholder_color_dark="#a1a1aa", color_accent="#9a3412",
+    slider_color="#9a3412", slider_color_dark="#ea580c")
 
 CSS = """
 .gradio-container { max-width: 1100px !important; }
@@ -21,7 +26,10 @@ CSS = """
 .rk-status p { margin: 0; }
 .rk-muted { color: var(--body-text-color-subdued); }
 footer, .nav-holder { display: none !important; }
-.rk-language { flex: 0 0 auto !important; min-width: 5em !important; text-align: right; }
+.rk-head { flex-wrap: nowrap !important; align-items: flex-start; }
+.tab-container button.selected { color: #9a3412 !important; }
+.dark .tab-container button.selected { color: #fb923c !important; }
+.rk-language { flex: 0 0 auto !important; min-width: 5em !important; text-align: right; overflow: visible !important; }
 @media (max-width: 480px) { .gradio-container { padding: 8px !important; } }
 """
 

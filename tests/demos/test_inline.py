@@ -1,6 +1,7 @@
 """A panel below a notebook's cell, in a real notebook."""
 
 import os
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -15,6 +16,7 @@ def notebook(tmp_path):
              "print(urllib.request.urlopen(pages.local_url).status, pages.share)\npages.close(); workspace.close()"]
     book = new_notebook(cells=[new_code_cell(cell) for cell in cells])
     environment = {name: value for name, value in os.environ.items() if name != "RLHF_KIT_PANELS"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     NotebookClient(book, timeout=120, resources={"metadata": {"path": tmp_path}}).execute(env=environment)
     nbformat.validate(book)
     return book

@@ -23,7 +23,12 @@ def address(tmp_path_factory):
 
 
 def open_tab(page, lang, name):
-    page.get_by_role("tab", name=Words(lang, "studio")(name)).click()
+    """On a small screen the later ones are behind a button with three dots."""
+    wanted = page.get_by_role("tab", name=Words(lang, "studio")(name))
+    if wanted.count() == 0:
+        page.locator(".overflow-menu > button").click()
+        wanted = page.locator(".overflow-dropdown button", has_text=Words(lang, "studio")(name))
+    wanted.click()
     page.wait_for_timeout(400)
 
 
@@ -53,6 +58,6 @@ def test_nothing_that_a_screen_reader_or_a_pale_screen_trips_over(address, visit
 def test_a_telephone_needs_no_scrolling_sideways(address, visit, lang):
     page = visit(address, "zh" if lang == "zh" else "", width=390, touch=True)
     for name in PANELS:
-        open_tab(page, lang, name) if page.get_by_role("tab", name=Words(lang, "studio")(name)).is_visible() else None
+        open_tab(page, lang, name)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 1, name
