@@ -27,6 +27,7 @@ CSS = """
 .rk-muted { color: var(--body-text-color-subdued); }
 footer, .nav-holder { display: none !important; }
 .rk-head { flex-wrap: nowrap !important; align-items: flex-start; }
+.rk-head .block { overflow: visible !important; }
 .tab-container button.selected { color: #9a3412 !important; }
 .dark .tab-container button.selected { color: #fb923c !important; }
 .rk-language { flex: 0 0 auto !important; min-width: 5em !important; text-align: right; overflow: visible !important; }
