@@ -274,3 +274,12 @@ def test_waiting_tells_each_change_and_gives_the_place_up_when_closed():
         assert list(line._seen) == [second]                        # whose turn it is keeps it
         return told
     assert asyncio.run(story()) == [2, 1]
+
+
+def test_of_plain_models_named_at_start_the_first_is_the_base(policy, tmp_path):
+    """As a notebook hands over what it trained: before, after."""
+    for name in ("before", "after"):
+        zoo.save_policy(policy, tmp_path / name)
+    shelf = Shelf(tmp_path / "studio", [str(tmp_path / "before"), str(tmp_path / "after")])
+    assert [shelf.reference(name, "en") for name in ("before", "after")] == ["before", "before"]
+    assert shelf.defaults("en")[:2] == ("before", "after")

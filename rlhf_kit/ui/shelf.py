@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -111,9 +111,12 @@ class Shelf:
         return steps_of(self.find(name, "policy", lang))
 
     def reference(self, name: str, lang: Lang) -> str | None:
-        """Where the drift of that policy is measured from: its base, or itself if no run made it; None = unknown."""
+        """Where the drift of that policy is measured from: its base, or itself if it has none; None = unknown.
+
+        Of plain models named at start the first is the base of the others.
+        """
         entry = self.find(name, "policy", lang)
-        if not entry.trained:
+        if not entry.trained and entry.base is None:
             return None if entry.adapter else entry.name
         return entry.base if entry.base in self.names("policy", lang) else None
 
@@ -173,7 +176,8 @@ class Shelf:
                 found.append(Entry(name, "policy", name))           # not there (any more): said when it is asked for
             else:
                 found += [entry for entry in _known(True) if entry.name == name] or [Entry(name, "policy", name)]
-        return found
+        plain = [entry for entry in found if entry.kind == "policy" and not entry.trained and entry.adapter is None]
+        return [replace(entry, base=plain[0].name) if entry in plain[1:] else entry for entry in found]
 
     def _runs(self) -> list[Path]:
         places = [self.folder / RUNS, *([self.folder.parent] if self.folder.parent.name == RUNS else [])]

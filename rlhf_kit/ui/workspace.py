@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rlhf_kit.labels import Labels
 from rlhf_kit.language import Lang
@@ -15,9 +15,6 @@ from rlhf_kit.ui.jobs import Jobs
 from rlhf_kit.ui.line import Line
 from rlhf_kit.ui.serving import Bucket
 from rlhf_kit.ui.shelf import Shelf
-
-if TYPE_CHECKING:
-    from rlhf_kit.models.heads import Policy
 
 
 class Workspace:
@@ -31,13 +28,11 @@ class Workspace:
         folder: made if it is not there.
         models: folders and names that the panels offer besides the tiny ones, such as a tour's folder.
         teacher: who sees everybody's labels where a class code guards the page.
-        policies: by name, such as a notebook has in its memory.
     """
 
-    def __init__(self, folder: Path | str, models: Sequence[str] = (), *, teacher: str | None = None,
-                 policies: Mapping[str, Policy] | None = None) -> None:
+    def __init__(self, folder: Path | str, models: Sequence[str] = (), *, teacher: str | None = None) -> None:
         self.folder, self.named = Path(folder).expanduser(), tuple(models)
-        self.teacher, self.policies = teacher, dict(policies or {})
+        self.teacher = teacher
         self.folder.mkdir(parents=True, exist_ok=True)
         self.generating = Bucket(size=6, seconds=5.0)       # how often one person may ask a model to write
 

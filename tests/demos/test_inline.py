@@ -12,8 +12,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 @pytest.fixture
 def notebook(tmp_path):
     cells = ["import rlhf_kit as kit\nkit.panel('data', 'zh')", "kit.panel('data', 'zh')",
-             "import re, urllib.request\nfrom rlhf_kit.ui import inline\n(pages, workspace), = inline._open.values()\n"
-             "print(urllib.request.urlopen(pages.local_url).status, pages.share)\npages.close(); workspace.close()"]
+             "import re, urllib.request\nfrom rlhf_kit.ui import inline\npages = inline._open['data'][0]\n"
+             "print(urllib.request.urlopen(pages.local_url).status, pages.share)\ninline.close('data')"]
     book = new_notebook(cells=[new_code_cell(cell) for cell in cells])
     environment = {name: value for name, value in os.environ.items() if name != "RLHF_KIT_PANELS"}
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
