@@ -30,7 +30,8 @@ from rlhf_kit.ui.workspace import Workspace
 
 FEWEST = 12                         # lists with a decided pair to learn from
 HELD_OUT = 3                        # of them at least are examined on, a fifth where that is more
-RM_STEPS, PPO_STEPS, BETA = 60, 30, 0.08       # at 0.04 who likes short answers gets up to three empty ones in four
+RM_STEPS, PPO_STEPS = 60, 30
+BETA = {"en": 0.05, "zh": 0.08}     # at half of it, who likes short answers may get nothing but empty ones
 CENTRING = 0.1                      # else a dozen lists make scores of ±8, where σ is flat and PPO sees no difference
 MOST_STEPS = 200
 MINE, ALL = "mine", "all"
@@ -96,9 +97,10 @@ def start_reward_model(workspace: Workspace, lang: Lang, *, by: str, whose: str 
     return name
 
 
-def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: str = "", beta: float = BETA,
+def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: str = "", beta: float | None = None,
               steps: int = PPO_STEPS, seed: int = 0, anew: bool = False) -> str:
     """Put a PPO run towards that judge in the line; returns its name. Raises: JobError; StorageError."""
+    beta = BETA[lang] if beta is None else beta
     if judge not in dict(judges(workspace, lang)).values():
         raise JobError("no_judge")
     if not isinstance(beta, int | float) or not 0 <= beta <= 10:
@@ -233,7 +235,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
             gr.Markdown(words("second"))
             choices = judges(workspace, lang)
             judge = gr.Dropdown(choices, value=choices[0][1], label=words("judge"), elem_id=f"rk-train-judge-{lang}")
-            beta = gr.Slider(0, 0.5, BETA, step=0.01, label=words("beta"), info=words("beta_about"))
+            beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), info=words("beta_about"))
             with gr.Accordion(words("options"), open=False):
                 ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
                 ppo_steps = gr.Slider(1, MOST_STEPS, PPO_STEPS, step=1, label=words("steps"))
