@@ -26,7 +26,7 @@ CSS = """
 .rk-status p { margin: 0; }
 .rk-muted { color: var(--body-text-color-subdued); }
 footer, .nav-holder { display: none !important; }
-.rk-head { flex-wrap: nowrap !important; align-items: flex-start; }
+.rk-head { display: grid !important; grid-template-columns: 1fr auto; align-items: start; }
 .rk-head .block { overflow: visible !important; }
 .tab-container button.selected { color: #9a3412 !important; }
 .dark .tab-container button.selected { color: #fb923c !important; }
