@@ -31,7 +31,7 @@ from rlhf_kit.ui.workspace import Workspace
 FEWEST = 12                         # lists with a decided pair to learn from
 HELD_OUT = 3                        # of them at least are examined on, a fifth where that is more
 RM_STEPS, PPO_STEPS = 60, 30
-BETA = {"en": 0.05, "zh": 0.08}     # at half of it, who likes short answers may get nothing but empty ones
+BETA = {"en": 0.05, "zh": 0.08}     # lower, and who likes short answers gets many that are empty
 CENTRING = 0.1                      # else a dozen lists make scores of ±8, where σ is flat and PPO sees no difference
 MOST_STEPS = 200
 MINE, ALL = "mine", "all"
