@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlhf_kit.storage import StorageError, is_complete
+from rlhf_kit.storage import StorageError, is_complete, sweep
 
 if TYPE_CHECKING:                   # who only looks at what is kept need not wait for torch
     from rlhf_kit.models.heads import Policy
@@ -37,7 +37,10 @@ class Kept:
         from rlhf_kit.checkpoints import steps_in
         self.run, self.policy, self.total, self.behind = run, policy, total, len(steps_in(checkpoint))
         self.every = max(-(-total // MOMENTS), 1)
-        self.small = size(policy) * len(range(0, total, self.every)) <= LARGEST
+        moments = range(0, total, self.every)
+        self.small = size(policy) * len(moments) <= LARGEST
+        for step in moments:
+            sweep(place(run, step))                     # what a process left that was killed while it kept one
         if self.small and self.behind == 0:
             self._save(0)
 

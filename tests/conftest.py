@@ -7,8 +7,6 @@ os.environ.setdefault("RLHF_KIT_PANELS", "off")         # nobody looks at a less
 
 import subprocess
 import sys
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
@@ -98,16 +96,6 @@ def wheel(tmp_path_factory) -> Path:
                     Path(__file__).parents[1]], check=True, capture_output=True)
     [path] = out.glob("*.whl")
     return path
-
-
-def lent(wheel: Path, folder: Path) -> Path:
-    """The Python of a new environment with the kit alone in it; the libraries are lent by this one, to save minutes."""
-    venv.create(folder / "env", with_pip=True)
-    python = folder / "env" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-qq", "--no-deps", "--no-index", wheel], check=True)
-    site = next((folder / "env" / "lib").glob("python*/site-packages"))
-    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")      # .pth files in there are not followed
-    return python
 
 
 def frozen(policy: Policy) -> Policy:

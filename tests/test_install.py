@@ -8,7 +8,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from conftest import lent
+from lending import lent
 
 ROOT = Path(__file__).parents[1]
 

@@ -59,7 +59,8 @@ def test_the_numbers_of_the_pieces_add_up_to_those_of_the_response(panel):
             assert start + sum(piece[1] for piece in sample["pieces"]) == pytest.approx(whole, abs=2e-3)
             assert sample["reward"] == pytest.approx(whole, abs=1e-3)
             assert sum(piece[2] for piece in sample["pieces"]) == pytest.approx(sample["kl"], abs=5e-3)
-            assert sample["kl"] == pytest.approx(0, abs=1e-3)           # nobody trained it: it is its own reference
+            if column is view["columns"][0]:                            # named first: drift is measured from it
+                assert sample["kl"] == pytest.approx(0, abs=1e-3)
 
 
 def test_the_same_seed_gives_the_same_view_and_another_another(panel):
@@ -209,6 +210,9 @@ SAVED = {"compare": {"views": [{"prompt": f"p{i}", "beta": 0.1, "reward": "tiny-
 
 
 def test_the_first_line_depends_on_what_there_is(panel, tmp_path, monkeypatch):
+    def nothing(lang):
+        raise FileNotFoundError(lang)
+    monkeypatch.setattr(problems, "example", nothing)
     assert panel.first_line() == panel.words("nothing_saved")
     monkeypatch.setattr(problems, "example", lambda lang: SAVED)
     assert panel.first_line() == panel.words("saved")

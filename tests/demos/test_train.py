@@ -75,7 +75,7 @@ def test_train_run_stop_and_resume_by_clicks(serve, visit, workspace, monkeypatc
 
 def test_another_person_sees_the_same_in_another_language_and_so_does_a_new_page(serve, visit, workspace, monkeypatch):
     address = serve("train", workspace=workspace)
-    slowly(workspace, monkeypatch, 0.2)
+    slowly(workspace, monkeypatch, 2.0)
     first, second = visit(address), visit(address, "zh")
     first.get_by_label("Your name").fill(UNKIND[:90])
     first.get_by_role("button", name="Run PPO").click()

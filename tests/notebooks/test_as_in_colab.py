@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from conftest import lent
+from lending import lent
 from nbformat.v4 import new_code_cell
 from test_products import LESSONS, build
 
