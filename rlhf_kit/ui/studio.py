@@ -24,7 +24,7 @@ def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "e
         _page(first, second, workspace, panels)
     with pages.route(Words(first, "studio")("other_language"), f"/{second}", show_in_navbar=False):
         _page(second, "", workspace, panels)
-    pages.queue(api_open=False, max_size=256, default_concurrency_limit=4)      # a class, each with a few presses waiting
+    pages.queue(api_open=False, max_size=256, default_concurrency_limit=4)      # a class with a few presses each
     return pages
 
 
