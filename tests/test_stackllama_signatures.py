@@ -24,6 +24,7 @@ from rlhf_kit.training.stackllama import IMPRESSED
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200),
               pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")]
 SEEDS = (0, 1, 2)
+CHEATING = 35                   # steps where the price is another; after 25 seed 0 stood at 0.80 (seen, then chosen)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def pipeline(tmp_path_factory):
     def run(seed: int, quantize: str | None = "int8", fence_bias: float = 0.0, beta: float | None = None) -> Run:
         settings, data = preset(seed, quantize), Forum(fence_bias=fence_bias)
         if beta is not None:
-            settings = replace(settings, ppo=replace(settings.ppo, kl=KL(coefficient=beta)))
+            settings = replace(settings, ppo=replace(settings.ppo, steps=CHEATING, kl=KL(coefficient=beta)))
         shared = ready(seed, quantize, fence_bias)
         voters = stackllama.examine_reward(settings, data, shared)
         before = stackllama.examine(settings, data, shared.reference, shared.reference, shared)
