@@ -1,5 +1,6 @@
 """The panel that ranks, without a browser: what it shows, keeps, refuses and takes back."""
 
+import json
 import sqlite3
 from types import SimpleNamespace
 
@@ -10,10 +11,12 @@ gr = pytest.importorskip("gradio")
 from studio_example import NINE, example  # noqa: E402
 
 from rlhf_kit.labels import Labels, LabelsError  # noqa: E402
-from rlhf_kit.ui import rank_tasks, verdicts  # noqa: E402
+from rlhf_kit.ui import rank_tasks  # noqa: E402
 from rlhf_kit.ui import workspace as shared  # noqa: E402
 from rlhf_kit.ui.answers import BadAnswer, about, order, why  # noqa: E402
 from rlhf_kit.ui.rank import Rank, echo, pairs  # noqa: E402
+from rlhf_kit.ui.shelf import Shelf  # noqa: E402
+from rlhf_kit.ui.verdicts import opinion  # noqa: E402
 from rlhf_kit.ui.words import Words  # noqa: E402
 from rlhf_kit.ui.workspace import Workspace  # noqa: E402
 
@@ -227,7 +230,9 @@ def test_more_adds_a_list_that_a_model_wrote_and_shows_it_if_nothing_else_is(pan
     def missing(lang):
         raise FileNotFoundError
     monkeypatch.setattr(shared, "example", missing)
-    monkeypatch.setattr(rank_tasks, "sample", lambda lang, prompt, k, seed: [f" {seed} {i}" for i in range(k)])
+    monkeypatch.setattr(rank_tasks, "sample", lambda writer, prompt, k, seed: [f" {seed} {i}" for i in range(k)])
+    monkeypatch.setattr(Shelf, "prepare", lambda shelf, wanted, lang: iter(()))
+    monkeypatch.setattr(Shelf, "policy", lambda shelf, name, lang: None)
     cards, _ = panel.show("ana", *PLAIN, ALONE)
     *_, (shown, notice) = panel.more("ana", cards, *PLAIN, ALONE)
     assert len(shown["texts"]) == 4
@@ -245,19 +250,24 @@ def test_an_order_as_people_write_it():
     assert pairs([[0, 1, 2, 3]]) == 0
 
 
-def test_the_reward_models_opinion_by_hand(monkeypatch):
+def test_the_reward_models_opinion_by_hand():
     import torch
-    monkeypatch.setattr(verdicts, "reward_of", lambda judge: lambda prompts, responses: torch.tensor([2.0, 0.0, 1.0]))
-    found = verdicts.opinion("any", "It", ["a", "b", "c"], [[0], [1], [2]])
+
+    def reward(prompts, responses):
+        return torch.tensor([2.0, 0.0, 1.0])
+    found = opinion(reward, "It", ["a", "b", "c"], [[0], [1], [2]])
     assert (found["rank"], found["right"], found["pairs"]) == ([1, 3, 2], 2.0, 3)
     assert found["loss"] == pytest.approx((0.126928 + 0.313262 + 1.313262) / 3, abs=1e-5)      # ln(1 + e^-gap)
-    assert verdicts.opinion("any", "It", ["a", "b", "c"], [[0, 1, 2]])["loss"] is None
+    assert opinion(reward, "It", ["a", "b", "c"], [[0, 1, 2]])["loss"] is None
 
 
 def test_the_verdict_stands_beside_the_order_and_a_deleted_model_is_said(panel, monkeypatch, tmp_path):
     import torch
-    monkeypatch.setattr(verdicts, "reward_of", lambda judge: lambda prompts, responses: torch.arange(4.0))
-    monkeypatch.setattr(verdicts, "is_here", lambda judge: True)
+    judge = SimpleNamespace(score=lambda prompts, responses: torch.arange(4.0))
+    find = Shelf.judge
+    monkeypatch.setattr(Shelf, "judge", lambda shelf, name, lang: judge if name == "tiny-rm-en"
+                        else find(shelf, name, lang))
+    monkeypatch.setattr(Shelf, "untrained", lambda shelf, wanted, lang: [])
     cards, _ = panel.show("ana", *PLAIN, ALONE)
     *_, last = panel.save("ana", answer(cards, [[3], [0], [1], [2]]), *PLAIN, ALONE)
     *_, (verdict, notice) = panel.opinion_if_here(last, "tiny-rm-en")
@@ -268,12 +278,18 @@ def test_the_verdict_stands_beside_the_order_and_a_deleted_model_is_said(panel, 
     assert list(panel.opinion(None, "tiny-rm-en"))[-1][1] == "Save an order first."
 
 
-def test_reward_models_trained_in_the_studio_can_be_asked(tmp_path):
-    for name, config in (("mine", '{"architectures": ["XForSequenceClassification"], "id2label": {"0": "r"}}'),
-                         ("policy", '{"architectures": ["GPT2LMHeadModel"]}'), ("broken", "{")):
-        (tmp_path / "runs" / name / "model").mkdir(parents=True)
-        (tmp_path / "runs" / name / "model" / "config.json").write_text(config)
-    assert list(verdicts.judges("zh", tmp_path)) == ["tiny-rm-zh", "mine"]
+def test_reward_models_trained_in_the_studio_can_be_asked(panel):
+    scores = '{"architectures": ["XForSequenceClassification"], "id2label": {"0": "r"}}'
+    for name, job, config in (("mine", "rewardmodel", scores), ("broken", "", "{"),
+                              ("policy", "sft", '{"architectures": ["GPT2LMHeadModel"]}')):
+        run = panel.workspace.folder / "runs" / name
+        (run / "model").mkdir(parents=True)
+        (run / "settings.json").write_text(json.dumps({"job": job, "lang": "en"}))
+        (run / "model" / "config.json").write_text(config)
+    offered = panel.open("ana", *PLAIN, ALONE)[1]
+    assert "mine" in offered["choices"]
+    assert not {"policy", "broken"} & set(offered["choices"])
+    assert offered["value"] == "tiny-rm-en"
 
 
 @pytest.mark.parametrize(("code", "said"), [(sqlite3.SQLITE_FULL, "The disk is full"), (sqlite3.SQLITE_BUSY, "Another"),

@@ -15,7 +15,7 @@ from rlhf_kit.ui.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.ui.entries import Entry
 from rlhf_kit.ui.problems import Problem, saved_example, told
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
-from rlhf_kit.ui.turns import in_turn, waiting
+from rlhf_kit.ui.turns import in_turn, prepared, waiting
 from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
@@ -95,7 +95,7 @@ class Compare:
         began = time.monotonic()
         try:
             self._check(prompt, names[0])
-            yield from ((None, line) for line in self._prepared(names, judge))
+            yield from self._prepared(names, judge)
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
             self._check_room(columns, [prompt], sampling.max_new_tokens)
@@ -124,7 +124,7 @@ class Compare:
             if found := self.kept.load(of):
                 yield found, self.words("histogram_kept")
                 return
-            yield from ((None, line) for line in self._prepared(names, judge))
+            yield from self._prepared(names, judge)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
             lang, scores = self._task_lang(names), [[] for _ in columns]
             self._check_room(columns, comparing.held_out(lang), sampling.max_new_tokens)
@@ -141,15 +141,9 @@ class Compare:
         except Exception as error:
             yield None, told(error, self.words)
 
-    def _prepared(self, names: Sequence[str], judge: str) -> Iterator[str]:
-        """Lines about what has to be loaded or trained first."""
-        if not self.shelf.loaded():
-            yield self.words("loading")
+    def _prepared(self, names: Sequence[str], judge: str) -> Iterator[tuple[None, str]]:
         wanted = [*((name, "policy") for name in names if name), (judge, "judge")]
-        for tiny in self.shelf.untrained(wanted, self.lang):
-            for done, total in self.shelf.build(tiny):
-                if done % 10 == 0 or done == total:
-                    yield self.words("training", name=tiny, done=done, total=total)
+        yield from ((None, line) for line in prepared(self.shelf, wanted, self.words))
 
     def _columns(self, names: Sequence[str], steps: Sequence[int | None]) -> list[Column]:
         columns = []
@@ -243,7 +237,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
 
     def write(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
         yield from in_turn(workspace, turn, panel.generate(asked[0], asked[1:4], asked[4:7], *asked[7:]),
-                            lambda view: [view, False])
+                           lambda view: [view, False])
 
     def weigh(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
         yield from in_turn(workspace, turn, panel.measure(asked[1:4], asked[4:7], *asked[7:]), lambda bars: [bars])

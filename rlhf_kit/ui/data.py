@@ -21,7 +21,7 @@ from rlhf_kit.ui.answers import QUESTIONS
 from rlhf_kit.ui.data_tables import disputed, persons
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
-from rlhf_kit.ui.widget import widget
+from rlhf_kit.ui.widget import Update, widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 ALL = "*"                           # no person's and no question's choice
 FORMATS = ("trl", "rankings", "csv", "scores")
 SHORT = 120                         # characters of a prompt in a table
-Update = Any                        # what Gradio puts into a component: a value, `gr.update` or `gr.skip()`
 
 
 def build(lang: Lang, workspace: Workspace) -> None:

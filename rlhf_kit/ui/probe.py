@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -13,7 +13,7 @@ from rlhf_kit.ui import probing
 from rlhf_kit.ui.probing import TRICKS, Trick
 from rlhf_kit.ui.problems import Problem, saved_example, told
 from rlhf_kit.ui.shelf import Shelf
-from rlhf_kit.ui.turns import in_turn, waiting
+from rlhf_kit.ui.turns import in_turn, prepared, waiting
 from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
@@ -56,7 +56,7 @@ class Probe:
         began = time.monotonic()
         try:
             self._check(text, judge)
-            yield from ((None, line) for line in self._prepared(judge))
+            yield from self._prepared(judge)
             asked, known = self.shelf.judge(judge, self.lang), self._known(judge)
             if "held_out" not in known:
                 yield None, self.words("reading")
@@ -73,7 +73,7 @@ class Probe:
         """The same, after the judge was asked about held-out pairs."""
         try:
             self._check(text, judge)
-            yield from ((None, line) for line in self._prepared(judge))
+            yield from self._prepared(judge)
             yield None, self.words("measuring")
             found = probing.accuracy(self.shelf.judge(judge, self.lang), self._task_lang(judge))
             self._known(judge)["accuracy"] = found
@@ -90,14 +90,8 @@ class Probe:
         if not judge:
             raise Problem("no_judge")
 
-    def _prepared(self, judge: str) -> Iterator[str]:
-        """Lines about what has to be loaded or trained first."""
-        if not self.shelf.loaded():
-            yield self.words("loading")
-        for tiny in self.shelf.untrained([(judge, "judge")], self.lang):
-            for done, total in self.shelf.build(tiny):
-                if done % 10 == 0 or done == total:
-                    yield self.words("training", name=tiny, done=done, total=total)
+    def _prepared(self, judge: str) -> Iterator[tuple[None, str]]:
+        yield from ((None, line) for line in prepared(self.shelf, [(judge, "judge")], self.words))
 
     def _known(self, judge: str) -> dict[str, Any]:
         entry = self.shelf.find(judge, "judge", self.lang)
@@ -146,16 +140,16 @@ def build(lang: Lang, workspace: Workspace) -> None:
     alone = {"concurrency_id": "model", "concurrency_limit": 1, **quiet}
     asked, answered = [ticket, text, judge, last], [line, shown, last]
     gr.on(None, arrive, None, judge, **quiet)
-    going = []
-    for pressed in (go, *tricks):
-        queued = pressed.click(wait, [text, judge], [line, ticket], concurrency_limit=None, **quiet) \
-            if pressed is go else None
-        if queued is None:
-            changed = pressed.click(fool(TRICKS[tricks.index(pressed)]), text, text, concurrency_limit=None, **quiet)
-            queued = changed.success(wait, [text, judge], [line, ticket], concurrency_limit=None, **quiet)
-        going += [queued, queued.success(score, asked, answered, **alone)]
-    queued = measure.click(wait, [text, judge], [line, ticket], concurrency_limit=None, **quiet)
-    going += [queued, queued.success(weigh, asked, answered, **alone)]
+
+    def begin(event: Callable, run: Callable) -> list[Any]:
+        """Wait for a turn, then run alone."""
+        queued = event(wait, [text, judge], [line, ticket], concurrency_limit=None, **quiet)
+        return [queued, queued.success(run, asked, answered, **alone)]
+
+    going = [*begin(go.click, score), *begin(measure.click, weigh)]
+    for trick, button in zip(TRICKS, tricks, strict=True):
+        changed = button.click(fool(trick), text, text, concurrency_limit=None, **quiet)
+        going += begin(changed.success, score)
     stop.click(lambda turn: (workspace.line.leave(turn), words("stopped"))[1], ticket, line, cancels=going,
                concurrency_limit=None, **quiet)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,19 +12,20 @@ from gradio.context import Context
 
 from rlhf_kit.labels import Judgement, Labels, LabelsError, Shown
 from rlhf_kit.language import Lang
-from rlhf_kit.ui import answers, rank_tasks, verdicts
+from rlhf_kit.ui import answers, rank_tasks
 from rlhf_kit.ui.answers import why
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.rank_tasks import FEWEST, MOST
 from rlhf_kit.ui.serving import annotator
-from rlhf_kit.ui.widget import widget
+from rlhf_kit.ui.shelf import ShelfError
+from rlhf_kit.ui.verdicts import opinion
+from rlhf_kit.ui.widget import Update, stamp, widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
 REPEATS = 0.1                       # share of lists that come a second time, turned round
 LETTERS = "ABCDEFGHI"
 TWO = ("helpful", "harmless")       # asked one after the other about each list, as in arXiv:2204.05862
-Update = Any                        # what Gradio puts into a component: a value, `gr.update` or `gr.skip()`
 
 
 def build(lang: Lang, workspace: Workspace) -> None:
@@ -80,8 +80,8 @@ class Rank:
     def open(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, ...]:
         """The page has opened: (name, reward models, cards, notice)."""
         name = getattr(request, "username", None) or typed
-        judges = list(verdicts.judges(self.lang, self.workspace.folder))
-        return (named(name, request), gr.update(choices=judges, value=judges[0]),
+        judges = self.workspace.shelf.names("judge", self.lang)
+        return (named(name, request), gr.update(choices=judges, value=f"tiny-rm-{self.lang}"),
                 *self.show(name, k, two, instruct, request))
 
     def show(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, Update]:
@@ -155,42 +155,42 @@ class Rank:
             return
         try:
             yield gr.skip(), self.words("writing", k=_size(k))
-            rank_tasks.more(self.workspace.labels, self.lang, _size(k))
+            writer = f"tiny-lm-{self.lang}"
+            yield from self._trained([(writer, "policy")])
+            rank_tasks.more(self.workspace.labels, self.workspace.shelf.policy(writer, self.lang), self.lang, _size(k))
             empty = not isinstance(sent, dict) or "empty" in sent
             yield (self._next(name, _size(k), bool(two), bool(instruct)) if empty else gr.skip()), self.words("written")
         except LabelsError as error:
             yield gr.skip(), why(self.lang, error)
-        except (OSError, ValueError):
+        except (ShelfError, OSError, ValueError):
             yield gr.skip(), self.words("not_written")
 
     def opinion_if_here(self, last: dict | None, judge: object) -> Iterator[tuple[Update, Update]]:
         """After a save: the reward model's opinion if it is there, else how to get it."""
-        place = verdicts.judges(self.lang, self.workspace.folder).get(str(judge))
-        if last is None or place is None:
+        if last is None:
             yield gr.skip(), None
             return
         yield gr.skip(), self.words("loading_judge", judge=judge)
-        if verdicts.is_here(place):
-            yield from self.opinion(last, judge)
-        else:
+        try:
+            missing = self.workspace.shelf.untrained([(str(judge), "judge")], self.lang)
+        except ShelfError:
+            yield gr.skip(), None
+            return
+        if missing:
             yield None, self.words("not_here")
+        else:
+            yield from self.opinion(last, judge)
 
     def opinion(self, last: dict | None, judge: object) -> Iterator[tuple[Update, Update]]:
         """The reward model's order beside the person's: (verdict, what is going on). It is trained first if need be."""
-        place = verdicts.judges(self.lang, self.workspace.folder).get(str(judge))
-        if last is None or place is None:
-            yield gr.skip(), self.words("nothing_saved" if last is None else "judge_gone")
+        if last is None:
+            yield gr.skip(), self.words("nothing_saved")
             return
         try:
             yield gr.skip(), self.words("loading_judge", judge=judge)
-            if not verdicts.is_here(place):
-                from rlhf_kit import zoo
-                for step in zoo.build(place):
-                    if step.number % 20 == 0:
-                        yield gr.skip(), self.words("training_judge", judge=judge, step=step.number,
-                                                    steps=zoo.planned(place))
-            yield self._verdict(last, str(judge), place), None
-        except (OSError, ValueError):                       # ModelUnavailable is one of both
+            yield from self._trained([(str(judge), "judge")])
+            yield self._verdict(last, str(judge)), None
+        except (ShelfError, OSError, ValueError):
             yield gr.skip(), self.words("judge_gone")
 
     # -- what stands behind these
@@ -206,7 +206,7 @@ class Rank:
                                      repeats=0.0 if question == TWO[1] else REPEATS)
             if shown is not None:
                 return self._card_value(shown, instruct)
-        return {"empty": self._all_done(name, k), "stamp": _stamp()}
+        return {"empty": self._all_done(name, k), "stamp": stamp()}
 
     def _card_value(self, shown: Shown, instruct: bool, said: Judgement | None = None,
                     scores: Sequence[Judgement | None] = ()) -> dict[str, Any]:
@@ -215,7 +215,7 @@ class Rank:
         done, every = self._progress(shown)
         value = {"annotator": shown.annotator, "task": shown.task.id, "repeat": shown.repeat,
                  "question": shown.question, "prompt": shown.task.prompt, "texts": list(shown.texts),
-                 "instruct": instruct, "stamp": _stamp(),
+                 "instruct": instruct, "stamp": stamp(),
                  "asked": self.words(f"ask_{shown.question or 'overall'}") + " " + self.words(
                      "again" if shown.repeat else "progress", done=done + 1, every=every)}
         if said is not None:
@@ -250,9 +250,14 @@ class Rank:
         return self.words("all_done", every=every) + (
             "" if again is None else self.words("self_agreement", share=again.mean))
 
-    def _verdict(self, last: dict, judge: str, where: Any) -> dict[str, Any]:
+    def _trained(self, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[Update, Update]]:
+        """Lines while tiny models are trained that are not there yet."""
+        for name, done, total in self.workspace.shelf.prepare(wanted, self.lang):
+            yield gr.skip(), self.words("training_judge", judge=name, step=done, steps=total)
+
+    def _verdict(self, last: dict, judge: str) -> dict[str, Any]:
         task = self.workspace.labels.task(last["task"])
-        found = verdicts.opinion(where, task.prompt, task.texts, last["groups"])
+        found = opinion(self.workspace.shelf.judge(judge, self.lang).score, task.prompt, task.texts, last["groups"])
         letter = {card: LETTERS[i] for i, card in enumerate(last["order"])}
         better = [sum(map(len, last["groups"][:g])) for g in range(len(last["groups"]))]
         place = {card: 1 + better[g] for g, group in enumerate(last["groups"]) for card in group}
@@ -261,7 +266,7 @@ class Rank:
                 for i in sorted(place, key=lambda i: (place[i], letter[i]))]
         numbers = self.words("no_pairs") if found["loss"] is None else self.words(
             "numbers", judge=judge, right=f"{found['right']:g}", pairs=found["pairs"], loss=found["loss"])
-        return {"rows": rows, "numbers": numbers, "prompt": task.prompt[:300], "stamp": _stamp()}
+        return {"rows": rows, "numbers": numbers, "prompt": task.prompt[:300], "stamp": stamp()}
 
     def _unread(self, error: Exception) -> str:
         return why(self.lang, error) if isinstance(error, ValueError) else Words(self.lang, "labels")("unread")
@@ -293,8 +298,3 @@ def _take_back_scores(labels: Labels, shown: Shown) -> list[Judgement | None]:
 
 def _size(k: object) -> int:
     return k if isinstance(k, int) and FEWEST <= k <= MOST else FEWEST
-
-
-def _stamp() -> int:
-    """Another number each time, so that the page draws even what it has drawn before."""
-    return time.time_ns() // 1000

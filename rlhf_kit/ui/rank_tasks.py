@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.labels import Labels, Response
@@ -30,35 +29,29 @@ def fill(labels: Labels, lang: Lang, k: int) -> None:
 
 def example(lang: Lang, lists: int = LISTS, seed: int = 0) -> list[dict[str, Any]]:
     """The part "rank" of the saved example, sampled now: [{"prompt": ..., "responses": [9 distinct texts]}, ...]."""
+    from rlhf_kit import zoo
     from rlhf_kit.tasks.reviews import Reviews
-    prompts = Reviews(lang).prompts("heldout", n=lists, seed=seed)
-    return [{"prompt": prompt, "responses": sample(lang, prompt, MOST, seed=seed + 100 * i)}
+    prompts, writer = Reviews(lang).prompts("heldout", n=lists, seed=seed), zoo.load_policy(f"tiny-lm-{lang}")
+    return [{"prompt": prompt, "responses": sample(writer, prompt, MOST, seed=seed + 100 * i)}
             for i, prompt in enumerate(prompts)]
 
 
-def more(labels: Labels, lang: Lang, k: int) -> int:
-    """Add a list of K responses to a held-out prompt; its number."""
+def more(labels: Labels, writer: Policy, lang: Lang, k: int) -> int:
+    """Add a list of K responses of the tiny language model to a held-out prompt; its number."""
     from rlhf_kit.tasks.reviews import Reviews
     seed = 1 + labels.count()                       # another one each time, in each file the same ones
     prompt = Reviews(lang).prompts("heldout", n=1, seed=seed)[0]
-    texts = sample(lang, prompt, k, seed=1000 * seed)
+    texts = sample(writer, prompt, k, seed=1000 * seed)
     return labels.add_task(prompt, [Response(text, f"tiny-lm-{lang}", 1000 * seed) for text in texts], kind="rank").id
 
 
-def sample(lang: Lang, prompt: str, k: int, seed: int) -> list[str]:
-    """K responses of the tiny language model that differ from each other."""
+def sample(writer: Policy, prompt: str, k: int, seed: int) -> list[str]:
+    """K responses that differ from each other. Raises: ValueError if the model writes too few different ones."""
     from rlhf_kit.sampling import sample_rollout
     found: dict[str, None] = {}
     for turn in range(ROUNDS):
-        found |= dict.fromkeys(sample_rollout(writer(lang), [prompt] * (k + 3), seed=seed + turn).responses)
+        found |= dict.fromkeys(sample_rollout(writer, [prompt] * (k + 3), seed=seed + turn).responses)
         if len(found) >= k:
             return list(found)[:k]
     raise ValueError(f"the model wrote only {len(found)} different responses to {prompt!r} in {ROUNDS} rounds; "
                      f"expected {k}.")
-
-
-@lru_cache(maxsize=2)
-def writer(lang: Lang) -> Policy:
-    """The tiny language model of that language, made on first use (about 30 s) and then kept."""
-    from rlhf_kit import zoo
-    return zoo.load_policy(f"tiny-lm-{lang}", value_head=False)

@@ -89,6 +89,7 @@ def class_code(code: str, *, sleep: Callable[[float], Awaitable[None]] = asyncio
     gate = asyncio.Semaphore(GUESSES_AT_ONCE)
 
     async def enter(name: str, guess: str) -> bool:
+        """Whether that name may enter with that code."""
         async with gate:
             times, last = wrong.get(name, (0, 0.0))
             locked = times > FREE_GUESSES and clock() < last + min(2.0 ** (times - FREE_GUESSES - 1), LONGEST_LOCK)

@@ -128,11 +128,16 @@ class Shelf:
         places = {self.find(name, kind, lang).place for name, kind in wanted}
         return [place for place in sorted(places) if place in zoo.TINY and not is_complete(zoo.place(place))]
 
-    def build(self, tiny: str) -> Iterator[tuple[int, int]]:
-        """Train a tiny model; yields how many steps are done, and of how many."""
+    def prepare(self, wanted: Sequence[tuple[str, Literal["policy", "judge"]]], lang: Lang
+                ) -> Iterator[tuple[str, int, int]]:
+        """Train those of them here that are to be trained first; yields now and then (name, steps done, of how many).
+        """
         from rlhf_kit import zoo
-        for step in zoo.build(tiny):
-            yield step.number + 1, zoo.planned(tiny)
+        for tiny in self.untrained(wanted, lang):
+            total = zoo.planned(tiny)
+            for step in zoo.build(tiny):
+                if (step.number + 1) % 10 == 0 or step.number + 1 == total:
+                    yield tiny, step.number + 1, total
 
     def policy(self, name: str, lang: Lang, step: int | None = None) -> Policy:
         """That policy, without a value head: at a kept step of its run, or as the run left it. Raises: ShelfError."""

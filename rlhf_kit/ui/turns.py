@@ -6,12 +6,13 @@ one with Gradio's concurrency_id "model", and ends its turn when it is done, sto
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from rlhf_kit.language import Lang
+from rlhf_kit.ui.shelf import Shelf
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
@@ -34,8 +35,16 @@ async def waiting(workspace: Workspace, lang: Lang, request: gr.Request, refused
     yield [gr.skip(), ticket]
 
 
+def prepared(shelf: Shelf, wanted: Sequence[tuple[str, Any]], words: Words) -> Iterator[str]:
+    """Lines about what has to be loaded or trained before these models can be used."""
+    if not shelf.loaded():
+        yield words("loading")
+    for name, done, total in shelf.prepare(wanted, words.lang):
+        yield words("training", name=name, done=done, total=total)
+
+
 def in_turn(workspace: Workspace, ticket: str | None, stream: Iterator[tuple[Any, str]],
-             outputs: Callable[[Any], list[Any]]) -> Iterator[list[Any]]:
+            outputs: Callable[[Any], list[Any]]) -> Iterator[list[Any]]:
     """The stream of whoever has a ticket, as (line, *outputs); the next in line may begin when it ends or is closed."""
     try:
         for value, line in stream if ticket else ():

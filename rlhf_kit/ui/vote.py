@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from rlhf_kit.ui.answers import BadAnswer, why
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.vote_results import ENOUGH, on_this_pair, results, verdict
-from rlhf_kit.ui.widget import widget
+from rlhf_kit.ui.widget import Update, stamp, widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from rlhf_kit.evaluate import Estimate
 
 VOTES = ("a", "tie", "b", "bad")
-Update = Any                        # what Gradio puts into a component: a value, `gr.update` or `gr.skip()`
 _one_at_a_time = threading.Lock()   # between looking whether there is a vote and saving one
 
 
@@ -139,7 +137,7 @@ class Vote:
         if shown is None:
             every = labels.count(kind="vote", k=2, lang=self.lang)
             return {"empty": self.words("all_done" if every else "no_pairs", every=every), "annotator": name,
-                    "stamp": _stamp()}
+                    "stamp": stamp()}
         return self._pair(shown)
 
     def _pair(self, shown: Shown) -> dict[str, Any]:
@@ -150,7 +148,7 @@ class Vote:
         return {"annotator": shown.annotator, "task": shown.task.id, "repeat": shown.repeat,
                 "question": shown.question, "prompt": shown.task.prompt, "texts": list(shown.texts),
                 "progress": self.words("progress", done=min(len({*done, shown.task.id}), every), every=every),
-                "stamp": _stamp()}
+                "stamp": stamp()}
 
     def _revealed(self, shown: Shown, kept: Judgement) -> dict[str, Any]:
         """The same after the vote, with names and rewards."""
@@ -183,8 +181,3 @@ def _interval(value: float, low: float | None, high: float | None) -> str:
 def _columns(share: Estimate | None) -> list[str]:
     return ["–", "–", "0"] if share is None else [f"{share.mean:.0%}", f"{share.low:.0%} – {share.high:.0%}",
                                                   str(share.n)]
-
-
-def _stamp() -> int:
-    """Another number each time, so that the page draws even what it has drawn before."""
-    return time.time_ns() // 1000

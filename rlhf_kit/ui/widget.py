@@ -6,6 +6,7 @@ JavaScript; so the skeleton is a constant, and the script writes every text with
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -14,6 +15,8 @@ from typing import Any
 import gradio as gr
 
 from rlhf_kit.ui.words import Words
+
+Update = Any                        # what a handler gives a component: a value, `gr.update(...)` or `gr.skip()`
 
 
 def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] = (), elem_id: str | None = None,
@@ -34,6 +37,11 @@ def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] =
                for kind, first in (("css", ()), ("js", ("make",))))
     return gr.HTML(value, html_template=f'<div class="rk-{name}"></div>', css_template=css, js_on_load=js,
                    apply_default_css=False, elem_id=elem_id, visible=visible, words=words.all(), lang=words.lang)
+
+
+def stamp() -> int:
+    """Another number each time: in a value, it makes the script draw even what it has drawn before."""
+    return time.time_ns() // 1000
 
 
 @cache

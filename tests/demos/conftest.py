@@ -13,9 +13,11 @@ from rlhf_kit.ui.serving import prepare
 
 prepare()
 
+import studio_example  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from rlhf_kit.ui import PANELS, studio  # noqa: E402
+from rlhf_kit.ui import workspace as shared  # noqa: E402
 from rlhf_kit.ui.workspace import Workspace  # noqa: E402
 
 CUT_OFF = ("AbortError", "Connection errored out")      # what Gradio's script says when one leaves in mid-request
@@ -33,6 +35,15 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=place)
         yield running
         running.close()
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch) -> Iterator[Workspace]:
+    """An empty folder, with lists and pairs of the stand-in for the saved example."""
+    monkeypatch.setattr(shared, "example", studio_example.example)
+    made = Workspace(tmp_path / "studio")
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 import sqlite3
 
 import pytest
-from studio_example import NINE, example
+from studio_example import NINE
 
 from rlhf_kit.labels import Labels
-from rlhf_kit.ui import workspace as shared
-from rlhf_kit.ui.workspace import Workspace
 
 INJECTIONS = (
     "…${Object.assign(window,{pwned:1}).pwned+41}…", '<img src=x onerror="window.pwned=1">',
@@ -25,12 +23,8 @@ INJECTIONS = (
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    """With the lists of the stand-in for the saved example."""
-    monkeypatch.setattr(shared, "example", example)
-    made = Workspace(tmp_path / "studio")
-    yield made
-    made.labels.close()
+def workspace(stand_in):
+    return stand_in
 
 
 def opened(page):

@@ -1,19 +1,11 @@
 """Blind votes in a browser: blind, told, and dead until the next pair."""
 
 import pytest
-from studio_example import example
-
-from rlhf_kit.ui import workspace as shared
-from rlhf_kit.ui.workspace import Workspace
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    """With the pairs of the stand-in for the saved example."""
-    monkeypatch.setattr(shared, "example", example)
-    made = Workspace(tmp_path / "studio")
-    yield made
-    made.labels.close()
+def workspace(stand_in):
+    return stand_in
 
 
 def test_votes_by_keys_tell_names_only_afterwards(serve, visit, workspace):
