@@ -13,7 +13,7 @@ from rlhf_kit.storage import StorageError
 from rlhf_kit.ui import comparing
 from rlhf_kit.ui.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.ui.entries import Entry
-from rlhf_kit.ui.problems import Problem, saved_example, told
+from rlhf_kit.ui.problems import Problem, refusal, saved_example, told
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
 from rlhf_kit.ui.turns import in_turn, prepared, waiting
 from rlhf_kit.ui.widget import widget
@@ -75,11 +75,7 @@ class Compare:
 
     def refused(self, prompt: str, first: str) -> str | None:
         """The line that is said at once, before anything is loaded; None if it may be tried."""
-        try:
-            self._check(prompt, first)
-        except Problem as problem:
-            return told(problem, self.words)
-        return None
+        return refusal(self.words, self._check, prompt, first)
 
     def _check(self, prompt: str, first: str) -> None:
         if not prompt or not prompt.strip():

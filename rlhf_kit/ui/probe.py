@@ -11,7 +11,7 @@ import gradio as gr
 from rlhf_kit.language import Lang
 from rlhf_kit.ui import probing
 from rlhf_kit.ui.probing import TRICKS, Trick
-from rlhf_kit.ui.problems import Problem, saved_example, told
+from rlhf_kit.ui.problems import Problem, refusal, saved_example, told
 from rlhf_kit.ui.shelf import Shelf
 from rlhf_kit.ui.turns import in_turn, prepared, waiting
 from rlhf_kit.ui.widget import widget
@@ -45,11 +45,7 @@ class Probe:
 
     def refused(self, text: str, judge: str) -> str | None:
         """The line that is said at once, before anything is loaded; None if it may be tried."""
-        try:
-            self._check(text, judge)
-        except Problem as problem:
-            return told(problem, self.words)
-        return None
+        return refusal(self.words, self._check, text, judge)
 
     def score(self, text: str, judge: str, last: float | None = None) -> Iterator[tuple[dict[str, Any] | None, str]]:
         """Yields (view, line); a view of None leaves what is shown. `last` is the score before, to tell the change."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from rlhf_kit.language import Lang
@@ -30,6 +31,15 @@ def told(error: Exception, words: Words) -> str:
         return words("diverged")
     from rlhf_kit.rewards import RewardError
     return words("no_reward" if isinstance(error, RewardError) else "failed")
+
+
+def refusal(words: Words, check: Callable[..., None], *given: Any) -> str | None:
+    """The line about what was given, if `check` finds a `Problem` in it; None if it may be tried."""
+    try:
+        check(*given)
+    except Problem as problem:
+        return told(problem, words)
+    return None
 
 
 def saved_example(lang: Lang) -> dict[str, Any]:
