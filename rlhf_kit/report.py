@@ -61,6 +61,11 @@ def command(settings: dict[str, Any], **changes: object) -> str:
     return shlex.join([*words, *(str(word) for name, value in changes.items() for word in (f"--{name}", value))])
 
 
+def studio_command(folder: object) -> str:
+    """The command that opens what a tour left in a browser."""
+    return shlex.join([_program(), "studio", "--model", str(folder)])
+
+
 def _ranked(settings: dict[str, Any]) -> bool:
     """True if the judge learned from rankings; `settings` of a tour's result, or as they were typed."""
     judge = settings.get("judge")

@@ -160,7 +160,7 @@ def test_results_are_for_those_who_have_voted_and_say_when_votes_are_few(panel):
     pair, _ = panel.show("ana", ALONE)
     panel.vote("ana", answer(pair, "a"), ALONE)
     ratings, habits = panel.results("ana", ALONE)["tables"]
-    assert "Only 1 votes: the intervals are still wide." in ratings["notes"]
+    assert "Votes so far: 1. The intervals are still wide." in ratings["notes"]
     assert {row[0] for row in ratings["rows"]} == {"tiny-base", "tiny-ppo"}
     assert len(habits["rows"]) == 3
     assert panel.results("bo", ALONE) is None

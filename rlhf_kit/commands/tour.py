@@ -68,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     showing.took(console, result, lang)
     console.print(say(lang, "open_report", path=Path(options.output, "report.html")), markup=False,
                   soft_wrap=True)
+    console.print(say(lang, "open_studio", command=report.studio_command(options.output)), markup=False,
+                  soft_wrap=True)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -50,11 +51,19 @@ class Compare:
             return self.words("nothing_saved")
         return self.words("saved" if self.shelf.defaults(self.lang)[1] else "no_checkpoint")
 
-    def choices(self) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-        """What the page offers, and what it begins with: policies, judges, [first, second, third, judge]."""
-        base, trained, judge = self.shelf.defaults(self.lang)
-        policies = [(name, name) for name in self.shelf.names("policy", self.lang)]
-        return policies, self.shelf.names("judge", self.lang), [base, trained or "", "", judge]
+    def choices(self, trained: object = None) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+        """What the page offers, and what it begins with: policies, judges, [first, second, third, judge].
+
+        Args:
+            trained: the policy to be put beside its base, with the judge that it was trained to please; None, or one
+                that is not there = the one that was trained last.
+        """
+        base, last, judge = self.shelf.defaults(self.lang)
+        policies, judges = (self.shelf.names(kind, self.lang) for kind in ("policy", "judge"))
+        if isinstance(trained, str) and trained in policies:
+            found, last = self.shelf.find(trained, "policy", self.lang), trained
+            base, judge = found.base or base, found.judge if found.judge in judges else judge
+        return [(name, name) for name in policies], judges, [base, last or "", "", judge]
 
     def slider(self, name: str) -> dict[str, Any] | None:
         """Ends, spacing and value of the slider over a policy's kept steps; None if there is nothing to slide over."""
@@ -188,10 +197,31 @@ class Compare:
                 "temperature": sampling.temperature, "tokens": sampling.max_new_tokens, "prompts": comparing.PROMPTS}
 
 
+@dataclass(frozen=True)
+class Fields:
+    """What stands on the page."""
+
+    policies: list[gr.Dropdown]
+    sliders: list[gr.Slider]                # over the steps of each
+    prompt: gr.Textbox
+    chips: list[gr.Button]
+    how: list[gr.Number | gr.Slider | gr.Dropdown]      # judge, seed, temperature, most tokens
+    go: gr.Button
+    stop: gr.Button
+    line: gr.HTML
+    shown: gr.HTML
+    measure: gr.Button
+    bars: gr.HTML
+
+
 def build(lang: Lang, workspace: Workspace) -> None:
     """The panel, in the page that is being built."""
-    panel, words = Compare(lang, workspace), Words(lang, "compare")
-    saved = panel.saved()
+    panel = Compare(lang, workspace)
+    _wire(panel, _fields(panel))
+
+
+def _fields(panel: Compare) -> Fields:
+    words, saved = panel.words, panel.saved()
     views = saved.get("views", [])
     gr.Markdown(words("about"))
     with gr.Row():
@@ -218,22 +248,35 @@ def build(lang: Lang, workspace: Workspace) -> None:
     gr.Markdown(f"### {words('histogram')}")
     measure = gr.Button(words("histogram_button"))
     bars = widget("histogram", words, saved.get("histogram"), parts=("charts",), elem_id="rk-compare-histogram")
+    return Fields(policies, sliders, prompt, chips, [judge, seed, temperature, most], go, stop, line, shown, measure,
+                  bars)
+
+
+def _wire(panel: Compare, on: Fields) -> None:
+    """What happens when something is pressed."""
+    lang, words, workspace, example = panel.lang, panel.words, panel.workspace, panel.saved().get("histogram")
     still_saved, ticket = gr.State(True), gr.State(None)
 
-    def arrive() -> list[Any]:
-        choices, judges, (first, second, third, by) = panel.choices()
+    def arrive(trained: object = None) -> list[Any]:
+        policies, judges, (first, second, third, by) = panel.choices(trained)
         nobody = [(words("nobody"), "")]
-        return [gr.update(choices=choices, value=first), gr.update(choices=nobody + choices, value=second),
-                gr.update(choices=nobody + choices, value=third), gr.update(choices=judges, value=by),
+        return [gr.update(choices=policies, value=first), gr.update(choices=nobody + policies, value=second),
+                gr.update(choices=nobody + policies, value=third), gr.update(choices=judges, value=by),
                 panel.first_line(), *map(slide, (first, second, third))]
+
+    def choose(event: gr.EventData) -> list[Any]:
+        asked = getattr(event, "_data", None)
+        said = arrive(asked.get("run") if isinstance(asked, dict) else None)
+        return [*said[:4], words("chosen"), *said[5:]]
 
     def slide(name: str) -> Any:
         found = panel.slider(name)
         return gr.update(visible=False) if found is None else gr.update(visible=True, **found)
 
-    def write(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
+    def write(turn: str | None, measured: Any, *asked: Any) -> Iterator[list[Any]]:
+        others = None if measured == example else gr.skip()                 # the example's are not of these models
         yield from in_turn(workspace, turn, panel.generate(asked[0], asked[1:4], asked[4:7], *asked[7:]),
-                           lambda view: [view, False])
+                           lambda view: [view, others, False])
 
     def weigh(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
         yield from in_turn(workspace, turn, panel.measure(asked[1:4], asked[4:7], *asked[7:]), lambda bars: [bars])
@@ -247,19 +290,21 @@ def build(lang: Lang, workspace: Workspace) -> None:
             yield said
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    asked = [ticket, prompt, *policies, *sliders, judge, seed, temperature, most]
-    gr.on(None, arrive, None, [*policies, judge, line, *sliders], **quiet)
-    for policy, slider in zip(policies, sliders, strict=True):
+    alone = {"concurrency_id": "model", "concurrency_limit": 1, **quiet}
+    asked, choice = [on.prompt, *on.policies, *on.sliders, *on.how], [*on.policies, on.how[0], on.line, *on.sliders]
+    gr.on(None, arrive, None, choice, **quiet)
+    on.shown.choose(choose, None, choice, **quiet)
+    for policy, slider in zip(on.policies, on.sliders, strict=True):
         policy.input(slide, policy, slider, concurrency_limit=None, **quiet)
-    for number, chip in enumerate(chips):
-        chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [prompt, shown], **quiet)
-    queued = go.click(wait, [prompt, policies[0]], [line, ticket], concurrency_limit=None, **quiet)
-    written = queued.success(write, asked, [line, shown, still_saved], concurrency_id="model", concurrency_limit=1,
-                             **quiet)
-    for_bars = measure.click(wait_for_bars, policies[0], [line, ticket], concurrency_limit=None, **quiet)
-    weighed = for_bars.success(weigh, asked, [line, bars], concurrency_id="model", concurrency_limit=1, **quiet)
-    stop.click(lambda turn: (workspace.line.leave(turn), words("stopped"))[1], ticket, line,
-               cancels=[queued, written, for_bars, weighed], concurrency_limit=None, **quiet)
+    for number, chip in enumerate(on.chips):
+        chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [on.prompt, on.shown],
+                   **quiet)
+    queued = on.go.click(wait, [on.prompt, on.policies[0]], [on.line, ticket], concurrency_limit=None, **quiet)
+    written = queued.success(write, [ticket, on.bars, *asked], [on.line, on.shown, on.bars, still_saved], **alone)
+    for_bars = on.measure.click(wait_for_bars, on.policies[0], [on.line, ticket], concurrency_limit=None, **quiet)
+    weighed = for_bars.success(weigh, [ticket, *asked], [on.line, on.bars], **alone)
+    on.stop.click(lambda turn: (workspace.line.leave(turn), words("stopped"))[1], ticket, on.line,
+                  cancels=[queued, written, for_bars, weighed], concurrency_limit=None, **quiet)
 
 
 def _kept(values: Sequence[Any]) -> list[Any]:

@@ -53,7 +53,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
     shown, quiet = [name, who, question], {"show_progress": "hidden", "api_visibility": "undocumented"}
     Context.root_block.load(panel.open, shown, [name, who, tables, notice], js=RECALL, api_name=f"data_open_{lang}",
                             **quiet)
-    refresh.click(panel.show, shown, [who, tables, notice], api_name=f"data_show_{lang}", **quiet)
+    asked = [refresh.click, *([Context.block.select] if isinstance(Context.block, gr.Tab) else [])]
+    gr.on(asked, panel.show, shown, [who, tables, notice], api_name=f"data_show_{lang}", **quiet)
     for changed in (who.input, question.input, name.submit):
         changed(panel.show, shown, [who, tables, notice], api_visibility="private", show_progress="hidden")
     make.click(panel.export, [*shown, form], [file, notice], api_name=f"data_export_{lang}", **quiet)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.labels.database import LabelsError
@@ -23,8 +24,9 @@ from rlhf_kit.tasks.reading import same_text
 from rlhf_kit.ui import scripted
 from rlhf_kit.ui import workspace as shared
 from rlhf_kit.ui.jobs import Job, JobError, Look
+from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
-from rlhf_kit.ui.widget import widget
+from rlhf_kit.ui.widget import Update, widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
@@ -180,7 +182,7 @@ def _full(words: Words, look: Look) -> dict[str, Any]:
             "samples": []}
     about = look.job.about
     if "judge" in about and "beta" in about:
-        full["lines"].append(words("made_with", judge=about["judge"], beta=about["beta"]))
+        full["lines"].append(words("made_with", judge=_short(about["judge"]), beta=about["beta"]))
     if "lists" in about:
         full["lines"].append(words("made_of", n=about["lists"], whose=about.get("whose") or words("everybody")))
     try:
@@ -189,6 +191,11 @@ def _full(words: Words, look: Look) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         full["lines"].append(words("odd_result"))       # somebody else's, or edited by hand
     return full
+
+
+def _short(judge: str) -> str:
+    """The name of a reward model that was trained here; else as it is."""
+    return judge.split("/")[1] if judge.startswith("runs/") and judge.count("/") == 2 else judge
 
 
 def _examined(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
@@ -205,7 +212,7 @@ def _policy(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
     measured = [(f"row_{name}", *(side["scores"][name]["mean"] for side in (before, after)), "{:.2f}")
                 for name in ("score", "gold") if name in before["scores"]]
     measured += [(f"row_{name}", before[name], after[name], form) for name, form in
-                 (("kl", "{:.1f}"), ("length", "{:.1f}"), ("eos_rate", "{:.0%}"), ("distinct", "{:.0%}"))]
+                 (("kl", "{:z.1f}"), ("length", "{:.1f}"), ("eos_rate", "{:.0%}"), ("distinct", "{:.0%}"))]
     full["table"] = [[words(key), form.format(one), form.format(other)] for key, one, other, form in measured]
     change = after["length"] / before["length"] - 1
     full["lines"].append(words("shorter" if change < 0 else "longer", share=abs(change)))
@@ -217,10 +224,10 @@ def _policy(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
 
 def build(lang: Lang, workspace: Workspace) -> None:
     """The panel, and the line of trainings set moving: what a server that is gone had begun goes on."""
-    words, studio = Words(lang, "train"), Words(lang, "studio")
+    words, panel = Words(lang, "train"), Panel(lang, workspace)
     workspace.jobs.watch()
     gr.Markdown(words("about"))
-    name = gr.Textbox(label=studio("name"), info=studio("name_about"), max_length=100, elem_id=f"rk-train-who-{lang}")
+    name = name_field(lang)
     with gr.Row():
         with gr.Column(min_width=300):
             gr.Markdown(words("first"))
@@ -242,8 +249,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
                 ppo_anew = gr.Checkbox(label=words("anew"))
             run = gr.Button(words("run_it"), variant="primary", elem_id=f"rk-train-ppo-{lang}")
     board = widget("train", words, first_view(lang, workspace), elem_id=f"rk-train-{lang}")
-    panel = Panel(lang, workspace)
     seen = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
+    Context.root_block.load(panel.open, [name], [name], js=RECALL, **seen)
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
     run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board], [board, ppo_anew], **seen)
     board.act(panel.act, [name, board], [board], **seen)
@@ -287,6 +294,10 @@ class Panel:
 
     def __init__(self, lang: Lang, workspace: Workspace) -> None:
         self.lang, self.workspace, self.words = lang, workspace, Words(lang, "train")
+
+    def open(self, name: str, request: gr.Request) -> Update:
+        """The page has opened: the name."""
+        return named(getattr(request, "username", None) or name, request)
 
     def train(self, name: str, whose: str, question: str | None, run: str, steps: float, anew: bool, board: Any,
               request: gr.Request) -> tuple:
@@ -372,7 +383,8 @@ class Panel:
               question: str | None = None) -> dict[str, Any]:
         looks = self.workspace.jobs.all()
         drawn = view(self.lang, looks, shown, said) if looks else first_view(self.lang, self.workspace)
-        drawn |= {"said": said, "lists": self._lists(by, whose, question), "questions": self._asked(),
+        counted = self._lists(by, whose, question)
+        drawn |= {"said": said, "lists": "" if counted == said else counted, "questions": self._asked(),
                   "judges": [value for _, value in judges(self.workspace, self.lang)]}
         return {**drawn, "version": hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:16]}
 

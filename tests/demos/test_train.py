@@ -49,6 +49,7 @@ def in_state(page, name: str, state: str):
 def test_train_run_stop_and_resume_by_clicks(serve, visit, workspace, monkeypatch):
     page = visit(serve("train", workspace=workspace))
     page.get_by_text("12 ranked lists to learn from.").wait_for()
+    page.get_by_label("Your name").fill("")
     page.get_by_role("button", name="Train reward model").click()
     page.get_by_text("Write a name of 1 to 100 printable characters first.").wait_for()
     page.get_by_label("Your name").fill("ana")

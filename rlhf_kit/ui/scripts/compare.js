@@ -93,3 +93,5 @@ const paint = () => {
 };
 watch('value', paint);
 paint();
+const onRun = event => { if (element.isConnected) trigger('choose', { run: event.detail.run }); };
+window.addEventListener('rk-compare', onRun);

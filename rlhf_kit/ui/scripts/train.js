@@ -53,7 +53,7 @@ const button = (text, act, name) => {
     return made;
 };
 const openCompare = name => {
-    window.dispatchEvent(new CustomEvent('rk-compare', { detail: { run: name, policy: `runs/${name}/policy` } }));
+    window.dispatchEvent(new CustomEvent('rk-compare', { detail: { run: name } }));
     document.querySelector('#rk-tab-compare-button')?.click();
 };
 const rowOf = (job, chosen) => {
