@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200),
               pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")]
 SEEDS = (0, 1, 2)
 CHEATING = 35                   # steps where the price is another; after 25 seed 0 stood at 0.80 (seen, then chosen)
-PRICE = 0.8                     # 0.5 holds seed 0 only just (0.802); at 1.5 seed 1 runs away, KL 924 (seen, then chosen)
+PRICE = 0.8                     # at 0.5 seed 0 reaches 0.802; at 1.5 seed 1 runs away, KL 924 (seen, then chosen)
 
 
 @dataclass(frozen=True)

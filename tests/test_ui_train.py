@@ -156,7 +156,8 @@ def test_a_full_disk_and_locked_labels_are_said_and_nothing_starts(workspace, mo
         patch.setattr(type(workspace.labels), "rankings",
                       lambda *_, **__: (_ for _ in ()).throw(LabelsError("labels.db is locked.")))
         board, _ = pressed(panel, "train", "ana", ALL, ANY, "", 60, False)
-        assert board["lists"] == "" and board["said"] == sentences("train")["en"]["no_labels"].format(
+        assert not board["lists"]
+        assert board["said"] == sentences("train")["en"]["no_labels"].format(
             line="labels.db is locked.")
     assert workspace.jobs.all() == []
 

@@ -37,7 +37,8 @@ class Person:
 
     def rank(self) -> bool:
         """One list, by the keys of the places; a new one is asked for where there is none. True if one is better."""
-        page, cards, question = self.page, self.page.locator("[data-card]:visible"), self.page.locator(".rk-cards .question")
+        page, cards = self.page, self.page.locator("[data-card]:visible")
+        question = page.locator(".rk-cards .question")
         if not cards.count():
             self.press("rank", "more")
             cards.first.wait_for(timeout=LONG)
