@@ -36,7 +36,16 @@ footer, .nav-holder { display: none !important; }
 
 # A key presses the visible button that has it as a class: `rk-key-ctrl-enter`, `rk-key-1`, `rk-key-escape`. In text
 # fields only Ctrl+Enter and Escape do. Ctrl+. turns the keys without Ctrl off and on (WCAG 2.1.4).
-HEAD = """<script>
+# A request that reaches nobody means that the server is gone; the next one that does means that it is back.
+# Gradio's own message about that is English on every page, and its CSS is for what is inside of its container.
+HEAD = """<style>
+.rk-lost { display: none; margin: 0; padding: .6em 1em; border-radius: 6px; background: #9a3412;
+           color: #fff !important; }
+.rk-server-gone .rk-lost { display: block; position: fixed; z-index: 10000; top: 8px; left: 50%;
+                           transform: translateX(-50%); max-width: 92vw; }
+.rk-server-gone .toast-wrap { display: none; }
+</style>
+<script>
 (() => {
     let on = true;
     document.addEventListener('keydown', event => {
@@ -53,5 +62,10 @@ HEAD = """<script>
         const button = buttons.find(b => b.offsetParent !== null && !b.disabled);
         if (button) { event.preventDefault(); button.click(); }
     });
+    const fetched = window.fetch.bind(window);
+    const gone = yes => document.documentElement.classList.toggle('rk-server-gone', yes);
+    window.fetch = (...asked) => fetched(...asked).then(
+        answer => { gone(false); return answer; },
+        error => { if (error.name !== 'AbortError') gone(true); throw error; });
 })();
 </script>"""

@@ -45,6 +45,7 @@ def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -
     """`other` is where the page in the other language is, seen from here; "" is /."""
     words = Words(lang, "studio")
     gr.Navbar(visible=False)
+    gr.HTML(f'<p class="rk-lost" role="alert">{words("lost")}</p>', js_on_load=None)        # shown by `look.HEAD`
     with gr.Row(elem_classes="rk-head"):
         gr.Markdown(f"# {words('title')}\n{words('about')}")            # ours, and nobody else's text
         gr.HTML(f'<a href="{other or "./"}">{words("other_language")}</a>', elem_classes="rk-language",

@@ -187,3 +187,31 @@ def test_an_order_that_could_not_be_saved_stays_on_the_page(serve, visit, worksp
     page.keyboard.press("Control+Enter")
     page.get_by_text("Saved: B > C > D > A (6 pairs).").wait_for()
     assert len(workspace.labels.judgements()) == 1
+
+
+def test_an_order_outlives_a_page_that_is_loaded_again(serve, visit, workspace):
+    page = opened(visit(serve("rank", workspace=workspace)))
+    page.locator(".card").first.focus()
+    page.keyboard.press("3")
+    page.reload()
+    opened(page)
+    assert letters(page) == "BCAD"
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Saved: B > C > A > D (6 pairs).").wait_for()
+    page.reload()
+    opened(page)
+    assert letters(page) == "ABCD"                              # another list, untouched
+
+
+def test_two_pages_of_one_person_leave_one_order_the_last(serve, visit, workspace):
+    address = serve("rank", workspace=workspace)
+    pages = [opened(visit(address)) for _ in range(2)]
+    for page, key in zip(pages, "42", strict=True):
+        page.locator(".card").first.focus()
+        page.keyboard.press(key)
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("B > ").first.wait_for()
+    pages[1].get_by_text("this order replaces the old one").wait_for()
+    said, = workspace.labels.judgements("me")
+    shown = workspace.labels.show(said.task_id, "me")
+    assert [shown.order.index(card) for group in said.groups for card in group] == [1, 0, 2, 3]

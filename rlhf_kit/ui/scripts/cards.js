@@ -47,12 +47,23 @@ const placeOf = card => { let before = 0; for (const group of groups) { if (grou
 const tiedAbove = card => groups.some(group => group.indexOf(card) > 0);
 const speak = text => { said.textContent = text; };
 
+// What is not saved yet outlives a page that is loaded again, as Gradio does when its server was restarted.
+const nameOf = () => JSON.stringify([task.annotator, task.task, task.repeat, task.question, task.texts]);
+const keep = () => { try { sessionStorage.setItem('rk-draft', JSON.stringify({ of: nameOf(), groups, scores, flags })); } catch { /* a full store */ } };
+const kept = () => {
+    try {
+        const draft = JSON.parse(sessionStorage.getItem('rk-draft'));
+        return draft && draft.of === nameOf() ? draft : null;
+    } catch { return null; }
+};
+
 function change(next, { keepClaims = false } = {}) {
     past.push({ groups, claims: new Map(claims), touched, scores: [...scores], flags: flags.map(f => [...f]) });
     if (!keepClaims) claims.clear();
     groups = next.filter(group => group.length);
     touched = true;
     show();
+    keep();
 }
 
 // -- what can be done to a card
@@ -296,11 +307,12 @@ function draw() {
     if (!task) return;
     prompt.textContent = task.prompt;
     question.textContent = task.asked;
-    groups = task.groups ?? task.texts.map((_, card) => [card]);
-    touched = Boolean(task.touched);
+    const draft = task.groups ? null : kept();
+    groups = task.groups ?? draft?.groups ?? task.texts.map((_, card) => [card]);
+    touched = Boolean(task.touched || draft);
     past = []; claims = new Map(); active = flat()[0]; since = performance.now();
-    scores = task.scores ?? task.texts.map(() => null);
-    flags = task.flags ?? task.texts.map(() => []);
+    scores = task.scores ?? draft?.scores ?? task.texts.map(() => null);
+    flags = task.flags ?? draft?.flags ?? task.texts.map(() => []);
     cards = task.texts.map(makeCard);
     list.replaceChildren(...cards.map(made => { const item = make('li'); item.append(made); return item; }));
     said.textContent = '';
