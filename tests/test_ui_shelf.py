@@ -14,7 +14,6 @@ from rlhf_kit.models.loading import save_model
 from rlhf_kit.storage import new_folder
 from rlhf_kit.ui import shelf as shelves
 from rlhf_kit.ui.entries import of_folder
-from rlhf_kit.ui.line import Line
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
 from rlhf_kit.ui.words import sentences
 
@@ -231,49 +230,6 @@ def test_the_sentences_are_the_same_in_both_languages():
 def fields(sentence):
     from string import Formatter
     return sorted((name, spec) for _, name, spec, _ in Formatter().parse(sentence) if name)
-
-
-# The line of those who wait.
-
-def test_the_line_is_first_come_first_served():
-    line = Line()
-    a, b, c = (line.join() for _ in range(3))
-    assert [line.ahead(x) for x in (a, b, c)] == [0, 1, 2]
-    line.leave(b)
-    line.leave(b)
-    assert [line.ahead(x) for x in (a, c)] == [0, 1]
-    line.leave(a)
-    assert line.ahead(c) == 0
-
-
-def test_whoever_is_silent_for_half_a_minute_has_left():
-    now = [0.0]
-    line = Line(clock=lambda: now[0])
-    gone, here = line.join(), line.join()
-    for now[0] in (10, 20):
-        assert line.ahead(here) == 1
-    now[0] = 31
-    assert line.ahead(here) == 0
-    assert line.ahead(gone) == 0
-
-
-def test_waiting_tells_each_change_and_gives_the_place_up_when_closed():
-    import asyncio
-
-    async def story():
-        line = Line()
-        first, second, third = (line.join() for _ in range(3))
-        waits = line.wait(third)
-        told = [await anext(waits)]
-        line.leave(first)
-        told.append(await anext(waits))
-        await waits.aclose()
-        assert line.ahead(second) == 0
-        assert list(line._seen) == [second]
-        assert [n async for n in line.wait(second)] == []
-        assert list(line._seen) == [second]                        # whose turn it is keeps it
-        return told
-    assert asyncio.run(story()) == [2, 1]
 
 
 def test_of_plain_models_named_at_start_the_first_is_the_base(policy, tmp_path):

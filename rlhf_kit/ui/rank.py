@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.rank_tasks import FEWEST, MOST
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.shelf import ShelfError
+from rlhf_kit.ui.turns import in_turn, waiting
 from rlhf_kit.ui.verdicts import opinion
 from rlhf_kit.ui.widget import Update, stamp, widget
 from rlhf_kit.ui.words import Words
@@ -46,7 +47,22 @@ def build(lang: Lang, workspace: Workspace) -> None:
         ask = gr.Button(words("ask"), scale=1)
     thinking = widget("notice", words)
     verdict = widget("verdict", words, elem_id=f"rk-verdict-{lang}")
-    last = gr.State()
+    last, ticket = gr.State(), gr.State()
+
+    async def wait_to_write(typed: str, request: gr.Request) -> AsyncIterator[list[Any]]:
+        async for said in waiting(workspace, lang, request, panel.refused(typed, request)):
+            yield said
+
+    async def wait_to_ask(saved: dict | None, request: gr.Request) -> AsyncIterator[list[Any]]:
+        async for said in waiting(workspace, lang, request, None if saved else words("nothing_saved")):
+            yield said
+
+    def write(turn: str | None, typed: str, sent: Any, k: object, two: object, instruct: object,
+              request: gr.Request) -> Iterator[list[Any]]:
+        yield from in_turn(workspace, turn, panel.more(typed, sent, k, two, instruct, request), lambda cards: [cards])
+
+    def give(turn: str | None, saved: dict | None, judge: object) -> Iterator[list[Any]]:
+        yield from in_turn(workspace, turn, panel.opinion(saved, judge), lambda verdict: [verdict])
 
     chosen = [k, two, instruct]
     quiet = {"show_progress": "hidden", "api_visibility": "undocumented"}
@@ -61,8 +77,11 @@ def build(lang: Lang, workspace: Workspace) -> None:
                show_progress="hidden", concurrency_id="model", concurrency_limit=1)
     cards.skip(panel.skip, [name, cards, *chosen], [cards, notice], api_name=f"rank_skip_{lang}", **quiet)
     cards.undo(panel.undo, [name, *chosen], [cards, notice], api_name=f"rank_undo_{lang}", **quiet)
-    more.click(panel.more, [name, cards, *chosen], [cards, notice], api_name=f"rank_more_{lang}", **model)
-    ask.click(panel.opinion, [last, judge], [verdict, thinking], api_name=f"rank_ask_{lang}", **model)
+    queue = {"concurrency_limit": None, **quiet}
+    queued = more.click(wait_to_write, name, [notice, ticket], api_name=f"rank_wait_{lang}", **queue)
+    queued.success(write, [ticket, name, cards, *chosen], [notice, cards], api_name=f"rank_more_{lang}", **model)
+    asking = ask.click(wait_to_ask, last, [thinking, ticket], api_name=f"rank_wait_to_ask_{lang}", **queue)
+    asking.success(give, [ticket, last, judge], [thinking, verdict], api_name=f"rank_ask_{lang}", **model)
 
 
 @dataclass(frozen=True)
@@ -142,28 +161,29 @@ class Rank:
         except (OSError, ValueError) as error:
             return gr.skip(), why(self.lang, error)
 
+    def refused(self, typed: str, request: gr.Request) -> str | None:
+        """Why this person may not have a list written; None if they may."""
+        try:
+            annotator(request, typed)
+        except ValueError as error:
+            return why(self.lang, error)
+        return None
+
     def more(self, typed: str, sent: object, k: object, two: object, instruct: object,
-             request: gr.Request) -> Iterator[tuple[Update, Update]]:
-        """Let the tiny model write a new list; it is shown at once if nothing else is."""
+             request: gr.Request) -> Iterator[tuple[dict | None, str]]:
+        """Let the tiny model write a new list: (cards, notice); it is shown at once if nothing else is."""
         try:
             name = annotator(request, typed)
-        except ValueError as error:
-            yield gr.skip(), why(self.lang, error)
-            return
-        if wait := self.workspace.generating.wait(name):
-            yield gr.skip(), Words(self.lang, "studio")("slow_down", seconds=wait)
-            return
-        try:
-            yield gr.skip(), self.words("writing", k=_size(k))
+            yield None, self.words("writing", k=_size(k))
             writer = f"tiny-lm-{self.lang}"
             yield from self._trained([(writer, "policy")])
             rank_tasks.more(self.workspace.labels, self.workspace.shelf.policy(writer, self.lang), self.lang, _size(k))
             empty = not isinstance(sent, dict) or "empty" in sent
-            yield (self._next(name, _size(k), bool(two), bool(instruct)) if empty else gr.skip()), self.words("written")
+            yield (self._next(name, _size(k), bool(two), bool(instruct)) if empty else None), self.words("written")
         except LabelsError as error:
-            yield gr.skip(), why(self.lang, error)
+            yield None, why(self.lang, error)
         except (ShelfError, OSError, ValueError):
-            yield gr.skip(), self.words("not_written")
+            yield None, self.words("not_written")
 
     def opinion_if_here(self, last: dict | None, judge: object) -> Iterator[tuple[Update, Update]]:
         """After a save: the reward model's opinion if it is there, else how to get it."""
@@ -179,19 +199,19 @@ class Rank:
         if missing:
             yield None, self.words("not_here")
         else:
-            yield from self.opinion(last, judge)
+            yield from ((gr.skip() if found is None else found, line) for found, line in self.opinion(last, judge))
 
-    def opinion(self, last: dict | None, judge: object) -> Iterator[tuple[Update, Update]]:
+    def opinion(self, last: dict | None, judge: object) -> Iterator[tuple[dict | None, str | None]]:
         """The reward model's order beside the person's: (verdict, what is going on). It is trained first if need be."""
         if last is None:
-            yield gr.skip(), self.words("nothing_saved")
+            yield None, self.words("nothing_saved")
             return
         try:
-            yield gr.skip(), self.words("loading_judge", judge=judge)
+            yield None, self.words("loading_judge", judge=judge)
             yield from self._trained([(str(judge), "judge")])
             yield self._verdict(last, str(judge)), None
         except (ShelfError, OSError, ValueError):
-            yield gr.skip(), self.words("judge_gone")
+            yield None, self.words("judge_gone")
 
     # -- what stands behind these
 
@@ -250,10 +270,10 @@ class Rank:
         return self.words("all_done", every=every) + (
             "" if again is None else self.words("self_agreement", share=again.mean))
 
-    def _trained(self, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[Update, Update]]:
+    def _trained(self, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[None, str]]:
         """Lines while tiny models are trained that are not there yet."""
         for name, done, total in self.workspace.shelf.prepare(wanted, self.lang):
-            yield gr.skip(), self.words("training_judge", judge=name, step=done, steps=total)
+            yield None, self.words("training_judge", judge=name, step=done, steps=total)
 
     def _verdict(self, last: dict, judge: str) -> dict[str, Any]:
         task = self.workspace.labels.task(last["task"])

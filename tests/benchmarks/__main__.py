@@ -3,7 +3,8 @@
 import importlib
 import sys
 
-NAMES = ("tour", "step", "learning", "bigrams", "grading", "rankings", "dump", "stackllama", "classroom")
+NAMES = ("tour", "step", "learning", "bigrams", "grading", "rankings", "dump", "stackllama", "classroom",
+         "first_view")
 
 chosen = sys.argv[1:] or ("tour",)
 if unknown := set(chosen) - set(NAMES):

@@ -30,6 +30,7 @@ CODE = "three green pears"
 USERS, THINKING, SECONDS = (int(os.environ.get(name, default))
                             for name, default in (("USERS", 40), ("THINKING", 5), ("SECONDS", 120)))
 K = 4
+CLASS = ("--host", "0.0.0.0", "--class-code", CODE)
 
 
 @dataclass
@@ -43,15 +44,15 @@ class User:
     waits: list[float] = field(default_factory=list)            # seconds from the press to the answer, of saves
     saved: list[tuple[int, int]] = field(default_factory=list)  # (task, repeat) of every save that was answered
     errors: list[str] = field(default_factory=list)
+    session: str = field(default_factory=lambda: f"{random.getrandbits(48):012x}")
 
     async def call(self, endpoint: str, *data: Any) -> list[Any]:
         """Press: join the queue and read its events until the answer is there."""
-        session = f"{random.getrandbits(48):012x}"
-        job = {"data": list(data), "fn_index": self.endpoints[endpoint], "session_hash": session}
+        job = {"data": list(data), "fn_index": self.endpoints[endpoint], "session_hash": self.session}
         (await self.web.post(f"{self.address}gradio_api/queue/join", json=job)).raise_for_status()
         last: list[Any] = []
         async with self.web.stream("GET", f"{self.address}gradio_api/queue/data",
-                                   params={"session_hash": session}) as events:
+                                   params={"session_hash": self.session}) as events:
             async for line in events.aiter_lines():
                 said = json.loads(line[5:]) if line.startswith("data:") else {}
                 if said.get("msg") in ("process_generating", "process_completed"):
@@ -87,8 +88,9 @@ class User:
         written = 0
         while time.monotonic() < until:
             try:
-                await self.call("rank_more_en", self.name, {"empty": ""}, K, False, False)
-                written += 1
+                await self.call("rank_wait_en", self.name)
+                notice, _ = await self.call("rank_more_en", None, self.name, {"empty": ""}, K, False, False)
+                written += "A new list" in str(notice)
             except (httpx.HTTPError, RuntimeError) as error:
                 self.errors.append(f"generate: {error}")
             await asyncio.sleep(2)
@@ -116,10 +118,10 @@ async def lesson(address: str) -> tuple[list[User], int]:
     return [*users, teacher], written
 
 
-def started(folder: Path, port: int) -> subprocess.Popen:
+def started(folder: Path, port: int, *options: str) -> subprocess.Popen:
     """The server, once it answers."""
     command = [sys.executable, "-m", "rlhf_kit.cli", "studio", "--data", str(folder), "--port", str(port),
-               "--host", "0.0.0.0", "--class-code", CODE, "--lang", "en"]
+               "--lang", "en", *options]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                               start_new_session=True)
     for _ in range(240):
@@ -141,11 +143,11 @@ def training(folder: Path) -> subprocess.Popen:
                             preexec_fn=lambda: os.nice(10))
 
 
-def fill(folder: Path) -> None:
+def fill(folder: Path, lists: int = 3 * SECONDS // THINKING + 20) -> None:
     """Lists enough for everybody to have work for the whole time."""
     folder.mkdir(parents=True, exist_ok=True)
     with Labels(folder / "labels.db") as labels:
-        for i in range(3 * SECONDS // THINKING + 20):
+        for i in range(lists):
             labels.add_task("It", [f" is list {i}, card {card}." for card in range(K)], kind="rank")
 
 
@@ -162,7 +164,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "studio"
         fill(folder)
-        server = started(folder, 7899)
+        server = started(folder, 7899, *CLASS)
         trainer = training(Path(place))
         try:
             users, written = asyncio.run(lesson("http://127.0.0.1:7899/"))
