@@ -1,6 +1,6 @@
 """How long until a page shows something, in Chromium: the studio's first view, in both languages.
 
-    make bench ARGS=first_view                  PAGES=5 changes it
+    make bench ARGS=first_view                  PAGES=3 changes it
 
 Each time a server of its own, just started, in an empty folder, and a browser that has never been there: from the
 moment the address is asked for until a coloured token of the saved example can be seen, and until the panel knows which
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PAGES = int(os.environ.get("PAGES", 5))
+PAGES = int(os.environ.get("PAGES", 3))
 PORT = 7898
 
 
