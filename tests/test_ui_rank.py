@@ -285,7 +285,7 @@ def test_reward_models_trained_in_the_studio_can_be_asked(panel):
         (run / "settings.json").write_text(json.dumps({"job": job, "lang": "en"}))
         (run / "model" / "config.json").write_text(config)
     offered = panel.open("ana", *PLAIN, ALONE)[1]
-    assert "mine" in offered["choices"]
+    assert ("mine", "mine") in offered["choices"]
     assert not {"policy", "broken"} & set(offered["choices"])
     assert offered["value"] == "tiny-rm-en"
 

@@ -59,6 +59,7 @@ def test_a_run_is_found_with_what_it_was_trained_from_and_for(shelf, made):
     entry = shelf.find("short", "policy", "en")
     assert entry.trained
     assert {"short", "short · before", "tiny-lm-en"} <= set(shelf.names("policy", "en"))
+    assert ("short · 训练前", "short · before") in shelf.offered("policy", "zh")
     assert {"short · judge", "praise", "tiny-judge-en", "tiny-rm-en"} <= set(shelf.names("judge", "en"))
     assert shelf.reference("short", "en") == "short · before"
     assert shelf.reference("short · before", "en") == "short · before"

@@ -13,7 +13,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.storage import StorageError
 from rlhf_kit.ui import comparing
 from rlhf_kit.ui.comparing import CHIPS, PAUSE, Column
-from rlhf_kit.ui.entries import Entry
+from rlhf_kit.ui.entries import Entry, label
 from rlhf_kit.ui.problems import Problem, refusal, saved_example, told
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
 from rlhf_kit.ui.turns import in_turn, prepared, waiting
@@ -51,7 +51,7 @@ class Compare:
             return self.words("nothing_saved")
         return self.words("saved" if self.shelf.defaults(self.lang)[1] else "no_checkpoint")
 
-    def choices(self, trained: object = None) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    def choices(self, trained: object = None) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[str]]:
         """What the page offers, and what it begins with: policies, judges, [first, second, third, judge].
 
         Args:
@@ -59,11 +59,11 @@ class Compare:
                 that is not there = the one that was trained last.
         """
         base, last, judge = self.shelf.defaults(self.lang)
-        policies, judges = (self.shelf.names(kind, self.lang) for kind in ("policy", "judge"))
-        if isinstance(trained, str) and trained in policies:
+        policies, judges = (self.shelf.offered(kind, self.lang) for kind in ("policy", "judge"))
+        if isinstance(trained, str) and trained in dict(policies).values():
             found, last = self.shelf.find(trained, "policy", self.lang), trained
-            base, judge = found.base or base, found.judge if found.judge in judges else judge
-        return [(name, name) for name in policies], judges, [base, last or "", "", judge]
+            base, judge = found.base or base, found.judge if found.judge in dict(judges).values() else judge
+        return policies, judges, [base, last or "", "", judge]
 
     def slider(self, name: str) -> dict[str, Any] | None:
         """Ends, spacing and value of the slider over a policy's kept steps; None if there is nothing to slide over."""
@@ -104,7 +104,8 @@ class Compare:
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
             self._check_room(columns, [prompt], sampling.max_new_tokens)
-            about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature, "reward": asked.name}
+            about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature,
+                     "reward": label(judge, self.lang)}
             shown, grown = 0.0, []
             for grown in comparing.responses(columns, prompt, sampling, seed):
                 if time.monotonic() - shown > PAUSE:
@@ -135,7 +136,7 @@ class Compare:
             self._check_room(columns, comparing.held_out(lang), sampling.max_new_tokens)
             for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, lang, into=scores):
                 yield None, self.words("histogram_progress", done=done, total=total)
-            result = {"reward": asked.name, "series": [{"name": _titled(column), "scores": one}
+            result = {"reward": label(judge, self.lang), "series": [{"name": _titled(column), "scores": one}
                                                        for column, one in zip(columns, scores, strict=True)]}
             try:
                 self.kept.save(of, result)
@@ -158,8 +159,9 @@ class Compare:
             kept = self.shelf.steps(name, self.lang)
             step = min(kept, key=lambda one, step=step: abs(one - step)) if kept and step is not None else None
             other = self.shelf.reference(name, self.lang)
-            columns.append(Column(name, self.shelf.policy(name, self.lang, step),
-                                  self._reference(other), other, step, kept[-1] if kept else None))
+            columns.append(Column(label(name, self.lang), self.shelf.policy(name, self.lang, step),
+                                  self._reference(other), other and label(other, self.lang), step,
+                                  kept[-1] if kept else None))
         return columns
 
     def _reference(self, name: str | None) -> Any:
@@ -191,7 +193,7 @@ class Compare:
         """What the histogram depends on; a policy that is trained anew in the same place has been written later."""
         def about(entry: Entry) -> list:
             return [entry.name, entry.place, entry.adapter, entry.written]
-        return {"policies": [[*about(self.shelf.find(name, "policy", self.lang)), step]
+        return {"lang": self.lang, "policies": [[*about(self.shelf.find(name, "policy", self.lang)), step]
                              for name, step in zip(names, steps, strict=True) if name],
                 "judge": about(self.shelf.find(judge, "judge", self.lang)), "seed": seed,
                 "temperature": sampling.temperature, "tokens": sampling.max_new_tokens, "prompts": comparing.PROMPTS}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from rlhf_kit import kept
 from rlhf_kit.language import LANGS, Lang
+from rlhf_kit.ui.words import Words
 
 ADAPTER, MODEL = "adapter_config.json", "config.json"
 BEFORE, JUDGE = " · before", " · judge"                 # what a run's own base and judge are called, after the run
@@ -33,6 +34,14 @@ class Entry:
     def trained(self) -> bool:
         """True if a run made it that optimises a reward."""
         return self.kind == "policy" and self.run is not None
+
+
+def label(name: str, lang: Lang) -> str:
+    """How an entry's name is shown on a page of that language."""
+    for suffix, key in ((BEFORE, "before"), (JUDGE, "judge")):
+        if name.endswith(suffix):
+            return Words(lang, "shelf")(key, name=name.removesuffix(suffix))
+    return name
 
 
 def of_folder(folder: Path, name: str) -> list[Entry]:

@@ -37,9 +37,9 @@ class Probe:
         """The panel's part of the saved example."""
         return saved_example(self.lang).get("probe")
 
-    def choices(self) -> tuple[list[str], str]:
+    def choices(self) -> tuple[list[tuple[str, str]], str]:
         """The judges, and the one to begin with: a reward model before a classifier."""
-        names = self.shelf.names("judge", self.lang)
+        names = self.shelf.offered("judge", self.lang)
         pleased = self.shelf.defaults(self.lang)[2]
         return names, pleased if not pleased.startswith("tiny-judge") else f"tiny-rm-{self.lang}"
 

@@ -99,7 +99,7 @@ class Rank:
     def open(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, ...]:
         """The page has opened: (name, reward models, cards, notice)."""
         name = getattr(request, "username", None) or typed
-        judges = self.workspace.shelf.names("judge", self.lang)
+        judges = self.workspace.shelf.offered("judge", self.lang)
         return (named(name, request), gr.update(choices=judges, value=f"tiny-rm-{self.lang}"),
                 *self.show(name, k, two, instruct, request))
 

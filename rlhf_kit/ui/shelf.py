@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import is_complete
-from rlhf_kit.ui.entries import ADAPTER, MODEL, Entry, at_step, of_folder, steps_of
+from rlhf_kit.ui.entries import ADAPTER, MODEL, Entry, at_step, label, of_folder, steps_of
 from rlhf_kit.ui.words import Words
 
 if TYPE_CHECKING:
@@ -84,6 +84,10 @@ class Shelf:
     def names(self, kind: Literal["policy", "judge"], lang: Lang) -> list[str]:
         """What there is to choose from."""
         return [entry.name for entry in self.entries(lang) if entry.kind == kind]
+
+    def offered(self, kind: Literal["policy", "judge"], lang: Lang) -> list[tuple[str, str]]:
+        """The same for a list on a page: (what is shown, name)."""
+        return [(label(name, lang), name) for name in self.names(kind, lang)]
 
     def find(self, name: str, kind: Literal["policy", "judge"], lang: Lang) -> Entry:
         """The entry of that name. Raises: ShelfError."""
