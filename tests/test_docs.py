@@ -279,13 +279,13 @@ def test_every_command_can_be_typed(page):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", READMES)
 def test_the_commands_run_on_the_files_of_the_page(page, tmp_path):
-    """In order, except for the tour and for models of the hub; `train` with fewer steps."""
+    """In order, except for the tour, the studio and models of the hub; `train` with fewer steps."""
     reward, = [code for code in python(page) if code.startswith("# my_reward.py")]
     (tmp_path / "my_reward.py").write_text(reward, encoding="utf-8")
     for file in ("mine.txt", "ranks.jsonl"):
         run(next(code for code in python(page) if file in code), tmp_path)
     for arguments in typed(page):
-        if arguments[0] == "tour" or {*arguments} & {*zoo.HUB} or "hh_harmless_1800.jsonl.gz" in arguments:
+        if arguments[0] in ("tour", "studio") or {*arguments} & {*zoo.HUB} or "hh_harmless_1800.jsonl.gz" in arguments:
             continue
         few = ["--steps", "2"] if arguments[0] == "train" else []
         done = subprocess.run([sys.executable, "-m", "rlhf_kit.cli", *arguments, *few], cwd=tmp_path,
