@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from rlhf_kit import cli
 from rlhf_kit.ui import serving
 from rlhf_kit.ui.serving import Bucket, class_code, launch_settings
 
@@ -71,6 +72,30 @@ def test_any_name_enters_with_the_right_code():
     clock = Clock()
     assert entering(("ana", "three green pears"), ("小明", "three green pears"), clock=clock) == [True, True]
     assert clock.slept == []
+
+
+def test_the_teachers_name_enters_with_the_teachers_code_only():
+    clock = Clock()
+    enter = class_code("three green pears", ("Ms Li", "seven white plums"), sleep=clock.sleep, clock=clock)
+
+    async def tale() -> list[bool]:
+        return [await enter(*guess) for guess in (("Ms Li", "three green pears"), ("Ms Li", "seven white plums"),
+                                                  ("ana", "seven white plums"), ("ana", "three green pears"))]
+    assert asyncio.run(tale()) == [False, True, False, True]
+
+
+@pytest.mark.parametrize(("code", "said"), [("12345", "--teacher-code has 5"), ("", "--teacher-code has 0"),
+                                            ("three green pears", "the same as --class-code")])
+def test_a_teachers_code_that_guards_nothing_is_refused(code, said):
+    with pytest.raises(ValueError, match=said):
+        class_code("three green pears", ("Ms Li", code))
+
+
+@pytest.mark.parametrize("options", [["--teacher", "Ana"], ["--teacher-code", "seven white plums"],
+                                     ["--teacher", "Ana", "--teacher-code", "seven white plums"]])
+def test_a_teacher_without_a_code_or_a_class_is_one_line(options, capsys):
+    assert cli.main(["studio", *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a" * 101])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     studio.add_argument("--class-code", dest="code", metavar="WORDS",
                         help="what everybody has to type to get in, beside a name")
     studio.add_argument("--teacher", metavar="NAME", help="with a class code: who sees the labels of all")
+    studio.add_argument("--teacher-code", metavar="WORDS", help="what that name has to type; needed with --teacher")
     studio.add_argument("--lang", choices=LANGS, default=system_language(),
                         help="of what is printed, and of the page that is named (%(default)s)")
     studio.set_defaults(run=run)
@@ -45,6 +47,12 @@ def run(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("gradio") is None:
         raise ValueError("the studio needs Gradio, which is not installed. pip install 'rlhf-kit[ui]', or make studio.")
     from rlhf_kit.ui.serving import LOCAL, prepare
+    if bool(options.teacher) != bool(options.teacher_code):
+        raise ValueError("--teacher and --teacher-code belong together: the name of who sees the labels of all, and the "
+                         "words that nobody else knows. Give both or neither.")
+    if options.teacher and not options.code:
+        raise ValueError(f"--teacher {options.teacher} is for a class; that needs --class-code too. Leave it out on a "
+                         f"machine of your own: there everybody sees the labels of all.")
     prepare()
     import torch
     torch.set_num_threads(1)
@@ -53,14 +61,17 @@ def run(options: argparse.Namespace) -> int:
     console = showing.console_for(json=False)
     workspace = Workspace(options.data, options.models, teacher=options.teacher)
     pages, address = studio.serve(workspace, options.panels or PANELS, host=options.host, port=options.port,
-                                  code=options.code)
+                                  code=options.code, teacher_code=options.teacher_code)
     try:
         console.print(say(options.lang, "studio_open", address=address + ("zh" if options.lang == "zh" else ""),
                           folder=options.data), markup=False, soft_wrap=True)
         if options.host not in LOCAL:
             console.print(say(options.lang, "studio_class"), markup=False, soft_wrap=True)
         console.file.flush()
-        _build_missing(options.lang, console)
+        try:
+            _build_missing(options.lang, console)
+        except OSError as error:                        # people can rank and vote without; a panel that asks says it
+            print(f"rlhf-kit: {error}", file=sys.stderr)
         pages.block_thread()
     finally:
         pages.close(verbose=False)

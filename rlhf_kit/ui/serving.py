@@ -73,18 +73,26 @@ class Bucket:
             return 0.0
 
 
-def class_code(code: str, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+def class_code(code: str, teacher: tuple[str, str] | None = None, *,
+               sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
                clock: Callable[[], float] = time.monotonic) -> Callable[[str, str], Awaitable[bool]]:
-    """Gradio's `auth`: any printable name may enter with the right code.
+    """Gradio's `auth`: any printable name may enter with the right code, the teacher's only with a code of its own.
 
     A wrong one waits half a second for its answer, and at most ten may wait at once: 20 guesses a second, whoever asks.
     After five wrong ones in the same name the next are not looked at until 1, 2, 4, ... 60 seconds are over.
 
-    Raises: ValueError for a code that is too short.
+    Args:
+        teacher: name and code of the one who sees everybody's labels.
+
+    Raises: ValueError for a code that is too short, or that is the class's and the teacher's.
     """
-    if len(code) < SHORTEST_CODE:
-        raise ValueError(f"--class-code has {len(code)} characters; expected at least {SHORTEST_CODE}, such as three "
-                         f"words.")
+    name_of_teacher, code_of_teacher = teacher or ("", "")
+    for option, words in (("--class-code", code), ("--teacher-code", code_of_teacher))[:2 if teacher else 1]:
+        if len(words) < SHORTEST_CODE:
+            raise ValueError(f"{option} has {len(words)} characters; expected at least {SHORTEST_CODE}, such as three "
+                             f"words.")
+    if code == code_of_teacher:
+        raise ValueError("--teacher-code is the same as --class-code, which the whole class knows; expected another.")
     wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()          # name -> how often, and when last
     gate = asyncio.Semaphore(GUESSES_AT_ONCE)
 
@@ -93,7 +101,8 @@ def class_code(code: str, *, sleep: Callable[[float], Awaitable[None]] = asyncio
         async with gate:
             times, last = wrong.get(name, (0, 0.0))
             locked = times > FREE_GUESSES and clock() < last + min(2.0 ** (times - FREE_GUESSES - 1), LONGEST_LOCK)
-            if not locked and _may_be(name) and hmac.compare_digest(guess.encode(), code.encode()):
+            right = code_of_teacher if teacher and name == name_of_teacher else code
+            if not locked and _may_be(name) and hmac.compare_digest(guess.encode(), right.encode()):
                 wrong.pop(name, None)
                 return True
             if not locked:
@@ -147,7 +156,8 @@ class OwnPagesOnly:
         return not origin or urlsplit(origin).netloc == host
 
 
-def launch_settings(*, host: str, port: int | None, code: str | None, inline: bool = False) -> dict[str, Any]:
+def launch_settings(*, host: str, port: int | None, code: str | None, teacher: tuple[str, str] | None = None,
+                    inline: bool = False) -> dict[str, Any]:
     """What `Blocks.launch` is given, all of it. Raises: ValueError if others reach the host and there is no code."""
     if host not in LOCAL and code is None:
         raise ValueError(f"--host {host} lets others in; that needs --class-code, a word that you tell your class. "
@@ -158,7 +168,7 @@ def launch_settings(*, host: str, port: int | None, code: str | None, inline: bo
 
     from rlhf_kit.ui.look import CSS, HEAD, THEME
     from rlhf_kit.ui.words import Words
-    guard = {} if code is None else {"auth": class_code(code),
+    guard = {} if code is None else {"auth": class_code(code, teacher),
                                      "auth_message": " ".join(Words(lang, "studio")("class_code") for lang in LANGS)}
     if not inline:                                  # a notebook's page may come through a proxy of another name
         guard["app_kwargs"] = {"middleware": [Middleware(OwnPagesOnly, local=host in LOCAL)]}

@@ -29,13 +29,17 @@ def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "e
 
 
 def serve(workspace: Workspace, panels: Sequence[str] = PANELS, *, host: str = "127.0.0.1", port: int | None = None,
-          code: str | None = None, inline: bool = False, lang: Lang = "en") -> tuple[gr.Blocks, str]:
+          code: str | None = None, teacher_code: str | None = None, inline: bool = False, lang: Lang = "en"
+          ) -> tuple[gr.Blocks, str]:
     """Start serving, and go on: the pages, to be closed with `close()`, and their address.
 
     Args:
+        code: of the class; without one only this machine is served.
+        teacher_code: what the workspace's teacher enters with.
         inline: below a notebook's cell; then `lang` is the page at /, since only that one is shown there.
     """
-    settings = launch_settings(host=host, port=port, code=code, inline=inline)
+    settings = launch_settings(host=host, port=port, code=code, inline=inline, teacher=(
+        (workspace.teacher, teacher_code or "") if workspace.teacher else None))
     pages = build(workspace, panels, lang if inline else "en")
     _, address, _ = pages.launch(**settings)
     return pages, address
