@@ -1,5 +1,6 @@
 """The panel that trains, without a browser: what is learnt from, what a press does, what is shown."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from rlhf_kit.labels.database import LabelsError
 from rlhf_kit.language import LANGS
 from rlhf_kit.storage import StorageError
 from rlhf_kit.tasks.rankings import read_rankings
-from rlhf_kit.ui import scripted, train
+from rlhf_kit.ui import jobs, scripted, train
 from rlhf_kit.ui.jobs import Job, JobError, Jobs, Look
 from rlhf_kit.ui.train import ALL, ANY, MINE, Panel, lists, start_ppo, start_reward_model, view
 from rlhf_kit.ui.words import sentences
@@ -112,10 +113,11 @@ def test_the_command_is_one_that_a_person_could_type(workspace):
 def test_a_judge_is_one_of_this_language_that_is_ready(workspace):
     ranked(workspace, 12)
     start_reward_model(workspace, "en", by="ana")
-    assert [value for _, value in train.judges(workspace, "en")] == ["tiny-rm-en", "tiny-judge-en"]
+    assert [value for _, value in train.judges(workspace.jobs.all(), "en")] == ["tiny-rm-en", "tiny-judge-en"]
     finished(workspace, "rm-1", "reward_model")
-    assert [value for _, value in train.judges(workspace, "en")] == ["runs/rm-1/model", "tiny-rm-en", "tiny-judge-en"]
-    assert [value for _, value in train.judges(workspace, "zh")] == ["tiny-rm-zh", "tiny-judge-zh"]
+    assert [value for _, value in train.judges(workspace.jobs.all(), "en")] == [
+        "runs/rm-1/model", "tiny-rm-en", "tiny-judge-en"]
+    assert [value for _, value in train.judges(workspace.jobs.all(), "zh")] == ["tiny-rm-zh", "tiny-judge-zh"]
     for judge in ("runs/rm-1/model", "/etc/passwd", "../x", "", None, 3):
         with pytest.raises(JobError, match="no_judge"):
             start_ppo(workspace, "zh", by="ana", judge=judge)
@@ -149,16 +151,19 @@ def test_a_full_disk_and_locked_labels_are_said_and_nothing_starts(workspace, mo
     ranked(workspace, 12)
     panel = Panel("en", workspace)
     with monkeypatch.context() as patch:
-        patch.setattr(Jobs, "start", lambda *_, **__: (_ for _ in ()).throw(StorageError("x: No space left.")))
+        full = StorageError("x: No space left.")
+        full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+        patch.setattr(Jobs, "start", lambda *_, **__: (_ for _ in ()).throw(full))
         board, _ = pressed(panel, "train", "ana", ALL, ANY, "", 60, False)
-        assert board["said"] == "Nothing was changed. x: No space left."
+        assert board["said"] == ("The folder of the studio cannot be written; nothing was changed. The disk is full: "
+                                 "free some space first.")
     with monkeypatch.context() as patch:
-        patch.setattr(type(workspace.labels), "rankings",
-                      lambda *_, **__: (_ for _ in ()).throw(LabelsError("labels.db is locked.")))
+        for name in ("rankings", "revision"):
+            patch.setattr(type(workspace.labels), name,
+                          lambda *_, **__: (_ for _ in ()).throw(LabelsError("labels.db is locked.")))
         board, _ = pressed(panel, "train", "ana", ALL, ANY, "", 60, False)
         assert not board["lists"]
-        assert board["said"] == sentences("train")["en"]["no_labels"].format(
-            line="labels.db is locked.")
+        assert board["said"] == sentences("train")["en"]["no_labels"]
     assert workspace.jobs.all() == []
 
 
@@ -170,11 +175,11 @@ def test_in_a_class_only_the_starter_and_the_teacher_stop_a_training(workspace):
     start_ppo(workspace, "en", by="ana", judge="tiny-rm-en")
     panel, workspace.teacher = Panel("en", workspace), "ms li"
     for name, state in (("bo", "waiting"), ("ana", "stopped")):
-        board = panel.act("ana", {}, event(act="stop", name="policy-1"), SimpleNamespace(username=name))
+        board = panel.act(event(act="stop", name="policy-1"), SimpleNamespace(username=name))
         assert board["jobs"][0]["state"] == state
-    assert panel.act("", {}, event(act="resume", name="policy-1"),
+    assert panel.act(event(act="resume", name="policy-1"),
                      SimpleNamespace(username="ms li"))["jobs"][0]["state"] == "waiting"
-    assert panel.act("", {}, event(act="stop", name="policy-1"), NOBODY)["jobs"][0]["state"] == "stopped"
+    assert panel.act(event(act="stop", name="policy-1"), NOBODY)["jobs"][0]["state"] == "stopped"
     refused = sentences("train")["en"]["not_yours"].format(name="ana")
     for who, said in (("bo", refused), ("ana", sentences("train")["en"]["said_start"].format(name="policy-1"))):
         board, _ = pressed(panel, "run", "ana", "tiny-rm-en", " policy-1", 0.04, 30, True,
@@ -186,15 +191,16 @@ def test_in_a_class_only_the_starter_and_the_teacher_stop_a_training(workspace):
                                   {"act": "stop", "name": "../../etc"}, {"act": "rm -rf", "name": "policy-1"}])
 def test_what_a_browser_may_send_changes_nothing(workspace, data):
     start_ppo(workspace, "en", by="ana", judge="tiny-rm-en")
-    board = Panel("en", workspace).act("", data, gr.EventData(None, data), NOBODY)
+    board = Panel("en", workspace).act(gr.EventData(None, data), NOBODY)
     assert board["jobs"][0]["state"] == "waiting"
 
 
-def test_news_is_sent_only_where_there_is_some(workspace):
+def test_news_is_sent_only_where_there_is_some(workspace, monkeypatch):
+    monkeypatch.setattr(jobs, "FRESH", -1.0)                        # look anew each time
     panel = Panel("en", workspace)
 
     def tick(**asked):
-        return panel.tick("ana", ALL, "tiny-rm-en", ANY, {}, event(**asked), NOBODY)
+        return panel.tick("ana", ALL, "tiny-rm-en", ANY, event(**asked), NOBODY)
     board, judges, questions = tick()
     assert (board["lists"], len(judges.choices), len(questions.choices)) == (
         sentences("train")["en"]["too_few"].format(n=0, missing=12), 2, 2)

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("the studio needs Gradio, which is not installed. pip install 'rlhf-kit[ui]', or make studio.")
     from rlhf_kit.ui.serving import LOCAL, prepare
     if bool(options.teacher) != bool(options.teacher_code):
-        raise ValueError("--teacher and --teacher-code belong together: the name of who sees the labels of all, and the "
+        raise ValueError("--teacher and --teacher-code belong together: the name of who sees the labels of all, and "
                          "words that nobody else knows. Give both or neither.")
     if options.teacher and not options.code:
         raise ValueError(f"--teacher {options.teacher} is for a class; that needs --class-code too. Leave it out on a "

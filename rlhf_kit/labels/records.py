@@ -93,6 +93,8 @@ class Undone:
     action: str                                 # save or skip
     took_back: Judgement | None                 # None for a skip
     restored: Judgement | None                  # what counts again; None if there was nothing before
+    question: str = ""
+    repeat: int = 0
 
 
 @dataclass(frozen=True)

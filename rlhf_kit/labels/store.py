@@ -71,6 +71,10 @@ class Labels:
         """Let go of the file; a second time does nothing."""
         self._file.close()
 
+    def revision(self) -> tuple[int, int]:
+        """Another pair after each change of the file, so that what was counted need not be counted again."""
+        return self._file.revision()
+
     def __enter__(self) -> Labels:
         return self
 
@@ -232,7 +236,8 @@ class Labels:
                 put(db, before) if before else db.execute(
                     f"DELETE FROM judgement WHERE {' AND '.join(f'{name} = ?' for name in KEY)}", key)
             note(db, "undo", event["task_id"], annotator, event["question"], event["repeat"], event["kind"], now)
-            return Undone(event["task_id"], event["action"], judgement(now), judgement(before))
+            return Undone(event["task_id"], event["action"], judgement(now), judgement(before), event["question"],
+                          event["repeat"])
 
     def said(self, shown: Shown) -> Judgement | None:
         """What this annotator has said about this task, asked this question this time; None if nothing."""

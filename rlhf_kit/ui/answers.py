@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import sqlite3
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from rlhf_kit.labels import Labels, Shown
 from rlhf_kit.language import Lang
+from rlhf_kit.ui.serving import NameProblem
 from rlhf_kit.ui.words import Words
 
 QUESTIONS = ("", "helpful", "harmless")
@@ -86,11 +88,18 @@ def why(lang: Lang, error: Exception) -> str:
     words = Words(lang, "labels")
     if isinstance(error, BadAnswer):
         return words("bad_answer")
-    if isinstance(error, ValueError):
+    if isinstance(error, NameProblem):
         return Words(lang, "studio")("name_bad")
+    return words("bad_answer") if isinstance(error, ValueError) else words("not_saved") + reason(lang, error)
+
+
+def reason(lang: Lang, error: Exception) -> str:
+    """A sentence more, where it is known what stood in the way of a file; else nothing."""
+    if isinstance(error.__cause__ or error, OSError) and (error.__cause__ or error).errno == errno.ENOSPC:
+        return Words(lang, "labels")("not_saved_full")
     code = (getattr(error.__cause__, "sqlite_errorcode", None) or 0) & 0xFF
-    reason = {sqlite3.SQLITE_BUSY: "locked", sqlite3.SQLITE_LOCKED: "locked", sqlite3.SQLITE_FULL: "full"}.get(code)
-    return words("not_saved") + (words(f"not_saved_{reason}") if reason else "")
+    known = {sqlite3.SQLITE_BUSY: "locked", sqlite3.SQLITE_LOCKED: "locked", sqlite3.SQLITE_FULL: "full"}.get(code)
+    return Words(lang, "labels")(f"not_saved_{known}") if known else ""
 
 
 def _expect(value: object, kind: type) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.labels import Judgement, LabelsError, Task
 from rlhf_kit.labels.sheet import write_csv
 from rlhf_kit.language import Lang
-from rlhf_kit.storage import StorageError, write_json_lines
+from rlhf_kit.storage import write_json_lines
 from rlhf_kit.tasks.ranking_files import write_rankings, write_trl
 from rlhf_kit.ui.answers import QUESTIONS
 from rlhf_kit.ui.data_tables import disputed, persons
@@ -109,13 +108,13 @@ class Data:
             chosen = chosen if self._is_teacher(request) else annotator(request, typed)
             said = self.workspace.labels.judgements(chosen, _chosen(question))
             tasks = {task.id: task for task in self.workspace.labels.tasks()}
-            folder = Path(tempfile.mkdtemp(prefix="rlhf-kit-labels-"))              # nobody else may look into it
+            folder = self.workspace.downloads(str(getattr(request, "session_hash", None)))
             path = folder / {"trl": "pairs.jsonl", "rankings": "rankings.jsonl", "csv": "labels.csv",
                              "scores": "scores.jsonl"}.get(str(form), "pairs.jsonl")
             rows = _write(str(form), path, tasks, said)
         except LabelsError:
             return gr.skip(), Words(self.lang, "labels")("unread")
-        except StorageError:
+        except OSError:
             return gr.skip(), self.words("disk_full")
         except ValueError:
             return gr.skip(), Words(self.lang, "studio")("name_bad")

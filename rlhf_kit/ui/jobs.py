@@ -41,6 +41,7 @@ NAME = re.compile(r"\w[\w-]{0,39}")         # of a run: a folder's name, on any 
 MODULE = "rlhf_kit.cli"
 MOST_WAITING = 20                           # in line; more would wait for an hour
 MOST_STARTS = 5                             # of a process that dies again and again
+FRESH = 0.5                                 # seconds that a look at everything may be old, for pages that only watch
 DECIDING = 10.0                             # seconds to wait for another server that is deciding what to start
 FIRM = 5.0                                  # seconds from the polite signal to the other
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -97,9 +98,10 @@ class Jobs:
         self.folder, self.module, self.every = Path(folder).expanduser().absolute(), module, every
         self._guard, self._looking, self._closing = threading.Lock(), threading.Lock(), threading.Event()
         self._keeper: threading.Thread | None = None
+        self._seen: tuple[float, list[Look]] = (-FRESH, [])
 
     def place(self, name: str) -> Path:
-        """The job's own folder, where a caller may put the files that its command names, once `reserve` gave it."""
+        """The job's own folder, where `start` puts the files that its command names."""
         return self.folder / "jobs" / name
 
     def run_folder(self, name: str) -> Path:
@@ -170,9 +172,11 @@ class Jobs:
                                                                 and self._waits(job)]
         return [self._look(job, job.name in alive, line) for job in jobs]
 
-    def busy(self) -> bool:
-        """True while something runs or waits."""
-        return any(look.state in ("running", "stopping", "waiting") for look in self.all())
+    def lately(self) -> list[Look]:
+        """The same, at most half a second old: for a class whose pages all ask again and again."""
+        if time.monotonic() - self._seen[0] > FRESH:
+            self._seen = (time.monotonic(), self.all())
+        return self._seen[1]
 
     # -- to be kept going
 
@@ -205,16 +209,20 @@ class Jobs:
         return bool(alive or line)
 
     def _keep(self) -> None:
-        while not self._closing.is_set():
-            with self._guard:                           # whoever adds a job either sees this thread, or is seen by it
-                try:
-                    more = self.tend()
-                except OSError:                         # a full disk, a busy lock: the next time perhaps
-                    more = True
-                if not more:
-                    self._keeper = None
-                    return
-            self._closing.wait(self.every)
+        try:
+            while not self._closing.is_set():
+                with self._guard:                       # whoever adds a job either sees this thread, or is seen by it
+                    try:
+                        more = self.tend()
+                    except OSError:                     # a full disk, a busy lock: the next time perhaps
+                        more = True
+                    if not more:
+                        self._keeper = None
+                        return
+                self._closing.wait(self.every)
+        finally:                                        # whatever it was, the next press starts another thread
+            if self._keeper is threading.current_thread():
+                self._keeper = None
 
     def _launch(self, job: Job) -> None:
         """Begin its process, which outlives this one: in its own session, so that Ctrl-C here does not reach it."""

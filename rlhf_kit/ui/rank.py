@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
 
 import gradio as gr
@@ -153,8 +154,7 @@ class Rank:
             undone = labels.undo(name, kinds=("rank",))
             if undone is None:
                 return gr.skip(), self.words("nothing_to_undo")
-            event = next(e for e in reversed(labels.events(name)) if e["action"] == "undo")
-            shown = labels.show(undone.task_id, name, event["question"], event["repeat"])
+            shown = labels.show(undone.task_id, name, undone.question, undone.repeat)
             scores = _take_back_scores(labels, shown)
             return (self._card_value(shown, bool(instruct), undone.took_back, scores),
                     self.words("undone" if undone.action == "save" else "unskipped"))
@@ -219,7 +219,7 @@ class Rank:
         labels = self.workspace.labels
         if two and after is not None and after.question == TWO[0]:
             return self._card_value(labels.show(after.task.id, name, TWO[1], after.repeat), instruct)
-        with suppress(FileNotFoundError, KeyError):         # no saved example: there may be lists of other people's
+        with suppress(FileNotFoundError, KeyError, JSONDecodeError):    # no saved example; others may have made lists
             rank_tasks.fill(labels, self.lang, k)
         for question in TWO if two else ("",):
             shown = labels.next_task(name, question, kind="rank", k=k, lang=self.lang,

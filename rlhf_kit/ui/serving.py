@@ -124,15 +124,22 @@ def _may_be(name: str) -> bool:
     return True
 
 
+class NameProblem(ValueError):
+    """What was typed is no name."""
+
+
 def annotator(request: gr.Request, typed: str) -> str:
-    """Who is asking: in a class the name of the login, else the one typed. Raises: ValueError if that is no name."""
+    """Who is asking: in a class the name of the login, else the one typed. Raises: NameProblem."""
     name = getattr(request, "username", None) or (typed or "").strip()
-    check_name(name)
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise NameProblem(str(error)) from error
     return name
 
 
 class OwnPagesOnly:
-    """ASGI: 403 for what a page of somebody else's asks in a visitor's browser.
+    """ASGI: 403 for what a page of somebody else's asks in a visitor's browser, and for files: no panel takes any.
 
     Gradio lets any page read its answers, cookies and all, as soon as its own address is not this machine's. And a name
     that was made to point to this machine (DNS rebinding) would be taken for its own. So: an Origin has to be the Host,
@@ -143,7 +150,8 @@ class OwnPagesOnly:
         self.app, self.local = app, local
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
-        if scope["type"] in ("http", "websocket") and not self._own(dict(scope["headers"])):
+        if scope["type"] in ("http", "websocket") and (not self._own(dict(scope["headers"]))
+                                                       or scope["path"].rstrip("/").endswith("/upload")):
             await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
             await send({"type": "http.response.body", "body": b"This page answers its own visitors only."})
             return

@@ -13,6 +13,8 @@ from rlhf_kit.ui.serving import launch_settings
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
+HOURLY = (3600, 3600)               # how often copies of downloaded labels are thrown away, and how old they are; s
+
 
 def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "en") -> gr.Blocks:
     """The pages, not yet served: the first language at /. Raises: ValueError for a panel that there is not."""
@@ -20,7 +22,7 @@ def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "e
     if unknown:
         raise ValueError(f"there is no panel {unknown[0]!r}; expected some of {', '.join(PANELS)}.")
     second = LANGS[1 - LANGS.index(first)]
-    with gr.Blocks(title=Words(first, "studio")("title"), analytics_enabled=False) as pages:
+    with gr.Blocks(title=Words(first, "studio")("title"), analytics_enabled=False, delete_cache=HOURLY) as pages:
         _page(first, second, workspace, panels)
     with pages.route(Words(first, "studio")("other_language"), f"/{second}", show_in_navbar=False):
         _page(second, "", workspace, panels)

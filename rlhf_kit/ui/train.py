@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Hashable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.tasks.reading import same_text
 from rlhf_kit.ui import scripted
 from rlhf_kit.ui import workspace as shared
+from rlhf_kit.ui.answers import reason
 from rlhf_kit.ui.jobs import Job, JobError, Look
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
@@ -40,6 +42,8 @@ MINE, ALL = "mine", "all"
 ANY = "*"                           # of all questions; "" is one
 ACTIVE = ("running", "stopping", "waiting")
 SHOWN = 3                           # samples
+COUNTS_KEPT = 200                   # of lists, one for each person and question
+AT_ONCE = 3                         # trainings of one person in a class that run or wait
 CURVES = {"ppo": ("score", "kl"), "reward_model": ("pair_accuracy", "loss")}
 RANKINGS = "rankings.jsonl"
 SOMEBODY = "example"                # who ranked in the saved example
@@ -103,7 +107,7 @@ def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: st
               steps: int = PPO_STEPS, seed: int = 0, anew: bool = False) -> str:
     """Put a PPO run towards that judge in the line; returns its name. Raises: JobError; StorageError."""
     beta = BETA[lang] if beta is None else beta
-    if judge not in dict(judges(workspace, lang)).values():
+    if judge not in dict(judges(workspace.jobs.all(), lang)).values():
         raise JobError("no_judge")
     if not isinstance(beta, int | float) or not 0 <= beta <= 10:
         raise JobError("bad_number")
@@ -115,9 +119,9 @@ def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: st
     return name
 
 
-def judges(workspace: Workspace, lang: Lang) -> list[tuple[str, str]]:
+def judges(looks: list[Look], lang: Lang) -> list[tuple[str, str]]:
     """(label, what --judge is given): the reward models trained here, the newest first, then the ready ones."""
-    ours = [look.job.name for look in workspace.jobs.all()
+    ours = [look.job.name for look in looks
             if look.job.kind == "reward_model" and look.state == "done" and look.job.about.get("lang") == lang]
     words = Words(lang, "train")
     return [*((name, f"runs/{name}/model") for name in reversed(ours)),
@@ -240,7 +244,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
             train = gr.Button(words("train_it"), variant="primary", elem_id=f"rk-train-rm-{lang}")
         with gr.Column(min_width=300):
             gr.Markdown(words("second"))
-            choices = judges(workspace, lang)
+            choices = judges(workspace.jobs.all(), lang)
             judge = gr.Dropdown(choices, value=choices[0][1], label=words("judge"), elem_id=f"rk-train-judge-{lang}")
             beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), info=words("beta_about"))
             with gr.Accordion(words("options"), open=False):
@@ -253,8 +257,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
     Context.root_block.load(panel.open, [name], [name], js=RECALL, **seen)
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
     run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board], [board, ppo_anew], **seen)
-    board.act(panel.act, [name, board], [board], **seen)
-    board.tick(panel.tick, [name, whose, judge, question, board], [board, judge, question], **seen,
+    board.act(panel.act, None, [board], **seen)
+    board.tick(panel.tick, [name, whose, judge, question], [board, judge, question], **seen,
                concurrency_limit=4)
 
 
@@ -294,6 +298,7 @@ class Panel:
 
     def __init__(self, lang: Lang, workspace: Workspace) -> None:
         self.lang, self.workspace, self.words = lang, workspace, Words(lang, "train")
+        self._counts: dict[Hashable, tuple[tuple[int, int], Any]] = {}
 
     def open(self, name: str, request: gr.Request) -> Update:
         """The page has opened: the name."""
@@ -312,7 +317,7 @@ class Panel:
         return self._pressed(name, request, board, run if anew else None, lambda by: start_ppo(
             self.workspace, self.lang, by=by, judge=judge, name=run or "", beta=beta, steps=steps, anew=anew))
 
-    def act(self, name: str, board: Any, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+    def act(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         """A button beside a training: stop, resume, or show it. In a class its starter and the teacher may stop it."""
         asked = _plain(getattr(event, "_data", None))
         act, job = asked.get("act"), asked.get("name")
@@ -327,19 +332,25 @@ class Panel:
             said = self._told(error)
         return self._view(job if isinstance(job, str) else None, said)
 
-    def tick(self, name: str, whose: str, judge: str | None, question: str | None, board: Any,
-             event: gr.EventData, request: gr.Request) -> tuple:
+    def tick(self, name: str, whose: str, judge: str | None, question: str | None, event: gr.EventData,
+             request: gr.Request) -> tuple:
         """News for a page that somebody looks at; nothing is sent where there is none."""
-        asked = _plain(getattr(event, "_data", None))
-        shown = asked.get("shown") if isinstance(asked.get("shown"), str) else None
-        now = self._view(shown, asked.get("said") if isinstance(asked.get("said"), str) else "",
+        asked, looks = _plain(getattr(event, "_data", None)), self.workspace.jobs.lately()
+        shown, said = (asked[key] if isinstance(asked.get(key), str) else "" for key in ("shown", "said"))
+        now = self._view(shown or None, "" if self._is_past(said, looks) else said, looks=looks,
                          by=self._who(name, request), whose=whose, question=None if question == ANY else question)
-        return (gr.skip() if now["version"] == asked.get("version") else now, self._judges(judge, asked),
+        return (gr.skip() if now["version"] == asked.get("version") else now, self._judges(judge, asked, looks),
                 self._questions(question, asked))
 
-    def _judges(self, judge: str | None, asked: dict[str, Any]) -> Any:
+    def _is_past(self, said: str, looks: list[Look]) -> bool:
+        """True of a sentence about a training that something else can be said of by now."""
+        return any(said == self.words(key, name=look.job.name) for look in looks
+                   for key, during in (("said_start", "waiting"), ("said_resume", "waiting"), ("said_stop", "stopping"))
+                   if look.state != during)
+
+    def _judges(self, judge: str | None, asked: dict[str, Any], looks: list[Look]) -> Any:
         """The list anew where a reward model has been trained since, and that one chosen."""
-        choices = judges(self.workspace, self.lang)
+        choices = judges(looks, self.lang)
         values, known = [value for _, value in choices], asked.get("judges")
         if known == values:
             return gr.skip()
@@ -347,11 +358,8 @@ class Panel:
         return gr.Dropdown(choices=choices, value=values[0] if fresh or judge not in values else judge)
 
     def _questions(self, question: str | None, asked: dict[str, Any]) -> Any:
-        try:
-            found = questions(self.workspace)
-        except OSError:
-            return gr.skip()
-        if asked.get("questions") == found:
+        found = self._asked()
+        if not found or asked.get("questions") == found:
             return gr.skip()
         return gr.Dropdown(choices=[(self.words("any_question"), ANY),
                                     *((one or self.words("no_name"), one) for one in found)],
@@ -365,6 +373,13 @@ class Panel:
             raise JobError("not_yours", name=look.job.by)
         return look is not None
 
+    def _check_share(self, request: gr.Request) -> None:
+        """Raises: JobError if, in a class, this person has enough trainings in the line; the teacher never has."""
+        who = getattr(request, "username", None)
+        mine = [look for look in self.workspace.jobs.all() if look.job.by == who and look.state in ACTIVE]
+        if who and who != self.workspace.teacher and len(mine) >= AT_ONCE:
+            raise JobError("enough_of_yours", n=len(mine))
+
     def _pressed(self, name: str, request: gr.Request, board: Any, replaced: str | None,
                  start: Callable[[str], str]) -> tuple:
         """`replaced` is the name of the run that is to be thrown away, if one is."""
@@ -374,30 +389,41 @@ class Panel:
             return self._view(None, Words(self.lang, "studio")("name_bad")), gr.skip()
         try:
             self._check_may((replaced or "").strip(), request)
+            self._check_share(request)
             started = start(by)
         except (JobError, OSError) as error:
             return self._view(_plain(board).get("shown"), self._told(error)), gr.skip()
         return self._view(started, self.words("said_start", name=started)), False
 
-    def _view(self, shown: str | None, said: str, *, by: str | None = None, whose: str = ALL,
-              question: str | None = None) -> dict[str, Any]:
-        looks = self.workspace.jobs.all()
+    def _view(self, shown: str | None, said: str, *, looks: list[Look] | None = None, by: str | None = None,
+              whose: str = ALL, question: str | None = None) -> dict[str, Any]:
+        looks = self.workspace.jobs.all() if looks is None else looks
         drawn = view(self.lang, looks, shown, said) if looks else first_view(self.lang, self.workspace)
         counted = self._lists(by, whose, question)
         drawn |= {"said": said, "lists": "" if counted == said else counted, "questions": self._asked(),
-                  "judges": [value for _, value in judges(self.workspace, self.lang)]}
+                  "judges": [value for _, value in judges(looks, self.lang)]}
         return {**drawn, "version": hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:16]}
 
     def _asked(self) -> list[str]:
         try:
-            return questions(self.workspace)
+            return self._counted("questions", lambda: questions(self.workspace))
         except OSError:
             return []
+
+    def _counted(self, what: Hashable, count: Callable[[], Any]) -> Any:
+        """What was counted the last time, as long as nobody has said anything since."""
+        revision = self.workspace.labels.revision()
+        if self._counts.get(what, (None,))[0] != revision:
+            self._counts[what] = revision, count()
+            while len(self._counts) > COUNTS_KEPT:
+                self._counts.pop(next(iter(self._counts)), None)
+        return self._counts[what][1]
 
     def _lists(self, by: str | None, whose: str, question: str | None) -> str:
         """How many lists there are, and how many are missing."""
         try:
-            n = len(lists(self.workspace, self.lang, by if whose == MINE else None, question))
+            mine = by if whose == MINE else None
+            n = self._counted((mine, question), lambda: len(lists(self.workspace, self.lang, mine, question)))
         except OSError as error:
             return self._told(error)
         return self.words("enough", n=n) if n >= FEWEST else self.words("too_few", n=n, missing=FEWEST - n)
@@ -411,9 +437,8 @@ class Panel:
     def _told(self, error: Exception) -> str:
         if isinstance(error, JobError):
             return self.words(error.key, **error.values)
-        if isinstance(error, LabelsError):
-            return self.words("no_labels", line=str(error))
-        return self.words("not_started", line=str(error))
+        print(f"rlhf-kit: {error}", file=sys.stderr)                # the whole line is for whoever runs the server
+        return self.words("no_labels" if isinstance(error, LabelsError) else "not_started") + reason(self.lang, error)
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +19,8 @@ from rlhf_kit.ui.jobs import Jobs
 from rlhf_kit.ui.line import Line
 from rlhf_kit.ui.serving import Bucket
 from rlhf_kit.ui.shelf import Shelf
+
+DOWNLOADS = 50                      # pages whose file is kept
 
 
 class Workspace:
@@ -34,27 +40,37 @@ class Workspace:
         self.folder, self.named = Path(folder).expanduser(), tuple(models)
         self.teacher = teacher
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._making = threading.Lock()
+        self.line = Line()                                  # who waits for a model
+        self.shelf = Shelf(self.folder, self.named)         # the models that can be shown
         self.generating = Bucket(size=6, seconds=5.0)       # how often one person may ask a model to write
 
     @cached_property
     def labels(self) -> Labels:
         """The file of labels. Raises: LabelsError, one line, each time it cannot be opened."""
-        return Labels(self.folder / "labels.db")
+        return self._once("labels", lambda: Labels(self.folder / "labels.db"))
 
     @cached_property
     def jobs(self) -> Jobs:
         """The trainings, which are processes of their own and outlive the server."""
-        return Jobs(self.folder)
+        return self._once("jobs", lambda: Jobs(self.folder))
 
-    @cached_property
-    def line(self) -> Line:
-        """Who waits for a model."""
-        return Line()
+    def downloads(self, page: str) -> Path:
+        """An empty folder for what that page takes away, into which no other user may look; gone with `close`."""
+        everything = self._once("_downloads", lambda: Path(tempfile.mkdtemp(prefix="rlhf-kit-")))
+        folder = everything / hashlib.sha256(page.encode()).hexdigest()[:16]
+        shutil.rmtree(folder, ignore_errors=True)
+        for old in sorted(everything.iterdir(), key=lambda one: one.stat().st_mtime)[:-DOWNLOADS]:
+            shutil.rmtree(old, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        return folder
 
-    @cached_property
-    def shelf(self) -> Shelf:
-        """The models that can be shown."""
-        return Shelf(self.folder, self.named)
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Several panels ask at the same time, and `cached_property` does not wait (from Python 3.12 on)."""
+        with self._making:
+            if name not in vars(self):
+                vars(self)[name] = make()
+            return vars(self)[name]
 
     def close(self) -> None:
         """Let go of the file of labels. Trainings go on: they are processes of their own."""
@@ -62,6 +78,8 @@ class Workspace:
             self.jobs.close()
         if "labels" in vars(self):
             self.labels.close()
+        if "_downloads" in vars(self):
+            shutil.rmtree(vars(self)["_downloads"], ignore_errors=True)
 
 
 @cache

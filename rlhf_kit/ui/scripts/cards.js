@@ -49,7 +49,7 @@ const speak = text => { said.textContent = text; };
 
 // What is not saved yet outlives a page that is loaded again, as Gradio does when its server was restarted.
 const nameOf = () => JSON.stringify([task.annotator, task.task, task.repeat, task.question, task.texts]);
-const keep = () => { try { sessionStorage.setItem('rk-draft', JSON.stringify({ of: nameOf(), groups, scores, flags })); } catch { /* a full store */ } };
+const keep = () => { try { sessionStorage.setItem('rk-draft', JSON.stringify({ of: nameOf(), groups, touched, scores, flags })); } catch { /* a full store */ } };
 const kept = () => {
     try {
         const draft = JSON.parse(sessionStorage.getItem('rk-draft'));
@@ -57,8 +57,12 @@ const kept = () => {
     } catch { return null; }
 };
 
-function change(next, { keepClaims = false } = {}) {
+function remember() {
     past.push({ groups, claims: new Map(claims), touched, scores: [...scores], flags: flags.map(f => [...f]) });
+}
+
+function change(next, { keepClaims = false } = {}) {
+    remember();
     if (!keepClaims) claims.clear();
     groups = next.filter(group => group.length);
     touched = true;
@@ -132,6 +136,7 @@ function undo() {
     if (!before) return send('undo');
     ({ groups, claims, touched, scores, flags } = before);
     show();
+    keep();
     speak(words.undone_here);
 }
 
@@ -251,7 +256,7 @@ function makeInstruct(card) {
     scale.append(make('legend', words.score));
     for (let score = 1; score <= 7; score++) {
         const label = make('label', String(score)), box = make('input', '', { type: 'radio', name: `rk-score-${task.stamp}-${card}`, value: score });
-        box.addEventListener('change', () => { scores[card] = score; });
+        box.addEventListener('change', () => { remember(); scores[card] = score; keep(); });
         label.prepend(box);
         scale.append(label);
     }
@@ -259,7 +264,11 @@ function makeInstruct(card) {
     marks.append(make('legend', words.flags));
     for (const flag of ['facts', 'instructions', 'harmful']) {
         const label = make('label', words[`flag_${flag}`]), box = make('input', '', { type: 'checkbox', value: flag });
-        box.addEventListener('change', () => { flags[card] = [...marks.querySelectorAll('input:checked')].map(b => b.value); });
+        box.addEventListener('change', () => {
+            remember();
+            flags[card] = [...marks.querySelectorAll('input:checked')].map(b => b.value);
+            keep();
+        });
         label.prepend(box);
         marks.append(label);
     }
@@ -309,7 +318,7 @@ function draw() {
     question.textContent = task.asked;
     const draft = task.groups ? null : kept();
     groups = task.groups ?? draft?.groups ?? task.texts.map((_, card) => [card]);
-    touched = Boolean(task.touched || draft);
+    touched = Boolean(task.touched || draft?.touched);
     past = []; claims = new Map(); active = flat()[0]; since = performance.now();
     scores = task.scores ?? draft?.scores ?? task.texts.map(() => null);
     flags = task.flags ?? draft?.flags ?? task.texts.map(() => []);
