@@ -38,6 +38,11 @@ class Line:
             order = list(self._seen)
             return order.index(ticket) if ticket in order else 0
 
+    def __contains__(self, ticket: str | None) -> bool:
+        """Whether that one waits, or has its turn."""
+        with self._lock:
+            return ticket in self._seen
+
     def leave(self, ticket: str | None) -> None:
         """Give the place up; twice does no harm."""
         with self._lock:

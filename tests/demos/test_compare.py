@@ -111,6 +111,28 @@ def test_generating_by_keys_and_stopping(serve, visit, models, tmp_path, monkeyp
     wait_until(lambda: workspace.line._seen == {})
 
 
+def test_stop_with_nothing_running_says_nothing_and_odd_values_do_not_block_the_line(serve, visit, models, tmp_path,
+                                                                                      monkeypatch):
+    workspace = Workspace(tmp_path / "studio", models)
+    page = visit(serve("compare", workspace=workspace), "zh", locale="zh-CN")
+    ready(page)
+    page.locator("#rk-compare-prompt textarea").fill("the")
+    page.get_by_role("button", name="种子").click()
+    page.get_by_label("种子", exact=True).fill("-1")
+    page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+    done = page.get_by_text("秒")
+    page.locator("#rk-compare-line p", has=done).or_(page.locator("#rk-compare-line p", has_text="放得下")).wait_for()
+    said = line(page).inner_text()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(700)
+    assert line(page).inner_text() == said
+    from rlhf_kit.ui.compare import Compare
+    monkeypatch.setattr(Compare, "generate", lambda *_: "no generator")     # fails before our own code can say why
+    page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+    page.get_by_text("没有成功，原因写在服务器的屏幕上。你写的内容还在").wait_for()
+    wait_until(lambda: workspace.line._seen == {})
+
+
 def test_the_next_in_line_sees_the_place_and_goes_on_when_the_first_leaves(serve, visit, models, tmp_path, monkeypatch):
     workspace = Workspace(tmp_path / "studio", models)
     address, closed = serve("compare", workspace=workspace), slow(monkeypatch)
