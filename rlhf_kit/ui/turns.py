@@ -56,8 +56,7 @@ class Turns:
         running = queued.success(act, [self.ticket, *given], [line, *outputs], concurrency_id="model",
                                  concurrency_limit=1, **second)
         running.success(self.over, self.ticket, self.ticket, concurrency_limit=None, **QUIET)
-        for event in (queued, running):
-            event.failure(self.failed, self.ticket, [line, self.ticket], concurrency_limit=None, **QUIET)
+        running.failure(self.failed, self.ticket, [line, self.ticket], concurrency_limit=None, **QUIET)
         return [queued, running]
 
     def wire_stop(self, button: gr.Button, events: Sequence[Any], line: Any, said: Callable[..., str],
@@ -71,7 +70,12 @@ class Turns:
         return turn if turn in self.workspace.line else None
 
     def failed(self, turn: str | None) -> list[Any]:
-        """(line, ticket) after what Gradio refused or broke off before our own code could say why."""
+        """(line, ticket) after what Gradio refused before our own code could say why.
+
+        A run that was stopped counts as failed for Gradio: of one that has begun, or left, nothing is said here.
+        """
+        if turn not in self.workspace.line or self.workspace.line.has_begun(turn):
+            return [gr.skip(), gr.skip()]
         self.workspace.line.leave(turn)
         return [Words(self.lang, "shelf")("failed"), None]
 
@@ -112,6 +116,8 @@ def in_turn(workspace: Workspace, ticket: str | None, stream: Iterator[tuple[Any
             outputs: Callable[[Any], list[Any]]) -> Iterator[list[Any]]:
     """The stream of whoever has a ticket, as (line, *outputs); the next in line may begin when it ends or is closed."""
     try:
+        if ticket:
+            workspace.line.begin(ticket)
         for value, line in stream if ticket else ():
             workspace.line.ahead(ticket)                # a sign of life
             yield [line, *(outputs(value) if value is not None else [gr.skip() for _ in outputs(None)])]
