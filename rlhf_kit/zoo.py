@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -286,11 +286,21 @@ def build(name: str) -> Iterator[Step]:
         shutil.rmtree(unfinished, ignore_errors=True)       # of a process killed between the two
         return
     cache_folder().mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    with _lock(folder):
         if not is_complete(folder):
             sweep(folder)
             yield from recipe.steps(Forum() if name == FORUM else Reviews(lang), folder, checkpoint=unfinished)
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def in_the_making(name: str, seconds: float = 0.0) -> bool:
+    """Whether another process trains that tiny model, and still does after so many seconds."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    try:
+        with _lock(place(name)).acquire(timeout=seconds):
+            return False
+    except Timeout:
+        return True
 
 
 def planned(name: str) -> int:
@@ -310,6 +320,10 @@ def cache_folder() -> Path:
     """`RLHF_KIT_CACHE`, or the platform's folder for such things."""
     chosen = os.environ.get("RLHF_KIT_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("rlhf-kit")
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(f"{folder}.lock")
 
 
 def _kind(name: str) -> str:

@@ -100,6 +100,13 @@ def test_gold_is_told_where_the_task_knows_the_product():
     assert comparing.gold_of("Once upon a time", " there was a king.", "en") is None
 
 
+def test_stop_says_that_a_text_is_not_judged_only_where_that_is_so(panel):
+    views = [view for view, _ in generated(panel) if view is not None]
+    assert panel.stopped(views[0]) == panel.words("stopped_halfway")
+    for view in (views[-1], None, "view", {"columns": None}, {"columns": [{"samples": [{}]}]}, []):
+        assert panel.stopped(view) == panel.words("stopped")
+
+
 def test_closing_frees_the_model(panel, monkeypatch):
     from rlhf_kit.models.heads import Policy
     stream = panel.generate("the lamp is", ("before", "after", ""), (1, 1, 1), **ASKED)

@@ -113,6 +113,15 @@ def test_the_first_judge_is_a_reward_model(panel, tmp_path):
     assert Probe("zh", Workspace(tmp_path / "new")).choices()[1] == "tiny-rm-zh"
 
 
+def test_a_reward_model_that_was_trained_meanwhile_comes_first(panel, models):
+    run = panel.workspace.folder / "runs" / "rm-1"
+    shutil.copytree(models / "scores", run / "model")
+    (run / "settings.json").write_text(json.dumps({"job": "rewardmodel", "lang": "en"}))
+    names, first = panel.choices()
+    assert first == "rm-1"
+    assert ("rm-1", "rm-1") in names
+
+
 def test_the_example_is_plain_json(panel):
     made = probing.example("en", None, panel.shelf.judge("scores", "en"))
     assert json.loads(json.dumps(made)) == made

@@ -272,6 +272,9 @@ def test_the_verdict_stands_beside_the_order_and_a_deleted_model_is_said(panel, 
     assert [row["card"] for row in verdict["rows"]] == ["D", "A", "B", "C"]
     assert [row["text"] for row in verdict["rows"]] == [cards["texts"][i] for i in (3, 0, 1, 2)]
     assert notice is None
+    assert verdict["numbers"].startswith("tiny-rm-en has")
+    asking, *_ = Rank("zh", panel.workspace).opinion(last, "mine · judge")
+    assert asking[1].startswith("正在问 mine · 评判模型。")
     assert list(panel.opinion(last, "../../etc"))[-1][1].startswith("This reward model cannot be read")
     assert list(panel.opinion(None, "tiny-rm-en"))[-1][1] == "Save an order first."
 
@@ -287,7 +290,10 @@ def test_reward_models_trained_in_the_studio_can_be_asked(panel):
     offered = panel.open("ana", *PLAIN, ALONE)[1]
     assert ("mine", "mine") in offered["choices"]
     assert not {"policy", "broken"} & set(offered["choices"])
-    assert offered["value"] == "tiny-rm-en"
+    assert offered["value"] == "mine"
+    assert panel.judges("tiny-judge-en")["value"] == "tiny-judge-en"
+    assert panel.judges("deleted since")["value"] == "mine"
+    assert Rank("zh", panel.workspace).judges()["value"] == "tiny-rm-zh"
 
 
 @pytest.mark.parametrize(("code", "said"), [(sqlite3.SQLITE_FULL, "The disk is full"), (sqlite3.SQLITE_BUSY, "Another"),

@@ -1,11 +1,13 @@
 """The shelf: what there is, loaded once, and one line where a model cannot be had."""
 
 import json
+import os
 import shutil
 import threading
 
 import pytest
 import torch
+from filelock import FileLock
 
 from rlhf_kit import zoo
 from rlhf_kit.models import loading, tiny
@@ -69,6 +71,34 @@ def test_a_run_is_found_with_what_it_was_trained_from_and_for(shelf, made):
 
 def test_without_any_run_there_is_a_base_and_nothing_trained(tmp_path):
     assert Shelf(tmp_path).defaults("zh") == ("tiny-lm-zh", None, "tiny-judge-zh")
+
+
+def test_the_current_reward_model_is_the_one_trained_last_in_that_language(made, tmp_path):
+    shelf = Shelf(tmp_path)
+    assert shelf.reward_model("en") == "tiny-rm-en"
+    for name, lang, written in (("older", "en", 100), ("newer", "en", 200), ("中文", "zh", 300)):
+        shutil.copytree(made / "scores", tmp_path / "runs" / name / "model")
+        (tmp_path / "runs" / name / "settings.json").write_text(json.dumps({"job": "rewardmodel", "lang": lang}))
+        for path in (tmp_path / "runs" / name / "model", tmp_path / "runs" / name / "model" / "config.json"):
+            os.utime(path, (written, written))
+    (tmp_path / "runs" / "begun").mkdir()
+    (tmp_path / "runs" / "begun" / "settings.json").write_text(json.dumps({"job": "rewardmodel", "lang": "en"}))
+    shutil.copytree(made / "studio" / "runs" / "short", tmp_path / "runs" / "short")       # has a judge, is none
+    assert [shelf.reward_model(lang) for lang in ("en", "zh")] == ["newer", "中文"]
+
+
+def test_a_tiny_model_that_another_process_makes_is_waited_for_line_by_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(shelves, "PATIENCE", 0.01)
+    monkeypatch.setattr(zoo, "build", lambda name: iter(()))
+    with FileLock(f"{zoo.place('tiny-lm-zh')}.lock"):
+        waits = Shelf(tmp_path).prepare([("tiny-lm-zh", "policy")], "zh")
+        assert [next(waits)[:2] for _ in range(3)] == [("tiny-lm-zh", None)] * 3
+    assert list(waits) == []
+
+
+def test_a_line_names_a_model_as_the_page_does():
+    assert "“mine · 评判模型”" in ShelfError("unknown", name="mine · judge").told("zh")
 
 
 def test_what_was_named_at_start_comes_first(made):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from rlhf_kit.storage import StorageError
 from rlhf_kit.ui import comparing
 from rlhf_kit.ui.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.ui.entries import Entry, label
+from rlhf_kit.ui.fields import Names, Steps, when_shown
 from rlhf_kit.ui.problems import Problem, refusal, saved_example, told
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
-from rlhf_kit.ui.turns import in_turn, prepared, waiting
+from rlhf_kit.ui.turns import QUIET, Turns, prepared
 from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
@@ -79,6 +80,10 @@ class Compare:
         """The prompt of a chip, and its saved view as long as nothing else has been generated."""
         views = self.saved().get("views", [])
         return self.words(f"chip_{number + 1}"), views[number] if still_saved and number < len(views) else None
+
+    def stopped(self, view: object) -> str:
+        """The line after Stop, over the view that the browser still shows."""
+        return self.words("stopped_halfway" if comparing.unjudged(view) else "stopped")
 
     # -- generating -------------------------------------------------------------------------------------------------
 
@@ -203,8 +208,8 @@ class Compare:
 class Fields:
     """What stands on the page."""
 
-    policies: list[gr.Dropdown]
-    sliders: list[gr.Slider]                # over the steps of each
+    policies: list[Names]
+    sliders: list[Steps]                    # over the steps of each
     prompt: gr.Textbox
     chips: list[gr.Button]
     how: list[gr.Number | gr.Slider | gr.Dropdown]      # judge, seed, temperature, most tokens
@@ -219,7 +224,9 @@ class Fields:
 def build(lang: Lang, workspace: Workspace) -> None:
     """The panel, in the page that is being built."""
     panel = Compare(lang, workspace)
-    _wire(panel, _fields(panel))
+    on = _fields(panel)
+    _wire_choices(panel, on)
+    _wire(panel, on)
 
 
 def _fields(panel: Compare) -> Fields:
@@ -227,21 +234,21 @@ def _fields(panel: Compare) -> Fields:
     views = saved.get("views", [])
     gr.Markdown(words("about"))
     with gr.Row():
-        policies = [gr.Dropdown([(words("nobody"), "")] * (which != "first"), label=words(which), value=None,
-                                elem_id=f"rk-compare-{which}", min_width=220) for which in COLUMNS]
+        policies = [Names([(words("nobody"), "")] * (which != "first"), label=words(which), value=None,
+                          elem_id=f"rk-compare-{which}", min_width=220) for which in COLUMNS]
     with gr.Row():
-        sliders = [gr.Slider(0, 1, 1, step=1, label=words("step", which=words(which)), info=words("step_about"),
-                             visible=False, elem_id=f"rk-compare-{which}-step", min_width=220) for which in COLUMNS]
+        sliders = [Steps(0, 1, 1, step=1, label=words("step", which=words(which)), info=words("step_about"),
+                         visible=False, elem_id=f"rk-compare-{which}-step", min_width=220) for which in COLUMNS]
     prompt = gr.Textbox(words("chip_1"), label=words("prompt"), info=words("prompt_about"), lines=2, max_lines=6,
                         elem_id="rk-compare-prompt")
     with gr.Row(elem_classes="rk-chips"):
         chips = [gr.Button(words(f"chip_{i + 1}"), size="sm", min_width=120) for i in range(CHIPS)]
     with gr.Accordion(words("settings"), open=False), gr.Row():
-        seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, minimum=0, min_width=140)
+        seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, min_width=140)
         temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)
         most = gr.Slider(1, MOST_TOKENS, DEFAULT_TOKENS, step=1, label=words("max_tokens"), min_width=140)
-        judge = gr.Dropdown([], label=words("judge"), info=words("judge_about"), min_width=220,
-                            elem_id="rk-compare-judge")
+        judge = Names([], label=words("judge"), info=words("judge_about"), min_width=220,
+                      elem_id="rk-compare-judge")
     with gr.Row():
         go = gr.Button(words("generate"), variant="primary", elem_classes="rk-key-ctrl-enter")
         stop = gr.Button(words("stop"), elem_classes="rk-key-escape")
@@ -254,59 +261,67 @@ def _fields(panel: Compare) -> Fields:
                   bars)
 
 
-def _wire(panel: Compare, on: Fields) -> None:
-    """What happens when something is pressed."""
-    lang, words, workspace, example = panel.lang, panel.words, panel.workspace, panel.saved().get("histogram")
-    still_saved, ticket = gr.State(True), gr.State(None)
-
-    def arrive(trained: object = None) -> list[Any]:
-        policies, judges, (first, second, third, by) = panel.choices(trained)
-        nobody = [(words("nobody"), "")]
-        return [gr.update(choices=policies, value=first), gr.update(choices=nobody + policies, value=second),
-                gr.update(choices=nobody + policies, value=third), gr.update(choices=judges, value=by),
-                panel.first_line(), *map(slide, (first, second, third))]
-
-    def choose(event: gr.EventData) -> list[Any]:
-        asked = getattr(event, "_data", None)
-        said = arrive(asked.get("run") if isinstance(asked, dict) else None)
-        return [*said[:4], words("chosen"), *said[5:]]
+def _wire_choices(panel: Compare, on: Fields) -> None:
+    """Which models there are: when the page opens, when its tab is turned to, and when another panel sends one."""
+    words, named = panel.words, [*on.policies, on.how[0]]
 
     def slide(name: str) -> Any:
         found = panel.slider(name)
         return gr.update(visible=False) if found is None else gr.update(visible=True, **found)
 
-    def write(turn: str | None, measured: Any, *asked: Any) -> Iterator[list[Any]]:
-        others = None if measured == example else gr.skip()                 # the example's are not of these models
-        yield from in_turn(workspace, turn, panel.generate(asked[0], asked[1:4], asked[4:7], *asked[7:]),
-                           lambda view: [view, others, False])
+    def offer(trained: object = None) -> dict[Any, Any]:
+        policies, judges, chosen = panel.choices(trained)
+        or_nobody = [(words("nobody"), ""), *policies]
+        lists = (policies, or_nobody, or_nobody, judges)
+        return {**{field: gr.update(choices=choices, value=name)
+                   for field, choices, name in zip(named, lists, chosen, strict=True)},
+                **{slider: slide(name) for slider, name in zip(on.sliders, chosen, strict=False)}}
 
-    def weigh(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
-        yield from in_turn(workspace, turn, panel.measure(asked[1:4], asked[4:7], *asked[7:]), lambda bars: [bars])
+    def arrive() -> dict[Any, Any]:
+        return {**offer(), on.line: panel.first_line()}
 
-    async def wait(text: str, first: str, request: gr.Request) -> AsyncIterator[list[Any]]:
-        async for said in waiting(workspace, lang, request, panel.refused(text, first)):
-            yield said
+    def refresh(*chosen: str) -> dict[Any, Any]:
+        fresh = offer()
+        for field, name, slider in zip(named, chosen, [*on.sliders, None], strict=True):
+            if name in (value for _, value in fresh[field]["choices"]):             # what was chosen stays chosen
+                del fresh[field]["value"]
+                fresh.pop(slider, None)
+        return fresh
 
-    async def wait_for_bars(first: str, request: gr.Request) -> AsyncIterator[list[Any]]:
-        async for said in waiting(workspace, lang, request, panel.refused("x", first)):
-            yield said
+    def choose(event: gr.EventData) -> dict[Any, Any]:
+        asked = getattr(event, "_data", None)
+        return {**offer(asked.get("run") if isinstance(asked, dict) else None), on.line: words("chosen")}
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    alone = {"concurrency_id": "model", "concurrency_limit": 1, **quiet}
-    asked, choice = [on.prompt, *on.policies, *on.sliders, *on.how], [*on.policies, on.how[0], on.line, *on.sliders]
-    gr.on(None, arrive, None, choice, **quiet)
-    on.shown.choose(choose, None, choice, **quiet)
+    gr.on(None, arrive, None, [*named, *on.sliders, on.line], **QUIET)
+    when_shown(refresh, named, [*named, *on.sliders])
+    on.shown.choose(choose, None, [*named, *on.sliders, on.line], **QUIET)
     for policy, slider in zip(on.policies, on.sliders, strict=True):
-        policy.input(slide, policy, slider, concurrency_limit=None, **quiet)
+        policy.input(slide, policy, slider, concurrency_limit=None, **QUIET)
+
+
+def _wire(panel: Compare, on: Fields) -> None:
+    """What happens when something is pressed."""
+    example = panel.saved().get("histogram")
+    still_saved, turns = gr.State(True), Turns(panel.workspace, panel.lang, gr.State(None))
+
+    def write(request: gr.Request, bars: object, prompt: str, *asked: Any) -> Iterator[tuple[Any, str]]:
+        return panel.generate(prompt, asked[:3], asked[3:6], *asked[6:])
+
+    def written(view: Any, bars: object, *asked: Any) -> list[Any]:
+        return [view, None if bars == example else gr.skip(), False]            # the example's are not of these models
+
+    def weigh(request: gr.Request, *asked: Any) -> Iterator[tuple[Any, str]]:
+        return panel.measure(asked[:3], asked[3:6], *asked[6:])
+
     for number, chip in enumerate(on.chips):
         chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [on.prompt, on.shown],
-                   **quiet)
-    queued = on.go.click(wait, [on.prompt, on.policies[0]], [on.line, ticket], concurrency_limit=None, **quiet)
-    written = queued.success(write, [ticket, on.bars, *asked], [on.line, on.shown, on.bars, still_saved], **alone)
-    for_bars = on.measure.click(wait_for_bars, on.policies[0], [on.line, ticket], concurrency_limit=None, **quiet)
-    weighed = for_bars.success(weigh, [ticket, *asked], [on.line, on.bars], **alone)
-    on.stop.click(lambda turn: (workspace.line.leave(turn), words("stopped"))[1], ticket, on.line,
-                  cancels=[queued, written, for_bars, weighed], concurrency_limit=None, **quiet)
+                   **QUIET)
+    asked = [*on.policies, *on.sliders, *on.how]
+    going = turns.wire(on.go.click, lambda _, *given: panel.refused(*given), [on.prompt, on.policies[0]],
+                       write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved], shown=written)
+    going += turns.wire(on.measure.click, lambda _, first: panel.refused("x", first), [on.policies[0]],
+                        weigh, asked, on.line, [on.bars])
+    turns.wire_stop(on.stop, going, on.line, panel.stopped, [on.shown])
 
 
 def _kept(values: Sequence[Any]) -> list[Any]:

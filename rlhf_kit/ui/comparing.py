@@ -68,6 +68,14 @@ def picture(columns: Sequence[Column], grown: Sequence[Rollout], **about: Any) -
                            for column, rollout in zip(columns, grown, strict=True)], about)
 
 
+def unjudged(view: object) -> bool:
+    """Whether a view, as the browser sends it, is such a picture."""
+    try:
+        return any(sample["reward"] is None for column in view["columns"] for sample in column["samples"])
+    except (TypeError, KeyError, IndexError):
+        return False
+
+
 def judged(columns: Sequence[Column], grown: Sequence[Rollout], judge: Reward, lang: Lang, **about: Any
            ) -> dict[str, Any]:
     """A view with everything: reward, drift and surprise of each piece, and the totals of each response.

@@ -19,6 +19,7 @@ class Line:
 
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, float] = field(default_factory=dict)
+    _begun: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def join(self) -> str:
@@ -35,13 +36,30 @@ class Line:
             if ticket in self._seen:
                 self._seen[ticket] = now
             self._seen = {one: seen for one, seen in self._seen.items() if now - seen < FORGOTTEN}
+            self._begun &= self._seen.keys()
             order = list(self._seen)
             return order.index(ticket) if ticket in order else 0
+
+    def __contains__(self, ticket: str | None) -> bool:
+        """Whether that one waits, or has its turn."""
+        with self._lock:
+            return ticket in self._seen
+
+    def begin(self, ticket: str) -> None:
+        """That one uses its turn."""
+        with self._lock:
+            self._begun.add(ticket)
+
+    def has_begun(self, ticket: str) -> bool:
+        """Whether that one uses its turn, and has not left."""
+        with self._lock:
+            return ticket in self._begun
 
     def leave(self, ticket: str | None) -> None:
         """Give the place up; twice does no harm."""
         with self._lock:
             self._seen.pop(ticket, None)
+            self._begun.discard(ticket)
 
     async def wait(self, ticket: str) -> AsyncIterator[int]:
         """Yields how many are before that ticket, each time it changes, until there is nobody.

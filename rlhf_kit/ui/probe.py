@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from rlhf_kit.language import Lang
 from rlhf_kit.ui import probing
+from rlhf_kit.ui.fields import Names, when_shown
 from rlhf_kit.ui.probing import TRICKS, Trick
 from rlhf_kit.ui.problems import Problem, refusal, saved_example, told
 from rlhf_kit.ui.shelf import Shelf
-from rlhf_kit.ui.turns import in_turn, prepared, waiting
+from rlhf_kit.ui.turns import QUIET, Turns, prepared
 from rlhf_kit.ui.widget import widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
@@ -38,10 +40,13 @@ class Probe:
         return saved_example(self.lang).get("probe")
 
     def choices(self) -> tuple[list[tuple[str, str]], str]:
-        """The judges, and the one to begin with: a reward model before a classifier."""
+        """The judges, and the one to begin with: the reward model trained last, then what a policy was trained for.
+
+        A tiny reward model comes before a tiny classifier.
+        """
         names = self.shelf.offered("judge", self.lang)
-        pleased = self.shelf.defaults(self.lang)[2]
-        return names, pleased if not pleased.startswith("tiny-judge") else f"tiny-rm-{self.lang}"
+        current, pleased = self.shelf.reward_model(self.lang), self.shelf.defaults(self.lang)[2]
+        return names, pleased if current.startswith("tiny-rm") and not pleased.startswith("tiny-judge") else current
 
     def refused(self, text: str, judge: str) -> str | None:
         """The line that is said at once, before anything is loaded; None if it may be tried."""
@@ -97,12 +102,30 @@ class Probe:
         return self.shelf.find(judge, "judge", self.lang).lang or self.lang
 
 
+@dataclass(frozen=True)
+class Fields:
+    """What stands on the page."""
+
+    judge: Names
+    text: gr.Textbox
+    tricks: list[gr.Button]
+    go: gr.Button
+    stop: gr.Button
+    line: gr.HTML
+    shown: gr.HTML
+    measure: gr.Button
+
+
 def build(lang: Lang, workspace: Workspace) -> None:
     """The panel, in the page that is being built."""
-    panel, words = Probe(lang, workspace), Words(lang, "probe")
-    saved = panel.saved()
+    panel = Probe(lang, workspace)
+    _wire(panel, _fields(panel))
+
+
+def _fields(panel: Probe) -> Fields:
+    words, saved = panel.words, panel.saved()
     gr.Markdown(words("about"))
-    judge = gr.Dropdown([], label=words("judge"), elem_id="rk-probe-judge")
+    judge = Names([], label=words("judge"), elem_id="rk-probe-judge")
     text = gr.Textbox(saved["text"] if saved else words("start"), label=words("text"), info=words("text_about"),
                       lines=3, max_lines=10, elem_id="rk-probe-text")
     with gr.Row(elem_classes="rk-chips"):
@@ -112,44 +135,37 @@ def build(lang: Lang, workspace: Workspace) -> None:
         stop = gr.Button(words("stop"), elem_classes="rk-key-escape")
     line = widget("notice", words, words("saved") if saved else words("nothing_saved"), elem_id="rk-probe-line")
     shown = widget("probe", words, saved, parts=("tokens", "charts"), elem_id="rk-probe-view")
-    measure = gr.Button(words("measure"))
-    last, ticket = gr.State(saved["score"] if saved else None), gr.State(None)
+    return Fields(judge, text, tricks, go, stop, line, shown, gr.Button(words("measure")))
 
-    def arrive() -> Any:
+
+def _wire(panel: Probe, on: Fields) -> None:
+    """What happens when something is pressed."""
+    saved = panel.saved()
+    last, picked = gr.State(saved["score"] if saved else None), gr.State(None)
+    turns = Turns(panel.workspace, panel.lang, gr.State(None))
+
+    def offer(picked: str | None) -> Any:
         names, first = panel.choices()
-        return gr.update(choices=names, value=first)
-
-    def score(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
-        yield from in_turn(workspace, turn, panel.score(*asked), _shown)
-
-    def weigh(turn: str | None, *asked: Any) -> Iterator[list[Any]]:
-        yield from in_turn(workspace, turn, panel.measure(*asked), _shown)
-
-    async def wait(text: str, judge: str, request: gr.Request) -> AsyncIterator[list[Any]]:
-        async for said in waiting(workspace, lang, request, panel.refused(text, judge)):
-            yield said
+        return gr.update(choices=names, value=picked if picked in (name for _, name in names) else first)
 
     def fool(trick: Trick) -> Any:
-        return lambda text: probing.fooled(trick, text, lang) if len(text) <= CHARACTERS else text
+        return lambda text: probing.fooled(trick, text, panel.lang) if len(text) <= CHARACTERS else text
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    alone = {"concurrency_id": "model", "concurrency_limit": 1, **quiet}
-    asked, answered = [ticket, text, judge, last], [line, shown, last]
-    gr.on(None, arrive, None, judge, **quiet)
+    def begin(press: Any, run: Any) -> list[Any]:
+        return turns.wire(press, lambda _, *asked: panel.refused(*asked), [on.text, on.judge],
+                          lambda _, *asked: run(*asked), [on.text, on.judge, last], on.line, [on.shown, last],
+                          shown=_shown)
 
-    def begin(event: Callable, run: Callable) -> list[Any]:
-        """Wait for a turn, then run alone."""
-        queued = event(wait, [text, judge], [line, ticket], concurrency_limit=None, **quiet)
-        return [queued, queued.success(run, asked, answered, **alone)]
-
-    going = [*begin(go.click, score), *begin(measure.click, weigh)]
-    for trick, button in zip(TRICKS, tricks, strict=True):
-        changed = button.click(fool(trick), text, text, concurrency_limit=None, **quiet)
-        going += begin(changed.success, score)
-    stop.click(lambda turn: (workspace.line.leave(turn), words("stopped"))[1], ticket, line, cancels=going,
-               concurrency_limit=None, **quiet)
+    gr.on(None, offer, picked, on.judge, **QUIET)
+    when_shown(offer, picked, on.judge)
+    on.judge.input(lambda name: name, on.judge, picked, concurrency_limit=None, **QUIET)
+    going = [*begin(on.go.click, panel.score), *begin(on.measure.click, panel.measure)]
+    for trick, button in zip(TRICKS, on.tricks, strict=True):
+        changed = button.click(fool(trick), on.text, on.text, concurrency_limit=None, **QUIET)
+        going += begin(changed.success, panel.score)
+    turns.wire_stop(on.stop, going, on.line, lambda: panel.words("stopped"))
 
 
-def _shown(view: dict[str, Any] | None) -> list[Any]:
+def _shown(view: dict[str, Any] | None, *_: Any) -> list[Any]:
     """What becomes of a view: the picture, and the score that the next one is compared with."""
     return [view, view and view["score"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from json import JSONDecodeError
@@ -15,11 +15,13 @@ from rlhf_kit.labels import Judgement, Labels, LabelsError, Shown
 from rlhf_kit.language import Lang
 from rlhf_kit.ui import answers, rank_tasks
 from rlhf_kit.ui.answers import why
+from rlhf_kit.ui.entries import label
+from rlhf_kit.ui.fields import Names, when_shown
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.rank_tasks import FEWEST, MOST
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.shelf import ShelfError
-from rlhf_kit.ui.turns import in_turn, waiting
+from rlhf_kit.ui.turns import QUIET, Turns
 from rlhf_kit.ui.verdicts import opinion
 from rlhf_kit.ui.widget import Update, stamp, widget
 from rlhf_kit.ui.words import Words
@@ -30,9 +32,31 @@ LETTERS = "ABCDEFGHI"
 TWO = ("helpful", "harmless")       # asked one after the other about each list, as in arXiv:2204.05862
 
 
+@dataclass(frozen=True)
+class Fields:
+    """What stands on the page."""
+
+    name: gr.Textbox
+    chosen: list[gr.Dropdown | gr.Radio | gr.Checkbox]      # how many cards, two questions, scores
+    notice: gr.HTML
+    cards: gr.HTML
+    more: gr.Button
+    judge: Names
+    ask: gr.Button
+    thinking: gr.HTML
+    verdict: gr.HTML
+
+
 def build(lang: Lang, workspace: Workspace) -> None:
     """Put the panel into the page that is being built."""
-    words, panel = Words(lang, "rank"), Rank(lang, workspace)
+    panel = Rank(lang, workspace)
+    on, last = _fields(panel), gr.State()
+    _wire_cards(panel, on, last)
+    _wire_models(panel, on, last)
+
+
+def _fields(panel: Rank) -> Fields:
+    words, lang = panel.words, panel.lang
     gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
     with gr.Row():
         name = name_field(lang)
@@ -44,45 +68,42 @@ def build(lang: Lang, workspace: Workspace) -> None:
     cards = widget("cards", words, elem_id=f"rk-cards-{lang}")
     more = gr.Button(words("more"), size="sm")
     with gr.Row():
-        judge = gr.Dropdown([f"tiny-rm-{lang}"], value=f"tiny-rm-{lang}", label=words("judge"), scale=2)
+        judge = Names([f"tiny-rm-{lang}"], value=f"tiny-rm-{lang}", label=words("judge"), scale=2,
+                      elem_id=f"rk-rank-judge-{lang}")
         ask = gr.Button(words("ask"), scale=1)
     thinking = widget("notice", words)
     verdict = widget("verdict", words, elem_id=f"rk-verdict-{lang}")
-    last, ticket = gr.State(), gr.State()
+    return Fields(name, [k, two, instruct], notice, cards, more, judge, ask, thinking, verdict)
 
-    async def wait_to_write(typed: str, request: gr.Request) -> AsyncIterator[list[Any]]:
-        async for said in waiting(workspace, lang, request, panel.refused(typed, request)):
-            yield said
 
-    async def wait_to_ask(saved: dict | None, request: gr.Request) -> AsyncIterator[list[Any]]:
-        async for said in waiting(workspace, lang, request, None if saved else words("nothing_saved")):
-            yield said
-
-    def write(turn: str | None, typed: str, sent: Any, k: object, two: object, instruct: object,
-              request: gr.Request) -> Iterator[list[Any]]:
-        yield from in_turn(workspace, turn, panel.more(typed, sent, k, two, instruct, request), lambda cards: [cards])
-
-    def give(turn: str | None, saved: dict | None, judge: object) -> Iterator[list[Any]]:
-        yield from in_turn(workspace, turn, panel.opinion(saved, judge), lambda verdict: [verdict])
-
-    chosen = [k, two, instruct]
-    quiet = {"show_progress": "hidden", "api_visibility": "undocumented"}
-    Context.root_block.load(panel.open, [name, *chosen], [name, judge, cards, notice], js=RECALL,
+def _wire_cards(panel: Rank, on: Fields, last: gr.State) -> None:
+    """Lists that come, and orders that are kept; `last` is what the reward model is asked about."""
+    lang, quiet = panel.lang, {"show_progress": "hidden", "api_visibility": "undocumented"}
+    k, two, instruct = on.chosen
+    Context.root_block.load(panel.open, [on.name, *on.chosen], [on.name, on.judge, on.cards, on.notice], js=RECALL,
                             api_name=f"rank_open_{lang}", **quiet)
-    gr.on([k.input, two.input, instruct.input, name.submit], panel.show, [name, *chosen], [cards, notice],
-          api_name=f"rank_show_{lang}", **quiet)
-    saved = cards.save(panel.save, [name, cards, *chosen], [cards, notice, last], api_name=f"rank_save_{lang}",
-                       concurrency_limit=8, **quiet)
-    model = {"concurrency_id": "model", "concurrency_limit": 1, **quiet}
-    saved.then(panel.opinion_if_here, [last, judge], [verdict, thinking], api_visibility="private",
-               show_progress="hidden", concurrency_id="model", concurrency_limit=1)
-    cards.skip(panel.skip, [name, cards, *chosen], [cards, notice], api_name=f"rank_skip_{lang}", **quiet)
-    cards.undo(panel.undo, [name, *chosen], [cards, notice], api_name=f"rank_undo_{lang}", **quiet)
-    queue = {"concurrency_limit": None, **quiet}
-    queued = more.click(wait_to_write, name, [notice, ticket], api_name=f"rank_wait_{lang}", **queue)
-    queued.success(write, [ticket, name, cards, *chosen], [notice, cards], api_name=f"rank_more_{lang}", **model)
-    asking = ask.click(wait_to_ask, last, [thinking, ticket], api_name=f"rank_wait_to_ask_{lang}", **queue)
-    asking.success(give, [ticket, last, judge], [thinking, verdict], api_name=f"rank_ask_{lang}", **model)
+    gr.on([k.input, two.input, instruct.input, on.name.submit], panel.show, [on.name, *on.chosen],
+          [on.cards, on.notice], api_name=f"rank_show_{lang}", **quiet)
+    sent = [on.name, on.cards, *on.chosen]
+    saved = on.cards.save(panel.save, sent, [on.cards, on.notice, last], api_name=f"rank_save_{lang}",
+                          concurrency_limit=8, **quiet)
+    saved.then(panel.opinion_if_here, [last, on.judge], [on.verdict, on.thinking], concurrency_id="model",
+               concurrency_limit=1, **QUIET)
+    on.cards.skip(panel.skip, sent, [on.cards, on.notice], api_name=f"rank_skip_{lang}", **quiet)
+    on.cards.undo(panel.undo, [on.name, *on.chosen], [on.cards, on.notice], api_name=f"rank_undo_{lang}", **quiet)
+
+
+def _wire_models(panel: Rank, on: Fields, last: gr.State) -> None:
+    """A list that a model writes, and what a reward model says; which one, is read again when the tab is turned to."""
+    lang, picked, turns = panel.lang, gr.State(), Turns(panel.workspace, panel.lang, gr.State())
+    when_shown(panel.judges, picked, on.judge)
+    on.judge.input(lambda name: name, on.judge, picked, concurrency_limit=None, **QUIET)
+    turns.wire(on.more.click, lambda request, typed: panel.refused(typed, request), [on.name],
+               lambda request, *sent: panel.more(*sent, request), [on.name, on.cards, *on.chosen],
+               on.notice, [on.cards], names=(f"rank_wait_{lang}", f"rank_more_{lang}"))
+    turns.wire(on.ask.click, lambda _, saved: None if saved else panel.words("nothing_saved"), [last],
+               lambda _, *asked: panel.opinion(*asked), [last, on.judge],
+               on.thinking, [on.verdict], names=(f"rank_wait_to_ask_{lang}", f"rank_ask_{lang}"))
 
 
 @dataclass(frozen=True)
@@ -100,9 +121,13 @@ class Rank:
     def open(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, ...]:
         """The page has opened: (name, reward models, cards, notice)."""
         name = getattr(request, "username", None) or typed
-        judges = self.workspace.shelf.offered("judge", self.lang)
-        return (named(name, request), gr.update(choices=judges, value=f"tiny-rm-{self.lang}"),
-                *self.show(name, k, two, instruct, request))
+        return named(name, request), self.judges(), *self.show(name, k, two, instruct, request)
+
+    def judges(self, picked: str | None = None) -> Update:
+        """Those that can be asked: what this person picked stays chosen, else the reward model trained last is."""
+        offered = self.workspace.shelf.offered("judge", self.lang)
+        return gr.update(choices=offered, value=picked if picked in (name for _, name in offered)
+                         else self.workspace.shelf.reward_model(self.lang))
 
     def show(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, Update]:
         """The next list for this person: (cards, notice)."""
@@ -190,7 +215,7 @@ class Rank:
         if last is None:
             yield gr.skip(), None
             return
-        yield gr.skip(), self.words("loading_judge", judge=judge)
+        yield gr.skip(), self.words("loading_judge", judge=label(str(judge), self.lang))
         try:
             missing = self.workspace.shelf.untrained([(str(judge), "judge")], self.lang)
         except ShelfError:
@@ -207,7 +232,7 @@ class Rank:
             yield None, self.words("nothing_saved")
             return
         try:
-            yield None, self.words("loading_judge", judge=judge)
+            yield None, self.words("loading_judge", judge=label(str(judge), self.lang))
             yield from self._trained([(str(judge), "judge")])
             yield self._verdict(last, str(judge)), None
         except (ShelfError, OSError, ValueError):
@@ -273,7 +298,8 @@ class Rank:
     def _trained(self, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[None, str]]:
         """Lines while tiny models are trained that are not there yet."""
         for name, done, total in self.workspace.shelf.prepare(wanted, self.lang):
-            yield None, self.words("training_judge", judge=name, step=done, steps=total)
+            yield None, (Words(self.lang, "shelf")("being_made", name=name) if done is None
+                         else self.words("training_judge", judge=name, step=done, steps=total))
 
     def _verdict(self, last: dict, judge: str) -> dict[str, Any]:
         task = self.workspace.labels.task(last["task"])
@@ -285,7 +311,8 @@ class Rank:
                  "score": f"{found['score'][i]:+.2f}", "text": task.texts[i][:300]}
                 for i in sorted(place, key=lambda i: (place[i], letter[i]))]
         numbers = self.words("no_pairs") if found["loss"] is None else self.words(
-            "numbers", judge=judge, right=f"{found['right']:g}", pairs=found["pairs"], loss=found["loss"])
+            "numbers", judge=label(judge, self.lang), right=f"{found['right']:g}", pairs=found["pairs"],
+            loss=found["loss"])
         return {"rows": rows, "numbers": numbers, "prompt": task.prompt[:300], "stamp": stamp()}
 
     def _unread(self, error: Exception) -> str:

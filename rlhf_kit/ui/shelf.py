@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 6                            # models in memory
 MOST_BYTES = 1_500_000_000          # of their weights together; a larger one stays alone
+PATIENCE = 1.0                      # seconds between two looks whether another process has made a model
 RUNS = "runs"
 
 
@@ -34,7 +35,8 @@ class ShelfError(Exception):
 
     def told(self, lang: Lang) -> str:
         """The line."""
-        return Words(lang, "shelf")(self.key, **self.values)
+        values = {key: label(value, lang) if key == "name" else value for key, value in self.values.items()}
+        return Words(lang, "shelf")(self.key, **values)
 
 
 class Judge(NamedTuple):
@@ -110,6 +112,12 @@ class Shelf:
             f"tiny-judge-{lang}")
         return base if base in policies else f"tiny-lm-{lang}", trained.name if trained else None, judge
 
+    def reward_model(self, lang: Lang) -> str:
+        """The current one: of the workspace's runs that made one in that language the newest, else the tiny one."""
+        made = [entry for run in self._runs() for entry in of_folder(run, run.name)
+                if (entry.kind, entry.name, entry.lang) == ("judge", run.name, lang)]
+        return max(made, key=lambda entry: entry.written).name if made else f"tiny-rm-{lang}"
+
     def steps(self, name: str, lang: Lang) -> list[int]:
         """The steps of its run at which that policy can be looked at; none if there is no choice."""
         return steps_of(self.find(name, "policy", lang))
@@ -133,12 +141,16 @@ class Shelf:
         return [place for place in sorted(places) if place in zoo.TINY and not is_complete(zoo.place(place))]
 
     def prepare(self, wanted: Sequence[tuple[str, Literal["policy", "judge"]]], lang: Lang
-                ) -> Iterator[tuple[str, int, int]]:
+                ) -> Iterator[tuple[str, int | None, int]]:
         """Train those of them here that are to be trained first; yields now and then (name, steps done, of how many).
+
+        Steps done are None as long as another process trains that one.
         """
         from rlhf_kit import zoo
         for tiny in self.untrained(wanted, lang):
             total = zoo.planned(tiny)
+            while zoo.in_the_making(tiny, seconds=PATIENCE):
+                yield tiny, None, total
             for step in zoo.build(tiny):
                 if (step.number + 1) % 10 == 0 or step.number + 1 == total:
                     yield tiny, step.number + 1, total

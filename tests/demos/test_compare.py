@@ -11,6 +11,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import save_model
 from rlhf_kit.storage import new_folder
 from rlhf_kit.ui import problems
+from rlhf_kit.ui.fields import Steps
 from rlhf_kit.ui.workspace import Workspace
 
 EVIL = ["${Object.assign(window,{pwned:1}).pwned+41}", "{{constructor.constructor('pwned=1')()}}",
@@ -108,6 +109,31 @@ def test_generating_by_keys_and_stopping(serve, visit, models, tmp_path, monkeyp
     page.get_by_text("tokens · Stop (Esc)").wait_for()
     page.keyboard.press("Escape")
     page.get_by_text("Stopped. What was written so far is shown").wait_for()
+    page.wait_for_timeout(700)
+    assert line(page).inner_text().startswith("Stopped. What")      # and nothing else afterwards
+    wait_until(lambda: workspace.line._seen == {})
+
+
+def test_stop_with_nothing_running_says_nothing_and_odd_values_do_not_block_the_line(serve, visit, models, tmp_path,
+                                                                                      monkeypatch):
+    workspace = Workspace(tmp_path / "studio", models)
+    page = visit(serve("compare", workspace=workspace), "zh", locale="zh-CN")
+    ready(page)
+    page.locator("#rk-compare-prompt textarea").fill("the")
+    page.get_by_role("button", name="种子").click()
+    page.get_by_label("种子", exact=True).fill("-1")
+    page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+    page.get_by_text("用时").or_(page.get_by_text("最多只放得下")).wait_for()
+    said = line(page).inner_text()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(700)
+    assert line(page).inner_text() == said
+
+    def refuse(*_):
+        raise ValueError("before any code of ours")
+    monkeypatch.setattr(Steps, "preprocess", refuse)
+    page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+    page.get_by_text("没有成功，原因写在服务器的屏幕上。你写的内容还在").wait_for()
     wait_until(lambda: workspace.line._seen == {})
 
 

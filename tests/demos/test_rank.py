@@ -5,7 +5,9 @@ import sqlite3
 import pytest
 from studio_example import NINE
 
+from rlhf_kit import zoo
 from rlhf_kit.labels import Labels
+from rlhf_kit.models import tiny
 
 INJECTIONS = (
     "…${Object.assign(window,{pwned:1}).pwned+41}…", '<img src=x onerror="window.pwned=1">',
@@ -201,6 +203,29 @@ def test_an_order_outlives_a_page_that_is_loaded_again(serve, visit, workspace):
     page.reload()
     opened(page)
     assert letters(page) == "ABCD"                              # another list, untouched
+
+
+def test_a_reward_model_trained_meanwhile_is_asked_when_one_comes_back_to_the_tab(serve, visit, workspace, tokenizer):
+    page = opened(visit(serve("rank", "probe", workspace=workspace)))
+    page.locator(".card").first.focus()
+    page.keyboard.press("3")
+    page.get_by_role("tab", name="3 Reward model").click()
+    run = workspace.folder / "runs" / "rm-1"
+    zoo.save_reward_model(tiny.reward_model(tokenizer, layers=1, width=16), run / "model")
+    (run / "settings.json").write_text('{"job": "rewardmodel", "lang": "en"}')
+    page.get_by_role("tab", name="2 Rank").click()
+    page.wait_for_function("document.querySelector('#rk-rank-judge-en input').value === 'rm-1'")
+    assert letters(page) == "BCAD"                              # the order that was begun is still there
+    page.get_by_role("tab", name="3 Reward model").click()
+    page.wait_for_function("document.querySelector('#rk-probe-judge input').value === 'rm-1'")
+    page.get_by_label("Reward model or classifier").click()
+    page.get_by_role("option", name="tiny-judge-en").click()
+    page.get_by_role("tab", name="2 Rank").click()
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("rm-1 has").wait_for()
+    page.get_by_role("tab", name="3 Reward model").click()
+    page.wait_for_timeout(700)
+    assert page.locator("#rk-probe-judge input").input_value() == "tiny-judge-en"       # chosen by the person
 
 
 def test_two_pages_of_one_person_leave_one_order_the_last(serve, visit, workspace):

@@ -1,0 +1,40 @@
+"""Fields of a page whose value is checked by the panel that uses it, which says what is wrong in the page's language.
+
+Gradio's own compare it with what this visit's page was told to offer, before any code of ours runs, and say in English
+that it is not among it: after a restart of the server, of every value that the page was told of later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+
+class Names(gr.Dropdown):
+    """A list of models; who uses it asks the shelf for that name."""
+
+    is_template = True              # drawn as the class above
+
+    def preprocess(self, payload: object) -> str:
+        """The name as the browser sent it; "" for anything else."""
+        return payload if isinstance(payload, str) else ""
+
+
+class Steps(gr.Slider):
+    """The steps of a run; who uses it takes the nearest one that is kept."""
+
+    is_template = True
+
+    def preprocess(self, payload: object) -> int | None:
+        """A whole number; None for anything else."""
+        return int(payload) if isinstance(payload, int | float) and abs(payload) < 2**53 else None
+
+
+def when_shown(run: Callable[..., Any], inputs: Any, outputs: Any) -> None:
+    """Run that each time the tab that is being built is turned to; nothing where the panel is the whole page."""
+    if isinstance(Context.block, gr.Tab):
+        Context.block.select(run, inputs, outputs, concurrency_limit=None, show_progress="hidden",
+                             api_visibility="private")
