@@ -63,10 +63,10 @@ def test_agreement_by_hand(panel):
     shown, _ = tables(panel)
     values = dict(shown["Agreement"])
     assert values["Tasks that two or more people judged"] == "2 / 2"
-    assert values["Same verdict on a pair"].startswith("50% ")
-    assert values["Same verdict of one person, asked twice"].startswith("100% ")
-    assert shown["Most disagreement"] == [['=cmd("x")', "overall", "4", "2", "0%"]]
-    assert shown["For the teacher"] == [["ana", "2", "6.0", "50% (n = 12)"], ["bo", "2", "6.0", "50% (n = 12)"]]
+    assert values["Same verdict on a pair"].startswith("50 % ")
+    assert values["Same verdict of one person, asked twice"].startswith("100 % ")
+    assert shown["Most disagreement"] == [['=cmd("x")', "overall", "4", "2", "0 %"]]
+    assert shown["For the teacher"] == [["ana", "2", "6.0", "50 % (n = 12)"], ["bo", "2", "6.0", "50 % (n = 12)"]]
 
 
 def test_a_question_is_looked_at_alone(panel):

@@ -157,8 +157,6 @@ def test_a_process_that_is_killed_is_started_again_but_not_for_ever(jobs, monkey
     begin(jobs, "doomed", "--die", "1")
     until(lambda: look(jobs, "doomed").state == "failed")
     assert look(jobs, "doomed").line == ""
-    monkeypatch.undo()
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
 
 
 def test_a_folder_that_somebody_deleted_is_said_and_made_again(jobs):

@@ -216,7 +216,7 @@ def test_every_tenth_list_comes_again_turned_round_and_the_end_says_how_far_one_
         cards, _, _ = panel.save("ana", answer(cards, [[i] for i in best_first]), *PLAIN, ALONE)
     assert len(seen) == 20
     assert sum(said.repeat for said in panel.workspace.labels.judgements()) == 2
-    assert cards["empty"] == "All 20 done. Your self-agreement: 100%."
+    assert cards["empty"] == "All 20 done. Your self-agreement: 100 %."
 
 
 def test_without_a_saved_example_the_page_says_how_to_get_lists(panel, monkeypatch):

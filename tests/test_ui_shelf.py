@@ -17,7 +17,6 @@ from rlhf_kit.storage import new_folder
 from rlhf_kit.ui import shelf as shelves
 from rlhf_kit.ui.entries import of_folder
 from rlhf_kit.ui.shelf import Shelf, ShelfError, spacing
-from rlhf_kit.ui.words import sentences
 
 
 def save_judge(model, tokenizer, folder):
@@ -248,19 +247,6 @@ def test_an_adapter_is_merged_into_its_base_in_memory(saved_llama, tmp_path):
     plain = Shelf(tmp_path / "elsewhere", [str(run / "policy_adapter")])
     with torch.no_grad():
         torch.testing.assert_close(plain.policy("policy_adapter", "en")(ids, mask, keep=1).logits, ours)
-
-
-def test_the_sentences_are_the_same_in_both_languages():
-    for panel in ("shelf", "compare", "probe"):
-        english, chinese = (sentences(panel)[lang] for lang in ("en", "zh"))
-        assert list(english) == list(chinese)
-        for key in english:
-            assert fields(english[key]) == fields(chinese[key]), key
-
-
-def fields(sentence):
-    from string import Formatter
-    return sorted((name, spec) for _, name, spec, _ in Formatter().parse(sentence) if name)
 
 
 def test_of_plain_models_named_at_start_the_first_is_the_base(policy, tmp_path):

@@ -1,5 +1,6 @@
 """The studio's command, the demos, and panels in notebooks: what can be tested without a browser."""
 
+import re
 import runpy
 import sys
 import tomllib
@@ -40,6 +41,20 @@ def test_each_language_of_a_panel_is_itself(book):
             if not chinese(text) and len(text.split()) > 3 and key != "other_language"] == []
 
 
+@pytest.mark.parametrize("book", BOOKS)
+def test_every_sentence_is_used_by_some_panel(book):
+    """Quoted as it is (or `words.key` in a script), or put together from a prefix, as in f"chip_{n}", and its rest."""
+    home = ROOT / "rlhf_kit" / "ui"
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (*home.rglob("*.py"), *home.rglob("*.js")))
+    quoted = set(re.findall(r"""(?<=["'`])\w+(?=["'`])""", source)) | set(re.findall(r"\bwords\.(\w+)", source))
+    prefixes = set(re.findall(r"""["'`]([a-z_]+_)(?:\{|\$\{|' \+)""", source))
+    def used(key):
+        rests = [key.removeprefix(prefix) for prefix in prefixes if key.startswith(prefix)]
+        return key in quoted or any(rest in quoted or rest.isdigit() for rest in rests)
+    tables = tomllib.loads((home / "words" / book).read_text(encoding="utf-8"))
+    assert [key for key in tables["en"] if not used(key)] == []
+
+
 def test_no_template_takes_text_in():
     """Gradio 6.31 runs `${...}` inside an html_template as JavaScript, and puts `{{x}}` there."""
     for path in (ROOT / "rlhf_kit" / "ui").rglob("*.py"):
@@ -48,7 +63,7 @@ def test_no_template_takes_text_in():
     for path in (ROOT / "rlhf_kit" / "ui" / "scripts").iterdir():
         source = path.read_text(encoding="utf-8")
         assert not [bad for bad in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(",
-                                    "new Function") if bad in source], path
+                                    "new Function", "html`") if bad in source], path
         assert path.suffix != ".css" or ("${" not in source and "{{" not in source), path
 
 

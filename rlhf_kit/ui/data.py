@@ -21,7 +21,7 @@ from rlhf_kit.ui.data_tables import disputed, persons
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.widget import Update, widget
-from rlhf_kit.ui.words import Words
+from rlhf_kit.ui.words import Words, percent
 from rlhf_kit.ui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -142,13 +142,13 @@ class Data:
     def _disputed(self, tasks: dict[int, Task], said: list[Judgement]) -> dict[str, Any]:
         rows = [[one.task.prompt[:SHORT], self.words(f"question_{one.question or 'overall'}")
                  if one.question in QUESTIONS else one.question, str(len(one.task.texts)), str(one.people),
-                 f"{one.agreement:.0%}"] for one in disputed(tasks, said)]
+                 percent(one.agreement)] for one in disputed(tasks, said)]
         return self._table("disputed", ("prompt", "asked", "k", "people", "agreed"), rows,
                            [] if rows else [self.words("no_dispute")])
 
     def _teacher(self, said: list[Judgement]) -> dict[str, Any]:
         rows = [[p.name, str(p.ranked + p.voted), "–" if p.seconds is None else f"{p.seconds:.1f}",
-                 "–" if p.others is None else f"{p.others:.0%} (n = {p.compared})"] for p in persons(said)]
+                 "–" if p.others is None else f"{percent(p.others)} (n = {p.compared})"] for p in persons(said)]
         return self._table("teacher", ("person", "labels", "seconds", "others"), rows)
 
     def _table(self, caption: str, head: tuple[str, ...], rows: list, notes: list | None = None) -> dict[str, Any]:
@@ -181,4 +181,5 @@ def _chosen(question: object) -> str | None:
 
 
 def _share(share: Estimate | None) -> str:
-    return "–" if share is None else f"{share.mean:.0%} ({share.low:.0%} – {share.high:.0%}), n = {share.n}"
+    return "–" if share is None else (
+        f"{percent(share.mean)} ({percent(share.low)} – {percent(share.high)}), n = {share.n}")

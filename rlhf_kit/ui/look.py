@@ -8,7 +8,6 @@ import gradio as gr
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC",
          "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Noto Sans Mono CJK SC", "monospace")
-BEFORE, AFTER, THIRD = "#0072B2", "#D55E00", "#007A5A"      # told apart with any kind of colour blindness
 
 THEME = gr.themes.Default(font=FONTS, font_mono=MONO).set(
     button_primary_background_fill="#9a3412", button_primary_background_fill_dark="#9a3412",
@@ -22,9 +21,6 @@ THEME = gr.themes.Default(font=FONTS, font_mono=MONO).set(
 
 CSS = """
 .gradio-container { max-width: 1100px !important; }
-.rk-status { min-height: 1.5em; }
-.rk-status p { margin: 0; }
-.rk-muted { color: var(--body-text-color-subdued); }
 footer, .nav-holder { display: none !important; }
 .rk-head { display: grid !important; grid-template-columns: 1fr auto; align-items: start; }
 .rk-head .block { overflow: visible !important; }
@@ -35,7 +31,8 @@ footer, .nav-holder { display: none !important; }
 """
 
 # A key presses the visible button that has it as a class: `rk-key-ctrl-enter`, `rk-key-1`, `rk-key-escape`. In text
-# fields only Ctrl+Enter and Escape do. Ctrl+. turns the keys without Ctrl off and on (WCAG 2.1.4).
+# fields only Ctrl+Enter and Escape do; in a list to choose from, Escape closes the list. Ctrl+. turns the keys that are
+# letters, digits or signs off and on (WCAG 2.1.4), also for the scripts of widgets: `data-rk-keys="off"` on <html>.
 # A request that reaches nobody means that the server is gone; the next one that does means that it is back.
 # Gradio's own message about that is English on every page, and its CSS is for what is inside of its container.
 HEAD = """<style>
@@ -44,17 +41,32 @@ HEAD = """<style>
 .rk-server-gone .rk-lost { display: block; position: fixed; z-index: 10000; top: 8px; left: 50%;
                            transform: translateX(-50%); max-width: 92vw; }
 .rk-server-gone .toast-wrap { display: none; }
+.rk-keys { position: fixed; z-index: 10000; bottom: 8px; left: 8px; margin: 0; border-radius: 6px;
+           background: #27272a; color: #fff !important; }
+.rk-keys:not(:empty) { padding: .4em .8em; }
 </style>
 <script>
 (() => {
-    let on = true;
+    const flags = document.documentElement.dataset;
+    const noText = ['button', 'checkbox', 'color', 'file', 'image', 'radio', 'range', 'reset', 'submit'];
+    const fields = `input:not(${noText.map(type => `[type=${type}]`)}), textarea, select, [contenteditable]`;
+    let quiet;
+    const turn = () => {
+        const on = flags.rkKeys === 'off', said = document.querySelector('.rk-keys');
+        if (on) delete flags.rkKeys; else flags.rkKeys = 'off';
+        if (!said) return;
+        said.textContent = on ? said.dataset.on : said.dataset.off;
+        clearTimeout(quiet);
+        if (on) quiet = setTimeout(() => { said.textContent = ''; }, 5000);
+    };
     document.addEventListener('keydown', event => {
-        if (event.ctrlKey && event.key === '.') { on = !on; event.preventDefault(); return; }
-        const typing = event.target.closest('input, textarea, select, [contenteditable]');
+        if (event.ctrlKey && event.key === '.') { turn(); event.preventDefault(); return; }
+        const typing = event.target.closest(fields), escape = event.key === 'Escape';
         const withCtrl = event.ctrlKey || event.metaKey;
         if (event.altKey || event.defaultPrevented) return;
-        if (typing && !(withCtrl && event.key === 'Enter') && event.key !== 'Escape') return;
-        if (!withCtrl && !on) return;
+        if (typing && !(withCtrl && event.key === 'Enter') && !escape) return;
+        if (escape && event.target.closest('select, [role=combobox], [role=listbox]')) return;
+        if (flags.rkKeys === 'off' && !withCtrl && !escape) return;
         const name = withCtrl ? { Enter: 'ctrl-enter', z: 'ctrl-z' }[event.key]
                               : { Escape: 'escape' }[event.key] || event.key.toLowerCase();
         if (!name || !/^[a-z0-9?-]+$/.test(name)) return;

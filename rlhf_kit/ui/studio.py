@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Sequence
+from html import escape
 
 import gradio as gr
+from gradio.context import Context
 
 from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.ui import PANELS
@@ -14,6 +17,10 @@ from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
 HOURLY = (3600, 3600)               # how often copies of downloaded labels are thrown away, and how old they are; s
+CODES = {"en": "en", "zh": "zh-CN"}         # what a page says of its language, for screen readers and fonts
+
+# Gradio takes a page's language from the browser, and has one title for all pages.
+NAME = "([lang, title]) => { document.documentElement.lang = lang; document.title = title; }"
 
 
 def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "en") -> gr.Blocks:
@@ -51,7 +58,10 @@ def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -
     """`other` is where the page in the other language is, seen from here; "" is /."""
     words = Words(lang, "studio")
     gr.Navbar(visible=False)
+    Context.root_block.load(None, None, None, js=f"() => ({NAME})({json.dumps([CODES[lang], words('title')])})")
     gr.HTML(f'<p class="rk-lost" role="alert">{words("lost")}</p>', js_on_load=None)        # shown by `look.HEAD`
+    gr.HTML(f'<p class="rk-keys" role="status" data-on="{escape(words("keys_on"))}" '
+            f'data-off="{escape(words("keys_off"))}"></p>', js_on_load=None)                # filled by `look.HEAD`
     with gr.Row(elem_classes="rk-head"):
         gr.Markdown(f"# {words('title')}\n{words('about')}")            # ours, and nobody else's text
         gr.HTML(f'<a href="{other or "./"}">{words("other_language")}</a>', elem_classes="rk-language",

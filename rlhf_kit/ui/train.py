@@ -29,7 +29,7 @@ from rlhf_kit.ui.jobs import Job, JobError, Look
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.widget import Update, widget
-from rlhf_kit.ui.words import Words
+from rlhf_kit.ui.words import Words, percent
 from rlhf_kit.ui.workspace import Workspace
 
 FEWEST = 12                         # lists with a decided pair to learn from
@@ -213,11 +213,11 @@ def _examined(words: Words, result: dict[str, Any], full: dict[str, Any]) -> Non
 
 def _policy(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
     before, after = result["before"], result["after"]
-    measured = [(f"row_{name}", *(side["scores"][name]["mean"] for side in (before, after)), "{:.2f}")
+    measured = [(f"row_{name}", *(side["scores"][name]["mean"] for side in (before, after)), "{:.2f}".format)
                 for name in ("score", "gold") if name in before["scores"]]
     measured += [(f"row_{name}", before[name], after[name], form) for name, form in
-                 (("kl", "{:z.1f}"), ("length", "{:.1f}"), ("eos_rate", "{:.0%}"), ("distinct", "{:.0%}"))]
-    full["table"] = [[words(key), form.format(one), form.format(other)] for key, one, other, form in measured]
+                 (("kl", "{:z.1f}".format), ("length", "{:.1f}".format), ("eos_rate", percent), ("distinct", percent))]
+    full["table"] = [[words(key), form(one), form(other)] for key, one, other, form in measured]
     change = after["length"] / before["length"] - 1
     full["lines"].append(words("shorter" if change < 0 else "longer", share=abs(change)))
     full["samples"] = [[row["before"]["prompt"], row["before"]["response"], row["after"]["response"]]

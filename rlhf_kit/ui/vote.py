@@ -18,7 +18,7 @@ from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.vote_results import ENOUGH, on_this_pair, results, verdict
 from rlhf_kit.ui.widget import Update, stamp, widget
-from rlhf_kit.ui.words import Words
+from rlhf_kit.ui.words import Words, percent
 from rlhf_kit.ui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -113,11 +113,11 @@ class Vote:
         except (LabelsError, ValueError):
             return gr.skip()
         words = self.words
-        ratings = [[r.model, str(r.games), f"{r.won:.0%}", _interval(r.strength, r.low, r.high), f"{r.points:.0f}",
+        ratings = [[r.model, str(r.games), percent(r.won), _interval(r.strength, r.low, r.high), f"{r.points:.0f}",
                     f"{r.elo:.0f}"] for r in found.ratings]
         effects = [[words(key), *_columns(share)] for key, share in (
             ("longer", found.longer), ("first", found.first), ("judge", found.judge))]
-        few = [words("few", n=found.votes)] if found.votes < ENOUGH else []
+        few = [words("few_one") if found.votes == 1 else words("few", n=found.votes)] if found.votes < ENOUGH else []
         alone = [words("alone")] if found.people == 1 else []
         return {"tables": [
             {"caption": words("class_so_far", votes=found.votes, people=found.people, ties=found.ties,
@@ -179,5 +179,5 @@ def _interval(value: float, low: float | None, high: float | None) -> str:
 
 
 def _columns(share: Estimate | None) -> list[str]:
-    return ["–", "–", "0"] if share is None else [f"{share.mean:.0%}", f"{share.low:.0%} – {share.high:.0%}",
-                                                  str(share.n)]
+    return ["–", "–", "0"] if share is None else [
+        percent(share.mean), f"{percent(share.low)} – {percent(share.high)}", str(share.n)]

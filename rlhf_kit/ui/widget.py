@@ -19,8 +19,8 @@ from rlhf_kit.ui.words import Words
 Update = Any                        # what a handler gives a component: a value, `gr.update(...)` or `gr.skip()`
 
 
-def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] = (), elem_id: str | None = None,
-           visible: bool = True) -> gr.HTML:
+def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] = (),
+           elem_id: str | None = None) -> gr.HTML:
     """A component whose value is JSON, drawn by `scripts/NAME.js` and dressed by `scripts/NAME.css`.
 
     The script runs once for each instance, with `element`, `props`, `trigger` and `watch` as Gradio gives them and two
@@ -36,7 +36,7 @@ def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] =
     css, js = ("".join(_file(f"{one}.{kind}") for one in (*first, *parts, name))
                for kind, first in (("css", ()), ("js", ("make",))))
     return gr.HTML(value, html_template=f'<div class="rk-{name}"></div>', css_template=css, js_on_load=js,
-                   apply_default_css=False, elem_id=elem_id, visible=visible, words=words.all(), lang=words.lang)
+                   apply_default_css=False, elem_id=elem_id, words=words.all(), lang=words.lang)
 
 
 def stamp() -> int:

@@ -55,8 +55,9 @@ def ready(page):
 
 def test_the_saved_example_is_there_at_once_and_nothing_is_loaded(serve, visit, example, tmp_path):
     workspace = Workspace(tmp_path / "studio")
-    page = visit(serve("compare", workspace=workspace))
+    address = serve("compare", workspace=workspace)
     began = time.monotonic()
+    page = visit(address)
     page.locator(".rk-token").first.wait_for()
     assert time.monotonic() - began < 3
     assert page.locator(".rk-tokens").count() == 6

@@ -10,7 +10,7 @@ def test_labels_are_counted_and_taken_away(serve, visit, tmp_path):
     for name, groups in (("ana", [[0], [1], [2], [3]]), (evil, [[3], [2], [1], [0]])):
         labels.save_ranking(labels.show(1, name), groups, seconds=2.0)
     page = visit(serve("data", workspace=workspace), width=390, height=1400)
-    page.get_by_role("cell", name="0%", exact=True).wait_for(timeout=120_000)       # agreement; imports, once
+    page.get_by_role("cell", name="0 %", exact=True).wait_for(timeout=120_000)       # agreement; imports, once
     page.locator("th", has_text=evil).first.wait_for()
     assert page.evaluate("window.pwned") is None
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -109,8 +110,10 @@ def test_another_page_may_not_read_answers_on_a_network_either(class_page):
 
 
 def test_a_wrong_code_is_slow_and_refused(class_page):
+    began = time.monotonic()
     status, cookie = enter(class_page, "ana", "three green plums")
     assert (status, cookie) == (400, "")
+    assert time.monotonic() - began >= 0.4                      # serving.WRONG_WAITS is half a second
 
 
 def test_a_name_is_locked_after_many_wrong_codes(class_page, monkeypatch):

@@ -27,7 +27,7 @@ def test_votes_by_keys_tell_names_only_afterwards(serve, visit, workspace):
     page.keyboard.press("4")
     page.get_by_role("button", name="Next pair").wait_for()
     assert sorted(said.flags for said in workspace.labels.judgements()) == [(), ("both bad",)]
-    page.get_by_text("Votes so far: 2. The intervals are still wide.").wait_for(timeout=120_000)   # imports, once
+    page.get_by_text("Only 2 votes: the intervals are still wide.").wait_for(timeout=120_000)   # imports, once
     page.keyboard.press("Control+z")
     page.get_by_text("Its pair is not asked again").wait_for()
     assert len(workspace.labels.judgements()) == 1

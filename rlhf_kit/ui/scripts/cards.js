@@ -163,7 +163,7 @@ root.addEventListener('keydown', event => {
     if (Number.isNaN(card) || event.ctrlKey || event.metaKey || event.target.matches('input')) return;
     const step = { ArrowUp: -1, ArrowDown: 1, k: -1, j: 1 }[event.key];
     if (event.altKey && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) move(card, step);
-    else if (event.altKey) return;
+    else if (event.altKey || event.key.length === 1 && document.documentElement.dataset.rkKeys === 'off') return;
     else if (/^[1-9]$/.test(event.key)) place(card, Number(event.key));
     else if (step) focus(flat()[Math.min(Math.max(flat().indexOf(card) + step, 0), cards.length - 1)]);
     else if (event.key.toLowerCase() === 't') tie(card);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
+from string import Formatter
 
 from rlhf_kit.language import Lang
 
@@ -16,13 +17,30 @@ class Words:
         self.lang, self.panel = lang, panel
 
     def __call__(self, key: str, **values: object) -> str:
-        """The sentence of that key with its `{fields}` filled in; an unknown key is a bug and raises KeyError."""
+        """The sentence of that key with its `{fields}` filled in; an unknown key is a bug and raises KeyError.
+
+        A field such as `{share:.0%}` is written as `percent` writes it.
+        """
         sentence = sentences(self.panel)[self.lang][key]
-        return sentence.format(**values) if values else sentence
+        return _FORMATTER.format(sentence, **values) if values else sentence
 
     def all(self) -> dict[str, str]:
         """Every sentence, for a script in the page."""
         return dict(sentences(self.panel)[self.lang])
+
+
+def percent(share: float) -> str:
+    """0.954 → "95 %"."""
+    return f"{100 * share:.0f} %"
+
+
+class _WithSpaces(Formatter):
+    def format_field(self, value: object, spec: str) -> str:
+        text = super().format_field(value, spec)
+        return f"{text[:-1]} %" if spec.endswith("%") else text
+
+
+_FORMATTER = _WithSpaces()
 
 
 @cache
