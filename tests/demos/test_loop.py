@@ -93,7 +93,7 @@ class Person:
         self.press("compare", "generate")
         self.page.locator(".rk-column h3", has_text="policy-1").wait_for(timeout=LONG)
         done = self.said("compare", "done").split("{")[0]
-        self.page.locator("#rk-compare-line p", has_text=done).wait_for(timeout=LONG)
+        self.page.locator("#rk-compare-line .rk-notice", has_text=done).wait_for(timeout=LONG)
 
 
 def mentioned(policy: str, lang: str) -> float:

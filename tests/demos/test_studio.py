@@ -24,6 +24,7 @@ def address(tmp_path_factory):
 
 def open_tab(page, lang, name):
     """On a small screen the later ones are behind a button with three dots."""
+    page.get_by_role("tab").first.wait_for()
     wanted = page.get_by_role("tab", name=Words(lang, "studio")(name))
     if wanted.count() == 0:
         page.locator(".overflow-menu > button").click()
