@@ -16,7 +16,7 @@ from rlhf_kit.evaluate import Estimate
 from rlhf_kit.models.judging import class_logits
 from rlhf_kit.tasks.reviews import Reviews
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def counts(tokenizer, texts):
@@ -82,7 +82,6 @@ def test_the_tour_keeps_its_promises_from_an_empty_cache(lang, whole_tour):
     assert after["distinct"] >= 0.5
 
 
-@pytest.mark.timeout(900)
 def test_a_judge_that_learned_from_rankings_does_as_well_as_one_that_learned_from_labels(whole_tour):
     """Both write better reviews than the base by three standard errors, and gold after PPO differs by less than .1."""
     labels, ranked = (both(whole_tour("en", judge), "gold") for judge in ("classifier", "ranked"))

@@ -4,7 +4,9 @@
 
 The server is a process of its own, `rlhf-kit studio` with a class code; the class is this process, which speaks the
 page's own protocol. Each user logs in, opens the Rank panel, thinks (5 s on average, exponentially distributed), saves
-an order, and goes on with the list that comes back. At the end every save that was answered is looked for in the file.
+an order, has the reward model asked for its opinion, as the page does, and goes on with the list that came back. A
+quarter of them has the Train panel open in a second tab. At the end every save that was answered is looked for in the
+file.
 """
 
 from __future__ import annotations
@@ -46,9 +48,10 @@ class User:
     errors: list[str] = field(default_factory=list)
     session: str = field(default_factory=lambda: f"{random.getrandbits(48):012x}")
 
-    async def call(self, endpoint: str, *data: Any) -> list[Any]:
+    async def call(self, endpoint: str, *data: Any, event: Any = None) -> list[Any]:
         """Press: join the queue and read its events until the answer is there."""
-        job = {"data": list(data), "fn_index": self.endpoints[endpoint], "session_hash": self.session}
+        job = {"data": list(data), "fn_index": self.endpoints[endpoint], "session_hash": self.session,
+               "event_data": event}
         (await self.web.post(f"{self.address}gradio_api/queue/join", json=job)).raise_for_status()
         last: list[Any] = []
         async with self.web.stream("GET", f"{self.address}gradio_api/queue/data",
@@ -82,6 +85,21 @@ class User:
             self.waits.append(time.monotonic() - began)
             self.saved.append((cards["task"], cards["repeat"]))
             cards = after
+            await self.tried("after_save", None, "tiny-rm-en")          # what the reward model says, as a page asks
+
+    async def tried(self, endpoint: str, *data: Any, event: Any = None) -> list[Any]:
+        """The same, and what goes wrong is noted."""
+        try:
+            return await self.call(endpoint, *data, event=event)
+        except (httpx.HTTPError, RuntimeError) as error:
+            self.errors.append(f"{endpoint}: {error}")
+            return []
+
+    async def look(self, until: float) -> None:
+        """Look on while something trains: the Train panel asks for news every second and a half."""
+        while time.monotonic() < until:
+            await self.tried("tick", self.name, "all", None, "*", event={})
+            await asyncio.sleep(1.5)
 
     async def generate(self, until: float) -> int:
         """Let the tiny model write lists, one after another; how many came."""
@@ -104,6 +122,11 @@ async def enter(address: str, name: str) -> User:
     answer.raise_for_status()
     config = (await web.get(f"{address}config")).json()
     numbers = {one["api_name"]: one["id"] for one in config["dependencies"] if one.get("api_name")}
+    for one in config["dependencies"]:                      # what a page does by itself has no name
+        if one.get("trigger_after") == numbers["rank_save_en"]:
+            numbers["after_save"] = one["id"]
+        if any(event == "tick" for _, event in one["targets"]):
+            numbers.setdefault("tick", one["id"])           # of the page at /
     return User(address, name, numbers, web)
 
 
@@ -111,11 +134,14 @@ async def lesson(address: str) -> tuple[list[User], int]:
     """The whole class at once; the users, and how many lists the model wrote meanwhile."""
     users = [await enter(address, f"user {i:02d}") for i in range(USERS)]
     teacher = await enter(address, "teacher")
+    watching = [await enter(address, f"user {i:02d}") for i in range(USERS // 4)]           # a second tab of theirs
     until = time.monotonic() + SECONDS
-    *_, written = await asyncio.gather(*(user.rank(until) for user in users), teacher.generate(until))
-    for user in (*users, teacher):
+    *_, written = await asyncio.gather(*(user.rank(until) for user in users), *(
+        user.look(until) for user in watching), teacher.generate(until))
+    everybody = [*users, *watching, teacher]
+    for user in everybody:
         await user.web.aclose()
-    return [*users, teacher], written
+    return everybody, written
 
 
 def started(folder: Path, port: int, *options: str) -> subprocess.Popen:

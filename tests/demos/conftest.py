@@ -24,9 +24,9 @@ CUT_OFF = ("AbortError", "Connection errored out")      # what Gradio's script s
 WAIT = 20_000                       # milliseconds; a busy machine takes its time
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Chromium without a window; while it runs, nothing else in this process may run an event loop."""
     place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if place is None and os.environ.get("RLHF_KIT_BROWSER") != "required":
         pytest.skip("there is no Chromium; sh tests/demos/browser.sh installs Debian's")
