@@ -180,8 +180,9 @@ def test_names_that_are_no_folder_and_names_that_are_taken(jobs):
     with pytest.raises(JobError, match="taken"):
         begin(jobs, "短回答-1")
     jobs.run_folder("hand").mkdir(parents=True)
-    with pytest.raises(JobError, match="taken"):
-        begin(jobs, "hand")
+    for anew in (False, True):                      # nor thrown away: it was not begun here
+        with pytest.raises(JobError, match="taken"):
+            begin(jobs, "hand", anew=anew)
 
 
 def test_an_older_run_goes_only_when_somebody_says_so_and_never_while_it_runs(jobs):

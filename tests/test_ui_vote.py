@@ -51,15 +51,16 @@ def test_nothing_that_is_shown_before_the_vote_tells_whose_the_texts_are(panel):
 
 
 def test_sides_are_drawn_by_lot_and_stored(panel):
-    first = {}
-    for _ in range(40):
-        pair, _ = panel.show("ana", ALONE)
-        first[pair["task"]] = models(panel, pair)[0]
+    first, again = {}, {}
+    while "task" in (pair := panel.show("ana", ALONE)[0]):
+        (again if pair["repeat"] else first)[pair["task"]] = models(panel, pair)[0]
         panel.vote("ana", answer(pair, "tie"), ALONE)
+    assert len(again) == 4                                          # a tenth comes once more, with the sides changed
+    assert all(first[task] != shown for task, shown in again.items())
     assert 10 <= list(first.values()).count("tiny-ppo") <= 30      # Binomial(40, 1/2) is outside once in 1500 times
     labels = panel.workspace.labels
     stored = {said.task_id: labels.task(said.task_id).responses[said.shown_order[0]].model
-              for said in labels.judgements()}
+              for said in labels.judgements() if not said.repeat}
     assert stored == first
     assert panel.show("ana", ALONE)[0]["empty"] == "All 40 pairs done."
 

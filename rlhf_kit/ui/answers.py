@@ -18,6 +18,7 @@ FLAGS = ("facts", "instructions", "harmful")        # InstructGPT's, shortened: 
 BEST = 7                                            # of a score from 1 on
 DAY = 86_400.0                                      # seconds; nobody looks at one list for longer
 ONCE_MORE = 1                                       # a task is shown twice at most
+REPEATS = 0.1                                       # share of tasks that come a second time, turned round
 
 
 class BadAnswer(ValueError):

@@ -114,8 +114,8 @@ class Jobs:
         """Raises: JobError if none of that name can begin; with `anew`, an older one that rests may be there."""
         if not NAME.fullmatch(name):
             raise JobError("bad_name")
-        there = self.place(name).exists() or self.run_folder(name).exists()
-        if there and not anew:
+        ours, there = self.place(name).exists(), self.run_folder(name).exists() or self.place(name).exists()
+        if there and not (anew and ours):               # a run that was not begun here is nobody's to throw away here
             raise JobError("taken", name=name)
         if there and self._alive(name):
             raise JobError("in_use", name=name)

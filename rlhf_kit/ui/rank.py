@@ -27,7 +27,6 @@ from rlhf_kit.ui.widget import Update, stamp, widget
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
-REPEATS = 0.1                       # share of lists that come a second time, turned round
 LETTERS = "ABCDEFGHI"
 TWO = ("helpful", "harmless")       # asked one after the other about each list, as in arXiv:2204.05862
 
@@ -248,7 +247,7 @@ class Rank:
             rank_tasks.fill(labels, self.lang, k)
         for question in TWO if two else ("",):
             shown = labels.next_task(name, question, kind="rank", k=k, lang=self.lang,
-                                     repeats=0.0 if question == TWO[1] else REPEATS)
+                                     repeats=0.0 if question == TWO[1] else answers.REPEATS)
             if shown is not None:
                 return self._card_value(shown, instruct)
         return {"empty": self._all_done(name, k), "stamp": stamp()}

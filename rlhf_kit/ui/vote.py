@@ -133,7 +133,7 @@ class Vote:
         labels = self.workspace.labels
         with suppress(FileNotFoundError, KeyError):         # no saved example: there may be pairs of other people's
             vote_pairs.fill(labels, self.lang)
-        shown = labels.next_task(name, kind="vote", k=2, lang=self.lang)
+        shown = labels.next_task(name, kind="vote", k=2, lang=self.lang, repeats=answers.REPEATS)
         if shown is None:
             every = labels.count(kind="vote", k=2, lang=self.lang)
             return {"empty": self.words("all_done" if every else "no_pairs", every=every), "annotator": name,

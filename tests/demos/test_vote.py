@@ -1,5 +1,8 @@
 """Blind votes in a browser: blind, told, and dead until the next pair."""
 
+import json
+
+import httpx
 import pytest
 
 
@@ -34,7 +37,7 @@ def test_votes_by_keys_tell_names_only_afterwards(serve, visit, workspace):
 
 
 def test_nothing_that_the_server_sent_before_the_vote_names_a_model(serve, visit, workspace):
-    """Every answer of the server, the event stream included, until the pair is on the screen."""
+    """Every answer of the server until the pair is on the screen; the stream that brings it is asked below."""
     address = serve("vote", workspace=workspace)
     page = visit(address)
     page.locator(".choice").first.wait_for()
@@ -48,6 +51,22 @@ def test_nothing_that_the_server_sent_before_the_vote_names_a_model(serve, visit
     assert len(everything) > 10_000
     assert "tiny-base" not in everything
     assert "tiny-ppo" not in everything
+
+
+def test_the_stream_that_brings_a_pair_names_no_model(serve, workspace):
+    address = serve("vote", workspace=workspace)
+    number, = (one["id"] for one in httpx.get(f"{address}config").json()["dependencies"]
+               if one.get("api_name") == "vote_show_en")
+    httpx.post(f"{address}gradio_api/queue/join", json={"data": ["ana"], "fn_index": number, "session_hash": "x"})
+    with httpx.stream("GET", f"{address}gradio_api/queue/data", params={"session_hash": "x"}, timeout=60) as events:
+        sent = []
+        for line in events.iter_lines():
+            sent.append(line)
+            if "process_completed" in line:
+                break
+    shown = json.loads(sent[-1].removeprefix("data:"))["output"]["data"][0]
+    assert len(shown["texts"]) == 2
+    assert not [line for line in sent if "tiny-base" in line or "tiny-ppo" in line]
 
 
 def test_a_narrow_dark_chinese_page(serve, visit, workspace):
