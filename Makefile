@@ -14,7 +14,7 @@ SHARED  := -n $(WORKERS) --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run studio space test test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
+.PHONY: run studio space test test-browser test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
 	@$(BIN)/rlhf-kit tour $(ARGS)
@@ -25,8 +25,11 @@ studio: $(VENV)/ui.done                  ## the panels in a browser; ARGS="--mod
 space: $(VENV)/run.done                  ## a panel as a Hugging Face Space, in dist/space/NAME; NAME=compare
 	@$(BIN)/rlhf-kit export space $(NAME) --output dist/space/$(NAME) $(ARGS)
 
-test: $(VENV)/dev.done                   ## every test that is not marked slow, under five minutes
-	$(BIN)/python -m pytest $(SHARED) $(ARGS)
+test: $(VENV)/dev.done                   ## every test that is not marked slow and needs no browser
+	$(BIN)/python -m pytest $(SHARED) $(or $(ARGS),--ignore=tests/demos)
+
+test-browser: $(VENV)/dev.done           ## the studio's pages in Chromium
+	$(BIN)/python -m pytest $(SHARED) tests/demos $(ARGS)
 
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
 	$(BIN)/python -m pytest $(SHARED) -m slow --durations=10 $(ARGS)
