@@ -62,8 +62,9 @@ def command(settings: dict[str, Any], **changes: object) -> str:
 
 
 def studio_command(folder: object) -> str:
-    """The command that opens what a tour left in a browser."""
-    return shlex.join([_program(), "studio", "--model", str(folder)])
+    """The command that opens what a tour left in a browser; after `make run`, the one that installs the panels too."""
+    options = shlex.join(["--model", str(folder)])
+    return f"rlhf-kit studio {options}" if _program() == "rlhf-kit" else f'make studio ARGS="{options}"'
 
 
 def _ranked(settings: dict[str, Any]) -> bool:

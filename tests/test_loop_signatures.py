@@ -14,7 +14,7 @@ from rlhf_kit import zoo
 from rlhf_kit.sampling import sample_rollout
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.ui import scripted
-from rlhf_kit.ui.train import FEWEST, start_ppo, start_reward_model
+from rlhf_kit.ui.train_runs import FEWEST, start_ppo, start_reward_model
 from rlhf_kit.ui.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -192,8 +192,10 @@ def test_commands_name_the_program_as_the_user_can_start_it(monkeypatch):
     monkeypatch.setattr("sys.argv", [".venv/bin/rlhf-kit", "tour"])
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert report.command(settings) == ".venv/bin/rlhf-kit tour --lang en"
+    assert report.studio_command("runs/my tour") == """make studio ARGS="--model 'runs/my tour'\""""
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/rlhf-kit")
     assert report.command(settings) == "rlhf-kit tour --lang en"
+    assert report.studio_command("runs/tour") == "rlhf-kit studio --model runs/tour"
 
 
 # A judge that learned from rankings.

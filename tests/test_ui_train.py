@@ -14,9 +14,11 @@ from rlhf_kit.labels.database import LabelsError
 from rlhf_kit.language import LANGS
 from rlhf_kit.storage import StorageError
 from rlhf_kit.tasks.rankings import read_rankings
-from rlhf_kit.ui import jobs, scripted, train
+from rlhf_kit.ui import jobs, scripted, train, train_runs
 from rlhf_kit.ui.jobs import Job, JobError, Jobs, Look
-from rlhf_kit.ui.train import ALL, ANY, MINE, Panel, lists, start_ppo, start_reward_model, view
+from rlhf_kit.ui.train import ANY, Panel
+from rlhf_kit.ui.train_runs import ALL, MINE, judges, lists, start_ppo, start_reward_model
+from rlhf_kit.ui.train_view import view
 from rlhf_kit.ui.words import sentences
 from rlhf_kit.ui.workspace import Workspace
 
@@ -90,7 +92,7 @@ def test_the_run_s_rankings_are_those_of_the_moment_of_the_press(workspace):
     assert start_reward_model(workspace, "en", by="ana", whose=MINE) == "rm-1"
     assert start_reward_model(workspace, "en", by="ana") == "rm-2"
     ranked(workspace, 1, by="cy")
-    files = [workspace.jobs.place(name) / train.RANKINGS for name in ("rm-1", "rm-2")]
+    files = [workspace.jobs.place(name) / train_runs.RANKINGS for name in ("rm-1", "rm-2")]
     assert [len(read_rankings(file)) for file in files] == [12, 24]
     assert read_rankings(files[0]) == lists(workspace, "en", "ana")
 
@@ -112,11 +114,11 @@ def test_the_command_is_one_that_a_person_could_type(workspace):
 def test_a_judge_is_one_of_this_language_that_is_ready(workspace):
     ranked(workspace, 12)
     start_reward_model(workspace, "en", by="ana")
-    assert [value for _, value in train.judges(workspace.jobs.all(), "en")] == ["tiny-rm-en", "tiny-judge-en"]
+    assert [value for _, value in judges(workspace.jobs.all(), "en")] == ["tiny-rm-en", "tiny-judge-en"]
     finished(workspace, "rm-1", "reward_model")
-    assert [value for _, value in train.judges(workspace.jobs.all(), "en")] == [
+    assert [value for _, value in judges(workspace.jobs.all(), "en")] == [
         "runs/rm-1/model", "tiny-rm-en", "tiny-judge-en"]
-    assert [value for _, value in train.judges(workspace.jobs.all(), "zh")] == ["tiny-rm-zh", "tiny-judge-zh"]
+    assert [value for _, value in judges(workspace.jobs.all(), "zh")] == ["tiny-rm-zh", "tiny-judge-zh"]
     for judge in ("runs/rm-1/model", "/etc/passwd", "../x", "", None, 3):
         with pytest.raises(JobError, match="no_judge"):
             start_ppo(workspace, "zh", by="ana", judge=judge)

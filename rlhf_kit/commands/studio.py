@@ -35,7 +35,8 @@ def add(commands: argparse._SubParsersAction) -> None:
                         help="0.0.0.0 lets others on your network in, and needs --class-code (default: %(default)s)")
     studio.add_argument("--class-code", dest="code", metavar="WORDS",
                         help="what everybody has to type to get in, beside a name")
-    studio.add_argument("--teacher", metavar="NAME", help="with a class code: who sees the labels of all")
+    studio.add_argument("--teacher", metavar="NAME", type=str.strip,
+                        help="with a class code: who sees the labels of all")
     studio.add_argument("--teacher-code", metavar="WORDS", help="what that name has to type; needed with --teacher")
     studio.add_argument("--lang", choices=LANGS, default=system_language(),
                         help="of what is printed, and of the page that is named (%(default)s)")

@@ -18,6 +18,7 @@ from rlhf_kit.storage import write_json_lines
 from rlhf_kit.tasks.ranking_files import write_rankings, write_trl
 from rlhf_kit.ui.answers import QUESTIONS
 from rlhf_kit.ui.data_tables import disputed, persons
+from rlhf_kit.ui.fields import when_shown
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
 from rlhf_kit.ui.widget import Update, widget
@@ -52,8 +53,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
     shown, quiet = [name, who, question], {"show_progress": "hidden", "api_visibility": "undocumented"}
     Context.root_block.load(panel.open, shown, [name, who, tables, notice], js=RECALL, api_name=f"data_open_{lang}",
                             **quiet)
-    asked = [refresh.click, *([Context.block.select] if isinstance(Context.block, gr.Tab) else [])]
-    gr.on(asked, panel.show, shown, [who, tables, notice], api_name=f"data_show_{lang}", **quiet)
+    refresh.click(panel.show, shown, [who, tables, notice], api_name=f"data_show_{lang}", **quiet)
+    when_shown(panel.show, shown, [who, tables, notice])
     for changed in (who.input, question.input, name.submit):
         changed(panel.show, shown, [who, tables, notice], api_visibility="private", show_progress="hidden")
     make.click(panel.export, [*shown, form], [file, notice], api_name=f"data_export_{lang}", **quiet)

@@ -33,6 +33,23 @@ class Steps(gr.Slider):
         return int(payload) if isinstance(payload, int | float) and abs(payload) < 2**53 else None
 
 
+def follow(field: Names, offer: Callable[[str | None], Any]) -> gr.State:
+    """Read a list of models again each time its tab is turned to; the state is what the person has picked from it.
+
+    Args: offer: what was picked -> an update of the field, see `choices`.
+    """
+    picked = gr.State()
+    field.input(lambda name: name, field, picked, concurrency_limit=None, show_progress="hidden",
+                api_visibility="private")
+    when_shown(offer, picked, field)
+    return picked
+
+
+def choices(offered: list[tuple[str, str]], first: str, picked: str | None = None) -> Any:
+    """An update of a list of models: what was picked stays, where it is still offered; else `first` is chosen."""
+    return gr.update(choices=offered, value=picked if picked in (name for _, name in offered) else first)
+
+
 def when_shown(run: Callable[..., Any], inputs: Any, outputs: Any) -> None:
     """Run that each time the tab that is being built is turned to; nothing where the panel is the whole page."""
     if isinstance(Context.block, gr.Tab):

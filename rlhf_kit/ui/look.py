@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
+from rlhf_kit.ui.widget import read_script
+
 # Chinese first asks for the fonts of macOS, Windows and Linux. The bold font that Gradio brings is incomplete.
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC",
          "sans-serif")
@@ -30,54 +32,4 @@ footer, .nav-holder { display: none !important; }
 @media (max-width: 480px) { .gradio-container { padding: 8px !important; } }
 """
 
-# A key presses the visible button that has it as a class: `rk-key-ctrl-enter`, `rk-key-1`, `rk-key-escape`. In text
-# fields only Ctrl+Enter and Escape do; in a list to choose from, Escape closes the list. Ctrl+. turns the keys that are
-# letters, digits or signs off and on (WCAG 2.1.4), also for the scripts of widgets: `data-rk-keys="off"` on <html>.
-# A request that reaches nobody means that the server is gone; the next one that does means that it is back.
-# Gradio's own message about that is English on every page, and its CSS is for what is inside of its container.
-HEAD = """<style>
-.rk-lost { display: none; margin: 0; padding: .6em 1em; border-radius: 6px; background: #9a3412;
-           color: #fff !important; }
-.rk-server-gone .rk-lost { display: block; position: fixed; z-index: 10000; top: 8px; left: 50%;
-                           transform: translateX(-50%); max-width: 92vw; }
-.rk-server-gone .toast-wrap { display: none; }
-.rk-keys { position: fixed; z-index: 10000; bottom: 8px; left: 8px; margin: 0; border-radius: 6px;
-           background: #27272a; color: #fff !important; }
-.rk-keys:not(:empty) { padding: .4em .8em; }
-</style>
-<script>
-(() => {
-    const flags = document.documentElement.dataset;
-    const noText = ['button', 'checkbox', 'color', 'file', 'image', 'radio', 'range', 'reset', 'submit'];
-    const fields = `input:not(${noText.map(type => `[type=${type}]`)}), textarea, select, [contenteditable]`;
-    let quiet;
-    const turn = () => {
-        const on = flags.rkKeys === 'off', said = document.querySelector('.rk-keys');
-        if (on) delete flags.rkKeys; else flags.rkKeys = 'off';
-        if (!said) return;
-        said.textContent = on ? said.dataset.on : said.dataset.off;
-        clearTimeout(quiet);
-        if (on) quiet = setTimeout(() => { said.textContent = ''; }, 5000);
-    };
-    document.addEventListener('keydown', event => {
-        if (event.ctrlKey && event.key === '.') { turn(); event.preventDefault(); return; }
-        const typing = event.target.closest(fields), escape = event.key === 'Escape';
-        const withCtrl = event.ctrlKey || event.metaKey;
-        if (event.altKey || event.defaultPrevented) return;
-        if (typing && !(withCtrl && event.key === 'Enter') && !escape) return;
-        if (escape && event.target.closest('select, [role=combobox], [role=listbox]')) return;
-        if (flags.rkKeys === 'off' && !withCtrl && !escape) return;
-        const name = withCtrl ? { Enter: 'ctrl-enter', z: 'ctrl-z' }[event.key]
-                              : { Escape: 'escape' }[event.key] || event.key.toLowerCase();
-        if (!name || !/^[a-z0-9?-]+$/.test(name)) return;
-        const buttons = [...document.querySelectorAll(`.rk-key-${CSS.escape(name)}`)];
-        const button = buttons.find(b => b.offsetParent !== null && !b.disabled);
-        if (button) { event.preventDefault(); button.click(); }
-    });
-    const fetched = window.fetch.bind(window);
-    const gone = yes => document.documentElement.classList.toggle('rk-server-gone', yes);
-    window.fetch = (...asked) => fetched(...asked).then(
-        answer => { gone(false); return answer; },
-        error => { if (error.name !== 'AbortError') gone(true); throw error; });
-})();
-</script>"""
+HEAD = f"<style>\n{read_script('page.css')}</style>\n<script>\n{read_script('page.js')}</script>"

@@ -11,7 +11,7 @@ import gradio as gr
 
 from rlhf_kit.language import Lang
 from rlhf_kit.ui import probing
-from rlhf_kit.ui.fields import Names, when_shown
+from rlhf_kit.ui.fields import Names, choices, follow
 from rlhf_kit.ui.probing import TRICKS, Trick
 from rlhf_kit.ui.problems import Problem, refusal, saved_example, told
 from rlhf_kit.ui.shelf import Shelf
@@ -141,12 +141,11 @@ def _fields(panel: Probe) -> Fields:
 def _wire(panel: Probe, on: Fields) -> None:
     """What happens when something is pressed."""
     saved = panel.saved()
-    last, picked = gr.State(saved["score"] if saved else None), gr.State(None)
+    last = gr.State(saved["score"] if saved else None)
     turns = Turns(panel.workspace, panel.lang, gr.State(None))
 
     def offer(picked: str | None) -> Any:
-        names, first = panel.choices()
-        return gr.update(choices=names, value=picked if picked in (name for _, name in names) else first)
+        return choices(*panel.choices(), picked)
 
     def fool(trick: Trick) -> Any:
         return lambda text: probing.fooled(trick, text, panel.lang) if len(text) <= CHARACTERS else text
@@ -156,9 +155,7 @@ def _wire(panel: Probe, on: Fields) -> None:
                           lambda _, *asked: run(*asked), [on.text, on.judge, last], on.line, [on.shown, last],
                           shown=_shown)
 
-    gr.on(None, offer, picked, on.judge, **QUIET)
-    when_shown(offer, picked, on.judge)
-    on.judge.input(lambda name: name, on.judge, picked, concurrency_limit=None, **QUIET)
+    gr.on(None, offer, follow(on.judge, offer), on.judge, **QUIET)
     going = [*begin(on.go.click, panel.score), *begin(on.measure.click, panel.measure)]
     for trick, button in zip(TRICKS, on.tricks, strict=True):
         changed = button.click(fool(trick), on.text, on.text, concurrency_limit=None, **QUIET)

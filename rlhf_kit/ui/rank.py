@@ -16,7 +16,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.ui import answers, rank_tasks
 from rlhf_kit.ui.answers import why
 from rlhf_kit.ui.entries import label
-from rlhf_kit.ui.fields import Names, when_shown
+from rlhf_kit.ui.fields import Names, choices, follow
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.rank_tasks import FEWEST, MOST
 from rlhf_kit.ui.serving import annotator
@@ -94,9 +94,8 @@ def _wire_cards(panel: Rank, on: Fields, last: gr.State) -> None:
 
 def _wire_models(panel: Rank, on: Fields, last: gr.State) -> None:
     """A list that a model writes, and what a reward model says; which one, is read again when the tab is turned to."""
-    lang, picked, turns = panel.lang, gr.State(), Turns(panel.workspace, panel.lang, gr.State())
-    when_shown(panel.judges, picked, on.judge)
-    on.judge.input(lambda name: name, on.judge, picked, concurrency_limit=None, **QUIET)
+    lang, turns = panel.lang, Turns(panel.workspace, panel.lang, gr.State())
+    follow(on.judge, panel.judges)
     turns.wire(on.more.click, lambda request, typed: panel.refused(typed, request), [on.name],
                lambda request, *sent: panel.more(*sent, request), [on.name, on.cards, *on.chosen],
                on.notice, [on.cards], names=(f"rank_wait_{lang}", f"rank_more_{lang}"))
@@ -124,9 +123,8 @@ class Rank:
 
     def judges(self, picked: str | None = None) -> Update:
         """Those that can be asked: what this person picked stays chosen, else the reward model trained last is."""
-        offered = self.workspace.shelf.offered("judge", self.lang)
-        return gr.update(choices=offered, value=picked if picked in (name for _, name in offered)
-                         else self.workspace.shelf.reward_model(self.lang))
+        shelf = self.workspace.shelf
+        return choices(shelf.offered("judge", self.lang), shelf.reward_model(self.lang), picked)
 
     def show(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, Update]:
         """The next list for this person: (cards, notice)."""

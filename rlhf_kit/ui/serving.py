@@ -86,12 +86,12 @@ def class_code(code: str, teacher: tuple[str, str] | None = None, *,
 
     Raises: ValueError for a code that is too short, or that is the class's and the teacher's.
     """
-    name_of_teacher, code_of_teacher = teacher or ("", "")
-    for option, words in (("--class-code", code), ("--teacher-code", code_of_teacher))[:2 if teacher else 1]:
+    codes = {"--class-code": code, **({"--teacher-code": teacher[1]} if teacher else {})}
+    for option, words in codes.items():
         if len(words) < SHORTEST_CODE:
             raise ValueError(f"{option} has {len(words)} characters; expected at least {SHORTEST_CODE}, such as three "
                              f"words.")
-    if code == code_of_teacher:
+    if len({*codes.values()}) < len(codes):
         raise ValueError("--teacher-code is the same as --class-code, which the whole class knows; expected another.")
     wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()          # name -> how often, and when last
     gate = asyncio.Semaphore(GUESSES_AT_ONCE)
@@ -101,7 +101,7 @@ def class_code(code: str, teacher: tuple[str, str] | None = None, *,
         async with gate:
             times, last = wrong.get(name, (0, 0.0))
             locked = times > FREE_GUESSES and clock() < last + min(2.0 ** (times - FREE_GUESSES - 1), LONGEST_LOCK)
-            right = code_of_teacher if teacher and name == name_of_teacher else code
+            right = teacher[1] if teacher and name == teacher[0] else code
             if not locked and _may_be(name) and hmac.compare_digest(guess.encode(), right.encode()):
                 wrong.pop(name, None)
                 return True

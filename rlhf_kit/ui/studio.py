@@ -59,9 +59,9 @@ def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -
     words = Words(lang, "studio")
     gr.Navbar(visible=False)
     Context.root_block.load(None, None, None, js=f"() => ({NAME})({json.dumps([CODES[lang], words('title')])})")
-    gr.HTML(f'<p class="rk-lost" role="alert">{words("lost")}</p>', js_on_load=None)        # shown by `look.HEAD`
+    gr.HTML(f'<p class="rk-lost" role="alert">{words("lost")}</p>', js_on_load=None)        # shown by page.js
     gr.HTML(f'<p class="rk-keys" role="status" data-on="{escape(words("keys_on"))}" '
-            f'data-off="{escape(words("keys_off"))}"></p>', js_on_load=None)                # filled by `look.HEAD`
+            f'data-off="{escape(words("keys_off"))}"></p>', js_on_load=None)                # filled by page.js
     with gr.Row(elem_classes="rk-head"):
         gr.Markdown(f"# {words('title')}\n{words('about')}")            # ours, and nobody else's text
         gr.HTML(f'<a href="{other or "./"}">{words("other_language")}</a>', elem_classes="rk-language",

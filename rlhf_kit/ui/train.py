@@ -18,213 +18,38 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.labels.database import LabelsError
 from rlhf_kit.language import Lang
-from rlhf_kit.tasks.reading import same_text
 from rlhf_kit.ui import scripted
 from rlhf_kit.ui import workspace as shared
 from rlhf_kit.ui.answers import reason
 from rlhf_kit.ui.jobs import Job, JobError, Look
 from rlhf_kit.ui.person import RECALL, name_field, named
 from rlhf_kit.ui.serving import annotator
+from rlhf_kit.ui.train_runs import (
+    ALL,
+    BETA,
+    FEWEST,
+    MINE,
+    MOST_STEPS,
+    PPO_STEPS,
+    RM_STEPS,
+    judges,
+    lists,
+    questions,
+    start_ppo,
+    start_reward_model,
+)
+from rlhf_kit.ui.train_view import ACTIVE, CURVES, SHOWN, detail, view
 from rlhf_kit.ui.widget import Update, widget
-from rlhf_kit.ui.words import Words, percent
+from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 
-FEWEST = 12                         # lists with a decided pair to learn from
-HELD_OUT = 3                        # of them at least are examined on, a fifth where that is more
-RM_STEPS, PPO_STEPS = 60, 30
-BETA = {"en": 0.05, "zh": 0.08}     # lower, and who likes short answers gets many that are empty
-CENTRING = 0.1                      # else a dozen lists make scores of ±8, where σ is flat and PPO sees no difference
-MOST_STEPS = 200
-MINE, ALL = "mine", "all"
 ANY = "*"                           # of all questions; "" is one
-ACTIVE = ("running", "stopping", "waiting")
-SHOWN = 3                           # samples
 COUNTS_KEPT = 200                   # of lists, one for each person and question
 AT_ONCE = 3                         # trainings of one person in a class that run or wait
-CURVES = {"ppo": ("score", "kl"), "reward_model": ("pair_accuracy", "loss")}
-RANKINGS = "rankings.jsonl"
 SOMEBODY = "example"                # who ranked in the saved example
 
-
-# -- what there is to learn from
-
-def lists(workspace: Workspace, lang: Lang, by: str | None = None, question: str | None = None) -> list[Ranking]:
-    """The rankings to learn from, everybody's or one person's: of that language, with a decided pair.
-
-    Blank responses are left out, and what occurs twice in a list counts once: no text is better than itself.
-    """
-    found = (_cleaned(one) for one in workspace.labels.rankings(by, question, split="train")
-             if language_of(one.prompt) == lang)
-    return [one for one in found if len(set(one.ranks)) > 1]
-
-
-def language_of(text: str) -> Lang:
-    """Chinese if it holds a Chinese character: labels of both pages lie in one file."""
-    return "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
-
-
-def questions(workspace: Workspace) -> list[str]:
-    """What has been asked, "" where only one thing is."""
-    return sorted({said.question for said in workspace.labels.judgements(kinds=("rank", "vote"))}) or [""]
-
-
-def _cleaned(one: Ranking) -> Ranking:
-    kept: dict[str, tuple[str, int]] = {}
-    for response, rank in zip(one.responses, one.ranks, strict=True):
-        if response.strip():
-            kept.setdefault(same_text(response), (response, rank))
-    return Ranking(one.prompt, tuple(text for text, _ in kept.values()), tuple(rank for _, rank in kept.values()))
-
-
-# -- what the buttons do
-
-def start_reward_model(workspace: Workspace, lang: Lang, *, by: str, whose: str = ALL, question: str | None = None,
-                       name: str = "", steps: int = RM_STEPS, seed: int = 0, anew: bool = False) -> str:
-    """Put a reward model in the line; returns its name. What is ranked from now on does not change it.
-
-    It starts from a language model and so has no opinion of its own: only what the rankings say makes it.
-    Raises: JobError; LabelsError; StorageError.
-    """
-    found = lists(workspace, lang, by if whose == MINE else None, question)
-    if len(found) < FEWEST:
-        raise JobError("too_few", n=len(found), missing=FEWEST - len(found))
-    name = _name(workspace, name, "rm")
-    rows = "".join(json.dumps({"prompt": one.prompt, "responses": one.responses, "ranks": one.ranks},
-                              ensure_ascii=False) + "\n" for one in found)
-    workspace.jobs.start("reward_model", name, [
-        "train", "reward-model", "--model", f"tiny-lm-{lang}", "--rankings", f"jobs/{name}/{RANKINGS}",
-        "--held-out", str(max(HELD_OUT, len(found) // 5)), "--steps", str(_whole(steps)), "--centring", f"{CENTRING:g}",
-        "--seed", str(seed), "--lang", lang, "--device", "cpu"],
-        steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows},
-        about={"lang": lang, "lists": len(found), "whose": by if whose == MINE else ""})
-    return name
-
-
-def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: str = "", beta: float | None = None,
-              steps: int = PPO_STEPS, seed: int = 0, anew: bool = False) -> str:
-    """Put a PPO run towards that judge in the line; returns its name. Raises: JobError; StorageError."""
-    beta = BETA[lang] if beta is None else beta
-    if judge not in dict(judges(workspace.jobs.all(), lang)).values():
-        raise JobError("no_judge")
-    if not isinstance(beta, int | float) or not 0 <= beta <= 10:
-        raise JobError("bad_number")
-    name = _name(workspace, name, "policy")
-    workspace.jobs.start("ppo", name, [
-        "train", "ppo", "--model", f"tiny-lm-{lang}", "--judge", judge, "--kl", f"{beta:g}", "--steps",
-        str(_whole(steps)), "--seed", str(seed), "--lang", lang, "--device", "cpu"],
-        steps=_whole(steps), by=by, anew=anew, about={"lang": lang, "judge": judge, "beta": beta})
-    return name
-
-
-def judges(looks: list[Look], lang: Lang) -> list[tuple[str, str]]:
-    """(label, what --judge is given): the reward models trained here, the newest first, then the ready ones."""
-    ours = [look.job.name for look in looks
-            if look.job.kind == "reward_model" and look.state == "done" and look.job.about.get("lang") == lang]
-    words = Words(lang, "train")
-    return [*((name, f"runs/{name}/model") for name in reversed(ours)),
-            (words("ready_rm"), f"tiny-rm-{lang}"), (words("ready_judge"), f"tiny-judge-{lang}")]
-
-
-def _name(workspace: Workspace, name: str, stem: str) -> str:
-    """The name as it was typed, or the next free one of that stem."""
-    if name.strip():
-        return name.strip()
-    number, places = 1, (workspace.folder / "runs", workspace.folder / "jobs")
-    while any((place / f"{stem}-{number}").exists() for place in places):
-        number += 1
-    return f"{stem}-{number}"
-
-
-def _whole(steps: object) -> int:
-    if not isinstance(steps, int | float) or not 1 <= steps <= MOST_STEPS:
-        raise JobError("bad_number")
-    return int(steps)
-
-
-# -- what is shown
-
-def view(lang: Lang, looks: list[Look], shown: str | None = None, said: str = "") -> dict[str, Any]:
-    """What the script draws: every training in a line of its own, and one of them in full.
-
-    `version` is another whenever anything else is.
-    """
-    words = Words(lang, "train")
-    newest, names = looks[::-1], {look.job.name: look for look in looks}
-    jobs = [_row(words, look) for look in sorted(newest, key=lambda look: look.state not in ACTIVE)]
-    telling = sorted(newest, key=lambda look: (look.state != "running", look.state != "done"))
-    chosen = shown if shown in names else telling[0].job.name if telling else None
-    drawn = {"jobs": jobs, "shown": chosen, "full": _full(words, names[chosen]) if chosen else None, "said": said,
-             "busy": any(look.state in ACTIVE for look in looks), "example": False}
-    return {**drawn, "version": hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:16]}
-
-
-def _row(words: Words, look: Look) -> dict[str, Any]:
-    done, job = len(look.steps), look.job
-    text = {"waiting": lambda: words("waiting" if look.ahead else "next", ahead=look.ahead),
-            "running": lambda: words("running", done=done, steps=job.steps) if done else words("getting_ready"),
-            "stopping": lambda: words("stopping"),
-            "stopped": lambda: words("stopped", done=done, steps=job.steps),
-            "done": lambda: words("done"),
-            "failed": lambda: words("failed", line=look.line or words("died")),
-            "gone": lambda: words("gone")}[look.state]()
-    return {"name": job.name, "kind": words(job.kind), "by": words("by", name=job.by), "state": look.state,
-            "text": text, "done": job.steps if look.state == "done" else min(done, job.steps), "steps": job.steps,
-            "bar": look.state in ("running", "stopping", "stopped"),
-            "stop": look.state in ("waiting", "running"), "resume": look.state in ("stopped", "failed", "gone"),
-            "compare": look.state == "done" and job.kind == "ppo"}
-
-
-def _full(words: Words, look: Look) -> dict[str, Any]:
-    """One training: its curves, and once it is done what came of it."""
-    kind, result = look.job.kind, look.result
-    curves = [{"title": words(f"curve_{key}"), "points": [[row["step"], row[key]] for row in look.steps if key in row]}
-              for key in CURVES[kind]]
-    full = {"name": look.job.name, "kind": kind, "curves": curves, "steps": look.job.steps, "lines": [], "table": [],
-            "samples": []}
-    about = look.job.about
-    if "judge" in about and "beta" in about:
-        full["lines"].append(words("made_with", judge=_short(about["judge"]), beta=about["beta"]))
-    if "lists" in about:
-        full["lines"].append(words("made_of", n=about["lists"], whose=about.get("whose") or words("everybody")))
-    try:
-        if result is not None:
-            {"ppo": _policy, "reward_model": _examined}[kind](words, result, full)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        full["lines"].append(words("odd_result"))       # somebody else's, or edited by hand
-    return full
-
-
-def _short(judge: str) -> str:
-    """The name of a reward model that was trained here; else as it is."""
-    return judge.split("/")[1] if judge.startswith("runs/") and judge.count("/") == 2 else judge
-
-
-def _examined(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
-    """How often the reward model agrees with lists that it did not learn from, and how sure that is."""
-    seen = result["agreement"]["pair_accuracy"]
-    full["lines"].append(words("held_out", mean=seen["mean"], low=seen["low"], high=seen["high"], pairs=seen["n"],
-                               lists=result["held_out"]))
-    full["lines"].append(words("above_chance" if seen["low"] > 0.5 else "not_above_chance"))
-    full["lines"].append(words("length_only", mean=result["length_only"]))
-
-
-def _policy(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
-    before, after = result["before"], result["after"]
-    measured = [(f"row_{name}", *(side["scores"][name]["mean"] for side in (before, after)), "{:.2f}".format)
-                for name in ("score", "gold") if name in before["scores"]]
-    measured += [(f"row_{name}", before[name], after[name], form) for name, form in
-                 (("kl", "{:z.1f}".format), ("length", "{:.1f}".format), ("eos_rate", percent), ("distinct", percent))]
-    full["table"] = [[words(key), form(one), form(other)] for key, one, other, form in measured]
-    change = after["length"] / before["length"] - 1
-    full["lines"].append(words("shorter" if change < 0 else "longer", share=abs(change)))
-    full["samples"] = [[row["before"]["prompt"], row["before"]["response"], row["after"]["response"]]
-                       for row in result["samples"][:SHOWN]]
-
-
-# -- the page
 
 def build(lang: Lang, workspace: Workspace) -> None:
     """The panel, and the line of trainings set moving: what a server that is gone had begun goes on."""
@@ -270,7 +95,7 @@ def first_view(lang: Lang, workspace: Workspace) -> dict[str, Any]:
     try:
         saved = shared.example(lang)["train"]
         look = Look(Job(**{**saved["job"], "arguments": ()}), "done", 0, saved["steps"], saved["result"], "")
-        full = _full(Words(lang, "train"), look)
+        full = detail(Words(lang, "train"), look)
     except (OSError, KeyError, ValueError, TypeError):
         return drawn
     return {**drawn, "full": full, "example": True}

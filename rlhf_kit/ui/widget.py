@@ -33,7 +33,7 @@ def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] =
         value: what is shown first.
         parts: other scripts, with their dress, that the script builds with, such as "tokens".
     """
-    css, js = ("".join(_file(f"{one}.{kind}") for one in (*first, *parts, name))
+    css, js = ("".join(read_script(f"{one}.{kind}") for one in (*first, *parts, name))
                for kind, first in (("css", ()), ("js", ("make",))))
     return gr.HTML(value, html_template=f'<div class="rk-{name}"></div>', css_template=css, js_on_load=js,
                    apply_default_css=False, elem_id=elem_id, words=words.all(), lang=words.lang)
@@ -45,5 +45,6 @@ def stamp() -> int:
 
 
 @cache
-def _file(name: str) -> str:
+def read_script(name: str) -> str:
+    """A file of `scripts/`."""
     return (files("rlhf_kit.ui") / "scripts" / name).read_text(encoding="utf-8")

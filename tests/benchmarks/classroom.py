@@ -117,7 +117,8 @@ class User:
 
 async def enter(address: str, name: str) -> User:
     """Log in, and learn which number each of the page's functions has."""
-    web = httpx.AsyncClient(timeout=60, follow_redirects=True)
+    rest = httpx.Limits(keepalive_expiry=2)                 # the server hangs up after five; a browser would ask again
+    web = httpx.AsyncClient(timeout=60, follow_redirects=True, limits=rest)
     answer = await web.post(f"{address}login", data={"username": name, "password": CODE})
     answer.raise_for_status()
     config = (await web.get(f"{address}config")).json()

@@ -11,7 +11,7 @@ from rlhf_kit import zoo
 from rlhf_kit.sampling import sample_rollout
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.ui import scripted
-from rlhf_kit.ui.train import FEWEST
+from rlhf_kit.ui.train_runs import FEWEST
 from rlhf_kit.ui.words import Words
 from rlhf_kit.ui.workspace import Workspace
 

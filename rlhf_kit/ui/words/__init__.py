@@ -29,15 +29,14 @@ class Words:
         return dict(sentences(self.panel)[self.lang])
 
 
-def percent(share: float) -> str:
+def percent(share: float, spec: str = ".0%") -> str:
     """0.954 → "95 %"."""
-    return f"{100 * share:.0f} %"
+    return f"{format(share, spec)[:-1]} %"
 
 
 class _WithSpaces(Formatter):
     def format_field(self, value: object, spec: str) -> str:
-        text = super().format_field(value, spec)
-        return f"{text[:-1]} %" if spec.endswith("%") else text
+        return percent(value, spec) if spec.endswith("%") else super().format_field(value, spec)
 
 
 _FORMATTER = _WithSpaces()

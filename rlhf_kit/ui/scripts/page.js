@@ -1,0 +1,41 @@
+// For the page itself, not for one widget. A key presses the visible button that has it as a class: `rk-key-ctrl-enter`,
+// `rk-key-1`, `rk-key-escape`. In text fields only Ctrl+Enter and Escape do; in a list to choose from, Escape closes the
+// list. Ctrl+. turns the keys that are letters, digits or signs off and on (WCAG 2.1.4), also for the scripts of widgets:
+// `data-rk-keys="off"` on <html>.
+(() => {
+    const flags = document.documentElement.dataset;
+    const noText = ['button', 'checkbox', 'color', 'file', 'image', 'radio', 'range', 'reset', 'submit'];
+    const fields = `input:not(${noText.map(type => `[type=${type}]`)}), textarea, select, [contenteditable]`;
+    let quiet;
+    const turn = () => {
+        const on = flags.rkKeys === 'off', said = document.querySelector('.rk-keys');
+        if (on) delete flags.rkKeys; else flags.rkKeys = 'off';
+        if (!said) return;
+        said.textContent = on ? said.dataset.on : said.dataset.off;
+        clearTimeout(quiet);
+        if (on) quiet = setTimeout(() => { said.textContent = ''; }, 5000);
+    };
+    document.addEventListener('keydown', event => {
+        if (event.ctrlKey && event.key === '.') { turn(); event.preventDefault(); return; }
+        const typing = event.target.closest(fields), escape = event.key === 'Escape';
+        const withCtrl = event.ctrlKey || event.metaKey;
+        if (event.altKey || event.defaultPrevented) return;
+        if (typing && !(withCtrl && event.key === 'Enter') && !escape) return;
+        if (escape && event.target.closest('select, [role=combobox], [role=listbox]')) return;
+        if (flags.rkKeys === 'off' && !withCtrl && !escape) return;
+        const name = withCtrl ? { Enter: 'ctrl-enter', z: 'ctrl-z' }[event.key]
+                              : { Escape: 'escape' }[event.key] || event.key.toLowerCase();
+        if (!name || !/^[a-z0-9?-]+$/.test(name)) return;
+        const buttons = [...document.querySelectorAll(`.rk-key-${CSS.escape(name)}`)];
+        const button = buttons.find(b => b.offsetParent !== null && !b.disabled);
+        if (button) { event.preventDefault(); button.click(); }
+    });
+
+    // A request that reaches nobody means that the server is gone; the next one that does means that it is back.
+    // Gradio's own message about that is English on every page, and hidden by page.css.
+    const fetched = window.fetch.bind(window);
+    const gone = yes => document.documentElement.classList.toggle('rk-server-gone', yes);
+    window.fetch = (...asked) => fetched(...asked).then(
+        answer => { gone(false); return answer; },
+        error => { if (error.name !== 'AbortError') gone(true); throw error; });
+})();
