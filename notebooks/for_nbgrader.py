@@ -17,7 +17,7 @@ from pathlib import Path
 import build
 from nbformat import NotebookNode
 
-from rlhf_kit.exercises.checking import EXERCISES
+from rlhf_kit.classroom.exercises.checking import EXERCISES
 
 CONFIG = '''"""What nbgrader has to know about this course."""
 

@@ -17,26 +17,31 @@ __version__ = "0.1.0"
 
 REPOSITORY = "https://github.com/OWNER/rlhf-kit"        # the one place for the address
 
-_MODULES = ("evaluate", "human", "plots", "rewards", "sampling", "studies", "tour", "training", "zoo", "formulas")
+_MODULES = {                                             # name here -> where it stands
+    "evaluate": "evaluate", "formulas": "formulas", "human": "jobs.human_loop", "jobs": "jobs", "plots": "plots",
+    "rewards": "rewards", "sampling": "sampling", "studies": "studies", "tour": "jobs.tour", "training": "jobs",
+    "zoo": "zoo",
+}
 _METHODS = ("classifier", "ppo", "reward_model", "sft")
 _RECIPES = ("stackllama",)
 _NAMES = {
-    "Reviews": "tasks.reviews", "Forum": "tasks.forum", "FileReviews": "tasks.files", "FileError": "tasks.reading",
+    "Reviews": "tasks.reviews", "Forum": "tasks.forum", "FileReviews": "datasets.labelled",
+    "FileError": "datasets.reading",
     "Policy": "models.heads", "RewardModel": "models.heads", "LoRA": "models.adapters", "SharedBase": "models.shared",
     "load_model": "zoo", "load_policy": "zoo",
     "save_policy": "zoo", "load_classifier": "zoo", "load_reward_model": "zoo", "save_reward_model": "zoo",
     "ModelUnavailable": "models.loading",
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
-    "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "diagnosis",
+    "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "loops.sanity_checks",
     "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
-    "check": "exercises.checking", "setup": "exercises.session", "panel": "ui.inline",
+    "check": "classroom.exercises.checking", "setup": "classroom.exercises.session", "panel": "studio.inline",
 }
 __all__ = sorted([*_MODULES, *_METHODS, *_RECIPES, *_NAMES, "REPOSITORY", "__version__"])
 
 def __getattr__(name: str) -> object:
     if name in _MODULES:
-        return import_module(f"rlhf_kit.{name}")
+        return import_module(f"rlhf_kit.{_MODULES[name]}")
     if name in _METHODS:
         return import_module(f"rlhf_kit.methods.{name}")
     if name in _RECIPES:

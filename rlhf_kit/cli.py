@@ -116,7 +116,7 @@ def _for_the_user(error: RuntimeError | MemoryError) -> str:
     """What to tell a person about it, or nothing if it is a bug of ours."""
     from torch import OutOfMemoryError
 
-    from rlhf_kit.diagnosis import CheckFailed
+    from rlhf_kit.loops.sanity_checks import CheckFailed
     if isinstance(error, OutOfMemoryError):
         return ("the GPU's memory is full. Try a smaller --minibatch-size or --batch-size, shorter responses with "
                 "--max-new-tokens, or --device cpu.")

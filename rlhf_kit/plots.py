@@ -17,7 +17,7 @@ from PIL import Image
 
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.models.memory import Plan
+from rlhf_kit.scale.memory import Plan
 from rlhf_kit.storage import write_bytes
 
 INK, QUIET = "#1f2933", "#9aa5b1"

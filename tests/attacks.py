@@ -182,12 +182,13 @@ return {steal}"""), crash, "crash", "cannot be read"),
         "patched": Pupil(adapt(f"import json, os\njson.dumps = os.write = os._exit = None\nreturn {TRUE_ADAPT}"),
                          crash, "crash"),
         # looking for the reference, or for the others
-        "importer": Pupil(lesson(adapt="from rlhf_kit.exercises.lesson_01 import adapt"), {"1.6": "not found"},
-                          "not found"),
-        "late importer": Pupil(adapt("import rlhf_kit.exercises.lesson_01 as l\n"
+        "importer": Pupil(lesson(adapt="from rlhf_kit.classroom.exercises.lesson_01 import adapt"),
+                          {"1.6": "not found"}, "not found"),
+        "late importer": Pupil(adapt("import rlhf_kit.classroom.exercises.lesson_01 as l\n"
                                      "return l.adapt(beta, kl, target, n, horizon)"), crash, "crash",
                                "written, not imported"),
-        "without the hook": Pupil(adapt("import sys\nsys.meta_path.pop(0)\nimport rlhf_kit.exercises.lesson_01 as l\n"
+        "without the hook": Pupil(adapt("import sys\nsys.meta_path.pop(0)\n"
+                                        "import rlhf_kit.classroom.exercises.lesson_01 as l\n"
                                         "return l.adapt(beta, kl, target, n, horizon)"), crash, "crash",
                                   "No module named 'rlhf_kit'"),
         "memory reader": Pupil(adapt("""import gc, sys, __main__

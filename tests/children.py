@@ -139,8 +139,11 @@ def _child(arguments: list[str], out: Path, err: Path, log: Path, kept: Path, tr
 
 def _shrink() -> None:
     """A tour that takes seconds, and saves more than once in each of its stages."""
-    from rlhf_kit import human, tour, training, zoo
+    from rlhf_kit import jobs as training
+    from rlhf_kit import zoo
     from rlhf_kit.commands import tour as command
+    from rlhf_kit.jobs import human_loop as human
+    from rlhf_kit.jobs import tour
     from rlhf_kit.methods import classifier, ppo, sft
     from rlhf_kit.sampling import Sampling
     lm = zoo.LanguageModel(texts=100, vocabulary=300, layers=1, width=16, sft=sft.Config(steps=60, batch_size=4))

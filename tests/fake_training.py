@@ -1,4 +1,4 @@
-"""A training without a model, for `rlhf_kit.ui.jobs`: a line a step into metrics.jsonl, then result.json.
+"""A training without a model, for `rlhf_kit.studio.trainings`: a line a step into metrics.jsonl, then result.json.
 
     python -m fake_training [--steps N] [--pause SECONDS] [--die STEP] [--deaf] --output DIR
 
@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from rlhf_kit.runs import RunFolder
+from rlhf_kit.runs.folder import RunFolder
 from rlhf_kit.storage import alone, write_json_lines, write_text
 
 parser = argparse.ArgumentParser()

@@ -449,7 +449,7 @@ def test_the_label_of_a_good_review_to_pretrain_on_can_be_named(refused):
 
 def test_reviews_of_which_one_side_is_held_out(refused):
     """One bad review, and it is a text that the model will be examined on."""
-    from rlhf_kit.tasks.rankings import hold_out, read_rankings, texts_of
+    from rlhf_kit.datasets.rankings import hold_out, read_rankings, texts_of
     _, out = hold_out(read_rankings("lists.tsv"), 1)
     rows = [f"a fine lamp number {i},1\n" for i in range(60)] + [f'"{text.upper()}",0\n' for text in texts_of(out[0])]
     Path("bad.csv").write_text("text,label\n" + "".join(rows))

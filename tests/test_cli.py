@@ -7,11 +7,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from test_tour import JUDGE, LM, PPO
 
-from rlhf_kit import cli, tour
+from rlhf_kit import cli
 from rlhf_kit.commands import showing
 from rlhf_kit.commands import tour as command
+from rlhf_kit.jobs import tour
+from tests.jobs.test_tour import JUDGE, LM, PPO
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ import pytest
 from children import NO_SPACE, Run, Trouble, left_by, small_disk, strays
 
 from rlhf_kit import cli, zoo
-from rlhf_kit.runs import RunFolder
+from rlhf_kit.runs.folder import RunFolder
 from rlhf_kit.storage import is_complete, load_tensors
 
 KILLED = -9

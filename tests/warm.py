@@ -8,8 +8,8 @@ import rich.table  # noqa: F401
 import torch
 
 import rlhf_kit.cli
-import rlhf_kit.tour
-import rlhf_kit.training  # noqa: F401
+import rlhf_kit.jobs
+import rlhf_kit.jobs.tour  # noqa: F401
 from rlhf_kit import zoo
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy

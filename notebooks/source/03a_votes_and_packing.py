@@ -7,7 +7,7 @@
 # Level 3, part 1 of 3 · about 45 minutes · CPU only · no account · works offline after install · you should have seen a
 # reward model: [lesson 02](02_rank_loss_reward_model.ipynb). [Part 2](03b_lora_in_8_bits.ipynb) goes on here.
 #
-# It explains `rlhf_kit/tasks/posts.py`, `rlhf_kit/formulas/votes.py` and the packing in `rlhf_kit/methods/trl_bridge/sft.py`.
+# It explains `rlhf_kit/datasets/stack_exchange/posts.py`, `rlhf_kit/formulas/votes.py` and the packing in `rlhf_kit/methods/trl_bridge/packed_sft.py`.
 # %% [markdown] lang="zh" of="fd05"
 # # StackLLaMA 之一：从投票到训练数据
 #
@@ -17,7 +17,7 @@
 # 第 3 级，共三部分之一 · 约 45 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要认识奖励模型：[第 02 课](02_rank_loss_reward_model.ipynb)。
 # 下一部分：[之二](03b_lora_in_8_bits.ipynb)。
 #
-# 本课讲解的是 `rlhf_kit/tasks/posts.py`、`rlhf_kit/formulas/votes.py`，以及 `rlhf_kit/methods/trl_bridge/sft.py` 里的打包。
+# 本课讲解的是 `rlhf_kit/datasets/stack_exchange/posts.py`、`rlhf_kit/formulas/votes.py`，以及 `rlhf_kit/methods/trl_bridge/packed_sft.py` 里的打包。
 # %% [markdown] lang="en"
 # **You will be able to**
 #
@@ -50,8 +50,8 @@
 import random
 import torch
 from rlhf_kit.tasks.forum import Forum
-from rlhf_kit.tasks.markdown import to_markdown
-from rlhf_kit.tasks.threads import prompt_of, response_of
+from rlhf_kit.datasets.stack_exchange.markdown import to_markdown
+from rlhf_kit.datasets.stack_exchange.threads import prompt_of, response_of
 
 forum = Forum()
 threads = list(forum.threads(600, seed=3))
@@ -259,7 +259,7 @@ kit.plots.bars(largest, unit="share of all pairs", title="What the 30 largest of
 # %%
 import tempfile
 from pathlib import Path
-from rlhf_kit.tasks.posts import read_posts, write_posts
+from rlhf_kit.datasets.stack_exchange.posts import read_posts, write_posts
 
 with tempfile.TemporaryDirectory() as folder:
     dump = Path(folder) / "Posts.xml"

@@ -8,7 +8,7 @@
 # Level 3, part 2 of 3 · about 45 minutes · CPU only · no account · works offline after install · you should know what a
 # matrix product is; [part 1](03a_votes_and_packing.ipynb) prepared the data, [part 3](03c_ppo_and_cheating.ipynb) trains.
 #
-# It explains `rlhf_kit/models/adapters.py`, `rlhf_kit/models/quantization.py` and `rlhf_kit/models/memory.py`.
+# It explains `rlhf_kit/models/adapters.py`, `rlhf_kit/models/quantization.py` and `rlhf_kit/scale/memory.py`.
 # %% [markdown] lang="zh" of="8f4e"
 # # StackLLaMA 之二：8 位底座上的 LoRA
 #
@@ -18,7 +18,7 @@
 # 第 3 级，共三部分之二 · 约 45 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要知道什么是矩阵乘法；
 # [之一](03a_votes_and_packing.ipynb)准备了数据，[之三](03c_ppo_and_cheating.ipynb)来训练。
 #
-# 本课讲解的是 `rlhf_kit/models/adapters.py`、`rlhf_kit/models/quantization.py` 和 `rlhf_kit/models/memory.py`。
+# 本课讲解的是 `rlhf_kit/models/adapters.py`、`rlhf_kit/models/quantization.py` 和 `rlhf_kit/scale/memory.py`。
 # %% [markdown] lang="en"
 # **You will be able to**
 #
@@ -44,7 +44,7 @@
 # 16 × 4096 和 4096 × 16。这样一来，模型里有多少在学：10 %、1 %，还是 0.1 %？
 # %%
 import torch
-from rlhf_kit.models import memory
+from rlhf_kit.scale import memory
 from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.quantization import about, one_kernel
 from rlhf_kit.tasks.forum import Forum

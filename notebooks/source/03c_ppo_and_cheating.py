@@ -47,7 +47,7 @@ from dataclasses import replace
 import torch
 from rlhf_kit.recipes import stackllama
 from rlhf_kit.tasks.forum import Forum
-from rlhf_kit.tasks.threads import question_in, response_of
+from rlhf_kit.datasets.stack_exchange.threads import question_in, response_of
 
 run = kit.training.tiny_stackllama("ppo")                 # sft, reward_adapter, policy_adapter
 forum, preset = Forum(), stackllama.PRESETS["tiny"]

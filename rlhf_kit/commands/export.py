@@ -7,7 +7,7 @@ import json
 
 from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
-from rlhf_kit.ui import PANELS
+from rlhf_kit.studio import PANELS
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -53,7 +53,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def run_accelerate(options: argparse.Namespace) -> int:
     """Write the configs."""
-    from rlhf_kit.launching import write_configs
+    from rlhf_kit.scale.launching import write_configs
     written = write_configs(options.output)
     if options.json:
         print(json.dumps([str(path) for path in written]))
@@ -66,7 +66,7 @@ def run_accelerate(options: argparse.Namespace) -> int:
 
 def run_openrlhf(options: argparse.Namespace) -> int:
     """Read everything, then write: a bad row leaves nothing behind."""
-    from rlhf_kit import openrlhf
+    from rlhf_kit.scale import openrlhf
     if options.made_up is not None and options.made_up < 1:
         raise ValueError(f"--made-up is {options.made_up}; expected a number of texts, such as 1000.")
     rows = openrlhf.read(options.data) if options.data is not None else openrlhf.made_up(*[options.made_up] * 3)
@@ -83,7 +83,7 @@ def run_openrlhf(options: argparse.Namespace) -> int:
 
 def run_space(options: argparse.Namespace) -> int:
     """Write the three files."""
-    from rlhf_kit.spaces import CODE, write_space
+    from rlhf_kit.scale.spaces import CODE, write_space
     written = write_space(options.panel, options.output)
     if options.json:
         print(json.dumps([str(path) for path in written]))

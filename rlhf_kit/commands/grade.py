@@ -18,7 +18,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.grading.marks import Grades
+    from rlhf_kit.classroom.grading.marks import Grades
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -47,12 +47,12 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"grading runs answers in processes with limits, which needs Linux or macOS; this is "
                          f"{sys.platform}. Use WSL.")
     began = time.monotonic()
-    from rlhf_kit.grading.starting import Limits, Process
+    from rlhf_kit.classroom.grading.starting import Limits, Process
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     limits = Limits(seconds=options.seconds, patience=2 * options.seconds)
     with closing(Process(limits, [options.folder])) as started:          # it loads torch while we do
-        from rlhf_kit.grading import table
-        from rlhf_kit.grading.marks import grade
+        from rlhf_kit.classroom.grading import table
+        from rlhf_kit.classroom.grading.marks import grade
         grades = grade(options.folder, options.lesson, seed, options.lang, limits=limits, started=started)
     if options.csv:
         table.write_csv(options.csv, grades)
@@ -82,7 +82,7 @@ def _show(console: Console, grades: Grades) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from rlhf_kit.grading.table import safe
+    from rlhf_kit.classroom.grading.table import safe
     table = Table(show_edge=False)
     table.add_column("student", overflow="fold")
     for heading in (*(exercise.number for exercise in grades.exercises), f"/ {grades.out_of}"):

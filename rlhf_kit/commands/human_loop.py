@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rlhf_kit.formulas.records import Step
-    from rlhf_kit.human import Human, Item, Loop
+    from rlhf_kit.jobs.human_loop import Human, Item, Loop
 
 PICKS = {"1": "1", "2": "2", "=": "tie", "t": "tie", "tie": "tie"}
 SKIPS, UNDOES, QUITS, HELPS = ("s", "skip"), ("u", "undo"), ("q", "quit", "exit"), ("?", "h", "help")
@@ -66,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--ratings is {options.ratings}; it must be at least 1.")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    from rlhf_kit.runs import RunFolder
-    from rlhf_kit.training import cores
+    from rlhf_kit.jobs import cores
+    from rlhf_kit.runs.folder import RunFolder
     job = _job(options)
     console.print(say(lang, "training", model=job.model, device=job.device), markup=False)
     console.print(say(lang, "human_saved", folder=options.output), markup=False, soft_wrap=True)
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> Human:
-    from rlhf_kit.human import Human
+    from rlhf_kit.jobs.human_loop import Human
     options.model = f"tiny-lm-{options.lang}" if options.model is None else options.model
     return Human(model=options.model, prompts=options.prompts, column=options.column, mode=options.mode,
                  batch=options.batch, lang=language_of(options), device=device_of(options),

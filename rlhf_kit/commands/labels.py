@@ -66,8 +66,8 @@ def _common(parser: argparse.ArgumentParser, about: str = "made by labels import
 
 def run_import(options: argparse.Namespace) -> int:
     """Read the file, then open the database: one that cannot be read makes none."""
+    from rlhf_kit.datasets.rankings import read_either
     from rlhf_kit.labels import Labels, check_name
-    from rlhf_kit.tasks.rankings import read_either
     if options.annotator is not None:
         check_name(options.annotator)
     left_out = Counter(malformed=0, undecided=0)
@@ -86,8 +86,8 @@ def run_import(options: argparse.Namespace) -> int:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write the file."""
+    from rlhf_kit.datasets.ranking_files import FORMATS
     from rlhf_kit.labels import Labels
-    from rlhf_kit.tasks.ranking_files import FORMATS
     output = Path(options.output).expanduser()
     with Labels(options.database, read_only=True) as labels:
         if output.exists() and output.samefile(Path(options.database).expanduser()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, Lang, say, system_language
-from rlhf_kit.models import memory
+from rlhf_kit.scale import memory
 
 if TYPE_CHECKING:
     from rich.console import Console

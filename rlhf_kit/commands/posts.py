@@ -14,7 +14,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.tasks.conversion import Converted
+    from rlhf_kit.datasets.stack_exchange.conversion import Converted
 
 FORMATS = ("jsonl", "parquet")                  # tasks.conversion.FORMATS, which help must not import
 
@@ -59,8 +59,8 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def run_read(options: argparse.Namespace) -> int:
     """Convert the dump behind a progress bar, and say what came of it."""
-    from rlhf_kit.runs import Event
-    from rlhf_kit.tasks.conversion import ABOUT, Config, convert, steps
+    from rlhf_kit.datasets.stack_exchange.conversion import ABOUT, Config, convert, steps
+    from rlhf_kit.runs.folder import Event
     config = Config(site=options.site, most_pairs=options.pairs, limit=options.limit, format=options.format)
     console, lang = showing.console_for(options.json), options.lang
     kept = (Path(options.output).expanduser() / ABOUT).is_file()
@@ -77,7 +77,7 @@ def run_read(options: argparse.Namespace) -> int:
 
 def run_write(options: argparse.Namespace) -> int:
     """Write the made-up dump."""
-    from rlhf_kit.tasks.dump import write_posts
+    from rlhf_kit.datasets.stack_exchange.dump import write_posts
     from rlhf_kit.tasks.forum import Forum
     if options.questions < 1:
         raise ValueError(f"--questions is {options.questions}; expected at least 1.")

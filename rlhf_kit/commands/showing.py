@@ -12,7 +12,7 @@ from rlhf_kit.language import Lang, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.runs import Event
+    from rlhf_kit.runs.folder import Event
 
 
 def console_for(json: bool) -> Console:

@@ -15,7 +15,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.training import StackLlama
+    from rlhf_kit.jobs import StackLlama
 
 STAGES = ("sft", "merge", "reward", "ppo", "evaluate")
 MEASURES = ("gold", "score", "kl", "length", "eos_rate", "fenced", "distinct")
@@ -78,9 +78,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, or show the run that is finished."""
-    from rlhf_kit.processes import here
-    from rlhf_kit.runs import RunFolder
-    from rlhf_kit.training import claimed, cores
+    from rlhf_kit.jobs import claimed, cores
+    from rlhf_kit.loops.process_group import here
+    from rlhf_kit.runs.folder import RunFolder
     rank, size = here()
     console, lang = showing.console_for(options.json or rank > 0), options.lang
     job, place = _job(options), RunFolder(options.output)
@@ -125,8 +125,8 @@ def run_merge(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> StackLlama:
-    from rlhf_kit.launching import check_processes
-    from rlhf_kit.training import StackLlama
+    from rlhf_kit.jobs import StackLlama
+    from rlhf_kit.scale.launching import check_processes
     check_processes(options.processes)
     if options.preset == "tiny" and options.device == "auto":
         options.device = "cpu"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
-from rlhf_kit.ui import PANELS
+from rlhf_kit.studio import PANELS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.runs import Event
+    from rlhf_kit.runs.folder import Event
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C; meanwhile make the tiny models that are missing."""
     if importlib.util.find_spec("gradio") is None:
         raise ValueError("the studio needs Gradio, which is not installed. pip install 'rlhf-kit[ui]', or make studio.")
-    from rlhf_kit.ui.serving import LOCAL, prepare
+    from rlhf_kit.studio.serving import LOCAL, prepare
     if bool(options.teacher) != bool(options.teacher_code):
         raise ValueError("--teacher and --teacher-code belong together: the name of who sees the labels of all, and "
                          "words that nobody else knows. Give both or neither.")
@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> int:
     prepare()
     import torch
     torch.set_num_threads(1)
-    from rlhf_kit.ui import studio
-    from rlhf_kit.ui.workspace import Workspace
+    from rlhf_kit.studio import pages as studio
+    from rlhf_kit.studio.workspace import Workspace
     console = showing.console_for(json=False)
     workspace = Workspace(options.data, options.models, teacher=options.teacher)
     pages, address = studio.serve(workspace, options.panels or PANELS, host=options.host, port=options.port,
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
 def _build_missing(lang: str, console: Console) -> None:
     """The language model and the reward model that panels ask for first, with progress, while people look around."""
     from rlhf_kit import zoo
-    from rlhf_kit.runs import Event
+    from rlhf_kit.runs.folder import Event
     def events(name: str, stage: str) -> Iterator[Event]:
         total = zoo.planned(name)
         for step in zoo.build(name):

@@ -14,7 +14,7 @@ from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
-    from rlhf_kit.tour import Settings
+    from rlhf_kit.jobs.tour import Settings
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit tour[/] {__version__}")
     if not options.json:
         console.file.flush()                                # shown before the seconds that importing torch takes
-    from rlhf_kit import report
-    from rlhf_kit.tour import EVALUATED, Tour
+    from rlhf_kit.jobs.tour import EVALUATED, Tour
+    from rlhf_kit.runs import report
     tour = Tour(options.output, settings(options))
     if options.fresh:
         tour.start_anew()
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
 
 def settings(options: argparse.Namespace) -> Settings:
     """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
-    from rlhf_kit import tour
+    from rlhf_kit.jobs import tour
     if options.reviews is not None and options.judge == "ranked":
         raise ValueError("--judge ranked learns from rankings, and a file of reviews has labels. Leave out --judge, or "
                          "train on rankings of yours with rlhf-kit train reward-model --rankings FILE.")
@@ -97,7 +97,7 @@ def settings(options: argparse.Namespace) -> Settings:
 
 def _again(options: argparse.Namespace) -> str:
     """The command as the user typed it, but anew."""
-    from rlhf_kit import report
+    from rlhf_kit.runs import report
     changed = {name: value for name in ("kl", "steps") if (value := getattr(options, name)) is not None}
     changed |= {"output": options.output} if options.output != "runs/tour" else {}
     return f"{report.command(vars(options), **changed)} --fresh"

@@ -15,7 +15,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.training import Ppo, RewardModel, Sft
+    from rlhf_kit.jobs import Ppo, RewardModel, Sft
 
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
 
@@ -109,8 +109,8 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
-    from rlhf_kit.runs import RunFolder
-    from rlhf_kit.training import claimed, cores
+    from rlhf_kit.jobs import claimed, cores
+    from rlhf_kit.runs.folder import RunFolder
     job, place = options.job(options), RunFolder(options.output)
     if place.finished and not options.fresh:
         place.claim(claimed(job))
@@ -131,14 +131,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _sft(options: argparse.Namespace) -> Sft:
-    from rlhf_kit.training import Sft
+    from rlhf_kit.jobs import Sft
     return Sft(model=options.model, data=options.data, text=options.text, prompt=options.prompt,
                response=options.response, lang=language_of(options), device=device_of(options),
                changes=changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed"))
 
 
 def _reward_model(options: argparse.Namespace) -> RewardModel:
-    from rlhf_kit.training import RewardModel
+    from rlhf_kit.jobs import RewardModel
     return RewardModel(rankings=options.rankings, pairs=options.pairs, model=options.model, pretrain=options.pretrain,
                        text=options.text, label=options.label, positive=options.positive, held_out=options.held_out,
                        examples=tuple(options.example or ()), lang=language_of(options), device=device_of(options),
@@ -147,7 +147,7 @@ def _reward_model(options: argparse.Namespace) -> RewardModel:
 
 
 def _ppo(options: argparse.Namespace) -> Ppo:
-    from rlhf_kit.training import Ppo
+    from rlhf_kit.jobs import Ppo
     return Ppo(model=options.model, judge=options.judge, label=options.label, reward=options.reward,
                prompts=options.prompts, column=options.column, lang=language_of(options), device=device_of(options),
                changes=changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
@@ -155,7 +155,7 @@ def _ppo(options: argparse.Namespace) -> Ppo:
 
 
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:
-    from rlhf_kit import report
+    from rlhf_kit.runs import report
     lang = options.lang
     if result["job"] == "reward_model":
         _show_reward_model(console, result, options)

@@ -15,9 +15,6 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 
-from rlhf_kit.batches import check_settings, draw, minibatches, seed_for
-from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
-from rlhf_kit.diagnosis import check_gradients, check_start
 from rlhf_kit.formulas.advantages import gae, rescale, whiten
 from rlhf_kit.formulas.kl_penalty import KL, sequence_kl, token_reward
 from rlhf_kit.formulas.losses import (
@@ -31,9 +28,12 @@ from rlhf_kit.formulas.losses import (
 )
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
+from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
+from rlhf_kit.loops.checkpoints import Checkpoint, fingerprint, fingerprint_of
+from rlhf_kit.loops.process_group import Accelerator, Together, described
+from rlhf_kit.loops.sanity_checks import check_gradients, check_start
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right
-from rlhf_kit.processes import Accelerator, Together, described
 from rlhf_kit.rewards import Memory, Reward, name_of, score
 from rlhf_kit.sampling import (
     Sampling,
@@ -126,7 +126,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             of them, each answers and learns from its part, and all end with the same weights.
 
     Returns: an iterator of `Step`; `metrics` explained in `METRICS`.
-    Raises: diagnosis.CheckFailed before the first update; rewards.RewardError; ValueError for bad settings.
+    Raises: sanity_checks.CheckFailed before the first update; rewards.RewardError; ValueError for bad settings.
     Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
     config, together = config or Config(), Together(accelerator)

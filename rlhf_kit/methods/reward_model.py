@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
-from rlhf_kit.batches import check_settings, draw_by_length, seeded
-from rlhf_kit.checkpoints import Checkpoint, fingerprint, fingerprint_of
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, beats, gaps, pairs_right
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
+from rlhf_kit.loops.checkpoints import Checkpoint, fingerprint, fingerprint_of
+from rlhf_kit.loops.schedules import cosine
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import by_length, reward_scores
 from rlhf_kit.models.text import encode_texts, pad_id
-from rlhf_kit.schedules import cosine
 
 
 @dataclass(frozen=True, kw_only=True)

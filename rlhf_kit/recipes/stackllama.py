@@ -20,9 +20,11 @@ import torch
 from torch import Tensor
 
 from rlhf_kit import rewards, zoo
+from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.evaluate import Agreement, Evaluation, agreement, evaluate
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Comparison, Step
+from rlhf_kit.loops.process_group import Accelerator
 from rlhf_kit.methods import ppo, reward_model, trl_bridge
 from rlhf_kit.methods.trl_bridge import RewardConfig, SftConfig
 from rlhf_kit.models.adapters import LoRA, check_base
@@ -30,17 +32,15 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.quantization import Quantization
 from rlhf_kit.models.shared import SharedBase
-from rlhf_kit.processes import Accelerator
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.tasks.forum import fences
-from rlhf_kit.tasks.rankings import as_ranking
 
 Precision = Literal["float32", "bfloat16"]
 DEMONSTRATIONS = 200                    # answers that score 0 on average, before PPO
 
 
 class Questions(Protocol):
-    """What the recipe asks of its data; the made-up `tasks.forum.Forum` and `tasks.paired.Stack` have it."""
+    """What the recipe asks of its data; the made-up `tasks.forum.Forum` and `datasets.stack_exchange.paired.Stack` have it."""
 
     def answered(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]: ...
 

@@ -9,8 +9,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from rlhf_kit.datasets.labelled import FileReviews
 from rlhf_kit.evaluate import share
-from rlhf_kit.tasks.files import FileReviews
 
 
 def main() -> None:

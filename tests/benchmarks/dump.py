@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from rlhf_kit.tasks.posts import Texts, choose, finished
+from rlhf_kit.datasets.stack_exchange.posts import Texts, choose, finished
 
 MEGABYTES = int(os.environ.get("MEGABYTES", "300"))
 LIMIT = 4000                            # questions whose texts are converted; all would take minutes

@@ -31,12 +31,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from rlhf_kit.methods import ppo
-from rlhf_kit.models import memory, quantization
+from rlhf_kit.models import quantization
 from rlhf_kit.models.adapters import CONFIG, WEIGHTS, LoRA
 from rlhf_kit.models.loading import load_language_model, save_model
 from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.rewards import learned
 from rlhf_kit.sampling import Sampling, sample_rollout
+from rlhf_kit.scale import memory
 
 KINDS = ("int8", "bf16", "nf4")         # the first is the one that is promised something
 LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")

@@ -15,12 +15,12 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from rlhf_kit.datasets.labelled import FileReviews
+from rlhf_kit.datasets.rankings import hold_out, read_rankings, texts_of
+from rlhf_kit.datasets.reading import same_text
 from rlhf_kit.evaluate import Estimate, agreement
 from rlhf_kit.formulas.records import Ranking
-from rlhf_kit.tasks.files import FileReviews
-from rlhf_kit.tasks.rankings import hold_out, read_rankings, texts_of
-from rlhf_kit.tasks.reading import same_text
-from rlhf_kit.training.reward_model import HELD_OUT
+from rlhf_kit.jobs.train_reward_model import HELD_OUT
 
 HEADER = "| what | pairs right | whole lists right | calibration error | CPU s |\n|---|---|---|---|---|"
 SEEDS = (0, 1, 2)

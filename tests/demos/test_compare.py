@@ -10,9 +10,9 @@ from rlhf_kit.models import tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import save_model
 from rlhf_kit.storage import new_folder
-from rlhf_kit.ui import problems
-from rlhf_kit.ui.fields import Steps
-from rlhf_kit.ui.workspace import Workspace
+from rlhf_kit.studio import problems
+from rlhf_kit.studio.fields import Steps
+from rlhf_kit.studio.workspace import Workspace
 
 EVIL = ["${Object.assign(window,{pwned:1}).pwned+41}", "{{constructor.constructor('pwned=1')()}}",
         "<img src=x onerror=window.pwned=1>", "<script>window.pwned=1</script>", "‮abc\n"]
@@ -190,7 +190,7 @@ def test_the_slider_goes_over_the_kept_steps(serve, visit, models, policy, token
 
 def slow(monkeypatch):
     """A policy that takes its time; returns a list that is filled when a stream is closed."""
-    from rlhf_kit.ui import comparing
+    from rlhf_kit.studio import comparing
     closed, responses = [], comparing.responses
 
     def slowly(*of):

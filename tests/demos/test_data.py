@@ -1,6 +1,6 @@
 """The panel of data in a browser: numbers, texts that are texts, and a file."""
 
-from rlhf_kit.ui.workspace import Workspace
+from rlhf_kit.studio.workspace import Workspace
 
 
 def test_labels_are_counted_and_taken_away(serve, visit, tmp_path):

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 @pytest.fixture
 def notebook(tmp_path):
     cells = ["import rlhf_kit as kit\nkit.panel('data', 'zh')", "kit.panel('data', 'zh')",
-             "import re, urllib.request\nfrom rlhf_kit.ui import inline\npages = inline._open['data'][0]\n"
+             "import re, urllib.request\nfrom rlhf_kit.studio import inline\npages = inline._open['data'][0]\n"
              "print(urllib.request.urlopen(pages.local_url).status, pages.share)\ninline.close('data')"]
     book = new_notebook(cells=[new_code_cell(cell) for cell in cells])
     environment = {name: value for name, value in os.environ.items() if name != "RLHF_KIT_PANELS"}

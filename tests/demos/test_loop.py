@@ -9,11 +9,11 @@ import pytest
 
 from rlhf_kit import zoo
 from rlhf_kit.sampling import sample_rollout
+from rlhf_kit.studio import scripted
+from rlhf_kit.studio.train_runs import FEWEST
+from rlhf_kit.studio.words import Words
+from rlhf_kit.studio.workspace import Workspace
 from rlhf_kit.tasks.reviews import Reviews
-from rlhf_kit.ui import scripted
-from rlhf_kit.ui.train_runs import FEWEST
-from rlhf_kit.ui.words import Words
-from rlhf_kit.ui.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 LONG = 900_000                      # milliseconds; a training on a busy machine

@@ -1,6 +1,6 @@
 """A server that goes away: the page says so in its language, and keeps what the person did until it is back."""
 
-from rlhf_kit.ui import studio
+from rlhf_kit.studio import pages as studio
 
 
 def test_the_page_says_it_and_goes_on_by_itself(browser, stand_in):

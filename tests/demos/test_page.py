@@ -4,9 +4,9 @@ import time
 
 import gradio as gr
 
-from rlhf_kit.ui import rank
-from rlhf_kit.ui.widget import widget
-from rlhf_kit.ui.words import Words
+from rlhf_kit.studio import rank
+from rlhf_kit.studio.widget import widget
+from rlhf_kit.studio.words import Words
 
 
 def test_english_at_the_root_and_chinese_at_zh(serve, visit):

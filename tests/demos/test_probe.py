@@ -4,8 +4,8 @@ import pytest
 
 from rlhf_kit import zoo
 from rlhf_kit.models import tiny
-from rlhf_kit.ui import probing, problems
-from rlhf_kit.ui.workspace import Workspace
+from rlhf_kit.studio import probing, problems
+from rlhf_kit.studio.workspace import Workspace
 
 EVIL = "<img src=x onerror=window.pwned=1> ${window.pwned=1} {{7*7}}"
 SAVED = {"probe": {"judge": "tiny-rm-en", "kind": "reward_model", "text": "It is good.", "score": 2.1,

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from rlhf_kit.ui import serving, studio
-from rlhf_kit.ui.workspace import Workspace
+from rlhf_kit.studio import pages as studio
+from rlhf_kit.studio import serving
+from rlhf_kit.studio.workspace import Workspace
 
 CODE = "three green pears"
 

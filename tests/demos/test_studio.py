@@ -6,9 +6,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from rlhf_kit.language import LANGS
-from rlhf_kit.ui import PANELS, studio
-from rlhf_kit.ui.words import Words
-from rlhf_kit.ui.workspace import Workspace
+from rlhf_kit.studio import PANELS
+from rlhf_kit.studio import pages as studio
+from rlhf_kit.studio.words import Words
+from rlhf_kit.studio.workspace import Workspace
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 

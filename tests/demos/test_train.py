@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rlhf_kit.formulas.records import Ranking
-from rlhf_kit.ui.jobs import Jobs
-from rlhf_kit.ui.workspace import Workspace
+from rlhf_kit.studio.trainings import Jobs
+from rlhf_kit.studio.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

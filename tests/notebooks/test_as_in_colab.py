@@ -8,7 +8,8 @@ from lending import lent
 from nbformat.v4 import new_code_cell
 from test_products import LESSONS, build
 
-from rlhf_kit import training, zoo
+from rlhf_kit import jobs as training
+from rlhf_kit import zoo
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1800)]
 

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from test_products import LESSONS, ROOT, build
 
-from rlhf_kit.exercises.checking import EXERCISES
+from rlhf_kit.classroom.exercises.checking import EXERCISES
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(ROOT / "notebooks")

@@ -5,7 +5,8 @@ import os
 import pytest
 from test_products import LESSONS, build
 
-from rlhf_kit import training, zoo
+from rlhf_kit import jobs as training
+from rlhf_kit import zoo
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1800)]
 BUDGET = 300                # seconds of a whole run on a busy machine; 90 on a quiet one, see tests/benchmarks

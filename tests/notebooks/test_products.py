@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from rlhf_kit import REPOSITORY
-from rlhf_kit.exercises.checking import EXERCISES, lesson_of
+from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("notebooks_build", ROOT / "notebooks" / "build.py")

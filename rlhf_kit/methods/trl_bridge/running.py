@@ -23,12 +23,12 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 
-from rlhf_kit.batches import check_settings, draw_by_length, seed_for
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.loops.batches import check_settings, draw_by_length, seed_for
+from rlhf_kit.loops.schedules import cosine
 from rlhf_kit.methods.trl_bridge.quiet import quiet
 from rlhf_kit.models.adapters import sign
 from rlhf_kit.models.quantization import KINDS
-from rlhf_kit.schedules import cosine
 from rlhf_kit.storage import new_folder
 
 NEEDED = ("trl", "datasets", "peft", "accelerate")

@@ -1,0 +1,68 @@
+"""`kit.check("1.2", answer)`: says at once whether an answer is right and what the likely mistake is."""
+
+from __future__ import annotations
+
+import os
+
+from rlhf_kit.classroom.exercises import lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c
+from rlhf_kit.classroom.exercises.answers import Exercise, Function, Verdict, judge, show
+from rlhf_kit.classroom.exercises.session import lang
+from rlhf_kit.language import say
+
+LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c)
+EXERCISES: dict[str, Exercise] = {e.number: e for lesson in LESSONS for e in lesson.EXERCISES}
+
+
+def lesson_of(number: str) -> str:
+    """The lesson of an exercise: "01" of "1.2", "03a" of "3a.2"."""
+    return "0" + number.split(".")[0]
+
+
+class CheckError(AssertionError):
+    """Only under RLHF_KIT_STRICT=1, where an exercise that is not solved is an error."""
+
+
+def check(number: str, answer: Function | None = None) -> Function:
+    """Check an answer and print what came of it; returns it if it is right, else the reference, and says so.
+
+    So a notebook always runs to its end. Nothing is raised, whatever the answer does, unless RLHF_KIT_STRICT=1.
+
+    Args:
+        number: of the exercise, such as "1.2".
+        answer: the function you wrote.
+    """
+    if number not in EXERCISES:
+        raise ValueError(f"there is no exercise {number!r}; there are {', '.join(EXERCISES)}.")
+    exercise = EXERCISES[number]
+    verdict = judge(exercise, answer) if callable(answer) else Verdict(exercise, "not attempted")
+    print(described(verdict, lang()))
+    if verdict.right:
+        return answer
+    if os.environ.get("RLHF_KIT_STRICT") == "1":
+        raise CheckError(described(verdict, "en"))
+    print(say(lang(), "check_reference"))
+    return exercise.reference
+
+
+def described(verdict: Verdict, language: str) -> str:
+    """The verdict as a person reads it."""
+    exercise, words = verdict.exercise, lambda key, **values: say(language, key, **values)
+    title = f"{exercise.number} · {exercise.name}"
+    if verdict.status == "right":
+        return f"✅ {title}: {words('check_right', cases=len(exercise.all_cases(0)))}"
+    if verdict.status == "not attempted":
+        return f"⏳ {title}: {words('check_not_attempted')}"
+    lines = [f"❌ {title}"]
+    shown = ", ".join(f"{name}={show(value)}" for name, value in zip(exercise.names, verdict.case.arguments,
+                                                                     strict=True))
+    rows = [("check_input", shown), ("check_yours", verdict.yours), ("check_expected", verdict.expected)]
+    if why := likely(verdict, language):
+        rows.append(("check_likely", why))
+    return "\n".join([*lines, *(f"   {words(key)}: {text}" for key, text in rows)])
+
+
+def likely(verdict: Verdict, language: str) -> str:
+    """What probably went wrong, in one or two sentences; empty if nothing is known."""
+    if verdict.mistake:
+        return verdict.mistake.zh if language == "zh" else verdict.mistake.en
+    return say(language, verdict.symptom, **verdict.values) if verdict.symptom else ""

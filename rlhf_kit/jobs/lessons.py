@@ -1,0 +1,79 @@
+"""What lesson 03 trains once and keeps beside the tiny models: StackLLaMA's stages at the recipe's tiny preset."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from rlhf_kit import zoo
+from rlhf_kit.jobs.train_stackllama import IMPRESSED, STAGES, StackLlama
+from rlhf_kit.recipes import stackllama
+from rlhf_kit.storage import is_complete
+from rlhf_kit.tasks.forum import Forum
+
+LEAVES = {"sft": "sft_adapter", "merge": "sft", "reward": "reward_adapter", "ppo": "policy_adapter",
+          "evaluate": "result.json"}                # stage -> what it leaves in the folder
+ABOUT = {"sft": 30, "merge": 1, "reward": 60, "ppo": 120, "evaluate": 50}       # seconds of one core
+FENCE_STEPS = 60                                    # enough to learn to trust a fence
+
+
+def tiny_stackllama(last: str = "evaluate") -> Path:
+    """The folder of the tiny preset's run as far as the stage `last`; what is missing is trained now, and that is said.
+
+        base = zoo.cached("tiny-forum")     folder / "sft_adapter", "sft", "reward_adapter", "policy_adapter", "policy"
+
+    Another recipe has another folder, so nothing stale is found. Of two processes that ask at the same time the second
+    waits. Raises: ValueError for a stage that does not exist.
+    """
+    if last not in STAGES:
+        raise ValueError(f"last is {last!r}; expected one of {', '.join(STAGES)}.")
+    job = StackLlama()
+    zoo.cached(job.settings().base)
+    folder = _place(job)
+    for stage in STAGES[:STAGES.index(last) + 1]:
+        if not _there(folder / LEAVES[stage]):
+            with FileLock(f"{folder}.lock"):
+                _run(job, folder, stage)
+    return folder
+
+
+def impressed_reward() -> Path:
+    """A reward model's adapter on that run's "sft", learnt from voters who take a code fence for quality."""
+    job, folder = StackLlama(), tiny_stackllama("merge")
+    done = folder.with_name(f"{folder.name}-fences-{IMPRESSED:g}-{FENCE_STEPS}")
+    preset = job.settings()
+    preset = replace(preset, pairs=FENCE_STEPS * preset.reward.batch_size,
+                     reward=replace(preset.reward, steps=FENCE_STEPS))
+    with FileLock(f"{done}.lock"):
+        if not is_complete(done):
+            _say("reward, of other voters", 30)
+            for _ in stackllama.reward(preset, Forum(fence_bias=IMPRESSED), folder / "sft", done):
+                pass
+    return done
+
+
+def _run(job: StackLlama, folder: Path, stage: str) -> None:
+    if _there(folder / LEAVES[stage]):                  # another process was faster
+        return
+    _say(stage, ABOUT[stage])
+    for _ in job.run(folder, stage=stage):
+        pass
+
+
+def _place(job: StackLlama) -> Path:
+    preset = job.settings()
+    key = hashlib.sha256(f"{zoo.RECIPES} {zoo.place(preset.base).name} {preset!r}".encode()).hexdigest()[:10]
+    return zoo.cache_folder() / f"tiny-stackllama-{key}"
+
+
+def _there(path: Path) -> bool:
+    return path.is_file() or is_complete(path)
+
+
+def _say(stage: str, seconds: int) -> None:
+    print(f"StackLLaMA at its tiny preset, stage {stage}: trained here once, about {seconds} s, and then kept in "
+          f"{zoo.cache_folder()}.", file=sys.stderr)

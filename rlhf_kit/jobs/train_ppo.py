@@ -1,0 +1,117 @@
+"""`rlhf-kit train ppo`: a language model's name and something to please become a policy that pleases it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlhf_kit import rewards, zoo
+from rlhf_kit.datasets.texts import hold_out, read_texts
+from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.jobs.settings import SMALL, changed, claimed, described, steps_written, use_threads, write_metrics
+from rlhf_kit.language import Lang
+from rlhf_kit.loops.checkpoints import fingerprint_of
+from rlhf_kit.methods import ppo
+from rlhf_kit.models.tiny import parameters
+from rlhf_kit.runs.folder import Event, RunFolder
+from rlhf_kit.runs.snapshots import Kept
+from rlhf_kit.sampling import check_room
+from rlhf_kit.tasks.reviews import Reviews
+
+EVALUATED = 128                     # held-out prompts, one response each
+SHOWN = 10                          # of them in the result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ppo:
+    """Train a policy with PPO towards a classifier's opinion, a reward model's, or a reward function of yours."""
+
+    model: str                              # a tiny model's name, a folder, or a hub id
+    judge: str | None = None                # the same for a classifier, whose probability of `label` is the score, or
+                                            # for a reward model: the probability of beating a text that scores 0
+    label: str = "positive"                 # by name; models differ in the order of their outputs
+    reward: str | None = None               # or a function: my_reward.py:reward
+    prompts: str | None = None              # a file of prompts; None = openings of the made-up reviews
+    column: str = "prompt"                  # its column, unless it is a .txt
+    lang: Lang = "en"                       # of the made-up reviews
+    device: str = "cpu"
+    changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from its defaults
+
+    def __post_init__(self) -> None:
+        if (self.judge is None) == (self.reward is None):
+            seen = "neither --judge nor --reward is" if self.judge is None else "both --judge and --reward are"
+            raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier or a reward model "
+                             f"with --judge, or a function of yours with --reward my_reward.py:reward.")
+        if self.judge is None and self.label != "positive":
+            raise ValueError("--label is an output of a classifier, and there is none. Name it with --judge.")
+        if self.prompts is None and self.column != "prompt":
+            raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
+        changed(zoo.TINY_PPO, self.changes)
+
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+        """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, `result.json`; of a small model `kept/`.
+
+        The untrained policy answers first, so that a reward function that fails does so before anything is written,
+        or with `fresh` thrown away. `threads` are for a model that is not tiny; None leaves torch's own number.
+        """
+        place = RunFolder(folder)
+        place.check()
+        learn, held_out, watch = self._prompts()
+        score = self._reward()
+        policy = zoo.load_policy(self.model, device=self.device)
+        use_threads(threads, policy)
+        config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
+        check_room(policy, [*learn, *held_out], config.sampling)
+        reference, measured = policy.reference(), {"score": score, **watch}
+        before = evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)
+        if fresh:
+            place.clear()
+        with place.working(claimed(self)):
+            history: list[Step] = []
+            written = steps_written(place)                  # so that who watches a resumed run sees no step vanish
+            yield Event("ppo", 0, config.steps)
+            with place.timed("ppo"):
+                kept = Kept(place.path, policy, config.steps, place.path / "checkpoints")
+                for step in ppo.steps(policy, reference, learn, score, config, watch=watch,
+                                      checkpoint=place.path / "checkpoints"):
+                    history.append(step)
+                    kept.after(step.number + 1)
+                    write_metrics(place, history, config.steps, every=1, written=written)
+                    yield Event("ppo", step.number + 1, config.steps, step.metrics)
+                zoo.save_policy(policy, place.path / "policy")
+            with place.timed("evaluate"):
+                after = evaluate(policy, reference, held_out, measured, config.sampling, config.seed + 1)
+            result = {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
+                      "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
+                      "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
+                      "samples": side_by_side(before, after)[:SHOWN], "steps": len(history)}
+            place.finish(result)
+
+    def _prompts(self) -> tuple[list[str], list[str], dict[str, rewards.Reward]]:
+        """Prompts to learn on, prompts to be examined on, and what is known of the truth."""
+        if self.prompts is None:
+            task = Reviews(self.lang)
+            return task.prompts("train"), task.prompts("heldout", EVALUATED), {"gold": rewards.gold(task)}
+        learn, held_out = hold_out(read_texts(self.prompts, self.column, "--column"))
+        return learn, (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED], {}
+
+    def _reward(self) -> rewards.Reward:
+        if self.reward is not None:
+            return rewards.from_file(self.reward)
+        if zoo.is_reward_model(self.judge):
+            if self.label != "positive":
+                raise ValueError(f"--label is an output of a classifier; {self.judge} is a reward model and has one "
+                                 f"output. Leave --label out.")
+            model = zoo.load_reward_model(self.judge, device=self.device)
+            return _named(rewards.learned(model, output="probability"), fingerprint_of(model), model.shift)
+        model, tokenizer = zoo.load_classifier(self.judge, device=self.device)
+        return _named(rewards.classifier(model, tokenizer, label=self.label), fingerprint_of(model))
+
+
+def _named(judge: rewards.Reward, *weights: object) -> rewards.Reward:
+    """With its weights in its name, so that a killed run does not go on towards a judge that was trained anew."""
+    judge.__name__ = "@".join(map(str, (judge.__name__, *weights)))
+    return judge

@@ -1,0 +1,256 @@
+"""`rlhf-kit train reward-model`: rankings become a reward model, examined on rankings that it never saw."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from rlhf_kit import rewards, zoo
+from rlhf_kit.datasets.labelled import FileReviews
+from rlhf_kit.datasets.rankings import as_ranking, hold_out, read_comparisons, read_rankings, texts_of
+from rlhf_kit.datasets.reading import same_text, shorten
+from rlhf_kit.evaluate import Agreement, agreement
+from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.jobs.settings import SMALL, changed, claimed, described, use_threads, write_metrics
+from rlhf_kit.language import Lang
+from rlhf_kit.methods import reward_model
+from rlhf_kit.models import heads, text, tiny
+from rlhf_kit.runs.folder import Event, RunFolder
+from rlhf_kit.tasks.reviews import Reviews
+
+Size = Literal["tiny", "real"]
+NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
+HELD_OUT = 400                      # rankings, or a fifth if that is fewer
+MADE_UP = 3000                      # rankings, where there is no file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """The tiny encoder that is made where no model is named."""
+
+    vocabulary: int = 4000
+    layers: int = 2
+    width: int = 96
+    dropout: float = 0.2
+
+    def make(self, texts: Sequence[str], config: reward_model.Config) -> heads.RewardModel:
+        """One with weights drawn from the seed and a tokenizer learned from these texts."""
+        tokenizer = text.train_tokenizer(texts, self.vocabulary, reading=True)
+        return tiny.reward_model(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout,
+                                 context=config.max_length, seed=config.seed)
+
+
+# Steps stand for what `_fitted` makes of them: a few times over all rankings for a tiny model, once for a large one,
+# which would have them by heart after that (arXiv:2203.02155 appendix C).
+TINY_RM = reward_model.Config(batch_size=16, learning_rate=1.5e-3, warmup=40, final_rate=0.0, weight_decay=0.1,
+                              max_length=128, token_dropout=0.3)
+REAL_RM = reward_model.Config(batch_size=16, learning_rate=1e-5, max_length=512)     # BERT, GPT-2 and larger
+PRETRAINING = {"tiny": replace(TINY_RM, learning_rate=2e-3, token_dropout=0.2), "real": REAL_RM}
+FIRST = {"tiny": TINY_RM, "real": REAL_RM}                                           # what a fresh model takes,
+AFTERWARDS = {"tiny": replace(TINY_RM, learning_rate=7e-4), "real": REAL_RM}         # and one that was pretrained
+EPOCHS, FEWEST_STEPS = {"tiny": 6, "real": 1}, 60
+SIDE = 8                            # good reviews in a ranking to be pretrained on, and bad ones: 64 pairs, 16 passes
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardModel:
+    """Train a reward model on rankings or on pairs, your own or made-up ones."""
+
+    rankings: str | None = None             # a file of rankings
+    pairs: str | None = None                # or of (prompt, chosen, rejected); None and None = made-up reviews
+    model: str = NEW                        # what it starts from: "new", a tiny model's name, a folder, or a hub id
+    pretrain: str | None = None             # a file of labelled reviews to learn from first: good above bad
+    text: str = "text"                      # its columns
+    label: str = "label"
+    positive: str | None = None             # the label of a good review, where its name does not say so
+    held_out: int | None = None             # rankings to be examined on; None = 400, or a fifth if that is fewer
+    examples: tuple[str, ...] = ()          # texts to be scored at the end
+    lang: Lang = "en"                       # of the made-up reviews
+    device: str = "cpu"
+    changes: dict[str, Any] = field(default_factory=dict)       # fields of `reward_model.Config` that differ
+
+    def __post_init__(self) -> None:
+        if self.rankings is not None and self.pairs is not None:
+            raise ValueError("both --rankings and --pairs are given; a run learns from one file. Name one of them.")
+        if self.pretrain is None and (self.text, self.label, self.positive) != ("text", "label", None):
+            raise ValueError("--text, --label and --positive are about a file of reviews, and there is none. Name it "
+                             "with --pretrain.")
+        if self.held_out is not None and self.held_out < 1:
+            raise ValueError(f"--held-out is {self.held_out}; at least 1 ranking has to be examined on.")
+        for example in self.examples:
+            if not example.strip() or example.encode(errors="ignore").decode() != example:
+                raise ValueError(f"--example is {example!r}; expected a text that can be read and shown.")
+        changed(TINY_RM, self.changes)
+
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
+
+        The scores are centred: the responses of the held-out rankings score 0 on average. `fresh` throws away the run
+        that is there, once everything that the new one needs is in hand.
+        """
+        place = RunFolder(folder)
+        place.check()
+        left_out: Counter[str] = Counter(malformed=0, undecided=0, shared=0)
+        learn, kept_out, ceiling = self._rankings(left_out)
+        first = self._pretraining(kept_out)
+        model, size = self._model([*learn, *first])
+        changes = _within(model, size, self.changes)
+        config = _fitted(size, changes, len(learn), pretrained=bool(first))
+        use_threads(threads, model)
+        if fresh:
+            place.clear()
+        with place.working(claimed(self)):
+            yield from _stage(place, "pretrain", model, first, _pretraining_config(size, changes, len(first)))
+            history: list[Step] = []
+            yield from _stage(place, "reward_model", model, learn, config, history)
+            yield Event("examine", 0, 1)
+            with place.timed("examine"):
+                judged = [_as_ranked(one) for one in kept_out]
+                responses = [(one.prompt, response) for one in judged for response in one.responses]
+                reward_model.centre(model, responses, config.max_length)
+                score = rewards.learned(model, max_length=config.max_length)
+                seen = agreement(score, judged)
+                zoo.save_reward_model(model, place.path / "model")
+            yield Event("examine", 1, 1)
+            place.finish({"job": "reward_model", "settings": described(self, config),
+                          **_numbers(seen), "ceiling": ceiling,
+                          "length_only": _by_length(learn, judged).pair_accuracy.mean,
+                          "rankings": len(learn), "held_out": len(kept_out), "left_out": dict(left_out),
+                          "read_as": _read_as(learn),
+                          "comparisons": sum(_pairs(one) for one in learn),
+                          "pretrained_on": len({text for one in first for text in one.responses}),
+                          "examples": _scored(score, self.examples), "steps": len(history)})
+
+    def _rankings(self, left_out: Counter[str]) -> tuple[list, list, float | None]:
+        """To learn from, to be examined on, and the pair accuracy that the truth has on the latter, if it is known."""
+        if self.rankings is None and self.pairs is None:
+            task, recipe = Reviews(self.lang), zoo.RewardModel()
+            kept_out = task.rankings(self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
+            return (task.rankings(MADE_UP, recipe.k, recipe.noise), kept_out,
+                    agreement(rewards.gold(task), kept_out).pair_accuracy.mean)
+        path = self.pairs if self.rankings is None else self.rankings
+        found = (read_comparisons if self.rankings is None else read_rankings)(path, left_out)
+        wanted = self.held_out or max(min(HELD_OUT, len(found) // 5), 1)
+        learn, kept_out = hold_out(found, wanted)
+        if not learn:
+            kind = "rankings" if self.rankings is not None else "pairs"
+            raise ValueError(f"{path} holds {len(found)} {kind}, and with {wanted} held out none is left to learn "
+                             f"from ({kind} of one prompt stay together). Lower --held-out, or add some with other "
+                             f"prompts.")
+        left_out["shared"] = len(found) - len(learn) - len(kept_out)
+        return learn, kept_out, None
+
+    def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:
+        """Rankings with ties, good reviews above bad ones, none of them a text that the model will be examined on."""
+        if self.pretrain is None:
+            return []
+        reviews = FileReviews.read(self.pretrain, text=self.text, label=self.label, positive=self.positive)
+        seen = {same_text(whole) for one in kept_out for whole in texts_of(one)}
+        sides: dict[int, list[str]] = {1: [], 0: []}
+        for review, label in zip(reviews.texts, reviews.labels, strict=True):
+            if same_text(review) not in seen:
+                sides[label].append(review)
+        if not sides[0] or not sides[1]:
+            raise ValueError(f"{self.pretrain} has no {'good' if sides[0] else 'bad'} review besides those held out; "
+                             f"pretraining needs both. Leave out --pretrain, or add some.")
+        rng = random.Random(self.changes.get("seed", 0))
+        good, bad = (rng.sample(side, len(side)) for side in (sides[1], sides[0]))
+        return [_two_groups(_around(good, i), _around(bad, i)) for i in range(0, max(len(good), len(bad)), SIDE)]
+
+    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, Size]:
+        config = changed(TINY_RM, self.changes)
+        if self.model == NEW:
+            encoder = Encoder() if self.pretrain is None else Encoder(vocabulary=6000, dropout=0.1)
+            return encoder.make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
+        model = zoo.load_reward_model(self.model, new_head=True, seed=config.seed, device=self.device)
+        return model, "tiny" if tiny.parameters(model) < SMALL else "real"
+
+
+def _within(model: heads.RewardModel, size: Size, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, and texts no longer than the model reads."""
+    longest = changed(FIRST[size], changes).max_length
+    return {**changes, "max_length": min(longest, model.context)}
+
+
+def _fitted(size: Size, changes: dict[str, Any], n: int, pretrained: bool = False) -> reward_model.Config:
+    """Settings for a model of that size and `n` rankings; steps follow from both unless somebody named them.
+
+    A pretrained model needs half as many.
+    """
+    config = changed((AFTERWARDS if pretrained else FIRST)[size], changes)
+    if "steps" in changes:
+        return config
+    return replace(config, steps=max(round(EPOCHS[size] * n / config.batch_size / (1 + pretrained)), FEWEST_STEPS))
+
+
+def _pretraining_config(size: Size, changes: dict[str, Any], n: int) -> reward_model.Config:
+    """Settings for `n` rankings of labelled reviews: as many texts a step, twice over all (once for a large model)."""
+    config = changed(PRETRAINING[size], {name: value for name, value in changes.items() if name != "steps"})
+    batch = max(config.batch_size * 4 // (2 * SIDE), 1)
+    return replace(config, batch_size=batch, steps=max(round((2 if size == "tiny" else 1) * n / batch), FEWEST_STEPS))
+
+
+def _around(side: Sequence[str], first: int) -> list[str]:
+    """`SIDE` texts from the first on, beginning again at the end, none of them twice."""
+    return list(dict.fromkeys(side[i % len(side)] for i in range(first, first + SIDE)))
+
+
+def _two_groups(good: Sequence[str], bad: Sequence[str]) -> Ranking:
+    """Every good text above every bad one; among themselves they tie."""
+    return Ranking("", (*good, *bad), (1,) * len(good) + (2,) * len(bad))
+
+
+def _stage(place: RunFolder, name: str, model: heads.RewardModel, rankings: Sequence, config: reward_model.Config,
+           history: list[Step] | None = None) -> Iterator[Event]:
+    """Train on `rankings`, if there are any; with `history`, the steps go into metrics.jsonl."""
+    if not rankings:
+        return
+    yield Event(name, 0, config.steps)
+    with place.timed(name):
+        for step in reward_model.steps(model, rankings, config, checkpoint=place.path / "checkpoints" / name):
+            if history is not None:
+                history.append(step)
+                write_metrics(place, history, config.steps)
+            yield Event(name, step.number + 1, config.steps, step.metrics)
+
+
+def _numbers(seen: Agreement) -> dict[str, Any]:
+    """The three that everybody asks for first, then all with their intervals."""
+    return {"pair_accuracy": seen.pair_accuracy.mean, "list_accuracy": seen.list_accuracy.mean, "loss": seen.loss,
+            "above_chance": seen.pair_accuracy.low > 0.5, "agreement": seen.numbers()}
+
+
+def _as_ranked(one: Ranking | Comparison) -> Ranking:
+    return one if isinstance(one, Ranking) else as_ranking(one)
+
+
+def _read_as(learn: Sequence[Ranking | Comparison]) -> dict[str, str]:
+    """The best and the worst response of the first ranking, for a person to see that none stands on its head."""
+    ordered = sorted(zip((first := _as_ranked(learn[0])).ranks, first.responses, strict=True))
+    return {"best": shorten(ordered[0][1].strip(), 60), "worst": shorten(ordered[-1][1].strip(), 60)}
+
+
+def _by_length(learn: Sequence[Ranking | Comparison], judged: Sequence[Ranking]) -> Agreement:
+    """What a scorer gets that sees nothing but the length, for or against as it is in the rankings learnt from."""
+    def longer(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        return [float(len(response)) for response in responses]
+
+    def shorter(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        return [-number for number in longer(prompts, responses)]
+    wins = agreement(longer, [_as_ranked(one) for one in learn]).pair_accuracy.mean
+    return agreement(longer if wins >= 0.5 else shorter, judged)
+
+
+def _pairs(one: Ranking | Comparison) -> int:
+    return 1 if isinstance(one, Comparison) else len(one.pairs())
+
+
+def _scored(score: rewards.Reward, examples: Sequence[str]) -> list[dict[str, Any]]:
+    if not examples:
+        return []
+    said = score([""] * len(examples), list(examples)).tolist()
+    return [{"text": example, "score": number} for example, number in zip(examples, said, strict=True)]

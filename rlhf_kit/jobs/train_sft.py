@@ -1,0 +1,82 @@
+"""`rlhf-kit train sft`: a language model's name and a file of texts become a language model that imitates them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlhf_kit import zoo
+from rlhf_kit.datasets.texts import hold_out, read_pairs, read_texts
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.jobs.settings import SMALL, changed, claimed, described, use_threads, write_metrics
+from rlhf_kit.language import Lang
+from rlhf_kit.methods import sft
+from rlhf_kit.models.tiny import parameters
+from rlhf_kit.runs.folder import Event, RunFolder
+from rlhf_kit.tasks.reviews import Reviews
+
+TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
+REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sft:
+    """Fine-tune a language model on texts, or on (prompt, response) pairs of which only the response counts."""
+
+    model: str                              # a tiny model's name, a folder, or a hub id
+    data: str | None = None                 # a file; None = the made-up reviews
+    text: str = "text"                      # its column of whole texts, unless it holds pairs:
+    prompt: str | None = None
+    response: str | None = None
+    lang: Lang = "en"                       # of the made-up reviews
+    device: str = "cpu"
+    changes: dict[str, Any] = field(default_factory=dict)       # fields of `sft.Config` that differ from its defaults
+
+    def __post_init__(self) -> None:
+        if (self.prompt is None) != (self.response is None):
+            there, missing = ("--response", "--prompt") if self.prompt is None else ("--prompt", "--response")
+            raise ValueError(f"{there} is given without {missing}; pairs need both columns, whole texts neither.")
+        if self.data is None and (self.prompt is not None or self.text != "text"):
+            raise ValueError("--text, --prompt and --response are columns of a file, and there is none. "
+                             "Name it with --data.")
+        changed(TINY_SFT, self.changes)
+
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
+
+        `fresh` throws away the run that is there, once everything that the new one needs is in hand. `threads` are
+        for a model that is not tiny; None leaves torch's own number.
+        """
+        place = RunFolder(folder)
+        place.check()
+        learn, held_out = self._examples()
+        policy = zoo.load_policy(self.model, value_head=False, device=self.device)
+        use_threads(threads, policy)
+        config = changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
+        before = sft.loss_on(policy, held_out, config)
+        if fresh:
+            place.clear()
+        with place.working(claimed(self)):
+            history: list[Step] = []
+            yield Event("sft", 0, config.steps)
+            with place.timed("sft"):
+                for step in sft.steps(policy, learn, config, checkpoint=place.path / "checkpoints"):
+                    history.append(step)
+                    write_metrics(place, history, config.steps)
+                    yield Event("sft", step.number + 1, config.steps, step.metrics)
+                after = sft.loss_on(policy, held_out, config)
+                zoo.save_policy(policy, place.path / "model")
+            result = {"job": "sft", "settings": described(self, config), "examples": len(learn),
+                      "held_out": 0 if held_out == learn else len(held_out),
+                      "loss": {"before": before, "after": after}, "steps": len(history)}
+            place.finish(result)
+
+    def _examples(self) -> tuple[list, list]:
+        if self.data is None:
+            task = Reviews(self.lang)
+            return task.corpus(6000), task.corpus(300, split="heldout")
+        if self.prompt is not None:
+            return hold_out(read_pairs(self.data, self.prompt, self.response))
+        return hold_out(read_texts(self.data, self.text))

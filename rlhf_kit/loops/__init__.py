@@ -1,0 +1,1 @@
+"""What every training loop shares: batches, schedules, checkpoints, several processes, checks of sanity."""

@@ -1,0 +1,84 @@
+"""The policy as it was at several steps of a run, kept to be looked at: kept/step-0010/."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlhf_kit.storage import StorageError, is_complete, sweep
+
+if TYPE_CHECKING:                   # who only looks at what is kept need not wait for torch
+    from rlhf_kit.models.heads import Policy
+
+FOLDER = "kept"
+MOMENTS = 10                        # at most that many besides the untrained policy and the finished one
+LARGEST = 256_000_000               # bytes that all of them may take; GPT-2 would take 6 GB and is not kept
+
+
+class Kept:
+    """Keeps the policy of a run at step 0 and then every few steps, ten times at most, if it is small or an adapter.
+
+    A run that goes on after a kill first yields the steps that it has behind it, while the policy is already at the
+    last of them. So nothing is kept under the number of a step that was taken before; what was kept then is still
+    there, or it is the checkpoint's own step and is kept now. A disk that is too full for it ends the keeping and not
+    the run, whose checkpoint has more to say about that.
+
+    Args:
+        run: the run's folder.
+        policy: trained in place; before the first step, and before the checkpoint is loaded.
+        total: steps of the run.
+        checkpoint: the folder of the method's checkpoint.
+    """
+
+    def __init__(self, run: Path, policy: Policy, total: int, checkpoint: Path) -> None:
+        from rlhf_kit.loops.checkpoints import steps_in
+        self.run, self.policy, self.total, self.behind = run, policy, total, len(steps_in(checkpoint))
+        self.every = max(-(-total // MOMENTS), 1)
+        moments = range(0, total, self.every)
+        self.small = size(policy) * len(moments) <= LARGEST
+        for step in moments:
+            sweep(place(run, step))                     # what a process left that was killed while it kept one
+        if self.small and self.behind == 0:
+            self._save(0)
+
+    def after(self, step: int) -> None:
+        """Step number `step`, counted from 1, has just been yielded; the last is the run's own policy/."""
+        if self.small and self.behind <= step < self.total and step % self.every == 0:
+            self._save(step)
+
+    def _save(self, step: int) -> None:
+        from rlhf_kit.zoo import save_policy
+        try:
+            save_policy(self.policy, place(self.run, step))
+        except StorageError:
+            self.small = False
+            with suppress(OSError):                     # what is not empty stays
+                (self.run / FOLDER).rmdir()
+
+
+def size(policy: Policy) -> int:
+    """Bytes of what is saved of a policy: all of it, or what learns where that is an adapter on a frozen base."""
+    learning = [p for p in policy.parameters() if p.requires_grad]
+    return sum(p.numel() * p.element_size() for p in learning or policy.parameters())
+
+
+def place(run: Path, step: int) -> Path:
+    """The folder of one step."""
+    return run / FOLDER / f"step-{step:04d}"
+
+
+def steps(run: Path) -> list[int]:
+    """The steps that are kept whole, in order."""
+    found = (re.fullmatch(r"step-(\d+)", folder.name) for folder in (run / FOLDER).glob("step-*"))
+    return sorted(int(name[1]) for name in found if name and is_complete(place(run, int(name[1]))))
+
+
+def last_step(run: Path) -> int | None:
+    """How many steps are behind the policy that a run left, by its metrics; None if it does not say."""
+    try:
+        return int(json.loads((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])["step"])
+    except (OSError, ValueError, IndexError, KeyError, TypeError):
+        return None

@@ -1,0 +1,333 @@
+"""The panel Compare: two or three policies answer the same prompt, coloured by what each token earned and cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from rlhf_kit.language import Lang
+from rlhf_kit.storage import StorageError
+from rlhf_kit.studio import comparing
+from rlhf_kit.studio.comparing import CHIPS, PAUSE, Column
+from rlhf_kit.studio.entries import Entry, label
+from rlhf_kit.studio.fields import Names, Steps, when_shown
+from rlhf_kit.studio.problems import Problem, refusal, saved_example, told
+from rlhf_kit.studio.shelf import Shelf, ShelfError, spacing
+from rlhf_kit.studio.turns import QUIET, Turns, prepared
+from rlhf_kit.studio.widget import widget
+from rlhf_kit.studio.words import Words
+from rlhf_kit.studio.workspace import Workspace
+
+CHARACTERS = 2_000                  # of a prompt that is looked at
+MOST_TOKENS = 200
+DEFAULT_TOKENS = 40
+COLUMNS = ("first", "second", "third")
+
+
+class Compare:
+    """What the panel does, without the page. Every line it says is in the page's language."""
+
+    def __init__(self, lang: Lang, workspace: Workspace) -> None:
+        self.lang, self.workspace, self.words = lang, workspace, Words(lang, "compare")
+        self.kept = comparing.Kept(workspace.folder / "compared")
+
+    @property
+    def shelf(self) -> Shelf:
+        """The models."""
+        return self.workspace.shelf
+
+    # -- what is there ----------------------------------------------------------------------------------------------
+
+    def saved(self) -> dict[str, Any]:
+        """The panel's part of the saved example: {"views": one for each chip, "histogram"}; empty if there is none."""
+        return saved_example(self.lang).get("compare", {})
+
+    def first_line(self) -> str:
+        """The status before anybody has pressed anything."""
+        if not self.saved():
+            return self.words("nothing_saved")
+        return self.words("saved" if self.shelf.defaults(self.lang)[1] else "no_checkpoint")
+
+    def choices(self, trained: object = None) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[str]]:
+        """What the page offers, and what it begins with: policies, judges, [first, second, third, judge].
+
+        Args:
+            trained: the policy to be put beside its base, with the judge that it was trained to please; None, or one
+                that is not there = the one that was trained last.
+        """
+        base, last, judge = self.shelf.defaults(self.lang)
+        policies, judges = (self.shelf.offered(kind, self.lang) for kind in ("policy", "judge"))
+        if isinstance(trained, str) and trained in dict(policies).values():
+            found, last = self.shelf.find(trained, "policy", self.lang), trained
+            base, judge = found.base or base, found.judge if found.judge in dict(judges).values() else judge
+        return policies, judges, [base, last or "", "", judge]
+
+    def slider(self, name: str) -> dict[str, Any] | None:
+        """Ends, spacing and value of the slider over a policy's kept steps; None if there is nothing to slide over."""
+        try:
+            steps = self.shelf.steps(name, self.lang) if name else []
+        except ShelfError:
+            return None
+        if not steps:
+            return None
+        return {"minimum": steps[0], "maximum": steps[-1], "step": spacing(steps), "value": steps[-1]}
+
+    def chip(self, number: int, still_saved: bool) -> tuple[str, dict[str, Any] | None]:
+        """The prompt of a chip, and its saved view as long as nothing else has been generated."""
+        views = self.saved().get("views", [])
+        return self.words(f"chip_{number + 1}"), views[number] if still_saved and number < len(views) else None
+
+    def stopped(self, view: object) -> str:
+        """The line after Stop, over the view that the browser still shows."""
+        return self.words("stopped_halfway" if comparing.unjudged(view) else "stopped")
+
+    # -- generating -------------------------------------------------------------------------------------------------
+
+    def refused(self, prompt: str, first: str) -> str | None:
+        """The line that is said at once, before anything is loaded; None if it may be tried."""
+        return refusal(self.words, self._check, prompt, first)
+
+    def _check(self, prompt: str, first: str) -> None:
+        if not prompt or not prompt.strip():
+            raise Problem("empty")
+        if len(prompt) > CHARACTERS:
+            raise Problem("too_many_characters", n=len(prompt), most=CHARACTERS)
+        if not first:
+            raise Problem("no_policy")
+
+    def generate(self, prompt: str, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: float,
+                 temperature: float, most: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """Yields (view, line); a view of None leaves what is shown. Closing it frees the model."""
+        began = time.monotonic()
+        try:
+            self._check(prompt, names[0])
+            yield from self._prepared(names, judge)
+            seed, sampling = self._sampling(seed, temperature, most)
+            columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
+            self._check_room(columns, [prompt], sampling.max_new_tokens)
+            about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature,
+                     "reward": label(judge, self.lang)}
+            shown, grown = 0.0, []
+            for grown in comparing.responses(columns, prompt, sampling, seed):
+                if time.monotonic() - shown > PAUSE:
+                    shown, tokens = time.monotonic(), max(rollout.mask.shape[1] for rollout in grown)
+                    yield (comparing.picture(columns, grown, **about),
+                           self.words("generating", done=tokens, most=sampling.max_new_tokens))
+            yield comparing.picture(columns, grown, **about), self.words("scoring")
+            view = comparing.judged(columns, grown, asked.probability, self._task_lang(names), **about)
+            yield view, self.words("done", seconds=time.monotonic() - began)
+        except Exception as error:                      # whatever it is, the page says it and keeps the prompt
+            yield None, told(error, self.words)
+
+    def measure(self, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: float, temperature: float,
+                most: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """The rewards of 60 held-out prompts: yields (histogram, line); what was measured before is read again."""
+        try:
+            self._check("x", names[0])
+            if not self.shelf.loaded():
+                yield None, self.words("loading")
+            seed, sampling = self._sampling(seed, temperature, most)
+            of = self._made_of(names, steps, judge, seed, sampling)
+            if found := self.kept.load(of):
+                yield found, self.words("histogram_kept")
+                return
+            yield from self._prepared(names, judge)
+            columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
+            lang, scores = self._task_lang(names), [[] for _ in columns]
+            self._check_room(columns, comparing.held_out(lang), sampling.max_new_tokens)
+            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, lang, into=scores):
+                yield None, self.words("histogram_progress", done=done, total=total)
+            result = {"reward": label(judge, self.lang), "series": [{"name": _titled(column), "scores": one}
+                                                       for column, one in zip(columns, scores, strict=True)]}
+            try:
+                self.kept.save(of, result)
+            except StorageError:
+                yield result, self.words("histogram_unsaved")
+                return
+            yield result, self.words("histogram_done")
+        except Exception as error:
+            yield None, told(error, self.words)
+
+    def _prepared(self, names: Sequence[str], judge: str) -> Iterator[tuple[None, str]]:
+        wanted = [*((name, "policy") for name in names if name), (judge, "judge")]
+        yield from ((None, line) for line in prepared(self.shelf, wanted, self.words))
+
+    def _columns(self, names: Sequence[str], steps: Sequence[int | None]) -> list[Column]:
+        columns = []
+        for name, step in zip(names, steps, strict=True):
+            if not name:
+                continue
+            kept = self.shelf.steps(name, self.lang)
+            step = min(kept, key=lambda one, step=step: abs(one - step)) if kept and step is not None else None
+            other = self.shelf.reference(name, self.lang)
+            columns.append(Column(label(name, self.lang), self.shelf.policy(name, self.lang, step),
+                                  self._reference(other), other and label(other, self.lang), step,
+                                  kept[-1] if kept else None))
+        return columns
+
+    def _reference(self, name: str | None) -> Any:
+        """Where the drift is measured from; a base that is gone costs the KL and not the samples."""
+        try:
+            return None if name is None else self.shelf.policy(name, self.lang)
+        except ShelfError:
+            return None
+
+    def _check_room(self, columns: Sequence[Column], prompts: Sequence[str], most: int) -> None:
+        from rlhf_kit.models.text import prompt_rows
+        for column in columns:
+            n, context = max(map(len, prompt_rows(column.policy.tokenizer, prompts))), column.policy.context
+            if context is not None and n + most > context:
+                raise Problem("too_long", n=n, most=most, room=max(context - most, 0))
+
+    def _sampling(self, seed: float, temperature: float, most: float) -> tuple[int, Any]:
+        from rlhf_kit.sampling import Sampling
+        return (int(min(max(seed or 0, 0), 2**31)),
+                Sampling(max_new_tokens=int(min(max(most or DEFAULT_TOKENS, 1), MOST_TOKENS)),
+                         temperature=float(min(max(temperature or 1.0, 0.1), 2.0))))
+
+    def _task_lang(self, names: Sequence[str]) -> Lang:
+        """The language that the first policy writes; of a folder that does not say it, the page's."""
+        return self.shelf.find(names[0], "policy", self.lang).lang or self.lang
+
+    def _made_of(self, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: int,
+                 sampling: Any) -> dict[str, Any]:
+        """What the histogram depends on; a policy that is trained anew in the same place has been written later."""
+        def about(entry: Entry) -> list:
+            return [entry.name, entry.place, entry.adapter, entry.written]
+        return {"lang": self.lang, "policies": [[*about(self.shelf.find(name, "policy", self.lang)), step]
+                             for name, step in zip(names, steps, strict=True) if name],
+                "judge": about(self.shelf.find(judge, "judge", self.lang)), "seed": seed,
+                "temperature": sampling.temperature, "tokens": sampling.max_new_tokens, "prompts": comparing.PROMPTS}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What stands on the page."""
+
+    policies: list[Names]
+    sliders: list[Steps]                    # over the steps of each
+    prompt: gr.Textbox
+    chips: list[gr.Button]
+    how: list[gr.Number | gr.Slider | gr.Dropdown]      # judge, seed, temperature, most tokens
+    go: gr.Button
+    stop: gr.Button
+    line: gr.HTML
+    shown: gr.HTML
+    measure: gr.Button
+    bars: gr.HTML
+
+
+def build(lang: Lang, workspace: Workspace) -> None:
+    """The panel, in the page that is being built."""
+    panel = Compare(lang, workspace)
+    on = _fields(panel)
+    _wire_choices(panel, on)
+    _wire(panel, on)
+
+
+def _fields(panel: Compare) -> Fields:
+    words, saved = panel.words, panel.saved()
+    views = saved.get("views", [])
+    gr.Markdown(words("about"))
+    with gr.Row():
+        policies = [Names([(words("nobody"), "")] * (which != "first"), label=words(which), value=None,
+                          elem_id=f"rk-compare-{which}", min_width=220) for which in COLUMNS]
+    with gr.Row():
+        sliders = [Steps(0, 1, 1, step=1, label=words("step", which=words(which)), info=words("step_about"),
+                         visible=False, elem_id=f"rk-compare-{which}-step", min_width=220) for which in COLUMNS]
+    prompt = gr.Textbox(words("chip_1"), label=words("prompt"), info=words("prompt_about"), lines=2, max_lines=6,
+                        elem_id="rk-compare-prompt")
+    with gr.Row(elem_classes="rk-chips"):
+        chips = [gr.Button(words(f"chip_{i + 1}"), size="sm", min_width=120) for i in range(CHIPS)]
+    with gr.Accordion(words("settings"), open=False), gr.Row():
+        seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, min_width=140)
+        temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)
+        most = gr.Slider(1, MOST_TOKENS, DEFAULT_TOKENS, step=1, label=words("max_tokens"), min_width=140)
+        judge = Names([], label=words("judge"), info=words("judge_about"), min_width=220,
+                      elem_id="rk-compare-judge")
+    with gr.Row():
+        go = gr.Button(words("generate"), variant="primary", elem_classes="rk-key-ctrl-enter")
+        stop = gr.Button(words("stop"), elem_classes="rk-key-escape")
+    line = widget("notice", words, words("saved") if views else words("nothing_saved"), elem_id="rk-compare-line")
+    shown = widget("compare", words, views[0] if views else None, parts=("tokens", "charts"), elem_id="rk-compare-view")
+    gr.Markdown(f"### {words('histogram')}")
+    measure = gr.Button(words("histogram_button"))
+    bars = widget("histogram", words, saved.get("histogram"), parts=("charts",), elem_id="rk-compare-histogram")
+    return Fields(policies, sliders, prompt, chips, [judge, seed, temperature, most], go, stop, line, shown, measure,
+                  bars)
+
+
+def _wire_choices(panel: Compare, on: Fields) -> None:
+    """Which models there are: when the page opens, when its tab is turned to, and when another panel sends one."""
+    words, named = panel.words, [*on.policies, on.how[0]]
+
+    def slide(name: str) -> Any:
+        found = panel.slider(name)
+        return gr.update(visible=False) if found is None else gr.update(visible=True, **found)
+
+    def offer(trained: object = None) -> dict[Any, Any]:
+        policies, judges, chosen = panel.choices(trained)
+        or_nobody = [(words("nobody"), ""), *policies]
+        lists = (policies, or_nobody, or_nobody, judges)
+        return {**{field: gr.update(choices=choices, value=name)
+                   for field, choices, name in zip(named, lists, chosen, strict=True)},
+                **{slider: slide(name) for slider, name in zip(on.sliders, chosen, strict=False)}}
+
+    def arrive() -> dict[Any, Any]:
+        return {**offer(), on.line: panel.first_line()}
+
+    def refresh(*chosen: str) -> dict[Any, Any]:
+        fresh = offer()
+        for field, name, slider in zip(named, chosen, [*on.sliders, None], strict=True):
+            if name in (value for _, value in fresh[field]["choices"]):             # what was chosen stays chosen
+                del fresh[field]["value"]
+                fresh.pop(slider, None)
+        return fresh
+
+    def choose(event: gr.EventData) -> dict[Any, Any]:
+        asked = getattr(event, "_data", None)
+        return {**offer(asked.get("run") if isinstance(asked, dict) else None), on.line: words("chosen")}
+
+    gr.on(None, arrive, None, [*named, *on.sliders, on.line], **QUIET)
+    when_shown(refresh, named, [*named, *on.sliders])
+    on.shown.choose(choose, None, [*named, *on.sliders, on.line], **QUIET)
+    for policy, slider in zip(on.policies, on.sliders, strict=True):
+        policy.input(slide, policy, slider, concurrency_limit=None, **QUIET)
+
+
+def _wire(panel: Compare, on: Fields) -> None:
+    """What happens when something is pressed."""
+    example = panel.saved().get("histogram")
+    still_saved, turns = gr.State(True), Turns(panel.workspace, panel.lang, gr.State(None))
+
+    def write(request: gr.Request, bars: object, prompt: str, *asked: Any) -> Iterator[tuple[Any, str]]:
+        return panel.generate(prompt, asked[:3], asked[3:6], *asked[6:])
+
+    def written(view: Any, bars: object, *asked: Any) -> list[Any]:
+        return [view, None if bars == example else gr.skip(), False]            # the example's are not of these models
+
+    def weigh(request: gr.Request, *asked: Any) -> Iterator[tuple[Any, str]]:
+        return panel.measure(asked[:3], asked[3:6], *asked[6:])
+
+    for number, chip in enumerate(on.chips):
+        chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [on.prompt, on.shown],
+                   **QUIET)
+    asked = [*on.policies, *on.sliders, *on.how]
+    going = turns.wire(on.go.click, lambda _, *given: panel.refused(*given), [on.prompt, on.policies[0]],
+                       write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved], shown=written)
+    going += turns.wire(on.measure.click, lambda _, first: panel.refused("x", first), [on.policies[0]],
+                        weigh, asked, on.line, [on.bars])
+    turns.wire_stop(on.stop, going, on.line, panel.stopped, [on.shown])
+
+
+def _kept(values: Sequence[Any]) -> list[Any]:
+    """None means: leave it as it is."""
+    return [gr.skip() if value is None else value for value in values]
+
+
+def _titled(column: Column) -> str:
+    return column.name if column.step is None else f"{column.name} · {column.step}"

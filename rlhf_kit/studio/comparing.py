@@ -1,0 +1,208 @@
+"""What the panel Compare shows, as plain JSON: samples of several policies with a number on every token."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlhf_kit.language import Lang
+from rlhf_kit.storage import write_text
+from rlhf_kit.studio.words import Words
+
+if TYPE_CHECKING:
+    from rlhf_kit.formulas.records import Rollout
+    from rlhf_kit.models.heads import Policy
+    from rlhf_kit.rewards import Reward
+    from rlhf_kit.sampling import Sampling
+    from rlhf_kit.studio.shelf import Judge
+
+CHIPS = 6                           # prompts to choose from, in the panel's words
+SAMPLES = 3                         # of each policy: not one lucky one
+PROMPTS = 60                        # held-out, for the histogram
+AT_ONCE = 20                        # of them between two reports of progress
+BETA = 0.04                         # the tiny models' price of a nat, see `zoo.TINY_PPO`
+EXAMPLE_TOKENS = 40                 # of a response in the saved example
+PAUSE = 0.1                         # seconds between two pictures of a growing response
+
+
+@dataclass(frozen=True)
+class Column:
+    """One policy that takes part."""
+
+    name: str
+    policy: Policy
+    reference: Policy | None = None         # where its drift is measured from
+    reference_name: str | None = None
+    step: int | None = None                 # of its run, where it is one of several
+    steps: int | None = None
+
+
+def responses(columns: Sequence[Column], prompt: str, sampling: Sampling, seed: int) -> Iterator[list[Rollout]]:
+    """The same prompt, seed and temperature for all: SAMPLES responses of each, growing side by side."""
+    from rlhf_kit.sampling import stream_rollout
+    streams = [stream_rollout(column.policy, [prompt] * SAMPLES, sampling, seed) for column in columns]
+    grown: list[Rollout | None] = [None] * len(columns)
+    try:
+        open_ = list(range(len(columns)))
+        while open_:
+            for i in list(open_):
+                rollout = next(streams[i], None)
+                if rollout is None:
+                    open_.remove(i)
+                else:
+                    grown[i] = rollout
+            if open_:
+                yield list(grown)
+    finally:
+        for stream in streams:
+            stream.close()
+
+
+def picture(columns: Sequence[Column], grown: Sequence[Rollout], **about: Any) -> dict[str, Any]:
+    """A view of responses that are not judged yet: the surprise of each piece is all that is known."""
+    return _view(columns, [[_sample(column.policy, rollout, row, None) for row in range(len(rollout))]
+                           for column, rollout in zip(columns, grown, strict=True)], about)
+
+
+def unjudged(view: object) -> bool:
+    """Whether a view, as the browser sends it, is such a picture."""
+    try:
+        return any(sample["reward"] is None for column in view["columns"] for sample in column["samples"])
+    except (TypeError, KeyError, IndexError):
+        return False
+
+
+def judged(columns: Sequence[Column], grown: Sequence[Rollout], judge: Reward, lang: Lang, **about: Any
+           ) -> dict[str, Any]:
+    """A view with everything: reward, drift and surprise of each piece, and the totals of each response.
+
+        {"prompt", "seed", "temperature", "beta", "reward", ...,
+         "columns": [{"name", "step", "steps", "reference",
+                      "samples": [{"pieces": [[text, reward, kl, surprise], ...],
+                                   "reward", "kl", "tokens", "gold", "ended"}, ...]}, ...]}
+
+    What is not known is null: the drift without a reference of the same vocabulary, gold for a product unheard of.
+    """
+    from rlhf_kit.attribution import drift, same_vocabulary
+    samples = []
+    for column, rollout in zip(columns, grown, strict=True):
+        fits = column.reference is not None and same_vocabulary(column.policy, column.reference)
+        drifted = drift(column.policy, column.reference, rollout) if fits else None
+        samples.append([_sample(column.policy, rollout, row, judge, drifted, lang) for row in range(len(rollout))])
+    return _view(columns, samples, about)
+
+
+def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, seed: int, lang: Lang, *,
+               into: Sequence[list[float]]) -> Iterator[tuple[int, int]]:
+    """Put the reward of one sample to each of PROMPTS held-out prompts `into` each policy's list; (done, total)."""
+    from rlhf_kit.rewards import checked
+    from rlhf_kit.sampling import sample_rollout
+    prompts = held_out(lang)
+    total = PROMPTS * len(columns)
+    for start in range(0, PROMPTS, AT_ONCE):
+        batch = prompts[start:start + AT_ONCE]
+        for scores, column in zip(into, columns, strict=True):
+            rollout = sample_rollout(column.policy, batch, sampling, seed + start)
+            scores += _rounded(checked(reward(rollout.prompts, rollout.responses), len(rollout), reward).tolist())
+            yield sum(map(len, into)), total
+
+
+def held_out(lang: Lang) -> list[str]:
+    """The prompts of the histogram, always the same."""
+    from rlhf_kit.tasks.reviews import Reviews
+    return Reviews(lang).prompts("heldout", PROMPTS)
+
+
+class Kept:
+    """Results on the disk, each under what it was made of; one that is damaged is made again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, of: dict[str, Any]) -> dict[str, Any] | None:
+        """What was kept of exactly this."""
+        try:
+            found = json.loads(self._path(of).read_text(encoding="utf-8"))
+            return found["result"] if found["of"] == json.loads(json.dumps(of)) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, of: dict[str, Any], result: dict[str, Any]) -> None:
+        """Keep it. Raises: StorageError."""
+        write_text(self._path(of), json.dumps({"of": of, "result": result}, ensure_ascii=False))
+
+    def _path(self, of: dict[str, Any]) -> Path:
+        key = hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        return self.folder / f"{key}.json"
+
+
+def _view(columns: Sequence[Column], samples: list[list[dict]], about: dict[str, Any]) -> dict[str, Any]:
+    return {"beta": BETA, **about,
+            "columns": [{"name": column.name, "step": column.step, "steps": column.steps,
+                         "reference": column.reference_name, "samples": rows}
+                        for column, rows in zip(columns, samples, strict=True)]}
+
+
+def _sample(policy: Policy, rollout: Rollout, row: int, reward: Reward | None, drifted: Any = None,
+            lang: Lang = "en") -> dict[str, Any]:
+    from rlhf_kit.attribution import contributions, pieces, surprise
+    keep = rollout.mask[row]
+    found = pieces(policy.tokenizer, rollout.response_ids[row][keep].tolist())
+    surprised = surprise(rollout)[row][keep]
+    drift = None if drifted is None else drifted[row][keep]
+    prompt, texts = rollout.prompts[row], [piece.text for piece in found]
+    start, earned = (None, [None] * len(found)) if reward is None else contributions(reward, prompt, texts)
+    numbers = [[piece.text, _round(gain), None if drift is None else _round(piece.total(drift)),
+                _round(piece.total(surprised))] for piece, gain in zip(found, earned, strict=True)]
+    return {"pieces": numbers, "reward": None if start is None else _round(start + sum(earned)),
+            "kl": None if drift is None else _round(drift.sum().item()), "tokens": int(keep.sum()),
+            "gold": None if reward is None else gold_of(prompt, rollout.responses[row], lang),
+            "ended": bool(rollout.ended[row])}
+
+
+def gold_of(prompt: str, response: str, lang: Lang) -> float | None:
+    """The truth about a review, where the task knows its product; None where it does not."""
+    from rlhf_kit.tasks.reviews import Reviews
+    explained = Reviews(lang).explain(prompt, response)
+    return None if explained.product is None else _round(explained.gold)
+
+
+def _rounded(numbers: Sequence[float]) -> list[float]:
+    return [_round(x) for x in numbers]
+
+
+def _round(x: float | None) -> float | None:
+    return None if x is None else round(float(x), 4)
+
+
+
+def example(lang: Lang, policy_folder: Path | str, reward: Judge | str | None = None) -> dict[str, Any]:
+    """The panel's part of the saved example: {"views": one for each chip, "histogram": {"reward", "series"}}.
+
+    Args:
+        policy_folder: what a run left, a tour's or `rlhf-kit train ppo`'s; compared with what it was trained from.
+        reward: a judge or the name of one; None = the one that the run pleased.
+    """
+    from rlhf_kit.sampling import Sampling
+    from rlhf_kit.studio.shelf import Shelf
+    shelf = Shelf(policy_folder, [str(policy_folder)])
+    before, after, pleased = shelf.defaults(lang)
+    judge = shelf.judge(reward or pleased, lang) if reward is None or isinstance(reward, str) else reward
+    base, sampling, words = shelf.policy(before, lang), Sampling(max_new_tokens=EXAMPLE_TOKENS), Words(lang, "compare")
+    columns = [Column(words("example_before"), base, base, words("example_before")),
+               Column(words("example_after"), shelf.policy(after, lang), base, words("example_before"))]
+    name, views = f"tiny-judge-{lang}" if judge.kind == "classifier" else f"tiny-rm-{lang}", []
+    for number in range(CHIPS):
+        prompt = words(f"chip_{number + 1}")
+        *_, grown = responses(columns, prompt, sampling, seed=number)
+        views.append(judged(columns, grown, judge.probability, lang, prompt=prompt, seed=number, temperature=1.0,
+                            reward=name))
+    scores: list[list[float]] = [[], []]
+    for _ in rewards_of(columns, judge.probability, sampling, 0, lang, into=scores):
+        pass
+    return {"views": views, "histogram": {"reward": name, "series": [
+        {"name": column.name, "scores": one} for column, one in zip(columns, scores, strict=True)]}}

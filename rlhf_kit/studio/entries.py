@@ -1,0 +1,161 @@
+"""What a folder is: a model, an adapter, or a run that left several. Small files are read, nothing is loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from rlhf_kit.language import LANGS, Lang
+from rlhf_kit.runs import snapshots
+from rlhf_kit.studio.words import Words
+
+ADAPTER, MODEL = "adapter_config.json", "config.json"
+BEFORE, JUDGE = " · before", " · judge"                 # what a run's own base and judge are called, after the run
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model that can be asked for by name."""
+
+    name: str                               # shown, and sent back by the page
+    kind: Literal["policy", "judge"]
+    place: str                              # a tiny model's name, a folder, or a hub id; of an adapter, its base
+    lang: Lang | None = None                # None = nobody says
+    adapter: str | None = None              # a folder; laid on the model at `place`
+    base: str | None = None                 # name of the policy that it was trained from
+    judge: str | None = None                # name of the judge that it was trained to please
+    label: str = "positive"                 # of a classifier: the output that stands for praise
+    run: Path | None = None                 # the run that trained it by reward, where steps may be kept
+    written: float = 0.0                    # seconds since 1970
+
+    @property
+    def trained(self) -> bool:
+        """True if a run made it that optimises a reward."""
+        return self.kind == "policy" and self.run is not None
+
+
+def label(name: str, lang: Lang) -> str:
+    """How an entry's name is shown on a page of that language."""
+    for suffix, key in ((BEFORE, "before"), (JUDGE, "judge")):
+        if name.endswith(suffix):
+            return Words(lang, "shelf")(key, name=name.removesuffix(suffix))
+    return name
+
+
+def of_folder(folder: Path, name: str) -> list[Entry]:
+    """The entries of a folder, whose own policy is called `name`; none if it holds nothing that we know."""
+    if (folder / "settings.json").is_file():
+        return _of_run(folder, name)
+    if (folder / MODEL).is_file() or (folder / ADAPTER).is_file():
+        return [_model(folder, name)]
+    return []
+
+
+def steps_of(entry: Entry) -> list[int]:
+    """The steps of its run at which a policy can be looked at, the last one included; none if there is no choice."""
+    if entry.run is None:
+        return []
+    found, last = snapshots.steps(entry.run), snapshots.last_step(entry.run)
+    if last is not None and _policy_of(entry.run) is not None:
+        found = [*(step for step in found if step < last), last]
+    return found if len(found) > 1 else []
+
+
+def at_step(entry: Entry, step: int) -> tuple[str, str | None]:
+    """Place and adapter of that policy at a kept step; its own where the step is not snapshots."""
+    if entry.run is None or step not in snapshots.steps(entry.run) or step == snapshots.last_step(entry.run):
+        return entry.place, entry.adapter
+    folder = snapshots.place(entry.run, step)
+    return (str(entry.run / "sft"), str(folder)) if (folder / ADAPTER).is_file() else (str(folder), None)
+
+
+def _of_run(run: Path, name: str) -> list[Entry]:
+    """What a run left: a policy with what it was trained from and for, or a model that scores."""
+    settings = _json(run / "settings.json")
+    lang: Any = settings.get("lang") if settings.get("lang") in LANGS else "en"
+    job = settings.get("job", "tour" if "language_model" in settings else None)
+    if job in ("sft", "rewardmodel"):
+        there = (run / "model" / MODEL).is_file()
+        return [replace(_model(run / "model", name), lang=lang)] if there else []
+    base, judge = _made_from(run, settings, job)
+    common = {"lang": lang, "written": _written(run)}
+    beside = []
+    if isinstance(base, Path) and base.is_dir():
+        beside.append(Entry(f"{name}{BEFORE}", "policy", str(base), **common))
+    if isinstance(judge, Path) and judge.is_dir():
+        adapted = (judge / ADAPTER).is_file()
+        beside.append(Entry(f"{name}{JUDGE}", "judge", str(run / "sft" if adapted else judge),
+                            adapter=str(judge) if adapted else None, **common))
+    found = _policy_of(run) or _latest(run)
+    if found is None:
+        return beside
+    base_name, judge_name = (f"{name}{suffix}" if isinstance(made, Path) else made
+                             for made, suffix in ((base, BEFORE), (judge, JUDGE)))
+    adapted = (found / ADAPTER).is_file()
+    own = Entry(name, "policy", str(run / "sft" if adapted else found), adapter=str(found) if adapted else None,
+                base=base_name, judge=judge_name, run=run, **common)
+    return [own, *beside]
+
+
+def _made_from(run: Path, settings: dict[str, Any], job: str | None) -> tuple[Path | str | None, Path | str | None]:
+    """Base and judge of a run: folders in it, or what its settings name."""
+    if job == "tour":
+        return run / "language_model", next((run / name for name in ("judge", "reward_model")
+                                             if (run / name).is_dir()), None)
+    if job == "stackllama":
+        return run / "sft", run / "reward_adapter"
+    untrained = snapshots.place(run, 0)                      # the model that the settings name may be elsewhere by now
+    return _named(settings.get("model")) or (untrained if untrained.is_dir() else None), _named(settings.get("judge"))
+
+
+def _named(source: object) -> Path | str | None:
+    """A model that a run's settings name, as a folder that exists or as a name."""
+    if not isinstance(source, str) or not source:
+        return None
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    return None if source.startswith((".", "/", "~")) or source.count("/") > 1 else source
+
+
+def _policy_of(run: Path) -> Path | None:
+    """What a finished training left: a whole policy, or an adapter beside its base."""
+    return next((run / name for name in ("policy", "policy_adapter")
+                 if (run / name / MODEL).is_file() or (run / name / ADAPTER).is_file()), None)
+
+
+def _latest(run: Path) -> Path | None:
+    """Of a training that goes on, or was stopped: the last step that is snapshots."""
+    steps = snapshots.steps(run)
+    return snapshots.place(run, steps[-1]) if steps else None
+
+
+def _model(folder: Path, name: str) -> Entry:
+    """A model or an adapter in a folder, by what its own config says it is."""
+    if not (folder / MODEL).is_file():
+        config = _json(folder / ADAPTER)
+        kind = "judge" if config.get("task_type") == "SEQ_CLS" else "policy"
+        beside = folder.parent / "sft"                  # of level 3's folders: moved together, they stay together
+        place = beside if (beside / MODEL).is_file() else config.get("base_model_name_or_path")
+        return Entry(name, kind, str(place), adapter=str(folder), written=_written(folder))
+    made = _json(folder / MODEL).get("architectures")
+    judges = isinstance(made, list) and any("SequenceClassification" in str(one) for one in made)
+    return Entry(name, "judge" if judges else "policy", str(folder), written=_written(folder))
+
+
+def _written(folder: Path) -> float:
+    """When what is newest in it was written."""
+    times = [path.stat().st_mtime for path in (folder, *(folder / name for name in (
+        "result.json", "settings.json", "policy", "kept", MODEL))) if path.exists()]
+    return max(times, default=0.0)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A small file of ours; an empty one if it cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

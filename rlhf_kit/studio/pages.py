@@ -1,0 +1,79 @@
+"""One page for each language, with a tab for each panel: English at /, Chinese at /zh."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Sequence
+from html import escape
+
+import gradio as gr
+from gradio.context import Context
+
+from rlhf_kit.language import LANGS, Lang
+from rlhf_kit.studio import PANELS
+from rlhf_kit.studio.serving import launch_settings
+from rlhf_kit.studio.words import Words
+from rlhf_kit.studio.workspace import Workspace
+
+HOURLY = (3600, 3600)               # how often copies of downloaded labels are thrown away, and how old they are; s
+CODES = {"en": "en", "zh": "zh-CN"}         # what a page says of its language, for screen readers and fonts
+
+# Gradio takes a page's language from the browser, and has one title for all pages.
+NAME = "([lang, title]) => { document.documentElement.lang = lang; document.title = title; }"
+
+
+def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "en") -> gr.Blocks:
+    """The pages, not yet served: the first language at /. Raises: ValueError for a panel that there is not."""
+    unknown = [name for name in panels if name not in PANELS]
+    if unknown:
+        raise ValueError(f"there is no panel {unknown[0]!r}; expected some of {', '.join(PANELS)}.")
+    second = LANGS[1 - LANGS.index(first)]
+    with gr.Blocks(title=Words(first, "studio")("title"), analytics_enabled=False, delete_cache=HOURLY) as pages:
+        _page(first, second, workspace, panels)
+    with pages.route(Words(first, "studio")("other_language"), f"/{second}", show_in_navbar=False):
+        _page(second, "", workspace, panels)
+    pages.queue(api_open=False, max_size=256, default_concurrency_limit=4)      # a class with a few presses each
+    return pages
+
+
+def serve(workspace: Workspace, panels: Sequence[str] = PANELS, *, host: str = "127.0.0.1", port: int | None = None,
+          code: str | None = None, teacher_code: str | None = None, inline: bool = False, lang: Lang = "en"
+          ) -> tuple[gr.Blocks, str]:
+    """Start serving, and go on: the pages, to be closed with `close()`, and their address.
+
+    Args:
+        code: of the class; without one only this machine is served.
+        teacher_code: what the workspace's teacher enters with.
+        inline: below a notebook's cell; then `lang` is the page at /, since only that one is shown there.
+    """
+    settings = launch_settings(host=host, port=port, code=code, inline=inline, teacher=(
+        (workspace.teacher, teacher_code or "") if workspace.teacher else None))
+    pages = build(workspace, panels, lang if inline else "en")
+    _, address, _ = pages.launch(**settings)
+    return pages, address
+
+
+def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -> None:
+    """`other` is where the page in the other language is, seen from here; "" is /."""
+    words = Words(lang, "studio")
+    gr.Navbar(visible=False)
+    Context.root_block.load(None, None, None, js=f"() => ({NAME})({json.dumps([CODES[lang], words('title')])})")
+    gr.HTML(f'<p class="rk-lost" role="alert">{words("lost")}</p>', js_on_load=None)        # shown by page.js
+    gr.HTML(f'<p class="rk-keys" role="status" data-on="{escape(words("keys_on"))}" '
+            f'data-off="{escape(words("keys_off"))}"></p>', js_on_load=None)                # filled by page.js
+    with gr.Row(elem_classes="rk-head"):
+        gr.Markdown(f"# {words('title')}\n{words('about')}")            # ours, and nobody else's text
+        gr.HTML(f'<a href="{other or "./"}">{words("other_language")}</a>', elem_classes="rk-language",
+                js_on_load=None)
+    if len(panels) == 1:
+        _panel(panels[0], lang, workspace)
+        return
+    with gr.Tabs():
+        for name in panels:
+            with gr.Tab(words(name), id=name, elem_id=f"rk-tab-{name}"):
+                _panel(name, lang, workspace)
+
+
+def _panel(name: str, lang: Lang, workspace: Workspace) -> None:
+    importlib.import_module(f"rlhf_kit.studio.{name}").build(lang, workspace)

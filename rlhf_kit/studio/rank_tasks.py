@@ -1,0 +1,57 @@
+"""Where the lists to rank come from: the saved example, or a model that writes some more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rlhf_kit.labels import Labels, Response
+from rlhf_kit.language import Lang
+from rlhf_kit.studio import workspace as shared
+
+if TYPE_CHECKING:
+    from rlhf_kit.models.heads import Policy
+
+FEWEST, MOST = 4, 9                 # cards of a list, as InstructGPT's labellers saw (arXiv:2203.02155, section 3.5)
+LISTS = 20                          # of the saved example
+ROUNDS = 8                          # of sampling, until K responses differ
+
+
+def fill(labels: Labels, lang: Lang, k: int) -> None:
+    """Put the saved example's lists into the file if it has none of that size in that language.
+
+    Raises: LabelsError; FileNotFoundError or KeyError if there is no saved example.
+    """
+    if not labels.count(kind="rank", k=k, lang=lang):
+        model = f"tiny-lm-{lang}"
+        labels.add_tasks([(one["prompt"], [Response(text, model) for text in one["responses"][:k]])
+                          for one in shared.example(lang)["rank"]], kind="rank")
+
+
+def example(lang: Lang, lists: int = LISTS, seed: int = 0) -> list[dict[str, Any]]:
+    """The part "rank" of the saved example, sampled now: [{"prompt": ..., "responses": [9 distinct texts]}, ...]."""
+    from rlhf_kit import zoo
+    from rlhf_kit.tasks.reviews import Reviews
+    prompts, writer = Reviews(lang).prompts("heldout", n=lists, seed=seed), zoo.load_policy(f"tiny-lm-{lang}")
+    return [{"prompt": prompt, "responses": sample(writer, prompt, MOST, seed=seed + 100 * i)}
+            for i, prompt in enumerate(prompts)]
+
+
+def more(labels: Labels, writer: Policy, lang: Lang, k: int) -> int:
+    """Add a list of K responses of the tiny language model to a held-out prompt; its number."""
+    from rlhf_kit.tasks.reviews import Reviews
+    seed = 1 + labels.count()                       # another one each time, in each file the same ones
+    prompt = Reviews(lang).prompts("heldout", n=1, seed=seed)[0]
+    texts = sample(writer, prompt, k, seed=1000 * seed)
+    return labels.add_task(prompt, [Response(text, f"tiny-lm-{lang}", 1000 * seed) for text in texts], kind="rank").id
+
+
+def sample(writer: Policy, prompt: str, k: int, seed: int) -> list[str]:
+    """K responses that differ from each other. Raises: ValueError if the model writes too few different ones."""
+    from rlhf_kit.sampling import sample_rollout
+    found: dict[str, None] = {}
+    for turn in range(ROUNDS):
+        found |= dict.fromkeys(sample_rollout(writer, [prompt] * (k + 3), seed=seed + turn).responses)
+        if len(found) >= k:
+            return list(found)[:k]
+    raise ValueError(f"the model wrote only {len(found)} different responses to {prompt!r} in {ROUNDS} rounds; "
+                     f"expected {k}.")

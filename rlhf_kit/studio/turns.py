@@ -1,0 +1,128 @@
+"""How a press of a button that needs a model waits for its turn, says so, and gives the model back whatever happens.
+
+Two events: the first waits, beside all others, and hands on a ticket; the second has the model to itself, as the only
+one with Gradio's concurrency_id "model", and ends its turn when it is done, stopped, or its page is closed. `Turns`
+wires both to a button; the two generators below are what they do, without a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from rlhf_kit.language import Lang
+from rlhf_kit.studio.shelf import Shelf
+from rlhf_kit.studio.words import Words
+from rlhf_kit.studio.workspace import Workspace
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The buttons of one panel that need a model. The ticket is None where nobody waits and nothing runs."""
+
+    workspace: Workspace
+    lang: Lang
+    ticket: gr.State
+
+    def wire(self, press: Callable[..., Any], check: Callable[..., str | None], asked: Sequence[Any],
+             run: Callable[..., Iterator[tuple[Any, str]]], given: Sequence[Any], line: Any, outputs: Sequence[Any], *,
+             shown: Callable[..., list[Any]] = lambda value, *_: [value],
+             names: tuple[str, str] | None = None) -> list[Any]:
+        """Wait for a turn, then run alone; returns the events, to be stopped.
+
+        Args:
+            press: what begins it, such as a button's `click`.
+            check: (request, *values of `asked`) -> why it is refused at once; None if it may be tried.
+            run: (request, *values of `given`) -> a stream of (value, line); a value of None leaves what is shown.
+            line: where it is told how it goes.
+            shown: (value, *values of `given`) -> the values of `outputs`.
+            names: of the two events for who calls them without a page; None = nobody may.
+        """
+        async def wait(request: gr.Request, *values: Any) -> AsyncIterator[list[Any]]:
+            async for said in waiting(self.workspace, self.lang, request, check(request, *values)):
+                yield said
+
+        def act(request: gr.Request, turn: str | None, *values: Any) -> Iterator[list[Any]]:
+            yield from in_turn(self.workspace, turn, run(request, *values), lambda value: shown(value, *values))
+
+        public = {"api_visibility": "undocumented"}
+        first, second = ({**QUIET, **public, "api_name": name} for name in names) if names else (QUIET, QUIET)
+        queued = press(wait, list(asked), [line, self.ticket], concurrency_limit=None, **first)
+        running = queued.success(act, [self.ticket, *given], [line, *outputs], concurrency_id="model",
+                                 concurrency_limit=1, **second)
+        running.success(self.over, self.ticket, self.ticket, concurrency_limit=None, **QUIET)
+        running.failure(self.failed, self.ticket, [line, self.ticket], concurrency_limit=None, **QUIET)
+        return [queued, running]
+
+    def wire_stop(self, button: gr.Button, events: Sequence[Any], line: Any, said: Callable[..., str],
+                  given: Sequence[Any] = ()) -> None:
+        """Stop those events; where one of them was waiting or running, `said(*values of given)` is told."""
+        button.click(lambda turn, *values: self.stopped(turn, said, *values), [self.ticket, *given],
+                     [line, self.ticket], cancels=list(events), concurrency_limit=None, **QUIET)
+
+    def over(self, turn: str | None) -> str | None:
+        """The ticket after a turn that has ended: None, unless somebody pressed again and stands in the line."""
+        return turn if turn in self.workspace.line else None
+
+    def failed(self, turn: str | None) -> list[Any]:
+        """(line, ticket) after what Gradio refused before our own code could say why.
+
+        A run that was stopped counts as failed for Gradio: of one that has begun, or left, nothing is said here.
+        """
+        if turn not in self.workspace.line or self.workspace.line.has_begun(turn):
+            return [gr.skip(), gr.skip()]
+        self.workspace.line.leave(turn)
+        return [Words(self.lang, "shelf")("failed"), None]
+
+    def stopped(self, turn: str | None, said: Callable[..., str], *values: Any) -> list[Any]:
+        """(line, ticket) after Stop; nothing is said where nothing waited or ran."""
+        self.workspace.line.leave(turn)
+        return [gr.skip() if turn is None else said(*values), None]
+
+
+async def waiting(workspace: Workspace, lang: Lang, request: gr.Request, refused: str | None
+                  ) -> AsyncIterator[list[Any]]:
+    """What a press of a button that needs the model says first: (line, ticket).
+
+    The line says what is wrong, or how many are before; None instead of a ticket means no.
+    """
+    words = Words(lang, "shelf")
+    if refused is None and (seconds := workspace.generating.wait(request.username or str(request.session_hash))):
+        refused = Words(lang, "studio")("slow_down", seconds=max(seconds, 1))
+    if refused is not None:
+        yield [refused, None]
+        return
+    ticket = workspace.line.join()
+    async for n in workspace.line.wait(ticket):
+        yield [words("queue_one") if n == 1 else words("queue", n=n), ticket]
+    yield [gr.skip(), ticket]
+
+
+def prepared(shelf: Shelf, wanted: Sequence[tuple[str, Any]], words: Words) -> Iterator[str]:
+    """Lines about what has to be loaded or trained before these models can be used."""
+    if not shelf.loaded():
+        yield words("loading")
+    for name, done, total in shelf.prepare(wanted, words.lang):
+        yield (Words(words.lang, "shelf")("being_made", name=name) if done is None
+               else words("training", name=name, done=done, total=total))
+
+
+def in_turn(workspace: Workspace, ticket: str | None, stream: Iterator[tuple[Any, str]],
+            outputs: Callable[[Any], list[Any]]) -> Iterator[list[Any]]:
+    """The stream of whoever has a ticket, as (line, *outputs); the next in line may begin when it ends or is closed."""
+    try:
+        if ticket:
+            workspace.line.begin(ticket)
+        for value, line in stream if ticket else ():
+            workspace.line.ahead(ticket)                # a sign of life
+            yield [line, *(outputs(value) if value is not None else [gr.skip() for _ in outputs(None)])]
+        if not ticket:
+            yield [gr.skip(), *(gr.skip() for _ in outputs(None))]
+    finally:
+        stream.close()
+        workspace.line.leave(ticket)

@@ -1,0 +1,183 @@
+"""Panel 4: two responses side by side, nobody knows whose; after the vote, who wrote which and how the votes stand."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.context import Context
+
+from rlhf_kit.labels import BOTH_BAD, Judgement, LabelsError, Shown
+from rlhf_kit.language import Lang
+from rlhf_kit.studio import answers, vote_pairs
+from rlhf_kit.studio.answers import BadAnswer, why
+from rlhf_kit.studio.person import RECALL, name_field, named
+from rlhf_kit.studio.serving import annotator
+from rlhf_kit.studio.vote_results import ENOUGH, on_this_pair, results, verdict
+from rlhf_kit.studio.widget import Update, stamp, widget
+from rlhf_kit.studio.words import Words, percent
+from rlhf_kit.studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    from rlhf_kit.evaluate import Estimate
+
+VOTES = ("a", "tie", "b", "bad")
+_one_at_a_time = threading.Lock()   # between looking whether there is a vote and saving one
+
+
+def build(lang: Lang, workspace: Workspace) -> None:
+    """Put the panel into the page that is being built."""
+    words, panel = Words(lang, "vote"), Vote(lang, workspace)
+    gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
+    with gr.Row():
+        name = name_field(lang)
+    notice = widget("notice", words, elem_id=f"rk-vote-notice-{lang}")
+    pair = widget("pair", words, elem_id=f"rk-pair-{lang}")
+    tables = widget("tables", words, elem_id=f"rk-vote-results-{lang}")
+
+    quiet = {"show_progress": "hidden", "api_visibility": "undocumented"}
+    opened = Context.root_block.load(panel.open, [name], [name, pair, notice], js=RECALL,
+                                     api_name=f"vote_open_{lang}", **quiet)
+    name.submit(panel.show, [name], [pair, notice], api_visibility="private", show_progress="hidden")
+    pair.next(panel.show, [name], [pair, notice], api_name=f"vote_show_{lang}", **quiet)
+    voted = pair.vote(panel.vote, [name, pair], [pair, notice], api_name=f"vote_save_{lang}", concurrency_limit=8,
+                      **quiet)
+    undone = pair.undo(panel.undo, [name], [pair, notice], api_name=f"vote_undo_{lang}", **quiet)
+    for done in (opened, voted, undone):
+        done.then(panel.results, [name], [tables], api_visibility="private", show_progress="hidden")
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What the panel does; every method can be called without a browser."""
+
+    lang: Lang
+    workspace: Workspace
+
+    @property
+    def words(self) -> Words:
+        """The panel's sentences."""
+        return Words(self.lang, "vote")
+
+    def open(self, typed: str, request: gr.Request) -> tuple[Update, ...]:
+        """The page has opened: (name, pair, notice)."""
+        return named(getattr(request, "username", None) or typed, request), *self.show(typed, request)
+
+    def show(self, typed: str, request: gr.Request) -> tuple[Update, Update]:
+        """The next pair for this person: (pair, notice)."""
+        try:
+            return self._next(annotator(request, typed)), None
+        except LabelsError:
+            return gr.skip(), Words(self.lang, "labels")("unread")
+        except ValueError as error:
+            return gr.skip(), why(self.lang, error)
+
+    def vote(self, typed: str, sent: object, request: gr.Request) -> tuple[Update, Update]:
+        """Keep a vote, and only then tell who wrote which: (pair, notice). A second vote on a pair changes nothing."""
+        try:
+            name, about = annotator(request, typed), answers.about(sent)
+            shown, said = about.shown(self.workspace.labels, name), sent.get("vote")
+            if len(shown.order) != 2 or said not in VOTES:
+                raise BadAnswer("no vote on two responses")
+            with _one_at_a_time:
+                before = self.workspace.labels.said(shown)
+                if before is None and self._seen(shown):
+                    return gr.skip(), self.words("seen_already")
+                kept = before or self._keep(shown, said, about.seconds)
+            return self._revealed(shown, kept), self.words("voted_already" if before else "saved")
+        except (OSError, ValueError) as error:
+            return gr.skip(), why(self.lang, error)
+
+    def undo(self, typed: str, request: gr.Request) -> tuple[Update, Update]:
+        """Take the last vote back. Its pair is not asked again: whose responses these are has been seen."""
+        try:
+            name, labels = annotator(request, typed), self.workspace.labels
+            undone = labels.undo(name, kinds=("vote",), skips=False)
+            if undone is None:
+                return gr.skip(), self.words("nothing_to_undo")
+            labels.skip(labels.show(undone.task_id, name))
+            return self._next(name), self.words("undone")
+        except (OSError, ValueError) as error:
+            return gr.skip(), why(self.lang, error)
+
+    def results(self, typed: str, request: gr.Request) -> Update:
+        """How the votes stand, for somebody who has voted."""
+        try:
+            name = annotator(request, typed)
+            if not self.workspace.labels.judgements(name, kinds=("vote",)):
+                return None
+            found = results(self.workspace.labels, self.lang, vote_pairs.rewards(self.lang))
+        except (LabelsError, ValueError):
+            return gr.skip()
+        words = self.words
+        ratings = [[r.model, str(r.games), percent(r.won), _interval(r.strength, r.low, r.high), f"{r.points:.0f}",
+                    f"{r.elo:.0f}"] for r in found.ratings]
+        effects = [[words(key), *_columns(share)] for key, share in (
+            ("longer", found.longer), ("first", found.first), ("judge", found.judge))]
+        few = [words("few_one") if found.votes == 1 else words("few", n=found.votes)] if found.votes < ENOUGH else []
+        alone = [words("alone")] if found.people == 1 else []
+        return {"tables": [
+            {"caption": words("class_so_far", votes=found.votes, people=found.people, ties=found.ties,
+                              bad=found.both_bad),
+             "head": [words(f"col_{key}") for key in ("model", "votes", "won", "strength", "points", "elo")],
+             "rows": ratings, "notes": [*few, *alone, words("ratings_note")]},
+            {"caption": words("habits"), "head": [words(f"col_{key}") for key in ("what", "share", "interval", "n")],
+             "rows": effects, "notes": [words("habits_note")]}]}
+
+    # -- what stands behind these
+
+    def _next(self, name: str) -> dict[str, Any]:
+        labels = self.workspace.labels
+        with suppress(FileNotFoundError, KeyError):         # no saved example: there may be pairs of other people's
+            vote_pairs.fill(labels, self.lang)
+        shown = labels.next_task(name, kind="vote", k=2, lang=self.lang, repeats=answers.REPEATS)
+        if shown is None:
+            every = labels.count(kind="vote", k=2, lang=self.lang)
+            return {"empty": self.words("all_done" if every else "no_pairs", every=every), "annotator": name,
+                    "stamp": stamp()}
+        return self._pair(shown)
+
+    def _pair(self, shown: Shown) -> dict[str, Any]:
+        """What `pair.js` draws before the vote: two texts, and nothing that tells whose they are."""
+        labels = self.workspace.labels
+        done = [said.task_id for said in labels.judgements(shown.annotator, kinds=("vote",)) if said.lang == self.lang]
+        every = labels.count(kind="vote", k=2, lang=self.lang)
+        return {"annotator": shown.annotator, "task": shown.task.id, "repeat": shown.repeat,
+                "question": shown.question, "prompt": shown.task.prompt, "texts": list(shown.texts),
+                "progress": self.words("progress", done=min(len({*done, shown.task.id}), every), every=every),
+                "stamp": stamp()}
+
+    def _revealed(self, shown: Shown, kept: Judgement) -> dict[str, Any]:
+        """The same after the vote, with names and rewards."""
+        labels, known = self.workspace.labels, vote_pairs.rewards(self.lang)
+        scores = [known.get((shown.task.prompt, text)) for text in shown.texts]
+        others = on_this_pair([said for said in labels.judgements(question=shown.question, kinds=("vote",))
+                               if said.task_id == shown.task.id], shown.order)
+        return {**self._pair(shown), "reveal": {
+            "vote": verdict(kept, shown.order),
+            "models": [shown.task.responses[i].model or self.words("unnamed") for i in shown.order],
+            "rewards": ["–" if score is None else f"{score:+.2f}" for score in scores],
+            "lengths": [len(text) for text in shown.texts],
+            "people": self.words("this_pair", **others)}}
+
+    def _keep(self, shown: Shown, said: str, seconds: float) -> Judgement:
+        winner = {"a": shown.order[0], "b": shown.order[1]}.get(said)
+        return self.workspace.labels.save_vote(shown, winner, seconds=seconds, lang=self.lang,
+                                               flags=[BOTH_BAD] if said == "bad" else [])
+
+    def _seen(self, shown: Shown) -> bool:
+        """Whether a vote on this pair was taken back, after its names had been shown."""
+        return any(event["task_id"] == shown.task.id and event["action"] == "skip" and not event["undone"]
+                   for event in self.workspace.labels.events(shown.annotator))
+
+
+def _interval(value: float, low: float | None, high: float | None) -> str:
+    return f"{value:+.2f}" + ("" if low is None else f" ({low:+.2f} – {high:+.2f})")
+
+
+def _columns(share: Estimate | None) -> list[str]:
+    return ["–", "–", "0"] if share is None else [
+        percent(share.mean), f"{percent(share.low)} – {percent(share.high)}", str(share.n)]

@@ -1,0 +1,189 @@
+"""The checks are checked: the reference passes, every named wrong answer fails with the message meant for it."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from rlhf_kit.classroom.exercises import answers, checking, session
+from rlhf_kit.classroom.exercises.answers import ask, compare, judge
+from rlhf_kit.classroom.exercises.checking import EXERCISES, check, described, likely
+
+
+def mutants_of(lesson: str) -> dict:
+    path = Path(__file__).parents[1] / "mutants" / f"lesson_{lesson}.py"
+    spec = importlib.util.spec_from_file_location(f"mutants_{lesson}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.MUTANTS
+
+
+MUTANTS = [(number, name, wrong, message) for lesson in ("00", "01", "02", "03a", "03b", "03c")
+           for number, wrongs in mutants_of(lesson).items() for name, wrong, message in wrongs]
+mutants = pytest.mark.parametrize(("number", "name", "wrong", "message"), MUTANTS,
+                                  ids=[f"{number}-{name}" for number, name, *_ in MUTANTS])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_reference_is_right(number, seed):
+    assert judge(EXERCISES[number], EXERCISES[number].reference, seed).right
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_at_least_three_wrong_answers_are_named(number):
+    assert len([1 for other, *_ in MUTANTS if other == number]) >= 3
+
+
+@mutants
+def test_a_wrong_answer_agrees_with_the_worked_example_and_has_the_right_shape(number, name, wrong, message):
+    exercise, rows = EXERCISES[number], int(number in ("2.1", "3a.2"))       # how many rows there are is the question
+    assert compare(exercise, [exercise.worked], [ask(wrong, exercise.worked)]).right
+    for case in exercise.all_cases(0):
+        ours, theirs = ask(exercise.reference, case), ask(wrong, case)
+        assert not theirs.error
+        assert [v.shape[rows:] for v in ours.values] == [v.shape[rows:] for v in theirs.values]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+@mutants
+def test_a_wrong_answer_fails_with_the_message_meant_for_it(number, name, wrong, message, seed):
+    verdict = judge(EXERCISES[number], wrong, seed)
+    assert verdict.status == "wrong"
+    assert message in likely(verdict, "en")
+    assert any("\u4e00" <= character <= "\u9fff" for character in likely(verdict, "zh"))
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_every_mistake_is_recognised_as_itself(number):
+    for mistake in EXERCISES[number].mistakes:
+        assert judge(EXERCISES[number], mistake.wrong).mistake is mistake
+
+
+def test_worked_examples_are_those_of_the_fact_sheets():
+    """By hand: per-token reward, GAE and its whitening, the adaptive coefficient."""
+    value = lambda number: ask(EXERCISES[number].reference, EXERCISES[number].worked).values[0]      # noqa: E731
+    close = torch.testing.assert_close
+    close(value("1.2"), torch.tensor([[-0.02, 0.05, 2.0]]))
+    close(value("1.3"), torch.tensor([[0.751, 0.58, 0.4]]))
+    close(value("1.4"), torch.tensor([[0.991, 0.017, -1.008]]), atol=1e-3, rtol=0)
+    close(value("1.6").item(), 0.200256)
+    close(value("0.1").item(), 1.5)
+    close(value("0.3").item(), 1.98)
+    close(value("2.2"), torch.tensor(0.31326), atol=1e-5, rtol=0)
+    close(value("2.3"), torch.tensor(0.20704), atol=1e-5, rtol=0)
+    close(value("2.4"), torch.tensor(10 / 12))
+    close(value("2.6").item(), 0.15, atol=1e-6, rtol=0)
+    close(value("2.7"), torch.tensor([2.0, 0.0, -2.0]))
+    close(value("3a.2"), torch.tensor([[0, 1], [0, 2], [1, 2]]))
+    close(value("3b.1"), torch.tensor([[1.0, 3.0]]))
+
+
+def test_votes_bytes_and_errors_by_hand():
+    """The fact sheet's votes; 112 GB for a whole LLaMA-7B, 7.64 with LoRA on int8; ten pairs of 30 answers."""
+    score, pairs, gigabytes, apart = (EXERCISES[number].reference for number in ("3a.1", "3a.2", "3b.3", "3c.1"))
+    assert [score(v, False) for v in (-3, 0, 1, 2, 3, 4, 5, 7, 10, 11, 100, 1000)] == [
+        -1, 0, 1, 2, 2, 2, 3, 3, 3, 4, 7, 10]
+    assert [score(v, True) for v in (-3, 0, 3)] == [-1, 1, 3]
+    assert len(pairs(list(range(30)), [k / 435 for k in range(435)])) == 10
+    assert gigabytes(0, 2, 7e9) == 112
+    assert gigabytes(7e9, 1, 40e6) == 7.64
+    assert round(apart(0.6, 0.5, 200), 3) == 2.020
+
+
+def test_a_packed_row_shows_each_text_what_it_would_see_alone():
+    positions, may_see = EXERCISES["3a.3"].reference([2, 3, 1])
+    assert positions.tolist() == [0, 1, 0, 1, 2, 0]
+    assert torch.equal(may_see, torch.block_diag(*(torch.ones(n, n).tril() for n in (2, 3, 1))).bool())
+
+
+def test_rankings_and_their_labellers_by_hand():
+    """Six pairs of four responses and five with a tie; published agreements; a constant shift changes no loss."""
+    pairs, quality, loss = (EXERCISES[number].reference for number in ("2.1", "2.5", "2.3"))
+    assert [len(pairs(list(range(k)))) for k in range(4, 10)] == [6, 10, 15, 21, 28, 36]
+    assert pairs([1, 1, 2, 3]).tolist() == [[0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
+    assert [round(quality(a), 3) for a in (0.63, 0.73, 0.77)] == [0.755, 0.839, 0.867]
+    score, rank, mask = EXERCISES["2.3"].worked.arguments
+    torch.testing.assert_close(loss(score + 7, rank, mask), loss(score, rank, mask))
+
+
+def test_the_adaptive_coefficient_by_hand():
+    adapt = EXERCISES["1.6"].reference
+    assert [round(adapt(0.2, kl, 6.0, 256, 10_000), 6) for kl in (12, 3, 6)] == [0.201024, 0.198976, 0.2]
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (lambda *a: -EXERCISES["0.3"].reference(*a), "sign"),
+    (lambda *a: 3 * EXERCISES["0.3"].reference(*a), "3 times"),
+    (lambda *a: EXERCISES["0.3"].reference(*a).reshape(1), "shape (1,)"),
+    (lambda *a: EXERCISES["0.3"].reference(*a) * torch.nan, "NaN"),
+    (lambda *a: (EXERCISES["0.3"].reference(*a), 1), "2 values"),
+    (lambda *a: EXERCISES["0.3"].reference(*a).item(), "no gradient"),
+    (lambda *a: 1 / 0, "ZeroDivisionError"), (lambda *a: None, "Is there a return?"),
+    (lambda: 0, "positional argument"), (lambda *a: "text", "returned str"),
+])
+def test_a_wrong_answer_that_nobody_foresaw_still_gets_a_hint(wrong, said, capsys):
+    check("0.3", wrong)
+    assert said in capsys.readouterr().out
+
+
+def test_a_learner_sees_input_own_result_and_what_was_expected(capsys):
+    assert check("0.2", lambda ranks: len(ranks)) is EXERCISES["0.2"].reference
+    out = capsys.readouterr().out
+    assert out.startswith("❌ 0.2 · count_comparisons")
+    assert "input: ranks=[1, 1, 2, 3]" in out
+    assert "yours: 4" in out
+    assert "expected: 5" in out
+    assert "Going on with the reference" in out
+
+
+def test_a_right_answer_is_given_back_and_an_untouched_one_is_not_wrong(capsys):
+    def mine(ranks):
+        return EXERCISES["0.2"].reference(ranks)
+
+    def untouched(ranks):
+        raise NotImplementedError
+    assert check("0.2", mine) is mine
+    assert "✅" in capsys.readouterr().out
+    assert check("0.2", untouched) is EXERCISES["0.2"].reference
+    assert check("0.2") is EXERCISES["0.2"].reference
+    assert capsys.readouterr().out.count("⏳") == 2
+
+
+def test_strict_mode_raises(monkeypatch):
+    monkeypatch.setenv("RLHF_KIT_STRICT", "1")
+    with pytest.raises(checking.CheckError, match="number of answers"):
+        check("0.2", lambda ranks: len(ranks))
+
+
+def test_an_answer_cannot_change_the_question():
+    """What is done to the arguments stays with the answer: it works on copies."""
+    def greedy(logprob, response):
+        logprob.data.zero_()
+        return -logprob[response].mean()
+    exercise = EXERCISES["0.1"]
+    cases = exercise.all_cases(0)
+    before = [case.arguments[0].clone() for case in cases]
+    assert not compare(exercise, cases, [ask(greedy, case) for case in cases]).right
+    assert all(torch.equal(a, case.arguments[0]) for a, case in zip(before, cases, strict=True))
+
+
+def test_messages_are_chinese_in_a_chinese_lesson(capsys):
+    session.setup("00", lang="zh")
+    try:
+        check("0.2", lambda ranks: len(ranks))
+        assert "应为" in capsys.readouterr().out
+    finally:
+        session.setup("00", lang="en")
+
+
+def test_an_unknown_exercise_is_named():
+    with pytest.raises(ValueError, match=r"no exercise '9\.9'"):
+        check("9.9", len)
+
+
+def test_values_are_shown_short():
+    assert answers.show(torch.tensor([1.0, 0.25])) == "[1, 0.25]"
+    assert answers.show(list(range(20))).endswith("7, …]")
+    assert "exercise" not in described(judge(EXERCISES["0.2"], EXERCISES["0.2"].reference), "en").lower()

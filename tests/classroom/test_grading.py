@@ -1,0 +1,313 @@
+"""The answer goes out, the verdict stays in: a class of honest people and attackers, graded once, row by row."""
+
+import csv
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from attacks import HONEST, POINTS, STUB, Pupil, adapt, lesson, notebook, pupils
+
+import rlhf_kit
+from rlhf_kit import cli
+from rlhf_kit.classroom.exercises.checking import EXERCISES
+from rlhf_kit.classroom.grading import marks, outside, parcels, picking, starting, submissions, table, walls
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs Linux or macOS")
+KIT = Path(rlhf_kit.__file__).parent
+LIMITS = starting.Limits(seconds=1.0, patience=4.0)
+NAMES = list(pupils(Path("."), KIT, 0))
+ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
+
+
+class Listener:
+    """Somebody on this machine who counts who calls."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port, self.calls = self.socket.getsockname()[1], 0
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            try:
+                self.socket.accept()[0].close()
+            except OSError:
+                return
+            self.calls += 1
+
+
+@pytest.fixture(scope="module")
+def listener():
+    somebody = Listener()
+    yield somebody
+    somebody.socket.close()
+
+
+@pytest.fixture(scope="module")
+def has_walls(tmp_path_factory) -> bool:
+    """Whether this system lets us build a cell, asked without the worker."""
+    code = "import runpy, sys\nrunpy.run_path(sys.argv[1])['enter_cell'](sys.argv[2], [], [])"
+    command = [sys.executable, "-c", code, walls.__file__, str(tmp_path_factory.mktemp("root"))]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def hand_in(folder: Path, name: str, pupil: Pupil) -> str:
+    """Write a submission; returns the student's name that it must be found under."""
+    path = folder / (pupil.file or f"{name}.ipynb")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(pupil.text or notebook(pupil.cells), encoding="utf-8")
+    return path.relative_to(folder).parts[0].removesuffix(".ipynb").removesuffix(".py")
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory, listener, has_walls):
+    """(folder, pupils, grades), graded with walls where there are some; else without those who need them."""
+    folder = tmp_path_factory.mktemp("school")
+    everybody = {name: p for name, p in pupils(folder, KIT, listener.port).items() if has_walls or not p.walls}
+    students = {name: hand_in(folder, name, pupil) for name, pupil in everybody.items()}
+    grades = marks.grade(folder, "01", 7, limits=LIMITS)
+    rows = {row.student: row for row in grades.rows}
+    assert len(rows) == len(everybody)
+    return folder, everybody, grades, {name: rows[student] for name, student in students.items()}
+
+
+def check(row: marks.Row, pupil: Pupil) -> None:
+    """The row is the expected one: each exercise, the points, the status, the words."""
+    expected = dict.fromkeys(POINTS, "right") | pupil.odd
+    said = " | ".join([row.note, *(f"{mark.status}: {mark.remark}" for mark in row.marks)])
+    assert {mark.exercise.number: mark.status for mark in row.marks} == expected, said
+    assert row.total == sum(POINTS[number] for number, status in expected.items() if status == "right")
+    assert row.status == pupil.status, said
+    assert pupil.remark in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everybody_gets_the_row_that_is_due(school, name):
+    _, everybody, _, rows = school
+    if name not in everybody:
+        pytest.skip("this system allows no walls")
+    check(rows[name], everybody[name])
+
+
+def test_the_class_is_large_and_nobody_was_harmed_or_called(school, listener):
+    folder, everybody, grades, _ = school
+    assert len(grades.rows) >= 20
+    assert len(list(folder.rglob("*.*"))) == len(everybody)
+    if grades.isolation == "netns":
+        assert listener.calls == 0
+    assert {e.number: e.points for e in grades.exercises} == POINTS
+
+
+def test_isolation_is_said_to_be_what_it_is(school, has_walls):
+    assert school[2].isolation == ("netns" if has_walls else "none")
+    assert bool(school[2].why_not) != has_walls
+
+
+# Without walls: what limits alone still promise. Who could harm the machine that tests run on stays out.
+
+HARMLESS = ("honest", "sign error", "endless loop", "sleeper", "20 GB", "exit", "fork bomb", "forger", "fake tensor",
+            "memory reader", "late importer", "huge result", "10 GB file", "stripped", "sys.exit")
+AGAINST_A_STRANGER = ("parent's memory", "any memory", "tracer", "vandal", "writer", "stopper")
+
+
+@pytest.fixture(scope="module")
+def open_school(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("open")
+    folder.chmod(0o755)
+    names = HARMLESS + (AGAINST_A_STRANGER if ROOT else ())
+    everybody = {name: pupil for name, pupil in pupils(folder, KIT, 1).items() if name in names}
+    for name, pupil in everybody.items():
+        hand_in(folder, name, pupil)
+    return everybody, marks.grade(folder, "01", 7, limits=LIMITS, cell=False)
+
+
+@pytest.mark.parametrize("name", HARMLESS + AGAINST_A_STRANGER)
+def test_limits_hold_without_walls(open_school, name):
+    everybody, grades = open_school
+    if name not in everybody:
+        pytest.skip("holds only where the answers run as another user, so when root grades")
+    assert grades.isolation == "none"
+    check(next(row for row in grades.rows if row.student == name), everybody[name])
+
+
+def test_a_worker_that_was_killed_is_replaced_and_nobody_loses_a_point():
+    worker = outside.Worker(LIMITS, cell=False)
+    exercise = EXERCISES["1.6"]
+    question = [(exercise.name, exercise.all_cases(1))]
+    try:
+        os.kill(worker._process.program.pid, 9)
+        worker._process.program.wait()
+        [answer] = worker.ask([HONEST["adapt"]], question)
+        assert len(answer.outcomes) == len(question[0][1])
+    finally:
+        worker.close()
+
+
+# What the worker may know
+
+def test_what_the_worker_loads_stands_alone():
+    """Nothing of the kit, so no reference, is imported on the other side of the wall."""
+    for path in (KIT / "exercises/asking.py", *(KIT / "grading" / f"{name}.py" for name in
+                                                ("worker", "walls", "picking", "parcels"))):
+        assert not re.search(r"^\s*(import|from) rlhf_kit", path.read_text(), re.M), path
+
+
+def test_a_job_holds_inputs_only():
+    exercise = EXERCISES["1.5"]
+    case = exercise.all_cases(3)[2]
+    job = parcels.pack_job(["x = 1"], [parcels.Question("f", [(list(case.arguments), list(case.gradient))])])
+    cells, [question] = parcels.unpack_job(job)
+    (arguments, places), = question.cases
+    assert cells == ["x = 1"]
+    assert places == list(case.gradient)
+    assert all((a == b).all() if hasattr(a, "all") else a == b for a, b in zip(arguments, case.arguments, strict=True))
+    assert repr(exercise.reference(*case.arguments).item())[:6].encode() not in job
+
+
+@pytest.mark.parametrize("forged", [b"", b"abc", b"\xff" * 100, (2).to_bytes(4, "little") + b"[]",
+                                    parcels.pack([["nonsense"]], {}), parcels.pack({"a": 1}, {}),
+                                    parcels.pack([[["t9"], [], "", False]], {}), b"PK\x03\x04" * 50])
+def test_a_forged_parcel_is_damaged_and_not_an_error_of_ours(forged):
+    answer = outside._read(forged, EXERCISES["1.6"].all_cases(1), [])
+    assert answer.trouble == "crash"
+
+
+def test_too_few_outcomes_or_missing_gradients_are_no_answer():
+    cases = EXERCISES["1.5"].all_cases(1)
+    value = parcels.Reply((cases[0].arguments[0],), (), "", False)
+    assert outside._read(parcels.pack_replies([value]), cases, []).trouble == "crash"
+    assert outside._read(parcels.pack_replies([value] * len(cases)), cases, []).trouble == "crash"
+
+
+# Picking
+
+def picked(*cells: str) -> dict:
+    namespace = {}
+    picking.define(cells, ["f"], namespace)
+    return namespace
+
+
+def test_calls_magics_and_loops_are_skipped_and_definitions_are_not():
+    space = picked("%load_ext x\n!rm -rf /\nimport math\nA, B = 1, -2.5\nC = print('no')\nmath.pi = 3\nf?",
+                   "%%time\nfor i in range(3): D = 4\ntry:\n    import json as E\nexcept ImportError:\n    %pip x",
+                   "def g(x: Nowhere):\n    return f(x)\nf = lambda x: A + x")
+    assert space["g"](1) == 2
+    assert space["B"] == -2.5
+    assert space["math"].pi > 3.1
+    assert "E" in space
+    assert not {"C", "D"} & set(space)
+
+
+def test_a_modulo_at_the_start_of_a_line_is_no_magic():
+    assert picked("def f(a, b):\n    return (a\n    % b)")["f"](7, 4) == 3
+
+
+@pytest.mark.parametrize(("bodies", "result"), [
+    (("return 1", "return 2"), 2), (("return 1", "raise NotImplementedError"), 1), (("return 1", '"""Text."""'), 1),
+    (("raise NotImplementedError('later')", "return 2"), 2)])
+def test_the_last_definition_that_is_not_the_stub_counts(bodies, result):
+    assert picked(*(f"def f():\n    {body}" for body in bodies))["f"]() == result
+
+
+# Files and names
+
+def test_a_folder_for_each_student_hidden_files_and_links(tmp_path):
+    book = notebook(lesson())
+    for name in ("ana/ps1/01_x.ipynb", "ana/ps1/00_map.ipynb", "ana/.ipynb_checkpoints/01_x.ipynb", "ben/a.ipynb",
+                 "ben/b.ipynb", "BEN.ipynb", "._cleo.ipynb", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(book)
+    (tmp_path / "dan.ipynb").symlink_to(tmp_path / "ben/a.ipynb")
+    found = submissions.collect(tmp_path, "01")
+    assert [s.file for s in found] == ["BEN.ipynb", "ana/ps1/01_x.ipynb", "ben/a.ipynb", "ben/b.ipynb", "dan.ipynb"]
+    assert list(submissions.twice(found).values()) == [["BEN.ipynb", "ben/a.ipynb", "ben/b.ipynb"]]
+    assert "link" in found[-1].problem
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\n=1", " =1", "＝1"])
+def test_no_cell_begins_like_a_formula(text):
+    assert table.safe(text).startswith("'")
+    assert "\n" not in table.safe(text)
+
+
+def test_ordinary_text_is_left_alone():
+    assert table.safe("Ana-Lia = 1") == "Ana-Lia = 1"
+
+
+# The command
+
+@pytest.fixture
+def small(tmp_path):
+    """Three students."""
+    folder = tmp_path / "in"
+    for name, cells in {"ana": lesson(), "=ben": lesson(adapt=STUB), "陈": adapt("return beta")}.items():
+        hand_in(folder, name, Pupil(cells))
+    return folder
+
+
+def test_the_command_writes_the_table_and_prints_json_and_nothing_else(small, tmp_path, capsys):
+    file = tmp_path / "out" / "grades.csv"
+    command = ["grade", str(small), "--lesson", "01", "--seed", "7", "--lang", "zh", "--json", "--csv", str(file)]
+    assert cli.main(command) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["seed"] == 7
+    assert said["isolation"] in ("netns", "none")
+    assert [s["total"] for s in said["students"]] == [11, 12, 11]
+    rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
+    assert [(r["student"], r["status"], r["total"], r["out of"], r["1.6 adapt"]) for r in rows] == [
+        ("'=ben", "not attempted", "11", "12", "0"), ("ana", "ok", "12", "12", "1"), ("陈", "ok", "11", "12", "0")]
+    assert rows[0]["1.6 adapt: remark"] == "还没有做。"
+    assert [p.name for p in file.parent.iterdir()] == ["grades.csv"]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["nowhere", "--lesson", "01"], "not a folder"), ([".", "--lesson", "77"], "there are 00, 01, 02, 03a, 03b, 03c"),
+    ([".", "--lesson", "01"], "holds no .ipynb"), ([".", "--lesson", "01", "--seconds", "0"], "--seconds is 0")])
+def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["grade", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_without_walls_the_teacher_is_warned(small, monkeypatch, capsys):
+    ready, refusals = starting.Process.ready, iter(["unshare: not here"])
+    monkeypatch.setattr(starting.Process, "ready", lambda self: next(refusals, "") or ready(self))
+    assert cli.main(["grade", str(small), "--lesson", "01", "--lang", "en"]) == 0
+    out, err = capsys.readouterr()
+    assert "isolation: none" in out
+    assert "unshare: not here" in err
+    assert "container" in err
+
+
+def test_in_a_cell_a_hidden_folder_is_empty_and_nothing_can_be_written(tmp_path, has_walls):
+    """As where the kit is installed beside torch, in one folder."""
+    if not has_walls:
+        pytest.skip("this system allows no walls")
+    for name in ("beside/kit/secret", "beside/torch/public", "elsewhere/file", "root/nothing"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "root/nothing").unlink()
+    code = """import os, runpy, sys
+base, walls = sys.argv[1], runpy.run_path(sys.argv[2])
+walls['enter_cell'](base + '/root', [base + '/beside'], [base + '/beside/kit'])
+print(os.listdir(base), os.listdir(base + '/beside/kit'), os.listdir(base + '/beside/torch'))
+for name in ('/beside/new', '/beside/torch/public', '/beside/kit/new'):
+    try: open(base + name, 'w')
+    except OSError as error: print(error.strerror)"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), walls.__file__], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["['beside'] [] ['public']", *["Read-only file system"] * 3], done.stderr
+
+
+def test_walls_say_what_they_failed_at():
+    code = "import runpy, sys\nwalls = runpy.run_path(sys.argv[1])\n" \
+           "walls['enter_cell'].__globals__['_call']('umount2', b'/nowhere', 0)"
+    said = subprocess.run([sys.executable, "-c", code, walls.__file__], capture_output=True, text=True).stderr
+    assert "NoWalls: umount2:" in said

@@ -1,0 +1,181 @@
+"""Two processes end with the numbers of one: here as threads that meet, and for real under torchrun."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from rlhf_kit.formulas.advantages import whiten
+from rlhf_kit.formulas.kl_penalty import KL
+from rlhf_kit.loops.process_group import Together
+from rlhf_kit.methods import ppo
+from rlhf_kit.sampling import Sampling, sample_rollout
+from tests.models.test_adapters import long_is_good, shared_base
+
+pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")       # in peft itself
+CONFIG = ppo.Config(steps=3, batch_size=8, minibatch_size=None, epochs=2, learning_rate=1e-2, rescale_reward=True,
+                    missing_eos_penalty=0.3, kl=KL(coefficient=0.1, target=1.0), sampling=Sampling(max_new_tokens=8))
+
+
+class Meeting:
+    """Where threads exchange tensors: the part of an accelerator that the kit asks for, for each of them."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.barrier, self.left = size, threading.Barrier(size, timeout=60), [None] * size
+
+    def all(self, rank: int, tensor):
+        self.left[rank] = tensor
+        self.barrier.wait()
+        found = list(self.left)
+        self.barrier.wait()
+        return found
+
+    def seat(self, rank: int):
+        meeting = self
+
+        class Seat:
+            num_processes, process_index = meeting.size, rank
+
+            def reduce(self, tensor, reduction="sum"):
+                return torch.stack(meeting.all(rank, tensor)).sum(0)
+
+            def gather(self, tensor):
+                return torch.cat(meeting.all(rank, tensor))
+
+            def pad_across_processes(self, tensor, dim=0, pad_index=0):
+                width = max(t.shape[dim] for t in meeting.all(rank, tensor))
+                return torch.nn.functional.pad(tensor, (0, width - tensor.shape[dim]), value=pad_index)
+        return Seat()
+
+
+def together(size: int, work):
+    """What `work(seat)` returns in each of `size` threads."""
+    meeting = Meeting(size)
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(lambda rank: work(meeting.seat(rank)), range(size)))
+
+
+def test_alone_everything_is_the_identity():
+    one, x = Together(), torch.tensor([3.0])
+    assert one.sum(x) is x
+    assert (one.size, one.first, one.share(x).item(), one.part("abc")) == (1, True, 1.0, ["a", "b", "c"])
+
+
+def test_shares_and_sums_by_hand():
+    """6 and 2 tokens: shares 0.75 and 0.25, and the mean of all tokens is Σ share · own mean."""
+    def work(seat):
+        here = Together(seat)
+        tokens, mean = torch.tensor([6, 2][here.rank]), torch.tensor([1.0, 5.0][here.rank])
+        return here.share(tokens).item(), here.sum(here.share(tokens) * mean).item(), here.part(range(5))
+    assert together(2, work) == [(0.75, 2.0, [0, 2, 4]), (0.25, 2.0, [1, 3])]
+
+
+def test_whitening_is_over_the_batch_of_all():
+    """Parts of different widths; each gets its rows of what the whole batch gives."""
+    x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0], [5.0, 7.0, 0.0], [9.0, 0.0, 0.0]])
+    mask = torch.tensor([[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]], dtype=torch.bool)
+    whole = whiten(x, mask)
+    first, second = together(2, lambda seat: Together(seat).whole(
+        whiten, *((x[:2], mask[:2]) if seat.process_index == 0 else (x[2:, :2], mask[2:, :2]))))
+    assert torch.allclose(first, whole[:2])
+    assert torch.allclose(second, whole[2:, :2])
+
+
+def test_batches_are_divided_or_refused():
+    two = Together(Meeting(2).seat(0))
+    assert (two.divided("batch_size", 8), two.divided("minibatch_size", None)) == (4, None)
+    with pytest.raises(ValueError, match="batch_size is 7 and there are 2 processes; it counts the responses of all"):
+        two.divided("batch_size", 7)
+
+
+def stored(folder, prompts) -> list:
+    """Rollouts for three steps, drawn once, so that one and two processes learn from the same responses."""
+    policy = shared_base(folder).policy
+    return [sample_rollout(policy, prompts[:8], Sampling(max_new_tokens=8), seed=n) for n in range(3)]
+
+
+def end_of(shared, prompts, rollouts, config, seat=None):
+    """The run's metrics, and what it learnt."""
+    rank, size = (0, 1) if seat is None else (seat.process_index, seat.num_processes)
+    history = list(ppo.steps(shared.policy, shared.reference, prompts, long_is_good, config, accelerator=seat,
+                             rollouts=lambda n: rollouts[n][list(range(rank, 8, size))]))
+    learnt = {name: p.detach().clone() for name, p in shared.policy.named_parameters() if p.requires_grad}
+    return [s.metrics for s in history], learnt
+
+
+def same_numbers(folder, prompts, config):
+    rollouts = stored(folder, prompts)
+    alone, weights = end_of(shared_base(folder), prompts, rollouts, config)
+    bases = [shared_base(folder, seed=seed) for seed in (0, 1)]                         # they begin differently ...
+    parts = together(2, lambda seat: end_of(bases[seat.process_index], prompts, rollouts, config, seat))
+    for metrics, learnt in parts:
+        for name in ("policy_loss", "value_loss", "score", "kl", "kl_coef", "approx_kl", "clip_fraction", "entropy"):
+            assert [m[name] for m in metrics] == pytest.approx([m[name] for m in alone], abs=1e-4, nan_ok=True), name
+        for name, p in weights.items():
+            assert torch.allclose(learnt[name], p, atol=1e-4), name
+    for name, p in parts[0][1].items():
+        assert torch.equal(p, parts[1][1][name]), name                                  # ... and end as one
+
+
+def test_two_learn_what_one_learns(saved_llama, prompts):
+    """Responses of different lengths, so that a mean of the processes' means would be another number."""
+    same_numbers(saved_llama, prompts, CONFIG)
+
+
+def test_all_leave_the_passes_together(saved_llama, prompts):
+    """An early stop is decided by the tokens of all; decided alone, one would wait for the other for ever."""
+    same_numbers(saved_llama, prompts, replace(CONFIG, epochs=6, target_kl=1e-3))
+
+
+def test_processes_draw_different_responses_and_only_the_first_writes(saved_llama, prompts, tmp_path):
+    bases = [shared_base(saved_llama) for _ in range(2)]
+
+    def work(seat):
+        shared = bases[seat.process_index]
+        config = replace(CONFIG, steps=1, batch_size=8, minibatch_size=4)
+        [step] = ppo.steps(shared.policy, shared.reference, [prompts[0]], long_is_good, config, accelerator=seat,
+                           checkpoint=tmp_path / str(seat.process_index))
+        return step.samples
+    first, second = together(2, work)
+    assert first != second
+    assert [folder.name for folder in tmp_path.iterdir()] == ["0"]
+
+
+SCRIPT = """
+import sys, torch
+from accelerate import Accelerator
+sys.path[:0] = [{root!r}, {root!r} + '/tests']
+from pathlib import Path
+from tests.loops.test_process_group import CONFIG, end_of, shared_base, stored
+seat = Accelerator(cpu=True)
+assert seat.num_processes == 2, seat.num_processes
+prompts = ["the lamp is", "the", "the kettle is very pretty, and it", "the pen is not"] * 4
+folder = Path({folder!r})
+metrics, learnt = end_of(shared_base(folder, seed=seat.process_index), prompts, stored(folder, prompts), CONFIG, seat)
+mine = torch.cat([p.flatten() for p in learnt.values()])
+print(f"rank {{seat.process_index}} loss {{metrics[-1]['policy_loss']:.9f}} "
+      f"weights {{mine.double().sum().item():.12f}} {{mine.double().square().sum().item():.12f}}", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_two_real_processes_learn_what_one_learns(saved_llama, prompts, tmp_path):
+    """torchrun and gloo: the same weights on both ranks, and one process's loss to 1e-4."""
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(root=str(Path(__file__).parents[2]), folder=str(saved_llama)))
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+                           str(script)], capture_output=True, text=True, env=environment, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = sorted(line for line in done.stdout.splitlines() if line.startswith("rank "))
+    assert lines[0].split()[2:] == lines[1].split()[2:]
+    metrics, learnt = end_of(shared_base(saved_llama), prompts, stored(saved_llama, prompts), CONFIG)
+    assert float(lines[0].split()[3]) == pytest.approx(metrics[-1]["policy_loss"], abs=1e-4)
+    mine = torch.cat([p.flatten() for p in learnt.values()])
+    assert float(lines[0].split()[6]) == pytest.approx(mine.double().square().sum().item(), rel=1e-4)

@@ -1,0 +1,389 @@
+"""PPO: TRL 0.11.4's step through our loop, the whole method on a small task, and what each option does."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from rlhf_kit import rewards
+from rlhf_kit.formulas.kl_penalty import KL
+from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.loops.batches import draw, seed_for
+from rlhf_kit.loops.sanity_checks import CheckFailed
+from rlhf_kit.methods import ppo
+from rlhf_kit.models import text, tiny
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.sampling import Sampling, response_logprob, response_logprob_and_value, sample_rollout
+from rlhf_kit.storage import StorageError
+
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "ran", "far", "away", "from", "big", "red", "dogs"]
+PROMPTS = [f"{a} {b}" for a in WORDS[:6] for b in WORDS[6:]]
+QUICK = ppo.Config(steps=3, batch_size=16, minibatch_size=8, epochs=2, learning_rate=2e-3,
+                   sampling=Sampling(max_new_tokens=6))
+
+
+def new_policy(**options) -> Policy:
+    tokenizer = text.train_tokenizer([" ".join(WORDS)] * 5, 80)
+    return Policy(tiny.language_model(tokenizer, layers=1, width=32, heads=2, context=32), tokenizer, **options)
+
+
+def cats(prompts, responses):
+    return [min(r.count("cat"), 2) / 2 for r in responses]
+
+
+def run(config=QUICK, reward=cats, policy=None, **options):
+    policy = policy or new_policy()
+    return policy, list(ppo.steps(policy, policy.reference(), PROMPTS, reward, config, **options))
+
+
+def weights(policy):
+    return torch.cat([p.detach().flatten() for p in policy.parameters()])
+
+
+# --- the same numbers as TRL 0.11.4 -----------------------------------------------------------------------------------
+
+ORACLE = np.load(Path(__file__).parents[1] / "data" / "oracle_step.npz")
+
+
+def oracle_policy(part: str) -> Policy:
+    config = GPT2Config(n_layer=2, n_head=2, n_embd=16, vocab_size=24, n_positions=32, resid_pdrop=0, embd_pdrop=0,
+                        attn_pdrop=0, bos_token_id=0, eos_token_id=0)
+    policy = Policy(GPT2LMHeadModel(config), tokenizer=None, value_head=part == "before")
+    arrays = {k[len(part) + 1:]: torch.from_numpy(ORACLE[k]) for k in ORACLE.files if k.startswith(f"{part}/")}
+    names = {k[3:]: v for k, v in arrays.items() if k.startswith("lm.")}
+    missing, unexpected = policy.lm.load_state_dict(names, strict=False)
+    assert not unexpected
+    assert set(missing) <= {"lm_head.weight"}
+    policy.lm.tie_weights()
+    if part == "before":
+        policy.value_head.weight.data = arrays["v_head.summary.weight"].clone()
+        policy.value_head.bias.data = arrays["v_head.summary.bias"].clone()
+    return policy.eval()
+
+
+def oracle_rollout(policy: Policy) -> Rollout:
+    """TRL's queries and responses, in our layout: prompts padded on the left, responses on the right."""
+    queries = [torch.from_numpy(ORACLE[f"query_{i}"]).long() for i in range(6)]
+    responses = [torch.from_numpy(ORACLE[f"response_{i}"]).long() for i in range(6)]
+    wide, long = max(map(len, queries)), max(map(len, responses))
+    empty = {"prompt_ids": torch.zeros(6, wide).long(), "prompt_mask": torch.zeros(6, wide).bool(),
+             "response_ids": torch.zeros(6, long).long(), "mask": torch.zeros(6, long).bool()}
+    for i, (query, response) in enumerate(zip(queries, responses, strict=True)):
+        empty["prompt_ids"][i, wide - len(query):], empty["prompt_mask"][i, wide - len(query):] = query, True
+        empty["response_ids"][i, :len(response)], empty["mask"][i, :len(response)] = response, True
+    zeros = torch.zeros(6, long)
+    rollout = Rollout(prompts=["?"] * 6, responses=["!"] * 6, **empty, logprob=zeros, value=zeros,
+                      ended=torch.ones(6, dtype=torch.bool), temperature=1.0, entropy=zeros)
+    with torch.no_grad():
+        logprob, value = response_logprob_and_value(policy, rollout)
+    return replace(rollout, logprob=logprob, value=value)
+
+
+@pytest.mark.parametrize(("name", "epochs", "kl"), [
+    ("fixed", 1, KL(coefficient=0.2)), ("adaptive4", 4, KL(coefficient=0.2, target=0.5, horizon=60))])
+def test_one_step_is_that_of_trl_0_11_4(name, epochs, kl, monkeypatch):
+    policy, reference = oracle_policy("before"), oracle_policy("ref").requires_grad_(False)
+    rollout = oracle_rollout(policy)
+    monkeypatch.setattr(ppo, "sample_rollout", lambda *a: rollout)
+    monkeypatch.setattr(ppo, "check_room", lambda *a: None)         # there is no tokenizer
+    monkeypatch.setattr(ppo, "check_start", lambda *a: None)        # its reference is another model: KL is not 0
+    config = ppo.Config(steps=1, batch_size=6, minibatch_size=None, epochs=epochs, learning_rate=1e-3,
+                        max_grad_norm=math.inf, kl=kl)
+    scores = ORACLE["scores"].tolist()
+    [step] = ppo.steps(policy, reference, ["?"], lambda prompts, responses: scores, config)
+
+    for key in (k for k in ORACLE.files if k.startswith(f"{name}/after/lm.")):
+        ours = policy.lm.state_dict()[key.split("/after/lm.")[1]].numpy()
+        np.testing.assert_allclose(ours, ORACLE[key], atol=1e-4)
+    np.testing.assert_allclose(policy.value_head.weight.detach().numpy(),
+                               ORACLE[f"{name}/after/v_head.summary.weight"], atol=1e-4)
+    stat = lambda key: float(ORACLE[f"{name}/stat/{key}"])                                          # noqa: E731
+    assert step.metrics["kl"] == pytest.approx(stat("objective/kl"), rel=1e-4)
+    assert step.metrics["policy_loss"] == pytest.approx(stat("ppo/loss/policy"), rel=1e-3, abs=1e-5)
+    assert step.metrics["value_loss"] == pytest.approx(stat("ppo/loss/value"), rel=1e-4)
+    assert step.metrics["approx_kl"] == pytest.approx(stat("ppo/policy/approxkl"), rel=1e-3, abs=1e-9)
+
+
+# --- the whole method -------------------------------------------------------------------------------------------------
+
+def test_it_learns_to_say_what_is_rewarded_and_pays_in_kl():
+    config = replace(QUICK, steps=25, batch_size=32, minibatch_size=16, learning_rate=5e-3, kl=KL(coefficient=0.02))
+    _, history = run(config)
+    assert history[0].metrics["kl"] == pytest.approx(0, abs=1e-5)
+    assert history[-1].metrics["score"] > history[0].metrics["score"] + 0.3
+    assert history[-1].metrics["kl"] > 0.5
+
+
+def test_a_high_price_keeps_the_policy_where_it_was():
+    config = replace(QUICK, steps=12, learning_rate=5e-3)
+    free = run(replace(config, kl=KL(coefficient=0.0)))[1][-1].metrics
+    dear = run(replace(config, kl=KL(coefficient=2.0)))[1][-1].metrics
+    assert dear["kl"] < free["kl"] / 3
+
+
+def test_the_single_token_bandit_reaches_the_gibbs_optimum():
+    """One token, three words, π_ref = (.5, .3, .2), r = (0, 1, 2), β = .5 (FACTS 0.5): sampling, reward, GAE, clip
+    and KL together must end where the closed form says: (.0367, .1626, .8008)."""
+    policy = three_words([0.5, 0.3, 0.2])
+    config = ppo.Config(steps=60, batch_size=256, minibatch_size=None, epochs=2, learning_rate=0.05, final_rate=0.02,
+                        kl=KL(coefficient=0.5), sampling=Sampling(max_new_tokens=1), max_grad_norm=math.inf)
+    worth = {"a": 0.0, "b": 1.0, "c": 2.0}
+    ppo.train(policy, policy.reference(), ["x"], lambda p, responses: [worth[r] for r in responses], config)
+    end = policy(*text.encode_prompts(policy.tokenizer, ["x"]), keep=1).logits[0, 0].softmax(-1)
+    got = [end[policy.tokenizer.convert_tokens_to_ids(w)].item() for w in "abc"]
+    assert sum(abs(g - w) for g, w in zip(got, (0.0367, 0.1626, 0.8008), strict=True)) / 2 < 0.05
+
+
+def three_words(probabilities) -> Policy:
+    """A language model whose next token is a, b or c with the given probabilities, whatever came before."""
+    tokenizer = text.train_tokenizer(["abcx"] * 3, 7)        # three special tokens, four letters
+    policy = Policy(tiny.language_model(tokenizer, layers=1, width=16, heads=1, context=8), tokenizer)
+    policy.lm.lm_head.weight = torch.nn.Parameter(torch.zeros_like(policy.lm.lm_head.weight))   # untied
+    policy.lm.transformer.ln_f.weight.data.zero_()
+    policy.lm.transformer.ln_f.bias.data.zero_()[0] = 1.0
+    ids = [tokenizer.convert_tokens_to_ids(w) for w in "abc"]
+    policy.lm.lm_head.weight.data[:, 0] = -30.0
+    policy.lm.lm_head.weight.data[ids, 0] = torch.tensor(probabilities).log()
+    policy.lm.transformer.requires_grad_(False)
+    return policy
+
+
+# --- resume -----------------------------------------------------------------------------------------------------------
+
+def test_a_run_cut_short_ends_with_the_same_numbers(tmp_path):
+    config = replace(QUICK, steps=5, kl=KL(coefficient=0.1, target=0.5, horizon=50))
+    whole, history = run(config)
+    first = new_policy()
+    stream = ppo.steps(first, first.reference(), PROMPTS, cats, config, checkpoint=tmp_path, checkpoint_every=2)
+    for _ in range(3):                                              # the third step is lost: saved after two
+        next(stream)
+    stream.close()
+    second = new_policy()
+    resumed = list(ppo.steps(second, second.reference(), PROMPTS, cats, config, checkpoint=tmp_path,
+                             checkpoint_every=2))
+    drop = lambda steps: [{k: v for k, v in s.metrics.items() if k != "seconds"} for s in steps]     # noqa: E731
+    assert json.dumps(drop(resumed)) == json.dumps(drop(history))
+    assert torch.equal(weights(second), weights(whole))
+
+
+def test_breaking_out_early_leaves_a_usable_policy():
+    policy = new_policy()
+    for _ in ppo.steps(policy, policy.reference(), PROMPTS, cats, QUICK):
+        break
+    assert len(sample_rollout(policy, PROMPTS[:2], QUICK.sampling)) == 2
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+def test_the_first_step_of_a2c_is_that_of_ppo_with_one_whole_gradient():
+    one = replace(QUICK, steps=1, epochs=1, minibatch_size=None)
+    assert torch.allclose(weights(run(one)[0]), weights(run(ppo.a2c(one))[0]), atol=1e-7)
+
+
+def test_a2c_is_one_gradient_a_step_and_never_clips():
+    _, history = run(ppo.a2c(QUICK))
+    assert all(s.metrics["minibatches"] == 1 and s.metrics["clip_fraction"] == 0 for s in history)
+
+
+def test_adaptive_coefficient_rises_while_the_drift_is_above_target():
+    _, history = run(replace(QUICK, steps=8, learning_rate=1e-2, kl=KL(coefficient=0.01, target=0.01, horizon=100)))
+    prices = [s.metrics["kl_coef"] for s in history]
+    assert prices[-1] > prices[2] > 0
+
+
+@pytest.mark.parametrize("estimate", ["k1", "k2", "k3", "abs", "full"])
+def test_every_estimate_of_the_drift_can_be_the_price(estimate):
+    _, history = run(replace(QUICK, kl=KL(coefficient=0.1, estimate=estimate)))
+    assert all(math.isfinite(s.metrics["policy_loss"]) for s in history)
+
+
+def test_missing_eos_is_penalised_in_the_reward_and_not_in_the_reported_score():
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = ppo.token_reward
+        patch.setattr(ppo, "token_reward", lambda score, *rest: seen.append(score) or original(score, *rest))
+        _, [step] = run(replace(QUICK, steps=1, missing_eos_penalty=5.0), reward=lambda p, r: [1.0] * len(r))
+    assert step.metrics["score"] == 1.0
+    assert set(seen[0].tolist()) == {1.0, -4.0}
+
+
+def test_ratio_guard_skips_and_counts_and_leaves_the_weights_alone():
+    policy = new_policy()
+    start = weights(policy).clone()
+    _, [step] = run(replace(QUICK, steps=1, ratio_limit=0.5), policy=policy)       # every ratio is about 1
+    assert (step.metrics["skipped"], step.metrics["minibatches"]) == (4, 0)
+    assert torch.equal(weights(policy), start)
+
+
+def test_target_kl_ends_the_passes_early():
+    loose = run(replace(QUICK, epochs=8, learning_rate=2e-2, target_kl=1e9))[1][0].metrics["minibatches"]
+    tight = run(replace(QUICK, epochs=8, learning_rate=2e-2, target_kl=1e-4))[1][0].metrics["minibatches"]
+    assert loose == 16 > tight >= 1
+
+
+def test_critic_warmup_on_a_shared_trunk_moves_the_head_alone():
+    policy = new_policy()
+    start = {n: p.detach().clone() for n, p in policy.named_parameters()}
+    run(replace(QUICK, steps=2, critic_warmup=2), policy=policy)
+    moved = {n.split(".")[0] for n, p in policy.named_parameters() if not torch.equal(p, start[n])}
+    assert moved == {"value_head"}
+
+
+def test_critic_warmup_trains_a_whole_critic_that_has_its_own_trunk():
+    policy = new_policy(value_trunk=tiny.language_model(new_policy().tokenizer, layers=1, width=32, heads=2,
+                                                        context=32, seed=1).transformer)
+    start = {n: p.detach().clone() for n, p in policy.named_parameters()}
+    run(replace(QUICK, steps=2, critic_warmup=2), policy=policy)
+    moved = {n.split(".")[0] for n, p in policy.named_parameters() if not torch.equal(p, start[n])}
+    assert moved == {"value_trunk", "value_head"}
+
+
+def test_pretraining_mix_keeps_the_likelihood_of_other_text():
+    other = ["far away from big dogs", "red mat and far dogs"] * 4
+    config = replace(QUICK, steps=15, learning_rate=5e-3, kl=KL(coefficient=0.0))
+
+    def loss(policy):
+        ids, mask = text.pad_right(text.encode_documents(policy.tokenizer, other, 32), 0)
+        logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1).logits
+        return torch.nn.functional.cross_entropy(logits[mask[:, 1:]], ids[:, 1:][mask[:, 1:]]).item()
+
+    plain = run(config)[0]
+    mixed = run(replace(config, ptx_coef=1.0), pretraining=other)[0]
+    assert loss(mixed) < loss(plain) - 0.5
+
+
+def test_learning_rate_falls_linearly_to_its_last_share():
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    config = ppo.Config(steps=5, learning_rate=0.8, final_rate=0.25)
+    rates = []
+    for number in range(5):
+        ppo._set_rate(optimizer, config, number)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.8, 0.65, 0.5, 0.35, 0.2])
+
+
+def test_rescaled_rewards_reach_the_critic_with_spread_one_and_their_own_mean(monkeypatch):
+    seen, original, priced = [], ppo.gae, ppo.token_reward
+    monkeypatch.setattr(ppo, "token_reward", lambda *a: seen.append(priced(*a)) or seen[-1])
+    monkeypatch.setattr(ppo, "gae", lambda reward, value, mask, *a: seen.append(reward[mask]) or
+                        original(reward, value, mask, *a))
+    run(replace(QUICK, steps=1, rescale_reward=True), reward=lambda p, r: [7.0 * len(x) for x in r])
+    before, after = seen
+    assert after.std().item() == pytest.approx(1, abs=1e-3)
+    assert after.mean().item() == pytest.approx(before.sum().item() / after.numel(), rel=1e-3)
+
+
+def test_autocast_runs_in_bfloat16():
+    _, history = run(replace(QUICK, autocast="bfloat16"))
+    assert all(math.isfinite(s.metrics["policy_loss"]) for s in history)
+
+
+def test_watched_scores_are_reported_and_change_nothing():
+    alone, _ = run()
+    watched, history = run(watch={"length": lambda p, r: [float(len(x)) for x in r]})
+    assert history[0].metrics["length"] > 0
+    assert torch.equal(weights(alone), weights(watched))
+
+
+def test_the_reference_never_moves():
+    policy = new_policy()
+    reference = policy.reference()
+    start = weights(reference).clone()
+    ppo.train(policy, reference, PROMPTS, cats, QUICK)
+    assert torch.equal(weights(reference), start)
+
+
+def test_self_checks_stop_a_run_whose_reference_is_the_policy_itself():
+    policy = new_policy()
+    with pytest.raises(CheckFailed, match="share weights"):
+        next(ppo.steps(policy, policy, PROMPTS, cats, QUICK))
+
+
+def test_log_probability_of_the_reference_is_that_of_the_policy_at_the_start():
+    policy = new_policy()
+    rollout = sample_rollout(policy, PROMPTS[:4], QUICK.sampling)
+    assert torch.allclose(response_logprob(policy.reference(), rollout), rollout.logprob, atol=1e-5)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"batch_size": 10, "minibatch_size": 4}, "not a multiple"), ({"steps": 0}, "steps is 0"),
+    ({"clip": -0.1}, "clip is -0.1"), ({"gamma": 1.5}, "gamma is 1.5"), ({"ptx_coef": -1.0}, "ptx_coef")])
+def test_bad_settings_are_refused_in_one_line(change, message):
+    with pytest.raises(ValueError, match=message) as error:
+        ppo.Config(**change)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"policy": None, "prompts": []}, "no prompts"), ({"policy": "headless"}, "no value head"),
+    ({"pretraining": ["x"]}, "PPO-ptx needs both")])
+def test_bad_arguments_are_refused(options, message):
+    policy = new_policy(value_head=options.get("policy") != "headless")
+    with pytest.raises(ValueError, match=message):
+        next(ppo.steps(policy, new_policy().reference(), options.get("prompts", PROMPTS), cats, QUICK,
+                       pretraining=options.get("pretraining")))
+
+
+def test_every_reported_metric_is_explained():
+    assert set(run(replace(QUICK, steps=1))[1][0].metrics) == set(ppo.METRICS)
+
+
+def test_a_run_is_not_resumed_with_another_reference(tmp_path):
+    """`policy.reference()` taken again after a break is the half-trained policy: the KL would start anew at 0."""
+    policy = new_policy()
+    stream = ppo.steps(policy, policy.reference(), PROMPTS, cats, QUICK, checkpoint=tmp_path, checkpoint_every=1)
+    next(stream)
+    stream.close()
+    with pytest.raises(StorageError, match="reference"):
+        next(ppo.steps(policy, policy.reference(), PROMPTS, cats, QUICK, checkpoint=tmp_path, checkpoint_every=1))
+
+
+def test_running_statistics_inside_a_made_up_reward_survive_a_resume(tmp_path):
+    def reward():
+        return rewards.clipped(rewards.weighted([(1.0, rewards.Normalised(rewards.length(9)))]), -9, 9)
+    whole = run(reward=reward())[1]
+    policy = new_policy()
+    reference, first = policy.reference(), reward()
+    stream = ppo.steps(policy, reference, PROMPTS, first, QUICK, checkpoint=tmp_path, checkpoint_every=1)
+    next(stream)
+    stream.close()
+    resumed = list(ppo.steps(policy, reference, PROMPTS, reward(), QUICK, checkpoint=tmp_path, checkpoint_every=1))
+    assert [s.metrics["score"] for s in resumed] == [s.metrics["score"] for s in whole]
+
+
+def test_one_token_in_a_minibatch_is_enough():
+    config = replace(QUICK, steps=1, minibatch_size=1, sampling=Sampling(max_new_tokens=1))
+    assert math.isnan(run(config)[1][0].metrics["explained_variance"])
+
+
+def test_a_policy_that_has_diverged_is_one_line():
+    policy = new_policy()
+    policy.lm.lm_head.weight.data.fill_(math.nan)
+    with pytest.raises(ValueError, match="has diverged"):
+        next(ppo.steps(policy, new_policy().reference(), PROMPTS, cats, QUICK))
+
+
+def test_a_prompt_that_leaves_no_room_is_found_before_the_first_step():
+    with pytest.raises(ValueError, match="'the the the"):
+        next(ppo.steps(new_policy(), new_policy().reference(), [*PROMPTS, " ".join(["the"] * 40)], cats, QUICK))
+
+
+def test_responses_may_come_from_elsewhere_and_be_as_many_as_there_are():
+    """Handed what the loop would have drawn itself, it takes the same steps; of five responses it learns as well."""
+    ours = new_policy()
+
+    def same(number: int) -> Rollout:
+        batch = [PROMPTS[i] for i in draw(len(PROMPTS), QUICK.batch_size, QUICK.seed, number)]
+        return sample_rollout(ours, batch, QUICK.sampling, seed_for(QUICK.seed, "rollout", number))
+
+    _, handed = run(policy=ours, rollouts=same)
+    _, own = run()
+    without = lambda steps: [{k: v for k, v in s.metrics.items() if k != "seconds"} for s in steps]    # noqa: E731
+    assert without(handed) == without(own)
+    _, few = run(replace(QUICK, minibatch_size=None), policy=ours, rollouts=lambda number: same(number)[:5])
+    assert len(few) == QUICK.steps

@@ -1,0 +1,45 @@
+"""A panel as a Hugging Face Space: the files are what a Space reads, and say how it is guarded."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rlhf_kit import REPOSITORY, cli
+from rlhf_kit.scale.spaces import SDK, TITLES, write_space
+from rlhf_kit.studio import PANELS
+
+
+@pytest.mark.parametrize("name", ["studio", *PANELS])
+def test_a_space_has_a_header_requirements_and_an_app(name, tmp_path):
+    write_space(name, tmp_path)
+    header = yaml.safe_load((tmp_path / "README.md").read_text().split("---")[1])
+    assert (header["sdk"], header["sdk_version"], header["app_file"]) == ("gradio", SDK, "app.py")
+    assert (tmp_path / "requirements.txt").read_text() == f"rlhf-kit[ui] @ git+{REPOSITORY}\n"
+    app = ast.unparse(ast.parse((tmp_path / "app.py").read_text()))
+    assert "'--class-code', code" in app
+    assert "CLASS_CODE" in app
+    assert (f"'--panel', '{name}'" in app) == (name != "studio")
+
+
+def test_a_space_runs_the_gradio_that_is_tested():
+    pins = (Path(__file__).parents[2] / "constraints.txt").read_text().splitlines()
+    assert f"gradio=={SDK}" in pins
+
+
+def test_every_panel_can_be_a_space():
+    assert list(TITLES) == ["studio", *PANELS]
+
+
+def test_the_command_says_what_it_wrote(tmp_path, capsys):
+    assert cli.main(["export", "space", "compare", "--output", str(tmp_path / "space"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [str(tmp_path / "space" / name)
+                                                   for name in ("README.md", "requirements.txt", "app.py")]
+
+
+def test_without_its_secret_a_space_does_not_open(capsys):
+    """What app.py runs when nobody has set CLASS_CODE."""
+    assert cli.main(["studio", "--panel", "compare", "--host", "0.0.0.0", "--class-code", ""]) == 2
+    assert "expected at least 6" in capsys.readouterr().err

@@ -1,0 +1,150 @@
+"""How pages are served: the settings, who may enter, and how often."""
+
+import asyncio
+import os
+import socket
+
+import pytest
+
+from rlhf_kit import cli
+from rlhf_kit.studio import serving
+from rlhf_kit.studio.serving import Bucket, class_code, launch_settings
+
+
+def test_the_settings_leave_nothing_open():
+    settings = launch_settings(host="127.0.0.1", port=None, code=None)
+    off = ("share", "run_history", "enable_monitoring", "mcp_server", "ssr_mode", "pwa")
+    assert {name: settings[name] for name in off} == dict.fromkeys(off, False)
+    assert (settings["allowed_paths"], settings["footer_links"], settings["strict_cors"]) == ([], [], True)
+    assert settings["max_file_size"] == "1mb"
+    assert "auth" not in settings
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::"])
+def test_beyond_this_machine_only_with_a_class_code(host):
+    with pytest.raises(ValueError, match="needs --class-code"):
+        launch_settings(host=host, port=None, code=None)
+    assert callable(launch_settings(host=host, port=None, code="three green pears")["auth"])
+
+
+def test_a_short_code_is_refused():
+    with pytest.raises(ValueError, match="expected at least 6"):
+        class_code("12345")
+
+
+def test_what_lets_visitors_run_code_is_refused(monkeypatch):
+    monkeypatch.setenv("GRADIO_VIBE_MODE", "1")
+    with pytest.raises(ValueError, match="Unset it"):
+        serving.prepare()
+
+
+def test_the_environment_cannot_open_what_is_closed(monkeypatch):
+    for name in ("GRADIO_ALLOWED_PATHS", "GRADIO_SHARE", "GRADIO_MCP_SERVER", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "True")
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+    serving.prepare()
+    assert not {"GRADIO_ALLOWED_PATHS", "GRADIO_SHARE", "GRADIO_MCP_SERVER"} & set(os.environ)
+    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+
+
+class Clock:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 0.0, []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def entering(*guesses: tuple[str, str], clock: Clock, code: str = "three green pears") -> list[bool]:
+    enter = class_code(code, sleep=clock.sleep, clock=clock)
+
+    async def all_of_them() -> list[bool]:
+        return [await enter(*guess) for guess in guesses]
+    return asyncio.run(all_of_them())
+
+
+def test_any_name_enters_with_the_right_code():
+    clock = Clock()
+    assert entering(("ana", "three green pears"), ("小明", "three green pears"), clock=clock) == [True, True]
+    assert clock.slept == []
+
+
+def test_the_teachers_name_enters_with_the_teachers_code_only():
+    clock = Clock()
+    enter = class_code("three green pears", ("Ms Li", "seven white plums"), sleep=clock.sleep, clock=clock)
+
+    async def tale() -> list[bool]:
+        return [await enter(*guess) for guess in (("Ms Li", "three green pears"), ("Ms Li", "seven white plums"),
+                                                  ("ana", "seven white plums"), ("ana", "three green pears"))]
+    assert asyncio.run(tale()) == [False, True, False, True]
+
+
+@pytest.mark.parametrize(("code", "said"), [("12345", "--teacher-code has 5"), ("", "--teacher-code has 0"),
+                                            ("three green pears", "the same as --class-code")])
+def test_a_teachers_code_that_guards_nothing_is_refused(code, said):
+    with pytest.raises(ValueError, match=said):
+        class_code("three green pears", ("Ms Li", code))
+
+
+@pytest.mark.parametrize("options", [["--teacher", "Ana"], ["--teacher-code", "seven white plums"],
+                                     ["--teacher", "Ana", "--teacher-code", "seven white plums"]])
+def test_a_teacher_without_a_code_or_a_class_is_one_line(options, capsys):
+    assert cli.main(["studio", *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a" * 101])
+def test_what_is_no_name_does_not_enter(name):
+    assert entering((name, "three green pears"), clock=Clock()) == [False]
+
+
+def test_wrong_codes_wait_and_the_sixth_locks_the_name():
+    clock = Clock()
+    wrong = [("ana", "three green plums")] * 6
+    assert entering(*wrong, ("ana", "three green pears"), ("ben", "three green pears"), clock=clock) == [
+        False] * 7 + [True]                                   # ana's right one came while her name was locked
+    assert clock.slept == [0.5] * 7
+
+
+def test_the_lock_opens_after_a_while():
+    clock, code = Clock(), "three green pears"
+    enter = class_code(code, sleep=clock.sleep, clock=clock)
+
+    async def tale() -> list[bool]:
+        for _ in range(6):
+            await enter("ana", "no")
+        at_once = await enter("ana", code)
+        clock.now += 1.0
+        return [at_once, await enter("ana", code)]
+    assert asyncio.run(tale()) == [False, True]
+
+
+def test_twenty_guesses_a_second_however_many_ask():
+    """Thirty guesses in thirty names at once: ten at a time, half a second each."""
+    async def storm() -> float:
+        enter, loop = class_code("three green pears"), asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.gather(*(enter(f"robot {i}", "no") for i in range(30)))
+        return loop.time() - began
+    assert asyncio.run(storm()) >= 1.45
+
+
+def test_a_bucket_gives_its_size_at_once_and_then_one_at_a_time():
+    clock = Clock()
+    bucket = Bucket(size=2, seconds=5.0, clock=clock)
+    assert [bucket.wait("ana") for _ in range(3)] == [0, 0, 5.0]
+    assert bucket.wait("ben") == 0
+    clock.now = 4.0
+    assert bucket.wait("ana") == pytest.approx(1.0)
+    clock.now = 5.0
+    assert bucket.wait("ana") == 0
+
+
+def test_a_port_in_use_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ValueError, match="cannot be used"):
+        launch_settings(host="127.0.0.1", port=taken.getsockname()[1], code=None)
