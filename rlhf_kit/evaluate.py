@@ -15,12 +15,12 @@ from rlhf_kit.formulas.kl_penalty import sequence_kl
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import (
     as_batch,
-    beats,
     calibration_error,
-    gaps,
+    exact_order,
+    margins,
     pairs_right,
+    preference_mask,
     reliability,
-    whole_order,
 )
 from rlhf_kit.formulas.records import Ranking, Rollout
 from rlhf_kit.models.heads import Policy
@@ -129,13 +129,13 @@ def agreement(reward: Reward, rankings: Sequence[Ranking], seed: int = 0) -> Agr
     if not counted.any():
         raise ValueError(f"the {len(rankings)} rankings have no pair with a winner; give some that are not all ties.")
     right, pairs = right[counted].double(), pairs[counted].double()
-    better = beats(rank, mask)
-    gap = gaps(score, better)[better]                                               # [all pairs]
+    better = preference_mask(rank, mask)
+    gap = margins(score, better)[better]                                               # [all pairs]
     probability, won = gap.abs().sigmoid(), torch.where(gap == 0, 0.5, (gap > 0).to(gap))
     counts, stated, seen = reliability(probability, won)
     bins = [(p, s, int(n)) for p, s, n in zip(stated.tolist(), seen.tolist(), counts.tolist(), strict=True) if n]
     return Agreement(pair_accuracy=ratio(right, pairs, seed),
-                     list_accuracy=share(whole_order(score, rank, mask)[counted].sum().item(), len(right)),
+                     list_accuracy=share(exact_order(score, rank, mask)[counted].sum().item(), len(right)),
                      loss=ranking(score, rank, mask).item(), margin=gap.mean().item(),
                      calibration_error=calibration_error(probability, won).item(), reliability=tuple(bins))
 

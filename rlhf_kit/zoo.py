@@ -143,7 +143,7 @@ TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of i
 
 
 # PPO on a model of half a million parameters: larger steps and a lower price of drifting than GPT-2 would get.
-TINY_PPO = ppo.Config(steps=50, batch_size=64, minibatch_size=16, epochs=2, learning_rate=5e-4, final_rate=0.2,
+TINY_PPO = ppo.Config(steps=50, batch_size=64, minibatch_size=16, epochs=2, learning_rate=5e-4, min_lr_ratio=0.2,
                       value_coef=0.5, kl=KL(coefficient=0.04), sampling=Sampling(max_new_tokens=48),
                       missing_eos_penalty=0.5)
 # PPO on GPT-2 and larger: small steps, and a price that keeps the drift near 6 nats (arXiv:1909.08593).

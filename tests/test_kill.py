@@ -436,7 +436,7 @@ def test_what_a_watched_reward_remembers_is_in_the_checkpoint_too(policy, prompt
     def seen(steps: int, folder: Path) -> list[float]:
         learner = copy.deepcopy(policy).requires_grad_(True)
         stream = ppo.steps(learner, learner.reference(), prompts, Normalised(length(9)), config, checkpoint=folder,
-                           checkpoint_every=2, watch={"other": Normalised(length(20))})
+                           checkpoint_every=2, evaluation_rewards={"other": Normalised(length(20))})
         return [step.metrics["other"] for _, step in zip(range(steps), stream, strict=False)]
 
     whole = seen(4, tmp_path / "whole")

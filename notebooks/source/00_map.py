@@ -381,7 +381,7 @@ from dataclasses import replace
 
 policy, start = kit.Policy(copy.deepcopy(imitator.lm), imitator.tokenizer), imitator.reference()
 config = replace(kit.zoo.TINY_PPO, steps=20)
-history = kit.ppo.train(policy, start, reviews.prompts("train"), reward_model, config, watch={"gold": gold})
+history = kit.ppo.train(policy, start, reviews.prompts("train"), reward_model, config, evaluation_rewards={"gold": gold})
 kit.plots.lines(range(1, 21), {"reward model": [step.metrics["score"] for step in history],
                                "gold": [step.metrics["gold"] for step in history]},
                 across="PPO step", unit="mean of 64 responses")

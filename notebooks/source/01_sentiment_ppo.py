@@ -675,7 +675,7 @@ config = kit.ppo.Config(steps=24, batch_size=32, epochs=2, learning_rate=5e-4, v
                         kl=kit.KL(coefficient=0.04))
 start = {name: estimate.mean for name, estimate in table["before"].scores.items()}
 policy, history = kit.load_policy(MODEL), []
-for step in kit.ppo.steps(policy, reference, train, judge, config, watch={"gold": gold}):
+for step in kit.ppo.steps(policy, reference, train, judge, config, evaluation_rewards={"gold": gold}):
     history.append(step)
     if len(history) % 6 == 0:
         clear_output(wait=True)

@@ -780,7 +780,7 @@ settings = kit.ppo.Config(steps=16, batch_size=32, epochs=2, learning_rate=5e-4,
                           kl=kit.KL(coefficient=0.04))
 examine = (policy, reference, openings, {"score": liked, "gold": gold})
 before = kit.evaluate.evaluate(*examine, seed=1)
-history = kit.ppo.train(policy, reference, reviews.prompts("train"), liked, settings, watch={"gold": gold})
+history = kit.ppo.train(policy, reference, reviews.prompts("train"), liked, settings, evaluation_rewards={"gold": gold})
 after = kit.evaluate.evaluate(*examine, seed=1)
 for name, seen in (("before", before), ("after", after)):
     print(f"{name:6} score {seen.scores['score'].mean:.2f}   gold {seen.scores['gold'].mean:.2f}   "

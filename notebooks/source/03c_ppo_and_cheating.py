@@ -255,7 +255,7 @@ fence_alarm = kit.check("3c.2", fence_alarm)
 # %% [markdown] lang="zh" of="ab44"
 # 现在拿这个奖励模型做 PPO，走十小步。先用 β = 0：偏离不花钱。（约 20 秒）
 # %%
-quick = kit.ppo.Config(steps=10, batch_size=24, minibatch_size=12, epochs=2, learning_rate=3e-3, final_rate=0.3,
+quick = kit.ppo.Config(steps=10, batch_size=24, minibatch_size=12, epochs=2, learning_rate=3e-3, min_lr_ratio=0.3,
                        value_coef=0.05, missing_eos_penalty=1.0,
                        sampling=replace(preset.ppo.sampling, max_new_tokens=48))
 histories = {}

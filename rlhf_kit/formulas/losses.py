@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 
 from rlhf_kit.formulas.distributions import token_logprob
 from rlhf_kit.formulas.masked import count, keep, masked_mean, masked_var
-from rlhf_kit.formulas.preference import beats, gaps
+from rlhf_kit.formulas.preference import margins, preference_mask
 
 
 def clipped_policy(logprob: Tensor, old_logprob: Tensor, advantage: Tensor,
@@ -108,11 +108,11 @@ def ranking(score: Tensor, rank: Tensor, mask: Tensor | None = None, *,
     """
     if kind not in ("log_sigmoid", "sigmoid"):
         raise ValueError(f"kind is {kind!r}; it is 'log_sigmoid' or 'sigmoid'.")
-    better = beats(rank, mask)                                                     # [B, K, K]
+    better = preference_mask(rank, mask)                                                     # [B, K, K]
     if score.shape != rank.shape or not better.any():
         raise ValueError(f"scores have shape {tuple(score.shape)} and ranks {tuple(rank.shape)}, with "
                          f"{int(better.sum())} pairs that have a winner; expected the same [B, K] and at least one.")
-    gap = gaps(score, better)
+    gap = margins(score, better)
     if margin is not None:
         if isinstance(margin, Tensor) and margin.dim() and margin.shape != better.shape:
             raise ValueError(f"margin has shape {tuple(margin.shape)}; expected {tuple(better.shape)}, one for each "

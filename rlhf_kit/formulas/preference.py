@@ -19,7 +19,7 @@ def as_batch(ranks: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return rank, torch.arange(width)[None] < torch.tensor([[len(one)] for one in ranks])
 
 
-def beats(rank: Tensor, mask: Tensor | None = None) -> Tensor:
+def preference_mask(rank: Tensor, mask: Tensor | None = None) -> Tensor:
     """[B, K, K] bool: True at (b, i, j) where response i was ranked above response j.
 
     Raises: ValueError if the shapes differ.
@@ -32,7 +32,7 @@ def beats(rank: Tensor, mask: Tensor | None = None) -> Tensor:
     return (rank[:, :, None] < rank[:, None, :]) & there[:, :, None] & there[:, None, :]
 
 
-def gaps(score: Tensor, better: Tensor) -> Tensor:
+def margins(score: Tensor, better: Tensor) -> Tensor:
     """[B, K, K] score i - score j where i beats j, 0 elsewhere; what stands in the padding reaches nobody."""
     there = better.any(2) | better.any(1)                          # [B, K] in a pair at all
     score = torch.where(there, score, 0.0)
@@ -50,17 +50,17 @@ def pairs_right(score: Tensor, rank: Tensor, mask: Tensor | None = None) -> tupl
 
     Their sums' ratio is the pair accuracy; 1/2 for a scorer that guesses.
     """
-    better = beats(rank, mask)
-    gap = gaps(score, better)
+    better = preference_mask(rank, mask)
+    gap = margins(score, better)
     right = (gap > 0).to(gap) + 0.5 * (gap == 0).to(gap)
     return (right * better).sum((1, 2)), better.sum((1, 2))
 
 
 @torch.no_grad()
-def whole_order(score: Tensor, rank: Tensor, mask: Tensor | None = None) -> Tensor:
+def exact_order(score: Tensor, rank: Tensor, mask: Tensor | None = None) -> Tensor:
     """[B] bool: True where every pair of the ranking has its winner above; 1/K! by guessing among K without ties."""
-    better = beats(rank, mask)
-    return ((gaps(score, better) > 0) | ~better).all(2).all(1)
+    better = preference_mask(rank, mask)
+    return ((margins(score, better) > 0) | ~better).all(2).all(1)
 
 
 @torch.no_grad()

@@ -69,7 +69,7 @@ class Comparison:
     prompt: str
     chosen: str
     rejected: str
-    margin: float | None = None     # how much better, in the labeller's units; None if nobody said
+    margin: float | None = None     # how much better, in the labeler's units; None if nobody said
 
 
 @dataclass(frozen=True)

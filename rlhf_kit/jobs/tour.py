@@ -172,7 +172,7 @@ class Tour:
             yield Event("ppo", 0, total)
             kept = Kept(self.folder, policy, total, checkpoint)
             for step in ppo.steps(policy, reference, task.prompts("train"), scores["score"], self.settings.ppo,
-                                  watch=watch, checkpoint=checkpoint):
+                                  evaluation_rewards=watch, checkpoint=checkpoint):
                 history.append(step)
                 kept.after(step.number + 1)
                 write_json_lines(self.folder / "metrics.jsonl", [metrics_line(s) for s in history])

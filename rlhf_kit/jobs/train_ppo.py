@@ -75,7 +75,7 @@ class Ppo:
             yield Event("ppo", 0, config.steps)
             with place.timed("ppo"):
                 kept = Kept(place.path, policy, config.steps, place.path / "checkpoints")
-                for step in ppo.steps(policy, reference, learn, score, config, watch=watch,
+                for step in ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch,
                                       checkpoint=place.path / "checkpoints"):
                     history.append(step)
                     kept.after(step.number + 1)

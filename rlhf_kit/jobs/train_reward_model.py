@@ -46,7 +46,7 @@ class Encoder:
 
 # Steps stand for what `_fitted` makes of them: a few times over all rankings for a tiny model, once for a large one,
 # which would have them by heart after that (arXiv:2203.02155 appendix C).
-TINY_RM = reward_model.Config(batch_size=16, learning_rate=1.5e-3, warmup=40, final_rate=0.0, weight_decay=0.1,
+TINY_RM = reward_model.Config(batch_size=16, learning_rate=1.5e-3, warmup=40, min_lr_ratio=0.0, weight_decay=0.1,
                               max_length=128, token_dropout=0.3)
 REAL_RM = reward_model.Config(batch_size=16, learning_rate=1e-5, max_length=512)     # BERT, GPT-2 and larger
 PRETRAINING = {"tiny": replace(TINY_RM, learning_rate=2e-3, token_dropout=0.2), "real": REAL_RM}

@@ -1,4 +1,4 @@
-"""Several processes that train one model together, each on its part of the batch; their sums are as if one had all.
+"""Several processes that train one model together, each on its shard of the batch; their sums are as if one had all.
 
     gradient of the whole batch = Σ over processes  (its tokens / all tokens) · gradient of the mean over its tokens
 
@@ -31,7 +31,7 @@ class Accelerator(Protocol):
     def pad_across_processes(self, tensor: Tensor, dim: int = 0, pad_index: int = 0) -> Tensor: ...
 
 
-class Together:
+class ProcessGroup:
     """The processes of a run; without an accelerator there is one, and everything here is the identity."""
 
     def __init__(self, accelerator: Accelerator | None = None) -> None:
@@ -40,9 +40,18 @@ class Together:
         self.rank: int = 0 if accelerator is None else accelerator.process_index
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """True in the one process that writes files."""
         return self.rank == 0
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a run's identity says of its processes: nothing if there is one, since draws depend on their number."""
+        return {} if self.size == 1 else {"processes": self.size}
+
+    def seed_parts(self, *parts: int | str) -> tuple[int | str, ...]:
+        """`parts` of a seed, and the rank where there are several processes, so that each draws differently."""
+        return parts if self.size == 1 else (*parts, self.rank)
 
     def divided(self, name: str, number: int | None) -> int | None:
         """This process's part of a number of responses. Raises: ValueError if it cannot be divided."""
@@ -51,7 +60,7 @@ class Together:
                              f"of them together and must be a multiple of {self.size}.")
         return number if number is None else number // self.size
 
-    def part(self, items: Sequence[Item]) -> list[Item]:
+    def shard(self, items: Sequence[Item]) -> list[Item]:
         """Every size-th item, beginning with this process's own."""
         return list(items[self.rank::self.size])
 
@@ -59,20 +68,24 @@ class Together:
         """Σ of a tensor over the processes, the same in all of them."""
         return x if self.size == 1 else self._accelerator.reduce(x.detach().clone(), "sum")
 
-    def share(self, tokens: Tensor) -> Tensor:
+    def weight(self, tokens: Tensor) -> Tensor:
         """Which part of all tokens are this process's, a scalar in [0, 1]."""
         if self.size == 1:
             return torch.ones((), device=tokens.device)
         return tokens / self.sum(tokens.float()).clamp(min=1)
 
-    def total(self, numbers: Mapping[str, float], device: torch.device) -> dict[str, float]:
+    def totals(self, numbers: Mapping[str, float], device: torch.device) -> dict[str, float]:
         """The sum of each number over the processes."""
         if self.size == 1:
             return dict(numbers)
         summed = self.sum(torch.tensor(list(numbers.values()), dtype=torch.float64, device=device))
         return dict(zip(numbers, summed.tolist(), strict=True))
 
-    def whole(self, formula: Callable[[Tensor, Tensor], Tensor], x: Tensor, mask: Tensor) -> Tensor:
+    def means(self, numbers: Mapping[str, float], device: torch.device) -> dict[str, float]:
+        """The mean of each number over the processes, which hold shards of one size."""
+        return self.totals({name: number / self.size for name, number in numbers.items()}, device)
+
+    def gathered(self, formula: Callable[[Tensor, Tensor], Tensor], x: Tensor, mask: Tensor) -> Tensor:
         """This process's rows of formula(x, mask), the formula being of the whole batch: [B, T]."""
         if self.size == 1:
             return formula(x, mask)
@@ -81,7 +94,7 @@ class Together:
         rows = slice(self.rank * len(x), (self.rank + 1) * len(x))
         return formula(wide, wide_mask.bool())[rows, :x.shape[1]]
 
-    def add_gradients(self, model: nn.Module) -> None:
+    def all_reduce_gradients(self, model: nn.Module) -> None:
         """Replace the gradient of everything that learns by its sum over the processes, in one message."""
         if self.size == 1:
             return
@@ -92,18 +105,13 @@ class Together:
         for p, gradient in zip(learning, summed.split([p.numel() for p in learning]), strict=True):
             p.grad.copy_(gradient.view_as(p))
 
-    def agree(self, model: nn.Module) -> None:
-        """Give every process the first one's numbers of everything that learns."""
+    def broadcast(self, model: nn.Module) -> None:
+        """Give every process the main one's numbers of everything that learns."""
         if self.size == 1:
             return
         for p in (p for p in model.parameters() if p.requires_grad):
-            mine = p.detach() if self.first else torch.zeros_like(p)
+            mine = p.detach() if self.is_main else torch.zeros_like(p)
             p.data.copy_(self.sum(mine))
-
-
-def described(together: Together) -> dict[str, Any]:
-    """What a run's identity says about its processes: nothing if there is one, since draws depend on their number."""
-    return {} if together.size == 1 else {"processes": together.size}
 
 
 def here() -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -46,9 +48,10 @@ def check_start(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob
                           f"but a log-probability differs by {drift:.3g} nats. Cause: {cause}")
 
 
-def check_gradients(policy: Policy, reference: Policy) -> None:
-    """After the first backward pass: gradients reached the policy and the value head, and nothing else.
+def check_gradients(policy: Policy, reference: Policy, heads: Sequence[str] = ()) -> None:
+    """After the first backward pass: gradients reached the policy and its heads, and nothing else.
 
+    Args: heads: the policy's modules beside the language model that the loss trains, such as "value_head".
     Raises: CheckFailed.
     """
     if any(p.grad is not None for p in reference.parameters()):
@@ -58,9 +61,10 @@ def check_gradients(policy: Policy, reference: Policy) -> None:
     if not any(p.grad is not None for name, p in trained if name.startswith("lm.")):
         raise CheckFailed("no gradient reached the language model. Cause: all its weights are frozen; "
                           "call policy.lm.requires_grad_(True), or train an adapter on it.")
-    if not any(p.grad is not None for name, p in trained if name.startswith("value_head.")):
-        raise CheckFailed("no gradient reached the value head. Cause: it is frozen; "
-                          "call policy.value_head.requires_grad_(True).")
+    for head in heads:
+        if not any(p.grad is not None for name, p in trained if name.startswith(f"{head}.")):
+            raise CheckFailed(f"no gradient reached the {head.replace('_', ' ')}. Cause: it is frozen; "
+                              f"call policy.{head}.requires_grad_(True).")
     for name, p in trained:
         if p.grad is not None and not torch.isfinite(p.grad).all():
             raise CheckFailed(f"the first gradient of {name} is not finite. Cause: a reward or a KL coefficient "

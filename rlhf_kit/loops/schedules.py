@@ -18,3 +18,9 @@ def linear(peak: float, number: int, steps: int, warmup: int) -> float:
     if number < warmup:
         return peak * (number + 1) / warmup
     return peak * (steps - number) / max(steps - warmup, 1)
+
+
+def falling(peak: float, number: int, steps: int, least: float) -> float:
+    """A straight line from `peak` at the first update to `least` · `peak` at the last."""
+    left = 1 - number / max(steps - 1, 1)
+    return peak * (least + (1 - least) * left)

@@ -5,44 +5,39 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer, RMSprop
 
+from rlhf_kit.engine import TOKENS, passes, precision, read
 from rlhf_kit.formulas.advantages import gae, rescale, whiten
-from rlhf_kit.formulas.kl_penalty import KL, sequence_kl, token_reward
+from rlhf_kit.formulas.kl_penalty import KL, penalty_loss, sequence_kl, token_reward
 from rlhf_kit.formulas.losses import (
     approx_kl,
     clip_fraction,
     clipped_policy,
     clipped_value,
     explained_variance,
-    language_model,
     mean_ratio,
 )
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
-from rlhf_kit.loops.checkpoints import Checkpoint, fingerprint, fingerprint_of
-from rlhf_kit.loops.process_group import Accelerator, Together, described
+from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.identity import identity
+from rlhf_kit.loops.metrics import MinibatchMeans
+from rlhf_kit.loops.pretraining import add_gradient
+from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
 from rlhf_kit.loops.sanity_checks import check_gradients, check_start
+from rlhf_kit.loops.schedules import falling
+from rlhf_kit.loops.updates import update
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import encode_documents, pad_id, pad_right
-from rlhf_kit.rewards import Memory, Reward, name_of, score
-from rlhf_kit.sampling import (
-    Sampling,
-    check_room,
-    response_logits,
-    response_logprob,
-    response_logprob_and_value,
-    sample_rollout,
-)
+from rlhf_kit.rewards import Memory, Reward, score
+from rlhf_kit.sampling import Sampling, check_room, response_logits, response_logprob, sample_rollout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +63,15 @@ class Config:
     rescale_reward: bool = False          # divide rewards by their standard deviation, mean kept, padding left out
     missing_eos_penalty: float = 0.0      # taken off the score of a response that never ends
     critic_warmup: int = 0                # first steps in which only the critic learns, on a shared trunk just the head
-    final_rate: float = 1.0               # share of the learning rate at the last step, linear; 1 = constant
+    min_lr_ratio: float = 1.0             # learning rate of the last step over that of the first; 1 = constant
     target_kl: float | None = None        # leave the passes when mean log(π_old/π) exceeds 1.5 times this (TRL)
     ratio_limit: float = 10.0             # a minibatch whose mean ratio exceeds it is skipped and counted (TRL)
     ptx_coef: float = 0.0                 # weight of the pretraining loss, γ of arXiv:2203.02155 Eq. 2 (27.8 there)
+    optimizer: Literal["adam", "rmsprop"] = "adam"
     adam_epsilon: float = 1e-8            # PyTorch's placement; OpenAI's TensorFlow one corresponds to about 1e-5
-    autocast: Literal["bfloat16"] | None = None    # mixed precision of the learning passes; ratios start near 1 only
+    autocast: Literal["bfloat16"] | None = None    # mixed precision of rollout, reference and learning alike
+    tokens_per_pass: int | None = None    # tokens, padding included, of one forward and backward pass; None = all
+    activation_checkpointing: bool = False         # keep each block's input only: less memory, a third more time
     checks: bool = True                   # look for the known bugs before the first update
 
     def __post_init__(self) -> None:
@@ -91,7 +89,12 @@ class Config:
             raise ValueError(f"target_kl is {self.target_kl}; it must be above 0, or None to take every pass.")
         if self.autocast not in (None, "bfloat16"):
             raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
-        for name in ("gamma", "lam", "final_rate"):
+        if self.optimizer not in ("adam", "rmsprop"):
+            raise ValueError(f"optimizer is {self.optimizer!r}; it is 'adam' or 'rmsprop'.")
+        if self.tokens_per_pass is not None and self.tokens_per_pass < 1:
+            raise ValueError(f"tokens_per_pass is {self.tokens_per_pass}; it must be at least 1, or None for a whole "
+                             f"minibatch at a time.")
+        for name in ("gamma", "lam", "min_lr_ratio"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it lies between 0 and 1.")
         for name in ("value_coef", "missing_eos_penalty", "critic_warmup", "ptx_coef"):
@@ -100,12 +103,16 @@ class Config:
 
 
 def a2c(config: Config) -> Config:
-    """The same run as advantage actor-critic: one gradient a batch, nothing clipped (arXiv:2205.09123)."""
-    return replace(config, epochs=1, minibatch_size=None, clip=math.inf, value_clip=math.inf)
+    """The same run as advantage actor-critic: one gradient a batch, λ = 1, nothing clipped or whitened, RMSProp.
+
+    Source: Huang et al. 2022, arXiv:2205.09123, which shows that PPO with these settings *is* A2C.
+    """
+    return replace(config, epochs=1, minibatch_size=None, clip=math.inf, value_clip=math.inf, lam=1.0,
+                   whiten_advantage=False, optimizer="rmsprop")
 
 
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
-          watch: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
+          evaluation_rewards: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
           rollouts: Callable[[int], Rollout] | None = None, checkpoint: Path | str | None = None,
           checkpoint_every: int = 10, accelerator: Accelerator | None = None) -> Iterator[Step]:
     """Yield one `Step` per PPO update; nothing runs until you iterate, and `break` stops.
@@ -118,31 +125,28 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         reference: frozen; usually `policy.reference()` taken before training.
         prompts: drawn from, each once an epoch.
         reward: `(prompts, responses) -> [B]`; any Python function.
-        watch: other scores to be reported beside, never optimised, such as {"gold": ...}.
+        evaluation_rewards: reported beside the score, never optimised, such as {"gold": ...}.
         pretraining: texts for PPO-ptx; with `ptx_coef` above 0 a batch of them joins every gradient.
         rollouts: step number -> the policy's responses to learn from, as many as you like; None draws `batch_size`.
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
         accelerator: an `accelerate.Accelerator` where several processes train together. Batches are then those of all
-            of them, each answers and learns from its part, and all end with the same weights.
+            of them, each answers and learns from its shard, and all end with the same weights.
 
     Returns: an iterator of `Step`; `metrics` explained in `METRICS`.
-    Raises: sanity_checks.CheckFailed before the first update; rewards.RewardError; ValueError for bad settings.
-    Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
+    Raises: sanity_checks.CheckFailed before an update that would do harm; rewards.RewardError; ValueError for bad
+        settings. Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
-    config, together = config or Config(), Together(accelerator)
+    config, group = config or Config(), ProcessGroup(accelerator)
     _check_arguments(policy, reference, prompts, config, pretraining)
-    minibatch_size = together.divided("minibatch_size", config.minibatch_size)
-    together.divided("batch_size", config.batch_size)
-    together.agree(policy)
+    minibatch_size = group.divided("minibatch_size", config.minibatch_size)
+    group.divided("batch_size", config.batch_size)
+    group.broadcast(policy)
     policy.eval()                                  # no dropout, in sampling and learning alike: the first ratio is 1
-    optimizer = Adam([p for p in policy.parameters() if p.requires_grad], lr=config.learning_rate,
-                     eps=config.adam_epsilon, fused=True)
-    kl_coef = config.kl.controller()
-    memory = Memory({"reward": reward, **{f"watch.{name}": other for name, other in (watch or {}).items()}})
-    run = {"method": "ppo", "prompts": fingerprint(prompts), "reward": name_of(reward),
-           "pretraining": fingerprint(pretraining or ()), "reference": fingerprint_of(reference.lm), **asdict(config),
-           **described(together)}
-    saved = Checkpoint(checkpoint, run, checkpoint_every, writes=together.first)
+    optimizer, kl_coef = _optimizer(policy, config), config.kl.controller()
+    memory = Memory({"reward": reward, **{f"watch.{name}": f for name, f in (evaluation_rewards or {}).items()}})
+    saved = Checkpoint(checkpoint, identity("ppo", config, group, prompts=prompts, reward=reward,
+                                            pretraining=pretraining or (), reference=reference.lm),
+                       checkpoint_every, writes=group.is_main)
     past, state = saved.resume(policy, optimizer, memory)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     yield from past
@@ -154,78 +158,89 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         if rollouts is not None:
             rollout = rollouts(number)
         else:
-            batch = [prompts[i] for i in together.part(draw(len(prompts), config.batch_size, config.seed, number))]
-            rollout = sample_rollout(policy, batch, config.sampling, _seed(config, number, together))
+            batch = [prompts[i] for i in group.shard(draw(len(prompts), config.batch_size, config.seed, number))]
+            with precision(policy, config.autocast):
+                rollout = sample_rollout(policy, batch, config.sampling,
+                                         seed_for(*group.seed_parts(config.seed, "rollout", number)))
 
-        # 2. Judge: one score per response, minus a price per token for drifting.
-        said = score(reward, rollout)                                              # [B]
-        judged = said - config.missing_eos_penalty * (~rollout.ended)
-        with torch.no_grad():
+        # 2. Judge: one score per response, minus a penalty per token for drifting.
+        scores = score(reward, rollout)                                            # [B]
+        penalized_score = scores - config.missing_eos_penalty * (~rollout.ended)
+        with torch.no_grad(), precision(reference, config.autocast):
             ref_logprob = response_logprob(reference, rollout)                     # [B, T]
-            earned = token_reward(judged, *_beliefs(policy, reference, rollout, ref_logprob, config),
-                                  rollout.mask, kl_coef.value, config.kl.function())
+            per_token = _token_reward(penalized_score, policy, reference, rollout, ref_logprob, kl_coef.value, config)
         if config.rescale_reward:
-            earned = together.whole(rescale, earned, rollout.mask)
+            per_token = group.gathered(rescale, per_token, rollout.mask)
 
         # 3. Assign credit to tokens.
-        advantage, value_target = gae(earned, rollout.value, rollout.mask, config.gamma, config.lam)
+        advantage, value_target = gae(per_token, rollout.value, rollout.mask, config.gamma, config.lam)
         if config.whiten_advantage:
-            advantage = together.whole(whiten, advantage, rollout.mask)            # [B, T], mean 0 on the mask
+            advantage = group.gathered(whiten, advantage, rollout.mask)            # [B, T], mean 0 on the mask
         if number == 0 and config.checks:
             check_start(policy, reference, rollout, ref_logprob)
 
         # 4. Learn: a few passes over the same responses.
-        log = _Log()
-        _set_rate(optimizer, config, number)
+        means, value, learnt = MinibatchMeans(*MEANS), torch.zeros_like(rollout.value), None
+        optimizer.param_groups[0]["lr"] = falling(config.learning_rate, number, config.steps, config.min_lr_ratio)
         for rows in minibatches(len(rollout), minibatch_size, config.epochs,
                                 seed_for(config.seed, "minibatches", number)):
-            old = rollout[rows]
-            share = together.share(old.mask.sum())                                 # of the tokens of all processes
-            with _precision(policy, config):
-                logprob, value = response_logprob_and_value(policy, old)
-            if together.sum(share * mean_ratio(logprob, old.logprob, old.mask)) > config.ratio_limit:
-                log.skipped += 1                                                   # it would be all noise
-                continue
-            if config.target_kl is not None and together.sum(share * _drift(logprob, old)) > 1.5 * config.target_kl:
-                break                                                              # the batch has no more to teach
-            act = clipped_policy(logprob, old.logprob, advantage[rows], old.mask, config.clip)
-            predict = clipped_value(value, old.value, value_target[rows], old.mask, config.value_clip)
-            loss = share * (act + config.value_coef * predict)
-            if pretraining is not None and config.ptx_coef:                        # PPO-ptx
-                texts = _pretraining_loss(policy, pretraining, config, number, log.minibatches)
-                loss = loss + config.ptx_coef * texts / together.size
             optimizer.zero_grad()
-            loss.backward()
-            together.add_gradients(policy)
-            if number == 0 and config.checks and log.minibatches == 0:
-                check_gradients(policy, reference)
+            shard = group.weight(rollout.mask[rows].sum())                         # of the tokens of all processes
+            for part, weight in passes(rollout, rows, config.tokens_per_pass):
+                old = rollout[part]
+                with precision(policy, config.autocast):
+                    now = read(policy, old, value=True, checkpointing=config.activation_checkpointing)
+                policy_loss = clipped_policy(now.logprob, old.logprob, advantage[part], old.mask, config.clip)
+                value_loss = clipped_value(now.value, old.value, value_target[part], old.mask, config.value_clip)
+                loss = policy_loss + config.value_coef * value_loss
+                if config.kl.in_loss:
+                    loss = loss + kl_coef.value * penalty_loss(now.logprob, ref_logprob[part], old.mask,
+                                                               config.kl.function())
+                (shard * weight * loss).backward()
+                means.add(shard * weight, policy_loss=policy_loss, value_loss=value_loss,
+                          **_diagnostics(now.logprob, old, advantage[part], config))
+                value[part] = now.value.detach()
+            if group.sum(means.now["ratio"]) > config.ratio_limit:
+                means.skip()                                                       # it would be all noise
+                continue
+            if config.target_kl is not None and group.sum(means.now["drift"]) > 1.5 * config.target_kl:
+                break                                                              # the batch has no more to teach
+            if pretraining is not None:                                            # PPO-ptx
+                add_gradient(policy, pretraining, config.ptx_coef, group, number=means.minibatches,
+                             size=config.minibatch_size or config.batch_size, autocast=config.autocast,
+                             seed=seed_for(config.seed, "ptx", number), tokens_per_pass=config.tokens_per_pass,
+                             checkpointing=config.activation_checkpointing)
+            group.all_reduce_gradients(policy)
+            if number == 0 and config.checks and means.minibatches == 0:
+                check_gradients(policy, reference, heads=("value_head",))
             if number < config.critic_warmup:
                 policy.lm.zero_grad()                                              # only the critic learns yet
-            clip_grad_norm_(policy.parameters(), config.max_grad_norm)
-            optimizer.step()
-            log.add(act, predict, logprob, value, old, advantage[rows], value_target[rows], config, share.item())
+            update(policy, optimizer, config.max_grad_norm, number)
+            means.count()
+            learnt = rows
 
         # 5. Report, and re-price drifting.
-        others = {name: score(f, rollout).mean().item() for name, f in (watch or {}).items()}
-        seen = {"score": said.mean().item(), **others,
-                "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(), **_summary(rollout, together)}
-        seen = together.total({name: number / together.size for name, number in seen.items()}, policy.device)
-        drift = seen["kl"]                                                         # nats per response
-        report = Step(number, {**seen, "kl_coef": kl_coef.value, **log.means(together, policy.device),
+        others = {name: score(f, rollout).mean().item() for name, f in (evaluation_rewards or {}).items()}
+        seen = group.means({"score": scores.mean().item(), **others,
+                            "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
+                            "explained_variance": _foreseen(value, value_target, rollout, learnt),
+                            **_summary(policy, rollout, group)}, policy.device)
+        report = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                                "seconds": time.perf_counter() - began}, rollout.texts(4))
-        kl_coef.update(drift, episodes=len(rollout) * together.size)
+        kl_coef.update(seen["kl"], episodes=len(rollout) * group.size)             # nats per response
         saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
         yield report
 
 
 def train(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
-          watch: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
+          evaluation_rewards: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
           checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
-    return list(steps(policy, reference, prompts, reward, config, watch=watch, pretraining=pretraining,
-                      checkpoint=checkpoint))
+    return list(steps(policy, reference, prompts, reward, config, evaluation_rewards=evaluation_rewards,
+                      pretraining=pretraining, checkpoint=checkpoint))
 
 
+MEANS = ("policy_loss", "value_loss", "clip_fraction", "approx_kl")        # over minibatches
 METRICS = {
     "score": "mean of what the reward function said",
     "kl": "nats per response between policy and reference, estimated by k1 on the responses themselves",
@@ -244,75 +259,50 @@ METRICS = {
 }
 
 
-class _Log:
-    """Running means over the minibatches of one step."""
-
-    def __init__(self) -> None:
-        self.minibatches, self.skipped, self.sums = 0, 0, {}
-
-    def add(self, act: Tensor, predict: Tensor, logprob: Tensor, value: Tensor, old: Rollout,
-            advantage: Tensor, value_target: Tensor, config: Config, share: float = 1.0) -> None:
-        self.minibatches += 1
-        logprob, value = logprob.detach(), value.detach()
-        now = {"policy_loss": act.detach(), "value_loss": predict.detach(),
-               "clip_fraction": clip_fraction(logprob, old.logprob, advantage, old.mask, config.clip),
-               "approx_kl": approx_kl(logprob, old.logprob, old.mask)}
-        for name, number in now.items():
-            self.sums[name] = self.sums.get(name, 0.0) + share * number.item()
-        self.foreseen = (value, value_target, old.mask)
-
-    def means(self, together: Together, device: torch.device) -> dict[str, float]:
-        counts = {"minibatches": self.minibatches, "skipped": self.skipped}
-        if not self.minibatches:                                       # nothing was learnt, so nothing is known
-            return {**dict.fromkeys(("policy_loss", "value_loss", "clip_fraction", "approx_kl",
-                                     "explained_variance"), math.nan), **counts}
-        foreseen = explained_variance(*self.foreseen).item() / together.size
-        means = {name: total / self.minibatches for name, total in self.sums.items()}
-        return {**together.total({**means, "explained_variance": foreseen}, device), **counts}
-
-
-def _drift(logprob: Tensor, old: Rollout) -> Tensor:
-    """How far the policy has moved from where it sampled, nats per token."""
-    return masked_mean(old.logprob - logprob.detach(), old.mask)
-
-
-def _seed(config: Config, number: int, together: Together) -> int:
-    """Of a step's draws; processes draw differently."""
-    return seed_for(config.seed, "rollout", number, *([together.rank] if together.size > 1 else []))
-
-
-def _beliefs(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob: Tensor,
-             config: Config) -> tuple[Tensor, Tensor]:
-    """What the KL estimate compares: log-probabilities, or for "full" whole distributions."""
+def _token_reward(score: Tensor, policy: Policy, reference: Policy, rollout: Rollout, ref_logprob: Tensor,
+                  coefficient: float, config: Config) -> Tensor:
+    """`token_reward` of log-probabilities, or for "full" of whole distributions, a pass at a time: [B, T]."""
+    penalty = config.kl.in_reward(coefficient)
     if config.kl.estimate != "full":
-        return rollout.logprob, ref_logprob
-    return response_logits(policy, rollout), response_logits(reference, rollout)
+        return token_reward(score, rollout.logprob, ref_logprob, rollout.mask, *penalty)
+    found = torch.zeros_like(rollout.logprob)
+    for part, _ in passes(rollout, None, config.tokens_per_pass or TOKENS):
+        old = rollout[part]
+        found[part] = token_reward(score[part], response_logits(policy, old), response_logits(reference, old), old.mask,
+                                   *penalty)
+    return found
 
 
-def _summary(rollout: Rollout, together: Together) -> dict[str, float]:
-    spread = masked_mean(rollout.entropy, rollout.mask) * together.share(rollout.mask.sum()) * together.size
-    return {"entropy": spread.item(), "response_length": rollout.length.float().mean().item(),
+def _diagnostics(logprob: Tensor, old: Rollout, advantage: Tensor, config: Config) -> dict[str, Tensor]:
+    """What is reported of a part of a minibatch, and what decides whether it is learnt from: means over its tokens."""
+    logprob = logprob.detach()
+    return {"clip_fraction": clip_fraction(logprob, old.logprob, advantage, old.mask, config.clip),
+            "approx_kl": approx_kl(logprob, old.logprob, old.mask),
+            "ratio": mean_ratio(logprob, old.logprob, old.mask),
+            "drift": masked_mean(old.logprob - logprob, old.mask)}            # from where it sampled, nats per token
+
+
+def _foreseen(value: Tensor, value_target: Tensor, rollout: Rollout, rows: Tensor | None) -> float:
+    """How much of its targets the critic foresaw on the last minibatch that was learnt from; NaN if none was."""
+    if rows is None:
+        return math.nan
+    return explained_variance(value[rows], value_target[rows], rollout.mask[rows]).item()
+
+
+@torch.no_grad()
+def _summary(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[str, float]:
+    entropy = read(policy, rollout, entropy=True).entropy if rollout.entropy is None else rollout.entropy
+    entropy = masked_mean(entropy, rollout.mask) * group.weight(rollout.mask.sum()) * group.size
+    return {"entropy": entropy.item(), "response_length": rollout.length.float().mean().item(),
             "eos_rate": rollout.ended.float().mean().item()}
 
 
-def _pretraining_loss(policy: Policy, texts: Sequence[str], config: Config, number: int, minibatch: int) -> Tensor:
-    """Mean negative log-likelihood per token of a fresh handful of pretraining texts."""
-    size = min(config.minibatch_size or config.batch_size, len(texts))
-    picked = draw(len(texts), size, seed_for(config.seed, "ptx", number), minibatch)
-    rows = encode_documents(policy.tokenizer, [texts[i] for i in picked], min(policy.context or 512, 512))
-    ids, mask = (x.to(policy.device) for x in pad_right(rows, pad_id(policy.tokenizer)))
-    logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
-    return language_model(logits, ids[:, 1:], mask[:, 1:])
-
-
-def _precision(policy: Policy, config: Config) -> AbstractContextManager:
-    kind = getattr(torch, config.autocast or "float32")
-    return torch.autocast(policy.device.type, dtype=kind, enabled=config.autocast is not None)
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, config: Config, number: int) -> None:
-    left = 1 - number / max(config.steps - 1, 1)
-    optimizer.param_groups[0]["lr"] = config.learning_rate * (config.final_rate + (1 - config.final_rate) * left)
+def _optimizer(policy: Policy, config: Config) -> Optimizer:
+    """Of everything that learns. RMSProp with A2C's usual decay, .99."""
+    learning = [p for p in policy.parameters() if p.requires_grad]
+    if config.optimizer == "rmsprop":
+        return RMSprop(learning, lr=config.learning_rate, alpha=0.99, eps=1e-5)
+    return Adam(learning, lr=config.learning_rate, eps=config.adam_epsilon, fused=True)
 
 
 def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], config: Config,

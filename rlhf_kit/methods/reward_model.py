@@ -15,7 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
 from rlhf_kit.formulas.losses import ranking
-from rlhf_kit.formulas.preference import as_batch, beats, gaps, pairs_right
+from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint, fingerprint, fingerprint_of
@@ -33,7 +33,7 @@ class Config:
     batch_size: int = 16             # rankings per update, at most all there are; each brings its responses and pairs
     learning_rate: float = 2e-3      # peak; for BERT, GPT-2 and larger 1e-5 (9e-6 in arXiv:2203.02155)
     warmup: int = 20                 # updates until the peak, linear
-    final_rate: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
+    min_lr_ratio: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
     weight_decay: float = 0.01
     max_length: int = 96             # tokens; of longer texts the end is read, where the response is
     token_dropout: float = 0.0       # share of each text's tokens left out while learning, [CLS] and EOS too
@@ -104,13 +104,13 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         loss.backward()
         clip_grad_norm_(model.parameters(), config.max_grad_norm)
         optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, number, config.steps, config.warmup,
-                                                 config.final_rate)
+                                                 config.min_lr_ratio)
         optimizer.step()
         model.eval()
         right, pairs = pairs_right(score, rank, mask)
         comparisons += int(pairs.sum())
         step = Step(number, {"loss": loss, "pair_accuracy": right.sum() / pairs.sum(),
-                             "margin": gaps(score.detach(), beats(rank, mask)).sum() / pairs.sum(),
+                             "margin": margins(score.detach(), preference_mask(rank, mask)).sum() / pairs.sum(),
                              "comparisons": comparisons, "seconds": time.perf_counter() - began})
         saved.record(step, config.steps - 1, model, optimizer)
         yield step

@@ -28,7 +28,7 @@ class Config:
     batch_size: int = 32             # texts per update
     learning_rate: float = 3e-3      # peak; for GPT-2 and larger use 1e-5 to 1e-4
     warmup: int = 20                 # updates until the peak, linear
-    final_rate: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
+    min_lr_ratio: float = 0.1          # share of the peak at the end, cosine (arXiv:2203.02155 appendix C)
     weight_decay: float = 0.01
     max_length: int = 96             # tokens; longer texts are cut
     max_grad_norm: float = 1.0
@@ -109,8 +109,8 @@ def loss_on(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]],
 
 
 def rate(config: Config, number: int) -> float:
-    """Learning rate of update `number`: linear warm-up, then cosine down to `final_rate` of the peak."""
-    return cosine(config.learning_rate, number, config.steps, config.warmup, config.final_rate)
+    """Learning rate of update `number`: linear warm-up, then cosine down to `min_lr_ratio` of the peak."""
+    return cosine(config.learning_rate, number, config.steps, config.warmup, config.min_lr_ratio)
 
 
 def _encode(policy: Policy, examples: Sequence, config: Config) -> list[tuple[list[int], int]]:

@@ -40,7 +40,7 @@ DEMONSTRATIONS = 200                    # answers that score 0 on average, befor
 
 
 class Questions(Protocol):
-    """What the recipe asks of its data; the made-up `tasks.forum.Forum` and `datasets.stack_exchange.paired.Stack` have it."""
+    """What the recipe asks of its data; the made-up `Forum` has it, and `stack_exchange.paired.Stack`."""
 
     def answered(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]: ...
 
@@ -77,7 +77,7 @@ PRESETS: dict[str, Preset] = {
         reward=RewardConfig(steps=120, epochs=None, batch_size=16, learning_rate=3e-3, warmup=10, max_length=192,
                             quantize="int8", lora=LoRA(rank=8, alpha=32)),
         lora=LoRA(rank=16, alpha=32),
-        ppo=ppo.Config(steps=25, batch_size=48, minibatch_size=24, epochs=2, learning_rate=5e-4, final_rate=0.2,
+        ppo=ppo.Config(steps=25, batch_size=48, minibatch_size=24, epochs=2, learning_rate=5e-4, min_lr_ratio=0.2,
                        value_coef=0.5, kl=KL(coefficient=0.1), sampling=Sampling(max_new_tokens=80, temperature=0.7),
                        missing_eos_penalty=1.0)),
     # A base of half a billion parameters on a free GPU of 16 GB, which knows no bfloat16.
@@ -138,8 +138,8 @@ def ppo_steps(preset: Preset, data: Questions, shared: SharedBase, *, checkpoint
               accelerator: Accelerator | None = None) -> Iterator[Step]:
     """Stage 4: the policy's adapter and value head learn to please the reward model; gold and fences are watched."""
     yield from ppo.steps(shared.policy, shared.reference, data.prompts("train", preset.prompts),
-                         rewards.learned(shared.reward_model), preset.ppo, watch=watched(data), checkpoint=checkpoint,
-                         accelerator=accelerator)
+                         rewards.learned(shared.reward_model), preset.ppo, evaluation_rewards=watched(data),
+                         checkpoint=checkpoint, accelerator=accelerator)
 
 
 def watched(data: Questions) -> dict[str, rewards.Reward]:

@@ -77,10 +77,10 @@ def annotator_quality(lang: Lang = "en", noises: Sequence[float] = (0.0, 0.1, 0.
                       steps: int = 500, seed: int = 0) -> Study:
     """A reward model is examined on labels by people who err, so it cannot be seen to be better than they are.
 
-    One reward model for each temperature of the labeller (see `Reviews.rankings`).
+    One reward model for each temperature of the labeler (see `Reviews.rankings`).
 
     Numbers: for each noise, pair accuracy "on labels" (held-out rankings with the same noise), the "ceiling" (gold on
-    these labels: how often the labeller is right), and "on the truth" (held-out rankings without noise), which can be
+    these labels: how often the labeler is right), and "on the truth" (held-out rankings without noise), which can be
     above the ceiling: errors that go either way average out while the model learns.
     """
     task, found = Reviews(lang), {}
@@ -95,7 +95,7 @@ def annotator_quality(lang: Lang = "en", noises: Sequence[float] = (0.0, 0.1, 0.
                         "ceiling": agreement(rewards.gold(task), labels).pair_accuracy.mean,
                         "on the truth": agreement(judge, truth).pair_accuracy.mean}
     curves = {name: [found[noise][name] for noise in noises] for name in ("ceiling", "on labels", "on the truth")}
-    return Study(found, plots.lines(noises, curves, across="temperature of the labeller", unit="pairs right",
+    return Study(found, plots.lines(noises, curves, across="temperature of the labeler", unit="pairs right",
                                     dashed=("ceiling",)))
 
 

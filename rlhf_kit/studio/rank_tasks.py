@@ -11,7 +11,7 @@ from rlhf_kit.studio import workspace as shared
 if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
 
-FEWEST, MOST = 4, 9                 # cards of a list, as InstructGPT's labellers saw (arXiv:2203.02155, section 3.5)
+FEWEST, MOST = 4, 9                 # cards of a list, as InstructGPT's labelers saw (arXiv:2203.02155, section 3.5)
 LISTS = 20                          # of the saved example
 ROUNDS = 8                          # of sampling, until K responses differ
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rlhf_kit.formulas import losses
-from rlhf_kit.formulas.preference import as_batch, beats
+from rlhf_kit.formulas.preference import as_batch, preference_mask
 
 ONE = torch.ones(1, 1, dtype=torch.bool)
 CHOSEN, REJECTED = torch.tensor([1.2, -0.3, 0.7, 2.5, 0.0]), torch.tensor([0.4, 0.5, 0.7, -1.0, 0.3])
@@ -198,7 +198,7 @@ def test_what_stands_in_the_padding_or_in_a_list_of_ties_changes_nothing(junk, k
     for filling in (0.0, junk):
         score = torch.tensor([[0.5, 1.0, -2.0], [filling] * 3, [1.0, 3.0, filling]], requires_grad=True)
         margin = torch.full((3, 3, 3), 0.25)
-        margin[~beats(rank, mask)] = filling
+        margin[~preference_mask(rank, mask)] = filling
         loss = losses.ranking(score, rank, mask, kind=kind, margin=margin, centring=0.1)
         loss.backward()
         given.append((loss, score.grad))

@@ -25,33 +25,33 @@ def test_lists_of_different_k_stand_side_by_side():
     *[(tuple(range(1, k + 1)), n) for k, n in zip(range(4, 10), (6, 10, 15, 21, 28, 36), strict=True)],
     ((1, 1, 2, 3), 5), ((1, 1, 1), 0), ((2, 1), 1)])
 def test_the_pairs_of_a_ranking_are_those_with_a_winner(ranks, pairs):
-    better = preference.beats(torch.tensor([ranks]))[0]
+    better = preference.preference_mask(torch.tensor([ranks]))[0]
     assert better.sum() == pairs == len(Ranking("", tuple(map(str, ranks)), ranks).pairs())
     assert not (better & better.T).any()
     assert all(ranks[i] < ranks[j] for i, j in better.nonzero().tolist())
 
 
 def test_padding_beats_nobody_wherever_it_stands():
-    better = preference.beats(RANK, MASK)
+    better = preference.preference_mask(RANK, MASK)
     assert better[1].nonzero().tolist() == [[0, 1], [0, 2], [1, 2]]
-    moved = preference.beats(RANK.flip(1), MASK.flip(1))
+    moved = preference.preference_mask(RANK.flip(1), MASK.flip(1))
     assert torch.equal(moved.flip(1, 2), better)
 
 
 @pytest.mark.parametrize(("rank", "mask"), [(RANK[0], None), (RANK, MASK[:1]), (RANK, MASK[:, :2])])
 def test_shapes_that_do_not_fit_are_refused(rank, mask):
     with pytest.raises(ValueError, match=r"expected \[B, K\] each"):
-        preference.beats(rank, mask)
+        preference.preference_mask(rank, mask)
 
 
 def test_gaps_by_hand_and_nothing_leaks_from_the_padding():
-    better = preference.beats(RANK, MASK)
+    better = preference.preference_mask(RANK, MASK)
     want = torch.tensor([[[0, 1, 2, 3], [0, 0, 0, 2], [0, 0, 0, 1], [0, 0, 0, 0]],
                          [[0, 0, -2.5, 0], [0, 0, -2.5, 0], [0, 0, 0, 0], [0, 0, 0, 0]]])
     for junk in (9.0, math.nan, math.inf):
         score = SCORE.clone()
         score[1, 3] = junk
-        assert torch.equal(preference.gaps(score, better), want)
+        assert torch.equal(preference.margins(score, better), want)
 
 
 def test_bradley_and_terry_by_hand():
@@ -75,7 +75,7 @@ def test_counting_pairs_agrees_with_a_plain_loop():
     rank, mask = preference.as_batch([[r for r, _ in one] for one in lists])
     score = torch.zeros(mask.shape).masked_scatter(mask, torch.tensor([float(s) for one in lists for _, s in one]))
     right, pairs = preference.pairs_right(score, rank, mask)
-    order = preference.whole_order(score, rank, mask)
+    order = preference.exact_order(score, rank, mask)
     for i, one in enumerate(lists):
         gaps = [a - b for (x, a), (y, b) in product(one, one) if x < y]
         assert pairs[i] == len(gaps)
@@ -88,7 +88,7 @@ def test_a_guess_gets_half_of_the_pairs_and_one_whole_order_of_24():
     rank = torch.tensor([[1, 2, 3, 4]]).expand(24, 4)
     right, pairs = preference.pairs_right(score, rank)
     assert right.sum() / pairs.sum() == 0.5
-    assert preference.whole_order(score, rank).sum() == 1
+    assert preference.exact_order(score, rank).sum() == 1
 
 
 def test_calibration_error_by_hand():

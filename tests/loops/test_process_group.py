@@ -13,7 +13,7 @@ import torch
 
 from rlhf_kit.formulas.advantages import whiten
 from rlhf_kit.formulas.kl_penalty import KL
-from rlhf_kit.loops.process_group import Together
+from rlhf_kit.loops.process_group import ProcessGroup
 from rlhf_kit.methods import ppo
 from rlhf_kit.sampling import Sampling, sample_rollout
 from tests.models.test_adapters import long_is_good, shared_base
@@ -62,17 +62,17 @@ def together(size: int, work):
 
 
 def test_alone_everything_is_the_identity():
-    one, x = Together(), torch.tensor([3.0])
+    one, x = ProcessGroup(), torch.tensor([3.0])
     assert one.sum(x) is x
-    assert (one.size, one.first, one.share(x).item(), one.part("abc")) == (1, True, 1.0, ["a", "b", "c"])
+    assert (one.size, one.is_main, one.weight(x).item(), one.shard("abc")) == (1, True, 1.0, ["a", "b", "c"])
 
 
 def test_shares_and_sums_by_hand():
     """6 and 2 tokens: shares 0.75 and 0.25, and the mean of all tokens is Σ share · own mean."""
     def work(seat):
-        here = Together(seat)
+        here = ProcessGroup(seat)
         tokens, mean = torch.tensor([6, 2][here.rank]), torch.tensor([1.0, 5.0][here.rank])
-        return here.share(tokens).item(), here.sum(here.share(tokens) * mean).item(), here.part(range(5))
+        return here.weight(tokens).item(), here.sum(here.weight(tokens) * mean).item(), here.shard(range(5))
     assert together(2, work) == [(0.75, 2.0, [0, 2, 4]), (0.25, 2.0, [1, 3])]
 
 
@@ -81,14 +81,14 @@ def test_whitening_is_over_the_batch_of_all():
     x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0], [5.0, 7.0, 0.0], [9.0, 0.0, 0.0]])
     mask = torch.tensor([[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]], dtype=torch.bool)
     whole = whiten(x, mask)
-    first, second = together(2, lambda seat: Together(seat).whole(
+    first, second = together(2, lambda seat: ProcessGroup(seat).gathered(
         whiten, *((x[:2], mask[:2]) if seat.process_index == 0 else (x[2:, :2], mask[2:, :2]))))
     assert torch.allclose(first, whole[:2])
     assert torch.allclose(second, whole[2:, :2])
 
 
 def test_batches_are_divided_or_refused():
-    two = Together(Meeting(2).seat(0))
+    two = ProcessGroup(Meeting(2).seat(0))
     assert (two.divided("batch_size", 8), two.divided("minibatch_size", None)) == (4, None)
     with pytest.raises(ValueError, match="batch_size is 7 and there are 2 processes; it counts the responses of all"):
         two.divided("batch_size", 7)

@@ -130,7 +130,7 @@ def test_the_single_token_bandit_reaches_the_gibbs_optimum():
     """One token, three words, π_ref = (.5, .3, .2), r = (0, 1, 2), β = .5 (FACTS 0.5): sampling, reward, GAE, clip
     and KL together must end where the closed form says: (.0367, .1626, .8008)."""
     policy = three_words([0.5, 0.3, 0.2])
-    config = ppo.Config(steps=60, batch_size=256, minibatch_size=None, epochs=2, learning_rate=0.05, final_rate=0.02,
+    config = ppo.Config(steps=60, batch_size=256, minibatch_size=None, epochs=2, learning_rate=0.05, min_lr_ratio=0.02,
                         kl=KL(coefficient=0.5), sampling=Sampling(max_new_tokens=1), max_grad_norm=math.inf)
     worth = {"a": 0.0, "b": 1.0, "c": 2.0}
     ppo.train(policy, policy.reference(), ["x"], lambda p, responses: [worth[r] for r in responses], config)
@@ -259,7 +259,7 @@ def test_pretraining_mix_keeps_the_likelihood_of_other_text():
 
 def test_learning_rate_falls_linearly_to_its_last_share():
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    config = ppo.Config(steps=5, learning_rate=0.8, final_rate=0.25)
+    config = ppo.Config(steps=5, learning_rate=0.8, min_lr_ratio=0.25)
     rates = []
     for number in range(5):
         ppo._set_rate(optimizer, config, number)
@@ -285,7 +285,7 @@ def test_autocast_runs_in_bfloat16():
 
 def test_watched_scores_are_reported_and_change_nothing():
     alone, _ = run()
-    watched, history = run(watch={"length": lambda p, r: [float(len(x)) for x in r]})
+    watched, history = run(evaluation_rewards={"length": lambda p, r: [float(len(x)) for x in r]})
     assert history[0].metrics["length"] > 0
     assert torch.equal(weights(alone), weights(watched))
 

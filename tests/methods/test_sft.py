@@ -71,7 +71,7 @@ def test_a_run_cut_short_ends_with_the_same_weights_also_with_dropout(tmp_path):
 
 
 def test_the_rate_warms_up_and_falls_along_a_cosine():
-    config = sft.Config(steps=110, learning_rate=1.0, warmup=10, final_rate=0.2)
+    config = sft.Config(steps=110, learning_rate=1.0, warmup=10, min_lr_ratio=0.2)
     assert [sft.rate(config, n) for n in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
     assert sft.rate(config, 60) == pytest.approx(0.6)                     # halfway between the peak and 0.2
 

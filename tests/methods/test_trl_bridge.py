@@ -168,7 +168,7 @@ def test_the_first_loss_is_the_kits_own(base, examples, tmp_path):
 
 
 def test_sft_learns_and_leaves_an_adapter_when_it_is_whole(base, examples, tmp_path, capfd):
-    config = replace(SFT, steps=12, final_rate=0.1)
+    config = replace(SFT, steps=12, min_lr_ratio=0.1)
     history = []
     for step in sft_steps(base, examples, tmp_path / "out", config):
         history.append(step)

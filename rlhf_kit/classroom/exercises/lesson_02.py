@@ -1,4 +1,4 @@
-"""Lesson 02, a reward model from rankings: pairs, the loss alone and K-wise, accuracy, labellers, calibration, zero."""
+"""Lesson 02, a reward model from rankings: pairs, the loss alone and K-wise, accuracy, labelers, calibration, zero."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rlhf_kit.formulas.agreement import annotator_quality
 
 def rank_to_pairs(ranks: list[int]) -> Tensor:
     """(better, worse), the places of every pair with a winner, [P, 2], sorted by the first place, then the second."""
-    return preference.beats(torch.tensor([ranks]))[0].nonzero()
+    return preference.preference_mask(torch.tensor([ranks]))[0].nonzero()
 
 
 def pair_loss(chosen: Tensor, rejected: Tensor) -> Tensor:
@@ -31,11 +31,11 @@ def ranking_loss(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
 def accuracies(score: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
     """(share of all pairs whose winner scores higher, equal scores counting half; share of rankings wholly right)."""
     right, pairs = preference.pairs_right(score, rank)
-    return right.sum() / pairs.sum(), preference.whole_order(score, rank).float().mean()
+    return right.sum() / pairs.sum(), preference.exact_order(score, rank).float().mean()
 
 
 def labeler_quality(agreement: float) -> float:
-    """How often a labeller is right, if two agree this often: q of q² + (1 - q)² = agreement; 1/2 below 1/2."""
+    """How often a labeler is right, if two agree this often: q of q² + (1 - q)² = agreement; 1/2 below 1/2."""
     return annotator_quality(max(agreement, 0.5))
 
 
@@ -142,7 +142,7 @@ def _by_rank(ranks: list[int]) -> Tensor:
 
 def _parts(score: Tensor, rank: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(better [B, K, K], gap, cost) as they should be, to make the mistakes from."""
-    better = preference.beats(rank, mask)
+    better = preference.preference_mask(rank, mask)
     gap = preference.gaps(score, better)
     return better, gap, torch.where(better, -logsigmoid(gap), 0.0)
 
@@ -160,7 +160,7 @@ def _real(mask: Tensor) -> Tensor:
 
 
 def _all_pairs(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
-    return _parts(score, rank, mask)[2].sum() / preference.beats(rank, mask).sum()
+    return _parts(score, rank, mask)[2].sum() / preference.preference_mask(rank, mask).sum()
 
 
 def _choose_two(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
@@ -192,13 +192,13 @@ def _shares(score: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _at_least(score: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
-    better = preference.beats(rank)
+    better = preference.preference_mask(rank)
     right = (score[:, :, None] >= score[:, None, :]) | ~better
     return (right & better).sum() / better.sum(), right.all(2).all(1).float().mean()
 
 
 def _above(score: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
-    better = preference.beats(rank)
+    better = preference.preference_mask(rank)
     return ((score[:, :, None] > score[:, None, :]) & better).sum() / better.sum(), accuracies(score, rank)[1]
 
 
@@ -305,7 +305,7 @@ EXERCISES = (
                 "The direction: rank 1 is the best, so i beats j where rank i is *smaller*.",
                 "方向反了：名次 1 最好，名次 i *更小*才是 i 赢了 j。"),
         Mistake(lambda score, rank, mask: _parts(score, rank, mask)[2].sum((1, 2))[
-                    preference.beats(rank, mask).any(2).any(1)].mean(),
+                    preference.preference_mask(rank, mask).any(2).any(1)].mean(),
                 "Within each ranking this is a sum over pairs. Take their mean, or a long ranking makes a large step.",
                 "每个排序内部是求和。请取平均，否则排序越长步子越大。"),
         Mistake(_log_of_sigmoid,
@@ -343,11 +343,11 @@ EXERCISES = (
         ), points=2),
     Exercise("2.5", "labeler_quality", ("agreement",), labeler_quality, Case((1.0,)), _agreements, (
         Mistake(lambda agreement: max(agreement, 0.5),
-                "This is the agreement itself. Two labellers also agree where both are wrong: solve "
+                "This is the agreement itself. Two labelers also agree where both are wrong: solve "
                 "q² + (1 - q)² = a for q.",
                 "这就是一致率本身。两个人都错的时候也会一致：要从 q² + (1 - q)² = a 里解出 q。"),
         Mistake(lambda agreement: agreement,
-                "This is the agreement itself. Two labellers also agree where both are wrong: solve "
+                "This is the agreement itself. Two labelers also agree where both are wrong: solve "
                 "q² + (1 - q)² = a for q.",
                 "这就是一致率本身。两个人都错的时候也会一致：要从 q² + (1 - q)² = a 里解出 q。"),
         Mistake(lambda agreement: math.sqrt(agreement),
@@ -357,7 +357,7 @@ EXERCISES = (
                 "An agreement below 1/2 came out as skill. It can only be chance: the answer there is 1/2.",
                 "一致率低于 1/2，却算出了本事。那只能是碰巧：答案应为 1/2。"),
         Mistake(lambda agreement: (1 - math.sqrt(max(2 * agreement - 1, 0.0))) / 2,
-                "This is the other root: labellers who are wrong more often than right agree just as much.",
+                "This is the other root: labelers who are wrong more often than right agree just as much.",
                 "这是另一个根：错多对少的标注者，一致率是一样的。"),
         Mistake(lambda agreement: 1 + math.sqrt(max(2 * agreement - 1, 0.0)),
                 "Divide by 2: this is a probability.", "还要除以 2：这是一个概率。"),

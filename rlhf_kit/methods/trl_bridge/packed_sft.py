@@ -44,7 +44,7 @@ class SftConfig:
     gradient_accumulation: int = 1      # forward passes per update
     learning_rate: float = 1e-5         # peak; its script's own default is 1e-4
     warmup: int = 100                   # updates until the peak, linear
-    final_rate: float = 0.0             # share of the peak at the end, cosine
+    min_lr_ratio: float = 0.0             # share of the peak at the end, cosine
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
     max_length: int = 1024              # tokens of a row; texts that are longer are cut. On a CPU a packed pass of

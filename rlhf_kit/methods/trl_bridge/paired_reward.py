@@ -38,7 +38,7 @@ class RewardConfig:
     gradient_accumulation: int = 1      # forward passes per update
     learning_rate: float = 2e-5         # peak
     warmup: int = 0                     # updates until the peak, linear
-    final_rate: float = 0.0             # share of the peak at the end, cosine (StackLLaMA: a straight line)
+    min_lr_ratio: float = 0.0             # share of the peak at the end, cosine (StackLLaMA: a straight line)
     weight_decay: float = 0.001
     max_grad_norm: float = 1.0
     max_length: int = 512               # tokens of a text; of longer ones the end is read, where the response is

@@ -52,9 +52,9 @@ def check(config: Any) -> None:
     if config.epochs is not None and not 0 < config.epochs < math.inf:
         raise ValueError(f"epochs is {config.epochs}; it must be above 0, such as 1.")
     check_settings(config.batch_size, config.seed, config.learning_rate)
-    if config.warmup < 0 or not 0 <= config.final_rate <= 1:
-        raise ValueError(f"warmup is {config.warmup} updates and final_rate {config.final_rate}; expected 0 or more, "
-                         f"and a share of the peak from 0 to 1.")
+    if config.warmup < 0 or not 0 <= config.min_lr_ratio <= 1:
+        raise ValueError(f"warmup is {config.warmup} updates and min_lr_ratio {config.min_lr_ratio}; expected 0 or "
+                         f"more, and a share of the peak from 0 to 1.")
     if config.quantize not in (None, *KINDS):
         raise ValueError(f"quantize is {config.quantize!r}; expected {' or '.join(map(repr, KINDS))}, or None.")
 
@@ -123,7 +123,7 @@ def bridged(kind: type, config: Any) -> type:
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
             def share(number: int) -> float:
-                return cosine(1.0, number, num_training_steps, config.warmup, config.final_rate)
+                return cosine(1.0, number, num_training_steps, config.warmup, config.min_lr_ratio)
             self.lr_scheduler = LambdaLR(optimizer or self.optimizer, share)
             self._created_lr_scheduler = True
             return self.lr_scheduler

@@ -80,10 +80,10 @@ class Reviews:
         raise AssertionError("the stream of reviews does not end")
 
     def rankings(self, n: int, k: int = 4, noise: float = 0.0, seed: int = 0, split: Split = "train") -> list[Ranking]:
-        """K responses to each of n prompts, ordered best first as a labeller would.
+        """K responses to each of n prompts, ordered best first as a labeler would.
 
         Args:
-            noise: temperature T >= 0 of the labeller, in units of gold. At 0 the order is that of gold; equals tie.
+            noise: temperature T >= 0 of the labeler, in units of gold. At 0 the order is that of gold; equals tie.
                 Above 0 the order is drawn from a Plackett-Luce model: of any two responses, the one with gold g is
                 placed before the one with gold h with probability 1 / (1 + exp((h - g) / T)), which is Bradley-Terry.
         """
