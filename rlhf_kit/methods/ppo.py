@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 
 from rlhf_kit.formulas.advantages import gae, rescale, whiten
-from rlhf_kit.formulas.kl_penalty import KL, sequence_kl, token_reward
+from rlhf_kit.formulas.kl_penalty import KL, penalty_loss, sequence_kl, token_reward
 from rlhf_kit.formulas.losses import (
     approx_kl,
     clip_fraction,
@@ -163,7 +163,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         with torch.no_grad():
             ref_logprob = response_logprob(reference, rollout)                     # [B, T]
             earned = token_reward(judged, *_beliefs(policy, reference, rollout, ref_logprob, config),
-                                  rollout.mask, kl_coef.value, config.kl.function())
+                                  rollout.mask, *config.kl.in_reward(kl_coef.value))
         if config.rescale_reward:
             earned = together.whole(rescale, earned, rollout.mask)
 
@@ -191,6 +191,9 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             act = clipped_policy(logprob, old.logprob, advantage[rows], old.mask, config.clip)
             predict = clipped_value(value, old.value, value_target[rows], old.mask, config.value_clip)
             loss = share * (act + config.value_coef * predict)
+            if config.kl.in_loss:
+                drifted = penalty_loss(logprob, ref_logprob[rows], old.mask, config.kl.function())
+                loss = loss + share * kl_coef.value * drifted
             if pretraining is not None and config.ptx_coef:                        # PPO-ptx
                 texts = _pretraining_loss(policy, pretraining, config, number, log.minibatches)
                 loss = loss + config.ptx_coef * texts / together.size
