@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from rlhf_kit.formulas.distributions import exact_kl
-from rlhf_kit.formulas.masked import keep, masked_sum
+from rlhf_kit.formulas.masked import keep, masked_mean, masked_sum
 
 Estimate = Callable[[Tensor, Tensor], Tensor]
 
@@ -47,7 +47,7 @@ def estimate_k3(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
 
 
 def estimate_abs(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
-    """|d|. Value: not a KL, on average at least as large as one. As a loss: sign(d)·∇log π, no KL's gradient.
+    """|d|. Value: not a KL, on average at least as large as one. As a loss: the gradient of Σ|π - ρ|, no KL's.
 
     Source: `kl_penalty="abs"` in TRL 0.11.4.
     """
@@ -57,6 +57,10 @@ def estimate_abs(logprob: Tensor, ref_logprob: Tensor) -> Tensor:
 ESTIMATES: dict[str, Estimate] = {       # "full" takes logits [B, T, V], the others log-probabilities [B, T]
     "k1": estimate_k1, "k2": estimate_k2, "k3": estimate_k3, "abs": estimate_abs, "full": exact_kl,
 }
+
+
+IN_LOSS = ("k2", "k3", "abs")            # those whose gradient pulls back
+NO_LOSS = {"k1": "its expected gradient is 0", "full": "it needs the logits of every pass"}
 
 
 def sequence_kl(logprob: Tensor, ref_logprob: Tensor, mask: Tensor,
@@ -78,10 +82,10 @@ def sequence_kl(logprob: Tensor, ref_logprob: Tensor, mask: Tensor,
 
 @torch.no_grad()
 def token_reward(score: Tensor, logprob: Tensor, ref_logprob: Tensor, mask: Tensor, coefficient: float,
-                 estimate: Estimate = estimate_k1) -> Tensor:
+                 estimate: Estimate = estimate_k1, clip: float | None = None) -> Tensor:
     """What each token earns: a price for drifting, and at the end the judge's score.
 
-        r_t = -β·estimate_t  +  score at the last marked token
+        r_t = -β·clip(estimate_t, -c, c)  +  score at the last marked token
 
     Args:
         score: what the judge says of each response, [B].
@@ -89,12 +93,14 @@ def token_reward(score: Tensor, logprob: Tensor, ref_logprob: Tensor, mask: Tens
         mask: True on response tokens, the closing EOS included, [B, T].
         coefficient: β, reward per nat.
         estimate: one of this module, or `distributions.exact_kl` (TRL's "full").
+        clip: c, nats per token; None = nothing is cut off. See `KL`.
 
     Returns: [B, T], 0 where masked out, without gradient.
     Raises: ValueError if the score is not [B] or not finite, or a row has no marked token.
     Source: Ziegler et al. 2019, arXiv:1909.08593, Eq. 2; Ouyang et al. 2022, arXiv:2203.02155, Eq. 2.
     """
-    price = coefficient * _per_token(logprob, ref_logprob, mask, estimate)
+    drift = _per_token(logprob, ref_logprob, mask, estimate)
+    price = coefficient * (drift if clip is None else drift.clamp(-clip, clip))
     if score.shape != mask.shape[:1]:
         raise ValueError(f"the score has shape {tuple(score.shape)}, the mask {tuple(mask.shape)}; a reward "
                          f"function returns one number per response, [B] = [{mask.shape[0]}].")
@@ -107,6 +113,27 @@ def token_reward(score: Tensor, logprob: Tensor, ref_logprob: Tensor, mask: Tens
     position = torch.arange(mask.shape[-1], device=mask.device)
     last = torch.where(mask.bool(), position, -1).amax(-1, keepdim=True)        # [B, 1]
     return keep((-price).scatter_add(-1, last, score.to(price.dtype).unsqueeze(-1)), mask)
+
+
+def penalty_loss(logprob: Tensor, ref_logprob: Tensor, mask: Tensor, estimate: Estimate = estimate_k2) -> Tensor:
+    """The price of drifting as a loss: gradients flow through the policy's log-probabilities, and no critic is asked.
+
+        L = mean over tokens of estimate_t,   E ∇L = ∇KL(π ‖ ρ) for k2,  ∇KL(ρ ‖ π) for k3
+
+    each KL that of the next token, summed over the vocabulary, with what was written before held fixed: that a token
+    leads to places where π and ρ differ more is nobody's fault. The expectation is over samples of π itself, so it
+    holds for the first gradient of a batch; in later ones π has moved, and the samples are not drawn again.
+
+    Args:
+        logprob: of the sampled tokens, with gradient, [B, T], nats.
+        ref_logprob: the same under the reference; no gradient flows into it, [B, T], nats.
+        mask: True on response tokens, the closing EOS included, [B, T].
+        estimate: `estimate_k2`, `estimate_k3` or `estimate_abs`.
+
+    Returns: a scalar, nats per token. Raises: ValueError if no token is marked.
+    Source: k3 as in GRPO, Shao et al. 2024, arXiv:2402.03300, Eq. 4; the gradients: `tests/test_kl_penalty.py`.
+    """
+    return masked_mean(_per_token(logprob, ref_logprob.detach(), mask, estimate), mask)
 
 
 class FixedCoefficient:
@@ -159,6 +186,8 @@ class KL:
     target: float | None = None     # nats per response; None = the coefficient stays fixed
     horizon: float = 10000          # episodes (arXiv:1909.08593)
     estimate: str = "k1"            # what a token pays for: k1, k2, k3, abs, or full (needs logits)
+    clip: float | None = None       # nats per token that the reward counts at most; None = all
+    in_loss: bool = False           # a term of the loss (k2, k3, abs) in place of a part of the reward
 
     def __post_init__(self):
         if not 0 <= self.coefficient < math.inf:
@@ -173,6 +202,19 @@ class KL:
         if self.estimate not in ESTIMATES:
             raise ValueError(f"unknown KL estimate {self.estimate!r}; expected one of "
                              f"{', '.join(ESTIMATES)}. Try 'k1'.")
+        if self.clip is not None and not 0 < self.clip < math.inf:
+            raise ValueError(f"the KL clip is {self.clip}; expected a positive number of nats per token. Try 1.0, or "
+                             f"None to count them all.")
+        if self.in_loss and self.estimate not in IN_LOSS:
+            raise ValueError(f"the KL estimate {self.estimate!r} is no loss: {NO_LOSS[self.estimate]}; expected one "
+                             f"of {', '.join(IN_LOSS)}. Try KL(in_loss=True, estimate='k2').")
+        if self.in_loss and self.clip is not None:
+            raise ValueError(f"the KL clip is {self.clip} and in_loss is True; a clipped loss has no gradient where "
+                             f"the drift is largest. Leave one of them out.")
+
+    def in_reward(self, coefficient: float) -> tuple[float, Estimate, float | None]:
+        """The last three arguments of `token_reward`: with the penalty in the loss, a token pays nothing."""
+        return (0.0, estimate_k1, None) if self.in_loss else (coefficient, self.function(), self.clip)
 
     def controller(self) -> FixedCoefficient | AdaptiveCoefficient:
         """A fresh coefficient to be updated while training."""

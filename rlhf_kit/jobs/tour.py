@@ -242,6 +242,7 @@ class Tour:
         result = {
             "settings": described(self.settings), "before": before.numbers(), "after": after.numbers(),
             "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in after.each},
+            "warnings": report.warnings(before.numbers(), after.numbers()),
             "judge_accuracy": accuracy, "samples": side_by_side(before, after)[:SHOWN],
             "cheats": _cheats(task, after), "texts": len(task.texts) if isinstance(task, FileReviews) else None,
         }

@@ -21,6 +21,8 @@ from rlhf_kit.language import Lang, say
 from rlhf_kit.plots import COLOURS, curves, reward_against_kl, svg
 from rlhf_kit.storage import write_text
 
+COLLAPSED = 0.25                    # of the different responses lost: worth a warning
+
 PYTHON = '''import rlhf_kit as kit
 
 policy = kit.load_policy("{name}")
@@ -85,14 +87,25 @@ def second_opinion(result: dict[str, Any]) -> str:
 
 
 def headline(result: dict[str, Any], lang: Lang) -> list[str]:
-    """What changed and what it cost, in three sentences."""
+    """What changed and what it cost, in three sentences, and one more for each warning."""
     before, after, other = result["before"], result["after"], second_opinion(result)
     gap = {side: (result[side]["scores"]["score"]["mean"], result[side]["scores"][other]["mean"])
            for side in ("before", "after")}
     return [say(lang, "headline", before=gap["before"][0], after=gap["after"][0]),
             say(lang, {"gold": "headline_gold", "second_judge": "headline_second"}[other],
                 before=gap["before"][1], after=gap["after"][1]),
-            say(lang, "cost", kl=after["kl"], distinct=after["distinct"], distinct_before=before["distinct"])]
+            say(lang, "cost", kl=after["kl"], distinct=after["distinct"], distinct_before=before["distinct"]),
+            *(say(lang, f"warning_{name}", lost=_lost(before, after)) for name in warnings(before, after))]
+
+
+def warnings(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Names of what went wrong, of two `Evaluation.numbers()`: "diversity", if a quarter or more of it is lost."""
+    return ["diversity"] if _lost(before, after) >= COLLAPSED else []
+
+
+def _lost(before: dict[str, Any], after: dict[str, Any]) -> float:
+    """The part of the share of different responses that is gone."""
+    return 1 - after["distinct"] / before["distinct"]
 
 
 def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:

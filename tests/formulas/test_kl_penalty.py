@@ -14,6 +14,7 @@ from rlhf_kit.formulas.kl_penalty import (
     estimate_k1,
     estimate_k2,
     estimate_k3,
+    penalty_loss,
     sequence_kl,
     token_reward,
 )
@@ -54,6 +55,12 @@ def test_token_reward_with_the_exact_kl_charges_whole_distributions():
     logits = torch.tensor([[[0.0, math.log(3)]]])
     reward = token_reward(torch.zeros(1), logits, logits * 0, ONE[:, :1], coefficient=2.0, estimate=exact_kl)
     assert reward.item() == pytest.approx(-2 * (0.25 * math.log(0.5) + 0.75 * math.log(1.5)))
+
+
+def test_a_clip_bounds_what_a_token_pays_and_what_it_is_paid():
+    d = torch.tensor([[9.0, -9.0, 0.25]])
+    reward = token_reward(torch.tensor([2.0]), d, d * 0, ONE, coefficient=1.5, clip=1.0)
+    assert reward[0].tolist() == [-1.5, 1.5, 2 - 0.375]
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -103,7 +110,8 @@ def test_k1_and_k3_are_unbiased_k2_is_not(five_words):
 
 
 @pytest.mark.parametrize(("name", "truth"), [
-    ("k1", lambda p, q: 0.0 * p.sum()), ("k2", kl), ("k3", lambda p, q: kl(q, p))])
+    ("k1", lambda p, q: 0.0 * p.sum()), ("k2", kl), ("k3", lambda p, q: kl(q, p)),
+    ("abs", lambda p, q: (p.exp() - q.exp()).abs().sum())])
 def test_what_an_estimate_teaches_as_a_loss(five_words, name, truth):
     logits, ref = five_words
     logprob = logits.log_softmax(-1)
@@ -111,6 +119,40 @@ def test_what_an_estimate_teaches_as_a_loss(five_words, name, truth):
     got, = torch.autograd.grad(expected_loss, logits, retain_graph=True)
     want, = torch.autograd.grad(truth(logprob, ref), logits)
     assert (got - want).abs().max() < 1e-8
+
+
+EIGHTHS = torch.tensor([0, 0, 0, 0, 1, 1, 2, 3])[:, None]             # a policy of (4, 2, 1, 1)/8 says exactly this
+
+
+def fair_samples():
+    """Logits of π, [5 places, 4 tokens], those of ρ, and the 64 two-token responses of π if luck is perfectly even."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.tensor([4.0, 2, 1, 1], dtype=torch.float64).log().expand(5, 4).clone().requires_grad_()
+    ref = torch.randn(5, 4, generator=generator, dtype=torch.float64)
+    first, second = EIGHTHS.repeat_interleave(8, 0), EIGHTHS.repeat(8, 1)
+    return logits, ref, torch.cat([first, second], 1)
+
+
+def logprob_of(logits, tokens):
+    """Row 0 of the logits writes the first token; which row writes the second, the first token decides."""
+    logprob = logits.log_softmax(-1)
+    return torch.stack([logprob[0, tokens[:, 0]], logprob[1 + tokens[:, 0], tokens[:, 1]]], 1)
+
+
+@pytest.mark.parametrize(("estimate", "direction"), [
+    (estimate_k2, kl), (estimate_k3, lambda p, q: kl(q, p))])
+def test_the_penalty_as_a_loss_is_the_kl_of_the_next_token_where_the_policy_goes(estimate, direction):
+    logits, ref, tokens = fair_samples()
+    loss = penalty_loss(logprob_of(logits, tokens), logprob_of(ref, tokens), torch.ones(64, 2), estimate)
+    got, = torch.autograd.grad(loss, logits, retain_graph=True)
+    p, q = logits.log_softmax(-1), ref.log_softmax(-1)
+    visited = [1.0, *p[0].exp().tolist()]                             # numbers: places are held fixed
+    want, = torch.autograd.grad(sum(w * direction(p[i], q[i]) for i, w in enumerate(visited)) / 2, logits,
+                                retain_graph=True)
+    assert (got - want).abs().max() < 1e-12
+    whole, = torch.autograd.grad(direction(p[0], q[0]) + sum(p[0, i].exp() * direction(p[1 + i], q[1 + i])
+                                                             for i in range(4)), logits)
+    assert (got - whole / 2).abs().max() > 0.01                       # where a token leads to is left out
 
 
 def test_k1_in_the_reward_follows_the_gradient_of_the_kl(five_words):
@@ -170,6 +212,10 @@ def test_a_diverged_policy_is_reported_not_clipped():
     ({"coefficient": -0.1}, "-0.1; expected 0 or more"), ({"target": 0.0}, "KL target is 0.0"),
     ({"horizon": 0}, "KL horizon is 0"), ({"estimate": "k4"}, "'k4'; expected one of k1, k2, k3, abs, full"),
     ({"coefficient": math.nan}, "nan"),
+    ({"clip": 0.0}, "KL clip is 0.0"), ({"clip": math.inf}, "KL clip is inf"),
+    ({"in_loss": True}, "'k1' is no loss: its expected gradient is 0; expected one of k2, k3, abs"),
+    ({"in_loss": True, "estimate": "full"}, "'full' is no loss: it needs the logits"),
+    ({"in_loss": True, "estimate": "k2", "clip": 1.0}, "clip is 1.0 and in_loss is True"),
 ])
 def test_a_kl_config_checks_itself(options, message):
     with pytest.raises(ValueError, match=message):
@@ -179,5 +225,7 @@ def test_a_kl_config_checks_itself(options, message):
 def test_a_kl_config_names_its_function_and_is_frozen():
     assert KL().function() is estimate_k1
     assert KL(estimate="full").function() is exact_kl
+    assert KL(clip=2.0).in_reward(0.3) == (0.3, estimate_k1, 2.0)
+    assert KL(in_loss=True, estimate="k3").in_reward(0.3) == (0.0, estimate_k1, None)      # tokens pay nothing
     with pytest.raises(dataclasses.FrozenInstanceError):
         KL().coefficient = 1.0

@@ -54,6 +54,7 @@ for _name in ("k1", "k2", "k3", "abs"):
     PER_TOKEN[f"sequence_kl, {_name}"] = 2, partial(kl_penalty.sequence_kl, estimate=_estimate)
     PER_TOKEN[f"token_reward, {_name}"] = 2, partial(kl_penalty.token_reward, SCORE,
                                                      coefficient=0.1, estimate=_estimate)
+    PER_TOKEN[f"penalty_loss, {_name}"] = 2, partial(kl_penalty.penalty_loss, estimate=_estimate)
 PER_LOGIT = {
     "language_model": (1, lambda logits, mask: losses.language_model(logits, IDS, mask)),
     "sequence_kl, full": (2, partial(kl_penalty.sequence_kl, estimate=exact_kl)),

@@ -87,6 +87,22 @@ def test_text_from_the_model_cannot_become_markup(finished, tmp_path):
     assert "<script>" not in (tmp_path / "r.html").read_text()
 
 
+@pytest.mark.parametrize(("before", "after", "warned"), [
+    (0.8, 0.601, False), (0.8, 0.6, True), (0.9, 0.52, True), (0.5, 0.5, False), (0.5, 0.9, False)])
+@pytest.mark.parametrize(("lang", "words"), [("en", "Warning: "), ("zh", "警告：")])
+def test_a_quarter_of_the_variety_lost_is_a_warning(finished, tmp_path, before, after, warned, lang, words):
+    result = {**finished[1], "before": {**finished[1]["before"], "distinct": before},
+              "after": {**finished[1]["after"], "distinct": after}}
+    assert report.warnings(result["before"], result["after"]) == ["diversity"] * warned
+    assert len(report.headline(result, lang)) == 3 + warned
+    report.write(tmp_path / "r.html", result, [], lang)
+    assert ((tmp_path / "r.html").read_text(encoding="utf-8").count(words) == 1) == warned
+
+
+def test_the_result_names_its_warnings(finished):
+    assert finished[1]["warnings"] == report.warnings(finished[1]["before"], finished[1]["after"])
+
+
 def test_the_chinese_report_is_in_chinese(finished, tmp_path):
     report.write(tmp_path / "r.html", finished[1], [], "zh")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")

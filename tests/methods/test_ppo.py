@@ -202,6 +202,20 @@ def test_every_estimate_of_the_drift_can_be_the_price(estimate):
     assert all(math.isfinite(s.metrics["policy_loss"]) for s in history)
 
 
+@pytest.mark.parametrize("estimate", ["k2", "k3", "abs"])
+def test_a_penalty_in_the_loss_holds_the_policy_back(estimate):
+    held = KL(coefficient=2.0, estimate=estimate, in_loss=True)
+    free, priced = (run(replace(QUICK, steps=8, kl=kl))[1] for kl in (KL(coefficient=0.0), held))
+    assert free[0].metrics["kl"] == priced[0].metrics["kl"]
+    assert priced[-1].metrics["kl"] < 0.5 * free[-1].metrics["kl"]
+
+
+def test_a_penalty_of_nothing_in_the_loss_is_one_of_nothing_in_the_reward():
+    (a, _), (b, _) = (run(replace(QUICK, kl=kl)) for kl in
+                      (KL(coefficient=0.0), KL(coefficient=0.0, estimate="k2", in_loss=True)))
+    assert torch.allclose(weights(a), weights(b), atol=1e-6)
+
+
 def test_missing_eos_is_penalised_in_the_reward_and_not_in_the_reported_score():
     seen = []
     with pytest.MonkeyPatch.context() as patch:
