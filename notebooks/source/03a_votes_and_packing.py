@@ -8,7 +8,7 @@
 # reward model: [lesson 02](02_rank_loss_reward_model.ipynb). [Part 2](03b_lora_in_8_bits.ipynb) goes on here.
 #
 # It explains `rlhf_kit/datasets/stack_exchange/posts.py`, `rlhf_kit/formulas/votes.py` and the packing in `rlhf_kit/methods/trl_bridge/packed_sft.py`.
-# %% [markdown] lang="zh" of="fd05"
+# %% [markdown] lang="zh" of="78c3"
 # # StackLLaMA 之一：从投票到训练数据
 #
 # 一个装满问答的网站，怎样变成可以学习的数据：网页变成文本，投票变成成对比较，长短不一的文本拼成一行行。

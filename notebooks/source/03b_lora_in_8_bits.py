@@ -9,7 +9,7 @@
 # matrix product is; [part 1](03a_votes_and_packing.ipynb) prepared the data, [part 3](03c_ppo_and_cheating.ipynb) trains.
 #
 # It explains `rlhf_kit/models/adapters.py`, `rlhf_kit/models/quantization.py` and `rlhf_kit/scale/memory.py`.
-# %% [markdown] lang="zh" of="8f4e"
+# %% [markdown] lang="zh" of="1758"
 # # StackLLaMA 之二：8 位底座上的 LoRA
 #
 # 70 亿个数的模型，怎样在一块 GPU 上学习？几乎所有的数都不学，不学的每个只占一个字节。这两个办法都由你亲手写出来，再找出它们在哪里合不到一起，

@@ -153,7 +153,7 @@ def test_a_worker_that_was_killed_is_replaced_and_nobody_loses_a_point():
 
 def test_what_the_worker_loads_stands_alone():
     """Nothing of the kit, so no reference, is imported on the other side of the wall."""
-    for path in (KIT / "exercises/asking.py", *(KIT / "grading" / f"{name}.py" for name in
+    for path in (KIT / "classroom/exercises/asking.py", *(KIT / "classroom/grading" / f"{name}.py" for name in
                                                 ("worker", "walls", "picking", "parcels"))):
         assert not re.search(r"^\s*(import|from) rlhf_kit", path.read_text(), re.M), path
 

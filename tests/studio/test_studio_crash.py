@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from rlhf_kit.labels import Labels
-from tests.benchmarks import classroom
+from tests.benchmarks import class_load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PORT = 7897
@@ -20,11 +20,11 @@ ENOUGH = 60                         # saves before the server is killed
 def server(tmp_path, monkeypatch):
     """server() starts a studio on the same folder; the last one is killed at the end."""
     monkeypatch.setattr(classroom, "THINKING", 0.3)
-    classroom.fill(tmp_path / "studio", 200)
+    class_load.fill(tmp_path / "studio", 200)
     running = []
 
     def start():
-        running.append(classroom.started(tmp_path / "studio", PORT, *classroom.CLASS))
+        running.append(class_load.started(tmp_path / "studio", PORT, *class_load.CLASS))
         return running[-1]
     yield start
     for process in running:
@@ -34,10 +34,10 @@ def server(tmp_path, monkeypatch):
         process.stderr.close()
 
 
-async def killed_in_the_middle(process, people: int) -> list[classroom.User]:
+async def killed_in_the_middle(process, people: int) -> list[class_load.User]:
     """Some people rank; after some saves the server is killed, in the middle of whatever it is doing."""
     address = f"http://127.0.0.1:{PORT}/"
-    users = [await classroom.enter(address, f"user {i}") for i in range(people)]
+    users = [await class_load.enter(address, f"user {i}") for i in range(people)]
     lesson = [asyncio.create_task(user.rank(math.inf)) for user in users]
     while sum(len(user.saved) for user in users) < ENOUGH:
         await asyncio.sleep(0.01 * random.random())
@@ -64,7 +64,7 @@ def test_no_acknowledged_label_is_lost_and_none_is_there_twice(server, tmp_path)
 
     server()
     async def goes_on():
-        user = await classroom.enter(f"http://127.0.0.1:{PORT}/", "user 0")
+        user = await class_load.enter(f"http://127.0.0.1:{PORT}/", "user 0")
         cards, _ = await user.call("rank_show_en", "user 0", 4, False, False)
         await user.web.aclose()
         return cards["task"]

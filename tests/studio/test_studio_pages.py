@@ -44,7 +44,7 @@ def test_each_language_of_a_panel_is_itself(book):
 @pytest.mark.parametrize("book", BOOKS)
 def test_every_sentence_is_used_by_some_panel(book):
     """Quoted as it is (or `words.key` in a script), or put together from a prefix, as in f"chip_{n}", and its rest."""
-    home = ROOT / "rlhf_kit" / "ui"
+    home = ROOT / "rlhf_kit" / "studio"
     source = "\n".join(path.read_text(encoding="utf-8") for path in (*home.rglob("*.py"), *home.rglob("*.js")))
     quoted = set(re.findall(r"""(?<=["'`])\w+(?=["'`])""", source)) | set(re.findall(r"\bwords\.(\w+)", source))
     prefixes = set(re.findall(r"""["'`]([a-z_]+_)(?:\{|\$\{|' \+)""", source))
@@ -57,10 +57,10 @@ def test_every_sentence_is_used_by_some_panel(book):
 
 def test_no_template_takes_text_in():
     """Gradio 6.31 runs `${...}` inside an html_template as JavaScript, and puts `{{x}}` there."""
-    for path in (ROOT / "rlhf_kit" / "ui").rglob("*.py"):
+    for path in (ROOT / "rlhf_kit" / "studio").rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         assert not [bad for bad in ("${value", "{{") if bad in source], path
-    for path in (ROOT / "rlhf_kit" / "ui" / "scripts").iterdir():
+    for path in (ROOT / "rlhf_kit" / "studio" / "scripts").iterdir():
         source = path.read_text(encoding="utf-8")
         assert not [bad for bad in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(",
                                     "new Function", "html`") if bad in source], path
