@@ -17,9 +17,10 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
+from rlhf_kit.engine import read
 from rlhf_kit.formulas.distributions import entropy, token_logprob
 from rlhf_kit.formulas.records import Rollout
-from rlhf_kit.models.heads import Policy, Prediction
+from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import decode, encode_prompts, end_id, pad_id, pad_right, response_rows
 
 
@@ -124,42 +125,26 @@ def joined(parts: Sequence[Rollout], padding: int) -> Rollout:
     return replace(parts[0], **{f.name: column(f.name) for f in fields(Rollout) if f.name != "temperature"})
 
 
-def response_logprob(policy: Policy, rollout: Rollout) -> Tensor:
+def response_logprob(policy: Policy, rollout: Rollout, *, tokens_per_pass: int | None = None) -> Tensor:
     """Log-probability of each response token under `policy`, [B, T] nats at the rollout's temperature, 0 on padding.
 
-    Without gradients it reads 64 responses at a time: logits over a large vocabulary are what fills the memory.
+    `engine.read` says what `tokens_per_pass` is and asks for more.
     """
-    if torch.is_grad_enabled():
-        return _read(policy, rollout, need_value=False)[0]
-    parts = [rollout[start:start + 64] for start in range(0, len(rollout), 64)]
-    return torch.cat([_read(policy, part, need_value=False)[0] for part in parts])
+    return read(policy, rollout, tokens_per_pass=tokens_per_pass).logprob
 
 
-def response_logprob_and_value(policy: Policy, rollout: Rollout) -> tuple[Tensor, Tensor]:
+def response_logprob_and_value(policy: Policy, rollout: Rollout, *,
+                               tokens_per_pass: int | None = None) -> tuple[Tensor, Tensor]:
     """The same with the critic's guess before each token: two [B, T], 0 on padding."""
-    if policy.value_head is None:
-        raise ValueError("this policy has no value head; build it with Policy(lm, tokenizer, value_head=True).")
-    return _read(policy, rollout, need_value=True)
+    reading = read(policy, rollout, value=True, tokens_per_pass=tokens_per_pass)
+    return reading.logprob, reading.value
 
 
 def response_logits(policy: Policy, rollout: Rollout) -> Tensor:
-    """Logits from which each response token was drawn, divided by the temperature, [B, T, V]."""
-    return _predict(policy, rollout, need_value=False).logits / rollout.temperature
-
-
-def _read(policy: Policy, rollout: Rollout, need_value: bool) -> tuple[Tensor, Tensor | None]:
-    predicted = _predict(policy, rollout, need_value)
-    logprob = token_logprob(predicted.logits, rollout.response_ids, rollout.temperature)
-    value = predicted.value if need_value else None
-    return (torch.where(rollout.mask, logprob, 0.0),
-            None if value is None else torch.where(rollout.mask, value, 0.0))
-
-
-def _predict(policy: Policy, rollout: Rollout, need_value: bool) -> Prediction:
-    """One pass over prompt and response; the last token predicts nothing and is left out."""
-    ids = torch.cat([rollout.prompt_ids, rollout.response_ids[:, :-1]], dim=1)      # [B, P+T-1]
+    """Logits from which each response token was drawn, divided by the temperature, [B, T, V]: all of them at once."""
+    ids = torch.cat([rollout.prompt_ids, rollout.response_ids[:, :-1]], dim=1)      # the last token predicts nothing
     mask = torch.cat([rollout.prompt_mask, rollout.mask[:, :-1]], dim=1)
-    return policy(ids, mask, keep=rollout.response_ids.shape[1], need_value=need_value)
+    return policy(ids, mask, keep=rollout.response_ids.shape[1], need_value=False).logits / rollout.temperature
 
 
 @dataclass
@@ -188,7 +173,8 @@ class _Growing:
 
 def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling,
              choose: Callable[[Tensor], Tensor]) -> Rollout:
-    *_, grown = _grow(policy, prompts, sampling, choose)
+    with policy.in_use():
+        *_, grown = _grow(policy, prompts, sampling, choose)
     return grown.rollout()
 
 
@@ -241,7 +227,8 @@ def _divergence_explained() -> Iterator[None]:
 
 def _settled(policy: Policy, rollout: Rollout) -> Rollout:
     """A finished rollout with the numbers that learning will see."""
-    if policy.value_trunk is not None or not policy.repeats_itself:
+    coarse = torch.is_autocast_enabled(policy.device.type) or not policy.repeats_itself
+    if policy.value_trunk is not None or coarse:
         return _recomputed(policy, rollout)
     return rollout
 
@@ -249,8 +236,8 @@ def _settled(policy: Policy, rollout: Rollout) -> Rollout:
 @torch.no_grad()
 def _recomputed(policy: Policy, rollout: Rollout) -> Rollout:
     """Log-probabilities and values from one whole pass: where arithmetic is coarse, sampling's own differ slightly."""
-    logprob, value = _read(policy, rollout, need_value=policy.value_head is not None)
-    return replace(rollout, logprob=logprob.float(), value=None if value is None else value.float())
+    reading = read(policy, rollout, value=policy.value_head is not None)
+    return replace(rollout, logprob=reading.logprob, value=reading.value)
 
 
 def check_room(policy: Policy, prompts: Sequence[str], sampling: Sampling) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import NewGELUActivation
 
+from rlhf_kit.models import trunk
 from rlhf_kit.models.quantization import eight_bit_layers
 
 
@@ -49,7 +51,7 @@ class Policy(nn.Module):
         self.lm, self.tokenizer, self.value_trunk = lm, tokenizer, value_trunk
         _fuse_gelu(self)
         self.value_head = _zero_head(lm, value_trunk) if value_head else None
-        self._takes_positions = "position_ids" in inspect.signature(lm.forward).parameters
+        self._takes_positions = trunk.takes_positions(lm)
 
     def forward(self, ids: Tensor, mask: Tensor, keep: int, cache: Any = None, use_cache: bool = False,
                 need_value: bool = True) -> Prediction:
@@ -57,16 +59,58 @@ class Policy(nn.Module):
 
         Positions count the marked tokens only, so left padding shifts nothing.
         """
-        positions = _positions(mask)[:, -ids.shape[1]:]
-        shared = self.value_head is not None and self.value_trunk is None and need_value
+        need_value = need_value and self.value_head is not None and (self.value_trunk is None or cache is None)
+        with self.in_use():
+            if self.comes_apart:
+                hidden, cache = self.hidden(ids, mask, cache, use_cache)
+                hidden = hidden[:, -keep:]
+                logits = trunk.logits(self.lm, hidden)
+            else:
+                hidden, logits, cache = self._whole(ids, mask, keep, cache, use_cache, need_value)
+            if need_value and self.value_trunk is not None:
+                hidden = self.value_hidden(ids, mask)[:, -keep:]
+            return Prediction(logits, self.value_of(hidden) if need_value else None, cache)
+
+    @property
+    def comes_apart(self) -> bool:
+        """True if trunk and output layer can be asked one after the other; False where a subclass does it its way."""
+        return type(self).forward is Policy.forward and trunk.comes_apart(self.lm)
+
+    def hidden(self, ids: Tensor, mask: Tensor, cache: Any = None, use_cache: bool = False) -> tuple[Tensor, Any]:
+        """Last hidden states of the language model, [B, L, d], and the cache; only where it `comes_apart`."""
+        return trunk.hidden_states(self.lm, ids, mask, self._positions(ids, mask), cache, use_cache)
+
+    def value_hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The same of the critic's own trunk, [B, L, d]."""
+        positions = self._positions(ids, mask)
+        return self.value_trunk(input_ids=ids, attention_mask=mask,
+                                **({} if positions is None else {"position_ids": positions})).last_hidden_state
+
+    def value_of(self, hidden: Tensor) -> Tensor:
+        """The critic's guess from hidden states, [..., d] to [...]; in float32 under autocast too.
+
+        Values are differences of rewards: 16 bits would round them to three digits.
+        """
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self.value_head(hidden.to(self.value_head.weight.dtype))[..., 0]
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Inside, the language model is this policy's; with several on one base it is switched once and not a pass."""
+        yield
+
+    def _positions(self, ids: Tensor, mask: Tensor) -> Tensor | None:
+        return _positions(mask)[:, -ids.shape[1]:] if self._takes_positions else None
+
+    def _whole(self, ids: Tensor, mask: Tensor, keep: int, cache: Any, use_cache: bool,
+               need_hidden: bool) -> tuple[Tensor | None, Tensor, Any]:
+        """Of a model that does not come apart: hidden states, logits and cache."""
+        positions = self._positions(ids, mask)
         output = self.lm(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache,
-                         logits_to_keep=keep, output_hidden_states=shared, return_dict=True,
-                         **({"position_ids": positions} if self._takes_positions else {}))
-        hidden = output.hidden_states[-1] if shared else None
-        if need_value and self.value_trunk is not None and cache is None:
-            hidden = self.value_trunk(input_ids=ids, attention_mask=mask, position_ids=positions).last_hidden_state
-        value = None if hidden is None else self.value_head(hidden[:, -keep:].to(self.value_head.weight.dtype))[..., 0]
-        return Prediction(output.logits, value, output.past_key_values if use_cache else None)
+                         logits_to_keep=keep, output_hidden_states=need_hidden and self.value_trunk is None,
+                         return_dict=True, **({} if positions is None else {"position_ids": positions}))
+        hidden = output.hidden_states[-1][:, -keep:] if output.hidden_states else None
+        return hidden, output.logits, output.past_key_values if use_cache else None
 
     def train(self, mode: bool = True) -> Policy:
         """Dropout on, or off with False; 8-bit layers stay with one kernel all the same.

@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -26,7 +25,7 @@ from rlhf_kit.models.adapters import (
     put_on,
     sign,
 )
-from rlhf_kit.models.heads import Policy, Prediction, RewardModel
+from rlhf_kit.models.heads import Policy, RewardModel
 
 VALUE_HEAD = "value_head.safetensors"
 POLICY, REWARD = "policy", "reward"
@@ -70,9 +69,9 @@ class SharedBase:
         if head is None or head.shape[0] != 1:
             raise AdapterError(f"{folder} is no adapter of a reward model: it has no head of one output. Make it with "
                                f"the reward stage (rlhf-kit train stackllama --stage reward).")
-        with no_chatter():
+        with no_chatter(), self._frozen_stays_frozen():
             self._peft.load_adapter(str(folder), adapter_name=REWARD, is_trainable=False)
-        self._peft.set_adapter(POLICY)
+            self._peft.set_adapter(POLICY)
         self.policy.eval()                               # peft calls the base's own, which brings the other kernel back
         self.reward_model = AdaptedReward(self, head)
         return self.reward_model
@@ -92,10 +91,15 @@ class SharedBase:
                 self.policy.value_head.load_state_dict(load_file(folder / VALUE_HEAD))
         return self.policy
 
+    @property
+    def is_reference(self) -> bool:
+        """True inside `as_reference`."""
+        return self._active is None
+
     @contextmanager
     def as_reference(self) -> Iterator[PreTrainedModel]:
         """Inside, the language model is the base alone."""
-        with self._instead(None), self._peft.disable_adapter():
+        with self._instead(None), self._frozen_stays_frozen(), self._peft.disable_adapter():
             yield self.policy.lm
 
     @contextmanager
@@ -103,7 +107,7 @@ class SharedBase:
         """Inside, the language model's trunk is the reward model's; nothing of it can learn."""
         if self.reward_model is None:
             raise AdapterError("there is no reward adapter on this base yet; add one with add_reward(folder).")
-        with self._instead(REWARD):
+        with self._instead(REWARD), self._frozen_stays_frozen():
             self._peft.set_adapter(REWARD, inference_mode=True)     # else peft makes it learn, and freezes the policy
             try:
                 yield self.policy.lm
@@ -119,6 +123,16 @@ class SharedBase:
             yield
         finally:
             self._active = POLICY
+
+    @contextmanager
+    def _frozen_stays_frozen(self) -> Iterator[None]:
+        """Afterwards the same weights learn as before: to peft, whatever is switched on shall learn."""
+        learning = [(parameter, parameter.requires_grad) for parameter in self.policy.lm.parameters()]
+        try:
+            yield
+        finally:
+            for parameter, learns in learning:
+                parameter.requires_grad_(learns)
 
 
 class AdaptedPolicy(Policy):
@@ -160,17 +174,18 @@ class BaseAlone(Policy):
         nn.Module.__init__(self)
         self._shared = (shared,)
         self.tokenizer, self.value_head, self.value_trunk = shared.policy.tokenizer, None, None
+        self._takes_positions = shared.policy._takes_positions
 
     @property
     def lm(self) -> PreTrainedModel:
         """The language model, shared with the policy; what it computes depends on which adapter is on."""
         return self._shared[0].policy.lm
 
-    def forward(self, ids: Tensor, mask: Tensor, keep: int, cache: Any = None, use_cache: bool = False,
-                need_value: bool = False) -> Prediction:
-        """As `Policy.forward`, without a value."""
-        with self._shared[0].as_reference():
-            return self._shared[0].policy(ids, mask, keep, cache, use_cache, need_value=False)
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Inside, every adapter is off; once for a whole rollout or read, for what is off already is left alone."""
+        with nullcontext() if self._shared[0].is_reference else self._shared[0].as_reference():
+            yield
 
     def reference(self) -> BaseAlone:
         """Itself: nothing in it learns."""
