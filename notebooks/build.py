@@ -38,6 +38,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from rlhf_kit import REPOSITORY
+from rlhf_kit.storage import StorageError, write_files
 
 HERE = Path(__file__).parent
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -243,10 +244,15 @@ def lend_outputs(solved: NotebookNode, book: NotebookNode) -> None:
 
 
 def save(book: NotebookNode, path: Path) -> None:
+    """One of the three products into this folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(written(book), encoding="utf-8")
+
+
+def written(book: NotebookNode) -> str:
     """Validated, and with one line end at the end."""
     nbformat.validate(book)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(nbformat.writes(book).rstrip("\n") + "\n", encoding="utf-8")
+    return nbformat.writes(book).rstrip("\n") + "\n"
 
 
 # The command
@@ -276,6 +282,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-run", action="store_true", help="leave outputs away")
     parser.add_argument("--stamp", action="store_true", help="accept every Chinese text as up to date")
     options = parser.parse_args(arguments)
+    handout: dict[str, str] = {}
     for source in lessons():
         if options.names and not source.name.startswith(tuple(options.names)):
             continue
@@ -283,11 +290,16 @@ def main(arguments: list[str] | None = None) -> int:
             stamp(source)
         elif options.handout:
             for lang in ("en", "zh"):
-                save(notebook(source, lang, solved=False, handout=True),
-                     options.handout / ("zh" if lang == "zh" else "") / f"{source.stem}.ipynb")
+                book = notebook(source, lang, solved=False, handout=True)
+                handout[f"{'zh/' * (lang == 'zh')}{source.stem}.ipynb"] = written(book)
         else:
             for line in build(source, execute=not options.no_run):
                 print(line, flush=True)
+    try:
+        if handout:
+            write_files(options.handout, handout)               # nothing that a teacher changed is written over
+    except StorageError as error:
+        parser.error(str(error))
     return 0
 
 

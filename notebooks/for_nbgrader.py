@@ -18,6 +18,7 @@ import build
 from nbformat import NotebookNode
 
 from rlhf_kit.classroom.exercises.checking import EXERCISES
+from rlhf_kit.storage import StorageError, write_files
 
 CONFIG = '''"""What nbgrader has to know about this course."""
 
@@ -70,12 +71,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="such as 01; all if none is given")
     parser.add_argument("--lang", choices=("en", "zh"), default="en", help="of the lessons (%(default)s)")
     options = parser.parse_args(arguments)
-    for source in build.lessons():
-        if not options.names or source.name.startswith(tuple(options.names)):
-            build.save(assignment(source, options.lang),
-                       options.folder / "source" / source.stem / f"{source.stem}.ipynb")
-            print(f"source/{source.stem}/{source.stem}.ipynb")
-    (options.folder / "nbgrader_config.py").write_text(CONFIG, encoding="utf-8")
+    tree = {f"source/{source.stem}/{source.stem}.ipynb": build.written(assignment(source, options.lang))
+            for source in build.lessons() if not options.names or source.name.startswith(tuple(options.names))}
+    try:
+        write_files(options.folder, {**tree, "nbgrader_config.py": CONFIG})     # over nothing that a teacher changed
+    except StorageError as error:
+        parser.error(str(error))
+    print(*tree, sep="\n")
     return 0
 
 

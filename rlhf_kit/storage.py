@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import filecmp
 import glob
+import hashlib
 import json
 import os
+import re
 import shutil
+import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
-MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"               # of a folder that the kit wrote whole: its files and their sizes
+LEDGER = ".rlhf-kit.json"                # in a folder of somebody's: what the kit wrote there
+UNFINISHED, PREVIOUS = ".unfinished", ".previous"       # how temporary names end: nobody's own file is called so
+_TEMPORARY = re.compile(rf"\..+-[a-z0-9_]{{8}}({re.escape(UNFINISHED)}|{re.escape(PREVIOUS)})")
 _UMASK = os.umask(0)                     # the only way to ask is to set it; temporary files ignore it
 os.umask(_UMASK)
 
@@ -43,7 +53,12 @@ def write_bytes(path: Path | str, content: bytes) -> None:
 
 def write_json_lines(path: Path | str, rows: list[dict]) -> None:
     """Write one JSON object a line, atomically."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, json_lines(rows))
+
+
+def json_lines(rows: Sequence[dict]) -> str:
+    """One JSON object a line."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 @contextmanager
@@ -85,8 +100,8 @@ def same_file_as(path: Path | str, other: Path | str) -> None:
     A link where the disk has links, which costs nothing; else a copy. What `other` was before goes.
     """
     path, other = Path(path), Path(other)
-    with _explained(other), tempfile.TemporaryDirectory(prefix=f".{other.name}-", dir=other.parent,
-                                                        ignore_cleanup_errors=True) as own:
+    with _explained(other), tempfile.TemporaryDirectory(prefix=f".{other.name}-", suffix=UNFINISHED,
+                                                        dir=other.parent, ignore_cleanup_errors=True) as own:
         temporary = Path(own) / other.name
         try:
             os.link(path, temporary)
@@ -97,14 +112,18 @@ def same_file_as(path: Path | str, other: Path | str) -> None:
 
 @contextmanager
 def new_folder(path: Path | str) -> Iterator[Path]:
-    """Fill a folder beside `path`, then rename it there; its manifest, written last, says that it is complete.
+    """Fill a folder beside `path`, then exchange the two; its manifest, written last, says that it is complete.
 
-    A process killed on the way leaves nothing under the final name. An older folder of that name is replaced.
+    A process killed on the way leaves the older folder, or none, under that name. Of an older folder goes what its
+    manifest lists; all else in it is kept, under another name (`notes.txt.kept`) where the new folder has its own.
+
+    Raises: StorageError, before anything is written, for what `check_new_folder` refuses.
     """
-    path = Path(path)
+    path = _place(path)
+    check_new_folder(path)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=UNFINISHED, dir=path.parent))
         try:
             temporary.chmod(0o777 & ~_UMASK)
             yield temporary
@@ -113,19 +132,119 @@ def new_folder(path: Path | str) -> Iterator[Path]:
             for file in files:
                 file.chmod(0o666 & ~_UMASK)                      # safetensors makes files that only their owner reads
             sizes = {str(f.relative_to(temporary)): f.stat().st_size for f in files}
-            _write(temporary / MANIFEST, json.dumps({"files": sizes}, indent=1).encode())
+            _write(temporary / MANIFEST, _manifest(sizes))
             _put_in_place(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_new_folder(path: Path | str) -> None:
+    """Whether `new_folder` may write there, to be asked before time is spent on what would go into it.
+
+    Raises: StorageError, one line, for a folder with files that the kit did not write, for a file, for the folder
+    that somebody works in, for a mounted disk, and for what cannot be written to.
+    """
+    path = _place(path)
+    _recover(path)
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    above = there if there != path else path.parent
+    if not there.is_dir():
+        raise StorageError(f"{path} cannot be written: {there} is a file. Name another folder.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise StorageError(f"{path} cannot be written: {above} is read-only for you. Name another folder.")
+    if there != path:
+        return
+    if os.path.ismount(path) or Path.cwd().is_relative_to(path.resolve()):
+        seen = "a disk of its own" if os.path.ismount(path) else "the folder that you are in, or above it"
+        raise StorageError(f"{path} is {seen}, and a model's folder is replaced as a whole. Name a folder inside it.")
+    others = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
+    if others and _listed(path) is None:
+        raise StorageError(f"{path} holds files that the kit did not write ({min(others)}), and a model's folder is "
+                           f"replaced as a whole. Name a new or empty folder.")
+
+
 def is_complete(path: Path | str) -> bool:
     """True if `path` was written by `new_folder` to its end and still has every file at its size."""
+    path = Path(path)
+    if not path.exists():
+        _recover(path)
     try:
-        sizes = json.loads((Path(path) / MANIFEST).read_text(encoding="utf-8"))["files"].items()
-        return all((Path(path) / name).stat().st_size == size for name, size in sizes)
+        sizes = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["files"].items()
+        return bool(sizes) and all((path / name).stat().st_size == size for name, size in sizes)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):    # a file is missing, or no manifest of ours
         return False
+
+
+def written(folder: Path | str, names: Sequence[str] = ()) -> list[Path]:
+    """The files in `folder` that the kit wrote: those that a manifest lists there or further down, and those of these
+    names (`after-*.safetensors`). What else lies there is somebody's own."""
+    folder, found = Path(folder), []
+    for place, _, files in os.walk(folder):
+        place = Path(place)
+        found += [place / name for name in _listed(place) or () if (place / name).is_file()]
+        found += [place / name for name in files if any(fnmatch(name, pattern) for pattern in names)]
+    return list(dict.fromkeys(found))
+
+
+def remove(folder: Path | str, names: Sequence[str] = ()) -> None:
+    """Delete what the kit wrote in `folder` (see `written`), and the folder if nothing else is in it.
+
+    Somebody's own files stay where they are, and the folder may be written anew around them. Killed on the way, it can
+    be done again: manifests go last.
+    """
+    folder = Path(folder)
+    manifests = [Path(place) for place, _, _ in os.walk(folder) if _listed(Path(place)) is not None]
+    for file in written(folder, names):
+        file.unlink(missing_ok=True)
+    for place, folders, files in os.walk(folder):
+        for name in filter(_TEMPORARY.fullmatch, (*folders, *files)):
+            _discard(Path(place, name))
+    for place in manifests:
+        others = any(entry.name != MANIFEST for entry in place.iterdir() if not _empty(entry))
+        if _readable_manifest(place):
+            if others:
+                write_bytes(place / MANIFEST, _manifest({}))
+            else:
+                (place / MANIFEST).unlink(missing_ok=True)
+    for place, _, _ in os.walk(folder, topdown=False):
+        with suppress(OSError):                                  # what is not empty stays
+            os.rmdir(place)
+
+
+def check_replaces(path: Path | str, begins: str) -> None:
+    """Whether a file that is there already begins as those that the kit writes in its place.
+
+    Raises: StorageError, one line, for another file: it is somebody's own.
+    """
+    path = Path(path)
+    if path.is_file() and path.stat().st_size:
+        with open(path, "rb") as file:
+            if file.read(len(begins.encode())) != begins.encode():
+                raise StorageError(f"{path} is there already and is not what the kit writes there. Move it away, or "
+                                   f"name another file.")
+
+
+def write_files(folder: Path | str, files: Mapping[str, str]) -> list[Path]:
+    """Write texts, by name, into a folder in which other things may lie; returns their paths.
+
+    Only what the kit wrote itself, and nobody has changed since, is replaced; `.rlhf-kit.json` there remembers it.
+    Raises: StorageError, before anything is written, if another file has one of these names.
+    """
+    folder = Path(folder)
+    known = _ledger(folder)
+    for name, text in files.items():
+        place, now = folder / name, hashlib.sha256(text.encode()).hexdigest()
+        if place.is_dir():
+            raise StorageError(f"{place} is a folder, and a file is to be written there. Name another folder.")
+        there = _digest(place) if place.exists() else now
+        if there not in (now, *known.get(name, ())):
+            raise StorageError(f"{place} is there already and is not, or no longer, what the kit wrote. Move it away, "
+                               f"or name another folder.")
+        known[name] = list(dict.fromkeys((there, now)))          # both, for a kill may come before it is written
+    write_text(folder / LEDGER, json.dumps({"files": known}, indent=1, ensure_ascii=False) + "\n")
+    for name, text in files.items():
+        write_text(folder / name, text)
+    return [folder / name for name in files]
 
 
 def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
@@ -138,7 +257,8 @@ def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent, ignore_cleanup_errors=True) as own:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", suffix=UNFINISHED, dir=path.parent,
+                                         ignore_cleanup_errors=True) as own:
             temporary = Path(own) / path.name
             save_file(contiguous, temporary, metadata={"about": said, "crc32": _checksum(contiguous, said)})
             temporary.chmod(0o666 & ~_UMASK)                               # save_file makes it private
@@ -169,12 +289,11 @@ def sweep(path: Path | str) -> None:
 
     For whoever is alone there: it would take a living process's unfinished file away too.
     """
-    path = Path(path)
-    for left in path.parent.glob(f".{glob.escape(path.name)}-*"):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+    path = _place(path)
+    _recover(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*{UNFINISHED}"):
+        if _TEMPORARY.fullmatch(left.name):
+            _discard(left)
 
 
 def load_tensors(path: Path | str) -> tuple[dict, dict]:
@@ -212,22 +331,176 @@ def _write(path: Path | str, content: bytes) -> None:
 
 
 def _put_in_place(new: Path, path: Path) -> None:
-    """Rename folder `new` to `path`; the older folder there goes only when the new one has arrived."""
-    old = new.with_name(f"{new.name}-old")
-    if path.is_dir():
-        os.replace(path, old)
-    try:
+    """Give the finished folder `new` the name `path`; what is somebody's own in the older one there comes along."""
+    if not path.is_dir():
         os.replace(new, path)
-    except OSError:
-        if old.exists():
+        return
+    _keep_others(path, new)
+    if _exchange(new, path):
+        _keep_others(new, path)                                  # what came in this moment
+        return
+    old = new.with_name(new.name.removesuffix(UNFINISHED) + PREVIOUS)
+    try:
+        os.replace(path, old)
+        os.replace(new, path)
+    except BaseException:                                        # Ctrl-C too; after a kill, `_recover` does it
+        if old.exists() and not path.exists():
             os.replace(old, path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _recover(path)
+
+
+def _recover(path: Path) -> None:
+    """Undo what a kill between two renames left: put the folder that was set aside back, or away if all was done."""
+    with suppress(OSError):                                      # who may only read changes nothing
+        for old in path.parent.glob(f".{glob.escape(path.name)}-*{PREVIOUS}"):
+            if not _TEMPORARY.fullmatch(old.name):
+                continue
+            if path.exists():
+                _keep_others(old, path)
+                _discard(old)
+            else:
+                os.replace(old, path)
+
+
+@cache
+def _exchanger() -> Callable[[bytes, bytes], int] | None:
+    """The system's call that swaps two names in one step, where it has one."""
+    with suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "linux":                              # renameat2(AT_FDCWD, ..., RENAME_EXCHANGE)
+            call = libc.renameat2
+            return lambda one, other: call(-100, one, -100, other, 2)
+        call = libc.renamex_np                                   # macOS: RENAME_SWAP
+        return lambda one, other: call(one, other, 2)
+    return None
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders' names in one step that no kill can halve; False where the system or the disk cannot."""
+    call = _exchanger()
+    if call is None:
+        return False
+    if call(os.fsencode(one), os.fsencode(other)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM):
+        return False
+    raise OSError(number, os.strerror(number))
+
+
+def _keep_others(old: Path, new: Path) -> None:
+    """Bring what the manifest of `old` does not list over into `new`, by links where the disk has links."""
+    listed = set(_listed(old) or ())
+    if _readable_manifest(old):
+        listed.add(MANIFEST)
+    for place, folders, files in os.walk(old):
+        inside = Path(place).relative_to(old)
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        for name in (*files, *links):
+            if str(inside / name) not in listed:
+                _keep(Path(place, name), new, inside / name)
+        for name in folders:
+            if name not in links and not any(Path(place, name).iterdir()):
+                with suppress(FileExistsError):
+                    (new / inside / name).mkdir(parents=True)
+
+
+def _keep(file: Path, folder: Path, name: Path) -> None:
+    """Give a file a second name in a folder, `NAME.kept` if that one is taken by something else."""
+    taken = next((part for part in reversed(name.parents) if part.name and (folder / part).exists()
+                  and not (folder / part).is_dir()), None)
+    if taken is not None:                                        # a file now, where a folder was
+        name = Path(f"{taken}.kept", name.relative_to(taken))
+    for number in range(1, 10_000):
+        target = folder / (name if number == 1 else f"{name}.kept" if number == 2 else f"{name}.kept-{number - 1}")
+        if not os.path.lexists(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(file, target, follow_symlinks=False)
+            except (OSError, NotImplementedError):               # a disk without links
+                if file.is_symlink():
+                    os.symlink(os.readlink(file), target)
+                else:
+                    shutil.copy2(file, target)
+            return
+        if _same(file, target):
+            return
+    raise StorageError(f"{folder / name} is there in thousands of versions; move some of them away.")
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.is_symlink() or other.is_symlink():
+        return one.is_symlink() and other.is_symlink() and os.readlink(one) == os.readlink(other)
+    return one.is_file() and other.is_file() and (one.samefile(other) or filecmp.cmp(one, other, shallow=False))
+
+
+def _manifest(sizes: dict[str, int]) -> bytes:
+    return json.dumps({"files": sizes}, indent=1).encode()
+
+
+def _readable_manifest(folder: Path) -> dict | None:
+    """The manifest that `new_folder` left, if it is sound."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else None
+
+
+def _listed(folder: Path) -> list[str] | None:
+    """The files of the kit in a folder, by its manifest; none if that is damaged. None if the folder has no manifest,
+    or one of another program's. A name that leads out of the folder is nobody's."""
+    if (found := _readable_manifest(folder)) is not None:
+        inside = folder.resolve()
+        return [os.path.normpath(name) for name in found["files"]
+                if not os.path.isabs(name) and (folder / name).parent.resolve().is_relative_to(inside)
+                and os.path.normpath(name) not in (".", "..")]
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        other = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return None if isinstance(other, dict) and "files" not in other else []
+
+
+def _ledger(folder: Path) -> dict[str, list[str]]:
+    """What the kit wrote into somebody's folder: name -> SHA-256 of what it was."""
+    try:
+        found = json.loads((folder / LEDGER).read_text(encoding="utf-8"))["files"]
+        return {name: list(map(str, digests)) for name, digests in found.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _discard(left: Path) -> None:
+    """Delete what has a temporary name of ours."""
+    if left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)
+
+
+def _empty(entry: Path) -> bool:
+    """A folder in which, however deep, no file lies."""
+    return entry.is_dir() and not entry.is_symlink() and not any(f for _, _, f in os.walk(entry))
+
+
+def _place(path: Path | str) -> Path:
+    """Where something is written: a link's target, so that the link stays; a path that ends with a name."""
+    path = Path(path)
+    return path.resolve() if path.is_symlink() or path.name in ("", "..") else path
 
 
 @contextmanager
 def _sibling(path: Path) -> Iterator[str]:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", suffix=UNFINISHED, dir=path.parent)
     os.close(handle)
     os.chmod(temporary, 0o666 & ~_UMASK)
     try:

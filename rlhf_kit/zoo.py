@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,12 +18,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Ranking, Step
 from rlhf_kit.language import Lang, say
+from rlhf_kit.loops.checkpoints import FILE as CHECKPOINT
 from rlhf_kit.methods import classifier, ppo, reward_model, sft
 from rlhf_kit.models import adapters, heads, loading, text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
-from rlhf_kit.storage import is_complete, new_folder, sweep
+from rlhf_kit.storage import check_new_folder, is_complete, new_folder, remove, sweep
 from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.tasks.reviews import Reviews
 
@@ -66,6 +66,7 @@ class LanguageModel:
 
     def steps(self, task: Texts, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
+        check_new_folder(folder)
         corpus = task.corpus(self.texts, seed=self.seed)
         tokenizer = text.train_tokenizer(corpus, self.vocabulary)
         make = {"gpt2": tiny.language_model, "llama": tiny.llama}[self.architecture]
@@ -90,6 +91,7 @@ class Judge:
 
     def steps(self, task: Labels, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
+        check_new_folder(folder)
         examples = task.labelled(self.texts, seed=self.seed)
         tokenizer = text.train_tokenizer((review for review, _ in examples), self.vocabulary)
         model = tiny.classifier(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout, seed=self.seed,
@@ -120,6 +122,7 @@ class RewardModel:
 
         The best response of each ranking scores 0 on average, as labeler demonstrations do (arXiv:2203.02155).
         """
+        check_new_folder(folder)
         ranked = task.rankings(self.rankings, self.k, self.noise, seed=self.seed)
         tokenizer = text.train_tokenizer((one.prompt + r for one in ranked for r in one.responses), self.vocabulary)
         config = replace(self.reward_model, seed=self.seed)
@@ -224,13 +227,19 @@ def is_reward_model(name: str | Path) -> bool:
 
 
 def save_reward_model(model: heads.RewardModel, folder: Path | str) -> None:
-    """Network and tokenizer into `folder`, which appears whole or not at all."""
+    """Network and tokenizer into `folder`, which appears whole or not at all.
+
+    Raises: storage.StorageError for a folder with files that the kit did not write.
+    """
     with new_folder(folder) as unfinished:
         loading.save_model(model.model, model.tokenizer, unfinished)
 
 
 def save_policy(policy: Policy, folder: Path | str) -> None:
-    """Language model, tokenizer and value head into `folder`, which appears whole or not at all."""
+    """Language model, tokenizer and value head into `folder`, which appears whole or not at all.
+
+    Raises: storage.StorageError for a folder with files that the kit did not write.
+    """
     with new_folder(folder) as unfinished:
         loading.save_policy(policy, unfinished)
 
@@ -242,8 +251,10 @@ def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path |
     Args:
         base: what the adapter was trained on, held in 16 or 32 bits; None = what its own file says.
 
-    Raises: adapters.AdapterError for an adapter of another base, or a base in 8 or 4 bits; ModelUnavailable.
+    Raises: adapters.AdapterError for an adapter of another base, or a base in 8 or 4 bits; ModelUnavailable;
+        storage.StorageError, before anything is loaded, for a folder with files that the kit did not write.
     """
+    check_new_folder(folder)
     base = base or adapters.base_of(adapter)
     adapters.check_base(adapter, base)
     adapters.check_mergeable(base)
@@ -283,14 +294,15 @@ def build(name: str) -> Iterator[Step]:
     folder = place(name)
     unfinished = folder.with_name(f"{folder.name}.training")
     if is_complete(folder):
-        shutil.rmtree(unfinished, ignore_errors=True)       # of a process killed between the two
+        remove(unfinished, [CHECKPOINT])                    # of a process killed between the two
         return
     cache_folder().mkdir(parents=True, exist_ok=True)
     with _lock(folder):
         if not is_complete(folder):
             sweep(folder)
+            check_new_folder(folder)
             yield from recipe.steps(Forum() if name == FORUM else Reviews(lang), folder, checkpoint=unfinished)
-            shutil.rmtree(unfinished, ignore_errors=True)
+            remove(unfinished, [CHECKPOINT])
 
 
 def in_the_making(name: str, seconds: float = 0.0) -> bool:

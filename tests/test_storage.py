@@ -140,11 +140,12 @@ def test_a_folder_that_is_not_finished_leaves_the_old_one(tmp_path, error):
     assert names(tmp_path) == ["model"]
 
 
-@pytest.mark.parametrize("failing", [1, 2])
+@pytest.mark.parametrize("failing", [0, 1, 2])
 def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(tmp_path, monkeypatch, failing):
-    """Whichever of the renames fails: the message says that what was there before is unchanged."""
+    """The exchange (0), or whichever of the renames where there is none: what was there before is unchanged."""
     make(tmp_path / "model", old="x")
     real, calls = os.replace, []
+    monkeypatch.setattr(storage, "_exchange", lambda *_: False if failing else full_disk())
 
     def replace(source, target):
         calls.append(target)
@@ -187,10 +188,191 @@ def test_a_folder_is_incomplete_if_anything_is_missing_cut_or_longer(tmp_path):
     assert not changed(lambda model: (model / "weights").write_text("123"))
     assert not changed(lambda model: (model / "weights").write_text("123456"))
     assert not changed(lambda model: (model / "config").unlink())
-    assert not changed(lambda model: (model / "manifest.json").unlink())
     for broken in ("", "{", "[]", '{"files": 3}', "null"):
         assert not changed(lambda model, text=broken: (model / "manifest.json").write_text(text))
+    assert not changed(lambda model: (model / "manifest.json").unlink())
     assert not is_complete(tmp_path / "nowhere")
+
+
+# What the kit did not write.
+
+def test_a_folder_of_somebodys_is_refused_in_one_line_before_anything_is_made(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.md").write_text("mine")
+    with pytest.raises(StorageError, match=r"did not write \(notes.md\).*Name a new or empty folder") as caught, \
+            new_folder(tmp_path / "mine"):
+        raise AssertionError("refused before it is filled")
+    one_line(caught)
+    assert (names(tmp_path), names(tmp_path / "mine")) == (["mine"], ["notes.md"])
+
+
+def test_another_programs_manifest_is_not_ours(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / MANIFEST).write_text('{"name": "my app", "icons": []}')
+    with pytest.raises(StorageError, match="did not write"):
+        make(tmp_path / "app", weights="x")
+    assert names(tmp_path / "app") == [MANIFEST]
+
+
+def test_what_somebody_put_into_a_folder_of_ours_is_kept_when_it_is_replaced(tmp_path):
+    """A note, a folder, a link, an empty folder, and a file whose name the new one has too."""
+    make(tmp_path / "model", weights="old", config="old")
+    model = tmp_path / "model"
+    (model / "notes.md").write_text("mine")
+    (model / "plots" / "deep").mkdir(parents=True)
+    (model / "plots" / "deep" / "a.png").write_text("picture")
+    (model / "empty").mkdir()
+    (model / "tokenizer").write_text("mine too")
+    (model / "link").symlink_to("notes.md")
+    make(model, weights="new", tokenizer="new")
+    assert names(model) == ["empty", "link", MANIFEST, "notes.md", "plots", "tokenizer", "tokenizer.kept", "weights"]
+    assert (model / "plots" / "deep" / "a.png").read_text() == "picture"
+    assert (model / "tokenizer").read_text() == "new"
+    assert (model / "tokenizer.kept").read_text() == "mine too"
+    assert os.readlink(model / "link") == "notes.md"
+    make(model, weights="newer", tokenizer="newer")
+    assert (model / "tokenizer.kept").read_text() == "mine too"
+    assert len(names(model)) == 8
+    assert is_complete(model)
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_damaged_manifest_lists_nothing_so_all_is_kept(tmp_path):
+    make(tmp_path / "model", weights="same", config="old")
+    (tmp_path / "model" / MANIFEST).write_text("{")
+    make(tmp_path / "model", weights="same", config="new")
+    assert names(tmp_path / "model") == ["config", "config.kept", MANIFEST, f"{MANIFEST}.kept", "weights"]
+
+
+def test_on_a_disk_without_links_it_is_copied(tmp_path, monkeypatch):
+    def none(*_, **__):
+        raise OSError(errno.EPERM, "no links here")
+    make(tmp_path / "model", weights="old")
+    (tmp_path / "model" / "notes.md").write_text("mine")
+    monkeypatch.setattr(os, "link", none)
+    make(tmp_path / "model", weights="new")
+    assert (tmp_path / "model" / "notes.md").read_text() == "mine"
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path):
+    make(tmp_path / "disk" / "model", weights="old")
+    (tmp_path / "model").symlink_to(tmp_path / "disk" / "model")
+    make(tmp_path / "model", weights="new")
+    assert (tmp_path / "model").is_symlink()
+    assert (tmp_path / "disk" / "model" / "weights").read_text() == "new"
+    assert (names(tmp_path), names(tmp_path / "disk")) == (["disk", "model"], ["model"])
+
+
+def test_the_folder_that_one_is_in_and_what_is_not_writable_are_refused_first(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for path in (".", tmp_path / "here", ".."):
+        with pytest.raises(StorageError, match=r"Name a folder inside it|did not write"):
+            storage.check_new_folder(path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StorageError, match="read-only for you"):
+        storage.check_new_folder(tmp_path / "new")
+
+
+def test_removing_takes_what_the_kit_wrote_and_leaves_the_rest(tmp_path):
+    make(tmp_path / "run" / "policy", weights="x")
+    make(tmp_path / "run" / "judge", weights="x")
+    for name in ("policy/notes.md", "checkpoints/ppo/state", "checkpoints/mine.txt", "checkpoints/sft/state"):
+        write_text(tmp_path / "run" / name, "x")
+    write_text(tmp_path / "run" / "checkpoints" / "ppo" / ".state-abcdefgh.unfinished", "half")
+    storage.remove(tmp_path / "run", ["state"])
+    left = sorted(str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*") if p.is_file())
+    assert left == ["checkpoints/mine.txt", "policy/manifest.json", "policy/notes.md"]
+    assert not is_complete(tmp_path / "run" / "policy")
+    make(tmp_path / "run" / "policy", weights="again")                 # it may be written anew around the notes
+    assert names(tmp_path / "run" / "policy") == [MANIFEST, "notes.md", "weights"]
+
+
+def test_a_manifest_that_points_out_of_its_folder_takes_nothing_there(tmp_path):
+    """A folder from somewhere else: its manifest may say anything."""
+    make(tmp_path / "model", weights="x")
+    (tmp_path / "letter").write_text("dear")
+    (tmp_path / "model" / "way").symlink_to(tmp_path)
+    (tmp_path / "model" / MANIFEST).write_text(json.dumps({"files": {
+        "weights": 1, "../letter": 4, "way/letter": 4, str(tmp_path / "letter"): 4, ".": 0}}))
+    storage.remove(tmp_path / "model")
+    assert (tmp_path / "letter").read_text() == "dear"
+    assert not (tmp_path / "model" / "weights").exists()
+
+
+def test_files_go_into_somebodys_folder_only_where_nothing_of_theirs_lies(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    storage.write_files(tmp_path, {"README.md": "one", "zh/a.txt": "甲"})
+    storage.write_files(tmp_path, {"README.md": "two"})               # ours is replaced
+    (tmp_path / "zh" / "a.txt").write_text("edited")
+    with pytest.raises(StorageError, match=r"a\.txt is there already and is not, or no longer, what the kit") as caught:
+        storage.write_files(tmp_path, {"README.md": "three", "zh/a.txt": "乙"})
+    one_line(caught)
+    assert [(tmp_path / n).read_text() for n in ("README.md", "zh/a.txt", "thesis.tex")] == ["two", "edited", "mine"]
+    with pytest.raises(StorageError, match="is a folder"):
+        storage.write_files(tmp_path, {"zh": "x"})
+
+
+# A kill, or Ctrl-C, at any line of the replacing.
+
+def killed_at(number: int, path, interrupt: bool) -> bool:
+    """Replace the folder in a child that is killed (or interrupted) at its n-th line of storage.py after the folder
+    was filled; whether it got to the end."""
+    def trace(frame, event, _):
+        if frame.f_code.co_filename != storage.__file__:
+            return None
+        if event == "line" and counting:
+            counting[0] += 1
+            if counting[0] == number:
+                if interrupt:
+                    raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    counting = []
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            sys.settrace(trace)
+            with new_folder(path) as folder:
+                (folder / "weights").write_text("new")
+                counting.append(0)
+            code = 0
+        except BaseException:                                         # whatever it was, this process is a copy
+            code = 1
+        finally:
+            sys.settrace(None)
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+
+
+@pytest.mark.parametrize("interrupt", [False, True])
+@pytest.mark.parametrize("exchange", [True, False])
+def test_replacing_a_folder_may_be_killed_at_any_line(tmp_path, monkeypatch, exchange, interrupt):
+    """Then the old folder is there or the new one, whole, and somebody's notes are in it; a sweep takes the rest."""
+    if not exchange:
+        monkeypatch.setattr(storage, "_exchange", lambda *_: False)
+    elif storage._exchanger() is None:
+        pytest.skip("this system cannot exchange two names")
+    seen, number, through = set(), 0, False
+    while not through:
+        number += 1
+        base = tmp_path / str(number)
+        make(base / "model", weights="old")
+        (base / "model" / "notes.md").write_text("mine")
+        through = killed_at(number, base / "model", interrupt)
+        if exchange:
+            assert (base / "model" / "weights").exists()              # at no moment is it away
+        assert is_complete(base / "model")                            # looking for it puts it back
+        seen.add((base / "model" / "weights").read_text())
+        storage.sweep(base / "model")
+        assert names(base) == ["model"]
+        assert names(base / "model") == [MANIFEST, "notes.md", "weights"]
+        assert (base / "model" / "notes.md").read_text() == "mine"
+    assert number > 40
+    assert seen == {"old", "new"}
 
 
 # Tensors.
@@ -293,10 +475,11 @@ def test_a_full_disk_is_known_by_whatever_name_a_library_gives_it(tmp_path, erro
 
 @pytest.mark.parametrize("name", ["model", "a[1]*"])
 def test_sweeping_takes_the_unfinished_of_this_name_and_nothing_else(tmp_path, name):
-    keep = [name, f".{name}", f"{name}-new", f".{name}2-abc", ".other-abc"]
-    for place in (*keep, f".{name}-abc"):
+    keep = [name, f".{name}", f"{name}-new", f".{name}2-abcdefgh.unfinished", ".other-abcdefgh.unfinished",
+            f".{name}-abcdefgh", f".{name}-my own.unfinished"]
+    for place in (*keep, f".{name}-abcdefgh.unfinished"):
         (tmp_path / place).write_text("x")
-    (tmp_path / f".{name}-def" / "deep").mkdir(parents=True)
+    (tmp_path / f".{name}-d_fgh1jk.unfinished" / "deep").mkdir(parents=True)
     storage.sweep(tmp_path / name)
     assert names(tmp_path) == sorted(keep)
 

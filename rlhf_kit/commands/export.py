@@ -45,8 +45,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", metavar="FOLDER", required=True, help="where they go; files there of the same "
-                                                                          "names are replaced")
+    parser.add_argument("--output", metavar="FOLDER", required=True, help="where they go; what the kit wrote there "
+                                                                          "before is replaced, and nothing else")
     parser.add_argument("--lang", choices=LANGS, default=system_language(), help="of what is printed (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 

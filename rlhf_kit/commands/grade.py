@@ -53,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     with closing(Process(limits, [options.folder])) as started:          # it loads torch while we do
         from rlhf_kit.classroom.grading import table
         from rlhf_kit.classroom.grading.marks import grade
+        if options.csv:
+            table.check_place(options.csv)
         grades = grade(options.folder, options.lesson, seed, options.lang, limits=limits, started=started)
     if options.csv:
         table.write_csv(options.csv, grades)

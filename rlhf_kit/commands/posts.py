@@ -44,7 +44,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     write = actions.add_parser("write", help="a made-up Posts.xml",
                                description="Writes a made-up forum in the format of a dump: questions, answers and "
                                            "votes that nobody wrote.")
-    write.add_argument("file", metavar="FILE", help="where it goes; a file there is replaced")
+    write.add_argument("file", metavar="FILE", help="where it goes; the name of a new file")
     write.add_argument("--questions", metavar="N", type=int, default=1000, help="how many (default: %(default)s)")
     write.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, other posts (default: "
                                                                         "%(default)s)")
@@ -81,7 +81,11 @@ def run_write(options: argparse.Namespace) -> int:
     from rlhf_kit.tasks.forum import Forum
     if options.questions < 1:
         raise ValueError(f"--questions is {options.questions}; expected at least 1.")
-    posts = write_posts(Path(options.file).expanduser(), Forum().threads(options.questions, options.seed))
+    place = Path(options.file).expanduser()
+    if place.exists():
+        raise ValueError(f"{options.file} is there already, and might be a real dump. Move it away, or name a new "
+                         f"file.")
+    posts = write_posts(place, Forum().threads(options.questions, options.seed))
     if options.json:
         print(json.dumps({"file": options.file, "questions": options.questions, "posts": posts}))
         return 0

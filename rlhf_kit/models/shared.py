@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -154,13 +155,11 @@ class AdaptedPolicy(Policy):
 
     def save(self, folder: Path) -> None:
         """Adapter, tokenizer and value head into `folder`, safetensors only, signed for the base."""
-        with no_chatter():
-            self._shared[0]._peft.save_pretrained(folder, selected_adapters=[POLICY])
-        inner = folder / POLICY                          # peft's place for an adapter that has a name
-        for file in (CONFIG, WEIGHTS):
-            (inner / file).replace(folder / file)
-        inner.rmdir()
-        (folder / "README.md").unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with no_chatter(), TemporaryDirectory(prefix=".peft-", dir=folder) as own:     # it writes a README.md, too
+            self._shared[0]._peft.save_pretrained(own, selected_adapters=[POLICY])
+            for file in (CONFIG, WEIGHTS):
+                Path(own, POLICY, file).replace(folder / file)         # peft's place for an adapter that has a name
         self.tokenizer.save_pretrained(folder)
         save_file({name: t.detach().cpu().contiguous() for name, t in self.value_head.state_dict().items()},
                   folder / VALUE_HEAD)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -12,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlhf_kit.storage import StorageError, alone, sweep, write_text
+from rlhf_kit.storage import StorageError, alone, check_new_folder, remove, sweep, write_text
 
 FOLDERS = ("checkpoints", "updates", "kept", "model", "policy", "language_model", "judge", "second_judge",
            "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html")
+STATES = ("checkpoint.safetensors", "after-*.safetensors")  # files in `checkpoints` and `updates`
+PIECEMEAL = ("checkpoints", "updates", "kept")              # folders that are filled file by file; others come whole
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
 SHOWN = "kept"                      # is there to be looked at; no run goes on from it
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
@@ -85,6 +86,9 @@ class RunFolder:
             self.claim(settings)                        # nobody else came between
             for name in (*self.folders, *self.files):
                 sweep(self.path / name)
+            for name in self.folders:                   # before time is spent on what goes there at the end
+                if name not in PIECEMEAL:
+                    check_new_folder(self.path / name)
             try:
                 yield
             except Exception:
@@ -98,7 +102,7 @@ class RunFolder:
             return
         with suppress(OSError):
             for name in self.folders:
-                shutil.rmtree(self.path / name, ignore_errors=True)
+                remove(self.path / name, STATES)
             for name in (*self.files, LOCK):
                 (self.path / name).unlink(missing_ok=True)
 
@@ -115,7 +119,7 @@ class RunFolder:
             raise StorageError(f"{self.path} holds a run with other settings; name another folder with --output, "
                                f"or start anew with --fresh.")
         if self.finished:
-            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+            remove(self.path / "checkpoints", STATES)
 
     def result(self) -> dict[str, Any]:
         """What the finished run measured."""
@@ -140,10 +144,10 @@ class RunFolder:
         The result is written last of all, so a run killed before has simply not finished.
         """
         write_text(self.path / "result.json", json.dumps({**result, **self.spent()}, indent=1, ensure_ascii=False))
-        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        remove(self.path / "checkpoints", STATES)
 
     def clear(self) -> None:
-        """Remove what a run wrote here, and nothing else.
+        """Remove what a run wrote here, and nothing else, from its folders neither.
 
         The result goes first and the settings last: killed on the way, this is a run's folder that is not finished.
         """
@@ -154,7 +158,7 @@ class RunFolder:
             for name in (first, *self.folders, *(set(self.files) - {first, last}), LOCK, last):
                 sweep(self.path / name)
                 if (self.path / name).is_dir():
-                    shutil.rmtree(self.path / name, ignore_errors=True)
+                    remove(self.path / name, STATES)
                 else:
                     (self.path / name).unlink(missing_ok=True)
         self.cleared = True

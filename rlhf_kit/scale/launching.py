@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from rlhf_kit.storage import write_text
+from rlhf_kit.storage import write_files
 
 SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")      # torchrun's, and those of MPI
 INSTEAD = ("Run: ACCELERATE_USE_CPU=true accelerate launch --config_file two_cpu_processes.yaml ... (rlhf-kit export "
@@ -48,11 +48,12 @@ def configs() -> list[str]:
 
 
 def write_configs(folder: Path | str) -> list[Path]:
-    """Copy them into a folder, which is made if it is not there; returns the files. Raises: StorageError."""
-    written = [Path(folder).expanduser() / name for name in configs()]
-    for path in written:
-        write_text(path, (_folder() / path.name).read_text(encoding="utf-8"))
-    return written
+    """Copy them into a folder, which is made if it is not there; returns the files.
+
+    Raises: StorageError, also for somebody's own files of these names.
+    """
+    return write_files(Path(folder).expanduser(), {name: (_folder() / name).read_text(encoding="utf-8")
+                                                   for name in configs()})
 
 
 def _folder():

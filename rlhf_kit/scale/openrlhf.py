@@ -12,7 +12,7 @@ from typing import Any
 
 from rlhf_kit.datasets.reading import read_rows, refused, shorten
 from rlhf_kit.datasets.stack_exchange.threads import prompt_of, response_of
-from rlhf_kit.storage import write_json_lines, write_text
+from rlhf_kit.storage import json_lines, write_files
 
 RELEASE, DATED = "0.11.2", "2026-09-14"     # whose flags the script uses
 COLUMNS = {"answers.jsonl": ("prompt", "response"), "pairs.jsonl": ("prompt", "chosen", "rejected"),
@@ -62,15 +62,17 @@ def made_up(answers: int, pairs: int, prompts: int, seed: int = 0) -> Rows:
 
 
 def write(rows: Rows, folder: Path | str, model: str = MODEL) -> Written:
-    """Write data and script into a folder; what is there under other names stays. Raises: StorageError, ValueError."""
+    """Write data and script into a folder; what is there under other names stays.
+
+    Raises: StorageError, also for somebody's own files of these names; ValueError.
+    """
     if not model.strip() or any(ord(character) < 32 for character in model):
         raise ValueError(f"the model is {model!r}; expected a name on the Hugging Face hub, or a folder that the "
                          f"machines will see.")
     folder = Path(folder).expanduser()
-    for name in COLUMNS:
-        write_json_lines(folder / name, rows[name])
     template = (files("rlhf_kit.scale") / "data" / "openrlhf.sh").read_text(encoding="utf-8")
-    write_text(folder / SCRIPT, template.replace("__MODEL__", shlex.quote(model)))
+    write_files(folder, {**{name: json_lines(rows[name]) for name in COLUMNS},
+                         SCRIPT: template.replace("__MODEL__", shlex.quote(model))})
     return Written({name: len(rows[name]) for name in COLUMNS}, folder / SCRIPT)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rlhf_kit import REPOSITORY
-from rlhf_kit.storage import write_text
+from rlhf_kit.storage import write_files
 
 SDK = "6.31.0"                      # of Gradio, as in constraints.txt
 CODE = "CLASS_CODE"                 # the Space's secret
@@ -49,7 +49,7 @@ sys.exit(main(["studio", *{panels}, "--host", "0.0.0.0", "--port", "7860", "--cl
 def write_space(name: str, folder: Path | str) -> list[Path]:
     """Write README.md, requirements.txt and app.py for one panel, or "studio" for all; what else is there stays.
 
-    Raises: ValueError for a name that there is not; StorageError.
+    Raises: ValueError for a name that there is not; StorageError, also for somebody's own files of these names.
     """
     if name not in TITLES:
         raise ValueError(f"there is no panel {name!r}; expected one of {', '.join(TITLES)}.")
@@ -57,7 +57,4 @@ def write_space(name: str, folder: Path | str) -> list[Path]:
     content = {"README.md": README.format(title=TITLES[name], sdk=SDK, repository=REPOSITORY, code=CODE),
                "requirements.txt": f"rlhf-kit[ui] @ git+{REPOSITORY}\n",
                "app.py": APP.format(what=TITLES[name], code=CODE, panels=panels)}
-    folder = Path(folder).expanduser()
-    for file, text in content.items():
-        write_text(folder / file, text)
-    return [folder / file for file in content]
+    return write_files(Path(folder).expanduser(), content)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from rlhf_kit.runs.folder import RunFolder
-from rlhf_kit.storage import StorageError, write_text
+from rlhf_kit.storage import StorageError, remove, write_text
 from rlhf_kit.studio.running import ENDED, JOB, LOCK, LOG, PID
 
 State = Literal["waiting", "running", "stopping", "stopped", "done", "failed", "gone"]
@@ -46,6 +45,7 @@ DECIDING = 10.0                             # seconds to wait for another server
 FIRM = 5.0                                  # seconds from the polite signal to the other
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 LAST = 4096                                 # bytes of a log in which its last line is looked for
+OURS = (JOB, LOG, PID, ENDED, LOCK)          # in a job's folder
 _CHILDREN: dict[Path, subprocess.Popen] = {}        # of this process, by the job's folder: to be reaped
 
 
@@ -137,16 +137,23 @@ class Jobs:
             self.check(name, anew)
             if anew:
                 RunFolder(self.run_folder(name)).clear()
-                shutil.rmtree(self.place(name), ignore_errors=True)
+                remove(self.place(name), self._wrote(name))
             try:
                 for file, text in (files or {}).items():
                     write_text(self.place(name) / file, text)
                 self._write(Job(name=name, kind=kind, arguments=(*arguments, "--output", f"runs/{name}"), steps=steps,
                                 by=by, module=self.module, queued=_now(), about=about or {}))
             except OSError:
-                shutil.rmtree(self.place(name), ignore_errors=True)
+                remove(self.place(name), (*OURS, *(files or {})))
                 raise
         self.watch()
+
+    def _wrote(self, name: str) -> tuple[str, ...]:
+        """The files that `start` and the process put into the job's folder."""
+        with suppress(JobError):
+            return (*OURS, *(Path(word).name for word in self._read(name).arguments
+                             if Path(word).parent == Path("jobs", name)))
+        return OURS
 
     def stop(self, name: str) -> None:
         """End the process, or take it out of the line; what it saved last stays. Raises: JobError."""

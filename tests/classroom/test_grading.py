@@ -266,6 +266,18 @@ def test_the_command_writes_the_table_and_prints_json_and_nothing_else(small, tm
     assert [p.name for p in file.parent.iterdir()] == ["grades.csv"]
 
 
+def test_grades_replace_grades_and_nothing_else(small, tmp_path, capsys):
+    """A slip of the keyboard: --csv names a student's notebook. It is said before anything is graded."""
+    target = next((small).rglob("*.ipynb"))
+    before = target.read_bytes()
+    assert cli.main(["grade", str(small), "--lesson", "01", "--lang", "en", "--csv", str(target)]) == 2
+    assert "is there already and is not what the kit writes there" in capsys.readouterr().err
+    assert target.read_bytes() == before
+    table.check_place(tmp_path / "grades.csv")
+    (tmp_path / "grades.csv").write_text("\ufeffstudent,file,status,total,out of\n", encoding="utf-8")
+    table.check_place(tmp_path / "grades.csv")
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     (["nowhere", "--lesson", "01"], "not a folder"), ([".", "--lesson", "77"], "there are 00, 01, 02, 03a, 03b, 03c"),
     ([".", "--lesson", "01"], "holds no .ipynb"), ([".", "--lesson", "01", "--seconds", "0"], "--seconds is 0")])

@@ -173,6 +173,20 @@ def test_settings_that_cannot_be(options, complaint):
 
 # On the command line
 
+def test_merging_into_a_folder_of_somebodys_is_refused_before_the_model_is_loaded(finished, base, tmp_path, capsys,
+                                                                                  monkeypatch):
+    monkeypatch.setattr("rlhf_kit.models.loading.load_language_model", lambda *_, **__: pytest.fail("it was loaded"))
+    (tmp_path / "models" / "other").mkdir(parents=True)
+    (tmp_path / "models" / "notes.md").write_text("mine")
+    (tmp_path / "models" / "other" / "model.safetensors").write_text("weights")
+    assert cli.main(["merge", str(finished[0] / "sft_adapter"), "--base", str(base), "--output",
+                     str(tmp_path / "models"), "--lang", "en"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "holds files that the kit did not write (notes.md)" in line
+    assert (tmp_path / "models" / "other" / "model.safetensors").read_text() == "weights"
+
+
 def test_the_command_shows_a_finished_run_and_merges(finished, base, tmp_path, capsys):
     folder = finished[0]
     assert cli.main(["train", "stackllama", "--output", str(folder), "--lang", "en"]) == 0

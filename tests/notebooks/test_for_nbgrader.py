@@ -107,3 +107,17 @@ def run(nbgrader: Path, course: Path, folder: Path, *arguments: str) -> None:
     done = subprocess.run([shutil.which("nbgrader", path=environment["PATH"]), *arguments], cwd=course,
                           env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", ["nbgrader_config.py", "source/00_map/00_map.ipynb"])
+def test_nothing_that_a_teacher_wrote_is_replaced(course, name, capsys):
+    """A course that has its own config, and a lesson that was edited; what is as it was written may come again."""
+    assert for_nbgrader.main([str(course), "00"]) == 0
+    before = (course / name).read_text()
+    (course / name).write_text("mine")
+    with pytest.raises(SystemExit) as stop:
+        for_nbgrader.main([str(course), "00"])
+    assert stop.value.code == 2
+    assert "is not, or no longer, what the kit wrote" in capsys.readouterr().err
+    assert (course / name).read_text() == "mine"
+    (course / name).write_text(before)

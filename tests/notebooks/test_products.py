@@ -140,3 +140,13 @@ def test_a_handout_gives_no_solution_away(tmp_path):
         assert "```python" not in text
         assert "solutions/" not in text
     assert len(list(tmp_path.rglob("*.ipynb"))) == 2 * len(LESSONS)
+
+
+def test_a_handout_replaces_no_notebook_that_somebody_worked_in(tmp_path, capsys):
+    assert build.main(["--handout", str(tmp_path), "00"]) == 0
+    page = next(tmp_path.glob("00*.ipynb"))
+    page.write_text("my answers")
+    with pytest.raises(SystemExit) as stop:
+        build.main(["--handout", str(tmp_path), "00"])
+    assert stop.value.code == 2
+    assert page.read_text() == "my answers"

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from rlhf_kit.loops.checkpoints import FILE
 from rlhf_kit.runs import folder as module
 from rlhf_kit.runs.folder import RunFolder
-from rlhf_kit.storage import StorageError, write_text
+from rlhf_kit.storage import StorageError, new_folder, write_text
 
 SETTINGS = {"steps": 3, "model": "名字"}
 
@@ -51,10 +52,10 @@ def test_somebody_elses_files_are_left_alone(tmp_path):
 
 
 def test_what_a_killed_claim_left_is_not_somebody_elses(tmp_path):
-    (tmp_path / ".settings.json-abc").write_text("{")
+    (tmp_path / ".settings.json-abcdefgh.unfinished").write_text("{")
     RunFolder(tmp_path).check()
     with RunFolder(tmp_path).working(SETTINGS):
-        assert ".settings.json-abc" not in names(tmp_path)
+        assert ".settings.json-abcdefgh.unfinished" not in names(tmp_path)
 
 
 def test_two_runs_do_not_write_at_once_and_the_second_may_follow(tmp_path):
@@ -115,15 +116,55 @@ def test_a_refused_run_takes_nothing_of_the_one_that_is_there(tmp_path):
 def test_clearing_takes_all_that_runs_write_and_leaves_notes_beside_which_a_new_run_may_begin(tmp_path):
     place = RunFolder(tmp_path)
     place.claim(SETTINGS)
-    for name in ("checkpoints/c", "model/m", "policy/p", "judge/j", "result.json", "metrics.jsonl", "report.html",
-                 "updates/u", "ratings.jsonl", "notes.txt"):
+    for name in ("checkpoints/ppo/checkpoint.safetensors", "result.json", "metrics.jsonl", "report.html",
+                 "updates/checkpoint.safetensors", "updates/after-3.safetensors", "ratings.jsonl", "notes.txt"):
         write_text(tmp_path / name, "x")
+    for name in ("model", "policy", "judge", "kept/step-0010"):
+        with new_folder(tmp_path / name) as made:
+            (made / "model.safetensors").write_text("x")
     place.clear()
     assert names(tmp_path) == ["notes.txt"]
     place.check()
     with place.working({"steps": 9}):
         pass
     assert {"notes.txt", "settings.json"} <= set(names(tmp_path))
+
+
+def test_what_somebody_put_into_a_runs_folders_survives_all_of_it(tmp_path):
+    """A note in policy/ and one in checkpoints/, through the run's end, a second look, and --fresh."""
+    place, mine = RunFolder(tmp_path), ("policy/notes.txt", "checkpoints/notes.txt", "kept/notes.txt", "updates/mine")
+    with place.working(SETTINGS):
+        with new_folder(tmp_path / "policy") as made:
+            (made / "model.safetensors").write_text("x")
+        write_text(tmp_path / "checkpoints" / "ppo" / FILE, "x")
+        for name in mine:
+            write_text(tmp_path / name, "mine")
+        place.finish({"stages": {}})
+    RunFolder(tmp_path).claim(SETTINGS)
+    assert not (tmp_path / "checkpoints" / "ppo").exists()
+    place.clear()
+    with place.working(SETTINGS):                                # and a new run may write around them
+        with new_folder(tmp_path / "policy") as made:
+            (made / "model.safetensors").write_text("y")
+    assert [(tmp_path / name).read_text() for name in mine] == ["mine"] * 4
+    assert (tmp_path / "policy" / "model.safetensors").read_text() == "y"
+
+
+def test_a_folder_of_somebodys_where_the_model_will_go_is_refused_before_the_work(tmp_path):
+    RunFolder(tmp_path).claim(SETTINGS)
+    write_text(tmp_path / "policy" / "thesis.txt", "mine")
+    with pytest.raises(StorageError, match=r"policy holds files that the kit did not write \(thesis.txt\)"), \
+            RunFolder(tmp_path).working(SETTINGS):
+        raise AssertionError("no work is done")
+    assert (tmp_path / "policy" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_failure_gives_back_nothing_of_somebodys(tmp_path):
+    place = RunFolder(tmp_path)
+    with pytest.raises(ValueError, match="no"), place.working(SETTINGS):
+        write_text(tmp_path / "kept" / "notes.txt", "mine")
+        raise ValueError("no")
+    assert (tmp_path / "kept" / "notes.txt").read_text() == "mine"
 
 
 # What it has cost
@@ -153,7 +194,7 @@ def test_the_result_comes_with_its_cost_and_takes_the_checkpoints(tmp_path, monk
     place = RunFolder(tmp_path)
     with place.working(SETTINGS):
         with place.timed("sft"):
-            write_text(tmp_path / "checkpoints" / "c", "x")
+            write_text(tmp_path / "checkpoints" / "checkpoint.safetensors", "x")
         assert not place.finished
         place.finish({"loss": 1.5})
     assert place.finished

@@ -43,3 +43,20 @@ def test_without_its_secret_a_space_does_not_open(capsys):
     """What app.py runs when nobody has set CLASS_CODE."""
     assert cli.main(["studio", "--panel", "compare", "--host", "0.0.0.0", "--class-code", ""]) == 2
     assert "expected at least 6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", [["space", "compare"], ["accelerate"], ["openrlhf", "--made-up", "3"]])
+def test_an_export_replaces_its_own_files_and_nobody_elses(what, tmp_path, capsys):
+    """The person's own file may have any of the names; once it is moved away, the same command goes through."""
+    command = ["export", *what, "--output", str(tmp_path / "out"), "--lang", "en"]
+    assert cli.main(command) == 0
+    assert cli.main(command) == 0
+    mine = sorted(path for path in (tmp_path / "out").iterdir() if path.name[0] != ".")[0]
+    mine.write_text("# My own")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    capsys.readouterr()
+    assert cli.main(command) == 2
+    assert f"{mine} is there already and is not, or no longer, what the kit wrote" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    mine.rename(tmp_path / "moved")
+    assert cli.main(command) == 0

@@ -19,7 +19,7 @@ ENOUGH = 60                         # saves before the server is killed
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """server() starts a studio on the same folder; the last one is killed at the end."""
-    monkeypatch.setattr(classroom, "THINKING", 0.3)
+    monkeypatch.setattr(class_load, "THINKING", 0.3)
     class_load.fill(tmp_path / "studio", 200)
     running = []
 

@@ -196,6 +196,16 @@ def test_an_older_run_goes_only_when_somebody_says_so_and_never_while_it_runs(jo
     assert (len(look(jobs, "mine").steps), look(jobs, "mine").job.by) == (1, "bo")
 
 
+def test_what_somebody_put_beside_a_job_outlives_a_new_start(jobs):
+    begin(jobs, "mine", "--pause", "0", f"jobs/mine/{'rankings.jsonl'}", steps=1, files={"rankings.jsonl": "{}"})
+    until_state(jobs, "mine", "done")
+    (jobs.place("mine") / "notes.txt").write_text("mine")
+    begin(jobs, "mine", steps=1, anew=True)
+    until_state(jobs, "mine", "done")
+    assert (jobs.place("mine") / "notes.txt").read_text() == "mine"
+    assert not (jobs.place("mine") / "rankings.jsonl").exists()
+
+
 def test_a_line_has_an_end(jobs, monkeypatch):
     monkeypatch.setattr(module, "MOST_WAITING", 1)
     begin(jobs, "running", "--pause", "0.1", steps=100)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhf_kit.classroom.grading.marks import Grades
-from rlhf_kit.storage import write_text
+from rlhf_kit.storage import check_replaces, write_text
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")       # what makes a spreadsheet calculate
 LONGEST = 300                                                               # characters in a cell
@@ -34,8 +34,17 @@ def safe(text: str) -> str:
     return f"'{line}" if text.lstrip(" ").startswith(FORMULA) or line.lstrip(" ").startswith(FORMULA) else line
 
 
+def check_place(path: Path) -> None:
+    """Raises StorageError if a file is there that is no table of grades: nobody's own work is written over."""
+    check_replaces(path, "\ufeffstudent,file,status,total")
+
+
 def write_csv(path: Path, grades: Grades) -> None:
-    """Write the table so that no half of it is ever seen; with a mark at the front by which Excel knows UTF-8."""
+    """Write the table so that no half of it is ever seen; with a mark at the front by which Excel knows UTF-8.
+
+    Raises: StorageError, also for a file there that is no such table.
+    """
+    check_place(path)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns(grades))

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +29,7 @@ from rlhf_kit.datasets.stack_exchange.paired import ABOUT, CLAIM, COLUMNS, HELD_
 from rlhf_kit.datasets.stack_exchange.posts import Pair, Texts, choose, finished, share_of, site_name
 from rlhf_kit.datasets.stack_exchange.threads import prompt_of, response_of
 from rlhf_kit.formulas.votes import MOST_PAIRS
-from rlhf_kit.storage import StorageError, alone, sweep, write_text
+from rlhf_kit.storage import StorageError, alone, remove, sweep, write_text
 
 FORMATS = ("jsonl", "parquet")
 KINDS: dict[str, dict[str, type]] = {
@@ -38,7 +37,7 @@ KINDS: dict[str, dict[str, type]] = {
     "answers": {"qid": int, "prompt": str, "response": str, "id": int, "score": int, "author": int, "licence": str,
                 "link": str},
     "prompts": {"qid": int, "prompt": str, "author": int, "licence": str, "link": str}}
-TEXTS, LOCK = "texts", ".lock"
+TEXTS, GATHERED, LOCK = "texts", "texts.jsonl", ".lock"
 ENDS = 2**20                                        # bytes at either end of the dump by which it is known again
 
 
@@ -104,14 +103,14 @@ def steps(path: str | Path, folder: str | Path, config: Config = Config()) -> It
     settings = {"dump": _print_of(path), **vars(config)}
     _check(folder, settings)
     if (folder / ABOUT).is_file():
-        shutil.rmtree(folder / TEXTS, ignore_errors=True)           # a kill may have come between the two
+        remove(folder / TEXTS, [GATHERED])                          # a kill may have come between the two
         return _about(folder)
     choice = yield from _votes(path, config)
     with _alone(folder, settings):
         for made in (*(place for _, _, place in _places(folder, config)), folder / ABOUT, folder / CLAIM):
             sweep(made)
         (folder / TEXTS).mkdir(exist_ok=True)
-        with Texts(folder / TEXTS / "texts.jsonl", choice) as texts:
+        with Texts(folder / TEXTS / GATHERED, choice) as texts:
             total = len(texts.ids)
             for done in texts.gather(path):
                 yield Progress("texts", done, total)
@@ -119,7 +118,7 @@ def steps(path: str | Path, folder: str | Path, config: Config = Config()) -> It
         about = {**done, "left_out": {key: count for key, count in done["left_out"].items() if count},
                  "settings": settings}
         write_text(folder / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
-        shutil.rmtree(folder / TEXTS, ignore_errors=True)
+        remove(folder / TEXTS, [GATHERED])
     return _about(folder)
 
 
@@ -260,7 +259,7 @@ def _alone(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
             _check(folder, settings)
             yield
         except FileError:                           # the dump is of no use, so there is nothing to go on with
-            shutil.rmtree(folder / TEXTS, ignore_errors=True)
+            remove(folder / TEXTS, [GATHERED])
             for name in (CLAIM, LOCK):
                 (folder / name).unlink(missing_ok=True)
             with suppress(OSError):                 # what is not empty stays

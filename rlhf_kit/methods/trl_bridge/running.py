@@ -29,7 +29,7 @@ from rlhf_kit.loops.schedules import cosine
 from rlhf_kit.methods.trl_bridge.quiet import quiet
 from rlhf_kit.models.adapters import sign
 from rlhf_kit.models.quantization import KINDS
-from rlhf_kit.storage import new_folder
+from rlhf_kit.storage import check_new_folder, new_folder
 
 NEEDED = ("trl", "datasets", "peft", "accelerate")
 NOT_OURS = ("training_args.bin", "README.md")           # a pickle, and a card full of blanks: TRL writes both
@@ -67,11 +67,13 @@ def check_installed() -> None:
 
 
 def check_place(folder: Path | str) -> None:
-    """Raises CannotTrain, before hours of training and not after them, if that folder cannot be made."""
+    """Raises CannotTrain, before hours of training and not after them, if that folder cannot be made; StorageError if
+    somebody's own files are in it."""
     folder = Path(folder).absolute()
     above = next(path for path in folder.parents if path.exists())
     if folder.exists() and not folder.is_dir():
         raise CannotTrain(f"{folder} is a file; expected the name of a folder for the adapter.")
+    check_new_folder(folder)
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise CannotTrain(f"{folder} cannot be made: {above} takes no new folders. Choose another place.")
 

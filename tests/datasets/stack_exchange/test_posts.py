@@ -394,6 +394,22 @@ def test_two_seeds_write_two_forums_and_one_seed_the_same(tmp_path):
     assert a == b != c
 
 
+def test_a_made_up_dump_replaces_no_file(tmp_path, capsys):
+    (tmp_path / "Posts.xml").write_text("a real one")
+    assert cli.main(["posts", "write", str(tmp_path / "Posts.xml"), "--questions", "5", "--lang", "en"]) == 2
+    assert "is there already, and might be a real dump" in capsys.readouterr().err
+    assert (tmp_path / "Posts.xml").read_text() == "a real one"
+
+
+def test_what_somebody_put_beside_the_texts_of_a_conversion_stays(site, tmp_path):
+    (tmp_path / "out" / ".hidden").mkdir(parents=True)
+    for done in conversion.steps(site, tmp_path / "out", Config(site="a.b")):
+        if done.stage == "texts":
+            (tmp_path / "out" / "texts" / "notes.txt").write_text("mine")
+    convert(site, tmp_path / "out", Config(site="a.b"))
+    assert [path.name for path in (tmp_path / "out" / "texts").iterdir()] == ["notes.txt"]
+
+
 @pytest.mark.slow
 def test_a_conversion_killed_at_every_file_ends_with_the_same_bytes(site, tmp_path):
     convert(site, tmp_path / "alone", Config(site="a.b"))
