@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "rlhf_kit"
 FLOORS = {
     "formulas": 0, "language": 0, "storage": 0,
     "models": 1, "tasks": 1, "datasets": 1,
-    "loops": 2, "sampling": 2, "rewards": 2,
+    "engine": 2, "sampling": 2, "rewards": 2, "loops": 2,
     "methods": 3, "evaluate": 3, "attribution": 3,
     "zoo": 4, "recipes": 4,
     "scale": 5, "plots": 5, "runs": 5, "labels": 5,
@@ -21,7 +21,8 @@ FLOORS = {
     "studio": 7,
     "commands": 8, "cli": 9,
 }
-NEIGHBOURS = {("loops", "sampling"), ("recipes", "zoo"), ("tasks", "datasets"), ("plots", "scale"), ("runs", "plots")}
+NEIGHBOURS = {("tasks", "datasets"), ("sampling", "engine"), ("loops", "engine"), ("loops", "sampling"),
+              ("loops", "rewards"), ("recipes", "zoo"), ("plots", "scale"), ("runs", "plots")}
 FOLDERS_WITHOUT_NEIGHBOURS = {"methods", "recipes"}          # methods do not import each other, nor recipes
 AT_THE_ROOT = 12                                             # files beside the folders, at most
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rlhf_kit.loops.schedules import cosine, linear
+from rlhf_kit.loops.schedules import cosine, falling, linear
 
 
 def test_both_rise_in_a_straight_line_to_the_peak():
@@ -26,3 +26,8 @@ def test_a_line_goes_down_to_nothing():
 def test_without_a_warm_up_or_with_nothing_but_it():
     assert cosine(1.0, 0, 10, 0, 0.1) == linear(1.0, 0, 10, 0) == 1.0
     assert cosine(1.0, 4, 5, 5, 0.1) == linear(1.0, 4, 5, 5) == 1.0
+
+
+def test_a_falling_rate_is_a_straight_line_from_its_peak_to_its_share():
+    assert [falling(0.8, number, 5, 0.25) for number in range(5)] == pytest.approx([0.8, 0.65, 0.5, 0.35, 0.2])
+    assert falling(0.8, 0, 1, 0.25) == 0.8
