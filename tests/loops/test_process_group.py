@@ -13,6 +13,7 @@ import torch
 
 from rlhf_kit.formulas.advantages import whiten
 from rlhf_kit.formulas.kl_penalty import KL
+from rlhf_kit.loops import pretraining
 from rlhf_kit.loops.process_group import ProcessGroup
 from rlhf_kit.methods import ppo
 from rlhf_kit.sampling import Sampling, sample_rollout
@@ -100,20 +101,21 @@ def stored(folder, prompts) -> list:
     return [sample_rollout(policy, prompts[:8], Sampling(max_new_tokens=8), seed=n) for n in range(3)]
 
 
-def end_of(shared, prompts, rollouts, config, seat=None):
+def end_of(shared, prompts, rollouts, config, seat=None, **options):
     """The run's metrics, and what it learnt."""
     rank, size = (0, 1) if seat is None else (seat.process_index, seat.num_processes)
     history = list(ppo.steps(shared.policy, shared.reference, prompts, long_is_good, config, accelerator=seat,
-                             rollouts=lambda n: rollouts[n][list(range(rank, 8, size))]))
+                             rollouts=lambda n: rollouts[n][list(range(rank, 8, size))], **options))
     learnt = {name: p.detach().clone() for name, p in shared.policy.named_parameters() if p.requires_grad}
     return [s.metrics for s in history], learnt
 
 
-def same_numbers(folder, prompts, config):
+def same_numbers(folder, prompts, config, **options):
     rollouts = stored(folder, prompts)
-    alone, weights = end_of(shared_base(folder), prompts, rollouts, config)
+    alone, weights = end_of(shared_base(folder), prompts, rollouts, config, **options)
     bases = [shared_base(folder, seed=seed) for seed in (0, 1)]                         # they begin differently ...
-    parts = together(2, lambda seat: end_of(bases[seat.process_index], prompts, rollouts, config, seat))
+    parts = together(2, lambda seat: end_of(bases[seat.process_index], prompts, rollouts, config, seat,
+                                             **options))
     for metrics, learnt in parts:
         for name in ("policy_loss", "value_loss", "score", "kl", "kl_coef", "approx_kl", "clip_fraction", "entropy"):
             assert [m[name] for m in metrics] == pytest.approx([m[name] for m in alone], abs=1e-4, nan_ok=True), name
@@ -131,6 +133,17 @@ def test_two_learn_what_one_learns(saved_llama, prompts):
 def test_all_leave_the_passes_together(saved_llama, prompts):
     """An early stop is decided by the tokens of all; decided alone, one would wait for the other for ever."""
     same_numbers(saved_llama, prompts, replace(CONFIG, epochs=6, target_kl=1e-3))
+
+
+def test_each_reads_its_shard_of_the_pretraining_texts(saved_llama, prompts, monkeypatch):
+    """Two processes read four of eight texts each, of different lengths, and learn what one learns from the eight."""
+    texts = ["the lamp is sturdy.", "the kettle broke", "the pen is very pretty, and it works.", "the bag is cheap"] * 2
+    read, original = [], pretraining.encode_documents
+    monkeypatch.setattr(pretraining, "encode_documents", lambda tokenizer, mine, longest: read.append(len(mine)) or
+                        original(tokenizer, mine, longest))
+    same_numbers(saved_llama, prompts, replace(CONFIG, ptx_coef=1.0, minibatch_size=None, batch_size=8),
+                 pretraining=texts)
+    assert set(read) == {8, 4}                              # alone; each of two
 
 
 def test_processes_draw_different_responses_and_only_the_first_writes(saved_llama, prompts, tmp_path):

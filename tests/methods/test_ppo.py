@@ -18,7 +18,13 @@ from rlhf_kit.loops.sanity_checks import CheckFailed
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.sampling import Sampling, response_logprob, response_logprob_and_value, sample_rollout
+from rlhf_kit.sampling import (
+    Sampling,
+    response_logits,
+    response_logprob,
+    response_logprob_and_value,
+    sample_rollout,
+)
 from rlhf_kit.storage import StorageError
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "ran", "far", "away", "from", "big", "red", "dogs"]
@@ -405,3 +411,79 @@ def test_responses_may_come_from_elsewhere_and_be_as_many_as_there_are():
     assert without(handed) == without(own)
     _, few = run(replace(QUICK, minibatch_size=None), policy=ours, rollouts=lambda number: same(number)[:5])
     assert len(few) == QUICK.steps
+
+
+# --- memory, and what must never happen -------------------------------------------------------------------------------
+
+def test_a_minibatch_in_four_passes_gives_the_gradient_of_one(monkeypatch):
+    """In float64: 16 responses at once, and in passes of at most four, each weighted by its tokens."""
+    def gradients(tokens_per_pass):
+        policy, taken = new_policy().double(), []
+        monkeypatch.setattr(ppo, "update", lambda model, *_: taken.append([p.grad.clone() for p in model.parameters()]))
+        run(replace(QUICK, steps=1, minibatch_size=None, epochs=1, tokens_per_pass=tokens_per_pass), policy=policy,
+            reward=lambda prompts, responses: [float(len(r)) for r in responses])
+        return torch.cat([gradient.flatten() for gradient in taken[0]])
+
+    passes, original = [], ppo.read
+    whole = gradients(None)
+    monkeypatch.setattr(ppo, "read", lambda policy, old, **options: passes.append(len(old)) or
+                        original(policy, old, **options))
+    parts = gradients(4 * 8)
+    assert (sum(passes), max(passes)) == (16, 4)
+    assert (whole - parts).abs().max() < 1e-6 * whole.abs().max()
+
+
+def test_a_run_in_passes_reports_what_a_run_without_reports_and_resumes_as_it(tmp_path):
+    """Memory is no part of the algorithm: the metrics agree, and a checkpoint of the one goes on as the other."""
+    config = replace(QUICK, steps=2)
+    whole, parts = run(config)[1], run(replace(config, tokens_per_pass=24))[1]
+    for ours, theirs in zip(parts, whole, strict=True):
+        same = {name: number for name, number in theirs.metrics.items() if name != "seconds"}
+        assert {name: ours.metrics[name] for name in same} == pytest.approx(same, rel=1e-3, abs=1e-5)
+    policy = new_policy()
+    reference = policy.reference()
+    next(ppo.steps(policy, reference, PROMPTS, cats, config, checkpoint=tmp_path, checkpoint_every=1))
+    other = replace(config, tokens_per_pass=24, activation_checkpointing=True)
+    again = ppo.steps(policy, reference, PROMPTS, cats, other, checkpoint=tmp_path, checkpoint_every=1)
+    assert len(list(again)) == 2
+
+
+def test_checkpointed_activations_give_the_same_gradient():
+    config = replace(QUICK, steps=1, epochs=1)
+    assert torch.allclose(weights(run(config)[0]), weights(run(replace(config, activation_checkpointing=True))[0]),
+                          atol=1e-6)
+
+
+def test_a_score_beyond_all_bounds_is_refused_and_harms_neither_weights_nor_checkpoint(tmp_path):
+    policy, bounds = new_policy(), iter([1.0, 1e38])
+    config = replace(QUICK, whiten_advantage=False)
+    stream = ppo.steps(policy, policy.reference(), PROMPTS, lambda p, r: torch.full((len(r),), next(bounds)),
+                       config, checkpoint=tmp_path, checkpoint_every=1)
+    next(stream)
+    before, saved = weights(policy).clone(), (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(CheckFailed, match="gradient of step 2 is not finite"):
+        next(stream)
+    assert torch.equal(weights(policy), before)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == saved
+
+
+def test_responses_from_elsewhere_need_no_entropy():
+    ours = new_policy()
+    drawn = sample_rollout(ours, PROMPTS[:16], QUICK.sampling, 1)
+    _, history = run(replace(QUICK, steps=1), policy=ours, rollouts=lambda number: replace(drawn, entropy=None))
+    assert history[0].metrics["entropy"] > 0
+    with torch.no_grad():                                           # over the vocabulary, by hand
+        probability = response_logits(new_policy(), drawn).softmax(-1)
+    each = -(probability * probability.log()).sum(-1)[drawn.mask]
+    learnt = run(replace(QUICK, steps=1), rollouts=lambda number: replace(drawn, entropy=None))[1][0].metrics["entropy"]
+    assert learnt == pytest.approx(each.mean().item(), rel=0.05)    # it is read after the step's own updates
+
+
+@pytest.mark.parametrize("estimate", ["k2", "k3"])
+def test_a_penalty_in_the_loss_holds_the_policy_and_leaves_the_reward_alone(estimate, monkeypatch):
+    config, seen, original = replace(QUICK, steps=12, learning_rate=5e-3), [], ppo.token_reward
+    free = run(replace(config, kl=KL(coefficient=0.0)))[1][-1].metrics
+    monkeypatch.setattr(ppo, "token_reward", lambda *a: seen.append(original(*a)) or seen[-1])
+    held = run(replace(config, kl=KL(coefficient=2.0, estimate=estimate, in_loss=True)))[1][-1].metrics
+    assert held["kl"] < free["kl"] / 3
+    assert all((reward >= 0).all() for reward in seen)              # scores alone: nothing was taken off
