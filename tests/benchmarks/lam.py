@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Evaluation, evaluate
+from rlhf_kit.jobs.lessons import tiny_stackllama
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import stackllama
 from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.tasks.reviews import Reviews
-from rlhf_kit.training.lessons import tiny_stackllama
 from tests.benchmarks.learning import GOAL, LIMIT
 from tests.benchmarks.participant import recent, run
 
