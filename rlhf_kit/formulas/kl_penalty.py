@@ -4,8 +4,8 @@ With samples y from the policy π and a reference ρ, write d = log π(y) - log 
 the same direction, KL(π ‖ ρ): where does the policy go that the reference would not?
 
 A good estimate of the value may be a bad loss. Differentiated with the samples held fixed, k1 teaches
-nothing and k3 follows the other direction, KL(ρ ‖ π). Put into the *reward* (`token_reward`), k1 gives the
-true gradient of KL(π ‖ ρ).
+nothing, k2 gives the gradient of KL(π ‖ ρ) and k3 that of the other direction, KL(ρ ‖ π). Put into the *reward*
+(`token_reward`), k1 gives the true gradient of KL(π ‖ ρ). `KL` says when to take which.
 """
 
 from __future__ import annotations
@@ -180,12 +180,30 @@ class AdaptiveCoefficient:
 
 @dataclass(frozen=True, kw_only=True)
 class KL:
-    """How drifting is priced: a fixed coefficient, or one that steers towards a target."""
+    """How drifting is priced: a fixed coefficient, or one that steers towards a target; in the reward or in the loss.
+
+    In the *reward*, as the papers have it: right for small coefficients, where the penalty is a small part of what a
+    token earns. The price is credited like any reward, by GAE, to all tokens before the one that drifted: measured on
+    the tiny StackLLaMA (β 1.5, λ 0.95), more than 90 % of it to tokens that had not moved by half a nat. One token in a
+    hundred holds 95 % of Σ d², single ones 15 nats; once such tokens have more variance than the score, whitening makes
+    the score small and the wrong blame large, the tokens before are pushed away from what the reference would say, and
+    the drift feeds itself: 0.4 nats at step 10, 36 at step 20, hundreds after.
+
+    In the *loss* (`in_loss=True`): every token answers for itself, and no critic has to foresee the price. Take it
+    where the coefficient is high or responses are long. k2 pulls with a force of d nats, so the farther the harder,
+    towards KL(π ‖ ρ): the first choice. k3 follows KL(ρ ‖ π), as GRPO does: a token that became likelier is pulled by
+    less than 1 however far it went, one that became rarer by e^-d - 1, which explodes. The coefficient then weighs a
+    nat per token against an advantage, of standard deviation 1 if whitened; what lies behind a token is not counted.
+
+    `clip` bounds what a token pays in the reward, and so how loud a single token can be, where the reference forbids
+    some outright or is coarse (int8). It does not move the blame: in the run above 1 nat made the drift slower (11 nats
+    at step 20) and did not stop it.
+    """
 
     coefficient: float = 0.2        # reward per nat; where an adaptive one begins (TRL 0.11.4)
     target: float | None = None     # nats per response; None = the coefficient stays fixed
     horizon: float = 10000          # episodes (arXiv:1909.08593)
-    estimate: str = "k1"            # what a token pays for: k1, k2, k3, abs, or full (needs logits)
+    estimate: str | None = None     # k1, k2, k3, abs, or full (needs logits); None = k1, in the loss k2
     clip: float | None = None       # nats per token that the reward counts at most; None = all
     in_loss: bool = False           # a term of the loss (k2, k3, abs) in place of a part of the reward
 
@@ -199,6 +217,8 @@ class KL:
         if not 0 < self.horizon < math.inf:
             raise ValueError(f"the KL horizon is {self.horizon}; expected a positive number of episodes. "
                              f"Try 10000.")
+        if self.estimate is None:
+            object.__setattr__(self, "estimate", "k2" if self.in_loss else "k1")
         if self.estimate not in ESTIMATES:
             raise ValueError(f"unknown KL estimate {self.estimate!r}; expected one of "
                              f"{', '.join(ESTIMATES)}. Try 'k1'.")

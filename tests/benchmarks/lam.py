@@ -15,6 +15,7 @@ from rlhf_kit.training.lessons import tiny_stackllama
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Evaluation, evaluate
+from rlhf_kit.jobs.lessons import tiny_stackllama
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import stackllama

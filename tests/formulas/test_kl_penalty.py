@@ -213,9 +213,9 @@ def test_a_diverged_policy_is_reported_not_clipped():
     ({"horizon": 0}, "KL horizon is 0"), ({"estimate": "k4"}, "'k4'; expected one of k1, k2, k3, abs, full"),
     ({"coefficient": math.nan}, "nan"),
     ({"clip": 0.0}, "KL clip is 0.0"), ({"clip": math.inf}, "KL clip is inf"),
-    ({"in_loss": True}, "'k1' is no loss: its expected gradient is 0; expected one of k2, k3, abs"),
+    ({"in_loss": True, "estimate": "k1"}, "'k1' is no loss: its expected gradient is 0; expected one of k2, k3, abs"),
     ({"in_loss": True, "estimate": "full"}, "'full' is no loss: it needs the logits"),
-    ({"in_loss": True, "estimate": "k2", "clip": 1.0}, "clip is 1.0 and in_loss is True"),
+    ({"in_loss": True, "clip": 1.0}, "clip is 1.0 and in_loss is True"),
 ])
 def test_a_kl_config_checks_itself(options, message):
     with pytest.raises(ValueError, match=message):
@@ -225,6 +225,7 @@ def test_a_kl_config_checks_itself(options, message):
 def test_a_kl_config_names_its_function_and_is_frozen():
     assert KL().function() is estimate_k1
     assert KL(estimate="full").function() is exact_kl
+    assert KL(in_loss=True).function() is estimate_k2
     assert KL(clip=2.0).in_reward(0.3) == (0.3, estimate_k1, 2.0)
     assert KL(in_loss=True, estimate="k3").in_reward(0.3) == (0.0, estimate_k1, None)      # tokens pay nothing
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200),
               pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")]
 SEEDS = (0, 1, 2)
 CHEATING = 35                   # steps where the price is another; after 25 seed 0 stood at 0.80 (seen, then chosen)
-PRICE = 0.8                     # at 0.5 seed 0 reaches 0.802; at 1.5 seed 1 runs away, KL 924 (seen, then chosen)
+PRICE = 0.8                     # at 0.5 seed 0 reaches 0.802 (seen, then chosen)
+TOO_DEAR = 1.5                  # as a part of the reward seed 1 runs away at it: KL 400 to 900 (seen, then chosen)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
-    """`run(seed, quantize, fence_bias, beta)`; stages that two runs share are trained once."""
+    """`run(seed, quantize, fence_bias, kl)`; stages that two runs share are trained once."""
     folder = tmp_path_factory.mktemp("stackllama")
 
     def preset(seed: int, quantize: str | None) -> Preset:
@@ -75,16 +76,16 @@ def pipeline(tmp_path_factory):
                                       fine_tuned(seed, quantize), shared_by(seed, quantize, fence_bias))
 
     @cache
-    def run(seed: int, quantize: str | None = "int8", fence_bias: float = 0.0, beta: float | None = None) -> Run:
+    def run(seed: int, quantize: str | None = "int8", fence_bias: float = 0.0, kl: KL | None = None) -> Run:
         settings, data = preset(seed, quantize), Forum(fence_bias=fence_bias)
-        if beta is not None:
-            settings = replace(settings, ppo=replace(settings.ppo, steps=CHEATING, kl=KL(coefficient=beta)))
+        if kl is not None:
+            settings = replace(settings, ppo=replace(settings.ppo, steps=CHEATING, kl=kl))
         shared = ready(seed, quantize, fence_bias)
         voters = stackllama.examine_reward(settings, data, shared)
         before = stackllama.examine(settings, data, shared.reference, shared.reference, shared)
         steps = list(stackllama.ppo_steps(settings, data, shared))
         after = stackllama.examine(settings, data, shared.policy, shared.reference, shared)
-        print(f"seed {seed} {quantize} fence_bias {fence_bias} beta {beta}: pairs {voters.model.pair_accuracy} of "
+        print(f"seed {seed} {quantize} fence_bias {fence_bias} {kl}: pairs {voters.model.pair_accuracy} of "
               f"{voters.ceiling:.3f}, length {voters.length.pair_accuracy.mean:.3f} ({voters.above_length:.1f} s.e.); "
               f"gold {before.scores['gold'].mean:.3f} to {after.scores['gold'].mean:.3f}, fenced "
               f"{before.scores['fenced'].mean:.2f} to {after.scores['fenced'].mean:.2f}, KL {after.kl:.1f}")
@@ -114,12 +115,18 @@ def test_ppo_raises_the_truth_at_a_moderate_price(pipeline, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_reward_model_that_trusts_fences_is_cheated_where_drift_is_free(pipeline, seed):
     """Measured on the way: left to itself for long, a policy leaves even the fences behind."""
-    free, priced = (pipeline(seed, fence_bias=IMPRESSED, beta=beta) for beta in (0.0, PRICE))
+    free, priced = (pipeline(seed, fence_bias=IMPRESSED, kl=KL(coefficient=beta)) for beta in (0.0, PRICE))
     assert free.most_fenced > 0.8
     assert free.gain("gold") < 0
     assert free.gain("score") > 0
     assert priced.most_fenced < 0.8
     assert priced.gain("gold") > free.gain("gold")
+
+
+def test_a_penalty_that_runs_away_in_the_reward_holds_in_the_loss(pipeline):
+    run = pipeline(1, fence_bias=IMPRESSED, kl=KL(coefficient=TOO_DEAR, in_loss=True))
+    assert 0 < run.after.kl < 10
+    assert run.gain("score") > 0
 
 
 def test_int8_ends_where_fp32_ends(pipeline):
