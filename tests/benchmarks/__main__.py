@@ -4,7 +4,7 @@ import importlib
 import sys
 
 NAMES = ("tour", "step", "learning", "bigrams", "grading", "rankings", "dump", "stackllama", "classroom",
-         "first_view")
+         "first_view", "sampling")
 
 chosen = sys.argv[1:] or ("tour",)
 if unknown := set(chosen) - set(NAMES):
