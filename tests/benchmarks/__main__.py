@@ -3,8 +3,8 @@
 import importlib
 import sys
 
-NAMES = ("tour", "step", "learning", "bigrams", "grading", "rankings", "dump", "stackllama", "classroom",
-         "first_view", "lam")
+NAMES = ("tour", "step", "sampling", "learning", "lam", "bigrams", "grading", "rankings", "dump", "stackllama",
+         "class_load", "first_view")
 
 chosen = sys.argv[1:] or ("tour",)
 if unknown := set(chosen) - set(NAMES):

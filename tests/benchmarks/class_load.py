@@ -1,6 +1,6 @@
 """A class of forty ranks for two minutes, while one of them generates and one training runs: how long a save takes.
 
-    make bench ARGS=classroom                   SECONDS=120 USERS=40 THINKING=5 change it
+    make bench ARGS=class_load                   SECONDS=120 USERS=40 THINKING=5 change it
 
 The server is a process of its own, `rlhf-kit studio` with a class code; the class is this process, which speaks the
 page's own protocol. Each user logs in, opens the Rank panel, thinks (5 s on average, exponentially distributed), saves
