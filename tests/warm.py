@@ -8,8 +8,10 @@ import rich.table  # noqa: F401
 import torch
 
 import rlhf_kit.cli
-import rlhf_kit.jobs
-import rlhf_kit.jobs.tour  # noqa: F401
+import rlhf_kit.jobs.human_loop
+import rlhf_kit.jobs.tour
+import rlhf_kit.jobs.train_reward_model
+import rlhf_kit.jobs.train_sft  # noqa: F401
 from rlhf_kit import zoo
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rlhf_kit.formulas.records import Step
-    from rlhf_kit.jobs.human_loop import Human, Item, Loop
+    from rlhf_kit.jobs.human_loop import HumanLoopJob, Item, Loop
 
 PICKS = {"1": "1", "2": "2", "=": "tie", "t": "tie", "tie": "tie"}
 SKIPS, UNDOES, QUITS, HELPS = ("s", "skip"), ("u", "undo"), ("q", "quit", "exit"), ("?", "h", "help")
@@ -88,12 +88,13 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _job(options: argparse.Namespace) -> Human:
-    from rlhf_kit.jobs.human_loop import Human
+def _job(options: argparse.Namespace) -> HumanLoopJob:
+    from rlhf_kit.jobs import JOBS
     options.model = f"tiny-lm-{options.lang}" if options.model is None else options.model
-    return Human(model=options.model, prompts=options.prompts, column=options.column, mode=options.mode,
-                 batch=options.batch, lang=language_of(options), device=device_of(options),
-                 changes=changes_in(options, "seed", "coefficient", "learning_rate", "epochs", "max_new_tokens"))
+    return JOBS["human-loop"](
+        model=options.model, prompts=options.prompts, column=options.column, mode=options.mode, batch=options.batch,
+        lang=language_of(options), device=device_of(options),
+        changes=changes_in(options, "seed", "coefficient", "learning_rate", "epochs", "max_new_tokens"))
 
 
 def _talk(loop: Loop, ratings: int | None, lang: str, console: Console) -> None:

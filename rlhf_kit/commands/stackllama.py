@@ -15,7 +15,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.jobs import StackLlama
+    from rlhf_kit.jobs.train_stackllama import StackLlamaJob
 
 STAGES = ("sft", "merge", "reward", "ppo", "evaluate")
 MEASURES = ("gold", "score", "kl", "length", "eos_rate", "fenced", "distinct")
@@ -78,8 +78,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, or show the run that is finished."""
-    from rlhf_kit.jobs import claimed, cores
+    from rlhf_kit.jobs import cores
     from rlhf_kit.loops.process_group import here
+    from rlhf_kit.runs import pipeline
     from rlhf_kit.runs.folder import RunFolder
     rank, size = here()
     console, lang = showing.console_for(options.json or rank > 0), options.lang
@@ -87,8 +88,7 @@ def run(options: argparse.Namespace) -> int:
     if size > 1 and job.device == "cpu":
         os.environ.setdefault("ACCELERATE_USE_CPU", "true")     # else each would train alone and not know it
     console.print(f"[bold]rlhf-kit train stackllama[/] {__version__}")
-    if place.finished and not options.fresh:
-        place.claim(claimed(job))
+    if not options.fresh and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
     else:
         console.print(say(lang, "stack_begins", base=job.settings().base, bits=job.kind or "none", device=job.device),
@@ -124,17 +124,18 @@ def run_merge(options: argparse.Namespace) -> int:
     return 0
 
 
-def _job(options: argparse.Namespace) -> StackLlama:
-    from rlhf_kit.jobs import StackLlama
+def _job(options: argparse.Namespace) -> StackLlamaJob:
+    from rlhf_kit.jobs import JOBS
     from rlhf_kit.scale.launching import check_processes
     check_processes(options.processes)
     if options.preset == "tiny" and options.device == "auto":
         options.device = "cpu"
     device = device_of(options)
-    return StackLlama(preset=options.preset, model=options.model, data=options.data, quantize=options.quantize,
-                      voters=options.voters, seed=options.seed, device=device,
-                      changes=changes_in(options, "coefficient", "target", "steps", "batch_size", "minibatch_size",
-                                         "learning_rate", "max_new_tokens"))
+    return JOBS["stackllama"](
+        preset=options.preset, model=options.model, data=options.data, quantize=options.quantize, voters=options.voters,
+        seed=options.seed, device=device,
+        changes=changes_in(options, "coefficient", "target", "steps", "batch_size", "minibatch_size", "learning_rate",
+                           "max_new_tokens"))
 
 
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:

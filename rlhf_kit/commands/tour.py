@@ -14,7 +14,7 @@ from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
-    from rlhf_kit.jobs.tour import Settings
+    from rlhf_kit.jobs.tour import TourJob
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -45,19 +45,18 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit tour[/] {__version__}")
     if not options.json:
         console.file.flush()                                # shown before the seconds that importing torch takes
-    from rlhf_kit.jobs.tour import EVALUATED, Tour
-    from rlhf_kit.runs import report
-    tour = Tour(options.output, settings(options))
-    if options.fresh:
-        tour.start_anew()
-    if tour.finished:
+    from rlhf_kit.jobs.tour import EVALUATED
+    from rlhf_kit.runs import pipeline, report
+    from rlhf_kit.runs.folder import RunFolder
+    job = settings(options)
+    if not options.fresh and pipeline.finished(job, options.output):
         console.print(say(lang, "finished", command=_again(options)), markup=False, soft_wrap=True)
     else:
         device = say(lang, "device_cpu", n=os.cpu_count())  # also where there is a GPU: models this small gain nothing
         console.print(say(lang, "here", lang_name=say(lang, "lang_name"), device=device))
         console.print(say(lang, "working", folder=options.output), markup=False)
-        showing.watch(tour.run(), lang, console, n=EVALUATED)
-    result = tour.result()
+        showing.watch(job.run(options.output, options.fresh), lang, console, n=EVALUATED)
+    result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
         return 0
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def settings(options: argparse.Namespace) -> Settings:
+def settings(options: argparse.Namespace) -> TourJob:
     """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
     from rlhf_kit.jobs import tour
     if options.reviews is not None and options.judge == "ranked":

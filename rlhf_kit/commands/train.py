@@ -15,8 +15,6 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlhf_kit.jobs import Ppo, RewardModel, Sft
-
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
 
 
@@ -36,7 +34,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     sft.add_argument("--response", metavar="COLUMN", help="... and responses; only these are learned")
     sft.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
     _common(sft)
-    sft.set_defaults(run=run, job=_sft)
+    sft.set_defaults(run=run, job="sft", settings=_sft)
 
     ranked = methods.add_parser("reward-model", help="a reward model, from rankings or from pairs",
                                 description="A reward model: it learns from rankings, or from pairs, which response is "
@@ -62,7 +60,7 @@ def add(commands: argparse._SubParsersAction) -> None:
                                                                           "those learnt from few rankings small (0)")
     ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
     _common(ranked)
-    ranked.set_defaults(run=run, job=_reward_model)
+    ranked.set_defaults(run=run, job="reward-model", settings=_reward_model)
 
     ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier, a reward model or a "
                                          "function of yours",
@@ -84,7 +82,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     ppo.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     _common(ppo)
-    ppo.set_defaults(run=run, job=_ppo)
+    ppo.set_defaults(run=run, job="ppo", settings=_ppo)
     stackllama.add_method(methods)
 
 
@@ -109,20 +107,21 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
-    from rlhf_kit.jobs import claimed, cores
+    from rlhf_kit.jobs import JOBS, cores
+    from rlhf_kit.runs import pipeline
     from rlhf_kit.runs.folder import RunFolder
-    job, place = options.job(options), RunFolder(options.output)
-    if place.finished and not options.fresh:
-        place.claim(claimed(job))
+    job = JOBS[options.job](model=options.model, lang=language_of(options), device=device_of(options),
+                            **options.settings(options))
+    if not options.fresh and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
     else:
-        new = job.model == "new" and options.job is _reward_model
+        new = job.model == "new" and options.job == "reward-model"
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads), lang, console)
-    result = place.result()
+    result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
     else:
@@ -130,28 +129,24 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _sft(options: argparse.Namespace) -> Sft:
-    from rlhf_kit.jobs import Sft
-    return Sft(model=options.model, data=options.data, text=options.text, prompt=options.prompt,
-               response=options.response, lang=language_of(options), device=device_of(options),
-               changes=changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed"))
+def _sft(options: argparse.Namespace) -> dict[str, Any]:
+    return {"data": options.data, "text": options.text, "prompt": options.prompt, "response": options.response,
+            "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
 
 
-def _reward_model(options: argparse.Namespace) -> RewardModel:
-    from rlhf_kit.jobs import RewardModel
-    return RewardModel(rankings=options.rankings, pairs=options.pairs, model=options.model, pretrain=options.pretrain,
-                       text=options.text, label=options.label, positive=options.positive, held_out=options.held_out,
-                       examples=tuple(options.example or ()), lang=language_of(options), device=device_of(options),
-                       changes=changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss",
-                                          "centring", "seed"))
+def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
+    return {"rankings": options.rankings, "pairs": options.pairs, "pretrain": options.pretrain, "text": options.text,
+            "label": options.label, "positive": options.positive, "held_out": options.held_out,
+            "examples": tuple(options.example or ()),
+            "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss", "centring",
+                                  "seed")}
 
 
-def _ppo(options: argparse.Namespace) -> Ppo:
-    from rlhf_kit.jobs import Ppo
-    return Ppo(model=options.model, judge=options.judge, label=options.label, reward=options.reward,
-               prompts=options.prompts, column=options.column, lang=language_of(options), device=device_of(options),
-               changes=changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
-                                "coefficient", "target", "max_new_tokens", "temperature"))
+def _ppo(options: argparse.Namespace) -> dict[str, Any]:
+    return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
+            "column": options.column,
+            "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
+                                  "coefficient", "target", "max_new_tokens", "temperature")}
 
 
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:

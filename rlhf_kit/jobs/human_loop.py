@@ -6,19 +6,20 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from rlhf_kit import zoo
 from rlhf_kit.datasets.texts import hold_out, read_texts
 from rlhf_kit.evaluate import evaluate, side_by_side
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.jobs import EVALUATED, SHOWN, SMALL, changed, claimed, use_threads
+from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
+from rlhf_kit.jobs.train_ppo import EVALUATED, SHOWN
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.batches import draw, seed_for
 from rlhf_kit.loops.checkpoints import FILE, steps_in
@@ -26,7 +27,9 @@ from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import pad_id
 from rlhf_kit.models.tiny import parameters
-from rlhf_kit.runs.folder import RunFolder
+from rlhf_kit.runs import pipeline
+from rlhf_kit.runs.folder import Event
+from rlhf_kit.runs.pipeline import Job, Plan, Run
 from rlhf_kit.sampling import check_room, joined, sample_rollout
 from rlhf_kit.storage import StorageError, add_line, same_file_as, sweep, write_json_lines
 from rlhf_kit.tasks.reviews import Reviews
@@ -255,8 +258,11 @@ class Loop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Human:
+class HumanLoopJob(Job):
     """What `rlhf-kit human-loop` does: a model's name and a person become a trained policy in a folder."""
+
+    name: ClassVar[str] = "human"
+    files: ClassVar[tuple[str, ...]] = ("prompts",)
 
     model: str                              # a tiny model's name, a folder, or a hub id
     prompts: str | None = None              # a file of prompts; None = openings of the made-up reviews
@@ -273,29 +279,38 @@ class Human:
         if self.prompts is None and self.column != "prompt":
             raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
 
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+        """Only a person can go through it: see `session`."""
+        raise TypeError("a human loop is answered, not run; use: with job.session(folder) as loop: loop.answer(...)")
+
     @contextmanager
     def session(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Loop]:
         """A `Loop` in a folder that is held as long as this lasts; the policy and a result are written at its end.
 
         After Ctrl-C only the policy: nobody waits for an evaluation then. `fresh` throws away what is there.
         """
-        place = RunFolder(folder)
-        place.check()
-        learn, held_out = self._prompts()
-        policy = zoo.load_policy(self.model, device=self.device)
-        use_threads(threads, policy)
-        config = changed(TINY if parameters(policy) < SMALL else LARGE, self.changes)
-        check_room(policy, [*learn, *held_out], config.sampling)
-        if fresh:
-            place.clear()
-        with place.working(claimed(self)):
-            with place.timed("human"):
-                loop = Loop(policy, learn, place.path, mode=self.mode, batch=self.batch, config=config)
+        with pipeline.opened(self, folder, fresh, threads) as (run, plan):
+            with run.timed("human"):
+                loop = plan.begin()
                 try:
                     yield loop
                 finally:
-                    zoo.save_policy(policy, place.path / "policy")
-            place.finish(self._result(loop, held_out))
+                    zoo.save_policy(loop.policy, run.at("policy"))
+            pipeline.finish(run, plan)
+
+    def plan(self, run: Run) -> _Talk:
+        """No stage that runs by itself: a person's answers are the steps."""
+        learn, held_out = self._prompts()
+        policy = zoo.load_policy(self.model, device=self.device)
+        use_threads(run.threads, policy)
+        config = changed(TINY if parameters(policy) < SMALL else LARGE, self.changes)
+        check_room(policy, [*learn, *held_out], config.sampling)
+        loops: list[Loop] = []
+
+        def begin() -> Loop:
+            loops.append(Loop(policy, learn, run.folder, mode=self.mode, batch=self.batch, config=config))
+            return loops[0]
+        return _Talk([], lambda: self._result(loops[0], held_out), begin=begin)
 
     def _prompts(self) -> tuple[list[str], list[str]]:
         """Prompts that a person sees responses to, and others for before and after."""
@@ -308,10 +323,20 @@ class Human:
     def _result(self, loop: Loop, held_out: Sequence[str]) -> dict[str, Any]:
         before, after = (evaluate(policy, loop.reference, held_out, {}, loop.config.sampling, loop.config.seed + 1)
                          for policy in (loop.reference, loop.policy))
-        return {"job": "human", "settings": json.loads(json.dumps({**asdict(self), "config": asdict(loop.config)})),
+        return {"job": "human", "settings": described(self, loop.config),
                 "ratings": len(loop.ratings), "waiting": len(loop.waiting), "updates": len(loop.history),
                 "score": [step.metrics["score"] for step in loop.history], "kl": after.kl,
                 "before": before.numbers(), "after": after.numbers(), "samples": side_by_side(before, after)[:SHOWN]}
+
+
+Human = HumanLoopJob                # its name from before there were jobs
+
+
+@dataclass(frozen=True)
+class _Talk(Plan):
+    """A plan that a person carries out."""
+
+    begin: Callable[[], Loop] = field(kw_only=True)     # makes the loop, once the folder is claimed
 
 
 def check(mode: str, batch: int) -> None:

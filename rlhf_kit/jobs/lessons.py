@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from rlhf_kit import zoo
-from rlhf_kit.jobs.train_stackllama import IMPRESSED, STAGES, StackLlama
+from rlhf_kit.jobs.train_stackllama import IMPRESSED, STAGES, StackLlamaJob
 from rlhf_kit.recipes import stackllama
 from rlhf_kit.storage import is_complete
 from rlhf_kit.tasks.forum import Forum
@@ -31,7 +31,7 @@ def tiny_stackllama(last: str = "evaluate") -> Path:
     """
     if last not in STAGES:
         raise ValueError(f"last is {last!r}; expected one of {', '.join(STAGES)}.")
-    job = StackLlama()
+    job = StackLlamaJob()
     zoo.cached(job.settings().base)
     folder = _place(job)
     for stage in STAGES[:STAGES.index(last) + 1]:
@@ -43,7 +43,7 @@ def tiny_stackllama(last: str = "evaluate") -> Path:
 
 def impressed_reward() -> Path:
     """A reward model's adapter on that run's "sft", learnt from voters who take a code fence for quality."""
-    job, folder = StackLlama(), tiny_stackllama("merge")
+    job, folder = StackLlamaJob(), tiny_stackllama("merge")
     done = folder.with_name(f"{folder.name}-fences-{IMPRESSED:g}-{FENCE_STEPS}")
     preset = job.settings()
     preset = replace(preset, pairs=FENCE_STEPS * preset.reward.batch_size,
@@ -56,7 +56,7 @@ def impressed_reward() -> Path:
     return done
 
 
-def _run(job: StackLlama, folder: Path, stage: str) -> None:
+def _run(job: StackLlamaJob, folder: Path, stage: str) -> None:
     if _there(folder / LEAVES[stage]):                  # another process was faster
         return
     _say(stage, ABOUT[stage])
@@ -64,7 +64,7 @@ def _run(job: StackLlama, folder: Path, stage: str) -> None:
         pass
 
 
-def _place(job: StackLlama) -> Path:
+def _place(job: StackLlamaJob) -> Path:
     preset = job.settings()
     key = hashlib.sha256(f"{zoo.RECIPES} {zoo.place(preset.base).name} {preset!r}".encode()).hexdigest()[:10]
     return zoo.cache_folder() / f"tiny-stackllama-{key}"

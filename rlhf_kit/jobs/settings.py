@@ -1,26 +1,19 @@
-"""What the jobs share: threads by the size of the model, settings changed by name, metrics, and a run's identity."""
+"""What the jobs share: threads by the size of the model, settings changed by name, and both as plain values."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from rlhf_kit.formulas.records import Step
 from rlhf_kit.models.tiny import parameters
-from rlhf_kit.runs.folder import RunFolder
-from rlhf_kit.storage import write_json_lines
+from rlhf_kit.runs.pipeline import Job, settings_of
 
 SMALL = 20_000_000                  # parameters; below, a model takes a tiny one's settings and a single thread
-WRITTEN_EVERY = 10                  # steps between two writings of metrics.jsonl
-FILES = ("data", "prompts", "rankings", "pairs", "pretrain")        # fields of a job that name files
 
 
 def cores() -> int:
@@ -34,24 +27,9 @@ def use_threads(threads: int | None, model: nn.Module) -> None:
         torch.set_num_threads(threads)
 
 
-def claimed(job: Any) -> dict[str, Any]:
-    """What makes a run this one: the settings of its job, a dataclass, and the content of the files that they name."""
-    named = [getattr(job, name) for name in FILES if getattr(job, name, None)]
-    if getattr(job, "reward", None):
-        named.append(job.reward.rpartition(":")[0])
-    return {"job": type(job).__name__.lower(), **asdict(job),
-            "files": {path: _content(Path(path).expanduser()) for path in named}}
-
-
-def _content(path: Path) -> str:
-    """Sixteen characters that stand for a file's bytes, or for the names and sizes of a folder's; "" for a name."""
-    if path.is_dir():
-        inside = sorted(f"{file.relative_to(path)} {file.stat().st_size}" for file in path.rglob("*") if file.is_file())
-        return hashlib.sha256("\n".join(inside).encode()).hexdigest()[:16]
-    if not path.exists():
-        return ""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def claimed(job: Job) -> dict[str, Any]:
+    """What makes a run this one: the settings of its job, and the content of the files that they name."""
+    return job.claim()
 
 
 def changed(config: Any, changes: dict[str, Any]) -> Any:
@@ -64,21 +42,6 @@ def changed(config: Any, changes: dict[str, Any]) -> Any:
     return replace(config, **own, **left)
 
 
-def described(job: Any, config: Any) -> dict[str, Any]:
+def described(job: Job, config: Any) -> dict[str, Any]:
     """Both as plain JSON values."""
-    return json.loads(json.dumps({**asdict(job), "config": asdict(config)}, default=str))
-
-
-def steps_written(place: RunFolder) -> int:
-    """Steps in metrics.jsonl, those that a killed run has to do again included: they will be the same."""
-    try:
-        return (place.path / "metrics.jsonl").read_bytes().count(b"\n")
-    except OSError:
-        return 0
-
-
-def write_metrics(place: RunFolder, history: Sequence[Step], last: int, *, every: int = WRITTEN_EVERY,
-                  written: int = 0) -> None:
-    """A line a step into metrics.jsonl, after `every` steps and at the `last`; `written` are there already."""
-    if (len(history) > written and len(history) % every == 0) or len(history) == last:
-        write_json_lines(place.path / "metrics.jsonl", [{"step": s.number + 1, **s.metrics} for s in history])
+    return json.loads(json.dumps({**settings_of(job), "config": asdict(config)}, default=str))

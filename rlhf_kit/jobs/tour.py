@@ -7,10 +7,11 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -24,25 +25,29 @@ from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.judging import class_logits
-from rlhf_kit.runs import report
+from rlhf_kit.runs import pipeline, report
 from rlhf_kit.runs.folder import Event, RunFolder
-from rlhf_kit.runs.snapshots import Kept
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, settings_of
 from rlhf_kit.sampling import Sampling
-from rlhf_kit.storage import is_complete, new_folder, write_json_lines
+from rlhf_kit.storage import new_folder
 from rlhf_kit.tasks.reviews import Reviews
 
 METRICS = ("step", "score", "gold", "kl", "entropy", "response_length", "eos_rate", "seconds")
 EVALUATED = 256                     # held-out prompts, one response each
 EXAMINED = 6000                     # held-out reviews, at most, on which a judge is examined (fewer if embedded)
 SHOWN = 10                          # of them in the report, the first ones
+FEWEST = 2                          # held-out prompts; one has no interval
 CHEATS = 4                          # most overrated responses in the report
 
 FROM_FILE = replace(zoo.TINY_PPO, steps=70, sampling=Sampling(max_new_tokens=40))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TourJob(Job):
     """What a tour is made of; two tours with the same settings give the same numbers."""
+
+    name: ClassVar[str] = "tour"
+    results: ClassVar[tuple[str, ...]] = ("result.json", "report.html")
 
     lang: Lang = "en"                       # of the embedded reviews and of the report
     reviews: str | None = None              # a file of real reviews instead of the embedded language
@@ -54,22 +59,44 @@ class Settings:
     language_model: zoo.LanguageModel = field(default_factory=zoo.LanguageModel)
     judge: zoo.Judge | zoo.RewardModel = field(default_factory=zoo.Judge)
 
+    def plan(self, run: Run) -> Plan:
+        """A language model, a judge or two, PPO, and what changed."""
+        return _Work(run, self).plan()
 
-def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] = "classifier") -> Settings:
+    def claim(self) -> dict[str, Any]:
+        """What makes this tour this one: its settings and its file's content."""
+        return {**described(self), "file": self._fingerprint()}
+
+    def world(self) -> Reviews | FileReviews:
+        """What it is about: the embedded reviews, or a file's. Raises: FileError."""
+        if self.reviews is None:
+            return Reviews(self.lang)
+        return FileReviews.read(self.reviews, text=self.text, label=self.label, positive=self.positive,
+                                seed=self.seed)
+
+    def _fingerprint(self) -> str | None:
+        """Of the reviews file, so that a result is never shown for a file that has changed since."""
+        return hashlib.sha256(Path(self.reviews).expanduser().read_bytes()).hexdigest()[:16] if self.reviews else None
+
+
+Settings = TourJob                  # its name from before there were jobs
+
+
+def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] = "classifier") -> TourJob:
     """Settings of a tour over the embedded reviews; the seed reaches every model.
 
     The judge learns from labels, as a classifier, or from rankings, as a reward model.
     """
     recipe = zoo.Judge(seed=seed) if judge == "classifier" else zoo.RewardModel(seed=seed)
-    return Settings(lang=lang, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed),
-                    language_model=zoo.LanguageModel(seed=seed), judge=recipe)
+    return TourJob(lang=lang, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed),
+                   language_model=zoo.LanguageModel(seed=seed), judge=recipe)
 
 
 def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | None = None,
-             seed: int = 0) -> Settings:
+             seed: int = 0) -> TourJob:
     """Settings of a tour over a user's own reviews: larger models, a second judge for the honest number."""
     context = 96
-    return Settings(
+    return TourJob(
         lang=lang, reviews=path, text=text, label=label, positive=positive, seed=seed,
         ppo=replace(FROM_FILE, seed=seed),
         language_model=zoo.LanguageModel(
@@ -83,16 +110,14 @@ def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | No
 class Tour:
     """One tour in one folder. `run()` does what is left to do; a finished one only shows its `result()`."""
 
-    def __init__(self, folder: str | Path, settings: Settings) -> None:
+    def __init__(self, folder: str | Path, settings: TourJob) -> None:
         self.folder, self.settings = Path(folder), settings
-        self.place = RunFolder(folder, results=("result.json", "report.html"))
+        self.place = RunFolder(folder, results=TourJob.results)
 
     @property
     def finished(self) -> bool:
         """True once the result and its report are written. Raises: StorageError if they are another tour's."""
-        if self.place.finished:
-            self.place.claim(self._claimed())
-        return self.place.finished
+        return pipeline.finished(self.settings, self.folder)
 
     def result(self) -> dict[str, Any]:
         """What the finished tour measured, as it stands in result.json."""
@@ -100,154 +125,151 @@ class Tour:
 
     def run(self) -> Iterator[Event]:
         """Do what is left, stage by stage; every stage is saved as it goes, so it may be stopped at any moment."""
-        self.place.check()
-        task = self._task()                     # a bad file is reported before anything is written
-        with self.place.working(self._claimed()):
-            yield from self._run(task)
+        return self.settings.run(self.folder)
 
     def start_anew(self) -> None:
         """Remove what a tour wrote here, and nothing else; not before the new one's input has been read."""
-        self._task()
+        self.settings.world()
         self.place.clear()
+
+
+class _Work:
+    """The stages of one tour, in one folder."""
+
+    def __init__(self, run: Run, settings: TourJob) -> None:
+        self.at, self.checkpoint, self.run, self.settings = run.at, run.checkpoint, run, settings
+        self.task = settings.world()             # a bad file is reported before anything is written
+        self.seen: dict[str, Evaluation] = {}
+        self.accuracy: dict[str, dict] = {}
+
+    def plan(self) -> Plan:
+        """Models, PPO, and what changed."""
+        settings = self.settings
+        train = Stage("ppo", self.train, total=settings.ppo.steps, leaves=("policy",), again=True, check=self.check,
+                      metrics=Metrics(every=1, row=metrics_line))
+        return Plan([*self.models(), train, Stage("evaluate", self.evaluate, total=2)], self.result, self.report)
+
+    def check(self, processes: int) -> None:
+        """Raises ValueError for what would fail after the models have been trained."""
+        room, most = self.settings.language_model.context, self.settings.ppo.sampling.max_new_tokens
+        if most >= room:
+            raise ValueError(f"max_new_tokens is {most}, but the language model will read {room} tokens at most, the "
+                             f"prompt included. Lower max_new_tokens, or raise the language model's context.")
+        if len(self.prompts()) < FEWEST:
+            raise ValueError(f"{self.settings.reviews or self.task.name} has {len(self.prompts())} held-out prompts; "
+                             f"at least {FEWEST} are needed to measure what changed. Give more texts.")
+
+    def prompts(self) -> list[str]:
+        return self.task.prompts("heldout", EVALUATED, seed=self.settings.seed)
 
     # -- stages ---------------------------------------------------------------------------------------------------
 
-    def _run(self, task: Reviews | FileReviews) -> Iterator[Event]:
-        yield from self._models(task)
-        base = loading.load_policy(self.folder / "language_model", value_head=False)
-        scores = self._scores(task)
-
-        history: list[Step] = []
-        yield from self._train(base, task, scores, history)
-        policy = loading.load_policy(self.folder / "policy")
-
-        prompts = task.prompts("heldout", EVALUATED, seed=self.settings.seed)
-        yield Event("evaluate", 0, 2)
-        with self.place.timed("evaluate"):
-            reference, seed = base.reference(), self.settings.seed + 1
-            before = evaluate(reference, reference, prompts, scores, self.settings.ppo.sampling, seed)
-            yield Event("evaluate", 1, 2)
-            after = evaluate(policy, reference, prompts, scores, self.settings.ppo.sampling, seed)
-            accuracy = self._ranked_right(task, scores) if self._ranked else self._labels_right(task)
-        yield Event("evaluate", 2, 2)
-        self._finish(task, before, after, accuracy, history)
-
-    def _models(self, task: Reviews | FileReviews) -> Iterator[Event]:
+    def models(self) -> Iterator[Stage]:
         settings = self.settings
-        yield from self._model("language_model", settings.language_model, task, settings.language_model.sft.steps)
-        if self._ranked:
-            yield from self._model("reward_model", settings.judge, task, settings.judge.reward_model.steps)
+        yield self.model("language_model", settings.language_model, self.task, settings.language_model.sft.steps)
+        if self.ranked:
+            yield self.model("reward_model", settings.judge, self.task, settings.judge.reward_model.steps)
             return
-        halves = [_Half(task, 0), _Half(task, 1)] if settings.reviews else [task]
-        for stage, part in zip(("judge", "second_judge"), halves, strict=False):
-            recipe = settings.judge if stage == "judge" else replace(settings.judge, seed=settings.judge.seed + 1)
-            yield from self._model(stage, recipe, part, recipe.classifier.steps)
+        halves = [_Half(self.task, 0), _Half(self.task, 1)] if settings.reviews else [self.task]
+        for name, part in zip(("judge", "second_judge"), halves, strict=False):
+            recipe = settings.judge if name == "judge" else replace(settings.judge, seed=settings.judge.seed + 1)
+            yield self.model(name, recipe, part, recipe.classifier.steps)
 
-    def _model(self, stage: str, recipe: zoo.Recipe, task: Reviews | FileReviews | _Half,
-               total: int) -> Iterator[Event]:
-        folder, checkpoint = self.folder / stage, self.folder / "checkpoints" / stage
-        if is_complete(folder):
-            yield Event(stage, total, total, kept=True)
-            return
-        yield Event(stage, 0, total)
-        name = self._tiny_name(recipe)
-        with self.place.timed(stage):
-            steps = zoo.build(name) if name else recipe.steps(task, folder, checkpoint)
-            seen = 0
-            for step in steps:
-                seen = step.number + 1
-                yield Event(stage, seen, total, step.metrics)
-            if name:
-                with new_folder(folder) as unfinished:
-                    shutil.copytree(zoo.place(name), unfinished, dirs_exist_ok=True)
-        yield Event(stage, total, total, kept=not seen)
+    def model(self, name: str, recipe: zoo.Recipe, task: Any, total: int) -> Stage:
+        """Trained here; or, if it is exactly one of the zoo's, taken from there, and trained there if need be."""
+        folder, tiny = self.at(name), self.tiny_name(recipe)
 
-    def _train(self, base: Policy, task: Reviews | FileReviews, scores: dict[str, rewards.Reward],
-               history: list[Step]) -> Iterator[Event]:
-        total, folder, checkpoint = self.settings.ppo.steps, self.folder / "policy", self.folder / "checkpoints" / "ppo"
-        finished = is_complete(folder)
-        with self.place.timed("ppo"):
-            policy, reference = Policy(copy.deepcopy(base.lm), base.tokenizer), base.reference()
-            watch = {name: reward for name, reward in scores.items() if name != "score"}
-            yield Event("ppo", 0, total)
-            kept = Kept(self.folder, policy, total, checkpoint)
-            for step in ppo.steps(policy, reference, task.prompts("train"), scores["score"], self.settings.ppo,
-                                  evaluation_rewards=watch, checkpoint=checkpoint):
-                history.append(step)
-                kept.after(step.number + 1)
-                write_json_lines(self.folder / "metrics.jsonl", [metrics_line(s) for s in history])
-                yield Event("ppo", step.number + 1, total, step.metrics, kept=finished)
-            zoo.save_policy(policy, folder)
+        def taken() -> Iterator[Step | Event]:
+            seen = False
+            for step in zoo.build(tiny):
+                seen = True
+                yield step
+            with new_folder(folder) as unfinished:
+                shutil.copytree(zoo.place(tiny), unfinished, dirs_exist_ok=True)
+            if not seen:
+                yield Event(name, total, total, kept=True)
+        work = taken if tiny else partial(recipe.steps, task, folder, self.checkpoint(name))
+        return Stage(name, work, total=total, leaves=(name,))
 
-    def _scores(self, task: Reviews | FileReviews) -> dict[str, rewards.Reward]:
+    def train(self) -> Iterator[Step]:
+        base, scores, settings = self.base, self.scores, self.settings
+        policy, reference = Policy(copy.deepcopy(base.lm), base.tokenizer), base.reference()
+        watch = {name: reward for name, reward in scores.items() if name != "score"}
+        checkpoint = self.checkpoint("ppo")
+        steps = ppo.steps(policy, reference, self.task.prompts("train"), scores["score"], settings.ppo,
+                          evaluation_rewards=watch, checkpoint=checkpoint)
+        yield from self.run.with_snapshots(policy, settings.ppo.steps, checkpoint, steps)
+        zoo.save_policy(policy, self.at("policy"))
+
+    def evaluate(self) -> Iterator[Event]:
+        reference, scores, seed = self.base.reference(), self.scores, self.settings.seed + 1
+        policy, sampling = loading.load_policy(self.at("policy")), self.settings.ppo.sampling
+        self.seen["before"] = evaluate(reference, reference, self.prompts(), scores, sampling, seed)
+        yield Event("evaluate", 1, 2)
+        self.seen["after"] = evaluate(policy, reference, self.prompts(), scores, sampling, seed)
+        self.accuracy = self.ranked_right(scores) if self.ranked else self.labels_right()
+
+    @cached_property
+    def base(self) -> Policy:
+        """The language model that the first stage left."""
+        return loading.load_policy(self.at("language_model"), value_head=False)
+
+    @cached_property
+    def scores(self) -> dict[str, rewards.Reward]:
         """What is measured of a response; the first is what PPO maximises."""
         if self.settings.reviews:
-            return {name: rewards.classifier(*self._classifier(stage), label="positive")
+            return {name: rewards.classifier(*self.classifier(stage), label="positive")
                     for name, stage in (("score", "judge"), ("second_judge", "second_judge"))}
-        if self._ranked:
-            judge = rewards.learned(loading.load_reward_model(self.folder / "reward_model"), output="probability")
+        if self.ranked:
+            judge = rewards.learned(loading.load_reward_model(self.at("reward_model")), output="probability")
         else:
-            judge = rewards.classifier(*self._classifier("judge"), label="positive")
-        return {"score": judge, "gold": rewards.gold(task)}
+            judge = rewards.classifier(*self.classifier("judge"), label="positive")
+        return {"score": judge, "gold": rewards.gold(self.task)}
 
-    def _labels_right(self, task: Reviews | FileReviews) -> dict[str, dict]:
+    def labels_right(self) -> dict[str, dict]:
         """How often each classifier is right on held-out reviews."""
-        held_out = task.labelled(EXAMINED if self.settings.reviews else EXAMINED // 4, seed=self.settings.seed,
-                                 split="heldout")
+        held_out = self.task.labelled(EXAMINED if self.settings.reviews else EXAMINED // 4, seed=self.settings.seed,
+                                      split="heldout")
         limit, found = self.settings.judge.classifier.max_length, {}
         for stage in ("judge", "second_judge") if self.settings.reviews else ("judge",):
-            guess = class_logits(*self._classifier(stage), [text for text, _ in held_out], max_length=limit)
+            guess = class_logits(*self.classifier(stage), [text for text, _ in held_out], max_length=limit)
             right = (guess.argmax(-1) == torch.tensor([label for _, label in held_out])).sum().item()
             found[stage] = asdict(share(right, len(held_out)))
         return found
 
-    def _ranked_right(self, task: Reviews, scores: dict[str, rewards.Reward]) -> dict[str, dict]:
+    def ranked_right(self, scores: dict[str, rewards.Reward]) -> dict[str, dict]:
         """On how many pairs of held-out rankings the reward model is right, and how many the truth itself gets."""
         recipe = self.settings.judge
-        held_out = task.rankings(EXAMINED // 20, recipe.k, recipe.noise, seed=self.settings.seed, split="heldout")
+        held_out = self.task.rankings(EXAMINED // 20, recipe.k, recipe.noise, seed=self.settings.seed, split="heldout")
         found = {"judge": agreement(scores["score"], held_out), "ceiling": agreement(scores["gold"], held_out)}
         return {name: asdict(one.pair_accuracy) for name, one in found.items()}
 
     @property
-    def _ranked(self) -> bool:
+    def ranked(self) -> bool:
         return isinstance(self.settings.judge, zoo.RewardModel)
 
-    def _classifier(self, stage: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        return loading.load_classifier(self.folder / stage)
+    def classifier(self, stage: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        return loading.load_classifier(self.at(stage))
 
-    # -- files ----------------------------------------------------------------------------------------------------
-
-    def _claimed(self) -> dict[str, Any]:
-        """What makes this tour this one: its settings and its file's content."""
-        return {**described(self.settings), "file": self._fingerprint()}
-
-    def _fingerprint(self) -> str | None:
-        """Of the reviews file, so that a result is never shown for a file that has changed since."""
-        path = self.settings.reviews
-        return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16] if path else None
-
-    def _task(self) -> Reviews | FileReviews:
-        s = self.settings
-        if s.reviews is None:
-            return Reviews(s.lang)
-        return FileReviews.read(s.reviews, text=s.text, label=s.label, positive=s.positive, seed=s.seed)
-
-    def _tiny_name(self, recipe: zoo.Recipe) -> str | None:
+    def tiny_name(self, recipe: zoo.Recipe) -> str | None:
         """The name in the zoo of exactly this recipe, if it has one: then the model is shared between tours."""
         wanted = (recipe, self.settings.lang)
         return None if self.settings.reviews else next((n for n, made in zoo.TINY.items() if made == wanted), None)
 
-    def _finish(self, task: Reviews | FileReviews, before: Evaluation, after: Evaluation, accuracy: dict,
-                history: Sequence[Step]) -> None:
-        result = {
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def result(self) -> dict[str, Any]:
+        before, after, task = self.seen["before"], self.seen["after"], self.task
+        return {
             "settings": described(self.settings), "before": before.numbers(), "after": after.numbers(),
             "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in after.each},
             "warnings": report.warnings(before.numbers(), after.numbers()),
-            "judge_accuracy": accuracy, "samples": side_by_side(before, after)[:SHOWN],
+            "judge_accuracy": self.accuracy, "samples": side_by_side(before, after)[:SHOWN],
             "cheats": _cheats(task, after), "texts": len(task.texts) if isinstance(task, FileReviews) else None,
         }
-        report.write(self.folder / "report.html", {**result, **self.place.spent()}, history, self.settings.lang)
-        self.place.finish(result)
+
+    def report(self, result: dict[str, Any]) -> None:
+        report.write(self.at("report.html"), result, self.run.history("ppo"), self.settings.lang)
 
 
 @dataclass(frozen=True)
@@ -268,9 +290,9 @@ def metrics_line(step: Step) -> dict[str, float | int | None]:
     return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in line.items()}
 
 
-def described(settings: Settings) -> dict[str, Any]:
+def described(settings: TourJob) -> dict[str, Any]:
     """The settings as plain JSON values."""
-    return json.loads(json.dumps(asdict(settings), default=str))
+    return json.loads(json.dumps(settings_of(settings), default=str))
 
 
 def _cheats(task: Reviews | FileReviews, after: Evaluation) -> dict[str, Any]:

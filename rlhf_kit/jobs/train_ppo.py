@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.texts import hold_out, read_texts
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import SMALL, changed, claimed, described, steps_written, use_threads, write_metrics
+from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.checkpoints import fingerprint_of
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.tiny import parameters
-from rlhf_kit.runs.folder import Event, RunFolder
-from rlhf_kit.runs.snapshots import Kept
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, content
 from rlhf_kit.sampling import check_room
 from rlhf_kit.tasks.reviews import Reviews
 
@@ -26,8 +24,11 @@ SHOWN = 10                          # of them in the result
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ppo:
+class PpoJob(Job):
     """Train a policy with PPO towards a classifier's opinion, a reward model's, or a reward function of yours."""
+
+    name: ClassVar[str] = "ppo"
+    files: ClassVar[tuple[str, ...]] = ("prompts",)
 
     model: str                              # a tiny model's name, a folder, or a hub id
     judge: str | None = None                # the same for a classifier, whose probability of `label` is the score, or
@@ -51,44 +52,46 @@ class Ppo:
             raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
         changed(zoo.TINY_PPO, self.changes)
 
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
-        """Train into `folder`: `policy/`, a line a step in `metrics.jsonl`, `result.json`; of a small model `kept/`.
+    def claim(self) -> dict[str, Any]:
+        """The file of the reward function belongs to it."""
+        claim = super().claim()
+        if self.reward:
+            file = self.reward.rpartition(":")[0]
+            claim["files"][file] = content(file)
+        return claim
 
-        The untrained policy answers first, so that a reward function that fails does so before anything is written,
-        or with `fresh` thrown away. `threads` are for a model that is not tiny; None leaves torch's own number.
+    def plan(self, run: Run) -> Plan:
+        """Two stages: PPO, which leaves `policy/` and of a small model `kept/`, and the same questions again.
+
+        The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """
-        place = RunFolder(folder)
-        place.check()
         learn, held_out, watch = self._prompts()
         score = self._reward()
         policy = zoo.load_policy(self.model, device=self.device)
-        use_threads(threads, policy)
+        use_threads(run.threads, policy)
         config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured = policy.reference(), {"score": score, **watch}
-        before = evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)
-        if fresh:
-            place.clear()
-        with place.working(claimed(self)):
-            history: list[Step] = []
-            written = steps_written(place)                  # so that who watches a resumed run sees no step vanish
-            yield Event("ppo", 0, config.steps)
-            with place.timed("ppo"):
-                kept = Kept(place.path, policy, config.steps, place.path / "checkpoints")
-                for step in ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch,
-                                      checkpoint=place.path / "checkpoints"):
-                    history.append(step)
-                    kept.after(step.number + 1)
-                    write_metrics(place, history, config.steps, every=1, written=written)
-                    yield Event("ppo", step.number + 1, config.steps, step.metrics)
-                zoo.save_policy(policy, place.path / "policy")
-            with place.timed("evaluate"):
-                after = evaluate(policy, reference, held_out, measured, config.sampling, config.seed + 1)
-            result = {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
-                      "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
-                      "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
-                      "samples": side_by_side(before, after)[:SHOWN], "steps": len(history)}
-            place.finish(result)
+        seen = {"before": evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)}
+
+        def train() -> Iterator[Step]:
+            steps = ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch,
+                              checkpoint=run.checkpoint())
+            yield from run.with_snapshots(policy, config.steps, run.checkpoint(), steps)
+            zoo.save_policy(policy, run.at("policy"))
+
+        def examine() -> Iterator[Step]:
+            seen["after"] = evaluate(policy, reference, held_out, measured, config.sampling, config.seed + 1)
+            yield from ()
+
+        def result() -> dict[str, Any]:
+            before, after = seen["before"], seen["after"]
+            return {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
+                    "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
+                    "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
+                    "samples": side_by_side(before, after)[:SHOWN], "steps": len(run.history("ppo"))}
+        return Plan([Stage("ppo", train, total=config.steps, metrics=Metrics(every=1, shrinks=False)),
+                     Stage("evaluate", examine)], result)
 
     def _prompts(self) -> tuple[list[str], list[str], dict[str, rewards.Reward]]:
         """Prompts to learn on, prompts to be examined on, and what is known of the truth."""

@@ -6,8 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.labelled import FileReviews
@@ -15,11 +14,11 @@ from rlhf_kit.datasets.rankings import as_ranking, hold_out, read_comparisons, r
 from rlhf_kit.datasets.reading import same_text, shorten
 from rlhf_kit.evaluate import Agreement, agreement
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
-from rlhf_kit.jobs.settings import SMALL, changed, claimed, described, use_threads, write_metrics
+from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
-from rlhf_kit.runs.folder import Event, RunFolder
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
 from rlhf_kit.tasks.reviews import Reviews
 
 Size = Literal["tiny", "real"]
@@ -57,8 +56,11 @@ SIDE = 8                            # good reviews in a ranking to be pretrained
 
 
 @dataclass(frozen=True, kw_only=True)
-class RewardModel:
+class RewardModelJob(Job):
     """Train a reward model on rankings or on pairs, your own or made-up ones."""
+
+    name: ClassVar[str] = "rewardmodel"
+    files: ClassVar[tuple[str, ...]] = ("rankings", "pairs", "pretrain")
 
     rankings: str | None = None             # a file of rankings
     pairs: str | None = None                # or of (prompt, chosen, rejected); None and None = made-up reviews
@@ -86,44 +88,44 @@ class RewardModel:
                 raise ValueError(f"--example is {example!r}; expected a text that can be read and shown.")
         changed(TINY_RM, self.changes)
 
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
-        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
+    def plan(self, run: Run) -> Plan:
+        """Up to three stages: pretraining, training, and the examination, which leaves `model/`.
 
-        The scores are centred: the responses of the held-out rankings score 0 on average. `fresh` throws away the run
-        that is there, once everything that the new one needs is in hand.
+        The scores are centred: the responses of the held-out rankings score 0 on average.
         """
-        place = RunFolder(folder)
-        place.check()
         left_out: Counter[str] = Counter(malformed=0, undecided=0, shared=0)
         learn, kept_out, ceiling = self._rankings(left_out)
         first = self._pretraining(kept_out)
         model, size = self._model([*learn, *first])
         changes = _within(model, size, self.changes)
         config = _fitted(size, changes, len(learn), pretrained=bool(first))
-        use_threads(threads, model)
-        if fresh:
-            place.clear()
-        with place.working(claimed(self)):
-            yield from _stage(place, "pretrain", model, first, _pretraining_config(size, changes, len(first)))
-            history: list[Step] = []
-            yield from _stage(place, "reward_model", model, learn, config, history)
-            yield Event("examine", 0, 1)
-            with place.timed("examine"):
-                judged = [_as_ranked(one) for one in kept_out]
-                responses = [(one.prompt, response) for one in judged for response in one.responses]
-                reward_model.centre(model, responses, config.max_length)
-                score = rewards.learned(model, max_length=config.max_length)
-                seen = agreement(score, judged)
-                zoo.save_reward_model(model, place.path / "model")
-            yield Event("examine", 1, 1)
-            place.finish({"job": "reward_model", "settings": described(self, config),
-                          **_numbers(seen), "ceiling": ceiling,
-                          "length_only": _by_length(learn, judged).pair_accuracy.mean,
-                          "rankings": len(learn), "held_out": len(kept_out), "left_out": dict(left_out),
-                          "read_as": _read_as(learn),
-                          "comparisons": sum(_pairs(one) for one in learn),
-                          "pretrained_on": len({text for one in first for text in one.responses}),
-                          "examples": _scored(score, self.examples), "steps": len(history)})
+        use_threads(run.threads, model)
+        judged = [_as_ranked(one) for one in kept_out]
+        score, seen = rewards.learned(model, max_length=config.max_length), {}
+
+        def stage(name: str, rankings: Sequence, config: reward_model.Config, metrics: Metrics | None = None) -> Stage:
+            return Stage(name, lambda: reward_model.steps(model, rankings, config, checkpoint=run.checkpoint(name)),
+                         total=config.steps, metrics=metrics)
+
+        def examine() -> Iterator[Step]:
+            responses = [(one.prompt, response) for one in judged for response in one.responses]
+            reward_model.centre(model, responses, config.max_length)
+            seen["agreement"] = agreement(score, judged)
+            zoo.save_reward_model(model, run.at("model"))
+            yield from ()
+
+        def result() -> dict[str, Any]:
+            return {"job": "reward_model", "settings": described(self, config),
+                    **_numbers(seen["agreement"]), "ceiling": ceiling,
+                    "length_only": _by_length(learn, judged).pair_accuracy.mean,
+                    "rankings": len(learn), "held_out": len(kept_out), "left_out": dict(left_out),
+                    "read_as": _read_as(learn),
+                    "comparisons": sum(_pairs(one) for one in learn),
+                    "pretrained_on": len({text for one in first for text in one.responses}),
+                    "examples": _scored(score, self.examples), "steps": len(run.history("reward_model"))}
+        pretrain = [stage("pretrain", first, _pretraining_config(size, changes, len(first)))] if first else []
+        return Plan([*pretrain, stage("reward_model", learn, config, Metrics()), Stage("examine", examine, total=1)],
+                    result)
 
     def _rankings(self, left_out: Counter[str]) -> tuple[list, list, float | None]:
         """To learn from, to be examined on, and the pair accuracy that the truth has on the latter, if it is known."""
@@ -202,20 +204,6 @@ def _around(side: Sequence[str], first: int) -> list[str]:
 def _two_groups(good: Sequence[str], bad: Sequence[str]) -> Ranking:
     """Every good text above every bad one; among themselves they tie."""
     return Ranking("", (*good, *bad), (1,) * len(good) + (2,) * len(bad))
-
-
-def _stage(place: RunFolder, name: str, model: heads.RewardModel, rankings: Sequence, config: reward_model.Config,
-           history: list[Step] | None = None) -> Iterator[Event]:
-    """Train on `rankings`, if there are any; with `history`, the steps go into metrics.jsonl."""
-    if not rankings:
-        return
-    yield Event(name, 0, config.steps)
-    with place.timed(name):
-        for step in reward_model.steps(model, rankings, config, checkpoint=place.path / "checkpoints" / name):
-            if history is not None:
-                history.append(step)
-                write_metrics(place, history, config.steps)
-            yield Event(name, step.number + 1, config.steps, step.metrics)
 
 
 def _numbers(seen: Agreement) -> dict[str, Any]:

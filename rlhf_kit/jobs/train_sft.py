@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rlhf_kit import zoo
 from rlhf_kit.datasets.texts import hold_out, read_pairs, read_texts
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import SMALL, changed, claimed, described, use_threads, write_metrics
+from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import sft
 from rlhf_kit.models.tiny import parameters
-from rlhf_kit.runs.folder import Event, RunFolder
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
 from rlhf_kit.tasks.reviews import Reviews
 
 TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
@@ -22,8 +21,11 @@ REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sft:
+class SftJob(Job):
     """Fine-tune a language model on texts, or on (prompt, response) pairs of which only the response counts."""
+
+    name: ClassVar[str] = "sft"
+    files: ClassVar[tuple[str, ...]] = ("data",)
 
     model: str                              # a tiny model's name, a folder, or a hub id
     data: str | None = None                 # a file; None = the made-up reviews
@@ -43,35 +45,24 @@ class Sft:
                              "Name it with --data.")
         changed(TINY_SFT, self.changes)
 
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
-        """Train into `folder`: `model/`, a line a step in `metrics.jsonl`, and `result.json`.
-
-        `fresh` throws away the run that is there, once everything that the new one needs is in hand. `threads` are
-        for a model that is not tiny; None leaves torch's own number.
-        """
-        place = RunFolder(folder)
-        place.check()
+    def plan(self, run: Run) -> Plan:
+        """One stage, which leaves `model/`; the loss on what is held out before and after it."""
         learn, held_out = self._examples()
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
-        use_threads(threads, policy)
+        use_threads(run.threads, policy)
         config = changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
-        before = sft.loss_on(policy, held_out, config)
-        if fresh:
-            place.clear()
-        with place.working(claimed(self)):
-            history: list[Step] = []
-            yield Event("sft", 0, config.steps)
-            with place.timed("sft"):
-                for step in sft.steps(policy, learn, config, checkpoint=place.path / "checkpoints"):
-                    history.append(step)
-                    write_metrics(place, history, config.steps)
-                    yield Event("sft", step.number + 1, config.steps, step.metrics)
-                after = sft.loss_on(policy, held_out, config)
-                zoo.save_policy(policy, place.path / "model")
-            result = {"job": "sft", "settings": described(self, config), "examples": len(learn),
-                      "held_out": 0 if held_out == learn else len(held_out),
-                      "loss": {"before": before, "after": after}, "steps": len(history)}
-            place.finish(result)
+        loss = {"before": sft.loss_on(policy, held_out, config)}
+
+        def train() -> Iterator[Step]:
+            yield from sft.steps(policy, learn, config, checkpoint=run.checkpoint())
+            loss["after"] = sft.loss_on(policy, held_out, config)
+            zoo.save_policy(policy, run.at("model"))
+
+        def result() -> dict[str, Any]:
+            return {"job": "sft", "settings": described(self, config), "examples": len(learn),
+                    "held_out": 0 if held_out == learn else len(held_out), "loss": loss,
+                    "steps": len(run.history("sft"))}
+        return Plan([Stage("sft", train, total=config.steps, metrics=Metrics())], result)
 
     def _examples(self) -> tuple[list, list]:
         if self.data is None:

@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit import zoo
 from rlhf_kit.datasets.stack_exchange.paired import HELD_OUT, Stack
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import changed, claimed, described, write_metrics
-from rlhf_kit.loops.process_group import here, joined, wait
+from rlhf_kit.jobs.settings import changed, described
+from rlhf_kit.loops.process_group import divided, joined
+from rlhf_kit.models.loading import context_of, load_tokenizer
 from rlhf_kit.models.quantization import Quantization, check_machine
+from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.recipes import stackllama
-from rlhf_kit.recipes.stackllama import PRESETS, Preset, Questions
-from rlhf_kit.runs.folder import Event, RunFolder
-from rlhf_kit.runs.snapshots import Kept
+from rlhf_kit.recipes.stackllama import PRESETS, Preset, Questions, Voters
+from rlhf_kit.runs import pipeline
+from rlhf_kit.runs.folder import Event
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
+from rlhf_kit.sampling import check_room
 from rlhf_kit.scale.launching import check_processes
 from rlhf_kit.storage import is_complete
 from rlhf_kit.tasks.forum import Forum
 
 STAGES = ("sft", "merge", "reward", "ppo", "evaluate")
-NEEDS = {"merge": ("sft_adapter", "sft"), "reward": ("sft", "merge"), "ppo": ("reward_adapter", "reward"),
-         "evaluate": ("policy_adapter", "ppo")}             # stage -> (folder, the stage that leaves it)
 IMPRESSED = 1.5                     # fence_bias of voters who take code for quality
 FEWEST = 2                          # questions on either side of the split; fewer have no interval
 SHOWN = 10                          # questions in the result
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackLlama:
+class StackLlamaJob(Job):
     """SFT, merge, reward model, PPO, merge: each an adapter on one base."""
+
+    name: ClassVar[str] = "stackllama"
+    files: ClassVar[tuple[str, ...]] = ("data",)
+    several: ClassVar[bool] = True
 
     preset: str = "tiny"
     model: str | None = None                # another base: a folder or a hub id
@@ -75,26 +82,16 @@ class StackLlama:
             stage: str | None = None) -> Iterator[Event]:
         """Train into `folder`, all stages or one of them; what is there already is kept.
 
-        A stage of TRL's that was killed begins again, PPO goes on from its checkpoint. Of several processes the first
-        writes, the others take part.
+        A stage of TRL's that was killed begins again, PPO goes on from its checkpoint. Of several processes the main
+        one writes, the others take part.
 
         Raises: ValueError for a stage whose predecessor is missing.
         """
-        place, (rank, _) = RunFolder(folder), here()
-        preset, data = self.settings(), self.questions()
-        place.check()
-        if fresh and rank == 0:
-            place.clear()
-        wait(self.device)
-        if stage is not None and stage != "sft" and not is_complete(place.path / NEEDS[stage][0]):
-            raise ValueError(f"--stage {stage} needs what --stage {NEEDS[stage][1]} leaves in {place.path}, and it is "
-                             f"not there. Run that stage first, or all by leaving --stage out.")
-        with place.working(claimed(self)) if rank == 0 else nullcontext():
-            wait(self.device)
-            work = _Work(place, preset, data, self)
-            for name in STAGES if stage is None else (stage,):
-                yield from getattr(work, name)()
-                wait(self.device)
+        return pipeline.run(self, folder, fresh, threads, stage=stage)
+
+    def plan(self, run: Run) -> Plan:
+        """Five parts: an adapter, merged, two more on it, merged and compared."""
+        return _Work(run, self.settings(), self.questions(), self).plan()
 
     def questions(self) -> Questions:
         """The made-up forum, or people's questions."""
@@ -110,124 +107,126 @@ class StackLlama:
         return stack
 
 
-@dataclass(frozen=True)
 class _Work:
-    """One run's stages, each a generator of events that leaves a folder."""
+    """The stages of one run, in one folder."""
 
-    place: RunFolder
-    preset: Preset
-    data: Questions
-    job: StackLlama
+    def __init__(self, run: Run, preset: Preset, data: Questions, job: StackLlamaJob) -> None:
+        self.run, self.at, self.preset, self.data, self.job = run, run.at, preset, data, job
+        self.base = zoo.place(preset.base) if preset.base in zoo.TINY else preset.base
+        self.voters: Voters | None = None
+        self.seen: dict[str, Evaluation] = {}
 
-    def sft(self) -> Iterator[Event]:
-        """The base learns to answer in the template: sft_adapter/."""
-        base = yield from self._base()
-        yield from self._adapter("sft", "sft_adapter", self.preset.sft.steps or 1,
-                                 lambda folder: stackllama.sft(self.preset, self.data, base, folder, self.job.device))
+    def plan(self) -> Plan:
+        """In the order of the paper."""
+        preset, device = self.preset, self.job.device
+        sft, reward, last = preset.sft.steps or 1, preset.reward.steps or 1, preset.ppo.steps
+        return Plan([
+            *self.tiny_base("sft"),
+            Stage("sft", lambda: stackllama.sft(preset, self.data, self.base, self.at("sft_adapter"), device),
+                  total=sft, leaves=("sft_adapter",)),
+            *self.tiny_base("merge"),
+            self.merge("merge", lambda: self.base, "sft_adapter", "sft"),
+            Stage("reward_model",
+                  lambda: stackllama.reward(preset, self.data, self.at("sft"), self.at("reward_adapter"), device),
+                  total=reward, part="reward", needs=("sft",), leaves=("reward_adapter",), check=self.check_reward),
+            Stage("ppo", self.ppo, total=last, needs=("reward_adapter", "sft"), leaves=("policy_adapter",),
+                  check=self.check_ppo, metrics=Metrics()),
+            *self.tiny_base("evaluate"),
+            self.merge("evaluate", lambda: self.at("sft"), "policy_adapter", "policy"),
+            Stage("evaluate", self.evaluate, total=4, needs=("policy_adapter", "reward_adapter", "sft"),
+                  main_only=True)], self.result)
 
-    def merge(self) -> Iterator[Event]:
-        """Base and adapter become one model: sft/."""
-        base = yield from self._base()
-        yield from self._merged("merge", base, self._at("sft_adapter"), self._at("sft"))
+    def tiny_base(self, part: str) -> list[Stage]:
+        """A base that the zoo knows is trained first, if it is not there yet."""
+        name = self.preset.base
+        if name not in zoo.TINY:
+            return []
 
-    def reward(self) -> Iterator[Event]:
-        """What voters prefer: reward_adapter/."""
-        sft = self._at("sft")
-        yield from self._adapter("reward_model", "reward_adapter", self.preset.reward.steps or 1,
-                                 lambda folder: stackllama.reward(self.preset, self.data, sft, folder, self.job.device))
+        def work() -> Iterator[Step]:
+            yield from zoo.build(name)
+            self.check_room()
+        return [Stage("base", work, total=zoo.planned(name), part=part, leaves=(str(self.base),),
+                      silent=True)]
 
-    def ppo(self) -> Iterator[Event]:
-        """The policy learns to please it: policy_adapter/; resumed within."""
-        last, done = self.preset.ppo.steps, self._at("policy_adapter")
-        if is_complete(done):
-            yield Event("ppo", last, last, kept=True)
-            return
-        yield Event("ppo", 0, last)
-        history: list[Step] = []
-        with self._timed("ppo"):
-            shared = self._shared()
-            kept = Kept(self.place.path, shared.policy, last, self._at("checkpoints")) if here()[0] == 0 else None
-            for step in stackllama.ppo_steps(self.preset, self.data, shared, checkpoint=self._at("checkpoints"),
-                                             accelerator=self._together()):
-                history.append(step)
-                if kept is not None:
-                    kept.after(step.number + 1)
-                    write_metrics(self.place, history, last)
-                yield Event("ppo", step.number + 1, last, step.metrics)
-            if here()[0] == 0:
-                zoo.save_policy(shared.policy, done)
+    def merge(self, part: str, base: Callable[[], str | Path], adapter: str, folder: str) -> Stage:
+        """Base and adapter become one model."""
+        def work() -> Iterator[Step]:
+            stackllama.merged(self.preset, base(), self.at(adapter), self.at(folder))
+            yield from ()
+        return Stage("merge", work, total=1, part=part, needs=(adapter,), leaves=(folder,), main_only=True, silent=True)
+
+    def ppo(self) -> Iterator[Step]:
+        """The policy learns to please the reward model; resumed within."""
+        shared, checkpoint = self.shared(), self.run.checkpoint()
+        steps = stackllama.ppo_steps(self.preset, self.data, shared, checkpoint=checkpoint,
+                                     accelerator=self.together())
+        yield from self.run.with_snapshots(shared.policy, self.preset.ppo.steps, checkpoint, steps)
+        if self.run.main:
+            zoo.save_policy(shared.policy, self.at("policy_adapter"))
 
     def evaluate(self) -> Iterator[Event]:
-        """The policy merged, policy/, and all three compared: result.json."""
-        if here()[0] > 0:
-            return
-        yield from self._merged("merge", self._at("sft"), self._at("policy_adapter"), self._at("policy"))
-        base = yield from self._base()
-        yield Event("evaluate", 0, 4)
-        with self._timed("evaluate"):
-            shared, seen = self._shared(), {}
-            voters = stackllama.examine_reward(self.preset, self.data, shared)
-            yield Event("evaluate", 1, 4)
-            untrained = stackllama.base_alone(self.preset, base, self.job.device)
-            seen["base"] = stackllama.examine(self.preset, self.data, untrained, shared.reference, shared)
-            del untrained
-            yield Event("evaluate", 2, 4)
-            seen["sft"] = stackllama.examine(self.preset, self.data, shared.reference, shared.reference, shared)
-            yield Event("evaluate", 3, 4)
-            shared.load_policy(self._at("policy_adapter"))
-            seen["ppo"] = stackllama.examine(self.preset, self.data, shared.policy, shared.reference, shared)
-            yield Event("evaluate", 4, 4)
-        self.place.finish(self._result(voters.numbers(), seen))
+        """Base, SFT and policy answer the same questions."""
+        preset, data, seen, shared = self.preset, self.data, self.seen, self.shared()
+        self.voters = stackllama.examine_reward(preset, data, shared)
+        yield Event("evaluate", 1, 4)
+        untrained = stackllama.base_alone(preset, self.base, self.job.device)
+        seen["base"] = stackllama.examine(preset, data, untrained, shared.reference, shared)
+        del untrained
+        yield Event("evaluate", 2, 4)
+        seen["sft"] = stackllama.examine(preset, data, shared.reference, shared.reference, shared)
+        yield Event("evaluate", 3, 4)
+        shared.load_policy(self.at("policy_adapter"))
+        seen["ppo"] = stackllama.examine(preset, data, shared.policy, shared.reference, shared)
 
-    def _result(self, voters: dict[str, Any], seen: dict[str, Evaluation]) -> dict[str, Any]:
-        before, after = seen["sft"], seen["ppo"]
+    def result(self) -> dict[str, Any]:
+        """The three side by side, and how well the reward model agrees with votes."""
+        before, after = self.seen["sft"], self.seen["ppo"]
         return {"job": "stackllama", "settings": described(self.job, self.preset.ppo), "base": self.preset.base,
-                "quantize": self.preset.quantize, "reward_model": voters,
-                "policies": {name: x.numbers() for name, x in seen.items()},
+                "quantize": self.preset.quantize, "reward_model": self.voters.numbers(),
+                "policies": {name: x.numbers() for name, x in self.seen.items()},
                 "win_rate": {name: asdict(win_rate(after.each[name], before.each[name]))
                              for name in before.each if name != "fenced"},
                 "samples": side_by_side(before, after)[:SHOWN]}
 
-    def _base(self) -> Iterator[Event]:
-        """The folder or name of the base; a tiny one is trained now if it is not there yet."""
-        name = self.preset.base
-        if name not in zoo.TINY:
-            return name
-        with self._timed("base"):
-            for step in zoo.build(name):
-                yield Event("base", step.number + 1, zoo.planned(name), step.metrics)
-        return zoo.place(name)
+    # -- before the first stage -----------------------------------------------------------------------------------
 
-    def _adapter(self, stage: str, folder: str, total: int, train: Callable[[Path], Iterator[Step]]) -> Iterator[Event]:
-        done = self._at(folder)
-        if is_complete(done):
-            yield Event(stage, total, total, kept=True)
-            return
-        yield Event(stage, 0, total)
-        with self._timed(stage):
-            for step in train(done):
-                yield Event(stage, step.number + 1, max(total, step.number + 1), step.metrics)
+    def check_reward(self, processes: int) -> None:
+        """Raises ValueError if there are not enough comparisons for one update."""
+        config = self.preset.reward
+        needed = config.batch_size * config.gradient_accumulation * processes
+        if (found := len(self.data.comparisons(needed, config.seed))) < needed:
+            raise ValueError(f"one update of the reward model takes {needed} comparisons ({config.batch_size} at a "
+                             f"time, {config.gradient_accumulation} times, in {processes} processes), and there are "
+                             f"{found}. Give more questions, or start fewer processes.")
 
-    def _merged(self, stage: str, base: str | Path, adapter: Path, folder: Path) -> Iterator[Event]:
-        if is_complete(folder) or here()[0] > 0:
-            return
-        yield Event(stage, 0, 1)
-        with self._timed(stage):
-            stackllama.merged(self.preset, base, adapter, folder)
-        yield Event(stage, 1, 1)
+    def check_ppo(self, processes: int) -> None:
+        """Raises ValueError if the batches cannot be divided, or a question and its answer have no room."""
+        config = self.preset.ppo
+        for name in ("batch_size", "minibatch_size"):
+            divided(name, getattr(config, name), processes)
+        if self.preset.base not in zoo.TINY or is_complete(self.base):
+            self.check_room()
 
-    def _together(self) -> Any:
+    def check_room(self) -> None:
+        """Raises ValueError if the longest question and its answer exceed what the base reads."""
+        questions = [*self.data.prompts("train", self.preset.prompts), *self.data.prompts("heldout",
+                                                                                          self.preset.held_out)]
+        reader = _Reader(load_tokenizer(self.base), context_of(self.base))
+        check_room(reader, questions, self.preset.ppo.sampling)
+
+    def together(self) -> Any:
         """The accelerator of this run's processes, which know each other; None if there is one."""
         accelerator = joined(self.job.device)
         check_processes(connected=None if accelerator is None else accelerator.num_processes)
         return accelerator
 
-    def _shared(self) -> Any:
-        return stackllama.shared_base(self.preset, self.data, self._at("sft"), self._at("reward_adapter"),
+    def shared(self) -> SharedBase:
+        return stackllama.shared_base(self.preset, self.data, self.at("sft"), self.at("reward_adapter"),
                                       self.job.device)
 
-    def _at(self, name: str) -> Path:
-        return self.place.path / name
 
-    def _timed(self, stage: str) -> AbstractContextManager:
-        return self.place.timed(stage) if here()[0] == 0 else nullcontext()
+class _Reader(NamedTuple):
+    """What `check_room` asks of a policy."""
+
+    tokenizer: PreTrainedTokenizerBase
+    context: int | None

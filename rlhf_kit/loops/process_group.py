@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 Item = TypeVar("Item")
+PATIENCE = timedelta(days=30)       # of processes that wait for one that works alone
 
 
 class Accelerator(Protocol):
@@ -55,10 +58,7 @@ class ProcessGroup:
 
     def divided(self, name: str, number: int | None) -> int | None:
         """This process's part of a number of responses. Raises: ValueError if it cannot be divided."""
-        if number is not None and number % self.size:
-            raise ValueError(f"{name} is {number} and there are {self.size} processes; it counts the responses of all "
-                             f"of them together and must be a multiple of {self.size}.")
-        return number if number is None else number // self.size
+        return divided(name, number, self.size)
 
     def shard(self, items: Sequence[Item]) -> list[Item]:
         """Every size-th item, beginning with this process's own."""
@@ -114,6 +114,14 @@ class ProcessGroup:
             p.data.copy_(self.sum(mine))
 
 
+def divided(name: str, number: int | None, processes: int) -> int | None:
+    """One process's part of a number of responses. Raises: ValueError if it cannot be divided."""
+    if number is not None and number % processes:
+        raise ValueError(f"{name} is {number} and there are {processes} processes; it counts the responses of all "
+                         f"of them together and must be a multiple of {processes}.")
+    return number if number is None else number // processes
+
+
 def here() -> tuple[int, int]:
     """(rank, number of processes) of this run, as torchrun and `accelerate launch` tell each of them."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -128,7 +136,22 @@ def joined(device: str = "cpu") -> Accelerator | None:
 
 
 def wait(device: str = "cpu") -> None:
-    """Go on when every process has come here."""
+    """Go on when every process has come here, however long the last one takes.
+
+    While one process merges or evaluates, the others do nothing for hours, and NCCL's collectives give up after ten
+    minutes. So they meet in a group of their own, gloo's, whose patience is longer. Where one dies, the others fail at
+    once.
+    """
     if here()[1] > 1:
         from accelerate import PartialState
-        PartialState(cpu=device == "cpu").wait_for_everyone()
+        state = PartialState(cpu=device == "cpu")
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier(group=_waiting_room())
+        else:
+            state.wait_for_everyone()
+
+
+@cache
+def _waiting_room() -> Any:
+    """Made once; all processes come here for the first time together."""
+    return torch.distributed.new_group(backend="gloo", timeout=PATIENCE)

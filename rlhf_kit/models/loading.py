@@ -136,6 +136,19 @@ def config_of(source: str | Path) -> PretrainedConfig:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
 
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer alone of a model in a folder or on the hub. Raises: ModelUnavailable."""
+    source = _found(source)
+    with _explained(source, AutoModelForCausalLM), quiet():
+        return _tokenizer(source)
+
+
+def context_of(source: str | Path) -> int | None:
+    """The longest text in tokens that a language model was built for, or None if it names no limit."""
+    config = config_of(source)
+    return getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None)
+
+
 def in_hub_cache(name: str) -> bool:
     """True if that hub model has been fetched to this machine before."""
     return isinstance(try_to_load_from_cache(name, "config.json"), str)
@@ -169,11 +182,16 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype,
     source = _found(source)
     with _explained(source, kind), quiet():
         model = _from_pretrained(kind, source, dtype, **heads)
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = _tokenizer(source)
+    return model.eval(), tokenizer
+
+
+def _tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):          # what transformers makes of a folder without one
         raise _without_tokenizer(source)
     tokenizer.padding_side = "left"
-    return model.eval(), tokenizer
+    return tokenizer
 
 
 def _smaller(kind: type, source: str | Path, quantize: Quantization | None, threshold: float, dtype: torch.dtype,

@@ -28,7 +28,7 @@ def cache(monkeypatch, tmp_path):
 
     monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path))
     monkeypatch.setattr(lessons.zoo, "cached", lambda name: ran.append(name))
-    monkeypatch.setattr(lessons.StackLlama, "run", run)
+    monkeypatch.setattr(lessons.StackLlamaJob, "run", run)
     monkeypatch.setattr(stackllama, "reward", reward)
     return ran
 

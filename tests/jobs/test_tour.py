@@ -144,7 +144,7 @@ def test_a_tour_over_a_file_trains_two_judges_that_share_no_text(tmp_path):
     assert line["gold"] is None
     assert set(result["after"]["scores"]) == {"score", "second_judge"}
     assert set(result["judge_accuracy"]) == {"judge", "second_judge"}
-    task = tour.Tour(tmp_path / "out", settings)._task()
+    task = settings.world()
     halves = [{t for t, _ in tour._Half(task, h).labelled(10**9)} for h in (0, 1)]
     assert halves[0]
     assert halves[1]

@@ -25,8 +25,8 @@ def job(policy, tmp_path, monkeypatch):
     zoo.save_policy(policy, tmp_path / "base")
     (tmp_path / "prompts.txt").write_text("the lamp is\nthe\nthe kettle\nthe pen\nthe bag is\n")
     (tmp_path / "mine.py").write_text("def reward(prompts, responses):\n    return [len(r) / 9 for r in responses]\n")
-    return train_ppo.Ppo(model=str(tmp_path / "base"), reward=f"{tmp_path / 'mine.py'}:reward",
-                        prompts=str(tmp_path / "prompts.txt"), changes=CHANGES)
+    return train_ppo.PpoJob(model=str(tmp_path / "base"), reward=f"{tmp_path / 'mine.py'}:reward",
+                           prompts=str(tmp_path / "prompts.txt"), changes=CHANGES)
 
 
 def weights(run, step=None):
