@@ -11,8 +11,6 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rlhf_kit.training.lessons import tiny_stackllama
-
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Evaluation, evaluate
 from rlhf_kit.jobs.lessons import tiny_stackllama
