@@ -143,9 +143,8 @@ def test_what_somebody_put_into_a_runs_folders_survives_all_of_it(tmp_path):
     RunFolder(tmp_path).claim(SETTINGS)
     assert not (tmp_path / "checkpoints" / "ppo").exists()
     place.clear()
-    with place.working(SETTINGS):                                # and a new run may write around them
-        with new_folder(tmp_path / "policy") as made:
-            (made / "model.safetensors").write_text("y")
+    with place.working(SETTINGS), new_folder(tmp_path / "policy") as made:      # and a new run may write around them
+        (made / "model.safetensors").write_text("y")
     assert [(tmp_path / name).read_text() for name in mine] == ["mine"] * 4
     assert (tmp_path / "policy" / "model.safetensors").read_text() == "y"
 
@@ -161,7 +160,7 @@ def test_a_folder_of_somebodys_where_the_model_will_go_is_refused_before_the_wor
 
 def test_a_failure_gives_back_nothing_of_somebodys(tmp_path):
     place = RunFolder(tmp_path)
-    with pytest.raises(ValueError, match="no"), place.working(SETTINGS):
+    with pytest.raises(ValueError, match="no"), place.working(SETTINGS):        # noqa: PT012
         write_text(tmp_path / "kept" / "notes.txt", "mine")
         raise ValueError("no")
     assert (tmp_path / "kept" / "notes.txt").read_text() == "mine"
@@ -172,7 +171,8 @@ def test_a_failure_gives_back_nothing_of_somebodys(tmp_path):
 def clock(monkeypatch, *moments):
     """Wall clock and processor time at each look, in turn."""
     wall, cpu = iter([m for m, _ in moments]), iter([c for _, c in moments])
-    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(wall), process_time=lambda: next(cpu)))
+    clocks = SimpleNamespace(perf_counter=lambda: next(wall), process_time=lambda: next(cpu))
+    monkeypatch.setattr(module, "time", clocks)
 
 
 def test_a_stage_that_was_interrupted_counts_both_parts(tmp_path, monkeypatch):

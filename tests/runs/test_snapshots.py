@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from rlhf_kit import zoo
-from rlhf_kit.runs import snapshots as kept
 from rlhf_kit.jobs import tour, train_ppo
-from rlhf_kit.runs.snapshots import Kept
+from rlhf_kit.runs import snapshots as kept
 from rlhf_kit.runs.folder import RunFolder
+from rlhf_kit.runs.snapshots import Kept
 from tests.jobs.test_tour import SMALL as SMALL_TOUR
 from tests.jobs.test_tour import few_prompts  # noqa: F401 (a fixture that a test asks for)
 
