@@ -46,6 +46,7 @@ def _train_and_stop(process: subprocess.Popen, folder: Path) -> None:
     assert "Language model" in out
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_the_tour_outside_the_clone(wheel, tmp_path):
     first_minute(lent(wheel, tmp_path), tmp_path)
 

@@ -77,6 +77,7 @@ def _build_and_count(cache, queue):
     queue.put(len(list(zoo.build("small-lm"))))
 
 
+@pytest.mark.slow
 def test_two_processes_that_ask_at_once_train_it_once(small_zoo):
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()

@@ -127,6 +127,7 @@ def open_school(tmp_path_factory):
     return everybody, marks.grade(folder, "01", 7, limits=LIMITS, cell=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARMLESS + AGAINST_A_STRANGER)
 def test_limits_hold_without_walls(open_school, name):
     everybody, grades = open_school

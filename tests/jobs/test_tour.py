@@ -238,6 +238,7 @@ def test_a_ranked_tour_is_examined_on_pairs_beside_their_ceiling(ranked):
     assert not (folder / "judge").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [("reward_model", 3), ("ppo", 2)])
 def test_a_ranked_tour_cut_short_goes_on_to_the_same_numbers(ranked, tmp_path, moment):
     assert run(tmp_path, RANKED, stop_at=moment) is None

@@ -99,6 +99,7 @@ def test_the_merged_policy_is_a_plain_model(finished):
     assert len((finished[0] / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_stage_by_stage_ends_as_in_one_go(finished, tmp_path):
     for stage in ("sft", "merge", "reward", "ppo", "evaluate"):
         run(StackLlama(), tmp_path / "run", stage=stage)
@@ -107,6 +108,7 @@ def test_stage_by_stage_ends_as_in_one_go(finished, tmp_path):
         assert ours[name] == theirs[name]
 
 
+@pytest.mark.slow
 def test_killed_within_ppo_it_goes_on_there(finished, tmp_path):
     """What is done is kept; the checkpoint of the second step is the last thing that is there."""
     folder = tmp_path / "run"
@@ -119,6 +121,7 @@ def test_killed_within_ppo_it_goes_on_there(finished, tmp_path):
     assert result(folder)["policies"] == result(finished[0])["policies"]
 
 
+@pytest.mark.slow
 def test_a_killed_stage_of_trl_leaves_nothing_and_begins_again(tmp_path):
     for event in StackLlama().run(tmp_path / "run", stage="sft"):
         if event.done == 1:
@@ -141,6 +144,7 @@ def test_another_run_s_folder_is_refused(finished):
         run(StackLlama(voters="fences"), finished[0])
 
 
+@pytest.mark.slow
 def test_people_s_questions_take_the_forum_s_place(tmp_path):
     """The same threads through Posts.xml; without the truth there is no gold and no ceiling."""
     write_posts(tmp_path / "Posts.xml", Forum().threads(400))

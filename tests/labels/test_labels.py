@@ -334,6 +334,7 @@ def sound(path: Path) -> bool:
             "PRAGMA foreign_key_check").fetchall()
 
 
+@pytest.mark.slow
 def test_what_four_processes_write_at_once_is_all_there(tmp_path):
     """They make the file, its tables and the tasks at once too."""
     all_there(tmp_path / "labels.db", people=4, n=25)

@@ -434,7 +434,8 @@ def test_a_learned_reward_is_the_score_or_the_chance_against_one_that_scores_0(r
     model.shift = 0.25
     prompts, responses = ["the shop has", ""], [" gold", "the shop has gold"]           # the same text twice
     score = rewards.learned(model)(prompts, responses)
-    assert score[0] == score[1] == reward_scores(model, ["the shop has gold"], max_length=40)[0]
+    alone = reward_scores(model, ["the shop has gold"], max_length=40)[0].item()
+    assert score.tolist() == pytest.approx([alone] * 2, abs=1e-5)                        # in other batches, other sums
     probability = rewards.learned(model, output="probability")(prompts, responses)
     assert probability[0].item() == pytest.approx(1 / (1 + math.exp(-score[0].item())), abs=1e-6)
     assert rewards.learned(model).__name__ == "learned_score"

@@ -203,6 +203,7 @@ def test_what_goes_wrong_in_the_thread_comes_out_of_the_generator(base, examples
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_callers_random_numbers_and_warnings_stay_as_they_were(base, examples, tmp_path):
     def drawn():
         return random.random(), np.random.rand(), torch.rand(()).item()                # noqa: NPY002
@@ -220,6 +221,7 @@ def test_the_callers_random_numbers_and_warnings_stay_as_they_were(base, example
     assert again == losses                                              # nor do the caller's draws change the run
 
 
+@pytest.mark.slow
 def test_the_model_is_gone_when_the_steps_are(base, examples, tmp_path, monkeypatch):
     """Trainer and model refer to each other; the next stage needs their place on the GPU."""
     models, load = [], sft_stage.load_language_model
@@ -268,6 +270,7 @@ def test_the_reward_adapter_holds_its_head_once_and_scores_as_it_was_trained(bas
     assert pairwise(chosen, rejected).item() < 0.2
 
 
+@pytest.mark.slow
 def test_the_sft_adapter_merges_into_its_base(base, examples, tmp_path):
     history = list(sft_steps(base, examples[:8], tmp_path / "out", replace(SFT, steps=15)))
     check_base(tmp_path / "out", base)

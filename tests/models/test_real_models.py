@@ -318,6 +318,7 @@ def offline(fetched, monkeypatch):
     assert constants.HF_HUB_OFFLINE
 
 
+@pytest.mark.slow
 def test_the_names_of_the_article_work_online(fetched):
     """A hub model without safetensors is read as plain tensors, and that is said."""
     _, done, _ = fetched

@@ -45,6 +45,7 @@ def test_on_a_cpu_nothing_is_said_of_memory(gpu):
     assert "a billion parameters" not in said
 
 
+@pytest.mark.slow
 def test_what_fails_is_a_line_and_the_next_section_begins(gpu, capsys):
     def full(bench, kind):
         raise RuntimeError(f"out of memory in {kind}")

@@ -353,6 +353,7 @@ def killed(path: Path, out: Path, converted: int = 10**9, renamed: int = 10**9) 
     return process.exitcode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_conversion_killed_on_the_way_ends_with_the_same_bytes(site, tmp_path, monkeypatch):
     convert(site, tmp_path / "alone", Config(site="a.b"))
     assert killed(site, tmp_path / "out", converted=70)
