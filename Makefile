@@ -14,7 +14,7 @@ SHARED  := -n $(WORKERS) --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run studio space test test-browser test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
+.PHONY: run studio space test test-browser test-processor test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
 	@$(BIN)/rlhf-kit tour $(ARGS)
@@ -30,6 +30,14 @@ test: $(VENV)/dev.done                   ## every test that is not marked slow a
 
 test-browser: $(VENV)/dev.done           ## the studio's pages in Chromium
 	$(BIN)/python -m pytest $(SHARED) tests/demos $(ARGS)
+
+# What torch, oneDNN and MKL compute on a processor without AVX-512: other sums, other last bits, other weights.
+OTHER  := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
+LEARNS := tests/formulas tests/loops tests/methods/test_ppo.py tests/methods/test_reward_model.py tests/methods/test_sft.py \
+          tests/test_sampling.py tests/test_engine.py tests/models/test_heads.py
+
+test-processor: $(VENV)/dev.done         ## what computes, as on another processor; ARGS=tests for all of it
+	$(OTHER) $(BIN)/python -m pytest $(SHARED) $(or $(ARGS),$(LEARNS))
 
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
 	$(BIN)/python -m pytest $(SHARED) -m slow --durations=10 $(ARGS)
