@@ -31,8 +31,11 @@ test: $(VENV)/dev.done                   ## every test that is not marked slow a
 test-browser: $(VENV)/dev.done           ## the studio's pages in Chromium
 	$(BIN)/python -m pytest $(SHARED) tests/demos $(ARGS)
 
-# What torch, oneDNN and MKL compute on a processor without AVX-512: other sums, other last bits, other weights.
-OTHER  := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
+# What torch, oneDNN and MKL compute on a processor without AVX-512, or without AVX2 where this one has no AVX-512: other
+# sums, other last bits, other weights.
+OTHER  := $(shell grep -qs avx512f /proc/cpuinfo \
+            && echo ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+            || echo ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2)
 LEARNS := tests/formulas tests/loops tests/methods/test_ppo.py tests/methods/test_reward_model.py tests/methods/test_sft.py \
           tests/test_sampling.py tests/test_engine.py tests/models/test_heads.py
 
