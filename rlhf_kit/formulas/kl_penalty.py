@@ -191,8 +191,8 @@ class KL:
     (89 nats); centred and not divided, or with `whiten_advantage=False`, such tokens are taken back within three steps
     (1 nat in the end).
 
-    In the *loss* (`in_loss=True`) nothing divides the penalty and every token answers for itself (1.1 nats in the end of
-    that run). Take it for a high coefficient, and where responses must not shrink: in the reward each token costs
+    In the *loss* (`in_loss=True`) nothing divides the penalty and every token answers for itself (1.1 nats at the end
+    of that run). Take it for a high coefficient, and where responses must not shrink: in the reward each token costs
     something, so ending early saves, down to saying nothing. k2 pulls with a force of d nats, the farther the
     harder, towards KL(π ‖ ρ): the first choice. k3 follows KL(ρ ‖ π), as GRPO does: a token that became likelier is
     pulled by less than 1 however far it went, one that became rarer by e^-d - 1, which explodes. The coefficient then
