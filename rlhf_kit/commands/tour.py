@@ -30,7 +30,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     tour.add_argument("--judge", choices=("classifier", "ranked"), default="classifier",
                       help="learn the judge from labels, or from rankings as a reward model (default: %(default)s)")
     tour.add_argument("--output", metavar="DIR", default="runs/tour", help="where results go (default: %(default)s)")
-    tour.add_argument("--kl", metavar="BETA", type=float, help="price of a nat of drift (default: 0.04)")
+    tour.add_argument("--kl", metavar="BETA", type=float,
+                      help="KL coefficient (default: 0.04; 0.15 for your own reviews, in the loss)")
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
     tour.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say so")
     tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")

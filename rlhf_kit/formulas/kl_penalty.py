@@ -182,22 +182,25 @@ class AdaptiveCoefficient:
 class KL:
     """How drifting is priced: a fixed coefficient, or one that steers towards a target; in the reward or in the loss.
 
-    In the *reward*, as the papers have it: right for small coefficients, where the penalty is a small part of what a
-    token earns. The price is credited like any reward, by GAE, to all tokens before the one that drifted: measured on
-    the tiny StackLLaMA (β 1.5, λ 0.95), more than 90 % of it to tokens that had not moved by half a nat. One token in a
-    hundred holds 95 % of Σ d², single ones 15 nats; once such tokens have more variance than the score, whitening makes
-    the score small and the wrong blame large, the tokens before are pushed away from what the reference would say, and
-    the drift feeds itself: 0.4 nats at step 10, 36 at step 20, hundreds after.
+    In the *reward*, as the papers have it: right for small coefficients, where the penalty is a small part of what
+    tokens earn. A high one may run away if advantages are whitened. Measured on the tiny StackLLaMA (β 1.5, seed 1): of
+    Σ d² one token in a hundred holds 95 %, single ones drift by 10 to 20 nats, and GAE credits 90 % of what they pay to
+    tokens before them that moved by less than half a nat. Whitening divides by the deviation of all this. Once the
+    penalty outweighs the score (from step 13), β cancels, the pull of a nat falls as the drift grows, and the score
+    counts for a tenth: 0.3 nats at step 10, 36 at step 20, 400 in the end. Divided and not centred it runs away too
+    (89 nats); centred and not divided, or with `whiten_advantage=False`, such tokens are taken back within three steps
+    (1 nat in the end).
 
-    In the *loss* (`in_loss=True`): every token answers for itself, and no critic has to foresee the price. Take it
-    where the coefficient is high or responses are long. k2 pulls with a force of d nats, so the farther the harder,
-    towards KL(π ‖ ρ): the first choice. k3 follows KL(ρ ‖ π), as GRPO does: a token that became likelier is pulled by
-    less than 1 however far it went, one that became rarer by e^-d - 1, which explodes. The coefficient then weighs a
-    nat per token against an advantage, of standard deviation 1 if whitened; what lies behind a token is not counted.
+    In the *loss* (`in_loss=True`) nothing divides the penalty and every token answers for itself (1.1 nats at the end
+    of that run). Take it for a high coefficient, and where responses must not shrink: in the reward each token costs
+    something, so ending early saves, down to saying nothing. k2 pulls with a force of d nats, the farther the
+    harder, towards KL(π ‖ ρ): the first choice. k3 follows KL(ρ ‖ π), as GRPO does: a token that became likelier is
+    pulled by less than 1 however far it went, one that became rarer by e^-d - 1, which explodes. The coefficient then
+    weighs a nat per token against an advantage, of deviation 1 if whitened; what a token leads to is not counted.
 
-    `clip` bounds what a token pays in the reward, and so how loud a single token can be, where the reference forbids
-    some outright or is coarse (int8). It does not move the blame: in the run above 1 nat made the drift slower (11 nats
-    at step 20) and did not stop it.
+    `clip` bounds what a token pays in the reward, so how loud a single one can be: for a reference that all but forbids
+    some tokens or is coarse (int8). It is no cure for the above: clipped at 1 nat that run had 11 nats at step 20 and
+    300 in the end.
     """
 
     coefficient: float = 0.2        # reward per nat; where an adaptive one begins (TRL 0.11.4)

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.labelled import FileReviews
 from rlhf_kit.evaluate import Evaluation, agreement, evaluate, share, side_by_side, win_rate
+from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier, ppo, sft
@@ -39,7 +40,10 @@ SHOWN = 10                          # of them in the report, the first ones
 FEWEST = 2                          # held-out prompts; one has no interval
 CHEATS = 4                          # most overrated responses in the report
 
-FROM_FILE = replace(zoo.TINY_PPO, steps=70, sampling=Sampling(max_new_tokens=40))
+# Real reviews are shorter or longer than the embedded ones. As a part of the reward the KL penalty makes every token
+# cost something, so responses shrink, to nothing where reviews are short; in the loss it has no such side.
+FROM_FILE = replace(zoo.TINY_PPO, steps=70, kl=KL(coefficient=0.15, in_loss=True))
+LONGEST = 40                        # tokens of a response over real reviews, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,17 +98,35 @@ def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] =
 
 def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | None = None,
              seed: int = 0) -> TourJob:
-    """Settings of a tour over a user's own reviews: larger models, a second judge for the honest number."""
+    """Settings of a tour over a user's own reviews: larger models, a second judge for the honest number.
+
+    Raises: FileError, for PPO's settings depend on the reviews.
+    """
     context = 96
+    reviews = FileReviews.read(path, text=text, label=label, positive=positive, seed=seed)
     return TourJob(
         lang=lang, reviews=path, text=text, label=label, positive=positive, seed=seed,
-        ppo=replace(FROM_FILE, seed=seed),
+        ppo=replace(ppo_for(reviews), seed=seed),
         language_model=zoo.LanguageModel(
             texts=10**9, vocabulary=4000, layers=4, width=160, context=context, seed=seed,
             sft=sft.Config(steps=1600, batch_size=48, learning_rate=2e-3, max_length=64, warmup=100)),
         judge=zoo.Judge(texts=10**9, vocabulary=4000, width=96, dropout=0.1, seed=seed,
                         classifier=classifier.Config(steps=900, batch_size=64, learning_rate=3e-3, warmup=100,
                                                      max_length=context)))
+
+
+def ppo_for(reviews: FileReviews) -> ppo.Config:
+    """PPO over these reviews: a response may have as many tokens as nine in ten of them have characters (zh), or one
+    and a half times their words (en); not fewer than 8, nor more than `LONGEST`.
+
+    The KL coefficient needs no such choice. In the loss it stands against the advantage of a single token, and of T
+    tokens each explains about 1/√T of the score's deviation: a drift of about 1/(c√T) nats a token, whatever T is about
+    1/(2c²) in a response.
+    """
+    length, tokens = {"zh": (len, 1.0), "en": (lambda text: len(text.split()), 1.5)}[reviews.lang]
+    nine_in_ten = sorted(map(length, reviews.texts))[int(0.9 * len(reviews.texts))]
+    room = min(max(math.ceil(tokens * nine_in_ten), 8), LONGEST)
+    return replace(FROM_FILE, sampling=Sampling(max_new_tokens=room))
 
 
 class Tour:

@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 
 from rlhf_kit import zoo
+from rlhf_kit.datasets.labelled import FileReviews
 from rlhf_kit.jobs import tour
 from rlhf_kit.methods import classifier, ppo, reward_model, sft
 from rlhf_kit.runs import report
@@ -97,6 +98,32 @@ def test_a_quarter_of_the_variety_lost_is_a_warning(finished, tmp_path, before, 
     assert len(report.headline(result, lang)) == 3 + warned
     report.write(tmp_path / "r.html", result, [], lang)
     assert ((tmp_path / "r.html").read_text(encoding="utf-8").count(words) == 1) == warned
+
+
+def read_reviews(folder, texts):
+    lines = [f"{text},{i % 2}" for i, text in enumerate(texts)]
+    (folder / "any.csv").write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return FileReviews.read(folder / "any.csv")
+
+
+@pytest.mark.parametrize(("text", "tokens"), [
+    (lambda i: f"好吃{i:03}号", 8),                              # 6 characters
+    (lambda i: "很好吃的一家店" * (1 + i // 20) + f"{i:03}", 40),        # up to 73 in nine of ten
+    (lambda i: "味道" + "好" * (i % 10 + 1) + f"{i:03}", 15),          # 6 to 15
+    (lambda i: " ".join(["good"] * (i % 10 + 1)) + f" {i}", 17),    # 2 to 11 words, one and a half tokens each
+])
+def test_a_response_may_be_as_long_as_nine_in_ten_of_the_files_reviews(tmp_path, text, tokens):
+    config = tour.ppo_for(read_reviews(tmp_path, map(text, range(200))))
+    assert config.sampling.max_new_tokens == tokens
+    assert replace(config, sampling=tour.FROM_FILE.sampling) == tour.FROM_FILE
+
+
+def test_over_a_file_the_penalty_is_in_the_loss_where_no_token_pays_for_being_there(tmp_path):
+    read_reviews(tmp_path, [f"the {thing} is good" for thing in range(200)])
+    settings = tour.for_file(str(tmp_path / "any.csv"), text="text", label="label", lang="en", seed=3)
+    assert settings.ppo.kl.in_loss
+    assert settings.ppo.seed == 3
+    assert not tour.embedded("en").ppo.kl.in_loss
 
 
 def test_the_result_names_its_warnings(finished):
