@@ -259,7 +259,7 @@ def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path |
     adapters.check_base(adapter, base)
     adapters.check_mergeable(base)
     lm, tokenizer = loading.load_language_model(base, dtype=getattr(torch, dtype))
-    merged = adapters.merge(lm, adapter)
+    merged = adapters.merge(lm, adapter)                    # and a base that was not here before is compared now
     with new_folder(folder) as unfinished:
         loading.save_model(merged, tokenizer, unfinished)
     return str(base)

@@ -14,7 +14,8 @@ from torch.optim import AdamW
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
-from rlhf_kit.loops.checkpoints import Checkpoint, fingerprint, fingerprint_of
+from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.schedules import cosine
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right, prompt_rows, response_rows
