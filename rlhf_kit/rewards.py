@@ -178,6 +178,7 @@ def from_file(place: str) -> Reward:
         except (Exception, SystemExit) as error:
             raise RewardError(f"the reward function {name} failed, {_where(error, path)}: {_told(error)}. "
                               f"Mend it and try again.") from error
+    reward.run_identity = (name, source, function)              # wherever the file lies
     return _made_of(reward, f"{name}@{hashlib.sha256(source).hexdigest()[:8]}", [function])
 
 
@@ -213,6 +214,11 @@ class Normalised:
     def __init__(self, reward: Reward, *, clip: float = math.inf, centre: bool = True) -> None:
         self.reward, self.clip, self.centre, self.moments = reward, clip, centre, RunningMoments()
         self.tokens, self.__name__ = wants_tokens(reward), f"normalised({name_of(reward)}, {clip}, {centre})"
+
+    @property
+    def run_identity(self) -> tuple:
+        """What a run is known by: the settings, not the statistics."""
+        return "normalised", self.reward, self.clip, self.centre
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         score = checked(self.reward(prompts, responses), len(responses), self.reward)

@@ -399,7 +399,7 @@ def test_a_damaged_model_is_made_again(alone, tmp_path, file, how):
     killed(scene, [after("times.json")])
     place = scene.output / "model" / file
     place.write_bytes(damaged(place.read_bytes(), how))
-    assert_same(scene.finish(), expected)
+    assert_same(without_kept(scene.finish(), place), expected)
 
 
 @SLOW
@@ -411,7 +411,15 @@ def test_a_damaged_model_of_a_tour_is_made_again(alone, tmp_path, stage, file):
     killed(scene, [event("evaluate", 1)])
     place = scene.output / stage / file
     place.write_bytes(damaged(place.read_bytes(), "cut"))
-    assert_same(scene.finish(), expected)
+    assert_same(without_kept(scene.finish(), place), expected)
+
+
+def without_kept(left: dict[str, object], place: Path) -> dict[str, object]:
+    """A manifest that cannot be read does not say what is the kit's, so it is kept; nothing else differed, or it too
+    would be."""
+    kept = [name for name in left if name.endswith(".kept")]
+    assert [Path(name).name for name in kept] == ["manifest.json.kept"] * (place.name == "manifest.json")
+    return {name: content for name, content in left.items() if name not in kept}
 
 
 @SLOW

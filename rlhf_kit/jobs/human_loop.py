@@ -203,6 +203,7 @@ class Loop:
 
         def human(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
             return self._scores()
+        human.run_identity = f"a person, {self.mode}"       # what was answered is in the log
 
         def judged(number: int) -> Rollout:
             return self._shown([row["place"] for row in self.waiting])

@@ -12,7 +12,6 @@ from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
 from rlhf_kit.language import Lang
-from rlhf_kit.loops.checkpoints import fingerprint_of
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, content
@@ -108,13 +107,5 @@ class PpoJob(Job):
             if self.label != "positive":
                 raise ValueError(f"--label is an output of a classifier; {self.judge} is a reward model and has one "
                                  f"output. Leave --label out.")
-            model = zoo.load_reward_model(self.judge, device=self.device)
-            return _named(rewards.learned(model, output="probability"), fingerprint_of(model), model.shift)
-        model, tokenizer = zoo.load_classifier(self.judge, device=self.device)
-        return _named(rewards.classifier(model, tokenizer, label=self.label), fingerprint_of(model))
-
-
-def _named(judge: rewards.Reward, *weights: object) -> rewards.Reward:
-    """With its weights in its name, so that a killed run does not go on towards a judge that was trained anew."""
-    judge.__name__ = "@".join(map(str, (judge.__name__, *weights)))
-    return judge
+            return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
+        return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)

@@ -49,14 +49,70 @@ def draw(size: int, batch_size: int, seed: int, number: int) -> list[int]:
 def draw_by_length(lengths: Sequence[int], batch_size: int, seed: int, number: int, pool: int = 16) -> list[int]:
     """The same stream, `pool` batches at a time sorted by length, so that little is spent on padding.
 
-    No more of them than an epoch has: the copies of one example are as long as each other and would share a batch.
+    No example is in a batch twice, unless a batch is larger than all there are: not where the pool holds the end of an
+    epoch and the beginning of the next either, though two copies are as long as each other.
     """
-    pool = max(min(pool, len(lengths) // batch_size), 1)
+    size = len(lengths)
+    pool = max(min(pool, size // batch_size), 1)
     group, place = divmod(number, pool)
-    together = [i for k in range(pool) for i in draw(len(lengths), batch_size, seed, group * pool + k)]
+    if pool == 1 and batch_size <= size:
+        return sorted(_draw_apart(size, batch_size, seed, number), key=lambda i: lengths[i])
+    together = [i for k in range(pool) for i in draw(size, batch_size, seed, group * pool + k)]
     together.sort(key=lambda i: lengths[i])
     batch = _order(pool, seed_for(seed, "pool", group))[place]
+    if pool > 1 and len(set(together)) < len(together):
+        return _apart(together, pool, batch_size)[batch]
     return together[batch * batch_size:(batch + 1) * batch_size]
+
+
+def _apart(sorted_: Sequence[int], pool: int, batch_size: int) -> list[list[int]]:
+    """Cut a sorted pool into batches; a copy of what a batch holds goes to the next one instead."""
+    batches: list[list[int]] = [[] for _ in range(pool)]
+    for i in sorted_:
+        room = [batch for batch in batches if len(batch) < batch_size]
+        target = next((batch for batch in room if i not in batch), None)
+        if target is None:                              # the last one has it already: an earlier one takes it
+            target = room[0]
+            other = next(batch for batch in reversed(batches) if i not in batch)
+            place = next(k for k in reversed(range(batch_size)) if other[k] not in target)
+            other[place], i = i, other[place]
+        target.append(i)
+    return batches
+
+
+def _draw_apart(size: int, batch_size: int, seed: int, number: int) -> list[int]:
+    """`draw`, for batches of more than half of all examples, without a copy where one epoch meets the next."""
+    epoch, offset = divmod(number * batch_size, size)
+    batch = list(_order_apart(size, batch_size, seed, epoch)[offset:offset + batch_size])
+    if len(batch) < batch_size:
+        batch += _order_apart(size, batch_size, seed, epoch + 1)[:batch_size - len(batch)]
+    return batch
+
+
+def _order_apart(size: int, batch_size: int, seed: int, epoch: int) -> tuple[int, ...]:
+    """The order of an epoch; what it shares with the end of the one before, in one batch, changes places with a later
+    example. Each depends on the one before, so it is counted up from the last one asked for."""
+    key = (size, batch_size, seed)
+    done, order = _LAST.get(key, (-1, ()))
+    if done > epoch:
+        done, order = -1, ()
+    while done < epoch:
+        done += 1
+        before = done * size % batch_size               # of the batch in which the epochs meet
+        end = set(order[size - before:]) if before else set()
+        order = list(_order(size, seed_for(seed, "epoch", done)))
+        later = batch_size - before
+        for place in range(batch_size - before) if end else ():
+            if order[place] in end:
+                later = next(k for k in range(later, size) if order[k] not in end)
+                order[place], order[later] = order[later], order[place]
+        order = tuple(order)
+    _LAST.clear()
+    _LAST[key] = done, order
+    return order
+
+
+_LAST: dict[tuple[int, int, int], tuple[int, tuple[int, ...]]] = {}
 
 
 def minibatches(size: int, minibatch_size: int | None, epochs: int, seed: int) -> Iterator[torch.Tensor]:

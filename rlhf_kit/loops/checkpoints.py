@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,20 +14,6 @@ from rlhf_kit.formulas.records import Step
 from rlhf_kit.storage import StorageError, load_tensors, save_tensors, sweep
 
 FILE = "checkpoint.safetensors"
-
-
-def fingerprint(texts: Sequence[object]) -> str:
-    """Sixteen characters that stand for these texts in this order."""
-    return hashlib.sha256("\n".join(map(str, texts)).encode()).hexdigest()[:16]
-
-
-def fingerprint_of(model: nn.Module) -> str:
-    """The same for a model, from a few numbers of each of its tensors, bit for bit."""
-    digest = hashlib.sha256()
-    for tensor in _unique(model).values():
-        flat = tensor.detach().flatten()
-        digest.update(flat[:: max(flat.numel() // 64, 1)].float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def steps_in(folder: Path | str) -> list[Step]:
@@ -47,7 +31,7 @@ class Checkpoint:
 
     Args:
         folder: where `checkpoint.safetensors` lies; None saves nothing.
-        run: what identifies the run (its config, its data by `fingerprint`); a checkpoint of another is refused.
+        run: what identifies the run (its config, its data by `fingerprints`); a checkpoint of another is refused.
         every: steps between saves; the last step is always saved.
         writes: False in all but the first of several processes.
     """

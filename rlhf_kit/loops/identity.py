@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from torch import nn
 
-from rlhf_kit.loops.checkpoints import fingerprint, fingerprint_of
+from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of, identity_of
 from rlhf_kit.loops.process_group import ProcessGroup
 from rlhf_kit.rewards import Reward, name_of
 
@@ -32,4 +33,23 @@ def identity(method: str, config: Any, group: ProcessGroup | None = None,
 def _of(part: nn.Module | Reward | Sequence[object]) -> str:
     if isinstance(part, nn.Module):
         return fingerprint_of(part)
-    return name_of(part) if callable(part) else fingerprint(part)
+    return identity_of_reward(part) if callable(part) else fingerprint(part)
+
+
+def identity_of_reward(reward: Reward) -> str:
+    """Its name and what stands for all that it is made of: code, settings, a judge's weights (see `fingerprints`).
+
+    What no run can recognise in it, such as a connection, is said once; give such a reward a `run_identity`, any text
+    that you change when it changes.
+    """
+    digest, unknown = identity_of(reward)
+    name = name_of(reward)
+    if unknown and (name, *unknown) not in _SAID:
+        _SAID.add((name, *unknown))
+        print(f"{name} holds something of which no run can tell whether it is the same ({', '.join(unknown)}): with "
+              f"another one a run would go on unnoticed. Set {name}.run_identity to a text that you change with it.",
+              file=sys.stderr)
+    return f"{name}#{digest}"
+
+
+_SAID: set[tuple[str, ...]] = set()                         # per process

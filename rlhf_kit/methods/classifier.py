@@ -13,8 +13,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
-from rlhf_kit.loops.checkpoints import Checkpoint, fingerprint, fingerprint_of
+from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.schedules import linear
+from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
 
 
@@ -48,6 +50,8 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     Args:
         model: a transformers sequence classifier, trained in place.
         examples: (text, label) with labels 0 .. number of classes - 1, every class present.
+
+    Raises: sanity_checks.CheckFailed before an update by a loss or a gradient that is not finite.
     """
     config = config or Config()
     _check(model, examples)
@@ -70,10 +74,9 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
         loss = torch.nn.functional.cross_entropy(logits, label)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-        optimizer.param_groups[0]["lr"] = linear(config.learning_rate, number, config.steps, config.warmup)
-        optimizer.step()
         model.eval()
+        optimizer.param_groups[0]["lr"] = linear(config.learning_rate, number, config.steps, config.warmup)
+        update(model, optimizer, config.max_grad_norm, number, loss=loss, cause=diverged(config.learning_rate))
         step = Step(number, {"loss": loss.item(), "accuracy": (logits.argmax(-1) == label).float().mean().item(),
                              "seconds": time.perf_counter() - began})
         saved.record(step, config.steps - 1, model, optimizer)

@@ -11,15 +11,16 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
-from rlhf_kit.loops.checkpoints import Checkpoint, fingerprint, fingerprint_of
+from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.schedules import cosine
+from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import by_length, reward_scores
 from rlhf_kit.models.text import encode_texts, pad_id
@@ -72,7 +73,9 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
 
     Metrics: loss; pair_accuracy on the step's own batch, before the update; margin, the mean gap of a pair;
-    comparisons, pairs learnt from so far; seconds. Raises: ValueError if there is no pair to learn from.
+    comparisons, pairs learnt from so far; seconds.
+    Raises: ValueError if there is no pair to learn from; sanity_checks.CheckFailed before an update by a loss or a
+        gradient that is not finite.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5 and Eq. 1.
     """
     config = config or Config()
@@ -97,16 +100,12 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         with seeded(model.device, config.seed, "dropout", number):
             score = _scores(model, [rows[i] for i in batch], mask, config)                             # [B, K]
         loss = ranking(score, rank, mask, kind=config.loss, margin=margin, centring=config.centring)
-        if not loss.isfinite():
-            raise ValueError(f"the loss of step {number + 1} is {loss.item()}: the model has diverged. Start again "
-                             f"with a lower learning_rate than {config.learning_rate}.")
         optimizer.zero_grad()
         loss.backward()
-        clip_grad_norm_(model.parameters(), config.max_grad_norm)
+        model.eval()
         optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, number, config.steps, config.warmup,
                                                  config.min_lr_ratio)
-        optimizer.step()
-        model.eval()
+        update(model, optimizer, config.max_grad_norm, number, loss=loss, cause=diverged(config.learning_rate))
         right, pairs = pairs_right(score, rank, mask)
         comparisons += int(pairs.sum())
         step = Step(number, {"loss": loss, "pair_accuracy": right.sum() / pairs.sum(),

@@ -14,8 +14,10 @@ from torch.optim import AdamW
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
-from rlhf_kit.loops.checkpoints import Checkpoint, fingerprint, fingerprint_of
+from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.schedules import cosine
+from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right, prompt_rows, response_rows
 
@@ -53,6 +55,7 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
         examples: whole texts, or (prompt, response) pairs.
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
 
+    Raises: sanity_checks.CheckFailed before an update by a loss or a gradient that is not finite.
     Source: arXiv:2203.02155 section 3.5 (step 1).
     """
     config = config or Config()
@@ -71,15 +74,11 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
         with seeded(policy.device, config.seed, "dropout", number):
             logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
         loss = language_model(logits, ids[:, 1:], counted[:, 1:])      # logits at t predict token t + 1
-        if not loss.isfinite():
-            raise ValueError(f"the loss of step {number + 1} is {loss.item()}: the model has diverged. Start again "
-                             f"with a lower learning_rate than {config.learning_rate}.")
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(policy.lm.parameters(), config.max_grad_norm)
-        optimizer.param_groups[0]["lr"] = rate(config, number)
-        optimizer.step()
         policy.lm.eval()
+        optimizer.param_groups[0]["lr"] = rate(config, number)
+        update(policy.lm, optimizer, config.max_grad_norm, number, loss=loss, cause=diverged(config.learning_rate))
         step = Step(number, {"loss": loss.item(), "learning_rate": rate(config, number),
                              "seconds": time.perf_counter() - began})
         saved.record(step, config.steps - 1, policy.lm, optimizer)

@@ -10,13 +10,16 @@ import importlib.util
 import json
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -25,6 +28,9 @@ from rlhf_kit.models.quantization import is_quantized
 
 MISSING = "peft is not installed; adapters need it. pip install 'rlhf-kit[scale]'."
 CONFIG, WEIGHTS, OF_BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
+SCHEME = "tensors:"                                 # how a signature begins; without it, it is of an earlier kind
+NOTHING = "e3b0c44298fc1c14"                        # SHA-256 of no files, which stood for every hub id
+COMPUTED = ("inv_freq", "attn.bias", "masked_bias", "position_ids")     # buffers that some files hold and others not
 NOT_INTO_WHOLE = ("the base is held in 8 or 4 bits; merged there, most of a small update would be rounded away. Merge "
                   "into the same model in bfloat16 or float32.")
 
@@ -117,6 +123,7 @@ def beside(base: PreTrainedModel, adapter: str | Path, scale: float = 1.0) -> An
 def _loaded(base: PreTrainedModel, folder: Path) -> Any:
     _check_installed()
     adapter_weights(folder, base)
+    check_base(folder, getattr(base, "name_or_path", ""))
     from peft import PeftModel
     with no_chatter():
         return PeftModel.from_pretrained(base, str(folder))
@@ -135,7 +142,8 @@ def base_of(adapter: str | Path) -> str:
 
 def check_mergeable(base: str | Path) -> None:
     """Raises AdapterError if that folder holds weights in 8 or 4 bits, before they are loaded."""
-    if _read_json(Path(base).expanduser() / "config.json").get("quantization_config"):
+    folder = _folder(base)
+    if folder is not None and _read_json(folder / "config.json").get("quantization_config"):
         raise AdapterError(NOT_INTO_WHOLE)
 
 
@@ -145,24 +153,102 @@ def sign(folder: str | Path, base: str | Path, **more: Any) -> None:
 
 
 def check_base(adapter: str | Path, base: str | Path) -> None:
-    """Raises AdapterError if the adapter was signed for another base than the one in that folder."""
+    """Raises AdapterError if the adapter was signed for another base than this folder or hub id holds.
+
+    What is not signed, and a base of which no file is on this machine (yet), cannot be compared.
+    """
     said = _read_json(Path(adapter) / OF_BASE).get("base")
-    if said is not None and said != weights_id(base):
+    if not isinstance(said, str) or said == NOTHING or not _weight_files(base):
+        return
+    if said != (weights_id(base) if said.startswith(SCHEME) else _sampled(base)):
         raise AdapterError(f"{adapter} was trained on another base than {base}; on this one it would change weights "
                            f"that it never saw. Name the base that it was trained on.")
 
 
-def weights_id(folder: str | Path) -> str:
-    """Sixteen characters that stand for a model's weight files: sizes, and 4 KB at 64 places of each."""
-    digest = hashlib.sha256()
-    for file in sorted(Path(folder).glob("model*.safetensors")):
-        size = file.stat().st_size
-        digest.update(f"{file.name} {size} ".encode())
+def weights_id(base: str | Path) -> str | None:
+    """What stands for the numbers of a model in a folder or, by its hub id, in the hub's cache; None for no files.
+
+    Of every tensor the type, the shape and all bytes, whatever it is called and however many files there are: a copy
+    that was downloaded, renamed or saved anew has the same. Buffers that can be computed are left out.
+    """
+    if not (files := _weight_files(base)):
+        return None
+    sums = {line for file in files for line in _digests(*_state(file))}
+    return SCHEME + hashlib.sha256("\n".join(sorted(sums)).encode()).hexdigest()[:16]
+
+
+def _weight_files(base: str | Path) -> list[Path]:
+    """Safetensors, else, of a hub model that has nothing else, pickles."""
+    if (folder := _folder(base)) is None:
+        return []
+    return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+
+
+def _folder(base: str | Path) -> Path | None:
+    """Where the files of a base lie: itself, or the hub's cache; None if they are not here."""
+    if not str(base):                                       # a model that was made in memory
+        return None
+    folder = Path(base).expanduser()
+    if folder.is_dir():
+        return folder
+    with suppress(HFValidationError):
+        found = try_to_load_from_cache(str(base), "config.json")
+        return Path(found).parent if isinstance(found, str) else None
+    return None
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    """A file, and what changes when it is written: its bytes are read once in a process."""
+    about = file.stat()
+    return str(file.resolve()), about.st_size, about.st_mtime_ns
+
+
+@lru_cache(maxsize=256)
+def _digests(file: str, size: int, changed: int) -> tuple[str, ...]:
+    """Of each tensor in a safetensors file; of a pickle, which is not opened, of the whole."""
+    try:
+        return _digests_of_tensors(file)
+    except SafetensorError:
         with open(file, "rb") as opened:
-            for place in range(0, size, max(size // 64, 4096)):
-                opened.seek(place)
-                digest.update(opened.read(4096))
+            return (hashlib.file_digest(opened, "sha256").hexdigest(),)
+
+
+def _digests_of_tensors(file: str) -> tuple[str, ...]:
+    found = []
+    with safe_open(file, framework="pt") as opened:
+        for name in opened.keys():                          # noqa: SIM118
+            if name.endswith(COMPUTED):
+                continue
+            tensor = opened.get_tensor(name)
+            digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
+            digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+            found.append(digest.hexdigest())
+    return tuple(found)
+
+
+def _sampled(base: str | Path) -> str:
+    """How adapters were signed before: sizes of the files, and 4 KB at 64 places of each."""
+    digest = hashlib.sha256()
+    for file in _weight_files(base):
+        if file.suffix == ".safetensors":
+            size = file.stat().st_size
+            digest.update(f"{file.name} {size} ".encode())
+            with open(file, "rb") as opened:
+                for place in range(0, size, max(size // 64, 4096)):
+                    opened.seek(place)
+                    digest.update(opened.read(4096))
     return digest.hexdigest()[:16]
+
+
+def check_scale(adapter: str | Path, base: Any, name: str) -> None:
+    """Raises AdapterError if an adapter's update counts otherwise than that of `name` on the base, peft's model."""
+    theirs, ours = _read_json(Path(adapter) / CONFIG), base.peft_config[name]
+    for key in ("r", "lora_alpha", "use_rslora", "use_dora", "alpha_pattern", "rank_pattern"):
+        there, here = theirs.get(key), getattr(ours, key, None)
+        if (there or None) != (here or None):
+            raise AdapterError(f"{adapter} was trained with {key} {there} and the policy here has {here}; its update "
+                               f"would count otherwise. Give the policy LoRA(rank={theirs.get('r')}, "
+                               f"alpha={theirs.get('lora_alpha')}).")
 
 
 def adapter_weights(folder: Path, lm: nn.Module) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 import torch
 from huggingface_hub import constants, try_to_load_from_cache
@@ -183,6 +184,7 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype,
     with _explained(source, kind), quiet():
         model = _from_pretrained(kind, source, dtype, **heads)
         tokenizer = _tokenizer(source)
+    _mention_adapter(source)
     return model.eval(), tokenizer
 
 
@@ -226,19 +228,55 @@ def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
         return _from_pretrained(AutoModel, folder, dtype)
 
 
+@contextmanager
+def _adapters_left_alone() -> Iterator[None]:
+    """transformers would add an adapter that lies beside a model to it, or on the hub load its base instead.
+
+    It has no option for that. So while the kit loads, in any thread, it finds none; afterwards it does again.
+    """
+    from transformers.integrations import peft
+    from transformers.models.auto import auto_factory
+    with _PATCHING:
+        if not _LOADS:
+            _REAL.update({module: module.find_adapter_config_file for module in (auto_factory, peft)})
+        _LOADS.append(True)
+        for module in _REAL:
+            module.find_adapter_config_file = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        with _PATCHING:
+            _LOADS.pop()
+            if not _LOADS:
+                for module, real in _REAL.items():
+                    module.find_adapter_config_file = real
+
+
+_PATCHING, _LOADS, _REAL = Lock(), [], {}
+
+
+def _mention_adapter(source: str | Path) -> None:
+    beside = isinstance(source, Path) and (source / ADAPTER).is_file()
+    if beside or isinstance(try_to_load_from_cache(str(source), ADAPTER) if isinstance(source, str) else None, str):
+        print(f"{source} holds an adapter beside its model; the model was loaded without it. To add it: rlhf-kit merge "
+              f"{source} --base {source} --output FOLDER.", file=sys.stderr)
+
+
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype, **heads) -> PreTrainedModel:
     """Safetensors; a hub model that has nothing but pickles is read as plain tensors, and that is said."""
     options = {"dtype": dtype, "trust_remote_code": False, "output_loading_info": True, **heads}
     new_head = "num_labels" in heads
     try:
-        return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options), new_head)
+        with _adapters_left_alone():
+            return _whole(source, kind, *kind.from_pretrained(source, use_safetensors=True, **options), new_head)
     except ModelUnavailable:
         raise
     except OSError as error:
         if isinstance(source, Path) or "safetensors" not in str(error):
             raise
-    model = _whole(source, kind, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options),
-                   new_head)
+    with _adapters_left_alone():
+        model = _whole(source, kind, *kind.from_pretrained(source, use_safetensors=False, weights_only=True, **options),
+                       new_head)
     print(f"{source} has no safetensors file; its .bin was read as plain tensors (weights_only); no code in it ran.",
           file=sys.stderr)
     return model

@@ -22,6 +22,8 @@ from rlhf_kit.models.adapters import (
     AdapterError,
     LoRA,
     adapter_weights,
+    check_base,
+    check_scale,
     no_chatter,
     put_on,
     sign,
@@ -66,6 +68,7 @@ class SharedBase:
         """
         folder = Path(folder)
         weights = adapter_weights(folder, self.policy.lm)
+        check_base(folder, self.policy.lm.name_or_path)
         head = next((tensor for name, tensor in weights.items() if name.endswith("score.weight")), None)
         if head is None or head.shape[0] != 1:
             raise AdapterError(f"{folder} is no adapter of a reward model: it has no head of one output. Make it with "
@@ -78,9 +81,18 @@ class SharedBase:
         return self.reward_model
 
     def load_policy(self, folder: str | Path) -> AdaptedPolicy:
-        """Give the policy the adapter and value head that `AdaptedPolicy.save` left. Raises: AdapterError."""
+        """Give the policy the adapter and value head that `AdaptedPolicy.save` left.
+
+        Raises: AdapterError for one of another base, of another shape, or whose update would count otherwise.
+        """
         folder = Path(folder)
         weights, places = adapter_weights(folder, self.policy.lm), dict(self.policy.lm.named_parameters())
+        check_base(folder, self.policy.lm.name_or_path)
+        check_scale(folder, self._peft, POLICY)
+        ours = {name for name in places if f".{POLICY}." in name}
+        if len(weights) < len(ours):
+            raise AdapterError(f"{folder} changes {len(weights) // 2} layers and the policy here {len(ours) // 2}. "
+                               f"Give it the targets that the adapter was trained with.")
         with torch.no_grad():
             for name, tensor in weights.items():
                 place = name.removeprefix("base_model.model.").replace(".weight", f".{POLICY}.weight")
@@ -209,6 +221,13 @@ class AdaptedReward(RewardModel):
             hidden = lm.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         last = hidden[torch.arange(len(ids), device=ids.device), mask.long().sum(-1) - 1]
         return self.head(last.float())[:, 0] - self.shift
+
+    @property
+    def run_identity(self) -> dict[str, object]:
+        """What makes its scores: base, adapter, head and shift; not the policy's adapter, which learns."""
+        lm, lora = self._shared[0].policy.lm, self._shared[0]._peft.peft_config[REWARD]
+        tensors = {name: tensor for name, tensor in lm.state_dict(keep_vars=True).items() if f".{POLICY}." not in name}
+        return {**tensors, "head": self.head.weight, "shift": self.shift, "rank": lora.r, "alpha": lora.lora_alpha}
 
     @property
     def shift(self) -> float:

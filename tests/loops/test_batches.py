@@ -54,11 +54,56 @@ def test_batches_by_length_cover_the_same_examples():
     assert drawn == Counter(stream(40, 5, 6, seed=3))
 
 
-def test_few_examples_do_not_crowd_a_batch_with_their_copies():
-    """40 examples in batches of 16: one comes twice where epochs meet, and no more often."""
-    copies = [max(Counter(draw_by_length(range(40), 16, 0, number)).values()) for number in range(20)]
-    assert max(copies) == 2
-    assert sorted(draw_by_length(range(36), 36, 0, 5)) == list(range(36))
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 16, 17, 20, 31, 32, 33, 36, 40, 47, 63, 64, 100, 257])
+def test_no_batch_by_length_holds_an_example_twice_and_every_epoch_holds_all(size):
+    """Over batch sizes, pools, seeds and lengths of which many, or all, are equal."""
+    for batch_size in sorted({1, 2, 3, 7, 16, size // 2, size - 1, size}):
+        if not 1 <= batch_size <= size:
+            continue
+        for pool, lengths in ((16, [1] * size), (3, [i % 4 for i in range(size)]), (16, [(7 * i) % 23 for i in range(size)])):
+            pools = max(min(pool, size // batch_size), 1)
+            total = -(-4 * size // (batch_size * pools)) * pools            # four epochs or more, in whole pools
+            for seed in (0, 1):
+                batches = [draw_by_length(lengths, batch_size, seed, n, pool) for n in range(total)]
+                assert all(len(batch) == len(set(batch)) == batch_size for batch in batches), (batch_size, pool, seed)
+                times = Counter(i for batch in batches for i in batch)
+                assert set(times) == set(range(size))
+                assert max(times.values()) - min(times.values()) <= 1       # each once an epoch, the last one cut short
+
+
+def test_a_batch_larger_than_all_there_is_holds_copies_evenly():
+    assert sorted(Counter(draw_by_length([1, 2, 3], 6, 0, 0)).values()) == [2, 2, 2]
+    assert len(draw_by_length([1, 2, 3], 8, 0, 1)) == 8
+
+
+def test_batches_change_only_for_a_copy():
+    """As they were cut before: in slices of the sorted pool. Without a copy in one they are the same ..."""
+    def slices(size, batch_size, seed, number, pool):
+        pool = max(min(pool, size // batch_size), 1)
+        group = number // pool
+        together = sorted((i for k in range(pool) for i in draw(size, batch_size, seed, group * pool + k)),
+                          key=lambda i: i % 7)
+        return [together[k:k + batch_size] for k in range(0, pool * batch_size, batch_size)]
+    changed = copies = 0
+    for size, batch_size in ((400, 8), (60, 7), (40, 16)):
+        for number in range(200):
+            before = slices(size, batch_size, 0, number, 16)
+            now = draw_by_length([i % 7 for i in range(size)], batch_size, 0, number)
+            twice = sum(len(batch) - len(set(batch)) for batch in before)
+            if twice:
+                copies += 1
+                changed += now not in before
+            else:
+                assert now in before
+    assert 0 < changed < copies                                    # ... and with one not all of the pool changes
+
+
+def test_batches_by_length_do_not_depend_on_what_was_asked_before():
+    """Those of more than half of all examples hang together from epoch to epoch."""
+    forwards = [draw_by_length([1] * 20, 16, 5, number) for number in range(40)]
+    draw_by_length([1] * 21, 16, 5, 3)
+    assert [draw_by_length([1] * 20, 16, 5, number) for number in reversed(range(40))] == forwards[::-1]
+    assert len(draw_by_length([1] * 20, 16, 5, 20_000)) == 16
 
 
 def test_batches_by_length_cut_a_sorted_pool_into_neighbours():

@@ -367,6 +367,23 @@ def test_a_run_is_not_resumed_with_another_reference(tmp_path):
         next(ppo.steps(policy, policy.reference(), PROMPTS, cats, QUICK, checkpoint=tmp_path, checkpoint_every=1))
 
 
+def test_a_run_is_not_resumed_towards_another_reward_of_the_same_name(tmp_path):
+    """Two lambdas, and two settings of one function; the same lambda written again goes on."""
+    policy = new_policy()
+    reference = policy.reference()
+
+    def run(reward):
+        return list(ppo.steps(policy, reference, PROMPTS, reward, QUICK, checkpoint=tmp_path, checkpoint_every=1))
+
+    def made(weight):
+        return lambda prompts, responses: [weight * len(r) for r in responses]
+    history = run(made(1.0))
+    assert run(made(1.0)) == history
+    for other in (made(2.0), lambda prompts, responses: [len(r) for r in responses]):
+        with pytest.raises(StorageError, match=r"reward: '<lambda>#\w+' then, '<lambda>#\w+' now"):
+            run(other)
+
+
 def test_running_statistics_inside_a_made_up_reward_survive_a_resume(tmp_path):
     def reward():
         return rewards.clipped(rewards.weighted([(1.0, rewards.Normalised(rewards.length(9)))]), -9, 9)

@@ -1,14 +1,17 @@
 """One base for policy, reference, value head and reward model: exact equalities, and refusals."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
+from rlhf_kit import rewards
+from rlhf_kit.loops.fingerprints import identity_of
 from rlhf_kit.loops.sanity_checks import check_start
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import adapters
@@ -147,6 +150,24 @@ def test_the_shared_reward_model_is_the_one_alone(saved_llama, reward_folder, to
     assert torch.allclose(reward_scores(model, TEXTS, max_length=48), expected - 2)
 
 
+def test_an_adapted_reward_is_known_by_base_adapter_and_head_and_not_by_the_policy(saved_llama, reward_folder):
+    shared = shared_base(saved_llama)
+    reward = rewards.learned(shared.add_reward(reward_folder))
+    before = identity_of(reward)[0]
+    with torch.no_grad():
+        for name, p in shared.policy.named_parameters():
+            if p.requires_grad and "lora" in name:
+                p.add_(1)
+    assert identity_of(reward)[0] == before
+    for place in ("lora_A.reward", "embed_tokens"):
+        tensor = next(p for name, p in shared.policy.lm.named_parameters() if place in name)
+        with torch.no_grad():
+            tensor[0, 0] += 1
+        assert identity_of(reward)[0] != before
+        with torch.no_grad():
+            tensor[0, 0] -= 1
+
+
 def test_contexts_end_as_they_began_and_do_not_nest(saved_llama, reward_folder):
     shared = shared_base(saved_llama)
     with pytest.raises(AdapterError, match="no reward adapter on this base yet"), shared.as_reward():
@@ -252,6 +273,102 @@ def test_an_adapter_of_another_base_is_refused(saved_llama, trained, llama, tmp_
     assert weights_id(other) != weights_id(saved_llama)
     with pytest.raises(AdapterError, match="was trained on another base than"):
         check_base(folder, other)
+
+
+@pytest.fixture
+def cached(saved_llama, tmp_path, monkeypatch):
+    """cached(folder) -> a hub id that stands for that folder in the hub's cache."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def store(folder, name="ana/llama"):
+        place = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
+        shutil.copytree(folder, place / "snapshots" / ("0" * 40))
+        (place / "refs").mkdir()
+        (place / "refs" / "main").write_text("0" * 40)
+        return name
+    return store
+
+
+def other_base(folder, place):
+    """One number of one matrix differs."""
+    other = shutil.copytree(folder, place)
+    weights = load_file(other / "model.safetensors")
+    weights["model.layers.1.mlp.up_proj.weight"][3, 5] += 1
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    return other
+
+
+def test_a_base_by_its_hub_id_is_signed_by_its_numbers(saved_llama, trained, cached, tmp_path):
+    """The same model as a folder is accepted, another one refused, whichever way round."""
+    adapter, other = shutil.copytree(trained[0], tmp_path / "adapter"), other_base(saved_llama, tmp_path / "other")
+    hub, hub_of_other = cached(saved_llama), cached(other, "ben/llama")
+    assert weights_id(hub) == weights_id(saved_llama) != weights_id(hub_of_other) == weights_id(other)
+    for signed in (hub, saved_llama):
+        sign(adapter, signed)
+        for right in (hub, saved_llama):
+            check_base(adapter, right)
+        for wrong in (hub_of_other, other):
+            with pytest.raises(AdapterError, match="was trained on another base than"):
+                check_base(adapter, wrong)
+    check_base(adapter, "ana/not-here-yet")                  # nothing to compare with
+    with pytest.raises(AdapterError, match="was trained on another base than"):
+        merge(load_language_model(other)[0], adapter)        # compared once it is here
+
+
+def test_a_base_that_was_saved_anew_is_the_same(saved_llama, tmp_path):
+    """In several files, with other headers: the numbers count, not how they are cut."""
+    lm, _ = load_language_model(saved_llama)
+    lm.save_pretrained(tmp_path / "cut", max_shard_size="100KB")
+    assert len(list((tmp_path / "cut").glob("model-*.safetensors"))) > 1
+    assert weights_id(tmp_path / "cut") == weights_id(saved_llama)
+
+
+def test_signatures_of_before_are_understood(saved_llama, trained, tmp_path):
+    """A folder's by its sample of the files; a hub id's, which was the hash of nothing, says nothing."""
+    adapter, other = shutil.copytree(trained[0], tmp_path / "adapter"), other_base(saved_llama, tmp_path / "other")
+    weights = (saved_llama / "model.safetensors").read_bytes()
+    size = len(weights)
+    digest = hashlib.sha256(f"model.safetensors {size} ".encode())
+    for place in range(0, size, max(size // 64, 4096)):
+        digest.update(weights[place:place + 4096])
+    (adapter / "base.json").write_text(json.dumps({"base": digest.hexdigest()[:16]}))
+    check_base(adapter, saved_llama)
+    with pytest.raises(AdapterError, match="another base"):
+        check_base(adapter, other)
+    (adapter / "base.json").write_text(json.dumps({"base": hashlib.sha256().hexdigest()[:16]}))
+    check_base(adapter, other)
+
+
+def test_an_unsigned_model_of_memory_signs_nothing(saved_llama, tmp_path, monkeypatch):
+    """Its name is empty, which is no folder: not the one that somebody works in either."""
+    monkeypatch.chdir(saved_llama)
+    assert weights_id("") is None
+    sign(tmp_path, "")
+    check_base(tmp_path, saved_llama)
+
+
+def test_a_policy_takes_no_adapter_of_another_base_alpha_or_targets(saved_llama, trained, tmp_path):
+    folder, other = trained[0], other_base(saved_llama, tmp_path / "other")
+    shared_base(saved_llama).load_policy(folder)
+    with pytest.raises(AdapterError, match="was trained on another base than"):
+        shared_base(other).load_policy(folder)
+    rank, alpha = (json.loads((folder / "adapter_config.json").read_text())[key] for key in ("r", "lora_alpha"))
+    wrong = SharedBase(*load_language_model(saved_llama), lora=LoRA(rank=rank, alpha=2 * alpha))
+    with pytest.raises(AdapterError, match=rf"lora_alpha {alpha} and .* has {2 * alpha}.*LoRA\(rank={rank}"):
+        wrong.load_policy(folder)
+    few = tmp_path / "few"
+    some = SharedBase(*load_language_model(saved_llama), lora=LoRA(rank=rank, alpha=alpha, targets=("q_proj",)))
+    save_policy(some.policy, few)
+    with pytest.raises(AdapterError, match="changes 2 layers and the policy here 14"):
+        shared_base(saved_llama).load_policy(few)
+
+
+def test_a_reward_adapter_of_another_base_is_refused(saved_llama, reward_folder, tmp_path):
+    signed = shutil.copytree(reward_folder, tmp_path / "signed")
+    sign(signed, saved_llama)
+    shared_base(saved_llama).add_reward(signed)
+    with pytest.raises(AdapterError, match="was trained on another base than"):
+        shared_base(other_base(saved_llama, tmp_path / "other")).add_reward(signed)
 
 
 # Refusals

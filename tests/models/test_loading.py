@@ -14,7 +14,14 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.models import tiny
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.loading import ModelUnavailable, load_classifier, load_policy, save_model, save_policy
+from rlhf_kit.models.loading import (
+    ModelUnavailable,
+    load_classifier,
+    load_language_model,
+    load_policy,
+    save_model,
+    save_policy,
+)
 
 CODE = "from pathlib import Path\nPath({marker!r}).write_text('ran')\nclass Config: pass\nclass Model: pass\n"
 
@@ -294,3 +301,27 @@ def test_nobody_is_asked_to_convert_a_model(monkeypatch):
         load_policy("someone/bin-only")
     assert not asked
     assert os.environ["DISABLE_SAFETENSORS_CONVERSION"] == "1"
+
+
+@pytest.mark.parametrize("load", [load_policy, load_language_model])
+def test_an_adapter_beside_a_model_is_mentioned_and_left_alone(saved_llama, tmp_path, capsys, load):
+    """Somebody trained one into the folder of its base; transformers would add it unasked."""
+    from rlhf_kit.models.adapters import LoRA, put_on
+    folder = shutil.copytree(saved_llama, tmp_path / "both")
+    trained = put_on(load_language_model(saved_llama)[0], LoRA(rank=2, alpha=4), "default")
+    with torch.no_grad():
+        for name, p in trained.named_parameters():
+            if "lora_B" in name:
+                p.normal_(0, 0.5)
+    trained.save_pretrained(folder)
+    capsys.readouterr()
+    found = load(folder)
+    lm = found.lm if load is load_policy else found[0]
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "holds an adapter beside its model; the model was loaded without it. To add it: rlhf-kit merge" in said
+    ids = torch.tensor([[3, 4, 5]])
+    assert torch.equal(lm(input_ids=ids).logits, load_language_model(saved_llama)[0](input_ids=ids).logits)
+    from transformers import AutoModelForCausalLM
+    added = AutoModelForCausalLM.from_pretrained(folder)             # and for others transformers does as it did
+    assert any("lora" in name for name, _ in added.named_parameters())
