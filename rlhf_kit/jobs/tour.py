@@ -138,7 +138,7 @@ class _Work:
 
     def __init__(self, run: Run, settings: TourJob) -> None:
         self.at, self.checkpoint, self.run, self.settings = run.at, run.checkpoint, run, settings
-        self.task = settings.world()             # a bad file is reported before anything is written
+        self.task = settings.world()            # a bad file is reported before anything is written
         self.seen: dict[str, Evaluation] = {}
         self.accuracy: dict[str, dict] = {}
 

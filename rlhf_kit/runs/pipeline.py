@@ -288,7 +288,7 @@ def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
 # -- what makes a run this one -----------------------------------------------------------------------------------------
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """The fields of a job. A task that nobody named is left out: runs from before there were tasks are the same runs."""
+    """The fields of a job. A task that nobody named is left out: runs of before there were tasks stay the same."""
     return {name: value for name, value in asdict(job).items() if name != "task" or value is not None}
 
 
