@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-import runpy
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlhf_kit.datasets.python_file import object_in, told, where
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.models.heads import RewardModel, reading_limit
 from rlhf_kit.models.judging import class_logits, reward_scores
@@ -155,28 +153,15 @@ def from_file(place: str) -> Reward:
     The file is run, as an import would run it. Its content is part of the reward's name, so a run whose
     reward was changed meanwhile is not taken for the same run. Whatever goes wrong in it is one line with its place.
     """
+    function, source = object_in(place, "reward", "function", "my_reward.py:reward",
+                                 "def {name}(prompts, responses)", RewardError)
     path, _, name = place.rpartition(":")
-    if not path or not name.isidentifier():
-        raise RewardError(f"the reward is {place!r}; expected a file and a function in it, such as "
-                          f"my_reward.py:reward.")
-    try:
-        source = Path(path).read_bytes()
-        module = runpy.run_path(path, run_name=Path(path).stem)
-    except OSError as error:
-        raise RewardError(f"{path} cannot be read: {error.strerror}. Expected a Python file with "
-                          f"def {name}(prompts, responses).") from error
-    except (Exception, SystemExit) as error:                # whatever a person's own file may raise
-        raise RewardError(f"{_where(error, path)}: {_told(error)}. Mend it and try again.") from error
-    function = module.get(name)
-    if not callable(function):
-        there = ", ".join(sorted(n for n, value in module.items() if callable(value) and n[0] != "_")) or "none"
-        raise RewardError(f"{path} has no function {name!r}; it has {there}. Write def {name}(prompts, responses).")
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         try:
             return function(prompts, responses)
         except (Exception, SystemExit) as error:
-            raise RewardError(f"the reward function {name} failed, {_where(error, path)}: {_told(error)}. "
+            raise RewardError(f"the reward function {name} failed, {where(error, path)}: {told(error)}. "
                               f"Mend it and try again.") from error
     reward.run_identity = (name, source, function)              # wherever the file lies
     return _made_of(reward, f"{name}@{hashlib.sha256(source).hexdigest()[:8]}", [function])
@@ -298,20 +283,6 @@ def checked(answer: object, size: int, reward: Reward) -> Tensor:
         raise RewardError(f"the reward function {name} returned {score[row].item()} for response {row}; "
                           f"expected finite numbers. Guard the division or logarithm that makes it.")
     return score
-
-
-def _where(error: BaseException, path: str) -> str:
-    """The line of the user's own file where it happened."""
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return f"{path} line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    return f"{path} line {lines[-1]}" if lines else path
-
-
-def _told(error: BaseException) -> str:
-    """What it says of itself; a syntax error would name its place once more."""
-    said = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _short(answer: object) -> str:

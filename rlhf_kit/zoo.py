@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,9 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlhf_kit import tasks
 from rlhf_kit.formulas.kl_penalty import KL
-from rlhf_kit.formulas.records import Ranking, Step
+from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang, say
 from rlhf_kit.loops.checkpoints import FILE as CHECKPOINT
 from rlhf_kit.methods import classifier, ppo, reward_model, sft
@@ -25,8 +27,8 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import check_new_folder, is_complete, new_folder, remove, sweep
-from rlhf_kit.tasks.forum import Forum
-from rlhf_kit.tasks.reviews import Reviews
+from rlhf_kit.tasks import Task
+from rlhf_kit.tasks.rankings import rankings_of
 
 CENTRED = 200                           # demonstrations that score 0 on average
 RECIPES = 4                             # raise it when a tiny model's recipe or its task changes
@@ -42,13 +44,6 @@ class Labels(Protocol):
     """What a judge asks of a task."""
 
     def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]: ...
-
-
-class Rankings(Protocol):
-    """What a reward model asks of a task."""
-
-    def rankings(self, n: int, k: int = 4, noise: float = 0.0, seed: int = 0,
-                 split: str = "train") -> list[Ranking]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +112,13 @@ class RewardModel:
     dropout: float = 0.0
     seed: int = 0                   # of rankings, weights and batches
 
-    def steps(self, task: Rankings, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
+    def steps(self, task: Task, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps.
 
         The best response of each ranking scores 0 on average, as labeler demonstrations do (arXiv:2203.02155).
         """
         check_new_folder(folder)
-        ranked = task.rankings(self.rankings, self.k, self.noise, seed=self.seed)
+        ranked = rankings_of(task, self.rankings, self.k, self.noise, seed=self.seed)
         tokenizer = text.train_tokenizer((one.prompt + r for one in ranked for r in one.responses), self.vocabulary)
         config = replace(self.reward_model, seed=self.seed)
         model = tiny.reward_model(tokenizer, layers=self.layers, width=self.width, dropout=self.dropout,
@@ -143,6 +138,10 @@ TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of i
     FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
                           sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
 }
+Part = Literal["lm", "judge", "rm"]
+PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": RewardModel}
+OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en
+FORUM_READS = 192                                       # tokens of a question with its answer, for who judges them
 
 
 # PPO on a model of half a million parameters: larger steps and a lower price of drifting than GPT-2 would get.
@@ -181,7 +180,7 @@ def load_model(name: str | Path, *, fallback: str,
     one that judges ("tiny-judge-en") a classifier and its tokenizer, one that scores ("tiny-rm-en") a `RewardModel`,
     whatever was asked for by `name`.
     """
-    if fallback not in TINY:
+    if not is_tiny(fallback):
         raise ValueError(f"fallback is {fallback!r}; expected one of {', '.join(sorted(TINY))}.")
     load = {"writer": load_policy, "judge": load_classifier, "reward_model": load_reward_model}[_kind(fallback)]
     try:
@@ -211,14 +210,14 @@ def load_reward_model(name: str | Path, **options) -> heads.RewardModel:
 
     With `new_head=True` any network becomes one that is to be trained: a tiny language model or judge, a BERT, a Llama.
     """
-    if options.get("new_head") and name in TINY:
+    if options.get("new_head") and is_tiny(name):
         return loading.load_reward_model(cached(name), **options)
     return _loaded(loading.load_reward_model, "reward_model", name, options)
 
 
 def is_reward_model(name: str | Path) -> bool:
     """True if that tiny model, folder or hub model scores with one output. Raises: ModelUnavailable."""
-    if name in TINY:
+    if is_tiny(name):
         return _kind(name) == "reward_model"
     try:
         return loading.outputs(name) == 1
@@ -265,11 +264,54 @@ def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path |
     return str(base)
 
 
+def is_tiny(name: str | Path) -> bool:
+    """True of a name that stands for a tiny model, which is trained here on first use."""
+    if name in TINY:
+        return True
+    made = OTHERS.fullmatch(str(name))
+    return made is not None and made[2] in tasks.names() and tiny_name(made[1], made[2]) == name
+
+
+def tiny_name(part: Part, task: str) -> str:
+    """The name of a task's tiny language model, judge or reward model: `tiny_name("lm", "reviews-en")`."""
+    if task.startswith("reviews-") and task in tasks.OWN:
+        return f"tiny-{part}-{task.removeprefix('reviews-')}"
+    return FORUM if (part, task) == ("lm", "forum-en") else f"tiny-{part}-{task}"
+
+
+def task_of(name: str) -> str:
+    """The task that a tiny model learns from, by name."""
+    if name in TINY:
+        return "forum-en" if name == FORUM else f"reviews-{TINY[name][1]}"
+    return OTHERS.fullmatch(name)[2]
+
+
+def recipe_of(name: str) -> Recipe:
+    """How a tiny model is made. Raises: KeyError if there is none of that name."""
+    if name in TINY:
+        return TINY[name][0]
+    if not is_tiny(name):
+        raise KeyError(name)
+    part, task = OTHERS.fullmatch(name).groups()
+    recipe = PARTS[part]()
+    if task != "forum-en":
+        return recipe
+    config = {"judge": "classifier", "rm": "reward_model"}[part]
+    return replace(recipe, **{config: replace(getattr(recipe, config), max_length=FORUM_READS)})
+
+
+def _of_registered() -> list[tuple[str, Recipe, Lang]]:
+    """The tiny models of the tasks that are not the kit's own: name, recipe, language."""
+    return [(name, recipe_of(name), getattr(tasks.find(task), "lang", "en"))
+            for task in tasks.names() if tasks.is_registered(task)
+            for name in (tiny_name(part, task) for part in PARTS)]
+
+
 def names() -> list[dict[str, Any]]:
     """Every model that the kit knows by name: what it is, and whether it is on this machine already."""
     tiny = [{"name": name, "kind": _kind(name), "lang": lang, "tiny": True, "here": is_complete(place(name)),
              "label": "positive" if isinstance(recipe, Judge) else None, "about": say("en", "models_tiny")}
-            for name, (recipe, lang) in TINY.items()]
+            for name, recipe, lang in [*((name, *made) for name, made in TINY.items()), *_of_registered()]]
     hub = [{"name": name, "kind": known.kind, "lang": known.lang, "tiny": False, "here": loading.in_hub_cache(name),
             "label": known.label, "about": say("en", f"models_{name}")} for name, known in HUB.items()]
     return tiny + hub
@@ -290,8 +332,7 @@ def build(name: str) -> Iterator[Step]:
 
     Two processes that ask at the same time train it once: the second waits and then finds it.
     """
-    recipe, lang = TINY[name]
-    folder = place(name)
+    recipe, folder = recipe_of(name), place(name)
     unfinished = folder.with_name(f"{folder.name}.training")
     if is_complete(folder):
         remove(unfinished, [CHECKPOINT])                    # of a process killed between the two
@@ -301,7 +342,7 @@ def build(name: str) -> Iterator[Step]:
         if not is_complete(folder):
             sweep(folder)
             check_new_folder(folder)
-            yield from recipe.steps(Forum() if name == FORUM else Reviews(lang), folder, checkpoint=unfinished)
+            yield from recipe.steps(tasks.find(task_of(name)), folder, checkpoint=unfinished)
             remove(unfinished, [CHECKPOINT])
 
 
@@ -317,14 +358,14 @@ def in_the_making(name: str, seconds: float = 0.0) -> bool:
 
 def planned(name: str) -> int:
     """How many training steps `build` takes where the model is not there yet."""
-    recipe, _ = TINY[name]
-    return next(part for part in vars(recipe).values() if hasattr(part, "steps")).steps
+    return next(part for part in vars(recipe_of(name)).values() if hasattr(part, "steps")).steps
 
 
 def place(name: str) -> Path:
     """Where the tiny model of that name is kept; another recipe has another place, so nothing stale is found."""
-    recipe, lang = TINY[name]
-    key = hashlib.sha256(f"{RECIPES} {lang} {recipe!r}".encode()).hexdigest()[:10]
+    recipe = recipe_of(name)
+    of = TINY[name][1] if name in TINY else tasks.identity(tasks.find(task_of(name)))
+    key = hashlib.sha256(f"{RECIPES} {of} {recipe!r}".encode()).hexdigest()[:10]
     return cache_folder() / f"{name}-{key}"
 
 
@@ -339,17 +380,18 @@ def _lock(folder: Path) -> FileLock:
 
 
 def _kind(name: str) -> str:
-    return KINDS[type(TINY[name][0])]
+    return KINDS[type(recipe_of(name))]
 
 
 def _named(*kinds: str) -> str:
-    return ", ".join(sorted(name for name in TINY if _kind(name) in kinds))
+    known = [*TINY, *(name for name, *_ in _of_registered())]
+    return ", ".join(sorted(name for name in known if _kind(name) in kinds))
 
 
 def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
     """What `load` makes of a tiny model's folder, or of a folder or hub id; an error ends with the names that fit."""
     fitting = _named(*KINDS.values()) if options.get("new_head") else _named(kind)
-    if name in TINY:
+    if is_tiny(name):
         if _kind(name) != kind:
             words = {"writer": "a language model", "judge": "a classifier", "reward_model": "a reward model"}
             raise ModelUnavailable(f"{name!r} is {words[_kind(name)]}; expected {words[kind]}. "

@@ -5,11 +5,24 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from rlhf_kit.language import Lang
 
-def language_of(options: argparse.Namespace) -> str:
-    """Of the made-up reviews: the model's, if it is one that knows only one."""
+TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, or my_task.py:Weather, one in a Python file of yours, "
+        "which is run")
+
+
+def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:
+    """Language and task of the made-up world that is asked for; None stands for the reviews of that language.
+
+    A task that stands in a file is run and registered now. Without one, the model's language counts if it is a tiny
+    one, else --lang. Raises: ValueError, one line.
+    """
+    from rlhf_kit import tasks
     from rlhf_kit.zoo import TINY
-    return TINY[options.model][1] if options.model in TINY else options.lang
+    if options.task is None:
+        return TINY[model][1] if (model := getattr(options, "model", None)) in TINY else options.lang, None
+    lang = getattr(tasks.find(options.task), "lang", options.lang)
+    return lang, None if options.task == f"reviews-{lang}" and options.task in tasks.OWN else options.task
 
 
 def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -20,9 +33,10 @@ def device_of(options: argparse.Namespace) -> str:
     """The device asked for. Raises: ValueError if this machine has none of that name."""
     import torch
 
-    from rlhf_kit.zoo import TINY
+    from rlhf_kit.zoo import is_tiny
     if options.device == "auto":
-        return "cuda" if torch.cuda.is_available() and options.model not in (*TINY, "new") else "cpu"
+        tiny = options.model == "new" or (options.model is not None and is_tiny(options.model))
+        return "cuda" if torch.cuda.is_available() and not tiny else "cpu"
     try:
         torch.zeros(1, device=options.device).item()
     except (RuntimeError, AssertionError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import changes_in, device_of, language_of
+from rlhf_kit.commands.choices import TASK, changes_in, device_of, world_of
 from rlhf_kit.commands.train import MODEL
 from rlhf_kit.language import LANGS, say, system_language
 
@@ -50,6 +50,7 @@ def add(commands: argparse._SubParsersAction) -> None:
                                                         "model is tiny)")
     human.add_argument("--lang", choices=LANGS, default=system_language(),
                        help="of what is printed, and of the made-up reviews (default: the system's, %(default)s)")
+    human.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
     human.add_argument("--fresh", action="store_true",
                        help="throw away what is in the output folder, ratings included, and start anew")
     human.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
@@ -89,11 +90,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> HumanLoopJob:
+    from rlhf_kit import tasks
     from rlhf_kit.jobs import JOBS
-    options.model = f"tiny-lm-{options.lang}" if options.model is None else options.model
+    from rlhf_kit.zoo import tiny_name
+    lang, task = world_of(options)
+    if options.model is None:
+        options.model = tiny_name("lm", f"reviews-{lang}" if task is None else tasks.find(task).name)
     return JOBS["human-loop"](
         model=options.model, prompts=options.prompts, column=options.column, mode=options.mode, batch=options.batch,
-        lang=language_of(options), device=device_of(options),
+        lang=lang, task=task, device=device_of(options),
         changes=changes_in(options, "seed", "coefficient", "learning_rate", "epochs", "max_new_tokens"))
 
 

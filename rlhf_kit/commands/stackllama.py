@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import changes_in, device_of
+from rlhf_kit.commands.choices import changes_in, device_of, world_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
                                                         ".parquet with qid, question, response_j, response_k, or a "
                                                         "data set on the hub (default: the preset's; tiny: a made-up "
                                                         "forum)")
+    stack.add_argument("--task", metavar="NAME", help="a made-up forum instead: my_task.py:Quiz, a class with answered "
+                                                      "and comparisons in a Python file of yours, which is run")
     stack.add_argument("--voters", choices=("fair", "fences"), default="fair",
                        help="of the made-up forum: fences are impressed by code, whatever the question (default: "
                             "%(default)s)")
@@ -130,9 +132,10 @@ def _job(options: argparse.Namespace) -> StackLlamaJob:
     check_processes(options.processes)
     if options.preset == "tiny" and options.device == "auto":
         options.device = "cpu"
-    device = device_of(options)
+    device, (_, task) = device_of(options), world_of(options)
     return JOBS["stackllama"](
-        preset=options.preset, model=options.model, data=options.data, quantize=options.quantize, voters=options.voters,
+        preset=options.preset, model=options.model, data=options.data, task=None if task == "forum-en" else task,
+        quantize=options.quantize, voters=options.voters,
         seed=options.seed, device=device,
         changes=changes_in(options, "coefficient", "target", "steps", "batch_size", "minibatch_size", "learning_rate",
                            "max_new_tokens"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
+from rlhf_kit.commands.choices import TASK, world_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def add(commands: argparse._SubParsersAction) -> None:
                                            "Run again, it goes on where it stopped.")
     tour.add_argument("--lang", choices=LANGS, default=system_language(),
                       help="of the made-up reviews and of the report (default: the system's, %(default)s)")
+    tour.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
     tour.add_argument("--reviews", metavar="FILE", help="your own reviews: .csv, .tsv or .jsonl, plain or .gz")
     tour.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
     tour.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: %(default)s)")
@@ -76,6 +78,9 @@ def run(options: argparse.Namespace) -> int:
 def settings(options: argparse.Namespace) -> TourJob:
     """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
     from rlhf_kit.jobs import tour
+    if options.reviews is not None and options.task is not None:
+        raise ValueError("--task names a made-up world and --reviews a file of yours; a tour is about one of them. "
+                         "Leave one out.")
     if options.reviews is not None and options.judge == "ranked":
         raise ValueError("--judge ranked learns from rankings, and a file of reviews has labels. Leave out --judge, or "
                          "train on rankings of yours with rlhf-kit train reward-model --rankings FILE.")
@@ -86,7 +91,8 @@ def settings(options: argparse.Namespace) -> TourJob:
         raise ValueError("--text, --label and --positive are about a file of reviews, and there is none. "
                          "Name it with --reviews.")
     else:
-        found = tour.embedded(options.lang, options.seed, options.judge)
+        lang, task = world_of(options)
+        found = tour.embedded(lang, options.seed, options.judge, task)
     changed = found.ppo
     if options.kl is not None:
         changed = replace(changed, kl=replace(changed.kl, coefficient=options.kl))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing, stackllama
-from rlhf_kit.commands.choices import changes_in, device_of, language_of
+from rlhf_kit.commands.choices import TASK, changes_in, device_of, world_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lang", choices=LANGS, default=system_language(),
                         help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
                              "system's, %(default)s)")
+    parser.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
     parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 
@@ -110,7 +111,8 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.jobs import JOBS, cores
     from rlhf_kit.runs import pipeline
     from rlhf_kit.runs.folder import RunFolder
-    job = JOBS[options.job](model=options.model, lang=language_of(options), device=device_of(options),
+    world, task = world_of(options)
+    job = JOBS[options.job](model=options.model, lang=world, task=task, device=device_of(options),
                             **options.settings(options))
     if not options.fresh and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
@@ -185,6 +187,8 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
         console.print(f"{example['score']:+.2f}  {showing.plain(example['text'])}", markup=False, soft_wrap=True)
     read_as = {side: showing.plain(text) for side, text in result["read_as"].items()}
     console.print(say(lang, "ranked_read_as", **read_as), markup=False, soft_wrap=True)
+    if "rankings_from" in result:
+        console.print(say(lang, f"ranked_{result['rankings_from']}"), soft_wrap=True)
     if any(result["left_out"].values()):
         console.print(say(lang, "ranked_left_out", **result["left_out"]), soft_wrap=True)
     if result["pretrained_on"]:

@@ -18,7 +18,7 @@ from rlhf_kit import zoo
 from rlhf_kit.datasets.texts import hold_out, read_texts
 from rlhf_kit.evaluate import evaluate, side_by_side
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
 from rlhf_kit.jobs.train_ppo import EVALUATED, SHOWN
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.batches import draw, seed_for
@@ -32,7 +32,6 @@ from rlhf_kit.runs.folder import Event
 from rlhf_kit.runs.pipeline import Job, Plan, Run
 from rlhf_kit.sampling import check_room, joined, sample_rollout
 from rlhf_kit.storage import StorageError, add_line, same_file_as, sweep, write_json_lines
-from rlhf_kit.tasks.reviews import Reviews
 
 Mode = Literal["score", "pick"]
 SKIP = "skip"
@@ -271,11 +270,13 @@ class HumanLoopJob(Job):
     mode: Mode = "score"                    # a number for each response, or the better of two
     batch: int = 6                          # ratings per update
     lang: Lang = "en"                       # of the made-up reviews
+    task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
     device: str = "cpu"
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from the defaults
 
     def __post_init__(self) -> None:
         check(self.mode, self.batch)
+        check_task(self.task, self.prompts, "--prompts")
         changed(TINY, self.changes)
         if self.prompts is None and self.column != "prompt":
             raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
@@ -316,7 +317,7 @@ class HumanLoopJob(Job):
     def _prompts(self) -> tuple[list[str], list[str]]:
         """Prompts that a person sees responses to, and others for before and after."""
         if self.prompts is None:
-            task = Reviews(self.lang)
+            task = world(self.task, self.lang)
             return task.prompts("train"), task.prompts("heldout", EVALUATED)
         learn, held_out = hold_out(read_texts(self.prompts, self.column, "--column"))
         return learn, held_out[:EVALUATED]

@@ -10,8 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from rlhf_kit import tasks
+from rlhf_kit.language import Lang
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, settings_of
+from rlhf_kit.tasks import Task
 
 SMALL = 20_000_000                  # parameters; below, a model takes a tiny one's settings and a single thread
 
@@ -30,6 +33,18 @@ def use_threads(threads: int | None, model: nn.Module) -> None:
 def claimed(job: Job) -> dict[str, Any]:
     """What makes a run this one: the settings of its job, and the content of the files that they name."""
     return job.claim()
+
+
+def world(task: str | None, lang: Lang) -> Task:
+    """The made-up world of that name, or the reviews of that language. Raises: ValueError, one line."""
+    return tasks.find(f"reviews-{lang}" if task is None else task)
+
+
+def check_task(task: str | None, file: str | None, option: str) -> None:
+    """Raises ValueError if a job is told to learn from a made-up world and from a file."""
+    if task is not None and file is not None:
+        raise ValueError(f"--task names a made-up world and {option} a file; a run learns from one of them. Leave one "
+                         f"out.")
 
 
 def changed(config: Any, changes: dict[str, Any]) -> Any:

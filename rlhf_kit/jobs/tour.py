@@ -16,11 +16,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf_kit import rewards, zoo
+from rlhf_kit import rewards, tasks, zoo
 from rlhf_kit.datasets.labelled import FileReviews
 from rlhf_kit.evaluate import Evaluation, agreement, evaluate, share, side_by_side, win_rate
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.jobs.settings import world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading
@@ -28,16 +29,18 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.judging import class_logits
 from rlhf_kit.runs import pipeline, report
 from rlhf_kit.runs.folder import Event, RunFolder
-from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, settings_of
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, settings_of, task_content
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import new_folder
-from rlhf_kit.tasks.reviews import Reviews
+from rlhf_kit.tasks import Task
+from rlhf_kit.tasks.rankings import rankings_of
 
 METRICS = ("step", "score", "gold", "kl", "entropy", "response_length", "eos_rate", "seconds")
 EVALUATED = 256                     # held-out prompts, one response each
 EXAMINED = 6000                     # held-out reviews, at most, on which a judge is examined (fewer if embedded)
 SHOWN = 10                          # of them in the report, the first ones
 FEWEST = 2                          # held-out prompts; one has no interval
+REPORT, ANSWER = 48, 80             # tokens of a response in a made-up world, and on the forum
 CHEATS = 4                          # most overrated responses in the report
 
 # Real reviews are shorter or longer than the embedded ones. As a part of the reward the KL penalty makes every token
@@ -54,6 +57,7 @@ class TourJob(Job):
     results: ClassVar[tuple[str, ...]] = ("result.json", "report.html")
 
     lang: Lang = "en"                       # of the embedded reviews and of the report
+    task: str | None = None                 # another made-up world instead of reviews: its name, or my_task.py:Weather
     reviews: str | None = None              # a file of real reviews instead of the embedded language
     text: str = "text"                      # its columns
     label: str = "label"
@@ -69,12 +73,13 @@ class TourJob(Job):
 
     def claim(self) -> dict[str, Any]:
         """What makes this tour this one: its settings and its file's content."""
-        return {**described(self), "file": self._fingerprint()}
+        made_up = task_content(self.task)
+        return {**described(self), "file": self._fingerprint(), **({"files": made_up} if made_up else {})}
 
-    def world(self) -> Reviews | FileReviews:
-        """What it is about: the embedded reviews, or a file's. Raises: FileError."""
+    def world(self) -> Task | FileReviews:
+        """What it is about: the embedded reviews, another made-up world, or a file's reviews. Raises: FileError."""
         if self.reviews is None:
-            return Reviews(self.lang)
+            return world(self.task, self.lang)
         return FileReviews.read(self.reviews, text=self.text, label=self.label, positive=self.positive,
                                 seed=self.seed)
 
@@ -86,11 +91,18 @@ class TourJob(Job):
 Settings = TourJob                  # its name from before there were jobs
 
 
-def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] = "classifier") -> TourJob:
-    """Settings of a tour over the embedded reviews; the seed reaches every model.
+def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] = "classifier",
+             task: str | None = None) -> TourJob:
+    """Settings of a tour over the embedded reviews, or over another made-up world; the seed reaches every model.
 
     The judge learns from labels, as a classifier, or from rankings, as a reward model.
     """
+    if task is not None:
+        name, part = tasks.find(task).name, "judge" if judge == "classifier" else "rm"
+        writer, recipe = (zoo.recipe_of(zoo.tiny_name(one, name)) for one in ("lm", part))
+        sampling = replace(zoo.TINY_PPO.sampling, max_new_tokens=ANSWER if name == "forum-en" else REPORT)
+        return TourJob(lang=lang, task=task, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed, sampling=sampling),
+                       language_model=replace(writer, seed=seed), judge=replace(recipe, seed=seed))
     recipe = zoo.Judge(seed=seed) if judge == "classifier" else zoo.RewardModel(seed=seed)
     return TourJob(lang=lang, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed),
                    language_model=zoo.LanguageModel(seed=seed), judge=recipe)
@@ -160,7 +172,7 @@ class _Work:
 
     def __init__(self, run: Run, settings: TourJob) -> None:
         self.at, self.checkpoint, self.run, self.settings = run.at, run.checkpoint, run, settings
-        self.task = settings.world()             # a bad file is reported before anything is written
+        self.task = settings.world()            # a bad file is reported before anything is written
         self.seen: dict[str, Evaluation] = {}
         self.accuracy: dict[str, dict] = {}
 
@@ -262,7 +274,8 @@ class _Work:
     def ranked_right(self, scores: dict[str, rewards.Reward]) -> dict[str, dict]:
         """On how many pairs of held-out rankings the reward model is right, and how many the truth itself gets."""
         recipe = self.settings.judge
-        held_out = self.task.rankings(EXAMINED // 20, recipe.k, recipe.noise, seed=self.settings.seed, split="heldout")
+        held_out = rankings_of(self.task, EXAMINED // 20, recipe.k, recipe.noise, seed=self.settings.seed,
+                               split="heldout")
         found = {"judge": agreement(scores["score"], held_out), "ceiling": agreement(scores["gold"], held_out)}
         return {name: asdict(one.pair_accuracy) for name, one in found.items()}
 
@@ -275,8 +288,14 @@ class _Work:
 
     def tiny_name(self, recipe: zoo.Recipe) -> str | None:
         """The name in the zoo of exactly this recipe, if it has one: then the model is shared between tours."""
+        if self.settings.reviews:
+            return None
+        if self.settings.task is not None:
+            part = next(part for part, kind in zoo.PARTS.items() if type(recipe) is kind)
+            name = zoo.tiny_name(part, self.task.name)
+            return name if zoo.recipe_of(name) == recipe else None
         wanted = (recipe, self.settings.lang)
-        return None if self.settings.reviews else next((n for n, made in zoo.TINY.items() if made == wanted), None)
+        return next((name for name, made in zoo.TINY.items() if made == wanted), None)
 
     # -- files ----------------------------------------------------------------------------------------------------
 
@@ -317,7 +336,7 @@ def described(settings: TourJob) -> dict[str, Any]:
     return json.loads(json.dumps(settings_of(settings), default=str))
 
 
-def _cheats(task: Reviews | FileReviews, after: Evaluation) -> dict[str, Any]:
+def _cheats(task: Task | FileReviews, after: Evaluation) -> dict[str, Any]:
     """The responses that the judge overrates most, against gold or the second judge, with gold's explanation."""
     other = "gold" if "gold" in after.each else "second_judge"
     gaps = sorted(range(len(after.prompts)), key=lambda i: after.each[other][i] - after.each["score"][i])
@@ -326,5 +345,5 @@ def _cheats(task: Reviews | FileReviews, after: Evaluation) -> dict[str, Any]:
     return {"of": len(after.prompts), "against": other, "found": found}
 
 
-def _why(task: Reviews | FileReviews, after: Evaluation, i: int) -> str | None:
-    return str(task.explain(after.prompts[i], after.responses[i])) if isinstance(task, Reviews) else None
+def _why(task: Task | FileReviews, after: Evaluation, i: int) -> str | None:
+    return str(task.explain(after.prompts[i], after.responses[i])) if hasattr(task, "explain") else None

@@ -10,13 +10,12 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.texts import hold_out, read_texts
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, content
 from rlhf_kit.sampling import check_room
-from rlhf_kit.tasks.reviews import Reviews
 
 EVALUATED = 128                     # held-out prompts, one response each
 SHOWN = 10                          # of them in the result
@@ -37,6 +36,7 @@ class PpoJob(Job):
     prompts: str | None = None              # a file of prompts; None = openings of the made-up reviews
     column: str = "prompt"                  # its column, unless it is a .txt
     lang: Lang = "en"                       # of the made-up reviews
+    task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
     device: str = "cpu"
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from its defaults
 
@@ -49,6 +49,7 @@ class PpoJob(Job):
             raise ValueError("--label is an output of a classifier, and there is none. Name it with --judge.")
         if self.prompts is None and self.column != "prompt":
             raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
+        check_task(self.task, self.prompts, "--prompts")
         changed(zoo.TINY_PPO, self.changes)
 
     def claim(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class PpoJob(Job):
     def _prompts(self) -> tuple[list[str], list[str], dict[str, rewards.Reward]]:
         """Prompts to learn on, prompts to be examined on, and what is known of the truth."""
         if self.prompts is None:
-            task = Reviews(self.lang)
+            task = world(self.task, self.lang)
             return task.prompts("train"), task.prompts("heldout", EVALUATED), {"gold": rewards.gold(task)}
         learn, held_out = hold_out(read_texts(self.prompts, self.column, "--column"))
         return learn, (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED], {}

@@ -14,12 +14,13 @@ from rlhf_kit.datasets.rankings import as_ranking, hold_out, read_comparisons, r
 from rlhf_kit.datasets.reading import same_text, shorten
 from rlhf_kit.evaluate import Agreement, agreement
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
-from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
-from rlhf_kit.tasks.reviews import Reviews
+from rlhf_kit.tasks import Task
+from rlhf_kit.tasks.rankings import origin, rankings_of
 
 Size = Literal["tiny", "real"]
 NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
@@ -72,6 +73,7 @@ class RewardModelJob(Job):
     held_out: int | None = None             # rankings to be examined on; None = 400, or a fifth if that is fewer
     examples: tuple[str, ...] = ()          # texts to be scored at the end
     lang: Lang = "en"                       # of the made-up reviews
+    task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
     device: str = "cpu"
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `reward_model.Config` that differ
 
@@ -86,6 +88,8 @@ class RewardModelJob(Job):
         for example in self.examples:
             if not example.strip() or example.encode(errors="ignore").decode() != example:
                 raise ValueError(f"--example is {example!r}; expected a text that can be read and shown.")
+        check_task(self.task, self.rankings, "--rankings")
+        check_task(self.task, self.pairs, "--pairs")
         changed(TINY_RM, self.changes)
 
     def plan(self, run: Run) -> Plan:
@@ -94,7 +98,7 @@ class RewardModelJob(Job):
         The scores are centred: the responses of the held-out rankings score 0 on average.
         """
         left_out: Counter[str] = Counter(malformed=0, undecided=0, shared=0)
-        learn, kept_out, ceiling = self._rankings(left_out)
+        learn, kept_out, highest = self._rankings(left_out)
         first = self._pretraining(kept_out)
         model, size = self._model([*learn, *first])
         changes = _within(model, size, self.changes)
@@ -116,13 +120,14 @@ class RewardModelJob(Job):
 
         def result() -> dict[str, Any]:
             return {"job": "reward_model", "settings": described(self, config),
-                    **_numbers(seen["agreement"]), "ceiling": ceiling,
+                    **_numbers(seen["agreement"]), "ceiling": highest,
                     "length_only": _by_length(learn, judged).pair_accuracy.mean,
                     "rankings": len(learn), "held_out": len(kept_out), "left_out": dict(left_out),
                     "read_as": _read_as(learn),
                     "comparisons": sum(_pairs(one) for one in learn),
                     "pretrained_on": len({text for one in first for text in one.responses}),
-                    "examples": _scored(score, self.examples), "steps": len(run.history("reward_model"))}
+                    "examples": _scored(score, self.examples), "steps": len(run.history("reward_model")),
+                    **self._origin()}
         pretrain = [stage("pretrain", first, _pretraining_config(size, changes, len(first)))] if first else []
         return Plan([*pretrain, stage("reward_model", learn, config, Metrics()), Stage("examine", examine, total=1)],
                     result)
@@ -130,10 +135,9 @@ class RewardModelJob(Job):
     def _rankings(self, left_out: Counter[str]) -> tuple[list, list, float | None]:
         """To learn from, to be examined on, and the pair accuracy that the truth has on the latter, if it is known."""
         if self.rankings is None and self.pairs is None:
-            task, recipe = Reviews(self.lang), zoo.RewardModel()
-            kept_out = task.rankings(self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
-            return (task.rankings(MADE_UP, recipe.k, recipe.noise), kept_out,
-                    agreement(rewards.gold(task), kept_out).pair_accuracy.mean)
+            task, recipe = world(self.task, self.lang), zoo.RewardModel()
+            kept_out = rankings_of(task, self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
+            return rankings_of(task, MADE_UP, recipe.k, recipe.noise), kept_out, ceiling(task, kept_out)
         path = self.pairs if self.rankings is None else self.rankings
         found = (read_comparisons if self.rankings is None else read_rankings)(path, left_out)
         wanted = self.held_out or max(min(HELD_OUT, len(found) // 5), 1)
@@ -145,6 +149,11 @@ class RewardModelJob(Job):
                              f"prompts.")
         left_out["shared"] = len(found) - len(learn) - len(kept_out)
         return learn, kept_out, None
+
+    def _origin(self) -> dict[str, str]:
+        """Where the rankings of a made-up world come from, if they are not its own."""
+        how = "own" if self.task is None else origin(world(self.task, self.lang))
+        return {} if how == "own" else {"rankings_from": how}
 
     def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:
         """Rankings with ties, good reviews above bad ones, none of them a text that the model will be examined on."""
@@ -170,6 +179,13 @@ class RewardModelJob(Job):
             return encoder.make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
         model = zoo.load_reward_model(self.model, new_head=True, seed=config.seed, device=self.device)
         return model, "tiny" if tiny.parameters(model) < SMALL else "real"
+
+
+def ceiling(task: Task, rankings: Sequence[Ranking]) -> float | None:
+    """The pair accuracy of the truth on these rankings; None where they name no prompt, so that it cannot be asked."""
+    if not all(one.prompt for one in rankings):
+        return None
+    return agreement(rewards.gold(task), rankings).pair_accuracy.mean
 
 
 def _within(model: heads.RewardModel, size: Size, changes: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 from rlhf_kit import zoo
 from rlhf_kit.datasets.texts import hold_out, read_pairs, read_texts
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import sft
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
-from rlhf_kit.tasks.reviews import Reviews
 
 TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
@@ -33,6 +32,7 @@ class SftJob(Job):
     prompt: str | None = None
     response: str | None = None
     lang: Lang = "en"                       # of the made-up reviews
+    task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
     device: str = "cpu"
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `sft.Config` that differ from its defaults
 
@@ -43,6 +43,7 @@ class SftJob(Job):
         if self.data is None and (self.prompt is not None or self.text != "text"):
             raise ValueError("--text, --prompt and --response are columns of a file, and there is none. "
                              "Name it with --data.")
+        check_task(self.task, self.data, "--data")
         changed(TINY_SFT, self.changes)
 
     def plan(self, run: Run) -> Plan:
@@ -66,7 +67,7 @@ class SftJob(Job):
 
     def _examples(self) -> tuple[list, list]:
         if self.data is None:
-            task = Reviews(self.lang)
+            task = world(self.task, self.lang)
             return task.corpus(6000), task.corpus(300, split="heldout")
         if self.prompt is not None:
             return hold_out(read_pairs(self.data, self.prompt, self.response))

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
-from rlhf_kit import zoo
+from rlhf_kit import tasks, zoo
 from rlhf_kit.datasets.stack_exchange.paired import HELD_OUT, Stack
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import changed, described
+from rlhf_kit.jobs.settings import changed, check_task, described
 from rlhf_kit.loops.process_group import divided, joined
 from rlhf_kit.models.loading import context_of, load_tokenizer
 from rlhf_kit.models.quantization import Quantization, check_machine
@@ -45,6 +45,7 @@ class StackLlamaJob(Job):
     preset: str = "tiny"
     model: str | None = None                # another base: a folder or a hub id
     data: str | None = None                 # a dump, a folder or file of pairs, a data set on the hub; None = preset's
+    task: str | None = None                 # another made-up forum: its name, or my_task.py:Forum
     quantize: Quantization | Literal["none", "preset"] = "preset"
     voters: Literal["fair", "fences"] = "fair"              # of the made-up forum: who votes there
     seed: int = 0
@@ -54,6 +55,9 @@ class StackLlamaJob(Job):
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ValueError(f"--preset is {self.preset!r}; expected one of {', '.join(PRESETS)}.")
+        check_task(self.task, self.data, "--data")
+        if self.task is not None and self.voters == "fences":
+            raise ValueError("--voters belongs to the kit's own forum, and --task names another world. Leave one out.")
         if self.voters == "fences" and self.source is not None:
             raise ValueError("--voters belongs to the made-up forum, and --data names other questions. Leave one out.")
         if self.kind is not None:
@@ -67,8 +71,8 @@ class StackLlamaJob(Job):
 
     @property
     def source(self) -> str | None:
-        """Where people's questions come from; None for the made-up forum."""
-        return self.data or PRESETS[self.preset].data
+        """Where people's questions come from; None for a made-up forum."""
+        return None if self.task is not None else self.data or PRESETS[self.preset].data
 
     def settings(self) -> Preset:
         """The preset with everything that was changed."""
@@ -94,7 +98,13 @@ class StackLlamaJob(Job):
         return _Work(run, self.settings(), self.questions(), self).plan()
 
     def questions(self) -> Questions:
-        """The made-up forum, or people's questions."""
+        """The made-up forum, another world with questions, or people's."""
+        if self.task is not None:
+            found = tasks.find(self.task)
+            if missing := [name for name in ("answered", "comparisons") if not hasattr(found, name)]:
+                raise ValueError(f"the task {found.name} has no {' and no '.join(missing)}, from which StackLLaMA "
+                                 f"learns. Add what is missing, or take it in rlhf-kit tour.")
+            return found
         if self.source is None:
             return Forum(fence_bias=IMPRESSED if self.voters == "fences" else 0.0)
         preset = PRESETS[self.preset]
@@ -112,7 +122,7 @@ class _Work:
 
     def __init__(self, run: Run, preset: Preset, data: Questions, job: StackLlamaJob) -> None:
         self.run, self.at, self.preset, self.data, self.job = run, run.at, preset, data, job
-        self.base = zoo.place(preset.base) if preset.base in zoo.TINY else preset.base
+        self.base = zoo.place(preset.base) if zoo.is_tiny(preset.base) else preset.base
         self.voters: Voters | None = None
         self.seen: dict[str, Evaluation] = {}
 
@@ -139,7 +149,7 @@ class _Work:
     def tiny_base(self, part: str) -> list[Stage]:
         """A base that the zoo knows is trained first, if it is not there yet."""
         name = self.preset.base
-        if name not in zoo.TINY:
+        if not zoo.is_tiny(name):
             return []
 
         def work() -> Iterator[Step]:
@@ -204,7 +214,7 @@ class _Work:
         config = self.preset.ppo
         for name in ("batch_size", "minibatch_size"):
             divided(name, getattr(config, name), processes)
-        if self.preset.base not in zoo.TINY or is_complete(self.base):
+        if not zoo.is_tiny(self.preset.base) or is_complete(self.base):
             self.check_room()
 
     def check_room(self) -> None:

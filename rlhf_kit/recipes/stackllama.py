@@ -80,7 +80,8 @@ PRESETS: dict[str, Preset] = {
         ppo=ppo.Config(steps=25, batch_size=48, minibatch_size=24, epochs=2, learning_rate=5e-4, min_lr_ratio=0.2,
                        value_coef=0.5, kl=KL(coefficient=0.1), sampling=Sampling(max_new_tokens=80, temperature=0.7),
                        missing_eos_penalty=1.0)),
-    # A base of half a billion parameters on a free GPU of 16 GB, which knows no bfloat16.
+    # A base of half a billion parameters on a free GPU of 16 GB, which knows no bfloat16. PPO's batches are those of
+    # all processes together, so 1, 2, 4 or 8 may share them; a pass holds as many tokens as memory has room for.
     "colab": Preset(
         base="Qwen/Qwen2.5-0.5B", data="lvwerra/stack-exchange-paired", merge_in="float32", answers=4000, pairs=8000,
         prompts=2000, held_out=64, held_out_pairs=500,
@@ -88,7 +89,8 @@ PRESETS: dict[str, Preset] = {
                       checkpointing=True),
         reward=RewardConfig(steps=250, epochs=None, batch_size=4, gradient_accumulation=4, learning_rate=5e-5,
                             max_length=512, quantize="int8", checkpointing=True),
-        ppo=ppo.Config(steps=60, batch_size=32, minibatch_size=4, epochs=2, learning_rate=1.4e-5, value_coef=0.1,
+        ppo=ppo.Config(steps=60, batch_size=32, minibatch_size=8, tokens_per_pass=2560, activation_checkpointing=True,
+                       epochs=2, learning_rate=1.4e-5, value_coef=0.1,
                        kl=KL(coefficient=0.2, target=6.0), sampling=Sampling(max_new_tokens=96),
                        missing_eos_penalty=1.0)),
     # One GPU of 80 GB; on several, batches per process stay and SFT sees as many times the tokens.
@@ -99,7 +101,8 @@ PRESETS: dict[str, Preset] = {
                       checkpointing=True),
         reward=RewardConfig(batch_size=4, gradient_accumulation=2, learning_rate=2e-5, max_length=512, bf16=True,
                             checkpointing=True),
-        ppo=ppo.Config(steps=1000, batch_size=64, minibatch_size=4, epochs=4, learning_rate=1.4e-5, value_coef=0.1,
+        ppo=ppo.Config(steps=1000, batch_size=64, minibatch_size=16, tokens_per_pass=4096,
+                       activation_checkpointing=True, epochs=4, learning_rate=1.4e-5, value_coef=0.1,
                        kl=KL(coefficient=0.2, target=6.0), sampling=Sampling(max_new_tokens=128), autocast="bfloat16",
                        missing_eos_penalty=1.0)),
 }

@@ -24,6 +24,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rlhf_kit import tasks
+from rlhf_kit.datasets.python_file import is_place
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.loops.process_group import here, wait
 from rlhf_kit.runs.folder import Event, RunFolder
@@ -91,7 +93,8 @@ class Job:
     def claim(self) -> dict[str, Any]:
         """What makes a run this one: the settings, and the content of the files that they name."""
         named = [value for name in self.files if (value := getattr(self, name))]
-        return {"job": self.name, **settings_of(self), "files": {one: content(one) for one in named}}
+        return {"job": self.name, **settings_of(self),
+                "files": {**{one: content(one) for one in named}, **task_content(getattr(self, "task", None))}}
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Do what is left in `folder`; it may be stopped at any moment.
@@ -288,8 +291,18 @@ def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
 # -- what makes a run this one -----------------------------------------------------------------------------------------
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """The fields of a job. A task that nobody named is left out: such runs are those from before there were tasks."""
+    """The fields of a job. A task that nobody named is left out: runs of before there were tasks stay the same."""
     return {name: value for name, value in asdict(job).items() if name != "task" or value is not None}
+
+
+def task_content(task: str | None) -> dict[str, str]:
+    """What stands for a task that is not the kit's own: its file's bytes, or its class and a few of its texts."""
+    if task is None:
+        return {}
+    if is_place(task):
+        file = task.rpartition(":")[0]
+        return {file: content(file)}
+    return {task: tasks.identity(tasks.find(task))} if tasks.is_registered(task) else {}
 
 
 def content(place: str) -> str:

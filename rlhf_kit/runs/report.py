@@ -58,6 +58,7 @@ def command(settings: dict[str, Any], **changes: object) -> str:
     words = [_program(), "tour", "--lang", settings["lang"]]
     for name in ("reviews", "text", "label", "positive") if settings["reviews"] else ():
         words += [f"--{name}", settings[name]] if settings[name] is not None else []
+    words += ["--task", settings["task"]] if settings.get("task") else []
     words += ["--judge", "ranked"] if _ranked(settings) else []
     words += ["--seed", str(settings["seed"])] if settings["seed"] else []
     return shlex.join([*words, *(str(word) for name, value in changes.items() for word in (f"--{name}", value))])
@@ -91,7 +92,8 @@ def headline(result: dict[str, Any], lang: Lang) -> list[str]:
     before, after, other = result["before"], result["after"], second_opinion(result)
     gap = {side: (result[side]["scores"]["score"]["mean"], result[side]["scores"][other]["mean"])
            for side in ("before", "after")}
-    return [say(lang, "headline", before=gap["before"][0], after=gap["after"][0]),
+    key = "headline_task" if result["settings"].get("task") else "headline"
+    return [say(lang, key, before=gap["before"][0], after=gap["after"][0]),
             say(lang, {"gold": "headline_gold", "second_judge": "headline_second"}[other],
                 before=gap["before"][1], after=gap["after"][1]),
             say(lang, "cost", kl=after["kl"], distinct=after["distinct"], distinct_before=before["distinct"]),
@@ -134,6 +136,8 @@ def _estimate(e: dict[str, float]) -> str:
 
 
 def _lead(result: dict[str, Any], words: partial) -> str:
+    if task := result["settings"].get("task"):
+        return words("report_lead_task", task=task)
     if not result["settings"]["reviews"]:
         return words("report_lead_ranked" if _ranked(result["settings"]) else "report_lead")
     return words("report_lead_file", n=f"{result['texts']:,}", file=Path(result["settings"]["reviews"]).name)

@@ -14,12 +14,14 @@ from safetensors.torch import load_file
 
 from rlhf_kit import cli, zoo
 from rlhf_kit.datasets.stack_exchange.dump import write_posts
-from rlhf_kit.jobs import StackLlama
+from rlhf_kit.jobs import StackLlamaJob
+from rlhf_kit.loops.process_group import divided
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.adapters import LoRA, check_base
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import stackllama
+from rlhf_kit.runs import pipeline
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import StorageError, is_complete
 from rlhf_kit.tasks.forum import Forum
@@ -64,7 +66,7 @@ def run(job, folder, **options) -> list:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stack") / "run"
-    return folder, run(StackLlama(), folder)
+    return folder, run(StackLlamaJob(), folder)
 
 
 def result(folder) -> dict:
@@ -102,7 +104,7 @@ def test_the_merged_policy_is_a_plain_model(finished):
 @pytest.mark.slow
 def test_stage_by_stage_ends_as_in_one_go(finished, tmp_path):
     for stage in ("sft", "merge", "reward", "ppo", "evaluate"):
-        run(StackLlama(), tmp_path / "run", stage=stage)
+        run(StackLlamaJob(), tmp_path / "run", stage=stage)
     ours, theirs = result(tmp_path / "run"), result(finished[0])
     for name in ("policies", "reward_model", "samples"):
         assert ours[name] == theirs[name]
@@ -112,55 +114,55 @@ def test_stage_by_stage_ends_as_in_one_go(finished, tmp_path):
 def test_killed_within_ppo_it_goes_on_there(finished, tmp_path):
     """What is done is kept; the checkpoint of the second step is the last thing that is there."""
     folder = tmp_path / "run"
-    for event in StackLlama().run(folder):
+    for event in StackLlamaJob().run(folder):
         if event.stage == "ppo" and event.done == 2:
             break
     assert not (folder / "policy_adapter").exists()
-    events = run(StackLlama(), folder)
+    events = run(StackLlamaJob(), folder)
     assert {e.stage for e in events if e.kept} == {"sft", "reward_model"}
     assert result(folder)["policies"] == result(finished[0])["policies"]
 
 
 @pytest.mark.slow
 def test_a_killed_stage_of_trl_leaves_nothing_and_begins_again(tmp_path):
-    for event in StackLlama().run(tmp_path / "run", stage="sft"):
+    for event in StackLlamaJob().run(tmp_path / "run", stage="sft"):
         if event.done == 1:
             break
     assert not (tmp_path / "run" / "sft_adapter").exists()
-    events = run(StackLlama(), tmp_path / "run", stage="sft")
+    events = run(StackLlamaJob(), tmp_path / "run", stage="sft")
     assert [e.done for e in events if e.stage == "sft"] == [0, 1, 2]
 
 
 def test_a_stage_without_the_one_before_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"--stage reward needs what --stage merge leaves in .*Run that stage first"):
-        run(StackLlama(), tmp_path / "run", stage="reward")
+        run(StackLlamaJob(), tmp_path / "run", stage="reward")
     assert not (tmp_path / "run").exists()
 
 
 def test_another_run_s_folder_is_refused(finished):
     with pytest.raises(StorageError, match="holds a run with other settings"):
-        run(StackLlama(seed=1), finished[0])
+        run(StackLlamaJob(seed=1), finished[0])
     with pytest.raises(StorageError, match="holds a run with other settings"):
-        run(StackLlama(voters="fences"), finished[0])
+        run(StackLlamaJob(voters="fences"), finished[0])
 
 
 @pytest.mark.slow
 def test_people_s_questions_take_the_forum_s_place(tmp_path):
     """The same threads through Posts.xml; without the truth there is no gold and no ceiling."""
     write_posts(tmp_path / "Posts.xml", Forum().threads(400))
-    run(StackLlama(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
+    run(StackLlamaJob(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
     found = result(tmp_path / "run")
     assert set(found["policies"]["ppo"]["scores"]) == {"score", "fenced"}
     assert found["reward_model"]["ceiling"] is None
     write_posts(tmp_path / "Posts.xml", Forum().threads(400, seed=2))
     with pytest.raises(StorageError, match="holds a run with other settings"):
-        run(StackLlama(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
+        run(StackLlamaJob(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
 
 
 def test_too_few_questions_are_refused_before_anything_is_trained(tmp_path):
     write_posts(tmp_path / "Posts.xml", Forum().threads(30))
     with pytest.raises(ValueError, match="split 'heldout'"):
-        run(StackLlama(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
+        run(StackLlamaJob(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -172,7 +174,47 @@ def test_too_few_questions_are_refused_before_anything_is_trained(tmp_path):
 ])
 def test_settings_that_cannot_be(options, complaint):
     with pytest.raises(ValueError, match=complaint):
-        StackLlama(**options)
+        StackLlamaJob(**options)
+
+
+# Before the first stage
+
+@pytest.mark.parametrize("preset", ["colab", "7b"])
+def test_the_presets_divide_among_one_two_four_and_eight_processes(preset):
+    config = stackllama.PRESETS[preset].ppo
+    for processes in (1, 2, 4, 8):
+        assert divided("batch_size", config.batch_size, processes) >= 1
+        assert divided("minibatch_size", config.minibatch_size, processes) >= 1
+
+
+def started(monkeypatch, processes: int) -> None:
+    """As one of so many, which meets nobody here."""
+    monkeypatch.setattr(pipeline, "here", lambda: (0, processes))
+    monkeypatch.setattr(pipeline, "wait", lambda device: None)
+
+
+def test_batches_that_cannot_be_divided_are_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    started(monkeypatch, 3)
+    with pytest.raises(ValueError, match="batch_size is 4 and there are 3 processes"):
+        run(StackLlamaJob(), tmp_path / "run")
+    with pytest.raises(ValueError, match="minibatch_size is 2 and there are 3 processes"):
+        run(StackLlamaJob(changes={"batch_size": 6, "minibatch_size": 2}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_comparisons_for_one_update_are_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    write_posts(tmp_path / "Posts.xml", Forum().threads(400))
+    job = StackLlamaJob(data=str(tmp_path / "Posts.xml"), changes={"batch_size": 2000, "minibatch_size": 2000})
+    started(monkeypatch, 2000)
+    with pytest.raises(ValueError, match=r"takes 4000 comparisons \(2 at a time, 1 times, in 2000 processes\)"):
+        run(job, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_answers_that_have_no_room_are_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(ValueError, match="max_new_tokens is 5000, but the model reads"):
+        run(StackLlamaJob(changes={"max_new_tokens": 5000}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # On the command line
@@ -238,6 +280,7 @@ sys.path[:0] = [{root!r}, {root!r} + '/tests']
 from dataclasses import replace
 from rlhf_kit import cli
 from rlhf_kit.recipes import stackllama
+from rlhf_kit.runs import pipeline
 from tests.jobs.test_train_stackllama import smaller
 stackllama.PRESETS["tiny"] = smaller(stackllama.PRESETS["tiny"], {base!r})
 stackllama.DEMONSTRATIONS = 4

@@ -192,3 +192,34 @@ def test_two_real_processes_learn_what_one_learns(saved_llama, prompts, tmp_path
     assert float(lines[0].split()[3]) == pytest.approx(metrics[-1]["policy_loss"], abs=1e-4)
     mine = torch.cat([p.flatten() for p in learnt.values()])
     assert float(lines[0].split()[6]) == pytest.approx(mine.double().square().sum().item(), rel=1e-4)
+
+
+WAITING = """
+import sys, time, torch
+from datetime import timedelta
+from accelerate import PartialState
+state = PartialState(cpu=True, timeout=timedelta(seconds=4))        # as NCCL's ten minutes, but shorter
+assert state.num_processes == 2
+from rlhf_kit.loops.process_group import wait
+wait("cpu")
+if state.is_main_process:
+    time.sleep({seconds})                                           # merges, evaluates
+    if {dies}:
+        sys.exit(3)
+wait("cpu") if {ours} else state.wait_for_everyone()
+print("met", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ours", "dies", "met"), [(True, False, 2), (False, False, 0), (True, True, 0)])
+def test_waiting_outlives_the_timeout_of_the_group_and_ends_with_a_dead_process(tmp_path, ours, dies, met):
+    """The main process works three times as long as the group's collectives wait; they give up, and ours does not."""
+    script = tmp_path / "wait.py"
+    script.write_text(WAITING.format(seconds=12, ours=ours, dies=dies))
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1",
+                   "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+                           str(script)], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout.count("met") == met, done.stderr[-2000:]
+    assert (done.returncode == 0) == (met == 2)

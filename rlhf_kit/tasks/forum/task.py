@@ -24,6 +24,7 @@ SPLITS: tuple[Split, ...] = ("train", "heldout")
 MOST_WORDS = {"page": 106, "answer": 60}    # words and marks; longer ones are drawn again
 MOST_ANSWERS = 30
 ACCEPTABLE, GONE = 0.25, 0.2                # what an answer must seem to be worth to be accepted; who never came back
+HELPFUL = 0.5                               # gold of an answer that is labelled as good; under ACCEPTABLE it is bad
 DELETED = 0.04                              # of the accounts
 OPENED, DAYS = datetime(2009, 3, 1, tzinfo=UTC), 5500
 LICENCES = (("2018-05-02", "CC BY-SA 4.0"), ("2011-04-08", "CC BY-SA 3.0"), ("", "CC BY-SA 2.5"))   # since
@@ -126,6 +127,26 @@ class Forum:
             answer = rng.choices(answers, [4 + answer.score for answer in answers])[0]
             found.append((prompt_of(question.text()), response_of(answer.text)))
         return found
+
+    def labelled(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, int]]:
+        """Questions with an answer as whole texts, and 1 for one that helps or 0 for one that does not.
+
+        As many of one as of the other; answers whose gold is between `ACCEPTABLE` and `HELPFUL` are left out.
+        """
+        wanted = {1: (_positive(n=n) + 1) // 2, 0: n // 2}
+        found: list[tuple[str, int]] = []
+        for question, answers, _ in self._stream(None, seed, split):
+            prompt = prompt_of(question.text())
+            for answer in answers:
+                response = response_of(answer.text)
+                gold = self.gold(prompt, response)
+                label = int(gold >= HELPFUL)
+                if not ACCEPTABLE <= gold < HELPFUL and wanted[label]:
+                    wanted[label] -= 1
+                    found.append((prompt + response, label))
+            if len(found) == n:
+                return found
+        raise AssertionError("the stream of threads does not end")
 
     def comparisons(self, n: int, seed: int = 0, split: Split = "train") -> list[Comparison]:
         """Pairs of a better and a worse answer to a question, as the votes have it; see `formulas.votes`."""

@@ -12,6 +12,7 @@ from typing import Literal
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.tasks.grammar import Tree, join
+from rlhf_kit.tasks.rankings import ordered
 from rlhf_kit.tasks.reviews.gold import Explanation, Reader
 from rlhf_kit.tasks.reviews.language import Product, marks, mentioned, opinions, world
 
@@ -101,11 +102,8 @@ class Reviews:
         bodies = [self._body(product, marks(opening, "topic"), rng) for _ in range(k)]
         responses = [self._text([opening, *body])[len(prompt):] for body in bodies]
         gold = [self.gold(prompt, response) for response in responses]
-        # Adding Gumbel noise and sorting draws from Plackett-Luce.
-        key = [g - noise * math.log(-math.log(rng.random() or 0.5)) if noise else g for g in gold]
-        order = sorted(range(k), key=lambda i: -key[i])
-        ranks = [1 + sum(other > key[i] for other in key) for i in order]
-        return Ranking(prompt, tuple(responses[i] for i in order), tuple(ranks))
+        order, ranks = ordered(gold, noise, rng)
+        return Ranking(prompt, tuple(responses[i] for i in order), ranks)
 
     def _draw(self, n: int | None, seed: int, split: str) -> Iterator[list[Tree]]:
         """Reviews as derivations; without an end if n is None."""
