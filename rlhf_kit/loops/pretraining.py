@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from rlhf_kit.engine import Precision, precision, text_logprob
-from rlhf_kit.loops.batches import draw
+from rlhf_kit.loops.batches import draw, seed_for
 from rlhf_kit.loops.process_group import ProcessGroup
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_documents, pad_id, pad_right
@@ -13,30 +14,40 @@ from rlhf_kit.models.text import encode_documents, pad_id, pad_right
 LONGEST = 512                       # tokens of a text; of longer ones the beginning
 
 
-def add_gradient(policy: Policy, texts: Sequence[str], coefficient: float, group: ProcessGroup, *, size: int, seed: int,
-                 number: int, tokens_per_pass: int | None = None, checkpointing: bool = False,
-                 autocast: Precision | None = None) -> None:
-    """Add the gradient of γ times the mean negative log-likelihood per token of `size` texts to what is there.
+class Settings(Protocol):
+    """What is asked of a method's `Config`."""
+
+    ptx_coef: float                 # γ
+    batch_size: int
+    minibatch_size: int | None      # as many texts as responses join a gradient
+    autocast: Precision | None
+    tokens_per_pass: int | None
+    activation_checkpointing: bool
+    seed: int
+
+
+def add_gradient(policy: Policy, texts: Sequence[str], config: Settings, group: ProcessGroup, step: int,
+                 minibatch: int) -> None:
+    """Add to what is there the gradient of γ times the mean negative log-likelihood per token of some texts.
 
         γ · ∇ (-1/N Σ log π(token)),   N the tokens of all processes' shards
 
     Args:
-        texts: drawn from, each once an epoch.
-        coefficient: γ.
-        size: texts of all processes together; each reads its shard.
-        seed, number: which texts.
-        tokens_per_pass, checkpointing, autocast: as for the responses.
+        texts: drawn from, each once an epoch; with several processes each reads its shard of what is drawn.
+        step, minibatch: which are drawn.
 
     Source: Ouyang et al. 2022, arXiv:2203.02155, Eq. 2.
     """
-    mine = group.shard([texts[i] for i in draw(len(texts), min(size, len(texts)), seed, number)])
+    size = min(config.minibatch_size or config.batch_size, len(texts))
+    chosen = draw(len(texts), size, seed_for(config.seed, "ptx", step), minibatch)
     padding = pad_id(policy.tokenizer)
-    rows = encode_documents(policy.tokenizer, mine, min(policy.context or LONGEST, LONGEST)) or [[padding]]
+    rows = encode_documents(policy.tokenizer, [texts[i] for i in group.shard(chosen)],
+                            min(policy.context or LONGEST, LONGEST)) or [[padding]]
     ids, mask = (x.to(policy.device) for x in pad_right(rows, padding))
     tokens = group.sum(mask[:, 1:].sum()).clamp(min=1)
-    at_once = len(rows) if tokens_per_pass is None else max(tokens_per_pass // ids.shape[1], 1)
+    at_once = max((config.tokens_per_pass or ids.numel()) // ids.shape[1], 1)
     for part, kept in zip(ids.split(at_once), mask.split(at_once), strict=True):
         if kept[:, 1:].any():                               # a text of one token predicts nothing
-            with precision(policy, autocast):
-                logprob = text_logprob(policy, part, kept, checkpointing=checkpointing)
-            (-coefficient * logprob.sum() / tokens).backward()
+            with precision(policy, config.autocast):
+                logprob = text_logprob(policy, part, kept, checkpointing=config.activation_checkpointing)
+            (-config.ptx_coef * logprob.sum() / tokens).backward()

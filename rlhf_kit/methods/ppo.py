@@ -206,10 +206,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             if config.target_kl is not None and group.sum(means.now["drift"]) > 1.5 * config.target_kl:
                 break                                                              # the batch has no more to teach
             if pretraining is not None:                                            # PPO-ptx
-                add_gradient(policy, pretraining, config.ptx_coef, group, number=means.minibatches,
-                             size=config.minibatch_size or config.batch_size, autocast=config.autocast,
-                             seed=seed_for(config.seed, "ptx", number), tokens_per_pass=config.tokens_per_pass,
-                             checkpointing=config.activation_checkpointing)
+                add_gradient(policy, pretraining, config, group, number, means.minibatches)
             group.all_reduce_gradients(policy)
             if number == 0 and config.checks and means.minibatches == 0:
                 check_gradients(policy, reference, heads=("value_head",))

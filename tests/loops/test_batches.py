@@ -60,7 +60,8 @@ def test_no_batch_by_length_holds_an_example_twice_and_every_epoch_holds_all(siz
     for batch_size in sorted({1, 2, 3, 7, 16, size // 2, size - 1, size}):
         if not 1 <= batch_size <= size:
             continue
-        for pool, lengths in ((16, [1] * size), (3, [i % 4 for i in range(size)]), (16, [(7 * i) % 23 for i in range(size)])):
+        mixed = [(7 * i) % 23 for i in range(size)]
+        for pool, lengths in ((16, [1] * size), (3, [i % 4 for i in range(size)]), (16, mixed)):
             pools = max(min(pool, size // batch_size), 1)
             total = -(-4 * size // (batch_size * pools)) * pools            # four epochs or more, in whole pools
             for seed in (0, 1):
