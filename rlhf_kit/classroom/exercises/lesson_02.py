@@ -143,7 +143,7 @@ def _by_rank(ranks: list[int]) -> Tensor:
 def _parts(score: Tensor, rank: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(better [B, K, K], gap, cost) as they should be, to make the mistakes from."""
     better = preference.preference_mask(rank, mask)
-    gap = preference.gaps(score, better)
+    gap = preference.margins(score, better)
     return better, gap, torch.where(better, -logsigmoid(gap), 0.0)
 
 
