@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -29,13 +30,43 @@ class HasGold(Protocol):
     def gold(self, prompt: str, response: str) -> float: ...
 
 
-def score(reward: Reward, rollout: Rollout) -> Tensor:
+class Sums(Protocol):
+    """What a reward asks of several processes: see `loops.process_group.ProcessGroup`."""
+
+    size: int
+
+    def sum(self, x: Tensor) -> Tensor: ...
+
+
+def score(reward: Reward, rollout: Rollout, group: Sums | None = None) -> Tensor:
     """Ask `reward` about a rollout and check its answer: [B] float32 on the rollout's device.
 
-    A function marked by `on_tokens` is handed the prompt ids and response ids, as lists, instead of texts.
+    A function marked by `on_tokens` is handed the prompt ids and response ids, as lists, instead of texts. Where a
+    `group` of processes asks, each about its shard, a reward that remembers is told so while it answers
+    (`share(group, device)`), for what it remembers is to be of all their scores.
 
-    Raises: RewardError if the answer is not B finite numbers.
+    Raises: RewardError if the answer is not B finite numbers, or if the reward would remember something else in each
+        process.
     """
+    with _shared(reward, group, rollout.logprob.device):
+        return _score(reward, rollout)
+
+
+@contextmanager
+def _shared(reward: Reward, group: Sums | None, device: torch.device) -> Iterator[None]:
+    """Inside, the reward knows the processes; outside not, for one of them may ask alone."""
+    memory = Memory({"reward": reward})
+    if group is None or group.size == 1:
+        yield
+        return
+    memory.share(group, device)
+    try:
+        yield
+    finally:
+        memory.share(None, device)
+
+
+def _score(reward: Reward, rollout: Rollout) -> Tensor:
     if wants_tokens(reward):
         prompts = [row[keep].tolist() for row, keep in zip(rollout.prompt_ids, rollout.prompt_mask, strict=True)]
         responses = [row[keep].tolist() for row, keep in zip(rollout.response_ids, rollout.mask, strict=True)]
@@ -192,13 +223,15 @@ def clipped(reward: Reward, low: float, high: float) -> Reward:
 class Normalised:
     """`reward` in units of its own spread so far: (score - mean) / standard deviation, then clipped to ±`clip`.
 
-    Mean and deviation run over every score seen, this batch included (arXiv:2307.04964 section 5.3).
-    A training checkpoint keeps them (`state_dict`), so a resumed run goes on with the same scale.
+    Mean and deviation run over every score seen, this batch included (arXiv:2307.04964 section 5.3); of several
+    processes, over those of all. A training checkpoint keeps them (`state_dict`), so a resumed run goes on with the
+    same scale.
     """
 
     def __init__(self, reward: Reward, *, clip: float = math.inf, centre: bool = True) -> None:
         self.reward, self.clip, self.centre, self.moments = reward, clip, centre, RunningMoments()
         self.tokens, self.__name__ = wants_tokens(reward), f"normalised({name_of(reward)}, {clip}, {centre})"
+        self._group: tuple[Sums | None, torch.device | str] = None, "cpu"
 
     @property
     def run_identity(self) -> tuple:
@@ -207,17 +240,24 @@ class Normalised:
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         score = checked(self.reward(prompts, responses), len(responses), self.reward)
-        self.moments.update(score)
+        self.moments.update(score, *self._group)
         shifted = score - self.moments.mean if self.centre else score
         return (shifted / (self.moments.std + torch.finfo(torch.float32).eps)).clamp(-self.clip, self.clip)
 
-    def state_dict(self) -> dict[str, float]:
-        """The running statistics as plain numbers."""
-        return dict(vars(self.moments))
+    def share(self, group: Sums | None, device: torch.device | str) -> None:
+        """From now on the scores are a shard of what these processes see together; None ends that."""
+        self._group = group, device
+        Memory({"reward": self.reward}).share(group, device)
 
-    def load_state_dict(self, state: dict[str, float]) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """The running statistics as plain numbers, and what the reward inside remembers."""
+        inside = Memory({"reward": self.reward}).state_dict()
+        return {**vars(self.moments), **({"inside": inside} if inside else {})}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict()`."""
-        self.moments = RunningMoments(**state)
+        Memory({"reward": self.reward}).load_state_dict(state.get("inside", {}))
+        self.moments = RunningMoments(**{name: number for name, number in state.items() if name != "inside"})
 
 
 class RunningMoments:
@@ -226,14 +266,20 @@ class RunningMoments:
     def __init__(self, count: float = 0.0, mean: float = 0.0, squares: float = 0.0) -> None:
         self.count, self.mean, self.squares = count, mean, squares      # squares = Σ (x - mean)²
 
-    def update(self, x: Tensor) -> None:
-        """Add a batch of numbers."""
+    def update(self, x: Tensor, group: Sums | None = None, device: torch.device | str = "cpu") -> None:
+        """Add a batch of numbers, or this process's shard of one: the others' come in through the group's sums.
+
+            n = Σ n_p      mean = Σ Σ x / n      squares = Σ Σ (x - mean)²        over processes p and their x
+        """
+        total = (lambda y: y) if group is None else (lambda y: group.sum(y.to(device)).cpu())
         x = x.double()
-        new, gap = x.numel(), x.mean().item() - self.mean
-        total = self.count + new
-        self.squares += ((x - x.mean()) ** 2).sum().item() + gap**2 * self.count * new / total
-        self.mean += gap * new / total
-        self.count = total
+        new, summed = total(torch.stack([torch.tensor(x.numel(), dtype=torch.float64), x.sum()])).tolist()
+        mean = summed / new
+        squares = total(((x - mean) ** 2).sum()[None]).item()
+        gap, count = mean - self.mean, self.count + new
+        self.squares += squares + gap**2 * self.count * new / count
+        self.mean += gap * new / count
+        self.count = count
 
     @property
     def std(self) -> float:
@@ -247,6 +293,16 @@ class Memory:
     def __init__(self, parts: Mapping[str, Reward]) -> None:
         self.keepers = {name: part for name, part in parts.items()
                         if hasattr(part, "state_dict") and not isinstance(part, torch.nn.Module)}
+
+    def share(self, group: Sums | None, device: torch.device | str) -> None:
+        """Tell each of them which processes ask together. Raises: RewardError for one that cannot be told."""
+        for part in self.keepers.values():
+            if hasattr(part, "share"):
+                part.share(group, device)
+            elif group is not None:
+                raise RewardError(f"the reward {name_of(part)} remembers (it has state_dict), which would be something "
+                                  f"else in each of {group.size} processes. Give it share(group, device), as "
+                                  f"kit.rewards.Normalised has, or train in one process.")
 
     def state_dict(self) -> dict[str, dict]:
         """What each of them says it remembers, as plain numbers."""
@@ -264,6 +320,7 @@ def _made_of(reward: Reward, name: str, parts: Sequence[Reward]) -> Reward:
     memory = Memory({str(i): part for i, part in enumerate(parts)})
     if memory.keepers:
         reward.state_dict, reward.load_state_dict = memory.state_dict, memory.load_state_dict
+        reward.share = memory.share
     return reward
 
 

@@ -317,3 +317,16 @@ def test_what_a_function_keeps_and_wants_is_kept_and_wanted_from_a_file_too(tmp_
     fresh = own(tmp_path, (tmp_path / "mine.py").read_text())
     fresh.load_state_dict(json.loads(json.dumps(reward.state_dict())))
     assert said(fresh, [[]] * 2, [[1], [1, 2]]) == said(reward, [[]] * 2, [[1], [1, 2]])
+
+
+def test_a_normalised_rewards_own_reward_may_remember_too():
+    """Statistics within statistics come back both."""
+    def made():
+        return Normalised(rewards.weighted([(1.0, Normalised(lambda prompts, responses: [len(r) for r in responses]))]))
+    first, second = made(), made()
+    first(["", ""], ["a", "abcd"])
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert second(["", ""], ["ab", "abc"]).tolist() == first(["", ""], ["ab", "abc"]).tolist()
+    plain = Normalised(lambda prompts, responses: [len(r) for r in responses])
+    plain.load_state_dict({"count": 2.0, "mean": 1.0, "squares": 0.5})              # of a checkpoint from before
+    assert plain.moments.count == 2

@@ -12,7 +12,7 @@ from rlhf_kit.storage import write_text
 
 HEAD = ("task", "split", "annotator", "kind", "question", "repeat", "prompt", "response", "model", "shown_at", "rank",
         "score", "flags", "seconds", "lang", "created")
-STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")   # some programs take full-width ones too
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")      # some programs take full-width ones too
 
 
 def write_csv(path: Path | str, tasks: Mapping[int, Task], judgements: Sequence[Judgement]) -> int:
@@ -34,9 +34,14 @@ def write_csv(path: Path | str, tasks: Mapping[int, Task], judgements: Sequence[
 
 def cell(value: object) -> object:
     """The value, harmless: a text that would run as a formula begins with a '; None is empty."""
-    if isinstance(value, str) and value.lstrip(" ").startswith(STARTS_A_FORMULA):
+    if isinstance(value, str) and begins_a_formula(value):
         return f"'{value}"
     return "" if value is None else value
+
+
+def begins_a_formula(text: str) -> bool:
+    """True for what makes a spreadsheet calculate, in any table that the kit writes."""
+    return text.lstrip(" ").startswith(FORMULA)
 
 
 def _lines(task: Task, said: Judgement) -> list[tuple]:

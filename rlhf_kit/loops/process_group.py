@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from rlhf_kit.storage import StorageError
+
 Item = TypeVar("Item")
 PATIENCE = timedelta(days=30)       # of processes that wait for one that works alone
 
@@ -93,6 +95,22 @@ class ProcessGroup:
                            for t in (x, mask.long()))
         rows = slice(self.rank * len(x), (self.rank + 1) * len(x))
         return formula(wide, wide_mask.bool())[rows, :x.shape[1]]
+
+    def check_resumed(self, behind: int, device: torch.device) -> None:
+        """Whether every process goes on from the same step, before anything is trained.
+
+        Raises: StorageError in all of them, one line, where they found different checkpoints.
+        """
+        if self.size == 1:
+            return
+        mine = torch.zeros(self.size, dtype=torch.float64, device=device)
+        mine[self.rank] = behind
+        steps = [int(number) for number in self.sum(mine).tolist()]
+        if len(set(steps)) > 1:
+            found = ", ".join(f"{number} in process {rank}" for rank, number in enumerate(steps[:8]))
+            raise StorageError(f"the processes find different numbers of steps in the checkpoint ({found}): its folder "
+                               f"is not on a disk that all machines share. Name one that is, or copy the folder of "
+                               f"process 0 to every machine.")
 
     def all_reduce_gradients(self, model: nn.Module) -> None:
         """Replace the gradient of everything that learns by its sum over the processes, in one message."""

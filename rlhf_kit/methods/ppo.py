@@ -145,9 +145,10 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     optimizer, kl_coef = _optimizer(policy, config), config.kl.controller()
     memory = Memory({"reward": reward, **{f"watch.{name}": f for name, f in (evaluation_rewards or {}).items()}})
     saved = Checkpoint(checkpoint, identity("ppo", config, group, prompts=prompts, reward=reward,
-                                            pretraining=pretraining or (), reference=reference.lm),
+                                            pretraining=pretraining or (), reference=reference),
                        checkpoint_every, writes=group.is_main)
     past, state = saved.resume(policy, optimizer, memory)
+    group.check_resumed(len(past), policy.device)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     yield from past
 
@@ -164,7 +165,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                                          seed_for(*group.seed_parts(config.seed, "rollout", number)))
 
         # 2. Judge: one score per response, minus a penalty per token for drifting.
-        scores = score(reward, rollout)                                            # [B]
+        scores = score(reward, rollout, group)                                     # [B]
         penalized_score = scores - config.missing_eos_penalty * (~rollout.ended)
         with torch.no_grad(), precision(reference, config.autocast):
             ref_logprob = response_logprob(reference, rollout)                     # [B, T]
@@ -217,7 +218,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             learnt = rows
 
         # 5. Report, and re-price drifting.
-        others = {name: score(f, rollout).mean().item() for name, f in (evaluation_rewards or {}).items()}
+        others = {name: score(f, rollout, group).mean().item() for name, f in (evaluation_rewards or {}).items()}
         seen = group.means({"score": scores.mean().item(), **others,
                             "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                             "explained_variance": _foreseen(value, value_target, rollout, learnt),

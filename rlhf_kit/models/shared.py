@@ -198,6 +198,11 @@ class BaseAlone(Policy):
         with nullcontext() if self._shared[0].is_reference else self._shared[0].as_reference():
             yield
 
+    @property
+    def run_identity(self) -> dict[str, Tensor]:
+        """What a run is known by: the base's own numbers, whatever the adapters on it have learnt."""
+        return {name: t for name, t in self.lm.state_dict(keep_vars=True).items() if ".lora_" not in name}
+
     def reference(self) -> BaseAlone:
         """Itself: nothing in it learns."""
         return self

@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ import torch
 from rlhf_kit.formulas.advantages import whiten
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.loops import pretraining
+from rlhf_kit.loops.checkpoints import FILE
 from rlhf_kit.loops.process_group import ProcessGroup
 from rlhf_kit.methods import ppo
+from rlhf_kit.rewards import Normalised, RewardError, clipped, score, weighted
 from rlhf_kit.sampling import Sampling, sample_rollout
+from rlhf_kit.storage import StorageError
 from tests.models.test_adapters import long_is_good, shared_base
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")       # in peft itself
@@ -158,6 +162,168 @@ def test_processes_draw_different_responses_and_only_the_first_writes(saved_llam
     first, second = together(2, work)
     assert first != second
     assert [folder.name for folder in tmp_path.iterdir()] == ["0"]
+
+
+# Rewards that remember
+
+def lengths_of(prompts, responses):
+    return [float(len(response)) for response in responses]
+
+
+REMEMBERING = [lambda: Normalised(lengths_of), lambda: Normalised(lengths_of, clip=1.0, centre=False),
+               lambda: clipped(weighted([(0.5, Normalised(lengths_of)), (2.0, lengths_of)]), -50, 50),
+               lambda: Normalised(weighted([(1.0, Normalised(lengths_of)), (0.1, lengths_of)]))]
+
+
+@pytest.mark.parametrize("make", REMEMBERING)
+@pytest.mark.parametrize("size", [2, 4])
+def test_shards_of_a_remembering_reward_score_as_the_whole_batch(saved_llama, prompts, make, size):
+    """Chan, Golub and LeVeque over the sums of all processes: the statistics and every score are those of one."""
+    rollouts = stored(saved_llama, prompts)
+    alone = make()
+    whole = [score(alone, rollout) for rollout in rollouts]
+
+    def work(seat):
+        ours, group = make(), ProcessGroup(seat)
+        return [score(ours, rollout[list(range(group.rank, 8, size))], group) for rollout in rollouts], ours
+    for rank, (scores, ours) in enumerate(together(size, work)):
+        for shard, expected in zip(scores, whole, strict=True):
+            assert torch.allclose(shard, expected[rank::size], atol=1e-6)
+        assert flat(ours.state_dict()) == pytest.approx(flat(alone.state_dict()), abs=1e-9)
+
+
+def flat(state, name="") -> dict[str, float]:
+    """Nested statistics as numbers by name."""
+    if not isinstance(state, dict):
+        return {name: state}
+    return {key: number for part, inner in state.items() for key, number in flat(inner, f"{name}.{part}").items()}
+
+
+def test_a_reward_that_was_asked_by_all_may_be_asked_by_one_again(saved_llama, prompts):
+    """An evaluation in the main process: nobody waits for the others."""
+    rollout = stored(saved_llama, prompts)[0]
+
+    def work(seat):
+        reward, group = Normalised(lengths_of), ProcessGroup(seat)
+        score(reward, rollout, group)
+        return score(reward, rollout) if group.is_main else None
+    assert together(2, work)[0].shape == (8,)
+
+
+def test_a_memory_that_is_not_shared_is_refused_where_there_are_several(saved_llama, prompts):
+    class Counting:
+        n = 0
+
+        def __call__(self, prompts, responses):
+            self.n += len(responses)
+            return [float(self.n)] * len(responses)
+
+        def state_dict(self):
+            return {"n": self.n}
+
+        def load_state_dict(self, state):
+            self.n = state["n"]
+    rollout = stored(saved_llama, prompts)[0]
+    score(Counting(), rollout, ProcessGroup())
+    for reward in (Counting(), weighted([(1.0, Counting())])):
+        with pytest.raises(RewardError, match=r"remembers \(it has state_dict\).*each of 2 processes. Give it share"):
+            score(reward, rollout, ProcessGroup(Meeting(2).seat(0)))
+
+
+def test_statistics_of_all_survive_a_resume(saved_llama, prompts, tmp_path):
+    """Two processes stop after two steps and go on from the main one's checkpoint; so does one process alone."""
+    rollouts, config = stored(saved_llama, prompts), replace(CONFIG, rescale_reward=False)
+
+    def run(seat, steps, folder, bases=None):
+        rank, size = (0, 1) if seat is None else (seat.process_index, seat.num_processes)
+        shared, reward = (bases or [shared_base(saved_llama)])[rank], Normalised(lengths_of)
+        stream = ppo.steps(shared.policy, shared.reference, prompts, reward, config, accelerator=seat,
+                           rollouts=lambda n: rollouts[n][list(range(rank, 8, size))], checkpoint=folder,
+                           checkpoint_every=1)
+        seen = [step.metrics["score"] for step in islice(stream, steps)]
+        stream.close()
+        return seen, vars(reward.moments)
+    whole, moments = run(None, 3, None)
+    first, second = ([shared_base(saved_llama) for _ in range(2)] for _ in range(2))
+    together(2, lambda seat: run(seat, 2, tmp_path, first))
+    for seen, remembered in together(2, lambda seat: run(seat, 3, tmp_path, second)):
+        assert seen == pytest.approx(whole, abs=1e-5)
+        assert remembered == pytest.approx(moments, abs=1e-9)
+
+
+# Checkpoints that are not on one disk
+
+def test_processes_that_find_different_checkpoints_all_refuse(tmp_path):
+    def work(seat):
+        with pytest.raises(StorageError) as caught:
+            ProcessGroup(seat).check_resumed([10, 0, 10][seat.process_index], torch.device("cpu"))
+        return str(caught.value)
+    said = set(together(3, work))
+    assert len(said) == 1
+    assert "(10 in process 0, 0 in process 1, 10 in process 2): its folder is not on a disk that all" in said.pop()
+    assert together(3, lambda seat: ProcessGroup(seat).check_resumed(7, torch.device("cpu"))) == [None] * 3
+    ProcessGroup().check_resumed(3, torch.device("cpu"))
+
+
+def test_a_run_on_two_nodes_without_a_shared_disk_stops_before_it_trains(saved_llama, prompts, tmp_path):
+    """Each has a folder of its own, and only the main process's holds the checkpoint."""
+    rollouts = stored(saved_llama, prompts)
+    bases = [shared_base(saved_llama) for _ in range(4)]
+
+    def run(seat, steps):
+        shared = bases[seat.process_index + 2 * (steps == 3)]
+        stream = ppo.steps(shared.policy, shared.reference, prompts, long_is_good, CONFIG, accelerator=seat,
+                           rollouts=lambda n: rollouts[n][list(range(seat.process_index, 8, 2))],
+                           checkpoint=tmp_path / str(seat.process_index), checkpoint_every=1)
+        return list(islice(stream, steps))
+    together(2, lambda seat: run(seat, 2))
+    written = (tmp_path / "0" / FILE).read_bytes()
+
+    def again(seat):
+        with pytest.raises(StorageError, match=r"different numbers of steps in the checkpoint \(2 in process 0, 0 in"):
+            run(seat, 3)
+    together(2, again)
+    assert (tmp_path / "0" / FILE).read_bytes() == written
+    assert not (tmp_path / "1").exists()
+
+
+REAL = """
+import sys, torch
+from accelerate import Accelerator
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from test_process_group import ProcessGroup, REMEMBERING, StorageError, flat, score, stored
+group = ProcessGroup(Accelerator(cpu=True))
+prompts = ["the lamp is", "the", "the kettle is very pretty, and it", "the pen is not"] * 4
+for n, make in enumerate(REMEMBERING):
+    reward = make()
+    for rollout in stored(Path({folder!r}), prompts):
+        score(reward, rollout[list(range(group.rank, 8, 2))], group)
+    print(f"rank {{group.rank}} reward {{n}}", *[f"{{x:.9f}}" for x in flat(reward.state_dict()).values()], flush=True)
+try:
+    group.check_resumed(10 * group.rank, torch.device("cpu"))
+except StorageError as error:
+    print(f"rank {{group.rank}} refuses", error, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_two_real_processes_remember_what_one_does_and_refuse_together(saved_llama, prompts, tmp_path):
+    script, tests = tmp_path / "share.py", os.path.dirname(__file__)
+    places = [tests, os.path.dirname(tests), os.path.join(os.path.dirname(tests), "models")]
+    script.write_text(REAL.format(paths=places, folder=str(saved_llama)))
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+                           str(script)], capture_output=True, text=True, env=environment, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line.split(" ", 2)[2] for line in sorted(done.stdout.splitlines()) if line.startswith("rank ")]
+    assert lines[:5] == lines[5:]
+    assert "0 in process 0, 10 in process 1" in lines[0]
+    for make, line in zip(REMEMBERING, lines[1:5], strict=True):
+        alone = make()
+        for rollout in stored(saved_llama, prompts):
+            score(alone, rollout)
+        assert [float(x) for x in line.split()[2:]] == pytest.approx(list(flat(alone.state_dict()).values()), abs=1e-6)
 
 
 SCRIPT = """

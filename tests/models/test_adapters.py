@@ -22,6 +22,7 @@ from rlhf_kit.models.loading import ModelUnavailable, load_language_model, load_
 from rlhf_kit.models.quantization import one_kernel, settings
 from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.sampling import Sampling, response_logits, response_logprob, sample_rollout
+from rlhf_kit.storage import StorageError
 from rlhf_kit.zoo import save_policy
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")       # in peft itself
@@ -202,6 +203,20 @@ def test_a_checkpoint_holds_what_learns_and_goes_on_from_there(saved_llama, prom
     assert all(torch.equal(a, b) for a, b in zip(whole.policy.parameters(), again.policy.parameters(), strict=True))
 
 
+def test_a_run_goes_on_in_the_session_in_which_it_was_stopped(saved_llama, prompts, tmp_path):
+    """The policy has learnt meanwhile; the base, which is its reference, is what it was."""
+    shared = shared_base(saved_llama)
+    stream = ppo.steps(shared.policy, shared.reference, prompts, long_is_good, CONFIG, checkpoint=tmp_path,
+                       checkpoint_every=1)
+    first = next(stream)
+    stream.close()
+    assert learnt(shared, prompts, checkpoint=tmp_path)[0] == first
+    with torch.no_grad():
+        next(p for name, p in shared.policy.lm.named_parameters() if "embed" in name)[0, 0] += 1
+    with pytest.raises(StorageError, match="reference"):
+        learnt(shared, prompts, checkpoint=tmp_path)
+
+
 def test_a_saved_adapter_is_small_and_comes_back(saved_llama, prompts, tmp_path):
     from peft import PeftModel
     shared = shared_base(saved_llama)
@@ -325,7 +340,9 @@ def test_a_base_that_was_saved_anew_is_the_same(saved_llama, tmp_path):
 
 def test_signatures_of_before_are_understood(saved_llama, trained, tmp_path):
     """A folder's by its sample of the files; a hub id's, which was the hash of nothing, says nothing."""
-    adapter, other = shutil.copytree(trained[0], tmp_path / "adapter"), other_base(saved_llama, tmp_path / "other")
+    adapter, other = shutil.copytree(trained[0], tmp_path / "adapter"), shutil.copytree(saved_llama, tmp_path / "other")
+    moved = {name: tensor + 1 for name, tensor in load_file(other / "model.safetensors").items()}
+    save_file(moved, other / "model.safetensors", metadata={"format": "pt"})
     weights = (saved_llama / "model.safetensors").read_bytes()
     size = len(weights)
     digest = hashlib.sha256(f"model.safetensors {size} ".encode())

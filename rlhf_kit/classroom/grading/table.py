@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rlhf_kit.classroom.grading.marks import Grades
+from rlhf_kit.labels.sheet import begins_a_formula
 from rlhf_kit.storage import check_replaces, write_text
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")       # what makes a spreadsheet calculate
 LONGEST = 300                                                               # characters in a cell
 
 
@@ -31,7 +31,7 @@ def rows(grades: Grades) -> list[list[str | int]]:
 def safe(text: str) -> str:
     """Text that a spreadsheet shows and does not calculate: an apostrophe before whatever begins like a formula."""
     line = "".join(c if c.isprintable() else " " for c in text)[:LONGEST]
-    return f"'{line}" if text.lstrip(" ").startswith(FORMULA) or line.lstrip(" ").startswith(FORMULA) else line
+    return f"'{line}" if begins_a_formula(text) or begins_a_formula(line) else line
 
 
 def check_place(path: Path) -> None:
