@@ -214,7 +214,7 @@ def spacing(steps: Sequence[int]) -> int:
     return gcd(*(step - steps[0] for step in steps)) or 1
 
 
-def _tiny(lang: Lang, world: World) -> list[Entry]:
+def _tiny(lang: Lang, world: World = REVIEWS) -> list[Entry]:
     """The tiny models of the page's world."""
     names = {part: world.model(part, lang) for part in ("lm", "judge", "rm")}
     return [Entry(name, "policy" if part == "lm" else "judge", name, lang) for part, name in names.items()]
