@@ -19,8 +19,8 @@ REPOSITORY = "https://github.com/OWNER/rlhf-kit"        # the one place for the 
 
 _MODULES = {                                             # name here -> where it stands
     "evaluate": "evaluate", "formulas": "formulas", "human": "jobs.human_loop", "jobs": "jobs", "plots": "plots",
-    "rewards": "rewards", "sampling": "sampling", "studies": "studies", "tour": "jobs.tour", "training": "jobs",
-    "zoo": "zoo",
+    "rewards": "rewards", "sampling": "sampling", "studies": "studies", "tasks": "tasks", "tour": "jobs.tour",
+    "training": "jobs", "zoo": "zoo",
 }
 _METHODS = ("classifier", "ppo", "reward_model", "sft")
 _RECIPES = ("stackllama",)

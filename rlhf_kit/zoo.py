@@ -27,7 +27,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import check_new_folder, is_complete, new_folder, remove, sweep
-from rlhf_kit.tasks import Task
+from rlhf_kit.tasks import FORUM, Part, Task, tiny_name
 from rlhf_kit.tasks.rankings import rankings_of
 
 CENTRED = 200                           # demonstrations that score 0 on average
@@ -130,7 +130,6 @@ class RewardModel:
 
 Recipe = LanguageModel | Judge | RewardModel
 KINDS: dict[type, str] = {LanguageModel: "writer", Judge: "judge", RewardModel: "reward_model"}
-FORUM = "tiny-forum"                    # has read the made-up forum's pages; all others the reviews
 TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
@@ -138,7 +137,6 @@ TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of i
     FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
                           sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
 }
-Part = Literal["lm", "judge", "rm"]
 PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": RewardModel}
 OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en
 FORUM_READS = 192                                       # tokens of a question with its answer, for who judges them
@@ -270,13 +268,6 @@ def is_tiny(name: str | Path) -> bool:
         return True
     made = OTHERS.fullmatch(str(name))
     return made is not None and made[2] in tasks.names() and tiny_name(made[1], made[2]) == name
-
-
-def tiny_name(part: Part, task: str) -> str:
-    """The name of a task's tiny language model, judge or reward model: `tiny_name("lm", "reviews-en")`."""
-    if task.startswith("reviews-") and task in tasks.OWN:
-        return f"tiny-{part}-{task.removeprefix('reviews-')}"
-    return FORUM if (part, task) == ("lm", "forum-en") else f"tiny-{part}-{task}"
 
 
 def task_of(name: str) -> str:

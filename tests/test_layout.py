@@ -80,7 +80,7 @@ GRAPH = {module(path): ours(path) for path in FILES}
 
 def test_the_reader_of_imports_finds_them():
     """Known imports: at the top, several in one line, a name, inside a function."""
-    assert {"rewards", "zoo", "models.loading", "methods.ppo", "tasks.reviews"} <= GRAPH["jobs.tour"]
+    assert {"rewards", "zoo", "models.loading", "methods.ppo", "tasks.rankings"} <= GRAPH["jobs.tour"]
     assert {"commands.tour", "commands.train", "language", ""} <= GRAPH["cli"]
     assert "safetensors.torch.save_file" in imported(PACKAGE / "storage.py")
     assert GRAPH["formulas.masked"] == set()

@@ -14,7 +14,7 @@ NAMES = [
     "Sampling", "SharedBase", "Step", "StorageError", "__version__", "check", "classifier", "evaluate", "formulas",
     "generate", "human", "jobs", "load_classifier", "load_model", "load_policy", "load_reward_model", "panel",
     "plots", "ppo", "reward_model", "rewards", "sample_rollout", "sampling", "save_policy", "save_reward_model",
-    "setup", "sft", "stackllama", "studies", "tour", "training", "zoo",
+    "setup", "sft", "stackllama", "studies", "tasks", "tour", "training", "zoo",
 ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlhf_kit.commands import showing
+from rlhf_kit.commands.choices import TASK
 from rlhf_kit.language import LANGS, say, system_language
 from rlhf_kit.studio import PANELS
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rlhf_kit.runs.folder import Event
+    from rlhf_kit.studio.worlds import World
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -30,6 +32,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     studio.add_argument("--model", dest="models", metavar="MODEL", action="append", default=[],
                         help="also offer this one: a run's folder, such as runs/tour, a model's folder, or a name on "
                              "the hub; repeatable")
+    studio.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
     studio.add_argument("--port", metavar="N", type=int, help="(default: the first free one from 7860 on)")
     studio.add_argument("--host", metavar="ADDRESS", default="127.0.0.1",
                         help="0.0.0.0 lets others on your network in, and needs --class-code (default: %(default)s)")
@@ -59,8 +62,10 @@ def run(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     from rlhf_kit.studio import pages as studio
     from rlhf_kit.studio.workspace import Workspace
+    from rlhf_kit.studio.worlds import world_of
     console = showing.console_for(json=False)
-    workspace = Workspace(options.data, options.models, teacher=options.teacher)
+    world = world_of(options.task)
+    workspace = Workspace(options.data, options.models, teacher=options.teacher, world=world)
     pages, address = studio.serve(workspace, options.panels or PANELS, host=options.host, port=options.port,
                                   code=options.code, teacher_code=options.teacher_code)
     try:
@@ -70,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
             console.print(say(options.lang, "studio_class"), markup=False, soft_wrap=True)
         console.file.flush()
         try:
-            _build_missing(options.lang, console)
+            _build_missing(options.lang, console, world)
         except OSError as error:                        # people can rank and vote without; a panel that asks says it
             print(f"rlhf-kit: {error}", file=sys.stderr)
         pages.block_thread()
@@ -80,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _build_missing(lang: str, console: Console) -> None:
+def _build_missing(lang: str, console: Console, world: World) -> None:
     """The language model and the reward model that panels ask for first, with progress, while people look around."""
     from rlhf_kit import zoo
     from rlhf_kit.runs.folder import Event
@@ -89,5 +94,5 @@ def _build_missing(lang: str, console: Console) -> None:
         for step in zoo.build(name):
             yield Event(stage, step.number + 1, total, step.metrics)
 
-    for name, stage in ((f"tiny-lm-{lang}", "language_model"), (f"tiny-rm-{lang}", "reward_model")):
+    for name, stage in ((world.model("lm", lang), "language_model"), (world.model("rm", lang), "reward_model")):
         showing.watch(events(name, stage), lang, console, n=0)

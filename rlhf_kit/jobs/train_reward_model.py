@@ -14,7 +14,7 @@ from rlhf_kit.datasets.rankings import as_ranking, hold_out, read_comparisons, r
 from rlhf_kit.datasets.reading import same_text, shorten
 from rlhf_kit.evaluate import Agreement, agreement
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
+from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
@@ -73,7 +73,8 @@ class RewardModelJob(Job):
     held_out: int | None = None             # rankings to be examined on; None = 400, or a fifth if that is fewer
     examples: tuple[str, ...] = ()          # texts to be scored at the end
     lang: Lang = "en"                       # of the made-up reviews
-    task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
+    task: str | None = None                 # another made-up world: its name, or my_task.py:Weather; beside a file of
+                                            # rankings it only lends its tiny models
     device: str = "cpu"
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `reward_model.Config` that differ
 
@@ -88,8 +89,6 @@ class RewardModelJob(Job):
         for example in self.examples:
             if not example.strip() or example.encode(errors="ignore").decode() != example:
                 raise ValueError(f"--example is {example!r}; expected a text that can be read and shown.")
-        check_task(self.task, self.rankings, "--rankings")
-        check_task(self.task, self.pairs, "--pairs")
         changed(TINY_RM, self.changes)
 
     def plan(self, run: Run) -> Plan:
@@ -152,7 +151,7 @@ class RewardModelJob(Job):
 
     def _origin(self) -> dict[str, str]:
         """Where the rankings of a made-up world come from, if they are not its own."""
-        how = "own" if self.task is None else origin(world(self.task, self.lang))
+        how = "own" if self.task is None or self.rankings or self.pairs else origin(world(self.task, self.lang))
         return {} if how == "own" else {"rankings_from": how}
 
     def _pretraining(self, kept_out: Sequence[Ranking | Comparison]) -> list[Ranking]:

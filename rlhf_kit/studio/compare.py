@@ -21,6 +21,7 @@ from rlhf_kit.studio.turns import QUIET, Turns, prepared
 from rlhf_kit.studio.widget import widget
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
+from rlhf_kit.studio.worlds import REVIEWS
 
 CHARACTERS = 2_000                  # of a prompt that is looked at
 MOST_TOKENS = 200
@@ -44,7 +45,14 @@ class Compare:
 
     def saved(self) -> dict[str, Any]:
         """The panel's part of the saved example: {"views": one for each chip, "histogram"}; empty if there is none."""
-        return saved_example(self.lang).get("compare", {})
+        return saved_example(self.lang).get("compare", {}) if self.workspace.world == REVIEWS else {}
+
+    def chips(self) -> list[str]:
+        """Prompts to choose from: of reviews those of the saved example, of another task the first held-out ones."""
+        if self.workspace.world == REVIEWS:
+            return [self.words(f"chip_{i + 1}") for i in range(CHIPS)]
+        found = list(dict.fromkeys(self.workspace.world.of(self.lang).prompts("heldout")))
+        return (found * CHIPS)[:CHIPS]
 
     def first_line(self) -> str:
         """The status before anybody has pressed anything."""
@@ -79,7 +87,7 @@ class Compare:
     def chip(self, number: int, still_saved: bool) -> tuple[str, dict[str, Any] | None]:
         """The prompt of a chip, and its saved view as long as nothing else has been generated."""
         views = self.saved().get("views", [])
-        return self.words(f"chip_{number + 1}"), views[number] if still_saved and number < len(views) else None
+        return self.chips()[number], views[number] if still_saved and number < len(views) else None
 
     def stopped(self, view: object) -> str:
         """The line after Stop, over the view that the browser still shows."""
@@ -118,7 +126,8 @@ class Compare:
                     yield (comparing.picture(columns, grown, **about),
                            self.words("generating", done=tokens, most=sampling.max_new_tokens))
             yield comparing.picture(columns, grown, **about), self.words("scoring")
-            view = comparing.judged(columns, grown, asked.probability, self._task_lang(names), **about)
+            view = comparing.judged(columns, grown, asked.probability, self._task_lang(names),
+                                    self.workspace.world, **about)
             yield view, self.words("done", seconds=time.monotonic() - began)
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
             yield None, told(error, self.words)
@@ -138,8 +147,9 @@ class Compare:
             yield from self._prepared(names, judge)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
             lang, scores = self._task_lang(names), [[] for _ in columns]
-            self._check_room(columns, comparing.held_out(lang), sampling.max_new_tokens)
-            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, lang, into=scores):
+            self._check_room(columns, comparing.held_out(lang, self.workspace.world), sampling.max_new_tokens)
+            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, lang, into=scores,
+                                                        world=self.workspace.world):
                 yield None, self.words("histogram_progress", done=done, total=total)
             result = {"reward": label(judge, self.lang), "series": [{"name": _titled(column), "scores": one}
                                                        for column, one in zip(columns, scores, strict=True)]}
@@ -198,7 +208,9 @@ class Compare:
         """What the histogram depends on; a policy that is trained anew in the same place has been written later."""
         def about(entry: Entry) -> list:
             return [entry.name, entry.place, entry.adapter, entry.written]
-        return {"lang": self.lang, "policies": [[*about(self.shelf.find(name, "policy", self.lang)), step]
+        world = self.workspace.world
+        return {"lang": self.lang, **({} if world == REVIEWS else {"task": world.place}),
+                "policies": [[*about(self.shelf.find(name, "policy", self.lang)), step]
                              for name, step in zip(names, steps, strict=True) if name],
                 "judge": about(self.shelf.find(judge, "judge", self.lang)), "seed": seed,
                 "temperature": sampling.temperature, "tokens": sampling.max_new_tokens, "prompts": comparing.PROMPTS}
@@ -230,7 +242,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
 
 
 def _fields(panel: Compare) -> Fields:
-    words, saved = panel.words, panel.saved()
+    words, saved, prompts = panel.words, panel.saved(), panel.chips()
     views = saved.get("views", [])
     gr.Markdown(words("about"))
     with gr.Row():
@@ -239,10 +251,10 @@ def _fields(panel: Compare) -> Fields:
     with gr.Row():
         sliders = [Steps(0, 1, 1, step=1, label=words("step", which=words(which)), info=words("step_about"),
                          visible=False, elem_id=f"rk-compare-{which}-step", min_width=220) for which in COLUMNS]
-    prompt = gr.Textbox(words("chip_1"), label=words("prompt"), info=words("prompt_about"), lines=2, max_lines=6,
+    prompt = gr.Textbox(prompts[0], label=words("prompt"), info=words("prompt_about"), lines=2, max_lines=6,
                         elem_id="rk-compare-prompt")
     with gr.Row(elem_classes="rk-chips"):
-        chips = [gr.Button(words(f"chip_{i + 1}"), size="sm", min_width=120) for i in range(CHIPS)]
+        chips = [gr.Button(one, size="sm", min_width=120) for one in prompts]
     with gr.Accordion(words("settings"), open=False), gr.Row():
         seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, min_width=140)
         temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)

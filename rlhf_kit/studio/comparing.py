@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import write_text
 from rlhf_kit.studio.words import Words
+from rlhf_kit.studio.worlds import REVIEWS, World
 
 if TYPE_CHECKING:
     from rlhf_kit.formulas.records import Rollout
@@ -76,8 +77,8 @@ def unjudged(view: object) -> bool:
         return False
 
 
-def judged(columns: Sequence[Column], grown: Sequence[Rollout], judge: Reward, lang: Lang, **about: Any
-           ) -> dict[str, Any]:
+def judged(columns: Sequence[Column], grown: Sequence[Rollout], judge: Reward, lang: Lang,
+           world: World = REVIEWS, **about: Any) -> dict[str, Any]:
     """A view with everything: reward, drift and surprise of each piece, and the totals of each response.
 
         {"prompt", "seed", "temperature", "beta", "reward", ...,
@@ -92,16 +93,17 @@ def judged(columns: Sequence[Column], grown: Sequence[Rollout], judge: Reward, l
     for column, rollout in zip(columns, grown, strict=True):
         fits = column.reference is not None and same_vocabulary(column.policy, column.reference)
         drifted = drift(column.policy, column.reference, rollout) if fits else None
-        samples.append([_sample(column.policy, rollout, row, judge, drifted, lang) for row in range(len(rollout))])
+        samples.append([_sample(column.policy, rollout, row, judge, drifted, lang, world)
+                        for row in range(len(rollout))])
     return _view(columns, samples, about)
 
 
 def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, seed: int, lang: Lang, *,
-               into: Sequence[list[float]]) -> Iterator[tuple[int, int]]:
+               world: World = REVIEWS, into: Sequence[list[float]]) -> Iterator[tuple[int, int]]:
     """Put the reward of one sample to each of PROMPTS held-out prompts `into` each policy's list; (done, total)."""
     from rlhf_kit.rewards import checked
     from rlhf_kit.sampling import sample_rollout
-    prompts = held_out(lang)
+    prompts = held_out(lang, world)
     total = PROMPTS * len(columns)
     for start in range(0, PROMPTS, AT_ONCE):
         batch = prompts[start:start + AT_ONCE]
@@ -111,10 +113,9 @@ def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, se
             yield sum(map(len, into)), total
 
 
-def held_out(lang: Lang) -> list[str]:
+def held_out(lang: Lang, world: World = REVIEWS) -> list[str]:
     """The prompts of the histogram, always the same."""
-    from rlhf_kit.tasks.reviews import Reviews
-    return Reviews(lang).prompts("heldout", PROMPTS)
+    return world.of(lang).prompts("heldout", PROMPTS)
 
 
 class Kept:
@@ -148,7 +149,7 @@ def _view(columns: Sequence[Column], samples: list[list[dict]], about: dict[str,
 
 
 def _sample(policy: Policy, rollout: Rollout, row: int, reward: Reward | None, drifted: Any = None,
-            lang: Lang = "en") -> dict[str, Any]:
+            lang: Lang = "en", world: World = REVIEWS) -> dict[str, Any]:
     from rlhf_kit.attribution import contributions, pieces, surprise
     keep = rollout.mask[row]
     found = pieces(policy.tokenizer, rollout.response_ids[row][keep].tolist())
@@ -160,14 +161,22 @@ def _sample(policy: Policy, rollout: Rollout, row: int, reward: Reward | None, d
                 _round(piece.total(surprised))] for piece, gain in zip(found, earned, strict=True)]
     return {"pieces": numbers, "reward": None if start is None else _round(start + sum(earned)),
             "kl": None if drift is None else _round(drift.sum().item()), "tokens": int(keep.sum()),
-            "gold": None if reward is None else gold_of(prompt, rollout.responses[row], lang),
+            "gold": None if reward is None else gold_of(prompt, rollout.responses[row], lang, world),
             "ended": bool(rollout.ended[row])}
 
 
-def gold_of(prompt: str, response: str, lang: Lang) -> float | None:
-    """The truth about a review, where the task knows its product; None where it does not."""
-    from rlhf_kit.tasks.reviews import Reviews
-    explained = Reviews(lang).explain(prompt, response)
+def gold_of(prompt: str, response: str, lang: Lang, world: World = REVIEWS) -> float | None:
+    """The truth about a text, where the task understands what it is about; None where it does not.
+
+    Of reviews that is known: the product. Another task may fail on a prompt that it never gave.
+    """
+    task = world.of(lang)
+    if world != REVIEWS:
+        try:
+            return _round(task.gold(prompt, response))
+        except Exception:                               # a person's own class, asked about anything that is typed
+            return None
+    explained = task.explain(prompt, response)
     return None if explained.product is None else _round(explained.gold)
 
 

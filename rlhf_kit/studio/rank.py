@@ -26,6 +26,7 @@ from rlhf_kit.studio.verdicts import opinion
 from rlhf_kit.studio.widget import Update, stamp, widget
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
+from rlhf_kit.studio.worlds import REVIEWS
 
 LETTERS = "ABCDEFGHI"
 TWO = ("helpful", "harmless")       # asked one after the other about each list, as in arXiv:2204.05862
@@ -67,7 +68,8 @@ def _fields(panel: Rank) -> Fields:
     cards = widget("cards", words, elem_id=f"rk-cards-{lang}")
     more = gr.Button(words("more"), size="sm")
     with gr.Row():
-        judge = Names([f"tiny-rm-{lang}"], value=f"tiny-rm-{lang}", label=words("judge"), scale=2,
+        ready = panel.workspace.world.model("rm", lang)
+        judge = Names([ready], value=ready, label=words("judge"), scale=2,
                       elem_id=f"rk-rank-judge-{lang}")
         ask = gr.Button(words("ask"), scale=1)
     thinking = widget("notice", words)
@@ -197,9 +199,10 @@ class Rank:
         try:
             name = annotator(request, typed)
             yield None, self.words("writing", k=_size(k))
-            writer = f"tiny-lm-{self.lang}"
+            writer = self.workspace.world.model("lm", self.lang)
             yield from self._trained([(writer, "policy")])
-            rank_tasks.more(self.workspace.labels, self.workspace.shelf.policy(writer, self.lang), self.lang, _size(k))
+            rank_tasks.more(self.workspace.labels, self.workspace.shelf.policy(writer, self.lang), self.lang, _size(k),
+                            self.workspace.world)
             empty = not isinstance(sent, dict) or "empty" in sent
             yield (self._next(name, _size(k), bool(two), bool(instruct)) if empty else None), self.words("written")
         except LabelsError as error:
@@ -242,7 +245,8 @@ class Rank:
         if two and after is not None and after.question == TWO[0]:
             return self._card_value(labels.show(after.task.id, name, TWO[1], after.repeat), instruct)
         with suppress(FileNotFoundError, KeyError, JSONDecodeError):    # no saved example; others may have made lists
-            rank_tasks.fill(labels, self.lang, k)
+            if self.workspace.world == REVIEWS:                         # the example's lists are of reviews
+                rank_tasks.fill(labels, self.lang, k)
         for question in TWO if two else ("",):
             shown = labels.next_task(name, question, kind="rank", k=k, lang=self.lang,
                                      repeats=0.0 if question == TWO[1] else answers.REPEATS)

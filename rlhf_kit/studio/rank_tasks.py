@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_kit.labels import Labels, Response
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import workspace as shared
+from rlhf_kit.studio.worlds import REVIEWS, World
 
 if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
@@ -36,13 +37,12 @@ def example(lang: Lang, lists: int = LISTS, seed: int = 0) -> list[dict[str, Any
             for i, prompt in enumerate(prompts)]
 
 
-def more(labels: Labels, writer: Policy, lang: Lang, k: int) -> int:
+def more(labels: Labels, writer: Policy, lang: Lang, k: int, world: World = REVIEWS) -> int:
     """Add a list of K responses of the tiny language model to a held-out prompt; its number."""
-    from rlhf_kit.tasks.reviews import Reviews
     seed = 1 + labels.count()                       # another one each time, in each file the same ones
-    prompt = Reviews(lang).prompts("heldout", n=1, seed=seed)[0]
+    prompt, model = world.of(lang).prompts("heldout", n=1, seed=seed)[0], world.model("lm", lang)
     texts = sample(writer, prompt, k, seed=1000 * seed)
-    return labels.add_task(prompt, [Response(text, f"tiny-lm-{lang}", 1000 * seed) for text in texts], kind="rank").id
+    return labels.add_task(prompt, [Response(text, model, 1000 * seed) for text in texts], kind="rank").id
 
 
 def sample(writer: Policy, prompt: str, k: int, seed: int) -> list[str]:

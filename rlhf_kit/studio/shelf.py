@@ -15,6 +15,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.storage import is_complete
 from rlhf_kit.studio.entries import ADAPTER, MODEL, Entry, at_step, label, of_folder, steps_of
 from rlhf_kit.studio.words import Words
+from rlhf_kit.studio.worlds import REVIEWS, World
 
 if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
@@ -67,9 +68,11 @@ class Shelf:
     Args:
         folder: of the workspace; runs are looked for in folder/runs/ and, if it lies in a folder "runs", beside it.
         named: folders and names given at start.
+        world: whose tiny models come first.
     """
 
-    def __init__(self, folder: Path | str, named: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path | str, named: Sequence[str] = (), world: World = REVIEWS) -> None:
+        self.world = world
         self.folder, self.named = Path(folder), tuple(named)
         self._held: OrderedDict[tuple, _Held] = OrderedDict()
         self._lock = threading.RLock()
@@ -77,7 +80,7 @@ class Shelf:
     def entries(self, lang: Lang) -> list[Entry]:
         """Everything: what was named at start, the language's tiny models, runs with the newest first, all others."""
         runs = [entry for run in self._runs() for entry in of_folder(run, run.name)]
-        found = [*self._named(), *_tiny(lang), *sorted(runs, key=lambda entry: -entry.written), *_known()]
+        found = [*self._named(), *_tiny(lang, self.world), *sorted(runs, key=lambda entry: -entry.written), *_known()]
         first: dict[tuple[str, str], Entry] = {}
         for entry in found:
             first.setdefault((entry.kind, entry.name), entry)
@@ -109,14 +112,14 @@ class Shelf:
         policies, judges = self.names("policy", lang), self.names("judge", lang)
         judge = trained.judge if trained and trained.judge in judges else next(
             (entry.name for entry in self._named() if entry.kind == "judge" and entry.lang in (lang, None)),
-            f"tiny-judge-{lang}")
-        return base if base in policies else f"tiny-lm-{lang}", trained.name if trained else None, judge
+            self.world.model("judge", lang))
+        return base if base in policies else self.world.model("lm", lang), trained.name if trained else None, judge
 
     def reward_model(self, lang: Lang) -> str:
         """The current one: of the workspace's runs that made one in that language the newest, else the tiny one."""
         made = [entry for run in self._runs() for entry in of_folder(run, run.name)
                 if (entry.kind, entry.name, entry.lang) == ("judge", run.name, lang)]
-        return max(made, key=lambda entry: entry.written).name if made else f"tiny-rm-{lang}"
+        return max(made, key=lambda entry: entry.written).name if made else self.world.model("rm", lang)
 
     def steps(self, name: str, lang: Lang) -> list[int]:
         """The steps of its run at which that policy can be looked at; none if there is no choice."""
@@ -138,7 +141,7 @@ class Shelf:
         """The tiny models among those names that are to be trained here first."""
         from rlhf_kit import zoo
         places = {self.find(name, kind, lang).place for name, kind in wanted}
-        return [place for place in sorted(places) if place in zoo.TINY and not is_complete(zoo.place(place))]
+        return [place for place in sorted(places) if zoo.is_tiny(place) and not is_complete(zoo.place(place))]
 
     def prepare(self, wanted: Sequence[tuple[str, Literal["policy", "judge"]]], lang: Lang
                 ) -> Iterator[tuple[str, int | None, int]]:
@@ -211,10 +214,10 @@ def spacing(steps: Sequence[int]) -> int:
     return gcd(*(step - steps[0] for step in steps)) or 1
 
 
-def _tiny(lang: Lang) -> list[Entry]:
-    """The language's tiny models; the names are the zoo's (a test compares), which cannot be asked without torch."""
-    return [Entry(f"tiny-{kind}-{lang}", "policy" if kind == "lm" else "judge", f"tiny-{kind}-{lang}", lang)
-            for kind in ("lm", "judge", "rm")]
+def _tiny(lang: Lang, world: World = REVIEWS) -> list[Entry]:
+    """The tiny models of the page's world."""
+    names = {part: world.model(part, lang) for part in ("lm", "judge", "rm")}
+    return [Entry(name, "policy" if part == "lm" else "judge", name, lang) for part, name in names.items()]
 
 
 def _known(wait: bool = False) -> list[Entry]:

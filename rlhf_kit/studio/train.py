@@ -44,6 +44,7 @@ from rlhf_kit.studio.trainings import Job, JobError, Look
 from rlhf_kit.studio.widget import Update, widget
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
+from rlhf_kit.studio.worlds import REVIEWS
 
 ANY = "*"                           # of all questions; "" is one
 COUNTS_KEPT = 200                   # of lists, one for each person and question
@@ -69,7 +70,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
             train = gr.Button(words("train_it"), variant="primary", elem_id=f"rk-train-rm-{lang}")
         with gr.Column(min_width=300):
             gr.Markdown(words("second"))
-            choices = judges(workspace.jobs.all(), lang)
+            choices = judges(workspace.jobs.all(), lang, workspace.world)
             judge = gr.Dropdown(choices, value=choices[0][1], label=words("judge"), elem_id=f"rk-train-judge-{lang}")
             beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), info=words("beta_about"))
             with gr.Accordion(words("options"), open=False):
@@ -92,6 +93,8 @@ def first_view(lang: Lang, workspace: Workspace) -> dict[str, Any]:
     looks, drawn = workspace.jobs.all(), view(lang, [])
     if looks:
         return view(lang, looks)
+    if workspace.world != REVIEWS:                      # the example is of reviews
+        return drawn
     try:
         saved = shared.example(lang)["train"]
         look = Look(Job(**{**saved["job"], "arguments": ()}), "done", 0, saved["steps"], saved["result"], "")
@@ -175,7 +178,7 @@ class Panel:
 
     def _judges(self, judge: str | None, asked: dict[str, Any], looks: list[Look]) -> Any:
         """The list anew where a reward model has been trained since, and that one chosen."""
-        choices = judges(looks, self.lang)
+        choices = judges(looks, self.lang, self.workspace.world)
         values, known = [value for _, value in choices], asked.get("judges")
         if known == values:
             return gr.skip()
@@ -226,7 +229,7 @@ class Panel:
         drawn = view(self.lang, looks, shown, said) if looks else first_view(self.lang, self.workspace)
         counted = self._lists(by, whose, question)
         drawn |= {"said": said, "lists": "" if counted == said else counted, "questions": self._asked(),
-                  "judges": [value for _, value in judges(looks, self.lang)]}
+                  "judges": [value for _, value in judges(looks, self.lang, self.workspace.world)]}
         return {**drawn, "version": hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:16]}
 
     def _asked(self) -> list[str]:

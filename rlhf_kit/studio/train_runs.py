@@ -10,6 +10,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio.trainings import JobError, Look
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
+from rlhf_kit.studio.worlds import REVIEWS, World
 
 FEWEST = 12                         # lists with a decided pair to learn from
 HELD_OUT = 3                        # of them at least are examined on, a fifth where that is more
@@ -65,7 +66,8 @@ def start_reward_model(workspace: Workspace, lang: Lang, *, by: str, whose: str 
     rows = "".join(json.dumps({"prompt": one.prompt, "responses": one.responses, "ranks": one.ranks},
                               ensure_ascii=False) + "\n" for one in found)
     workspace.jobs.start("reward_model", name, [
-        "train", "reward-model", "--model", f"tiny-lm-{lang}", "--rankings", f"jobs/{name}/{RANKINGS}",
+        "train", "reward-model", "--model", workspace.world.model("lm", lang), *workspace.world.options,
+        "--rankings", f"jobs/{name}/{RANKINGS}",
         "--held-out", str(max(HELD_OUT, len(found) // 5)), "--steps", str(_whole(steps)), "--centring", f"{CENTRING:g}",
         "--seed", str(seed), "--lang", lang, "--device", "cpu"],
         steps=_whole(steps), by=by, anew=anew, files={RANKINGS: rows},
@@ -77,25 +79,26 @@ def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: st
               steps: int = PPO_STEPS, seed: int = 0, anew: bool = False) -> str:
     """Put a PPO run towards that judge in the line; returns its name. Raises: JobError; StorageError."""
     beta = BETA[lang] if beta is None else beta
-    if judge not in dict(judges(workspace.jobs.all(), lang)).values():
+    if judge not in dict(judges(workspace.jobs.all(), lang, workspace.world)).values():
         raise JobError("no_judge")
     if not isinstance(beta, int | float) or not 0 <= beta <= 10:
         raise JobError("bad_number")
     name = _name(workspace, name, "policy")
     workspace.jobs.start("ppo", name, [
-        "train", "ppo", "--model", f"tiny-lm-{lang}", "--judge", judge, "--kl", f"{beta:g}", "--steps",
+        "train", "ppo", "--model", workspace.world.model("lm", lang), *workspace.world.options,
+        "--judge", judge, "--kl", f"{beta:g}", "--steps",
         str(_whole(steps)), "--seed", str(seed), "--lang", lang, "--device", "cpu"],
         steps=_whole(steps), by=by, anew=anew, about={"lang": lang, "judge": judge, "beta": beta})
     return name
 
 
-def judges(looks: list[Look], lang: Lang) -> list[tuple[str, str]]:
+def judges(looks: list[Look], lang: Lang, world: World = REVIEWS) -> list[tuple[str, str]]:
     """(label, what --judge is given): the reward models trained here, the newest first, then the ready ones."""
     ours = [look.job.name for look in looks
             if look.job.kind == "reward_model" and look.state == "done" and look.job.about.get("lang") == lang]
     words = Words(lang, "train")
     return [*((name, f"runs/{name}/model") for name in reversed(ours)),
-            (words("ready_rm"), f"tiny-rm-{lang}"), (words("ready_judge"), f"tiny-judge-{lang}")]
+            (words("ready_rm"), world.model("rm", lang)), (words("ready_judge"), world.model("judge", lang))]
 
 
 def _name(workspace: Workspace, name: str, stem: str) -> str:

@@ -19,6 +19,7 @@ from rlhf_kit.studio.line import Line
 from rlhf_kit.studio.serving import Bucket
 from rlhf_kit.studio.shelf import Shelf
 from rlhf_kit.studio.trainings import Jobs
+from rlhf_kit.studio.worlds import REVIEWS, World
 
 DOWNLOADS = 50                      # pages whose file is kept
 
@@ -34,15 +35,17 @@ class Workspace:
         folder: made if it is not there.
         models: folders and names that the panels offer besides the tiny ones, such as a tour's folder.
         teacher: who sees everybody's labels where a class code guards the page.
+        world: what people rank texts of, and models are trained in.
     """
 
-    def __init__(self, folder: Path | str, models: Sequence[str] = (), *, teacher: str | None = None) -> None:
+    def __init__(self, folder: Path | str, models: Sequence[str] = (), *, teacher: str | None = None,
+                 world: World = REVIEWS) -> None:
         self.folder, self.named = Path(folder).expanduser(), tuple(models)
-        self.teacher = teacher
+        self.teacher, self.world = teacher, world
         self.folder.mkdir(parents=True, exist_ok=True)
         self._making = threading.Lock()
         self.line = Line()                                  # who waits for a model
-        self.shelf = Shelf(self.folder, self.named)         # the models that can be shown
+        self.shelf = Shelf(self.folder, self.named, world)         # the models that can be shown
         self.generating = Bucket(size=6, seconds=5.0)       # how often one person may ask a model to write
 
     @cached_property

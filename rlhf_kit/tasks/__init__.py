@@ -15,11 +15,13 @@ import json
 import re
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from rlhf_kit.datasets.python_file import is_place, object_in
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")            # it becomes part of a folder's name: tiny-lm-NAME
+FORUM = "tiny-forum"                                    # the language model that has read the made-up forum's pages
+Part = Literal["lm", "judge", "rm"]
 SAMPLES = 16                                            # texts by which a task is told from an older one of its name
 
 
@@ -110,6 +112,13 @@ def from_file(place: str) -> Task:
 def names() -> list[str]:
     """Every name that `find` knows: the kit's own first."""
     return [*OWN, *_REGISTERED]
+
+
+def tiny_name(part: Part, task: str) -> str:
+    """The name of a task's tiny language model, judge or reward model: `tiny_name("lm", "weather-en")`."""
+    if task.startswith("reviews-") and task in OWN:
+        return f"tiny-{part}-{task.removeprefix('reviews-')}"
+    return FORUM if (part, task) == ("lm", "forum-en") else f"tiny-{part}-{task}"
 
 
 def is_registered(name: str) -> bool:

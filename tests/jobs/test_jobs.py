@@ -1,0 +1,31 @@
+"""The table of jobs: every command's job by its name, and the names that they had first."""
+
+import inspect
+
+import pytest
+
+from rlhf_kit import jobs
+from rlhf_kit.jobs import JOBS, human_loop, tour
+from rlhf_kit.runs.pipeline import Job
+
+
+def test_every_command_has_its_job():
+    assert list(JOBS) == ["tour", "sft", "reward-model", "ppo", "stackllama", "human-loop"]
+    assert all(issubclass(kind, Job) and inspect.getdoc(kind) for kind in JOBS.values())
+    assert len({kind.name for kind in JOBS.values()}) == len(JOBS)
+    with pytest.raises(KeyError):
+        JOBS["dpo"]
+
+
+def test_the_first_names_still_work():
+    assert (jobs.Sft, jobs.Ppo, jobs.RewardModel, jobs.StackLlama) == tuple(
+        JOBS[name] for name in ("sft", "ppo", "reward-model", "stackllama"))
+    assert (human_loop.Human, tour.Settings) == (JOBS["human-loop"], JOBS["tour"])
+    assert {"JOBS", "PpoJob", "TourJob", "Ppo", "claimed"} <= set(dir(jobs))
+    with pytest.raises(AttributeError, match="no attribute 'DpoJob'"):
+        jobs.DpoJob                                                         # noqa: B018
+
+
+def test_a_human_loop_is_answered_and_not_run(tmp_path):
+    with pytest.raises(TypeError, match="with job"):
+        JOBS["human-loop"](model="tiny-lm-en").run(tmp_path)
