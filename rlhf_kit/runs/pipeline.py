@@ -310,7 +310,8 @@ def content(place: str) -> str:
     """Sixteen characters that stand for a file's bytes, or for names and bytes of a folder's; "" for a name."""
     path = Path(place).expanduser()
     if path.is_dir():
-        inside = [(str(file.relative_to(path)), content(str(file))) for file in sorted(path.rglob("*")) if file.is_file()]
+        files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        inside = [(str(file.relative_to(path)), content(str(file))) for file in files]
         return hashlib.sha256(json.dumps(inside).encode()).hexdigest()[:16]
     if not path.exists():
         return ""
