@@ -33,7 +33,7 @@ from rlhf_kit.models.judging import reward_scores
 from rlhf_kit.models.loading import ModelUnavailable, load_language_model, load_policy, load_reward_model, save_model
 from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.models.text import prompt_rows, response_rows
-from rlhf_kit.storage import is_complete
+from rlhf_kit.storage import StorageError, is_complete
 
 SMALL = LoRA(rank=4, alpha=8)
 SFT = SftConfig(steps=3, batch_size=2, max_length=32, warmup=2, learning_rate=1e-2, quantize=None, lora=SMALL)
@@ -346,6 +346,10 @@ def test_a_place_where_nothing_can_be_left_is_refused_before_the_training(base, 
         next(sft_steps(base, examples, tmp_path / "file", SFT))
     with pytest.raises(CannotTrain, match="takes no new folders"):
         next(sft_steps(base, examples, tmp_path / "file" / "deeper" / "out", SFT))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.md").write_text("mine")
+    with pytest.raises(StorageError, match="holds files that the kit did not write"):
+        next(sft_steps(base, examples, tmp_path / "mine", SFT))
 
 
 # Slow: every combination, and two processes.
