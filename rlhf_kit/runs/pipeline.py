@@ -18,6 +18,7 @@ is written when all else is there.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -306,11 +307,12 @@ def task_content(task: str | None) -> dict[str, str]:
 
 
 def content(place: str) -> str:
-    """Sixteen characters that stand for a file's bytes, or for the names and sizes of a folder's; "" for a name."""
+    """Sixteen characters that stand for a file's bytes, or for names and bytes of a folder's; "" for a name."""
     path = Path(place).expanduser()
     if path.is_dir():
-        inside = sorted(f"{file.relative_to(path)} {file.stat().st_size}" for file in path.rglob("*") if file.is_file())
-        return hashlib.sha256("\n".join(inside).encode()).hexdigest()[:16]
+        files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        inside = [(str(file.relative_to(path)), content(str(file))) for file in files]
+        return hashlib.sha256(json.dumps(inside).encode()).hexdigest()[:16]
     if not path.exists():
         return ""
     with open(path, "rb") as file:

@@ -27,6 +27,7 @@ import rlhf_kit as kit
 from rlhf_kit import rewards
 from rlhf_kit.evaluate import agreement
 from rlhf_kit.formulas.records import Comparison, Ranking
+from rlhf_kit.loops.sanity_checks import CheckFailed
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import loading, text, tiny
 from rlhf_kit.models.heads import RewardModel
@@ -321,7 +322,7 @@ def test_a_run_that_diverges_says_so(reader):
     model = fresh(reader)
     with torch.no_grad():
         model.model.classifier.weight.fill_(math.inf)
-    with pytest.raises(ValueError, match=r"the loss of step 1 is .*lower learning_rate than 0.005"):
+    with pytest.raises(CheckFailed, match=r"the loss of step 1 is .*lower learning_rate than 0.005"):
         reward_model.train(model, taste(8), QUICK)
 
 

@@ -346,6 +346,10 @@ def test_a_place_where_nothing_can_be_left_is_refused_before_the_training(base, 
         next(sft_steps(base, examples, tmp_path / "file", SFT))
     with pytest.raises((CannotTrain, StorageError), match=r"takes no new folders|is a file"):
         next(sft_steps(base, examples, tmp_path / "file" / "deeper" / "out", SFT))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.md").write_text("mine")
+    with pytest.raises(StorageError, match="holds files that the kit did not write"):
+        next(sft_steps(base, examples, tmp_path / "mine", SFT))
 
 
 # Slow: every combination, and two processes.

@@ -200,3 +200,15 @@ def test_a_file_that_is_named_belongs_to_the_run_and_a_task_only_if_it_is_named(
     place.write_text("two")
     assert Reads(data=str(place)).claim() != before
     assert Reads().claim()["files"] == {}
+
+
+def test_a_folder_of_data_is_known_by_names_and_bytes(tmp_path):
+    """Another digit in a file of the same size counts; so does a name with a line break that looks like two files."""
+    def made(**files):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return pipeline.content(str(folder))
+    assert made(a="1", b="2") == made(a="1", b="2")
+    assert len({made(a="1", b="2"), made(a="1", b="3"), made(a="1"), made(b="1", a="2"), made(**{"a 1\nb": "2"})}) == 5

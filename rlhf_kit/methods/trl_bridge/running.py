@@ -73,9 +73,9 @@ def check_place(folder: Path | str) -> None:
     above = next(path for path in folder.parents if path.exists())
     if folder.exists() and not folder.is_dir():
         raise CannotTrain(f"{folder} is a file; expected the name of a folder for the adapter.")
-    check_new_folder(folder)
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise CannotTrain(f"{folder} cannot be made: {above} takes no new folders. Choose another place.")
+    check_new_folder(folder)
 
 
 def arguments(config: Any, scratch: str, device: str | torch.device | None) -> dict[str, Any]:
