@@ -22,9 +22,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is d
 SHORT = Sampling(max_new_tokens=12, temperature=0.7)
 close = torch.testing.assert_close
 FAMILIES = {"bloom": {"vocab_size": 120, "hidden_size": 32, "n_layer": 2, "n_head": 4},
-            "gemma2": {"vocab_size": 120, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8,
+            "gemma2": {"vocab_size": 120, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8,  # noqa: E501
                        "num_attention_heads": 4, "num_key_value_heads": 2, "final_logit_softcapping": 2.0},
-            "opt": {"vocab_size": 120, "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "word_embed_proj_dim": 32,
+            "opt": {"vocab_size": 120, "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "word_embed_proj_dim": 32,  # noqa: E501
                     "num_attention_heads": 4, "max_position_embeddings": 48}}
 
 
@@ -148,7 +148,7 @@ def test_texts_are_read_as_the_loss_of_a_language_model(anyone, answered):
         found = text_logprob(anyone, ids, mask, counted)
         few = text_logprob(anyone, ids, mask, counted, tokens_per_pass=20)
         logits = anyone(ids, mask, keep=ids.shape[1]).logits
-    loss = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].masked_fill(~counted[:, 1:], -100).flatten())
+    loss = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].masked_fill(~counted[:, 1:], -100).flatten())  # noqa: E501
     assert -(found.sum() / counted[:, 1:].sum()).item() == pytest.approx(loss.item(), rel=1e-5)
     assert (found[~counted[:, 1:]] == 0).all()
     close(few, found, atol=1e-5, rtol=1e-5)
