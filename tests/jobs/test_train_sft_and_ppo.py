@@ -187,5 +187,5 @@ def test_a_killed_run_does_not_go_on_towards_a_judge_that_was_trained_anew(jobs,
     judge = zoo.load_reward_model(tmp_path / "judge")
     judge.shift += 0.5
     zoo.save_reward_model(judge, tmp_path / "judge")
-    with pytest.raises(StorageError, match=r"other settings .reward: 'learned_probability@"):
+    with pytest.raises(StorageError, match=r"other settings .reward: 'learned_probability#"):
         list(job.run(tmp_path / "out"))
