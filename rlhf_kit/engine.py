@@ -49,7 +49,8 @@ def read(policy: Policy, rollout: Rollout, *, value: bool = False, entropy: bool
     Args:
         rollout: whose prompts and responses are read, at its temperature; its other numbers are not looked at.
         tokens_per_pass: tokens that the trunk reads at once, padding included; a row alone may exceed it. None is
-            `TOKENS` without gradients and everything with them; learning in less memory is what `passes` is for.
+            `TOKENS` without gradients and everything with them; learning in less memory is what `passes` is for, whose
+            parts are read under the same budget.
         checkpointing: keep the input of each block only, and compute the rest anew for the backward pass.
 
     Returns: [B, T] each; gradients flow if they are on. Raises: ValueError if there is no value head to be asked.
@@ -124,7 +125,7 @@ def _read(policy: Policy, ids: Tensor, mask: Tensor, target: Tensor, counted: Te
         tokens = TOKENS
     whole, first, last = ids.shape[1], None, None
     groups = [torch.arange(len(ids))]
-    if tokens is not None and ids.numel() > tokens:
+    if tokens is not None:                                              # columns of padding alone are left out, too
         first, last = (end.cpu() for end in _ends(mask, counted))
         groups = _grouped(first, last, tokens)
     models = [policy.lm, *([policy.value_trunk] if wanted.value and policy.value_trunk is not None else [])]

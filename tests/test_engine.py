@@ -11,8 +11,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlhf_kit import engine
 from rlhf_kit.engine import passes, precision, read, text_logprob
+from rlhf_kit.evaluate import evaluate
 from rlhf_kit.formulas.losses import clipped_policy, clipped_value
 from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.shared import SharedBase
@@ -22,10 +24,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is d
 SHORT = Sampling(max_new_tokens=12, temperature=0.7)
 close = torch.testing.assert_close
 FAMILIES = {"bloom": {"vocab_size": 120, "hidden_size": 32, "n_layer": 2, "n_head": 4},
-            "gemma2": {"vocab_size": 120, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8,
-                       "num_attention_heads": 4, "num_key_value_heads": 2, "final_logit_softcapping": 2.0},
-            "opt": {"vocab_size": 120, "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "word_embed_proj_dim": 32,
-                    "num_attention_heads": 4, "max_position_embeddings": 48}}
+            "gemma2": {"vocab_size": 120, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+                       "head_dim": 8, "num_attention_heads": 4, "num_key_value_heads": 2,
+                       "final_logit_softcapping": 2.0},
+            "opt": {"vocab_size": 120, "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2,
+                    "word_embed_proj_dim": 32, "num_attention_heads": 4, "max_position_embeddings": 48}}
 
 
 class Louder(Policy):
@@ -100,12 +103,15 @@ def test_each_number_by_hand(anyone, answered):
 
 @pytest.mark.parametrize("tokens", [1, 17, 60, 200])
 def test_the_budget_changes_nothing_but_rounding(anyone, answered, tokens):
-    exact = copy.deepcopy(anyone).double()
+    """In float64, or float32 where a class takes its softmax in float32: float64's least number is -inf there."""
+    coarse = anyone.lm.config.model_type in ("bloom", "gemma2")
+    exact = anyone if coarse else copy.deepcopy(anyone).double()
     with torch.no_grad():
         whole = read(exact, answered, value=True, entropy=True, tokens_per_pass=10**6)
         found = read(exact, answered, value=True, entropy=True, tokens_per_pass=tokens)
     for name in ("logprob", "value", "entropy"):
-        close(getattr(found, name), getattr(whole, name), atol=1e-12, rtol=1e-10)
+        close(getattr(found, name), getattr(whole, name), **({"atol": 2e-5, "rtol": 0} if coarse else
+                                                             {"atol": 1e-12, "rtol": 1e-10}))
 
 
 @pytest.mark.parametrize("tokens", [1, 60, 200])
@@ -148,7 +154,8 @@ def test_texts_are_read_as_the_loss_of_a_language_model(anyone, answered):
         found = text_logprob(anyone, ids, mask, counted)
         few = text_logprob(anyone, ids, mask, counted, tokens_per_pass=20)
         logits = anyone(ids, mask, keep=ids.shape[1]).logits
-    loss = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].masked_fill(~counted[:, 1:], -100).flatten())
+    labels = ids[:, 1:].masked_fill(~counted[:, 1:], -100)
+    loss = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels.flatten())
     assert -(found.sum() / counted[:, 1:].sum()).item() == pytest.approx(loss.item(), rel=1e-5)
     assert (found[~counted[:, 1:]] == 0).all()
     close(few, found, atol=1e-5, rtol=1e-5)
@@ -169,7 +176,7 @@ def test_what_cannot_be_read_is_one_line(policy, answered):
 
 # Micro-batches
 
-@pytest.mark.parametrize("tokens", [None, 1, 100, 160])
+@pytest.mark.parametrize("tokens", [None, 1, 60, 100])
 def test_the_passes_of_a_minibatch_are_each_row_once(answered, tokens):
     rows = torch.tensor([3, 1, 14, 7, 0, 9, 12])
     parts = list(passes(answered, rows, tokens))
@@ -183,7 +190,7 @@ def test_the_passes_of_a_minibatch_are_each_row_once(answered, tokens):
 def test_sixteen_in_four_passes_of_four_have_the_gradient_of_one(policy, prompts, answered):
     """To 1e-6 in float64 (here 1e-10), although the passes hold different numbers of tokens."""
     even = [answered, sample_rollout(policy, ["the lamp is"] * 16, Sampling(max_new_tokens=3), seed=2)]
-    for rollout, tokens in zip(even, (110, 24), strict=True):
+    for rollout, tokens in zip(even, (80, 24), strict=True):
         whole, parted = double(policy), double(policy)
         loss_of(whole, rollout).backward()
         parts = list(passes(rollout, None, tokens))
@@ -234,11 +241,13 @@ def test_under_autocast_the_first_ratio_is_1_to_the_bit(policy, llama, prompts):
 
 
 def test_under_autocast_the_same_micro_batches_give_the_same_bits(policy, answered):
+    """Old ones in one read, new ones part by part under the same budget, as PPO reads them: the shapes are the same."""
     with torch.no_grad(), precision(policy, "bfloat16"):
         old = read(policy, answered, tokens_per_pass=110).logprob
+    learner = copy.deepcopy(policy).requires_grad_(True)
     for part, _ in passes(answered, None, 110):
-        with precision(policy, "bfloat16"), torch.no_grad():
-            [(now,)] = [(read(policy, answered[part], tokens_per_pass=110).logprob,)]
+        with precision(policy, "bfloat16"):
+            now = read(learner, answered[part], value=True, tokens_per_pass=110).logprob
         assert torch.equal(now, old[part])
 
 
@@ -264,6 +273,53 @@ def test_the_value_head_multiplies_in_float32_under_autocast(policy, answered):
     assert (expected.bfloat16() - expected).abs().max() > 0.05            # what it would have been
 
 
+def test_ppo_learns_within_its_budget(policy, prompts, answered, monkeypatch):
+    """Rows of a part keep the rollout's columns; what is padding in all of them is not read."""
+    sizes, hidden = [], Policy.hidden
+
+    def spy(self, ids, *arguments):
+        if torch.is_grad_enabled():
+            sizes.append(tuple(ids.shape))
+        return hidden(self, ids, *arguments)
+    monkeypatch.setattr(Policy, "hidden", spy)
+    learner = copy.deepcopy(policy).requires_grad_(True)
+    list(ppo.steps(learner, policy.reference(), prompts, lambda _, texts: [0.0 for _ in texts], ppo.Config(
+        steps=1, batch_size=16, minibatch_size=None, epochs=1, tokens_per_pass=110, checks=False),
+        rollouts=lambda _: answered))
+    assert sum(rows for rows, _ in sizes) == len(answered)
+    assert all(rows * width <= 110 for rows, width in sizes)
+    assert max(rows for rows, _ in sizes) * (answered.prompt_ids.shape[1] + answered.mask.shape[1] - 1) > 110
+
+
+# Whoever reads without learning
+
+@pytest.mark.parametrize("reads", ["recomputed", "evaluated"])
+def test_recomputation_and_evaluation_read_in_passes_and_pieces(reads, saved_llama, policy, prompts, monkeypatch):
+    """Of 16 rows no pass is larger than `TOKENS`, and no more logits than `PIECE` are scored at once."""
+    passes, pieces, hidden, scores = [], [], Policy.hidden, engine._scores
+    monkeypatch.setattr(engine, "TOKENS", 60)
+    monkeypatch.setattr(engine, "PIECE", 500)
+    monkeypatch.setattr(engine, "_scores", lambda z, *a: pieces.append(z.numel()) or scores(z, *a))
+
+    def spy(self, ids, mask, cache=None, use_cache=False):
+        if not use_cache:                                                # not a step of sampling
+            passes.append(tuple(ids.shape))
+        return hidden(self, ids, mask, cache, use_cache)
+    monkeypatch.setattr(Policy, "hidden", spy)
+    if reads == "recomputed":
+        quantised = Policy(*load_language_model(saved_llama, quantize="int8")).eval()
+        rollout = sample_rollout(quantised, prompts, SHORT, seed=1)
+        rows, tokens = len(prompts), int(rollout.mask.sum())
+    else:
+        found = evaluate(policy, policy.reference(), prompts, {"zero": lambda _, texts: [0.0 for _ in texts]}, SHORT)
+        rows, tokens = len(prompts), round(found.length * len(prompts))
+    assert sum(number for number, _ in passes) == rows
+    assert all(number * width <= 60 or number == 1 for number, width in passes)
+    vocabulary = len(policy.tokenizer)
+    assert sum(pieces) == tokens * vocabulary
+    assert max(pieces) <= 500
+
+
 # Activation checkpointing
 
 @pytest.mark.parametrize("name", ["policy", "llama"])
@@ -272,7 +328,8 @@ def test_checkpointing_keeps_the_gradients_without_dropout(name, request, answer
     plain, saving = (double(request.getfixturevalue(name)) for _ in range(2))
     blocks = saving.lm.transformer.h if name == "policy" else saving.lm.model.layers
     calls = []
-    blocks[0].mlp.register_forward_hook(lambda *_: calls.append(1))
+    assert saving.comes_apart                                            # found out now, in a pass that is not counted
+    blocks[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
     loss_of(plain, answered).backward()
     loss = loss_of(saving, answered, checkpointing=True)
     assert len(calls) == 1

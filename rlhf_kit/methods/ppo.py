@@ -190,7 +190,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             for part, weight in passes(rollout, rows, config.tokens_per_pass):
                 old = rollout[part]
                 with precision(policy, config.autocast):
-                    now = read(policy, old, value=True, checkpointing=config.activation_checkpointing)
+                    now = read(policy, old, value=True, tokens_per_pass=config.tokens_per_pass,
+                               checkpointing=config.activation_checkpointing)
                 policy_loss = clipped_policy(now.logprob, old.logprob, advantage[part], old.mask, config.clip)
                 value_loss = clipped_value(now.value, old.value, value_target[part], old.mask, config.value_clip)
                 loss = policy_loss + config.value_coef * value_loss

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from transformers.cache_utils import Cache
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 
@@ -48,7 +49,7 @@ class _Anew:
         self.forward = forward
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        if options.get("past_key_values") is not None:
+        if any(isinstance(given, Cache) for given in (*arguments, *options.values())):       # it would grow twice
             return self.forward(*arguments, **options)
         return checkpoint(self.forward, *arguments, use_reentrant=False, **options)
 

@@ -83,7 +83,7 @@ class Policy(nn.Module):
     def value_hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The same of the critic's own trunk, [B, L, d]."""
         positions = self._positions(ids, mask)
-        return self.value_trunk(input_ids=ids, attention_mask=mask,
+        return self.value_trunk(input_ids=ids, attention_mask=mask, use_cache=False,
                                 **({} if positions is None else {"position_ids": positions})).last_hidden_state
 
     def value_of(self, hidden: Tensor) -> Tensor:

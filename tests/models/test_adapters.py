@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
-from rlhf_kit import rewards
+from rlhf_kit import engine, rewards
 from rlhf_kit.loops.fingerprints import identity_of
 from rlhf_kit.loops.sanity_checks import check_start
 from rlhf_kit.methods import ppo
@@ -181,6 +181,54 @@ def test_contexts_end_as_they_began_and_do_not_nest(saved_llama, reward_folder):
         pass
     assert [p.requires_grad for p in shared.policy.parameters()] == learning
     assert shared.policy.reference() is shared.reference
+
+
+def test_a_frozen_policy_stays_frozen_whoever_uses_the_base(saved_llama, reward_folder, prompts):
+    """peft makes whatever is switched on learn: a pass of the reference, a score, another adapter, a rollout."""
+    shared = shared_base(saved_llama)
+    shared.policy.requires_grad_(False)
+    shared.add_reward(reward_folder)
+    rollout = sample_rollout(shared.policy, prompts[:4], Sampling(max_new_tokens=4))
+    for use in (lambda: response_logprob(shared.reference, rollout),
+                lambda: shared.reward_model(rollout.response_ids, rollout.mask),
+                lambda: sample_rollout(shared.reference, prompts[:4], Sampling(max_new_tokens=4))):
+        use()
+        assert not [name for name, p in shared.policy.named_parameters() if p.requires_grad]
+    with pytest.raises(RuntimeError), shared.as_reference():
+        raise RuntimeError
+    assert not [name for name, p in shared.policy.named_parameters() if p.requires_grad]
+
+
+def counted(name, function, calls):
+    """The function, whose calls are noted by its name."""
+    def called(*arguments, **options):
+        calls.append(name)
+        return function(*arguments, **options)
+    return called
+
+
+def test_adapters_are_switched_once_a_rollout_a_read_and_a_batch(saved_llama, reward_folder, prompts, monkeypatch):
+    """And not once a token or a pass: each switch visits every layer. Counted in peft itself, off and on again."""
+    shared, switched = shared_base(saved_llama), []
+    shared.add_reward(reward_folder)
+    model = shared._peft.base_model
+    for name in ("disable_adapter_layers", "enable_adapter_layers", "set_adapter"):
+        monkeypatch.setattr(model, name, counted(name, getattr(model, name), switched))
+    there_and_back = ["disable_adapter_layers", "enable_adapter_layers"]
+
+    def switches(use) -> list[str]:
+        switched.clear()
+        use()
+        return list(switched)
+
+    rollout = sample_rollout(shared.policy, prompts, Sampling(max_new_tokens=12))
+    monkeypatch.setattr(engine, "TOKENS", 40)                            # several passes
+    assert switches(lambda: sample_rollout(shared.policy, prompts, Sampling(max_new_tokens=12))) == []
+    assert switches(lambda: sample_rollout(shared.reference, prompts, Sampling(max_new_tokens=12))) == there_and_back
+    assert switches(lambda: response_logprob(shared.reference, rollout)) == there_and_back
+    assert switches(lambda: response_logits(shared.reference, rollout)) == there_and_back
+    assert switches(lambda: reward_scores(shared.reward_model, TEXTS[:4], max_length=48, batch_size=2)
+                    ) == ["set_adapter"] * 4                             # two batches
 
 
 # Saving, resuming

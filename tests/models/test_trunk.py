@@ -14,7 +14,8 @@ SMALL = {"vocab_size": 90, "hidden_size": 32, "intermediate_size": 48, "num_hidd
          "num_key_value_heads": 2, "max_position_embeddings": 48, "pad_token_id": 0, "bos_token_id": 1,
          "eos_token_id": 1}
 SETTINGS = {
-    "llama": SMALL, "qwen2": {**SMALL, "tie_word_embeddings": True}, "mistral": SMALL, "qwen3": {**SMALL, "head_dim": 8},
+    "llama": SMALL, "qwen2": {**SMALL, "tie_word_embeddings": True}, "mistral": SMALL,
+    "qwen3": {**SMALL, "head_dim": 8},
     "gemma2": {**SMALL, "head_dim": 8, "final_logit_softcapping": 2.0},
     "cohere": {**SMALL, "logit_scale": 0.25}, "granite": {**SMALL, "logits_scaling": 4.0},
     "gpt_neox": {k: v for k, v in SMALL.items() if k != "num_key_value_heads"},
