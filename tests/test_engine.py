@@ -284,7 +284,7 @@ def test_ppo_learns_within_its_budget(policy, prompts, answered, monkeypatch):
     monkeypatch.setattr(Policy, "hidden", spy)
     learner = copy.deepcopy(policy).requires_grad_(True)
     list(ppo.steps(learner, policy.reference(), prompts, lambda _, texts: [0.0 for _ in texts], ppo.Config(
-        steps=1, batch_size=16, minibatch_size=None, epochs=1, tokens_per_pass=110, checks=False),
+        steps=1, batch_size=16, minibatch_size=None, epochs=1, tokens_per_pass=110, checks=False, sampling=SHORT),
         rollouts=lambda _: answered))
     assert sum(rows for rows, _ in sizes) == len(answered)
     assert all(rows * width <= 110 for rows, width in sizes)
