@@ -14,6 +14,7 @@ from rlhf_kit.engine import passes, precision, read, text_logprob
 from rlhf_kit.evaluate import evaluate
 from rlhf_kit.formulas.losses import clipped_policy, clipped_value
 from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.shared import SharedBase
@@ -272,16 +273,22 @@ def test_the_value_head_multiplies_in_float32_under_autocast(policy, answered):
     assert (expected.bfloat16() - expected).abs().max() > 0.05            # what it would have been
 
 
-def test_a_part_is_read_within_the_budget_that_made_it(policy, answered, monkeypatch):
+def test_ppo_learns_within_its_budget(policy, prompts, answered, monkeypatch):
     """Rows of a part keep the rollout's columns; what is padding in all of them is not read."""
     sizes, hidden = [], Policy.hidden
-    monkeypatch.setattr(Policy, "hidden", lambda self, ids, *a: sizes.append(ids.numel()) or hidden(self, ids, *a))
+
+    def spy(self, ids, *arguments):
+        if torch.is_grad_enabled():
+            sizes.append(tuple(ids.shape))
+        return hidden(self, ids, *arguments)
+    monkeypatch.setattr(Policy, "hidden", spy)
     learner = copy.deepcopy(policy).requires_grad_(True)
-    parts = [part for part, _ in passes(answered, None, 110)]
-    for part in parts:
-        read(learner, answered[part], value=True, tokens_per_pass=110).logprob.sum().backward()
-    assert len(sizes) == len(parts) > 1
-    assert max(sizes) <= 110 < max(map(len, parts)) * (answered.prompt_ids.shape[1] + answered.mask.shape[1] - 1)
+    list(ppo.steps(learner, policy.reference(), prompts, lambda _, texts: [0.0 for _ in texts], ppo.Config(
+        steps=1, batch_size=16, minibatch_size=None, epochs=1, tokens_per_pass=110, checks=False, sampling=SHORT),
+        rollouts=lambda _: answered))
+    assert sum(rows for rows, _ in sizes) == len(answered)
+    assert all(rows * width <= 110 for rows, width in sizes)
+    assert max(rows for rows, _ in sizes) * (answered.prompt_ids.shape[1] + answered.mask.shape[1] - 1) > 110
 
 
 # Whoever reads without learning
@@ -304,7 +311,7 @@ def test_recomputation_and_evaluation_read_in_passes_and_pieces(reads, saved_lla
         rollout = sample_rollout(quantised, prompts, SHORT, seed=1)
         rows, tokens = len(prompts), int(rollout.mask.sum())
     else:
-        found = evaluate(policy, policy.reference(), prompts, {"length": lambda _, texts: [len(text) for text in texts]}, SHORT)  # noqa: E501
+        found = evaluate(policy, policy.reference(), prompts, {"zero": lambda _, texts: [0.0 for _ in texts]}, SHORT)
         rows, tokens = len(prompts), round(found.length * len(prompts))
     assert sum(number for number, _ in passes) == rows
     assert all(number * width <= 60 or number == 1 for number, width in passes)

@@ -15,7 +15,8 @@ from rlhf_kit.scale import memory
 if TYPE_CHECKING:
     from rich.console import Console
 
-PARTS = ("weights", "adapters", "gradients", "optimiser", "heads", "activations", "checkpointed", "logits", "cache")
+PARTS = ("weights", "adapters", "gradients", "optimiser", "heads", "activations", "checkpointed", "logits", "reading",
+         "cache")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -38,6 +39,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--response", type=int, metavar="N", help="tokens of a response in PPO (default: the other "
                                                                   "half)")
     parser.add_argument("--rollouts", type=int, metavar="N", help="responses sampled at once (default: --batch)")
+    parser.add_argument("--tokens-per-pass", type=int, metavar="N", help="tokens that PPO reads at once while it "
+                                                                         "learns (default: all of a gradient)")
     parser.add_argument("--gpu", type=float, default=80, metavar="GB", help="memory of the GPU (%(default)g)")
     parser.add_argument("--plot", metavar="FILE", help="draw fine-tuning as bars, into a .png or .svg")
     parser.add_argument("--lang", choices=LANGS, default=system_language(), help="of what is printed (%(default)s)")
@@ -51,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--gpu is {options.gpu:g}; expected its memory in GB, such as 80.")
     shape = _shape(options)
     work = memory.Work(batch=options.batch, seq=options.seq, prompt=options.prompt, response=options.response,
-                       rollouts=options.rollouts, targets=options.targets,
+                       rollouts=options.rollouts, tokens_per_pass=options.tokens_per_pass, targets=options.targets,
                        rank=16 if options.lora is None else options.lora)
     tuning, ppo = memory.fine_tuning(shape, work), memory.ppo(shape, work)
     chosen = options.quantize or ("full" if options.lora is None else "bf16")

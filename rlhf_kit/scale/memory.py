@@ -4,6 +4,10 @@ Bytes a number: weights 2 in bf16, about 1 in int8 and 0.56 in nf4 (`weights`); 
 weighs (`Way`). What a text leaves behind for the backward pass (`activations`) is counted tensor by tensor, as
 Korthikanti et al. 2022, arXiv:2205.05198, section 4, do it for GPT; here for transformers' LLaMA with PyTorch's
 scaled_dot_product_attention, which keeps no attention matrix. GB are 10^9 bytes throughout.
+
+PPO is counted as `rlhf_kit.engine` reads: a minibatch in passes (`Work.tokens_per_pass`), the logits of a pass in
+pieces that are computed anew for the backward pass, and whatever is read without learning (reference, recomputed
+rollouts, evaluation) at most `TOKENS` tokens at a time. Fine-tuning is counted as TRL's trainer does it: all logits.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ TRAINED = 4 + 4 + 8                 # bytes of a number trained in fp32: itself,
 MIXED = 2 + 2 + 4 + 8               # of one trained in bf16: with its gradient, the fp32 master copy, Adam's moments
 BLOG = 2 + 8                        # what the StackLLaMA blog counts: bf16 and Adam, no gradient, no master copy
 LOGITS = 2 + 4 + 4 + 4              # of a logit: in bf16, its fp32 log-softmax, the gradients of that and of itself
+SCORED = 4 + 4 + 4                  # of one that the engine learns from: log-softmax, its gradient, the logit's own
+SEEN = 2 + 4 + 4                    # of one that it only reads: in bf16, widened to fp32, its log-softmax
+TOKENS, PIECE = 8192, 2**24         # `engine.TOKENS` and `engine.PIECE`; no torch is loaded here to ask for them
 BLOCK = 64                          # weights under one constant in nf4
 CLOSE = 0.1                         # `--params 7e9` means LLaMA-7B, whose 6.74e9 are within this share of it
 SMALLEST = 20_000_000               # below, a LLaMA is mostly its table of 32,000 words
@@ -163,6 +170,22 @@ def activations(shape: Shape, tokens: int, way: Way, checkpointing: bool = False
     return tokens * (kept + (6 if way.full else 4) * h)
 
 
+def scored(shape: Shape, tokens: int, each: int = SCORED) -> int:
+    """Bytes of the logits of so many response tokens at the worst moment: one piece, of a token at the least."""
+    return each * shape.vocabulary * min(tokens, max(PIECE // shape.vocabulary, 1))
+
+
+def reading(shape: Shape, tokens: int, responses: int) -> int:
+    """Bytes that come and go while so many tokens, of which so many are response tokens, are read without learning.
+
+    At the worst moment of a block, h the width, i the MLP's, forward in bf16, or of the logits behind the last:
+
+        the gate's SiLU, and of `up` what the base says, what the adapter says, and the sum 8i (in int8, whose sums
+        are 32 bits wide, as much) · the residual, its norm, and what the layer's input is cast to 8h
+    """
+    return tokens * 8 * (shape.inner + shape.width) + scored(shape, responses, SEEN)
+
+
 def cache(shape: Shape, tokens: int) -> int:
     """Bytes of the keys and values of so many tokens in bf16: 2 · 2 · layers · kv_heads · head_width each."""
     return tokens * 4 * shape.layers * shape.kv_heads * shape.head_width
@@ -188,6 +211,7 @@ class Work:
     prompt: int | None = None       # tokens of a prompt, in PPO; None: half of seq
     response: int | None = None     # tokens of a response, in PPO; None: the other half
     rollouts: int | None = None     # responses sampled at once; None: as many as batch
+    tokens_per_pass: int | None = None      # that PPO reads at once, padding included; None: all of a gradient
     rank: int = 16                  # LoRA's r
     targets: str | tuple[str, ...] = "all-linear"
 
@@ -195,9 +219,13 @@ class Work:
         for name, half in (("prompt", self.seq // 2), ("response", self.seq - self.seq // 2), ("rollouts", self.batch)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, half)
-        for name in ("batch", "seq", "prompt", "response", "rollouts", "rank"):
-            if getattr(self, name) < 1:
+        for name in ("batch", "seq", "prompt", "response", "rollouts", "tokens_per_pass", "rank"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+
+    def rows(self, tokens: int | None, most: int) -> int:
+        """Prompts with their responses that a pass of at most so many tokens reads, out of `most`; one at the least."""
+        return most if tokens is None else min(most, max(tokens // (self.prompt + self.response), 1))
 
     def ways(self) -> tuple[Way, ...]:
         """The four that are compared."""
@@ -219,15 +247,16 @@ class Plan:
     checkpointed: int               # the same with checkpointing
     logits: int                     # while it learns: vocabulary x tokens, often the peak that nobody thought of
     cache: int                      # keys and values, while it samples
+    reading: int = 0                # while it reads and does not learn: reference, recomputed rollouts, evaluation
 
     @property
     def standing(self) -> int:
         return self.weights + self.adapters + self.gradients + self.optimiser + self.heads
 
     def peak(self, checkpointing: bool = False) -> int:
-        """Bytes at the worst moment: learning and sampling take turns, so the larger of the two counts."""
+        """Bytes at the worst moment: learning, reading and sampling take turns, so the largest counts."""
         learning = (self.checkpointed if checkpointing else self.activations) + self.logits
-        return self.standing + max(learning, self.cache)
+        return self.standing + max(learning, self.reading, self.cache)
 
     def fits(self, gigabytes: float) -> Literal["yes", "checkpointing", "no"]:
         """Whether the peak stays below so many GB, if need be with checkpointing."""
@@ -242,7 +271,7 @@ def fine_tuning(shape: Shape, work: Work) -> list[Plan]:
     The cache is for sampling `rollouts` texts from the result, as an evaluation between two steps does.
     """
     tokens = work.batch * work.seq
-    return [_plan(shape, way, work, tokens, logits=tokens) for way in work.ways()]
+    return [_plan(shape, way, work, tokens, LOGITS * tokens * shape.vocabulary) for way in work.ways()]
 
 
 def ppo(shape: Shape, work: Work) -> list[Plan]:
@@ -251,23 +280,26 @@ def ppo(shape: Shape, work: Work) -> list[Plan]:
     Apart, policy and critic are trained whole. On one base the reference is the base with its adapter off, the value
     is a head on the policy's last layer, and the reward model is a second, frozen adapter with a head.
     """
-    tokens, scored = work.batch * (work.prompt + work.response), work.batch * work.response
+    rows, unlearnt = work.rows(work.tokens_per_pass, work.batch), work.rows(TOKENS, work.rollouts)
+    row = work.prompt + work.response
+    passing = {"tokens": rows * row, "logits": scored(shape, rows * work.response),
+               "read": reading(shape, unlearnt * row, unlearnt * work.response)}
     full, *shared = work.ways()
-    policy = _plan(shape, full, work, tokens, logits=scored)
+    policy = _plan(shape, full, work, **passing)
     apart = replace(policy, name="apart", weights=4 * policy.weights, gradients=2 * policy.gradients,
                     optimiser=2 * policy.optimiser, activations=2 * policy.activations,
                     checkpointed=2 * policy.checkpointed, heads=(TRAINED + 4) * shape.width)
     added = 4 * shape.adapter(work.rank, work.targets)                          # the reward model's, frozen
-    ours = [_plan(shape, way, work, tokens, logits=scored) for way in shared]
+    ours = [_plan(shape, way, work, **passing) for way in shared]
     return [apart, *(replace(plan, adapters=plan.adapters + added, heads=(TRAINED + 4) * shape.width)
                      for plan in ours)]
 
 
-def _plan(shape: Shape, way: Way, work: Work, tokens: int, logits: int) -> Plan:
+def _plan(shape: Shape, way: Way, work: Work, tokens: int, logits: int, read: int = 0) -> Plan:
     adapter = 0 if way.full else shape.adapter(way.rank, way.targets)
     trained, gradient = (shape.parameters, 2) if way.full else (adapter, 4)
     return Plan(name=way.name, weights=weights(shape, way.kind), adapters=4 * adapter, gradients=gradient * trained,
                 optimiser=(12 if way.full else 8) * trained, heads=0, activations=activations(shape, tokens, way),
                 checkpointed=activations(shape, tokens, way, checkpointing=True),
-                logits=LOGITS * logits * shape.vocabulary,
+                logits=logits, reading=read,
                 cache=cache(shape, work.rollouts * (work.prompt + work.response)))

@@ -44,6 +44,16 @@ def test_prompt_response_and_rollouts_make_the_cache_and_a_small_gpu_says_no(cap
     assert (said["ppo"]["bf16"]["fits"], said["ppo"]["nf4"]["fits"]) == ("no", "yes")
 
 
+def test_passes_take_less_than_a_whole_gradient(capsys):
+    found = []
+    for more in ([], ["--tokens-per-pass", "1024"]):
+        assert cli.main([*SEVEN, *more, "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["ppo"]["int8"])
+    assert found[1]["activations"] * 4 == found[0]["activations"]
+    assert found[0]["reading"] == found[1]["reading"] > 0
+    assert [plan["logits"] for plan in found] == [12 * 32_000 * tokens for tokens in (524, 512)]      # a piece; a row's
+
+
 def test_a_folder_needs_its_config_and_no_weights(capsys, tmp_path):
     config = LlamaConfig(hidden_size=256, intermediate_size=704, num_hidden_layers=3, num_attention_heads=4)
     config.save_pretrained(tmp_path / "small")
@@ -93,6 +103,7 @@ def test_a_bar_is_as_high_as_the_peak_and_the_frame_as_the_cache():
     (["--params", "0"], "params is 0; expected a number of parameters"),
     (["--params", "7e9", "--targets", "query"], "'query' is no linear layer of LLaMA-7B"),
     (["--params", "7e9", "--lora", "0"], "rank is 0"), (["--params", "7e9", "--batch", "-1"], "batch is -1"),
+    (["--params", "7e9", "--tokens-per-pass", "0"], "tokens_per_pass is 0"),
     (["--params", "7e9", "--gpu", "0"], "--gpu is 0"), (["--params", "7e9", "--plot", "bars.pdf"], "'bars.pdf'"),
     (["--model", "./nowhere"], "nowhere does not exist"), (["--model", "gpt2-folder"], "gpt2-folder is a gpt2")])
 def test_bad_input_is_one_line(capsys, tmp_path, monkeypatch, arguments, message):

@@ -18,8 +18,10 @@ from transformers import (
 )
 from transformers.loss.loss_utils import ForCausalLMLoss
 
+from rlhf_kit import engine
 from rlhf_kit.models import quantization
 from rlhf_kit.models.adapters import LoRA
+from rlhf_kit.recipes.stackllama import PRESETS
 from rlhf_kit.scale import memory
 from rlhf_kit.scale.memory import Plan, Way, Work
 
@@ -78,9 +80,37 @@ def test_ppo_with_four_separate_models_against_one_base():
     assert int8.standing < apart.weights / 4
 
 
+def test_ppo_on_7b_in_8_bits_takes_less_than_12_gb_as_the_preset_reads():
+    """A minibatch of 4 texts of 1,024 tokens: 7.0 for the base, 0.8 for adapters and Adam, 2.1 learning, 0.2 logits."""
+    config = PRESETS["7b"].ppo
+    assert config.activation_checkpointing
+    plan = memory.ppo(SEVEN, Work(batch=4, seq=1024, tokens_per_pass=config.tokens_per_pass))[2]
+    assert plan.name == "int8"
+    assert 10e9 < plan.peak(checkpointing=True) < 12e9
+    assert plan.peak() > 30e9                                            # without checkpointing
+
+
+def test_a_minibatch_costs_what_a_pass_does_and_logits_what_a_piece_does():
+    four, sixteen = (memory.ppo(SEVEN, Work(batch=n, rollouts=4, tokens_per_pass=4096))[1] for n in (4, 16))
+    assert four == sixteen
+    one = memory.ppo(SEVEN, Work(batch=16, rollouts=4, tokens_per_pass=1))[1]              # a row at the least
+    assert one.activations * 4 == four.activations
+    assert four.logits == 12 * 524 * 32_000 == memory.scored(SEVEN, 10**9)
+    assert memory.scored(SEVEN, 10) == 12 * 10 * 32_000
+    assert memory.scored(replace(SEVEN, vocabulary=2**25), 10) == 12 * 2**25               # a token at the least
+
+
+def test_reading_without_learning_is_bounded_whatever_the_number_of_rollouts():
+    """8 · (11008 + 4096) bytes a token, at most 8,192 tokens, and 10 bytes a logit of one piece: 1.16 GB."""
+    few, many, more = (memory.ppo(SEVEN, Work(rollouts=n))[1].reading for n in (4, 64, 10**6))
+    assert few < many == more == 8192 * 8 * (11008 + 4096) + 10 * 524 * 32_000
+    assert (memory.PIECE, memory.TOKENS) == (engine.PIECE, engine.TOKENS)
+
+
 def test_learning_and_sampling_take_turns_and_the_larger_counts():
     plan = Plan(name="x", weights=100, adapters=10, gradients=10, optimiser=20, heads=1, activations=50,
                 checkpointed=5, logits=7, cache=30)
+    assert replace(plan, reading=60).peak() == 141 + 60
     assert (plan.standing, plan.peak(), plan.peak(checkpointing=True)) == (141, 141 + 57, 141 + 30)
     assert [plan.fits(bytes_ / 1e9) for bytes_ in (198, 197, 170)] == ["yes", "checkpointing", "no"]
 
@@ -180,7 +210,7 @@ def test_7e9_is_llama_7b():
     (lambda: SEVEN.adapter(8, "query"), "'query' is no linear layer of LLaMA-7B; targets are all-linear"),
     (lambda: memory.shape(GPT2Config(), "gpt2"), "gpt2 is a gpt2; memory is planned for llama, mistral"),
     (lambda: Work(batch=0), "batch is 0"), (lambda: Work(seq=1), "prompt is 0"),
-    (lambda: Work(rank=0), "rank is 0")])
+    (lambda: Work(rank=0), "rank is 0"), (lambda: Work(tokens_per_pass=0), "tokens_per_pass is 0")])
 def test_what_cannot_be_planned_is_one_line(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
