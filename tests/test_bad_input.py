@@ -607,7 +607,7 @@ def test_full_memory_is_no_traceback_either(refused, monkeypatch, error):
 
 
 def test_a_model_that_diverges_is_not_handed_out(refused, monkeypatch):
-    monkeypatch.setattr("rlhf_kit.methods.sft.language_model", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr("rlhf_kit.methods.sft.language_model", lambda logits, *_: logits.sum() * float("nan"))
     assert "the model has diverged. Start again with a lower learning_rate" in refused(*LEARN)
 
 
