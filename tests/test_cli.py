@@ -56,6 +56,7 @@ def test_json_is_the_result_and_nothing_else(capsys, tmp_path):
     assert err == ""
 
 
+@pytest.mark.slow
 def test_fresh_starts_anew_and_other_settings_are_refused_without_it(capsys, tmp_path):
     base = ["tour", "--lang", "en", "--output", str(tmp_path), "--steps", "1", "--json"]
     assert cli.main(base) == 0

@@ -165,6 +165,7 @@ def test_ppo_killed_again_and_again_ends_with_the_same_numbers(alone, tmp_path):
     assert_same(scene.finish(), expected)
 
 
+@pytest.mark.slow
 def test_fine_tuning_killed_again_and_again_ends_with_the_same_numbers(alone, tmp_path):
     scene, expected = alone("sft")
     scene = scene.elsewhere(tmp_path)
@@ -174,6 +175,7 @@ def test_fine_tuning_killed_again_and_again_ends_with_the_same_numbers(alone, tm
     assert_same(scene.finish(), expected)
 
 
+@pytest.mark.slow
 def test_a_reward_model_killed_again_and_again_ends_with_the_same_numbers(alone, tmp_path):
     """Saves are at steps 50 and 60; then the model is written, and the result."""
     scene, expected = alone("ranked")

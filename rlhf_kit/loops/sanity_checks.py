@@ -99,12 +99,13 @@ def _drops(module: nn.Module) -> bool:
 
 
 def _padding_matters(policy: Policy, rollout: Rollout, tolerance: float) -> bool:
-    row = int(rollout.prompt_mask.sum(-1).argmin())
-    one = rollout[[row]]
-    width = int(one.prompt_mask.sum())
-    alone = Rollout(**{**vars(one), "prompt_ids": one.prompt_ids[:, -width:],
-                       "prompt_mask": one.prompt_mask[:, -width:]})
-    return bool((response_logprob(policy, alone) - response_logprob(policy, one)).abs().max() > tolerance)
+    """Whether the response to the shortest prompt is read otherwise alone than beside that to the longest."""
+    lengths = rollout.prompt_mask.sum(-1)
+    both = rollout[[int(lengths.argmin()), int(lengths.argmax())]]
+    width = int(both.prompt_mask[0].sum())
+    alone = Rollout(**{**vars(both[0]), "prompt_ids": both.prompt_ids[:1, -width:],
+                       "prompt_mask": both.prompt_mask[:1, -width:]})
+    return bool((response_logprob(policy, alone)[0] - response_logprob(policy, both)[0]).abs().max() > tolerance)
 
 
 def _same_weights(policy: Policy, reference: Policy) -> bool:

@@ -378,7 +378,7 @@ def stream(path: str, told: str, n: int, changes: bool) -> None:
             acknowledged.write(f"{i}\n")
 
 
-@pytest.mark.parametrize("after", [1, 17, 60])
+@pytest.mark.parametrize("after", [17, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 60))])
 def test_a_kill_loses_no_label_that_was_acknowledged_and_doubles_none(tmp_path, after):
     path, told = tmp_path / "labels.db", tmp_path / "told"
     with Labels(path) as labels:

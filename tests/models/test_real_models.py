@@ -328,6 +328,7 @@ def test_the_names_of_the_article_work_online(fetched):
                                                 "tensors (weights_only); no code in it ran."]
 
 
+@pytest.mark.slow
 def test_the_hub_is_asked_for_the_models_and_for_nothing_else(fetched):
     """No telemetry, no conversion by a third party, no list of what people run."""
     asked = fetched[2]
