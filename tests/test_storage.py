@@ -349,7 +349,8 @@ def killed_at(number: int, path, interrupt: bool) -> bool:
 
 
 @pytest.mark.parametrize(("exchange", "interrupt"), [
-    (True, False), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((True, True), (False, False), (False, True)))])
+    (True, False), *(pytest.param(*case, marks=pytest.mark.slow)
+                     for case in ((True, True), (False, False), (False, True)))])
 def test_replacing_a_folder_may_be_killed_at_any_line(tmp_path, monkeypatch, exchange, interrupt):
     """Then the old folder is there or the new one, whole, and somebody's notes are in it; a sweep takes the rest."""
     if not exchange:
