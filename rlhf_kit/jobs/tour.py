@@ -45,7 +45,7 @@ CHEATS = 4                          # most overrated responses in the report
 
 # Real reviews are shorter or longer than the embedded ones. As a part of the reward the KL penalty makes every token
 # cost something, so responses shrink, to nothing where reviews are short; in the loss it has no such side.
-FROM_FILE = replace(zoo.TINY_PPO, steps=70, kl=KL(coefficient=0.15, in_loss=True))
+FROM_FILE = replace(zoo.TINY_PPO, steps=70, lam=0.95, kl=KL(coefficient=0.15, in_loss=True))
 LONGEST = 40                        # tokens of a response over real reviews, at most
 
 
