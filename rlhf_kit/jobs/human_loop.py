@@ -41,7 +41,7 @@ KEPT = 10                           # updates that can be taken back
 RATINGS = "ratings.jsonl"
 
 # As in the tour, but the rate does not fall: nobody knows when the person will stop.
-TINY = replace(zoo.TINY_PPO, steps=1_000_000, epochs=4, min_lr_ratio=1.0, missing_eos_penalty=0.0)
+TINY = replace(zoo.TINY_PPO, steps=1_000_000, epochs=4, min_lr_ratio=1.0, lam=0.95, missing_eos_penalty=0.0)
 LARGE = replace(zoo.GPT2_PPO, steps=1_000_000)                      # GPT-2 and larger
 
 
