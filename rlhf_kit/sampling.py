@@ -23,7 +23,7 @@ from rlhf_kit.models.cache import forgets_rows, roomy
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import decode, encode_prompts, end_id, pad_id, pad_right, response_rows
 
-# What makes a token of logits [B, V] and of a random number a row, [B]; behind it, log-probability and entropy or nothing.
+# From logits, [B, V], and a random number a row, [B]: the token, and behind it log-probability and entropy, or nothing.
 Choice = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 DROPPED_AT_ONCE = 8         # rows that have ended are computed on until they are one in so many
@@ -196,17 +196,17 @@ def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int,
     prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
     _check_room(policy, prompts, prompt_mask, sampling)
     end, padding = end_id(policy.tokenizer), pad_id(policy.tokenizer)
-    size, width = prompt_ids.shape
+    (size, width), device = prompt_ids.shape, prompt_ids.device
     generator = torch.Generator().manual_seed(seed)
     grown = _Growing(policy, prompts, sampling.temperature, prompt_ids, prompt_mask, prompt_mask.new_ones(size))
     # Of the n rows that are still computed: which they are, what has been read, whether they go on, what to read next.
-    rows, cache, alive, ids = torch.arange(size, device=policy.device), None, grown.alive, prompt_ids
+    rows, cache, alive, ids = torch.arange(size, device=device), None, grown.alive, prompt_ids
     mask = torch.cat([prompt_mask, prompt_mask.new_ones(size, sampling.max_new_tokens)], dim=1)
     for t in range(sampling.max_new_tokens):
         predicted = policy(ids, mask[:, :width + t], keep=1, cache=cache, use_cache=True, need_value=beliefs)
         cache = roomy(predicted.cache, mask.shape[1]) if cache is None else predicted.cache
         logits = predicted.logits[:, -1].float()
-        uniform = torch.rand(size, generator=generator, dtype=torch.float64).to(policy.device)[rows]
+        uniform = torch.rand(size, generator=generator, dtype=torch.float64).to(device)[rows]
         token, *said = choose(logits if sampling.temperature == 1 else logits / sampling.temperature, uniform)
         token = torch.where(alive, token, padding)      # [n]
         if beliefs:

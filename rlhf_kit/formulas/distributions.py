@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 _NO_SUCH_ID = -2**31      # torch would quietly skip -100; here a wrong id is an error
+_BELOW_ONE = 1 - 2**-53         # the last float64 before 1
 _LOWEST = torch.finfo(torch.float32).min
 _SHORT, _BLOCK = 2048, 256      # vocabularies that are summed word by word, and longer ones by so many words
 
@@ -85,13 +86,14 @@ def draw(p: Tensor, uniform: Tensor) -> Tensor:
     Source: Devroye 1986, Non-Uniform Random Variate Generation, chapter III.2.
     """
     if p.shape[-1] <= _SHORT:
-        return _first_above(p, uniform)[0]
+        return _first_above(p, uniform)[0][:, 0]
     whole = p.shape[-1] // _BLOCK * _BLOCK
     mass = torch.cat([p[:, :whole].unflatten(1, (-1, _BLOCK)).sum(-1), p[:, whole:].sum(-1, keepdim=True)], dim=1)
-    block, rest = _first_above(mass, uniform)
-    ids = block[:, None] * _BLOCK + torch.arange(_BLOCK, device=p.device)               # [B, _BLOCK]
+    block, below = _first_above(mass, uniform)
+    rest = (1 - below / mass.gather(1, block).double()).clamp(0, _BELOW_ONE)[:, 0]      # u within the block
+    ids = block * _BLOCK + torch.arange(_BLOCK, device=p.device)                # [B, _BLOCK]
     inside = p.gather(1, ids.clamp(max=p.shape[-1] - 1)).masked_fill(ids >= p.shape[-1], 0.0)
-    return ids.gather(1, _first_above(inside, rest)[0][:, None])[:, 0]
+    return ids.gather(1, _first_above(inside, rest)[0])[:, 0]
 
 
 def exact_kl(logits: Tensor, ref_logits: Tensor) -> Tensor:
@@ -124,16 +126,15 @@ def _entropy(p: Tensor, logprob: Tensor) -> Tensor:
 
 
 def _first_above(p: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-    """The word that `draw` describes, and which share of its probability lies below u's place: two [B]."""
+    """The word that `draw` describes, and how far u's place lies below the sum up to that word: two [B, 1]."""
     upto = p.cumsum(-1, dtype=torch.float64)
-    total = upto[:, -1]
+    total = upto[:, -1:]
     if not (total > 0).all():                                   # false of NaN too
         raise ValueError("the policy's probabilities are no numbers any more: it has diverged. Start again with a "
                          "lower learning_rate or a larger KL coefficient.")
-    place = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))     # below it if u rounds to 1
-    ids = torch.searchsorted(upto, place[:, None], right=True)
-    above, width = upto.gather(1, ids), p.gather(1, ids).double()
-    return ids[:, 0], (1 - (above - place[:, None]) / width)[:, 0].clamp(0, 1)
+    place = uniform[:, None] * total                            # below Σ p also when rounded, as u is at most 1 - 2^-53
+    ids = torch.searchsorted(upto, place, right=True)
+    return ids, upto.gather(1, ids) - place
 
 
 def _tempered(logits: Tensor, temperature: float = 1.0) -> Tensor:

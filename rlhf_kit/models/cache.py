@@ -27,24 +27,26 @@ class RoomyLayer(DynamicLayer):
         super().__init__()
         self.dtype, self.device, self.is_initialized = layer.dtype, layer.device, True
         self.keys, self.values, self.most = layer.keys, layer.values, most
-        self._rooms: list[Tensor] | None = None          # keys and values begin them
+        self._rooms: tuple[Tensor, Tensor] | None = None        # keys and values begin them
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Add the keys and values of the next tokens; returns all of them."""
-        before = self.keys.shape[-2]
-        after = before + key_states.shape[-2]
-        if self._rooms is None or after > self._rooms[0].shape[-2]:
-            self._rooms = [_with_room(x, max(after, min(after + ROOM, self.most))) for x in (self.keys, self.values)]
-        for room, states in zip(self._rooms, (key_states, value_states), strict=True):
-            room[..., before:after, :] = states
-        self.keys, self.values = (room[..., :after, :] for room in self._rooms)
+        before, more = self.keys.shape[-2], key_states.shape[-2]
+        if self._rooms is None or before + more > self._rooms[0].shape[-2]:
+            tokens = max(before + more, min(before + more + ROOM, self.most))
+            self._rooms = _with_room(self.keys, tokens), _with_room(self.values, tokens)
+        keys, values = self._rooms
+        keys.narrow(-2, before, more).copy_(key_states)  # narrow: this is a token's every layer, and [...] takes longer
+        values.narrow(-2, before, more).copy_(value_states)
+        self.keys, self.values = keys.narrow(-2, 0, before + more), values.narrow(-2, 0, before + more)
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep these rows only."""
         tokens = self.keys.shape[-2]
-        self._rooms = [x[indices] for x in self._rooms or (self.keys, self.values)]
-        self.keys, self.values = (room[..., :tokens, :] for room in self._rooms)
+        keys, values = self._rooms or (self.keys, self.values)
+        self._rooms = keys[indices], values[indices]
+        self.keys, self.values = (room.narrow(-2, 0, tokens) for room in self._rooms)
 
 
 def roomy(cache: Any, most: int) -> Any:
