@@ -11,17 +11,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
 
 from rlhf_kit.engine import read
-from rlhf_kit.formulas.distributions import entropy, token_logprob
+from rlhf_kit.formulas.distributions import draw, sample
 from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.models.cache import forgets_rows, roomy
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import decode, encode_prompts, end_id, pad_id, pad_right, response_rows
+
+# From logits, [B, V], and a random number a row, [B]: the token, and behind it log-probability and entropy, or nothing.
+Choice = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+
+DROPPED_AT_ONCE = 8         # rows that have ended are computed on until they are one in so many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +57,7 @@ def sample_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | 
     Returns: a `Rollout` of B rows; T is the longest response drawn.
     Raises: ValueError if a prompt and its response could exceed the model's context.
     """
-    with _divergence_explained():
-        return _settled(policy, _respond(policy, prompts, sampling or Sampling(), _draw_with(policy, seed)))
+    return _settled(policy, _respond(policy, prompts, sampling or Sampling(), seed, sample).rollout())
 
 
 def stream_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | None = None,
@@ -63,9 +67,8 @@ def stream_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | 
     The last is what `sample_rollout` returns for the same arguments, bit for bit. Closing the iterator stops the
     model. Raises: as `sample_rollout`, at the first token.
     """
-    with _divergence_explained():
-        for grown in _grow(policy, prompts, sampling or Sampling(), _draw_with(policy, seed)):
-            yield _settled(policy, grown.rollout()) if grown.last else grown.rollout()
+    for grown in _grow(policy, prompts, sampling or Sampling(), seed, sample):
+        yield _settled(policy, grown.rollout()) if grown.last else grown.rollout()
 
 
 def generate(policy: Policy, prompts: Sequence[str], sampling: Sampling | None = None, *, seed: int = 0,
@@ -78,14 +81,11 @@ def generate(policy: Policy, prompts: Sequence[str], sampling: Sampling | None =
     """
     if top_k < 0 or not 0 < top_p <= 1:
         raise ValueError(f"top_k is {top_k} and top_p {top_p}; expected top_k >= 0 and 0 < top_p <= 1.")
-    generator = torch.Generator(policy.device).manual_seed(seed)
 
-    def choose(logits: Tensor) -> Tensor:
-        if greedy:
-            return logits.argmax(-1)
-        return torch.multinomial(_cut(logits, top_k, top_p).softmax(-1), 1, generator=generator)[:, 0]
+    def choose(logits: Tensor, uniform: Tensor) -> tuple[Tensor]:
+        return (logits.argmax(-1) if greedy else draw(_cut(logits, top_k, top_p).softmax(-1), uniform),)
 
-    return _respond(policy, prompts, sampling or Sampling(), choose).responses
+    return _respond(policy, prompts, sampling or Sampling(), seed, choose, beliefs=False).texts()
 
 
 def given_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[str]) -> Rollout:
@@ -158,7 +158,12 @@ class _Growing:
     prompt_mask: Tensor                 # [B, P]
     alive: Tensor                       # [B] True until EOS has been said
     last: bool = False                  # no token follows
-    columns: list[tuple[Tensor, ...]] = field(default_factory=list)      # token, alive, logprob, entropy, value: [B]
+    columns: list[tuple[Tensor, ...]] = field(default_factory=list)     # token, alive; logprob, entropy, value: [B]
+
+    def texts(self) -> list[str]:
+        """What has been said."""
+        token, marked = (torch.stack(column, dim=1) for column in list(zip(*self.columns, strict=True))[:2])
+        return decode(self.policy.tokenizer, token, marked)
 
     def rollout(self) -> Rollout:
         """As it is now."""
@@ -171,58 +176,59 @@ class _Growing:
                        ended=~self.alive, temperature=self.temperature, entropy=torch.where(marked, spread, 0.0))
 
 
-def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling,
-             choose: Callable[[Tensor], Tensor]) -> Rollout:
+def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, choose: Choice,
+             beliefs: bool = True) -> _Growing:
     with policy.in_use():
-        *_, grown = _grow(policy, prompts, sampling, choose)
-    return grown.rollout()
+        *_, grown = _grow(policy, prompts, sampling, seed, choose, beliefs)
+    return grown
 
 
 @torch.no_grad()
-def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling,
-          choose: Callable[[Tensor], Tensor]) -> Iterator[_Growing]:
-    """The only loop over tokens: yields the same record after each, one column wider."""
+def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, choose: Choice,
+          beliefs: bool = True) -> Iterator[_Growing]:
+    """The only loop over tokens: yields the same record after each, one column wider.
+
+    Every step has one random number for each of the B rows, whether it is still computed or not: so a response does
+    not depend on when other rows end and are dropped, nor on the device.
+    """
     if len(prompts) == 0 or isinstance(prompts, str):
         raise ValueError("there are no prompts; give a list with at least one text.")
     prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
     _check_room(policy, prompts, prompt_mask, sampling)
     end, padding = end_id(policy.tokenizer), pad_id(policy.tokenizer)
-    size, width = prompt_ids.shape
+    (size, width), device = prompt_ids.shape, prompt_ids.device
+    generator = torch.Generator().manual_seed(seed)
+    grown = _Growing(policy, prompts, sampling.temperature, prompt_ids, prompt_mask, prompt_mask.new_ones(size))
+    # Of the n rows that are still computed: which they are, what has been read, whether they go on, what to read next.
+    rows, cache, alive, ids = torch.arange(size, device=device), None, grown.alive, prompt_ids
     mask = torch.cat([prompt_mask, prompt_mask.new_ones(size, sampling.max_new_tokens)], dim=1)
-    alive = prompt_mask.new_ones(size)
-    grown = _Growing(policy, prompts, sampling.temperature, prompt_ids, prompt_mask, alive)
-    ids, cache = prompt_ids, None
     for t in range(sampling.max_new_tokens):
-        mask[:, width + t] = alive
-        predicted = policy(ids, mask[:, :width + t], keep=1, cache=cache, use_cache=True)
-        cache, logits = predicted.cache, predicted.logits[:, -1].float() / sampling.temperature
-        token = torch.where(alive, choose(logits), padding)  # [B]
-        grown.columns.append((token, alive, token_logprob(logits[:, None], token[:, None])[:, 0],
-                              entropy(logits[:, None])[:, 0],
-                              logits.new_zeros(size) if predicted.value is None else predicted.value[:, -1].float()))
+        predicted = policy(ids, mask[:, :width + t], keep=1, cache=cache, use_cache=True, need_value=beliefs)
+        cache = roomy(predicted.cache, mask.shape[1]) if cache is None else predicted.cache
+        logits = predicted.logits[:, -1].float()
+        uniform = torch.rand(size, generator=generator, dtype=torch.float64).to(device)[rows]
+        token, *said = choose(logits if sampling.temperature == 1 else logits / sampling.temperature, uniform)
+        token = torch.where(alive, token, padding)      # [n]
+        if beliefs:
+            said.append(logits.new_zeros(len(rows)) if predicted.value is None else predicted.value[:, -1].float())
+        grown.columns.append((_of_all(token, rows, size, padding), _of_all(alive, rows, size),
+                              *(_of_all(column, rows, size) for column in said)))
         if end is not None:
             alive = alive & (token != end)
-        grown.alive, grown.last = alive, t + 1 == sampling.max_new_tokens or not alive.any()
+        grown.alive, left = _of_all(alive, rows, size), int(alive.sum())
+        grown.last = t + 1 == sampling.max_new_tokens or left == 0
         yield grown
         if grown.last:
             return
+        if DROPPED_AT_ONCE * (len(rows) - left) >= len(rows) and forgets_rows(cache):
+            cache.batch_select_indices(alive.nonzero()[:, 0])
+            rows, mask, token, alive = rows[alive], mask[alive], token[alive], alive[alive]
         ids = token[:, None]
 
 
-def _draw_with(policy: Policy, seed: int) -> Callable[[Tensor], Tensor]:
-    generator = torch.Generator(policy.device).manual_seed(seed)
-    return lambda logits: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
-
-
-@contextmanager
-def _divergence_explained() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        if "probability tensor" not in str(error):
-            raise
-        raise ValueError("the policy's probabilities are no numbers any more: it has diverged. Start again with a "
-                         "lower learning_rate or a larger KL coefficient.") from error
+def _of_all(column: Tensor, rows: Tensor, size: int, filler: int = 0) -> Tensor:
+    """A number of each of these rows as one of every row, [n] to [B], with `filler` for those that are dropped."""
+    return column if len(rows) == size else column.new_full((size,), filler).index_copy_(0, rows, column)
 
 
 def _settled(policy: Policy, rollout: Rollout) -> Rollout:

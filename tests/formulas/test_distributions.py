@@ -1,9 +1,10 @@
 import math
+from itertools import accumulate
 
 import pytest
 import torch
 
-from rlhf_kit.formulas.distributions import entropy, exact_kl, token_logprob
+from rlhf_kit.formulas.distributions import draw, entropy, exact_kl, sample, token_logprob
 
 # Two words with probabilities 1/4 and 3/4: logits 0 and log 3.
 QUARTER = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)
@@ -80,3 +81,65 @@ def test_what_does_not_fit_is_refused():
         exact_kl(torch.zeros(2, 3), torch.zeros(2, 3))
     with pytest.raises((IndexError, RuntimeError)):                         # -100 means nothing here
         token_logprob(EVEN, torch.tensor([[-100]]))
+
+
+# Drawing: one random number a row, by the inverse of the distribution function.
+
+LAST = 1 - 2**-53                                                   # the largest number that torch.rand may give
+
+
+def drawn(p: list[float], *uniform: float) -> list[int]:
+    return draw(torch.tensor([p] * len(uniform), dtype=torch.float64),
+                torch.tensor(uniform, dtype=torch.float64)).tolist()
+
+
+def test_a_word_has_the_share_of_the_numbers_that_is_its_probability():
+    assert drawn([0.125, 0.25, 0.375, 0.25], 0, 0.12, 0.125, 0.37, 0.375, 0.74, 0.75, LAST) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert drawn([1, 2, 3, 2], 0, 0.12, 0.125, 0.37, 0.375, 0.74, 0.75, LAST) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("words", [5, 2048, 2049, 2304, 5000])      # one sum, and blocks with and without a rest
+def test_what_has_no_probability_is_never_drawn(words):
+    p = [0.0] * words
+    p[1] = p[words // 2] = 0.5
+    assert drawn(p, 0, 0.4999, 0.5, LAST) == [1, 1, words // 2, words // 2]
+
+
+@pytest.mark.parametrize("words", [700, 50_000])
+def test_draws_are_those_of_plain_sums(words):
+    generator = torch.Generator().manual_seed(0)
+    p = (3 * torch.randn(words, generator=generator)).softmax(0)
+    uniform = torch.rand(400, generator=generator, dtype=torch.float64)
+    upto = list(accumulate(p.tolist()))
+    expected = [next(v for v, total in enumerate(upto) if total > u * upto[-1]) for u in uniform.tolist()]
+    assert draw(p.expand(400, -1), uniform).tolist() == expected
+
+
+def test_rare_words_behind_frequent_ones_keep_their_probability():
+    """3,000 words of 1e-12 each behind one of a half: in a running float32 sum they would have none."""
+    p = torch.tensor([0.5] + [1e-12] * 3000 + [0.5])
+    uniform = 0.5 + torch.arange(0.5, 3000, dtype=torch.float64) * 1e-12
+    assert len(set(draw(p.expand(3000, -1), uniform).tolist())) > 2900          # each about once
+    assert len(set(p.cumsum(0)[1:-1].tolist())) == 1                            # the mistake that it avoids
+
+
+def test_probabilities_that_are_no_numbers_are_reported():
+    for wrong in ([math.nan, 0.5], [0.0, 0.0]):
+        with pytest.raises(ValueError, match="it has diverged"):
+            draw(torch.tensor([[0.5, 0.5], wrong]), torch.tensor([0.1, 0.1], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("words", [7, 3000])
+def test_a_sample_knows_its_log_probability_and_the_entropy(words):
+    torch.manual_seed(0)
+    logits, uniform = torch.randn(6, words) * 3, torch.rand(6, dtype=torch.float64)
+    logits[:, 2], before = -math.inf, logits.clone()
+    before[:, 2] = -math.inf
+    with torch.no_grad():
+        ids, logprob, spread = sample(logits, uniform)
+    assert torch.equal(logits, before)                              # what it was given is not used up
+    assert torch.equal(ids, draw(logits.softmax(-1), uniform))
+    exact = logits.double().softmax(-1)
+    assert torch.allclose(logprob.double(), exact.gather(-1, ids[:, None])[:, 0].log(), atol=1e-6)
+    assert spread.tolist() == pytest.approx([-sum(p * math.log(p) for p in row if p) for row in exact.tolist()],
+                                            abs=1e-5)

@@ -45,7 +45,7 @@ def test_a_policy_that_ends_as_often_as_its_reference_is_not_harmed():
 def test_nothing_ends_before_it_may(policy, prompts):
     rollout = forbidden_to_end(policy, prompts, first=5, sampling=Sampling(max_new_tokens=12), seed=1)
     assert (rollout.length[rollout.ended] > 5).all()
-    assert (sample_rollout(policy, prompts, Sampling(max_new_tokens=12), seed=1).length <= 5).any()
+    assert (sample_rollout(policy, prompts * 4, Sampling(max_new_tokens=12), seed=1).length <= 5).any()
     assert torch.equal(rollout.logprob, response_logprob(policy, rollout))
     assert not drawn_freely(rollout, 5)[:, :5].any()
     assert torch.equal(drawn_freely(rollout, 5)[:, 5:], rollout.mask[:, 5:])
