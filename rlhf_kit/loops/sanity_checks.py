@@ -33,7 +33,8 @@ def check_start(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob
     if shared:
         raise CheckFailed("policy and reference share weights, so the reference would move with the policy and the "
                           "KL stay 0 for ever. Make it with policy.reference().")
-    tolerance = TOLERANCE if policy.repeats_itself else 0.1
+    coarse = torch.is_autocast_enabled(policy.device.type) or not policy.repeats_itself
+    tolerance = 0.1 if coarse else TOLERANCE
     gap = (response_logprob(policy, rollout) - rollout.logprob).abs().max().item()
     if not gap <= tolerance:
         raise CheckFailed(f"the ratio before the first update must be 1, but a log-probability differs by {gap:.3g} "

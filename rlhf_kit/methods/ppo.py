@@ -178,7 +178,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         if config.whiten_advantage:
             advantage = group.gathered(whiten, advantage, rollout.mask)            # [B, T], mean 0 on the mask
         if number == 0 and config.checks:
-            check_start(policy, reference, rollout, ref_logprob)
+            with precision(policy, config.autocast):
+                check_start(policy, reference, rollout, ref_logprob)
 
         # 4. Learn: a few passes over the same responses.
         means, value, learnt = MinibatchMeans(*MEANS), torch.zeros_like(rollout.value), None

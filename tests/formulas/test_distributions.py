@@ -118,7 +118,7 @@ def test_draws_are_those_of_plain_sums(words):
 def test_rare_words_behind_frequent_ones_keep_their_probability():
     """3,000 words of 1e-12 each behind one of a half: in a running float32 sum they would have none."""
     p = torch.tensor([0.5] + [1e-12] * 3000 + [0.5])
-    uniform = 0.5 + torch.arange(0.5, 3000, dtype=torch.float64) * 1e-12
+    uniform = (0.5 + torch.arange(0.5, 3000, dtype=torch.float64) * 1e-12) / p.double().sum()
     assert len(set(draw(p.expand(3000, -1), uniform).tolist())) > 2900          # each about once
     assert len(set(p.cumsum(0)[1:-1].tolist())) == 1                            # the mistake that it avoids
 

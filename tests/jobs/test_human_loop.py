@@ -35,8 +35,8 @@ PROMPTS = ["the lamp is", "the kettle is very", "the pen", "the chair is not", "
 def new_loop(policy, tmp_path):
     """A loop, and the same again: each call loads the untrained policy, as a new process would."""
     def made(folder="run", **options) -> Loop:
-        return Loop(copy.deepcopy(policy).requires_grad_(True), PROMPTS, tmp_path / folder, config=CONFIG,
-                    **{"batch": 3, **options})
+        return Loop(copy.deepcopy(policy).requires_grad_(True), PROMPTS, tmp_path / folder,
+                    **{"batch": 3, "config": CONFIG, **options})
     return made
 
 
@@ -73,8 +73,14 @@ def rise_of_the_first(loop: Loop, score: float) -> float:
 
 
 def test_two_and_a_fifth_have_different_effects(new_loop):
-    """Whitened over one response, as in a loop with batches of one, they would have the same."""
-    much, little = rise_of_the_first(new_loop("much"), 2.0), rise_of_the_first(new_loop("little"), 0.2)
+    """Whitened over one response, as in a loop with batches of one, they would have the same.
+
+    Over six draws: the three responses of one may have words in common, which then go where the other two push them.
+    """
+    def mean_rise(score: float) -> float:
+        return sum(rise_of_the_first(new_loop(f"{score}-{seed}", config=replace(CONFIG, seed=seed)), score)
+                   for seed in range(6)) / 6
+    much, little = mean_rise(2.0), mean_rise(0.2)
     assert much > little + 0.1
     assert much > 0
 
