@@ -98,7 +98,7 @@ class Judge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RewardModel:
+class TinyRewardModel:
     """How to make a small reward model from rankings."""
 
     rankings: int = 3000
@@ -128,16 +128,16 @@ class RewardModel:
         save_reward_model(model, folder)
 
 
-Recipe = LanguageModel | Judge | RewardModel
-KINDS: dict[type, str] = {LanguageModel: "writer", Judge: "judge", RewardModel: "reward_model"}
+Recipe = LanguageModel | Judge | TinyRewardModel
+KINDS: dict[type, str] = {LanguageModel: "writer", Judge: "judge", TinyRewardModel: "reward_model"}
 TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
-    "tiny-rm-en": (RewardModel(), "en"), "tiny-rm-zh": (RewardModel(), "zh"),
+    "tiny-rm-en": (TinyRewardModel(), "en"), "tiny-rm-zh": (TinyRewardModel(), "zh"),
     FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
                           sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
 }
-PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": RewardModel}
+PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": TinyRewardModel}
 OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en
 FORUM_READS = 192                                       # tokens of a question with its answer, for who judges them
 

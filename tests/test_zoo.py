@@ -18,7 +18,7 @@ SMALL = zoo.LanguageModel(texts=60, vocabulary=200, layers=1, width=16,
 SMALL_JUDGE = zoo.Judge(texts=60, vocabulary=200, layers=1, width=16,
                         classifier=classifier.Config(steps=4, batch_size=4))
 
-SMALL_RANKED = zoo.RewardModel(rankings=20, vocabulary=200, layers=1, width=16,
+SMALL_RANKED = zoo.TinyRewardModel(rankings=20, vocabulary=200, layers=1, width=16,
                                reward_model=reward_model.Config(steps=4, batch_size=4))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rlhf_kit.evaluate import Estimate
     from rlhf_kit.labels import Labels
-    from rlhf_kit.labels.annotators import Agreement
+    from rlhf_kit.labels.annotators import AnnotatorAgreement
 
 FORMATS = ("tsv", "trl", "rankings")            # tasks.ranking_files.FORMATS, which help must not import
 
@@ -137,7 +137,7 @@ def _print(options: argparse.Namespace, line: str) -> None:
     showing.console_for(options.json).print(line, markup=False, soft_wrap=True)
 
 
-def _show(console: Console, found: Agreement, lang: str) -> None:
+def _show(console: Console, found: AnnotatorAgreement, lang: str) -> None:
     from rich.table import Table
 
     from rlhf_kit.labels.annotators import ENOUGH
@@ -160,7 +160,7 @@ def _show(console: Console, found: Agreement, lang: str) -> None:
         _show_ratings(console, found, lang)
 
 
-def _show_ratings(console: Console, found: Agreement, lang: str) -> None:
+def _show_ratings(console: Console, found: AnnotatorAgreement, lang: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 

@@ -65,7 +65,7 @@ class TourJob(Job):
     seed: int = 0
     ppo: ppo.Config = zoo.TINY_PPO
     language_model: zoo.LanguageModel = field(default_factory=zoo.LanguageModel)
-    judge: zoo.Judge | zoo.RewardModel = field(default_factory=zoo.Judge)
+    judge: zoo.Judge | zoo.TinyRewardModel = field(default_factory=zoo.Judge)
 
     def plan(self, run: Run) -> Plan:
         """A language model, a judge or two, PPO, and what changed."""
@@ -74,7 +74,7 @@ class TourJob(Job):
     def claim(self) -> dict[str, Any]:
         """What makes this tour this one: its settings and its file's content."""
         made_up = task_content(self.task)
-        return {**described(self), "file": self._fingerprint(), **({"files": made_up} if made_up else {})}
+        return {**plain_values(self), "file": self._fingerprint(), **({"files": made_up} if made_up else {})}
 
     def world(self) -> Task | FileReviews:
         """What it is about: the embedded reviews, another made-up world, or a file's reviews. Raises: FileError."""
@@ -103,7 +103,7 @@ def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] =
         sampling = replace(zoo.TINY_PPO.sampling, max_new_tokens=ANSWER if name == "forum-en" else REPORT)
         return TourJob(lang=lang, task=task, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed, sampling=sampling),
                        language_model=replace(writer, seed=seed), judge=replace(recipe, seed=seed))
-    recipe = zoo.Judge(seed=seed) if judge == "classifier" else zoo.RewardModel(seed=seed)
+    recipe = zoo.Judge(seed=seed) if judge == "classifier" else zoo.TinyRewardModel(seed=seed)
     return TourJob(lang=lang, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed),
                    language_model=zoo.LanguageModel(seed=seed), judge=recipe)
 
@@ -281,7 +281,7 @@ class _Work:
 
     @property
     def ranked(self) -> bool:
-        return isinstance(self.settings.judge, zoo.RewardModel)
+        return isinstance(self.settings.judge, zoo.TinyRewardModel)
 
     def classifier(self, stage: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         return loading.load_classifier(self.at(stage))
@@ -302,7 +302,7 @@ class _Work:
     def result(self) -> dict[str, Any]:
         before, after, task = self.seen["before"], self.seen["after"], self.task
         return {
-            "settings": described(self.settings), "before": before.numbers(), "after": after.numbers(),
+            "settings": plain_values(self.settings), "before": before.numbers(), "after": after.numbers(),
             "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in after.each},
             "warnings": report.warnings(before.numbers(), after.numbers()),
             "judge_accuracy": self.accuracy, "samples": side_by_side(before, after)[:SHOWN],
@@ -331,7 +331,7 @@ def metrics_line(step: Step) -> dict[str, float | int | None]:
     return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in line.items()}
 
 
-def described(settings: TourJob) -> dict[str, Any]:
+def plain_values(settings: TourJob) -> dict[str, Any]:
     """The settings as plain JSON values."""
     return json.loads(json.dumps(settings_of(settings), default=str))
 

@@ -134,7 +134,7 @@ class RewardModelJob(Job):
     def _rankings(self, left_out: Counter[str]) -> tuple[list, list, float | None]:
         """To learn from, to be examined on, and the pair accuracy that the truth has on the latter, if it is known."""
         if self.rankings is None and self.pairs is None:
-            task, recipe = world(self.task, self.lang), zoo.RewardModel()
+            task, recipe = world(self.task, self.lang), zoo.TinyRewardModel()
             kept_out = rankings_of(task, self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
             return rankings_of(task, MADE_UP, recipe.k, recipe.noise), kept_out, ceiling(task, kept_out)
         path = self.pairs if self.rankings is None else self.rankings

@@ -37,7 +37,7 @@ class Rating:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class AnnotatorAgreement:
     """What can be said of a file of labels; None stands where there is nothing to say it from."""
 
     tasks: int                      # judged at all
@@ -62,7 +62,7 @@ class Agreement:
         return {**asdict(self), "ratings": [asdict(rating) for rating in self.ratings], "enough": self.enough}
 
 
-def agreement(labels: Labels, question: str | None = None, seed: int = 0) -> Agreement:
+def agreement(labels: Labels, question: str | None = None, seed: int = 0) -> AnnotatorAgreement:
     """Measure agreement on the rankings and votes of a file.
 
     Each question of a task stands for itself; None takes all questions. Intervals are those of
@@ -74,7 +74,7 @@ def agreement(labels: Labels, question: str | None = None, seed: int = 0) -> Agr
     ws = [(w, 1 / ranks.shape[1]) for ranks in shared for w in kendall_w(ranks).tolist() if not math.isnan(w)]
     both_decided = _share(shared, seed, ties="drop")
     quality = math.nan if both_decided is None else annotator_quality(both_decided.mean)
-    return Agreement(
+    return AnnotatorAgreement(
         tasks=len({j.task_id for j in first}), judgements=len(first), annotators=len({j.annotator for j in first}),
         shared=sum(map(len, shared)), alpha=_alpha(shared), w=sum(w for w, _ in ws) / len(ws) if ws else None,
         w_by_chance=sum(chance for _, chance in ws) / len(ws) if ws else None,

@@ -88,7 +88,7 @@ def annotator_quality(lang: Lang = "en", noises: Sequence[float] = (0.0, 0.1, 0.
     for noise in noises:
         ranked = task.rankings(rankings, noise=noise, seed=seed)
         model = _reader(ranked, seed)
-        reward_model.train(model, ranked, replace(zoo.RewardModel().reward_model, steps=steps, seed=seed))
+        reward_model.train(model, ranked, replace(zoo.TinyRewardModel().reward_model, steps=steps, seed=seed))
         labels = task.rankings(HELD_OUT, noise=noise, seed=seed + 1, split="heldout")
         judge = rewards.learned(model)
         found[noise] = {"on labels": agreement(judge, labels).pair_accuracy.mean,
@@ -113,7 +113,7 @@ def by_comparisons(lang: Lang = "en", counts: Sequence[int] = (100, 300, 1000, 3
     everything, found = task.rankings(max(counts), noise=noise, seed=seed), {}
     for count in counts:
         ranked = everything[:count]
-        model, config = _reader(ranked, seed), replace(zoo.RewardModel().reward_model, seed=seed)
+        model, config = _reader(ranked, seed), replace(zoo.TinyRewardModel().reward_model, seed=seed)
         reward_model.train(model, ranked, replace(config, steps=passes // (4 * config.batch_size)))
         found[count] = {"comparisons": sum(len(one.pairs()) for one in ranked),
                         "pair_accuracy": agreement(rewards.learned(model), held_out).pair_accuracy.mean}
@@ -172,6 +172,6 @@ def _descend(kind: Literal["log_sigmoid", "sigmoid"], gap: torch.Tensor, rate: f
 
 def _reader(ranked: Sequence[Ranking], seed: int) -> heads.RewardModel:
     """A fresh reward model of the zoo's size."""
-    recipe = zoo.RewardModel()
+    recipe = zoo.TinyRewardModel()
     tokenizer = text.train_tokenizer((one.prompt + r for one in ranked for r in one.responses), recipe.vocabulary)
     return tiny.reward_model(tokenizer, layers=recipe.layers, width=recipe.width, seed=seed)

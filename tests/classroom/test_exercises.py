@@ -8,7 +8,7 @@ import torch
 
 from rlhf_kit.classroom.exercises import answers, checking, session
 from rlhf_kit.classroom.exercises.answers import ask, compare, judge
-from rlhf_kit.classroom.exercises.checking import EXERCISES, check, described, likely
+from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 
 
 def mutants_of(lesson: str) -> dict:
@@ -186,4 +186,4 @@ def test_an_unknown_exercise_is_named():
 def test_values_are_shown_short():
     assert answers.show(torch.tensor([1.0, 0.25])) == "[1, 0.25]"
     assert answers.show(list(range(20))).endswith("7, …]")
-    assert "exercise" not in described(judge(EXERCISES["0.2"], EXERCISES["0.2"].reference), "en").lower()
+    assert "exercise" not in in_words(judge(EXERCISES["0.2"], EXERCISES["0.2"].reference), "en").lower()

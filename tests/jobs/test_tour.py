@@ -18,7 +18,7 @@ from rlhf_kit.storage import StorageError
 
 LM = zoo.LanguageModel(texts=100, vocabulary=300, layers=1, width=16, sft=sft.Config(steps=6, batch_size=4))
 JUDGE = zoo.Judge(texts=100, vocabulary=300, layers=1, width=16, classifier=classifier.Config(steps=6, batch_size=4))
-RANKED_JUDGE = zoo.RewardModel(rankings=20, vocabulary=300, layers=1, width=16,
+RANKED_JUDGE = zoo.TinyRewardModel(rankings=20, vocabulary=300, layers=1, width=16,
                                reward_model=reward_model.Config(steps=6, batch_size=4))
 PPO = ppo.Config(steps=4, batch_size=8, minibatch_size=4, epochs=1, learning_rate=1e-3,
                  sampling=Sampling(max_new_tokens=8))
@@ -196,7 +196,7 @@ def test_a_file_that_changed_since_is_another_tour(tmp_path):
 
 
 def test_the_command_of_a_tour_can_be_typed_again():
-    settings = tour.described(replace(SMALL, reviews="my reviews.csv", positive="so good", seed=3))
+    settings = tour.plain_values(replace(SMALL, reviews="my reviews.csv", positive="so good", seed=3))
     assert report.command(settings, kl=0) == ("rlhf-kit tour --lang en --reviews 'my reviews.csv' --text text "
                                               "--label label --positive 'so good' --seed 3 --kl 0")
 
@@ -233,7 +233,7 @@ def test_a_typo_does_not_cost_the_old_result(finished):
 
 
 def test_commands_name_the_program_as_the_user_can_start_it(monkeypatch):
-    settings = tour.described(SMALL)
+    settings = tour.plain_values(SMALL)
     monkeypatch.setattr("sys.argv", [".venv/bin/rlhf-kit", "tour"])
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert report.command(settings) == ".venv/bin/rlhf-kit tour --lang en"
@@ -284,8 +284,8 @@ def test_the_report_names_the_reward_model_and_its_ceiling(ranked, tmp_path, lan
 
 
 def test_the_command_of_a_ranked_tour_says_so_and_that_of_another_does_not():
-    assert report.command(tour.described(RANKED)).endswith("rlhf-kit tour --lang en --judge ranked")
-    assert "--judge" not in report.command(tour.described(SMALL))
+    assert report.command(tour.plain_values(RANKED)).endswith("rlhf-kit tour --lang en --judge ranked")
+    assert "--judge" not in report.command(tour.plain_values(SMALL))
 
 
 def test_a_ranked_tour_in_the_place_of_another_is_refused(finished):
@@ -296,4 +296,4 @@ def test_a_ranked_tour_in_the_place_of_another_is_refused(finished):
 def test_the_embedded_ranked_tour_differs_in_its_judge_alone():
     plain, other = tour.embedded("en", 3), tour.embedded("en", 3, "ranked")
     assert replace(other, judge=plain.judge) == plain
-    assert other.judge == zoo.RewardModel(seed=3)
+    assert other.judge == zoo.TinyRewardModel(seed=3)

@@ -35,16 +35,16 @@ def check(number: str, answer: Function | None = None) -> Function:
         raise ValueError(f"there is no exercise {number!r}; there are {', '.join(EXERCISES)}.")
     exercise = EXERCISES[number]
     verdict = judge(exercise, answer) if callable(answer) else Verdict(exercise, "not attempted")
-    print(described(verdict, lang()))
+    print(in_words(verdict, lang()))
     if verdict.right:
         return answer
     if os.environ.get("RLHF_KIT_STRICT") == "1":
-        raise CheckError(described(verdict, "en"))
+        raise CheckError(in_words(verdict, "en"))
     print(say(lang(), "check_reference"))
     return exercise.reference
 
 
-def described(verdict: Verdict, language: str) -> str:
+def in_words(verdict: Verdict, language: str) -> str:
     """The verdict as a person reads it."""
     exercise, words = verdict.exercise, lambda key, **values: say(language, key, **values)
     title = f"{exercise.number} · {exercise.name}"

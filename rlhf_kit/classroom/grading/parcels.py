@@ -60,13 +60,13 @@ def pack_job(cells: Sequence[str], questions: Sequence[Question]) -> bytes:
     """Code, and what its functions will be asked: inputs only."""
     tensors: dict[str, Tensor] = {}
 
-    def described(argument: Any) -> Any:
+    def slot(argument: Any) -> Any:
         if not isinstance(argument, Tensor):
             return {"value": argument}
         tensors[f"t{len(tensors)}"] = argument.detach().contiguous().clone()
         return {"tensor": f"t{len(tensors) - 1}"}
 
-    asked = [[q.name, [[list(map(described, arguments)), places] for arguments, places in q.cases]] for q in questions]
+    asked = [[q.name, [[list(map(slot, arguments)), places] for arguments, places in q.cases]] for q in questions]
     return pack([list(cells), asked], tensors)
 
 
@@ -74,8 +74,8 @@ def unpack_job(parcel: bytes) -> tuple[list[str], list[Question]]:
     """The other end of `pack_job`."""
     (cells, asked), tensors = unpack(parcel)
 
-    def argument(described: dict[str, Any]) -> Any:
-        return tensors[described["tensor"]] if "tensor" in described else described["value"]
+    def argument(parameter: dict[str, Any]) -> Any:
+        return tensors[parameter["tensor"]] if "tensor" in parameter else parameter["value"]
 
     return cells, [Question(name, [(list(map(argument, arguments)), places) for arguments, places in cases])
                    for name, cases in asked]
