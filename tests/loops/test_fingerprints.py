@@ -299,6 +299,7 @@ print(t.identity_of_reward(t.reward_of(t.BASE)), t.digest(t.Judge(1.0)), t.diges
 """
 
 
+@pytest.mark.slow
 def test_another_python_comes_to_the_same():
     """Other addresses and another order of sets."""
     tests = os.path.dirname(__file__)

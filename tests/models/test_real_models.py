@@ -338,6 +338,7 @@ def test_the_hub_is_asked_for_the_models_and_for_nothing_else(fetched):
     assert all("telemetry/off" in line for line in asked if "/resolve/" in line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("writer_name", "judge"), PAIRS)
 def test_and_offline_once_they_have_been_fetched(writer_name, judge, offline, prompts, capsys, tmp_path):
     assert cli.main(["train", "ppo", "--model", NAMES[writer_name], "--judge", NAMES[judge], "--prompts",
