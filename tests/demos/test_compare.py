@@ -50,7 +50,7 @@ def line(page):
 
 def ready(page):
     """Once the page knows which models there are."""
-    page.wait_for_function("document.querySelector('#rk-compare-first input').value === 'before'")
+    page.wait_for_function("document.querySelector('#rk-compare-first input')?.value === 'before'")
 
 
 def test_the_saved_example_is_there_at_once_and_nothing_is_loaded(serve, visit, example, tmp_path):
@@ -169,7 +169,7 @@ def test_on_a_telephone_in_chinese(serve, visit, example):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_text("还没有训练好的模型。请先运行第 01 课").wait_for()
     page.get_by_role("button", name="第一次买露营椅，").click()
-    page.wait_for_function("document.querySelector('#rk-compare-prompt textarea').value === '第一次买露营椅，'")
+    page.wait_for_function("document.querySelector('#rk-compare-prompt textarea')?.value === '第一次买露营椅，'")
 
 
 def test_the_slider_goes_over_the_kept_steps(serve, visit, models, policy, tokenizer, tmp_path):

@@ -50,7 +50,7 @@ class Person:
             page.keyboard.press(str(1 + sum(other < cost for other in costs.values())))
         page.keyboard.press("Control+Enter")
         page.wait_for_function(
-            "asked => document.querySelector('.rk-cards .question').textContent !== asked"
+            "asked => document.querySelector('.rk-cards .question')?.textContent !== asked"
             " || !document.querySelector('.rk-cards .empty').hidden", arg=asked)
         return len(set(costs.values())) > 1
 
@@ -77,7 +77,7 @@ class Person:
             self.tab("train")
             missing = FEWEST - self.counted()
         self.train("train_it", "rm-1")
-        self.page.wait_for_function(f"document.querySelector('#rk-train-judge-{self.lang} input').value === 'rm-1'")
+        self.page.wait_for_function(f"document.querySelector('#rk-train-judge-{self.lang} input')?.value === 'rm-1'")
         self.train("run_it", "policy-1")
 
     def row(self, key: str) -> list[float]:
@@ -88,7 +88,7 @@ class Person:
     def compare(self) -> None:
         """See the policy beside its base, with a sample of each."""
         self.press("train", "compare")
-        self.page.wait_for_function("document.querySelector('#rk-compare-second input').value === 'policy-1'")
+        self.page.wait_for_function("document.querySelector('#rk-compare-second input')?.value === 'policy-1'")
         assert self.page.locator("#rk-compare-first input").input_value() == f"tiny-lm-{self.lang}"
         self.press("compare", "generate")
         self.page.locator(".rk-column h3", has_text="policy-1").wait_for(timeout=LONG)

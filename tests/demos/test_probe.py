@@ -24,7 +24,7 @@ def workspace(tokenizer, tmp_path, monkeypatch):
 
 
 def ready(page):
-    page.wait_for_function("document.querySelector('#rk-probe-judge input').value === 'scores'")
+    page.wait_for_function("document.querySelector('#rk-probe-judge input')?.value === 'scores'")
 
 
 def test_the_saved_example_says_what_both_say(serve, visit, workspace):
@@ -54,7 +54,7 @@ def test_scoring_by_keys_fooling_and_measuring(serve, visit, workspace):
     assert page.evaluate("window.pwned") is None
     before = page.locator(".rk-says").inner_text()
     page.get_by_role("button", name="Polite words").click()
-    page.wait_for_function("before => document.querySelector('.rk-says').textContent !== before", arg=before)
+    page.wait_for_function("before => document.querySelector('.rk-says')?.textContent !== before", arg=before)
     assert text.input_value() == EVIL + " Thank you very much, dear seller, with my kindest regards."
     assert "since the last score" in page.locator(".rk-says").inner_text()
     page.get_by_role("button", name="held-out pairs again").click()

@@ -94,7 +94,7 @@ def test_a_finger_drags_a_card_on_a_narrow_screen(serve, visit, workspace, k):
         to = y + (goal["y"] + 2 - y) * step / 8
         touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": to}]})
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_function("document.querySelector('.card strong').textContent === 'C'")
+    page.wait_for_function("document.querySelector('.card strong')?.textContent === 'C'")
     assert letters(page) == "CABDEFGHI"[:k]
     assert fits(page)
     page.get_by_role("button", name="保存并继续").click()
@@ -138,7 +138,7 @@ def test_texts_are_texts(serve, visit, workspace):
         assert page.locator(".card .text > *").count() == page.locator(".prompt > *").count() == 0
         page.get_by_role("button", name="All equal").click()
         page.get_by_role("button", name="Save and next").click()
-        page.wait_for_function(f"document.querySelector('.question, .empty').textContent && "
+        page.wait_for_function(f"document.querySelector('.question, .empty')?.textContent && "
                                f"document.body.innerText.includes('List {turn + 2} of') || "
                                f"document.body.innerText.includes('All {len(lists)} done')")
     assert seen == set(texts)
@@ -214,10 +214,10 @@ def test_a_reward_model_trained_meanwhile_is_asked_when_one_comes_back_to_the_ta
     zoo.save_reward_model(tiny.reward_model(tokenizer, layers=1, width=16), run / "model")
     (run / "settings.json").write_text('{"job": "rewardmodel", "lang": "en"}')
     page.get_by_role("tab", name="2 Rank").click()
-    page.wait_for_function("document.querySelector('#rk-rank-judge-en input').value === 'rm-1'")
+    page.wait_for_function("document.querySelector('#rk-rank-judge-en input')?.value === 'rm-1'")
     assert letters(page) == "BCAD"                              # the order that was begun is still there
     page.get_by_role("tab", name="3 Reward model").click()
-    page.wait_for_function("document.querySelector('#rk-probe-judge input').value === 'rm-1'")
+    page.wait_for_function("document.querySelector('#rk-probe-judge input')?.value === 'rm-1'")
     page.get_by_label("Reward model or classifier").click()
     page.get_by_role("option", name="tiny-judge-en").click()
     page.get_by_role("tab", name="2 Rank").click()

@@ -56,7 +56,7 @@ def test_train_run_stop_and_resume_by_clicks(serve, visit, workspace, monkeypatc
     page.get_by_role("button", name="Train reward model").click()
     page.get_by_text("rm-1 is in the line.").wait_for()
     in_state(page, "rm-1", "done")
-    page.wait_for_function("document.querySelector('#rk-train-judge-en input').value === 'rm-1'")
+    page.wait_for_function("document.querySelector('#rk-train-judge-en input')?.value === 'rm-1'")
 
     slowly(workspace, monkeypatch, 0.15)
     page.get_by_role("button", name="Run PPO").click()

@@ -88,6 +88,7 @@ def test_text_from_the_model_cannot_become_markup(finished, tmp_path):
     assert "<script>" not in (tmp_path / "r.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after", "warned"), [
     (0.8, 0.601, False), (0.8, 0.6, True), (0.9, 0.52, True), (0.5, 0.5, False), (0.5, 0.9, False)])
 @pytest.mark.parametrize(("lang", "words"), [("en", "Warning: "), ("zh", "警告：")])

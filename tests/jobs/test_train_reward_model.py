@@ -199,6 +199,7 @@ def test_pretraining_helps_where_there_are_few_rankings(desk):
 
 # For people
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lang", "words"), [(lang, words) for lang in LANGS for words in (
     ["--rankings", "lists.tsv"], ["--pairs", "pairs.jsonl"], ["--rankings", "noise.tsv"], ["--pairs", "noise.csv"])])
 def test_people_are_told_whether_it_is_above_chance(capsys, lang, words):
