@@ -293,7 +293,7 @@ def test_the_commands_run_on_the_files_of_the_page(page, tmp_path):
                               capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stderr[-2000:]
     assert {path.name for path in (tmp_path / "runs" / "ppo").iterdir() if path.name[0] != "."} == {
-        "policy", "result.json", "metrics.jsonl", "settings.json", "times.json", "kept"}
+        "policy", "result.json", "metrics.jsonl", "settings.json", "times.json", "snapshots"}
     assert (tmp_path / "runs" / "sft" / "model" / "model.safetensors").is_file()
 
 

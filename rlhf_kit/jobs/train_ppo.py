@@ -61,7 +61,7 @@ class PpoJob(Job):
         return claim
 
     def plan(self, run: Run) -> Plan:
-        """Two stages: PPO, which leaves `policy/` and of a small model `kept/`, and the same questions again.
+        """Two stages: PPO, which leaves `policy/` and of a small model `snapshots/`, and the same questions again.
 
         The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """

@@ -13,13 +13,13 @@ from typing import Any
 
 from rlhf_kit.storage import StorageError, alone, check_new_folder, remove, sweep, write_text
 
-FOLDERS = ("checkpoints", "updates", "kept", "model", "policy", "language_model", "judge", "second_judge",
+FOLDERS = ("checkpoints", "updates", "snapshots", "model", "policy", "language_model", "judge", "second_judge",
            "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html")
 STATES = ("checkpoint.safetensors", "after-*.safetensors")  # files in `checkpoints` and `updates`
-PIECEMEAL = ("checkpoints", "updates", "kept")              # folders that are filled file by file; others come whole
+PIECEMEAL = ("checkpoints", "updates", "snapshots")         # folders that are filled file by file; others come whole
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
-SHOWN = "kept"                      # is there to be looked at; no run goes on from it
+SHOWN = "snapshots"                 # is there to be looked at; no run goes on from it
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
 
 

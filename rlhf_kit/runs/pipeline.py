@@ -30,7 +30,7 @@ from rlhf_kit.datasets.python_file import is_place
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.loops.process_group import here, wait
 from rlhf_kit.runs.folder import Event, RunFolder
-from rlhf_kit.runs.snapshots import Kept
+from rlhf_kit.runs.snapshots import Snapshots
 from rlhf_kit.storage import is_complete, write_json_lines
 
 if TYPE_CHECKING:
@@ -139,13 +139,13 @@ class Run:
 
     def with_snapshots(self, policy: Policy, total: int, checkpoint: Path,
                        steps: Iterator[Step]) -> Iterator[Step]:
-        """The same steps, while the policy is kept at a few of them, see `runs.snapshots`."""
+        """The same steps, while the policy of a few of them is saved, see `runs.snapshots`."""
         if not self.main:
             yield from steps
             return
-        kept = Kept(self.folder, policy, total, checkpoint)
+        snapshots = Snapshots(self.folder, policy, total, checkpoint)
         for step in steps:
-            kept.after(step.number + 1)
+            snapshots.after(step.number + 1)
             yield step
 
 

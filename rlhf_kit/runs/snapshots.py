@@ -1,4 +1,4 @@
-"""The policy as it was at several steps of a run, kept to be looked at: kept/step-0010/."""
+"""The policy as it was at several steps of a run, to be looked at: snapshots/step-0010/."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit.storage import StorageError, is_complete, sweep
 
-if TYPE_CHECKING:                   # who only looks at what is kept need not wait for torch
+if TYPE_CHECKING:                   # who only looks at them need not wait for torch
     from rlhf_kit.models.heads import Policy
 
-FOLDER = "kept"
+FOLDER = "snapshots"
 MOMENTS = 10                        # at most that many besides the untrained policy and the finished one
 LARGEST = 256_000_000               # bytes that all of them may take; GPT-2 would take 6 GB and is not kept
 
 
-class Kept:
+class Snapshots:
     """Keeps the policy of a run at step 0 and then every few steps, ten times at most, if it is small or an adapter.
 
     A run that goes on after a kill first yields the steps that it has behind it, while the policy is already at the
@@ -71,7 +71,7 @@ def place(run: Path, step: int) -> Path:
 
 
 def steps(run: Path) -> list[int]:
-    """The steps that are kept whole, in order."""
+    """The steps that have a whole snapshot, in order."""
     found = (re.fullmatch(r"step-(\d+)", folder.name) for folder in (run / FOLDER).glob("step-*"))
     return sorted(int(name[1]) for name in found if name and is_complete(place(run, int(name[1]))))
 

@@ -75,7 +75,7 @@ class Compare:
         return policies, judges, [base, last or "", "", judge]
 
     def slider(self, name: str) -> dict[str, Any] | None:
-        """Ends, spacing and value of the slider over a policy's kept steps; None if there is nothing to slide over."""
+        """Ends, spacing and value of the slider over a policy's snapshots; None if there is nothing to slide over."""
         try:
             steps = self.shelf.steps(name, self.lang) if name else []
         except ShelfError:

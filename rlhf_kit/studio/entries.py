@@ -64,7 +64,7 @@ def steps_of(entry: Entry) -> list[int]:
 
 
 def at_step(entry: Entry, step: int) -> tuple[str, str | None]:
-    """Place and adapter of that policy at a kept step; its own where the step is not snapshots."""
+    """Place and adapter of that policy at a step; the finished one where that step has no snapshot."""
     if entry.run is None or step not in snapshots.steps(entry.run) or step == snapshots.last_step(entry.run):
         return entry.place, entry.adapter
     folder = snapshots.place(entry.run, step)
@@ -127,7 +127,7 @@ def _policy_of(run: Path) -> Path | None:
 
 
 def _latest(run: Path) -> Path | None:
-    """Of a training that goes on, or was stopped: the last step that is snapshots."""
+    """Of a training that goes on, or was stopped: the last snapshot."""
     steps = snapshots.steps(run)
     return snapshots.place(run, steps[-1]) if steps else None
 
@@ -148,7 +148,7 @@ def _model(folder: Path, name: str) -> Entry:
 def _written(folder: Path) -> float:
     """When what is newest in it was written."""
     times = [path.stat().st_mtime for path in (folder, *(folder / name for name in (
-        "result.json", "settings.json", "policy", "kept", MODEL))) if path.exists()]
+        "result.json", "settings.json", "policy", snapshots.FOLDER, MODEL))) if path.exists()]
     return max(times, default=0.0)
 
 

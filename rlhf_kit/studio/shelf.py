@@ -159,7 +159,7 @@ class Shelf:
                     yield tiny, step.number + 1, total
 
     def policy(self, name: str, lang: Lang, step: int | None = None) -> Policy:
-        """That policy, without a value head: at a kept step of its run, or as the run left it. Raises: ShelfError."""
+        """That policy, without a value head: at a step of its run, or as the run left it. Raises: ShelfError."""
         entry = self.find(name, "policy", lang)
         place, adapter = (entry.place, entry.adapter) if step is None else at_step(entry, step)
         return self._get(("policy", place, adapter), name, lambda: _policy(place, adapter))

@@ -174,7 +174,7 @@ def test_on_a_telephone_in_chinese(serve, visit, example):
 
 def test_the_slider_goes_over_the_kept_steps(serve, visit, models, policy, tokenizer, tmp_path):
     run = tmp_path / "studio" / "runs" / "mine"
-    for place in ("kept/step-0000", "kept/step-0005", "policy"):
+    for place in ("snapshots/step-0000", "snapshots/step-0005", "policy"):
         zoo.save_policy(Policy(policy.lm, tokenizer), run / place)
     (run / "settings.json").write_text(json.dumps({"job": "ppo", "model": models[0], "judge": models[2], "lang": "en"}))
     (run / "metrics.jsonl").write_text('{"step": 10}\n')

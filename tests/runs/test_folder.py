@@ -119,7 +119,7 @@ def test_clearing_takes_all_that_runs_write_and_leaves_notes_beside_which_a_new_
     for name in ("checkpoints/ppo/checkpoint.safetensors", "result.json", "metrics.jsonl", "report.html",
                  "updates/checkpoint.safetensors", "updates/after-3.safetensors", "ratings.jsonl", "notes.txt"):
         write_text(tmp_path / name, "x")
-    for name in ("model", "policy", "judge", "kept/step-0010"):
+    for name in ("model", "policy", "judge", "snapshots/step-0010"):
         with new_folder(tmp_path / name) as made:
             (made / "model.safetensors").write_text("x")
     place.clear()
@@ -132,7 +132,8 @@ def test_clearing_takes_all_that_runs_write_and_leaves_notes_beside_which_a_new_
 
 def test_what_somebody_put_into_a_runs_folders_survives_all_of_it(tmp_path):
     """A note in policy/ and one in checkpoints/, through the run's end, a second look, and --fresh."""
-    place, mine = RunFolder(tmp_path), ("policy/notes.txt", "checkpoints/notes.txt", "kept/notes.txt", "updates/mine")
+    place = RunFolder(tmp_path)
+    mine = ("policy/notes.txt", "checkpoints/notes.txt", "snapshots/notes.txt", "updates/mine")
     with place.working(SETTINGS):
         with new_folder(tmp_path / "policy") as made:
             (made / "model.safetensors").write_text("x")
@@ -161,9 +162,9 @@ def test_a_folder_of_somebodys_where_the_model_will_go_is_refused_before_the_wor
 def test_a_failure_gives_back_nothing_of_somebodys(tmp_path):
     place = RunFolder(tmp_path)
     with pytest.raises(ValueError, match="no"), place.working(SETTINGS):        # noqa: PT012
-        write_text(tmp_path / "kept" / "notes.txt", "mine")
+        write_text(tmp_path / "snapshots" / "notes.txt", "mine")
         raise ValueError("no")
-    assert (tmp_path / "kept" / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "snapshots" / "notes.txt").read_text() == "mine"
 
 
 # What it has cost

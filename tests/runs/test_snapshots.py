@@ -1,4 +1,4 @@
-"""Kept steps: the right weights under the right number, after a kill too, and only of what is small."""
+"""Snapshots: the right weights under the right number, after a kill too, and only of what is small."""
 
 import json
 import shutil
@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 
 from rlhf_kit import zoo
 from rlhf_kit.jobs import tour, train_ppo
-from rlhf_kit.runs import snapshots as kept
+from rlhf_kit.runs import snapshots
 from rlhf_kit.runs.folder import RunFolder
-from rlhf_kit.runs.snapshots import Kept
+from rlhf_kit.runs.snapshots import Snapshots
 from tests.jobs.test_tour import SMALL as SMALL_TOUR
 from tests.jobs.test_tour import few_prompts  # noqa: F401 (a fixture that a test asks for)
 
@@ -30,7 +30,7 @@ def job(policy, tmp_path, monkeypatch):
 
 
 def weights(run, step=None):
-    place = run / "policy" if step is None else kept.place(run, step)
+    place = run / "policy" if step is None else snapshots.place(run, step)
     return load_file(place / "model.safetensors")
 
 
@@ -40,22 +40,22 @@ def same(one, other):
 
 def test_a_run_keeps_ten_moments_from_the_untrained_policy_on(job, tmp_path):
     list(job.run(tmp_path / "run"))
-    assert kept.steps(tmp_path / "run") == [0, 2, 4, 6, 8, 10]
-    assert kept.last_step(tmp_path / "run") == 12
+    assert snapshots.steps(tmp_path / "run") == [0, 2, 4, 6, 8, 10]
+    assert snapshots.last_step(tmp_path / "run") == 12
     assert same(weights(tmp_path / "run", 0), load_file(tmp_path / "base" / "model.safetensors"))
     assert not same(weights(tmp_path / "run", 10), weights(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("stop_after", [3, 11])
 def test_a_run_that_goes_on_keeps_the_same_weights_under_the_same_numbers(job, tmp_path, stop_after):
-    """Before and after the checkpoint at step 10, to which it goes back: each kept step as if nothing had been."""
+    """Before and after the checkpoint at step 10, to which it goes back: each snapshot as if nothing had been."""
     list(job.run(tmp_path / "whole"))
     events = job.run(tmp_path / "cut")
     next(event for event in events if event.stage == "ppo" and event.done == stop_after)
     events.close()
     list(job.run(tmp_path / "cut"))
-    assert kept.steps(tmp_path / "cut") == [0, 2, 4, 6, 8, 10]
-    for step in kept.steps(tmp_path / "whole"):
+    assert snapshots.steps(tmp_path / "cut") == [0, 2, 4, 6, 8, 10]
+    for step in snapshots.steps(tmp_path / "whole"):
         assert same(weights(tmp_path / "cut", step), weights(tmp_path / "whole", step)), step
     assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
 
@@ -67,10 +67,10 @@ def test_what_a_kill_took_between_checkpoint_and_keeping_is_kept_by_the_next(job
     events.close()
     before = weights(tmp_path / "run", 10)
     for name in (4, 10):
-        shutil.rmtree(kept.place(tmp_path / "run", name))
-    assert kept.steps(tmp_path / "run") == [0, 2, 6, 8]
+        shutil.rmtree(snapshots.place(tmp_path / "run", name))
+    assert snapshots.steps(tmp_path / "run") == [0, 2, 6, 8]
     list(job.run(tmp_path / "run"))
-    assert kept.steps(tmp_path / "run") == [0, 2, 6, 8, 10]          # 4 cannot be had again, and is not made up
+    assert snapshots.steps(tmp_path / "run") == [0, 2, 6, 8, 10]          # 4 cannot be had again, and is not made up
     assert same(weights(tmp_path / "run", 10), before)
 
 
@@ -82,9 +82,9 @@ def test_fresh_removes_what_is_kept(job, tmp_path):
 
 def test_a_large_policy_is_not_kept(policy, tmp_path, monkeypatch):
     size = sum(p.numel() * 4 for p in policy.parameters())
-    assert kept.size(policy) == size
-    monkeypatch.setattr(kept, "LARGEST", 6 * size - 1)
-    one = Kept(tmp_path, policy, 12, tmp_path / "checkpoints")
+    assert snapshots.size(policy) == size
+    monkeypatch.setattr(snapshots, "LARGEST", 6 * size - 1)
+    one = Snapshots(tmp_path, policy, 12, tmp_path / "checkpoints")
     one.after(2)
     assert not one.small
     assert not list(tmp_path.iterdir())
@@ -100,7 +100,7 @@ def test_a_full_disk_ends_the_keeping_and_not_the_run(job, tmp_path, monkeypatch
         save(policy, folder)
     monkeypatch.setattr(zoo.loading, "save_policy", full)
     list(job.run(tmp_path / "run"))
-    assert kept.steps(tmp_path / "run") == [0, 2]
+    assert snapshots.steps(tmp_path / "run") == [0, 2]
     assert len(saved) == 4                                           # steps 0 and 2, the one that failed, and policy/
 
 
@@ -113,12 +113,12 @@ def test_a_run_that_fails_at_once_leaves_nothing(job, tmp_path, monkeypatch):
 
 def test_a_tour_keeps_them_too(tmp_path, few_prompts):               # noqa: F811
     list(tour.Tour(tmp_path, SMALL_TOUR).run())
-    assert kept.steps(tmp_path) == [0, 1, 2, 3]
-    assert kept.last_step(tmp_path) == 4
+    assert snapshots.steps(tmp_path) == [0, 1, 2, 3]
+    assert snapshots.last_step(tmp_path) == 4
 
 
 def test_metrics_that_say_nothing_give_no_last_step(tmp_path):
-    assert kept.last_step(tmp_path) is None
+    assert snapshots.last_step(tmp_path) is None
     for content in ("", "{", "[]\n", json.dumps({"step": None})):
         (tmp_path / "metrics.jsonl").write_text(content)
-        assert kept.last_step(tmp_path) is None
+        assert snapshots.last_step(tmp_path) is None

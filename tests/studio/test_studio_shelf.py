@@ -26,7 +26,7 @@ def save_judge(model, tokenizer, folder):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, policy, tokenizer):
-    """A policy, a classifier, a reward model, and what a PPO run on them leaves, with three kept steps."""
+    """A policy, a classifier, a reward model, and what a PPO run on them leaves, with three snapshots."""
     home = tmp_path_factory.mktemp("models")
     zoo.save_policy(policy, home / "writer")
     save_judge(tiny.classifier(tokenizer, layers=1, width=16), tokenizer, home / "praise")
@@ -36,7 +36,7 @@ def made(tmp_path_factory, policy, tokenizer):
         moved = Policy(loading.load_policy(home / "writer").lm, tokenizer)
         with torch.no_grad():
             moved.lm.transformer.wpe.weight.add_(step)
-        zoo.save_policy(moved, run / "kept" / f"step-{step:04d}")
+        zoo.save_policy(moved, run / "snapshots" / f"step-{step:04d}")
     zoo.save_policy(moved, run / "policy")
     (run / "metrics.jsonl").write_text('{"step": 1}\n{"step": 10}\n')
     (run / "settings.json").write_text(json.dumps({"job": "ppo", "model": str(home / "writer"), "lang": "en",
@@ -220,13 +220,13 @@ def test_what_is_no_model_is_no_entry(tmp_path):
 
 
 def test_an_adapter_is_merged_into_its_base_in_memory(saved_llama, tmp_path):
-    """A run of level 3: policy_adapter beside sft, a reward adapter, and a kept step that is an adapter."""
+    """A run of level 3: policy_adapter beside sft, a reward adapter, and a snapshot that is an adapter."""
     from rlhf_kit.models.adapters import LoRA
     from rlhf_kit.models.shared import SharedBase
     run = tmp_path / "runs" / "stack"
     shutil.copytree(saved_llama, run / "sft")
     shared = SharedBase(*loading.load_language_model(run / "sft"), lora=LoRA(rank=2))
-    zoo.save_policy(shared.policy, run / "kept" / "step-0000")
+    zoo.save_policy(shared.policy, run / "snapshots" / "step-0000")
     with torch.no_grad():
         for name, p in shared.policy.named_parameters():
             if "lora_B" in name:
