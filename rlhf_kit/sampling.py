@@ -85,7 +85,7 @@ def generate(policy: Policy, prompts: Sequence[str], sampling: Sampling | None =
     def choose(logits: Tensor, uniform: Tensor) -> tuple[Tensor]:
         return (logits.argmax(-1) if greedy else draw(_cut(logits, top_k, top_p).softmax(-1), uniform),)
 
-    return _respond(policy, prompts, sampling or Sampling(), seed, choose, beliefs=False).texts()
+    return _respond(policy, prompts, sampling or Sampling(), seed, choose, need_logprob=False).texts()
 
 
 def given_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[str]) -> Rollout:
@@ -177,15 +177,15 @@ class _Growing:
 
 
 def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, choose: Choice,
-             beliefs: bool = True) -> _Growing:
+             need_logprob: bool = True) -> _Growing:
     with policy.in_use():
-        *_, grown = _grow(policy, prompts, sampling, seed, choose, beliefs)
+        *_, grown = _grow(policy, prompts, sampling, seed, choose, need_logprob)
     return grown
 
 
 @torch.no_grad()
 def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, choose: Choice,
-          beliefs: bool = True) -> Iterator[_Growing]:
+          need_logprob: bool = True) -> Iterator[_Growing]:
     """The only loop over tokens: yields the same record after each, one column wider.
 
     Every step has one random number for each of the B rows, whether it is still computed or not: so a response does
@@ -203,13 +203,13 @@ def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int,
     rows, cache, alive, ids = torch.arange(size, device=device), None, grown.alive, prompt_ids
     mask = torch.cat([prompt_mask, prompt_mask.new_ones(size, sampling.max_new_tokens)], dim=1)
     for t in range(sampling.max_new_tokens):
-        predicted = policy(ids, mask[:, :width + t], keep=1, cache=cache, use_cache=True, need_value=beliefs)
+        predicted = policy(ids, mask[:, :width + t], keep=1, cache=cache, use_cache=True, need_value=need_logprob)
         cache = roomy(predicted.cache, mask.shape[1]) if cache is None else predicted.cache
         logits = predicted.logits[:, -1].float()
         uniform = torch.rand(size, generator=generator, dtype=torch.float64).to(device)[rows]
         token, *said = choose(logits if sampling.temperature == 1 else logits / sampling.temperature, uniform)
         token = torch.where(alive, token, padding)      # [n]
-        if beliefs:
+        if need_logprob:
             said.append(logits.new_zeros(len(rows)) if predicted.value is None else predicted.value[:, -1].float())
         grown.columns.append((_of_all(token, rows, size, padding), _of_all(alive, rows, size),
                               *(_of_all(column, rows, size) for column in said)))

@@ -143,7 +143,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     group.broadcast(policy)
     policy.eval()                                  # no dropout, in sampling and learning alike: the first ratio is 1
     optimizer, kl_coef = _optimizer(policy, config), config.kl.controller()
-    memory = Memory({"reward": reward, **{f"watch.{name}": f for name, f in (evaluation_rewards or {}).items()}})
+    memory = Memory({"reward": reward, **{f"evaluation.{name}": f for name, f in (evaluation_rewards or {}).items()}})
     saved = Checkpoint(checkpoint, identity("ppo", config, group, prompts=prompts, reward=reward,
                                             pretraining=pretraining or (), reference=reference),
                        checkpoint_every, writes=group.is_main)

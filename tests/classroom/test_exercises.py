@@ -98,7 +98,7 @@ def test_a_packed_row_shows_each_text_what_it_would_see_alone():
     assert torch.equal(may_see, torch.block_diag(*(torch.ones(n, n).tril() for n in (2, 3, 1))).bool())
 
 
-def test_rankings_and_their_labellers_by_hand():
+def test_rankings_and_their_labelers_by_hand():
     """Six pairs of four responses and five with a tie; published agreements; a constant shift changes no loss."""
     pairs, quality, loss = (EXERCISES[number].reference for number in ("2.1", "2.5", "2.3"))
     assert [len(pairs(list(range(k)))) for k in range(4, 10)] == [6, 10, 15, 21, 28, 36]
