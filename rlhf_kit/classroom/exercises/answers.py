@@ -72,7 +72,7 @@ class Verdict:
     """Right, not attempted, or wrong with what there is to say about it."""
 
     exercise: Exercise
-    status: str                             # "right", "wrong", "crash", "not attempted"
+    status: str                             # "right", "wrong", "crash" (an error, or no result), "not attempted"
     case: Case | None = None
     yours: str = ""
     expected: str = ""
@@ -146,7 +146,7 @@ class _Asked:
 
     def verdict(self, place: int, symptom: str = "", mistake: Mistake | None = None, /, **values: Any) -> Verdict:
         ours, theirs = self.ours[place], self.theirs[place]
-        return Verdict(self.exercise, "crash" if theirs.error else "wrong", self.cases[place],
+        return Verdict(self.exercise, "wrong" if theirs.values else "crash", self.cases[place],
                        theirs.error or _shown(theirs, ours), _shown(ours, theirs), mistake,
                        "" if mistake else symptom, values, theirs.kinds)
 
