@@ -166,10 +166,6 @@ IMITATION = (
     Mistake(lambda logprob, response: -logprob[response].sum() / (response.sum() + 1),
             "The count is one too many. Divide by the number of marked tokens.",
             "个数多算了一个。应除以被标出的词元个数。"),
-    Mistake(lambda logprob, response: -logprob[response].detach().mean(),
-            "The values are right, but no gradient reaches `logprob`, so nothing is learned. Is there a detach, .item() "
-            "or .data too many?",
-            "数值正确，但梯度没有传到 `logprob`，什么也学不到。是不是多用了 detach、.item() 或 .data？"),
 )
 
 COMPARISONS = (
