@@ -53,15 +53,19 @@ def _ranks(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     drawn = [Case((torch.randint(1, 5, (4 + i,), generator=g).tolist(),), "random") for i in range(5)]
     return [Case(([1, 1, 2, 3],), "a tie"), Case(([3, 1, 2, 4],), "not in order"), Case(([2, 2, 2],), "all equal"),
-            Case(([1, 3],), "a rank is missing"), Case((list(range(1, 10)),), "nine responses"), *drawn]
+            Case(([1, 3],), "a rank is missing"), Case(([1.5, 1.5, 1.0, 4],), "fractions of ranks"),
+            Case(([10, 2, 9],), "large ranks"), Case(([1],), "one response"),
+            Case((list(range(1, 10)),), "nine responses"), *drawn]
 
 
 def _pairs(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     draw = lambda n: 3 * torch.randn(n, generator=g)                                            # noqa: E731
     return [Case((torch.tensor([3.0, 0.0]), torch.tensor([3.0, 2.0])), "a tie and a wrong pair", (0, 1)),
+            Case((torch.tensor([5.0, -4.0, 0.5]), torch.tensor([1.0, -4.5, 3.5])), "on any level", (0, 1)),
             Case((torch.tensor([-1000.0]), torch.tensor([0.0])), "very wrong", (0, 1)),
             Case((torch.tensor([1000.0]), torch.tensor([0.0])), "very right", (0, 1)),
+            Case((torch.tensor([-300.0, 300.0]), torch.tensor([300.0, -300.0])), "very wrong and very right", (0, 1)),
             *(Case((draw(n), draw(n)), "random", (0, 1)) for n in (2, 5, 8))]
 
 
@@ -70,15 +74,22 @@ def _lists(seed: int) -> list[Case]:
     two = torch.tensor([[True, True, True, True], [True, True, False, False]])
     whole = torch.ones(1, 4, dtype=torch.bool)
     score, rank = torch.tensor([[2.0, 1.0, 0.0, -1.0]]), torch.tensor([[1, 2, 3, 4]])
+    ranks = torch.tensor([[1, 2, 3, 4], [1, 2, 0, 0]])
     cases = [Case((score, torch.tensor([[3, 1, 4, 2]]), whole), "not in order", (0,)),
              Case((score, torch.tensor([[1, 1, 2, 3]]), whole), "a tie", (0,)),
-             Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 1.0, 99.0, -99.0]]),
-                   torch.tensor([[1, 2, 3, 4], [1, 2, 0, 0]]), two), "K = 4 and K = 2, garbage in the padding", (0,)),
-             Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 1.0, -torch.inf, -torch.inf]]),
-                   torch.tensor([[1, 2, 3, 4], [1, 2, 0, 0]]), two), "-inf in the padding"),
+             Case((score, torch.tensor([[5, 5, 1, 9]]), whole), "ranks are missing", (0,)),
+             Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 1.0, 99.0, -99.0]]), ranks, two),
+                  "K = 4 and K = 2, garbage in the padding", (0,)),
+             Case((torch.tensor([[2.0, 7.0, 1.0, -1.0], [-9.0, 1.0, 4.0, 0.0]]), torch.tensor([[2, 0, 1, 3], [0, 2, 2, 1]]),
+                   torch.tensor([[True, False, True, True], [False, True, True, True]])), "padding in any place", (0,)),
+             Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 1.0, -torch.inf, -torch.inf]]), ranks, two),
+                  "-inf in the padding"),
+             Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 1.0, torch.nan, torch.inf]]), ranks, two),
+                  "NaN and infinity in the padding"),
              Case((score.repeat(2, 1), torch.tensor([[1, 2, 3, 4], [1, 1, 1, 1]]), whole.repeat(2, 1)),
                   "a ranking of nothing but ties", (0,)),
              Case((torch.zeros(1, 4), rank, whole), "all scores 0", (0,)),
+             Case((score + 5, rank, whole), "all scores higher by 5", (0,)),
              Case((1000 * score, rank.flip(1), whole), "very wrong", (0,))]
     for _ in range(3):
         mask = torch.arange(5)[None] < torch.tensor([[5], [3], [4]])
@@ -88,15 +99,22 @@ def _lists(seed: int) -> list[Case]:
 
 
 def _judged(seed: int) -> list[Case]:
+    """Every ranking has a pair with a winner: the text does not say whether one without is wholly right."""
     g = torch.Generator().manual_seed(seed)
     cases = [Case((torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[1, 2, 3]])), "two scores are equal"),
              Case((torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([[1, 1, 2]])), "two ranks are equal"),
+             Case((torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([[1, 1, 2]])), "two ranks are equal"),
+             Case((torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[1, 1, 2]])), "two ranks are equal, and their scores"),
              Case((torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[1, 2, 3]])), "the best is right, the rest is not"),
              Case((torch.tensor([[0.0, 2.0, 1.0]]), torch.tensor([[3, 1, 2]])), "not in order"),
+             Case((torch.tensor([[0.75, 0.5, 0.25], [-0.25, 0.0, 0.25]]), torch.tensor([[1, 2, 3], [1, 2, 3]])),
+                  "all scores between -1 and 1"),
+             Case((torch.tensor([[30.0, -30.0], [-1.5, -1.25]]), torch.tensor([[1, 2], [1, 2]])), "large and small gaps"),
              Case((torch.tensor([[0.0, 1.0, 2.0], [3.0, 2.0, 1.0]]), torch.tensor([[1, 2, 3], [1, 1, 2]])),
-                  "three pairs and two")]
+                  "three pairs and two"),
+             Case((torch.tensor([[5.0, 1.0, 3.0, 2.0]]), torch.tensor([[1, 7, 2, 7]])), "ranks are missing")]
     for n in (2, 6, 9):
-        score = torch.randint(0, 6, (n, 4), generator=g).float()
+        score = torch.randint(0, 6, (n, 4), generator=g) / 2 - 1
         rank = torch.randint(1, 4, (n, 4), generator=g)
         rank[:, 0], rank[:, 1] = 4, 5                                  # so that there is always a pair
         cases.append(Case((score, rank), "random"))
@@ -104,20 +122,28 @@ def _judged(seed: int) -> list[Case]:
 
 
 def _agreements(seed: int) -> list[Case]:
+    """Drawn from 0.52 on: next to 1/2 the root makes much of the rounding of 32 bits."""
     g = torch.Generator().manual_seed(seed)
     return [Case((a,), about) for a, about in ((0.63, "Anthropic"), (0.77, "InstructGPT"), (0.5, "chance"),
-                                               (0.48, "less than chance, by bad luck"))] + [
-        Case((0.5 + 0.5 * torch.rand((), generator=g).item(),), "random") for _ in range(5)]
+                                               (0.48, "less than chance, by bad luck"), (0.1, "very bad luck"),
+                                               (0.0, "they never agree"))] + [
+        Case((0.52 + 0.48 * torch.rand((), generator=g).item(),), "random") for _ in range(5)]
 
 
 def _stated(seed: int) -> list[Case]:
+    """Edges of bins only where they are exact in binary; drawn ones keep away from them."""
     g = torch.Generator().manual_seed(seed)
     cases = [Case((torch.tensor([0.93, 0.95, 0.96, 0.73]), torch.tensor([1.0, 1.0, 0.0, 0.0]), 10), "three and one"),
              Case((torch.tensor([1.0, 1.0, 0.62]), torch.tensor([1.0, 0.0, 1.0]), 10), "certain, and wrong once"),
-             Case((torch.tensor([0.9, 0.6]), torch.tensor([1.0, 0.0]), 2), "two bins")]
-    for n, bins in ((30, 10), (40, 5), (50, 4)):
-        p = 0.5 + 0.5 * torch.rand(n, generator=g)
-        cases.append(Case((p, (torch.rand(n, generator=g) < p).float(), bins), "random"))
+             Case((torch.tensor([1.0, 0.95, 0.97]), torch.tensor([0.0, 1.0, 1.0]), 10), "certain, with others in its bin"),
+             Case((torch.tensor([0.9, 0.6]), torch.tensor([1.0, 0.0]), 2), "two bins"),
+             Case((torch.tensor([0.15, 0.12, 0.33, 0.81]), torch.tensor([0.0, 1.0, 0.0, 1.0]), 10), "below one half"),
+             Case((torch.tensor([0.0, 0.0, 0.05, 0.6]), torch.tensor([1.0, 0.0, 0.0, 1.0]), 10), "exactly 0"),
+             Case((torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0]), 4), "certain, and wrong both times"),
+             Case((torch.tensor([0.2, 0.7, 0.9]), torch.tensor([0.0, 1.0, 0.0]), 1), "a single bin")]
+    for n, bins in ((30, 10), (40, 5), (50, 4), (25, 7)):
+        inside = torch.randint(0, bins, (n,), generator=g) + 0.02 + 0.96 * torch.rand(n, generator=g)
+        cases.append(Case((inside / bins, (torch.rand(n, generator=g) < inside / bins).float(), bins), "random"))
     return cases
 
 
@@ -126,18 +152,38 @@ def _shifts(seed: int) -> list[Case]:
     draw = lambda n: 3 + 2 * torch.randn(n, generator=g)                                        # noqa: E731
     return [Case((torch.tensor([5.0, 1.0]), torch.tensor([1.0, 1.0, 4.0])), "skewed demonstrations"),
             Case((torch.tensor([0.0]), torch.tensor([-7.0, -9.0])), "demonstrations below 0"),
+            Case((torch.tensor([1.0, 9.0, 2.0]), torch.tensor([2.5])), "one demonstration"),
+            Case((torch.tensor([1.0, 2.0]), torch.tensor([0.0, 0.0, 8.0, 2.0])), "four of them"),
             *(Case((draw(n), draw(m)), "random") for n, m in ((3, 4), (5, 7), (8, 3)))]
 
 
 def _every(ranks: list[int], wanted) -> Tensor:
     """Pairs of places for which `wanted(i, j)` holds, in order."""
     found = [(i, j) for i in range(len(ranks)) for j in range(len(ranks)) if wanted(i, j)]
-    return torch.tensor(found).reshape(-1, 2)
+    return torch.tensor(found, dtype=torch.long).reshape(-1, 2)
+
+
+def _winner_first(ranks: list[int]) -> Tensor:
+    """The right pairs in the order in which two loops meet them."""
+    found = [(i, j) if ranks[i] < ranks[j] else (j, i) for i in range(len(ranks)) for j in range(i) if ranks[i] != ranks[j]]
+    return torch.tensor(found, dtype=torch.long).reshape(-1, 2)
+
+
+def _met_in_order(ranks: list[int]) -> Tensor:
+    found = [(i, j) if ranks[i] < ranks[j] else (j, i) for i in range(len(ranks)) for j in range(i + 1, len(ranks))
+             if ranks[i] != ranks[j]]
+    return torch.tensor(found, dtype=torch.long).reshape(-1, 2)
+
+
+def _first_of_that_rank(ranks: list[int]) -> Tensor:
+    pairs = [(ranks.index(ranks[i]), ranks.index(ranks[j])) for i, j in rank_to_pairs(ranks).tolist()]
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
 
 
 def _by_rank(ranks: list[int]) -> Tensor:
     pairs = rank_to_pairs(ranks).tolist()
-    return torch.tensor(sorted(pairs, key=lambda p: (ranks[p[0]], p[0], ranks[p[1]], p[1]))).reshape(-1, 2)
+    return torch.tensor(sorted(pairs, key=lambda p: (ranks[p[0]], p[0], ranks[p[1]], p[1])),
+                        dtype=torch.long).reshape(-1, 2)
 
 
 def _parts(score: Tensor, rank: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -186,6 +232,25 @@ def _log_of_sigmoid(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
     return (cost / pairs.clamp(min=1)).sum() / (pairs > 0).sum()
 
 
+def _times_the_table(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    """As it should be, but for a product where `where` belongs."""
+    better = preference.preference_mask(rank, mask)
+    cost = (-logsigmoid(score[:, :, None] - score[:, None, :]) * better).sum((1, 2))
+    return (cost / better.sum((1, 2)).clamp(min=1)).sum() / (better.sum((1, 2)) > 0).sum()
+
+
+def _choose_two_of_the_row(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    better, _, cost = _parts(score, rank, mask)
+    k = mask.shape[1]
+    return cost.sum() / (k * (k - 1) / 2) / better.any(2).any(1).sum()
+
+
+def _bounded(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    better, gap, _ = _parts(score, rank, mask)
+    pairs = better.sum((1, 2))
+    return (torch.where(better, -torch.sigmoid(gap), 0.0).sum((1, 2)) / pairs.clamp(min=1)).sum() / (pairs > 0).sum()
+
+
 def _shares(score: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
     """(right [B], pairs [B])"""
     return preference.pairs_right(score, rank)
@@ -221,6 +286,40 @@ EXERCISES = (
         Mistake(lambda ranks: _every(ranks, lambda i, j: i != j and ranks[i] <= ranks[j]),
                 "Ties are in it, from both sides. Equal ranks say that neither won: leave the pair out.",
                 "平局也算了进来，而且两边各算一次。名次相同就是没有胜负，这一对不要。"),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] <= ranks[j]),
+                "Ties are in it, and every place beats itself: equal ranks say that neither won. Take `<`, not `<=`.",
+                "平局也算了进来，连每个位置和它自己也算一对。名次相同就是没有胜负：用 `<`，不用 `<=`。"),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] != ranks[j]),
+                "Every pair is in it twice, once with the loser first. Keep only (i, j) where rank i is smaller.",
+                "每一对都出现了两次，其中一次把输家写在前面。只留名次 i 更小的 (i, j)。"),
+        Mistake(lambda ranks: _every([int(rank) for rank in ranks],
+                                     lambda i, j: int(ranks[i]) < int(ranks[j])),
+                "Ranks were cut to whole numbers, so that 1.5 and 1 tie. A rank may be any number: compare as it is.",
+                "名次被截成了整数，1.5 和 1 就成了平局。名次可以是任何数：直接比较。"),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[j] - ranks[i] == 1),
+                "Only neighbours are compared, whose ranks differ by 1. Every pair with a winner counts.",
+                "只比较了名次相差 1 的邻居。只要有胜负，每一对都算。"),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: abs(i - j) == 1 and ranks[i] < ranks[j]),
+                "Only neighbours in the list are compared. Every pair with a winner counts.",
+                "只比较了列表里相邻的两个。只要有胜负，每一对都算。"),
+        Mistake(_met_in_order,
+                "The pairs are right, their order is not: after winner and loser have been put in place, sort again, by "
+                "the place of the winner, then by that of the loser.",
+                "对是对的，次序不对：赢家换到前面之后，还要再排一次，先按赢家的位置，再按输家的位置。", (_winner_first,)),
+        Mistake(_first_of_that_rank,
+                "`ranks.index` finds the first response of that rank only; with equal ranks it is the wrong one. Go over "
+                "places, not over ranks.",
+                "`ranks.index` 只找得到那个名次的第一个回答；名次相同时就找错了。请按位置循环，而不是按名次。"),
+        Mistake(lambda ranks: rank_to_pairs(ranks) + 1,
+                "Places are counted from 1. In Python, and for indexing, the first place is 0.",
+                "位置从 1 数起了。在 Python 里，取下标时第一个位置是 0。"),
+        Mistake(lambda ranks: rank_to_pairs(ranks).T,
+                "The table lies on its side: it has [2, P]. Wanted is [P, 2], a row for each pair.",
+                "表格横过来了，成了 [2, P]。要的是 [P, 2]，一对占一行。"),
+        Mistake(lambda ranks: rank_to_pairs(ranks) if len(set(ranks)) > 1 else torch.zeros(0, dtype=torch.long),
+                "Where nobody wins there are no pairs, and the result must still have its two columns: `[0, 2]`, whole "
+                "numbers. `.reshape(-1, 2)` with `dtype=torch.long` does it.",
+                "没有胜负时一对也没有，可结果仍要有两列：`[0, 2]`，整数。用 `.reshape(-1, 2)` 加 `dtype=torch.long` 就行。"),
         Mistake(lambda ranks: _every(ranks, lambda i, j: i < j and ranks[i] <= ranks[j]),
                 "A tie is in it, and pairs whose winner stands later in the list are missing. Compare ranks strictly, "
                 "both ways round.",
@@ -237,10 +336,12 @@ EXERCISES = (
         Mistake(lambda ranks: rank_to_pairs(ranks).flip(1),
                 "Winner and loser have changed places. Rank 1 is the best; the better one comes first.",
                 "赢家和输家写反了。名次 1 最好，好的那个写在前面。"),
-        Mistake(lambda ranks: torch.tensor([[ranks[i] - 1, ranks[j] - 1] for i, j in rank_to_pairs(ranks).tolist()]
-                                           ).reshape(-1, 2),
+        Mistake(lambda ranks: torch.tensor([[int(ranks[i]) - 1, int(ranks[j]) - 1]
+                                            for i, j in rank_to_pairs(ranks).tolist()], dtype=torch.long).reshape(-1, 2),
                 "These are ranks. Wanted are places in the list, from which the scores will be taken.",
-                "这里写的是名次。要的是在列表里的位置，之后要按位置去取得分。"),
+                "这里写的是名次。要的是在列表里的位置，之后要按位置去取得分。",
+                (lambda ranks: torch.tensor([[ranks[i], ranks[j]] for i, j in rank_to_pairs(ranks).tolist()]
+                                            ).reshape(-1, 2),)),
         Mistake(_by_rank,
                 "The pairs are right, their order is not: sort by the place of the winner, then by that of the loser.",
                 "对是对的，次序不对：先按赢家的位置排，再按输家的位置排。"),
@@ -254,7 +355,46 @@ EXERCISES = (
         Mistake(lambda chosen, rejected: -(torch.sigmoid(chosen - rejected) + 1e-8).log().mean(),
                 "The small number inside the logarithm hides the infinity, and with it the gradient: a very wrong pair "
                 "is no longer corrected. Take logsigmoid.",
-                "对数里加的小数藏起了无穷大，也藏起了梯度：错得很远的对再也得不到纠正。请用 logsigmoid。"),
+                "对数里加的小数藏起了无穷大，也藏起了梯度：错得很远的对再也得不到纠正。请用 logsigmoid。",
+                tuple(wrong for small in (1e-4, 1e-5, 1e-6, 1e-7, 1e-9, 1e-10, 1e-12, 1e-15, 1e-20, 1e-30) for wrong in (
+                    lambda chosen, rejected, small=small: -(torch.sigmoid(chosen - rejected) + small).log().mean(),
+                    lambda chosen, rejected, small=small: -torch.sigmoid(chosen - rejected).clamp(min=small).log().mean()
+                )) + (lambda chosen, rejected: -torch.sigmoid(chosen - rejected).clamp(min=1e-8).log().mean(),)),
+        *(Mistake(lambda chosen, rejected, most=most: -logsigmoid((chosen - rejected).clamp(-most, most)).mean(),
+                  "The gap was cut off: a very wrong pair costs too little and gets no gradient. logsigmoid takes any gap.",
+                  "差被截断了：错得很远的对代价太小，也得不到梯度。logsigmoid 什么样的差都能算。",
+                  (lambda chosen, rejected, most=most: -torch.sigmoid((chosen - rejected).clamp(-most, most)).log().mean(),
+                   lambda chosen, rejected, most=most: -logsigmoid((chosen - rejected).clamp(min=-most)).mean(),
+                   lambda chosen, rejected, most=most: -torch.sigmoid((chosen - rejected).clamp(min=-most)).log().mean()))
+          for most in (10, 20, 30, 50, 60, 80, 88, 100, 500)),
+        Mistake(lambda chosen, rejected: -logsigmoid((chosen - rejected).mean()),
+                "The mean was taken of the gaps. Take -log σ of each pair first, then the mean: a very wrong pair must "
+                "not be made up for by a very right one.",
+                "这里先对差取了平均。应当先对每一对取 -log σ，再取平均：错得很远的对不能被很对的对抵消。"),
+        Mistake(lambda chosen, rejected: -torch.sigmoid(chosen - rejected).mean().log(),
+                "The mean was taken of the probabilities. Take -log σ of each pair first, then the mean.",
+                "这里先对概率取了平均。应当先对每一对取 -log σ，再取平均。"),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected),
+                "This is the loss of each pair, [N]. Take the mean: one number.",
+                "这是每一对各自的损失，[N]。请取平均：只要一个数。"),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen).mean() + logsigmoid(rejected).mean(),
+                "The sigmoid is of each score alone. It is of the gap, chosen - rejected: a level means nothing.",
+                "σ 是对每个得分单独取的。应当对差 chosen - rejected 取：得分的高低本身没有意义。",
+                (lambda chosen, rejected: -logsigmoid(chosen).mean() - logsigmoid(-rejected).mean(),
+                 lambda chosen, rejected: -(torch.sigmoid(chosen) - torch.sigmoid(rejected)).log().mean())),
+        Mistake(lambda chosen, rejected: -logsigmoid((chosen - rejected).abs()).mean(),
+                "The sign of the gap is lost: a wrong pair costs as little as a right one. Leave out the absolute value.",
+                "差的符号丢了：错的对代价和对的一样小。不要取绝对值。"),
+        Mistake(lambda chosen, rejected: (1 - torch.sigmoid(chosen - rejected)).mean(),
+                "This is 1 - σ, without the logarithm: a very wrong pair has hardly any gradient. Take -log σ.",
+                "这是 1 - σ，少了对数：错得很远的对几乎没有梯度。应为 -log σ。"),
+        Mistake(lambda chosen, rejected: (1 - chosen + rejected).clamp(min=0).mean(),
+                "This is a hinge, max(0, 1 - gap). Wanted is -log σ(gap), which never stops pulling.",
+                "这是 hinge 损失 max(0, 1 - 差)。要的是 -log σ(差)，它从不停止拉开。"),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected).mean() / math.log(2),
+                "The logarithm is that of base 2. Take the natural one.", "这是以 2 为底的对数。请用自然对数。"),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected).median(),
+                "This is the median over pairs. Take the mean.", "这是各对的中位数。请取平均。"),
         Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected).sum(),
                 "This is a sum over pairs. Take the mean, or long batches make large steps.",
                 "这是各对之和。请取平均，否则批次越大步子越大。"),
@@ -271,6 +411,14 @@ EXERCISES = (
                 "exp(chosen) stands inside the exponent. It is log(1 + exp(rejected - chosen)); a printed version of "
                 "this formula has that slip.",
                 "指数里多了一层 exp(chosen)。应为 log(1 + exp(rejected - chosen))；有的文章里就印错了。"),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected).mean().detach(),
+                "No gradient reaches the scores, so nothing can learn from this loss. Stay with tensors: no `.item()`, "
+                "`.detach()`, `torch.tensor(...)` or `no_grad` in it.",
+                "梯度传不到得分上，这样的损失教不会任何东西。请一直用张量：里面不要 `.item()`、`.detach()`、`torch.tensor(...)` "
+                "或 `no_grad`。"),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen.detach() - rejected).mean(),
+                "No gradient reaches the chosen scores: a pair pushes one up *and* the other down.",
+                "梯度没有传到入选的得分上：一对回答，一个要推高，*另一个*要压低。"),
         Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected.detach()).mean(),
                 "No gradient reaches the rejected scores: a pair pushes one up *and* the other down.",
                 "梯度没有传到落选的得分上：一对回答，一个要推高，*另一个*要压低。"),
@@ -281,6 +429,26 @@ EXERCISES = (
         Mistake(lambda score, rank, mask: ranking_loss(score, rank, torch.ones_like(mask)),
                 "The mask is not used: padding took part as a response, and with rank 0 it beats everybody.",
                 "没有用掩码：填充被当成了回答，名次是 0，赢了所有人。"),
+        Mistake(lambda score, rank, mask: _of_pairs(score, (rank[:, :, None] < rank[:, None, :]) & mask[:, None, :]),
+                "The mask is used on one side only: padding has rank 0 and beats everybody. Both responses of a pair "
+                "must exist.",
+                "掩码只用在了一边：填充的名次是 0，赢了所有人。一对里的两个回答都必须存在。"),
+        Mistake(_times_the_table,
+                "0 times infinity is NaN, and the padding may hold anything. Choose with torch.where(better, cost, 0.0) "
+                "instead of multiplying.",
+                "0 乘无穷大是 NaN，而填充里什么都可能有。不要做乘法，用 torch.where(better, cost, 0.0) 来选。"),
+        Mistake(lambda score, rank, mask: _of_pairs(score, (rank[:, :, None] <= rank[:, None, :])
+                                                    & mask[:, :, None] & mask[:, None, :]),
+                "Ties are counted, and each response against itself. Equal ranks say nothing: compare strictly, rank i < "
+                "rank j.",
+                "平局也算了，连每个回答和它自己也算一对。名次相同什么也没说：要严格比较，名次 i < 名次 j。"),
+        Mistake(lambda score, rank, mask: _of_pairs(score, (rank[:, None, :] - rank[:, :, None] == 1) & _real(mask)),
+                "Only neighbours are compared, whose ranks differ by 1. Every pair with a winner counts.",
+                "只比较了名次相差 1 的邻居。只要有胜负，每一对都算。"),
+        Mistake(lambda score, rank, mask: _of_pairs(score, (rank[:, :, None] < rank[:, None, :]) & _real(mask)
+                                                    & torch.ones_like(_real(mask)).triu(1)),
+                "Pairs whose winner stands later in the row are missing. Compare every i with every j.",
+                "赢家排在后面的那些对漏掉了。每个 i 都要配每个 j。"),
         Mistake(lambda score, rank, mask: _of_pairs(score, (rank[:, :, None] <= rank[:, None, :]) & _real(mask)),
                 "Ties are counted. Equal ranks say nothing: compare strictly, rank i < rank j.",
                 "平局也算了。名次相同什么也没说：要严格比较，名次 i < 名次 j。"),
@@ -295,6 +463,35 @@ EXERCISES = (
                 "Ties are left out of the sum and not out of the count: divide by the number of pairs that have a "
                 "winner, not by K(K-1)/2.",
                 "求和时去掉了平局，计数时没有：应除以有胜负的对数，而不是 K(K-1)/2。"),
+        Mistake(_choose_two_of_the_row,
+                "This divides by the pairs that the width of the row would give. Divide by the number of pairs that have "
+                "a winner: ties and padding make it smaller.",
+                "这里除以的是按整行宽度算出来的对数。应除以有胜负的对数：平局和填充都会使它变小。",
+                (lambda score, rank, mask: _parts(score, rank, mask)[2].sum((1, 2)).mean() * 2
+                                           / (mask.shape[1] * (mask.shape[1] - 1)),)),
+        Mistake(lambda score, rank, mask: _parts(score, rank, mask)[2].mean(),
+                "The mean runs over whole K by K tables, with the zeros where nobody wins. Divide each ranking's sum by "
+                "its number of pairs.",
+                "平均是对整张 K×K 的表取的，把没有胜负的 0 也算了进去。应当把每个排序的和除以它的对数。",
+                (lambda score, rank, mask: _parts(score, rank, mask)[2].mean((1, 2)).sum()
+                                           / preference.preference_mask(rank, mask).any(2).any(1).sum(),)),
+        Mistake(lambda score, rank, mask: _parts(score, rank, mask)[2].sum(),
+                "This is a sum over all pairs. Take the mean over each ranking's pairs, then the mean over rankings.",
+                "这是所有对的总和。先在每个排序内部对各对取平均，再对排序取平均。"),
+        Mistake(lambda score, rank, mask: ranking_loss(score, rank, mask)
+                * preference.preference_mask(rank, mask).any(2).any(1).sum(),
+                "The rankings are added up. Take the mean over rankings.", "对各个排序求了和。应当对排序取平均。"),
+        Mistake(lambda score, rank, mask: ranking_loss(score, rank, mask).detach(),
+                "No gradient reaches the scores, so nothing can learn from this loss. Stay with tensors: no `.item()`, "
+                "`.detach()`, `torch.tensor(...)` or `no_grad` in it.",
+                "梯度传不到得分上，这样的损失教不会任何东西。请一直用张量：里面不要 `.item()`、`.detach()`、`torch.tensor(...)` "
+                "或 `no_grad`。"),
+        Mistake(_bounded,
+                "This is -σ, without the logarithm: a very wrong pair has hardly any gradient. Take -log σ.",
+                "这是 -σ，少了对数：错得很远的对几乎没有梯度。应为 -log σ。"),
+        Mistake(lambda score, rank, mask: -ranking_loss(score, rank, mask),
+                "The minus is missing: a loss is minimised, a log-probability is to grow.",
+                "少了负号：损失要变小，对数概率要变大。"),
         Mistake(_ties_are_nothing,
                 "A ranking of nothing but ties counts as a loss of 0 and thins out the mean. Leave it out.",
                 "全是平局的排序被当成损失 0，把平均拉低了。应当不计。"),
