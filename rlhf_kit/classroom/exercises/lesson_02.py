@@ -53,7 +53,7 @@ def _ranks(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     drawn = [Case((torch.randint(1, 5, (4 + i,), generator=g).tolist(),), "random") for i in range(5)]
     return [Case(([1, 1, 2, 3],), "a tie"), Case(([3, 1, 2, 4],), "not in order"), Case(([2, 2, 2],), "all equal"),
-            Case(([1, 3],), "a rank is missing"), Case(([1.5, 1.5, 1.0, 4],), "fractions of ranks"),
+            Case(([1, 3],), "a rank is missing"), Case(([2, 1, 2, 1],), "two ties"),
             Case(([10, 2, 9],), "large ranks"), Case(([1],), "one response"),
             Case((list(range(1, 10)),), "nine responses"), *drawn]
 
@@ -101,7 +101,7 @@ def _lists(seed: int) -> list[Case]:
 
 
 def _judged(seed: int) -> list[Case]:
-    """Every ranking has a pair with a winner: the text does not say whether one without is wholly right."""
+    """There is always some pair with a winner, if not in each ranking: one of nothing but ties has nothing wrong."""
     g = torch.Generator().manual_seed(seed)
     cases = [Case((torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[1, 2, 3]])), "two scores are equal"),
              Case((torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([[1, 1, 2]])), "two ranks are equal"),
@@ -115,7 +115,10 @@ def _judged(seed: int) -> list[Case]:
                   "large and small gaps"),
              Case((torch.tensor([[0.0, 1.0, 2.0], [3.0, 2.0, 1.0]]), torch.tensor([[1, 2, 3], [1, 1, 2]])),
                   "three pairs and two"),
-             Case((torch.tensor([[5.0, 1.0, 3.0, 2.0]]), torch.tensor([[1, 7, 2, 7]])), "ranks are missing")]
+             Case((torch.tensor([[5.0, 1.0, 3.0, 2.0]]), torch.tensor([[1, 7, 2, 7]])), "ranks are missing"),
+             Case((torch.tensor([[2.0, 0.0, 1.0], [1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]),
+                   torch.tensor([[1, 2, 3], [1, 1, 1], [1, 2, 3]])),
+                  "a ranking of nothing but ties")]
     for n in (2, 6, 9):
         score = torch.randint(0, 6, (n, 4), generator=g) / 2 - 1
         rank = torch.randint(1, 4, (n, 4), generator=g)
@@ -340,10 +343,6 @@ EXERCISES = (
         Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] != ranks[j]),
                 "Every pair is in it twice, once with the loser first. Keep only (i, j) where rank i is smaller.",
                 "每一对都出现了两次，其中一次把输家写在前面。只留名次 i 更小的 (i, j)。"),
-        Mistake(lambda ranks: _every([int(rank) for rank in ranks],
-                                     lambda i, j: int(ranks[i]) < int(ranks[j])),
-                "Ranks were cut to whole numbers, so that 1.5 and 1 tie. A rank may be any number: compare as it is.",
-                "名次被截成了整数，1.5 和 1 就成了平局。名次可以是任何数：直接比较。"),
         Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[j] - ranks[i] == 1),
                 "Only neighbours are compared, whose ranks differ by 1. Every pair with a winner counts.",
                 "只比较了名次相差 1 的邻居。只要有胜负，每一对都算。"),
@@ -580,7 +579,8 @@ EXERCISES = (
                                                                   >= score.amax(1)).float().mean()),
                 "List accuracy looks at the best response only. Every pair of the list must be right.",
                 "整列准确率只看了最好的那个回答。列表里的每一对都必须对。",
-                (lambda score, rank: (accuracies(score, rank)[0], (score.argmax(1) == rank.argmin(1)).float().mean()),)),
+                (lambda score, rank: (accuracies(score, rank)[0],
+                                      (score.argmax(1) == rank.argmin(1)).float().mean()),)),
         Mistake(lambda score, rank: ((_shares(score, rank)[0] / _shares(score, rank)[1]).mean(),
                                      accuracies(score, rank)[1]),
                 "Pair accuracy is a mean of each ranking's share. Here every pair weighs the same: sum, then divide "
@@ -641,6 +641,12 @@ EXERCISES = (
         Mistake(lambda score, rank: ((_credit(score) * _won(rank)).mean(), accuracies(score, rank)[1]),
                 "The mean runs over whole K by K tables. Take it over the pairs that have a winner.",
                 "平均是对整张 K×K 的表取的。应当只对有胜负的对取。"),
+        *(Mistake(lambda score, rank, of=of: (accuracies(score, rank)[0], of(_shares(score, rank)[1] > 0,
+                                                                             preference.exact_order(score, rank))),
+                  "A ranking of nothing but ties has no pair that is wrong: it counts as right among the lists.",
+                  "全是平局的排序没有哪一对是错的：整列准确率里它算对。")
+          for of in (lambda some, right: (some & right).float().mean(),
+                     lambda some, right: right[some].float().mean())),
         Mistake(lambda score, rank: (accuracies(score, rank)[0], accuracies(score, rank)[0].eq(1).float()),
                 "List accuracy asks whether the whole batch is right. It is the share of rankings that are.",
                 "整列准确率问的成了整批是不是全对。它是全对的排序所占的比例。"),
@@ -664,10 +670,10 @@ EXERCISES = (
                 "This solves q² = a and forgets that both may be wrong, (1 - q)².",
                 "这是从 q² = a 解出来的，忘了两个人可能都错，即 (1 - q)²。"),
         *(Mistake(itself,
-                  "This is the agreement itself, and so is (1 + (2a - 1)) / 2 without the root. Two labelers also agree "
-                  "where both are wrong: solve q² + (1 - q)² = a, which is q = (1 + √(2a - 1)) / 2.",
-                  "这就是一致率本身；不开方的 (1 + (2a - 1)) / 2 也是它。两个人都错的时候也会一致：要从 q² + (1 - q)² = a "
-                  "里解出 q，即 q = (1 + √(2a - 1)) / 2。")
+                  "This is the agreement itself, and so is (1 + (2a - 1)) / 2 without the root. Two labelers also "
+                  "agree where both are wrong: solve q² + (1 - q)² = a, which is q = (1 + √(2a - 1)) / 2.",
+                  "这就是一致率本身；不开方的 (1 + (2a - 1)) / 2 也是它。两个人都错的时候也会一致：要从 q² + (1 - q)²"
+                  " = a 里解出 q，即 q = (1 + √(2a - 1)) / 2。")
           for itself in (lambda agreement: max(agreement, 0.5), lambda agreement: agreement)),
         Mistake(lambda agreement: math.sqrt(agreement),
                 "This solves q² = a and forgets that both may be wrong, (1 - q)².",

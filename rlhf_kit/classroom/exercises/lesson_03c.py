@@ -60,7 +60,6 @@ def _shares(seed: int) -> list[Case]:
 
 
 def _rollouts(seed: int) -> list[Case]:
-    """Holes in the mask lie behind the forbidden tokens: places and counted tokens say the same."""
     g = torch.Generator().manual_seed(seed)
     logprob, ref = torch.tensor([[-1.0, -2.0, -0.5, -9.0]]), torch.tensor([[-0.5, -1.5, -1.5, -1.0]])
     mask = torch.tensor([[True, True, True, False]])
@@ -73,8 +72,8 @@ def _rollouts(seed: int) -> list[Case]:
              Case((logprob, ref, mask, 2), "the end was forbidden twice"),
              Case((ref, logprob, mask, 2), "a negative one"), Case((logprob, ref, mask, 4), "all of it was forbidden"),
              Case((three, before.clamp(min=-9), torch.arange(3) < lengths, 2), "a response shorter than `first`"),
-             Case((logprob.repeat(2, 1), ref.repeat(2, 1), torch.tensor([[True, True, False, True], [True] * 4]), 1),
-                  "a hole in the mask"),
+             Case((logprob.repeat(2, 1), ref.repeat(2, 1), torch.tensor([[True, False, False, False], [True] * 4]), 1),
+                  "one token, and it was not drawn freely"),
              Case((logprob + nothing, ref, mask, 1), "NaN in the padding"),
              Case((three, before, torch.arange(3) < lengths, 0), "-inf in the padding")]
     for first in (1, 2, 3):
@@ -115,6 +114,7 @@ def _from_the_start(share: list[float], before: float, n: int) -> int:
 
 
 def _from_step_to_step(share: list[float], before: float, n: int) -> int:
+    """The bar moves with the last share."""
     steps = zip([before, *share], share, strict=False)
     return next((i for i, (last, now) in enumerate(steps) if now > _bar(last, n)), -1)
 
@@ -193,6 +193,9 @@ EXERCISES = (
         Mistake(lambda a, b, n: (a - b) / math.sqrt(abs(a - b) * (1 - abs(a - b)) / n + 1e-30),
                 "The difference was treated as a share of its own. Take the variance of each accuracy and add them.",
                 "这里把差当成了一个比例。要分别取两个准确率的方差，再相加。"),
+        *(Mistake(lambda a, b, n, m=m: errors_apart(a, b, m),
+                  "n is an argument, and another number stands in its place.", "n 是参数，这里却写死成了别的数。")
+          for m in (200, 100)),
         Mistake(lambda a, b, n: a - b,
                 "This is the plain difference. Divide it by its standard error.",
                 "这只是差本身。还要除以它的标准误。"),
@@ -255,6 +258,10 @@ EXERCISES = (
         _rings(lambda now, before, n: now > before + ERRORS * math.sqrt(before * (1 - before) / (n - 1)),
                "This divides by n - 1. The standard error of a share, as asked for here, divides by n.",
                "这里除的是 n - 1。题目要的比例的标准误，除的是 n。"),
+        Mistake(lambda share, before, n: fence_alarm(share, before, n) or -1,
+                "An alarm at the first step is lost: its place is 0, and `0 or -1` is -1. Ask `is None`, or return "
+                "inside the loop.",
+                "第一步的警报丢了：它的位置是 0，而 `0 or -1` 得 -1。要用 `is None` 来判断，或者在循环里直接返回。"),
         _rings(lambda now, before, n: now > before + ERRORS * math.sqrt(now * (1 - now) / n),
                "The standard error is that of the share of the step. The bar is fixed before training: take the "
                "error of `before`.",
