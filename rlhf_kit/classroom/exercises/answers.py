@@ -352,8 +352,9 @@ def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
         return "check_count", {"n": len(theirs.values), "expected": len(ours.values)}
     for x, y in zip(ours.values, theirs.values, strict=True):
         if x.shape != y.shape:
-            empty = not x.numel() and not y.numel()
-            return "check_empty" if empty else "check_shape", {"shape": tuple(y.shape), "expected": tuple(x.shape)}
+            key = ("check_empty" if not x.numel() and not y.numel() and x.dim() > 1 else
+                   "check_shape_number" if not x.dim() else "check_shape")
+            return key, {"shape": tuple(y.shape), "expected": tuple(x.shape)}
         if not torch.isfinite(y.double()).all() and torch.isfinite(x.double()).all():
             hostile = any(isinstance(a, Tensor) and not a.isfinite().all() for a in asked.cases[place].arguments)
             return "check_not_finite_padding" if hostile else "check_not_finite", {}
