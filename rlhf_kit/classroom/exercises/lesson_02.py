@@ -176,6 +176,10 @@ def _winner_first(ranks: list[int]) -> Tensor:
     return torch.tensor(found, dtype=torch.long).reshape(-1, 2)
 
 
+def _rows_sorted(pairs: Tensor, key) -> Tensor:
+    return torch.tensor(sorted(pairs.tolist(), key=key), dtype=torch.long).reshape(-1, 2)
+
+
 def _first_of_that_rank(ranks: list[int]) -> Tensor:
     pairs = [(ranks.index(ranks[i]), ranks.index(ranks[j])) for i, j in rank_to_pairs(ranks).tolist()]
     return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
@@ -364,11 +368,6 @@ EXERCISES = (
         Mistake(lambda ranks: rank_to_pairs(ranks).T,
                 "The table lies on its side: it has [2, P]. Wanted is [P, 2], a row for each pair.",
                 "表格横过来了，成了 [2, P]。要的是 [P, 2]，一对占一行。"),
-        Mistake(lambda ranks: rank_to_pairs(ranks) if len(set(ranks)) > 1 else torch.zeros(0, dtype=torch.long),
-                "Where nobody wins there are no pairs, and the result must still have its two columns: `[0, 2]`, whole "
-                "numbers. `.reshape(-1, 2)` with `dtype=torch.long` does it.",
-                "没有胜负时一对也没有，可结果仍要有两列：`[0, 2]`，整数。用 `.reshape(-1, 2)` 加 `dtype=torch.long` "
-                "就行。"),
         Mistake(lambda ranks: _every(ranks, lambda i, j: i < j and ranks[i] <= ranks[j]),
                 "A tie is in it, and pairs whose winner stands later in the list are missing. Compare ranks strictly, "
                 "both ways round.",
@@ -382,6 +381,21 @@ EXERCISES = (
         Mistake(lambda ranks: _every(ranks, lambda i, j: i < j and ranks[i] != ranks[j]),
                 "The one that stands first in the list is taken for the winner. The winner has the smaller rank.",
                 "这里把列表里靠前的当成了赢家。名次数字小的才是赢家。"),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] == min(ranks) < ranks[j]),
+                "Only the best is compared with the others. Every pair with a winner counts.",
+                "只拿最好的和别的比了。只要有胜负，每一对都算。"),
+        Mistake(lambda ranks: rank_to_pairs(sorted(ranks)),
+                "The list was sorted first, so these are places in the sorted list. Wanted are places in the list as "
+                "it was given.",
+                "先把列表排了序，写出的就成了排序后的位置。要的是原来列表里的位置。"),
+        Mistake(lambda ranks: _rows_sorted(rank_to_pairs(ranks), lambda pair: (pair[1], pair[0])),
+                "The pairs are right, their order is not: they are sorted by the loser. Sort by the place of the "
+                "winner first.",
+                "对是对的，次序不对：这里按输家排了。先按赢家的位置排。",
+                (lambda ranks: rank_to_pairs(ranks).flip(0),)),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] > ranks[j]),
+                "Winner and loser have changed places. Rank 1 is the best: the winner has the *smaller* rank.",
+                "赢家和输家写反了。名次 1 最好：名次数字*小*的才是赢家。"),
         Mistake(lambda ranks: rank_to_pairs(ranks).flip(1),
                 "Winner and loser have changed places. Rank 1 is the best; the better one comes first.",
                 "赢家和输家写反了。名次 1 最好，好的那个写在前面。"),
@@ -407,7 +421,7 @@ EXERCISES = (
                 "对数里加的小数藏起了无穷大，也藏起了梯度：错得很远的对再也得不到纠正。请用 logsigmoid。",
                 tuple(lambda chosen, rejected, small=small, hide=hide: -hide(torch.sigmoid(chosen - rejected), small
                                                                              ).log().mean()
-                      for small in (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-20, 1e-30)
+                      for small in (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-20, 1e-30)
                       for hide in (torch.add, torch.clamp_min))),
         *(Mistake(lambda chosen, rejected, most=most: -logsigmoid((chosen - rejected).clamp(-most, most)).mean(),
                   "The gap was cut off: a very wrong pair costs too little and gets no gradient. logsigmoid takes "
@@ -416,7 +430,7 @@ EXERCISES = (
                   tuple(lambda chosen, rejected, most=most, cut=cut, log=log: -log(cut(chosen - rejected, -most)).mean()
                         for cut in (lambda gap, least: gap.clamp(least, -least), torch.clamp_min)
                         for log in (logsigmoid, lambda gap: torch.sigmoid(gap).log())))
-          for most in (10, 20, 30, 50, 60, 80, 88, 100, 500)),
+          for most in (10, 20, 30, 50, 80, 100)),
         Mistake(lambda chosen, rejected: -logsigmoid((chosen - rejected).mean()),
                 "The mean was taken of the gaps. Take -log σ of each pair first, then the mean: a very wrong pair must "
                 "not be made up for by a very right one.",
@@ -439,6 +453,9 @@ EXERCISES = (
         Mistake(lambda chosen, rejected: (1 - torch.sigmoid(chosen - rejected)).mean(),
                 "This is 1 - σ, without the logarithm: a very wrong pair has hardly any gradient. Take -log σ.",
                 "这是 1 - σ，少了对数：错得很远的对几乎没有梯度。应为 -log σ。"),
+        *(Mistake(lambda chosen, rejected, margin=margin: -logsigmoid(chosen - rejected - margin).mean(),
+                  "A margin is taken off the gap. Wanted is -log σ(chosen - rejected).",
+                  "差里减去了一个间隔。要的是 -log σ(chosen - rejected)。") for margin in (1, 0.5)),
         Mistake(lambda chosen, rejected: (1 - chosen + rejected).clamp(min=0).mean(),
                 "This is a hinge, max(0, 1 - gap). Wanted is -log σ(gap), which never stops pulling.",
                 "这是 hinge 损失 max(0, 1 - 差)。要的是 -log σ(差)，它从不停止拉开。"),
@@ -585,7 +602,11 @@ EXERCISES = (
                                      accuracies(score, rank)[1]),
                 "Pair accuracy is a mean of each ranking's share. Here every pair weighs the same: sum, then divide "
                 "once.",
-                "成对准确率成了各排序比例的平均。这里每一对分量相同：先各自求和，只除一次。"),
+                "成对准确率成了各排序比例的平均。这里每一对分量相同：先各自求和，只除一次。",
+                (lambda score, rank: ((_shares(score, rank)[0] / _shares(score, rank)[1].clamp(min=1)).mean(),
+                                      accuracies(score, rank)[1]),
+                 lambda score, rank: ((_shares(score, rank)[0] / _shares(score, rank)[1]).nanmean(),
+                                      accuracies(score, rank)[1]))),
         Mistake(lambda score, rank: (accuracies(score, rank)[0],
                                      ((-score).argsort(dim=1, stable=True) == rank.argsort(dim=1, stable=True)
                                       ).all(1).float().mean()),
@@ -722,6 +743,10 @@ EXERCISES = (
                                                             n * (s - (b + 0.5) / bins).abs()) / len(probability),
                 "The middle of the bin stands for what was stated. Take the mean of the stated probabilities in it.",
                 "这里用格子的中点代替说出的概率。应取这一格里说出的概率的平均。"),
+        Mistake(lambda probability, happened, bins: _placed(probability, happened, (probability * bins).ceil()),
+                "A probability of exactly 0 got a bin of its own. It belongs to the first one: a bin holds its lower "
+                "edge.",
+                "恰好等于 0 的概率单独占了一格。它属于第一格：每一格都含自己的下边界。"),
         Mistake(lambda probability, happened, bins: _placed(probability, happened, (probability * bins).long()),
                 "A probability of exactly 1 got a bin of its own, number `bins`. It belongs to the last one: clamp the "
                 "number of the bin to `bins - 1`.",
@@ -799,9 +824,9 @@ EXERCISES = (
                 "恰好等于 1 的概率没有落进任何一格。它属于最后一格：把格子的编号限制住。"),
         Mistake(lambda probability, happened, bins: (_binned(probability, happened, bins, lambda n, p, s, b:
                                                              n * (s - p)) / len(probability)).abs(),
-                "Bins that promise too much and bins that promise too little cancel. Take the absolute value in each "
-                "bin.",
-                "说得太满的格子和说得太保守的格子相互抵消了。要在每一格里先取绝对值。"),
+                "Bins that promise too much and bins that promise too little cancel, as if everything were in one bin. "
+                "Take the absolute value in each bin.",
+                "说得太满的格子和说得太保守的格子相互抵消了，就像全都放在一格里。要在每一格里先取绝对值。"),
         Mistake(lambda probability, happened, bins: (probability - happened).abs().mean(),
                 "This compares pair by pair. Nobody can be 0.8 right on one pair; the share in a bin can be 0.8.",
                 "这样是逐对比较。单独一对没法“对 0.8”，一格里的比例才可以是 0.8。"),

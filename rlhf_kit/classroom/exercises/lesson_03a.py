@@ -115,11 +115,6 @@ def _luckiest(scores: list[int], luck: list[float]) -> Tensor:
     return answer_pairs(scores, [-drawn for drawn in luck])
 
 
-def _losing_columns(scores: list[int], luck: list[float]) -> Tensor:
-    pairs = answer_pairs(scores, luck)
-    return pairs if len(pairs) else torch.zeros(0, dtype=torch.long)
-
-
 def _only_forward(scores: list[int], luck: list[float]) -> Tensor:
     return _rows((i, j) for i, j, drawn in _drawn(scores, luck) if scores[i] > scores[j])
 
@@ -208,9 +203,9 @@ EXERCISES = (
                 "0 votes are not below 0: their score is round(log2(1)) = 0, and 1 if accepted.",
                 "0 票不算小于 0：分数是 round(log2(1)) = 0，被采纳就是 1。"),
         Mistake(lambda votes, accepted: answer_score(votes, accepted) if votes else 0,
-                "An answer without votes that was accepted came out as 0. `not votes` is true for 0: being accepted is "
-                "worth 1 there too.",
-                "没有票、却被采纳的回答算成了 0。votes 为 0 时 `not votes` 也成立：被采纳在这里同样值 1。"),
+                "An accepted answer with 0 votes came out as 0. Being accepted is worth 1 there too; `if not votes` "
+                "and `votes > 0` leave it out.",
+                "没有票、却被采纳的回答算成了 0。被采纳在这里同样值 1；写 `if not votes` 或 `votes > 0` 就会漏掉它。"),
         Mistake(lambda votes, accepted: (-1 if votes == 0 else math.floor(math.log2(votes) + 0.5) + int(accepted))
                 if votes >= 0 else -1,
                 "This is log2(votes). Take log2(1 + votes), so that no votes give 0.",
@@ -257,11 +252,6 @@ EXERCISES = (
         Mistake(lambda scores, luck: _won(scores, list(combinations(range(len(scores)), 2)), ties=True),
                 "Pairs with equal scores are in it. The voters did not say which is better: leave them out.",
                 "分数相同的对也在里面。投票的人没有说哪个更好：不要它们。"),
-        Mistake(_losing_columns,
-                "Where nobody wins there are no pairs, and the result must still have its two columns: `[0, 2]`, whole "
-                "numbers. `.reshape(-1, 2)` with `dtype=torch.long` does it.",
-                "没有胜负时一对也没有，可结果仍要有两列：`[0, 2]`，整数。用 `.reshape(-1, 2)` 加 "
-                "`dtype=torch.long` 就行。"),
         Mistake(_keyed,
                 "Pairs were kept in a dict under their luck, and of two with equal luck one disappears. Keep tuples "
                 "in a list and sort that.",
@@ -283,7 +273,8 @@ EXERCISES = (
         Mistake(_sorted_at_last,
                 "The pairs are right, their order is not: they were sorted after the better one had been put in front. "
                 "Sort by the places as they stand in the list, (0, 1), (0, 2), ..., and turn them round afterwards.",
-                "对是对的，次序不对：更好的换到前面之后又排了一次。应当先按列表里的位置排，(0, 1)、(0, 2)、……，再调换。"),
+                "对是对的，次序不对：更好的换到前面之后又排了一次。应当先按列表里的位置排，"
+                "(0, 1)、(0, 2)、……，再调换。"),
         Mistake(_only_forward,
                 "Pairs whose better answer stands later in the list are missing. Turn them round instead of leaving "
                 "them out.",
@@ -350,6 +341,13 @@ EXERCISES = (
         Mistake(lambda lengths: (packed_row(lengths)[0], ~packed_row(lengths)[1]),
                 "True and False have changed places: True where a token *may* look.",
                 "True 和 False 写反了：*可以*看的地方才是 True。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], torch.where(packed_row(lengths)[1], 0.0, -torch.inf)),
+                "This is a mask to be added to scores, 0 and minus infinity. Wanted is True where a token may look.",
+                "这是加到得分上的掩码，0 和负无穷。要的是：可以看的地方为 True。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], _whole_texts(lengths)[1] | _before(sum(lengths))),
+                "The two conditions are joined by `or`. A token may look where it is the same text *and* not later: "
+                "`&`.",
+                "两个条件用“或”连起来了。要是同一段文本，*而且*不在后面：用 `&`。"),
         Mistake(lambda lengths: (_texts(lengths), packed_row(lengths)[1]),
                 "These are the numbers of the texts. A position counts the tokens within a text, from 0.",
                 "这是文本的编号。位置是在一段文本里面数词元，从 0 数起。"),

@@ -149,6 +149,12 @@ EXERCISES = (
                 "α = 0 被当成了没给。它是把适配器关掉：不要用 `or` 或 `if` 去判断 `alpha`。"),
         _scaled(lambda alpha, a: -alpha / len(a),
                 "The adapter is taken away. It is added.", "适配器被减掉了。应当是加上。"),
+        Mistake(lambda x, weight, a, b, alpha: x @ weight.T + alpha / len(b) * (x @ a.T) @ b.T,
+                "This divides by the number of outputs. The rank is the number of rows of A, and of columns of B.",
+                "这里除以了输出的个数。秩是 A 的行数，也是 B 的列数。"),
+        Mistake(lambda x, weight, a, b, alpha: x @ weight.T + alpha / len(x) * (x @ a.T) @ b.T,
+                "This divides by the number of rows of x. The rank is the number of rows of A.",
+                "这里除以了 x 的行数。秩是 A 的行数。"),
         Mistake(_whole_layer,
                 "α/r multiplies the whole layer. It belongs to the adapter only: what the frozen matrix gives stays "
                 "as it is.",
@@ -212,11 +218,9 @@ EXERCISES = (
                 "The scales have shape [out, 1], from `keepdim`. Wanted is [out], one number for each row.",
                 "尺度的形状成了 [out, 1]，来自 `keepdim`。要的是 [out]，每行一个数。"),
         *(Mistake(lambda weight, least=least, out=out: _at_least(weight, least, out),
-                  "The divisor was kept at {least} or more, which flattens rows of small numbers. It is to save the "
-                  "row "
-                  "of zeros only: take something tiny, as 1e-30.".replace("{least}", f"{least:g}"),
-                  "除数被限制在 {least} 以上，数小的行就被压平了。这样做只是为了全 0 的行：取个极小的数，如 1e-30。".replace(
-                      "{least}", f"{least:g}"))
+                  "The divisor was kept too large by `clamp`, which flattens rows of small numbers. It is to save "
+                  "the row of zeros only: take something tiny, as 1e-30.",
+                  "除数被 `clamp` 限制得太大，数小的行就被压平了。这样做只是为了全 0 的行：取个极小的数，如 1e-30。")
           for least in (1, 0.1, 0.01) for out in (False, True)),
         *(Mistake(lambda weight, least=least: _grid(weight, weight.abs().amax(1) + least),
                   "A number was added to the scales, and that shifts them where weights are small. Guard the divisor "
@@ -268,6 +272,29 @@ EXERCISES = (
         Mistake(lambda weight: (weight, weight.abs().amax(1)),
                 "These are the weights themselves. Wanted are whole numbers from -127 to 127, and the scales.",
                 "这就是权重本身。要的是 -127 到 127 的整数，以及各行的尺度。"),
+        *(Mistake(wrong,
+                  "It is rounded too early: only multiplied by 127 do the weights become steps. Divide, multiply, then "
+                  "round.",
+                  "取整太早了：乘上 127 之后才是级数。先除，再乘，最后取整。") for wrong in (
+            lambda weight: (_grid(weight, weight.abs().amax(1))[0].div(127).round() * 127, weight.abs().amax(1)),
+            lambda weight: ((weight / weight.abs().amax(1).clamp(min=1e-30)[:, None]).round(), weight.abs().amax(1)))),
+        Mistake(lambda weight: (weight.round(), weight.abs().amax(1)),
+                "The weights themselves are rounded. Divide each row by its largest absolute value and multiply by 127 "
+                "first.",
+                "直接对权重取整了。先把每行除以它的最大绝对值，再乘 127。"),
+        Mistake(lambda weight: (quantize_rows(weight)[0].abs(), quantize_rows(weight)[1]),
+                "The signs are lost. The absolute value is for the scale only.",
+                "符号丢了。绝对值只用在尺度上。"),
+        Mistake(lambda weight: _grid(weight, weight.abs().mean(1)),
+                "The scale is the mean of the absolute values. Take the largest.",
+                "尺度用了绝对值的平均。要取最大的。"),
+        Mistake(lambda weight: _grid(weight, weight.norm(dim=1)),
+                "The scale is the length of the row. Take the largest absolute value.",
+                "尺度用了整行的长度。要取最大的绝对值。"),
+        Mistake(lambda weight: (_grid(weight, weight.abs().max().expand(len(weight)))[0], weight.abs().max()),
+                "One scale for the whole matrix: a row of small numbers is left with a few steps, or none. Give each "
+                "row its own.",
+                "整个矩阵只用了一个尺度：数小的那一行只剩下几级，甚至一级不剩。每行要有自己的尺度。"),
         Mistake(lambda weight: (quantize_rows(weight)[0], quantize_rows(weight)[1] / 127),
                 "The scales are those of one step, s/127. Hand out the largest absolute value itself.",
                 "给出的是一级的大小 s/127。要给的是最大的绝对值本身。"),

@@ -133,10 +133,11 @@ def _summing(gap, en: str, zh: str, counted=_free) -> Mistake:
                    en, zh)
 
 
-def _dividing(divide, en: str, zh: str) -> Mistake:
+def _dividing(divide, en: str, zh: str, *also) -> Mistake:
     """A mistake in the mean: `divide(what is summed [B, T], which tokens [B, T])`."""
-    return Mistake(lambda logprob, ref_logprob, mask, first: divide(
-        torch.where(_free(mask, first), logprob - ref_logprob, 0.0), _free(mask, first)), en, zh)
+    first_way, *others = (lambda logprob, ref_logprob, mask, first, way=way: way(
+        torch.where(_free(mask, first), logprob - ref_logprob, 0.0), _free(mask, first)) for way in (divide, *also))
+    return Mistake(first_way, en, zh, tuple(others))
 
 
 POOLED = (
@@ -157,14 +158,16 @@ EXERCISES = (
                 "n stands outside the root, so this divides by too little. The variance of a share is p(1 - p)/n, and "
                 "the root is taken of all of it.",
                 "n 放到了根号外面，除数就太小了。比例的方差是 p(1 - p)/n，要对整个式子开方。"),
-        Mistake(lambda a, b, n: (a - b) / math.sqrt(a * (1 - a) / n) if a < 1 else math.inf,
+        Mistake(lambda a, b, n: (a - b) / math.sqrt(a * (1 - a) / n),
                 "Only the first accuracy is taken to be uncertain; the second was measured just the same. Add both "
                 "variances.",
-                "这里只把第一个准确率当作不确定的；第二个同样是量出来的。两个方差要相加。"),
-        Mistake(lambda a, b, n: (a - b) / math.sqrt(b * (1 - b) / n) if b < 1 else -math.inf,
+                "这里只把第一个准确率当作不确定的；第二个同样是量出来的。两个方差要相加。",
+                (lambda a, b, n: (a - b) / math.sqrt(a * (1 - a) / n) if a < 1 else math.inf,)),
+        Mistake(lambda a, b, n: (a - b) / math.sqrt(b * (1 - b) / n),
                 "Only the second accuracy is taken to be uncertain; the first was measured just the same. Add both "
                 "variances.",
-                "这里只把第二个准确率当作不确定的；第一个同样是量出来的。两个方差要相加。"),
+                "这里只把第二个准确率当作不确定的；第一个同样是量出来的。两个方差要相加。",
+                (lambda a, b, n: (a - b) / math.sqrt(b * (1 - b) / n) if b < 1 else -math.inf,)),
         Mistake(lambda a, b, n: (a - b) / (math.sqrt(a * (1 - a) / n) + math.sqrt(b * (1 - b) / n)),
                 "The two errors are added. Independent errors partly cancel: add the squares, then take the root.",
                 "两个误差直接相加了。彼此独立的误差会抵消一部分：先把平方相加，再开方。"),
@@ -184,6 +187,10 @@ EXERCISES = (
         Mistake(lambda a, b, n: (a - b) / math.sqrt((a * (1 - a) + b * (1 - b)) / (2 * n)),
                 "The variances were averaged, or n counted twice. Those of a and b add up, each over n.",
                 "两个方差取了平均，或者 n 算了两遍。应当各自除以 n，再相加。"),
+        *(Mistake(lambda a, b, n, i=i, j=j: (a - b) / math.sqrt(a * (1 - a) / i(n) + b * (1 - b) / j(n)),
+                  "Only one of the variances is divided by n: `/` takes what stands right before it. Both are over n.",
+                  "只有一个方差除以了 n：`/` 只管紧挨在前面的那一项。两个都要除以 n。")
+          for i, j in ((float, lambda n: 1.0), (lambda n: 1.0, float))),
         Mistake(lambda a, b, n: (a - b) / math.sqrt(abs(a * (1 - a) - b * (1 - b)) / n + 1e-30),
                 "The variances were subtracted. The difference is taken of the accuracies; uncertainties add up.",
                 "方差被相减了。相减的只是准确率；不确定性要相加。"),
@@ -253,6 +260,9 @@ EXERCISES = (
         _rings(lambda now, before, n: now > before + math.sqrt(ERRORS * before * (1 - before) / n),
                "The 3 stands inside the root. It is three times the root.",
                "3 放进了根号里。应当是 3 乘以平方根。"),
+        _rings(lambda now, before, n: now > ERRORS * before,
+                "The bar is three times the share before. Wanted are three *standard errors* above it.",
+                "门槛成了原来比例的三倍。要的是比它高三个*标准误*。"),
         _rings(lambda now, before, n: now > before + ERRORS * math.sqrt(before / n),
                "The factor 1 - before is missing in the root.", "根号里少了 1 - before。"),
         _rings(lambda now, before, n: now > before + ERRORS * math.sqrt(before * (1 - before) / (n - 1)),
@@ -332,21 +342,29 @@ EXERCISES = (
                  lambda mask, first: mask & (torch.arange(mask.shape[1]) < mask.shape[1] - first)),
         _dividing(lambda gap, free: gap.sum() / free.sum().clamp(min=1),
                   "This is a mean per token. KL is counted per response: sum over tokens, then take the mean.",
-                  "这是每个词元的平均。KL 按每条回答算：先对词元求和，再取平均。"),
+                  "这是每个词元的平均。KL 按每条回答算：先对词元求和，再取平均。",
+                  lambda gap, free: gap.sum() / free.sum()),
         _dividing(lambda gap, free: (gap.sum(1) / free.sum(1).clamp(min=1)).mean(),
                   "This is a mean per token, in each response. KL is counted per response: sum over its tokens, then "
                   "take the mean over responses.",
-                  "这里在每条回答内部取了每个词元的平均。KL 按每条回答算：先对它的词元求和，再对各条回答取平均。"),
+                  "这里在每条回答内部取了每个词元的平均。KL 按每条回答算：先对它的词元求和，再对各条回答取平均。",
+                  lambda gap, free: (gap.sum(1) / free.sum(1)).mean(),
+                  lambda gap, free: (gap.sum(1) / free.sum(1)).nanmean()),
         _dividing(lambda gap, free: gap.mean(),
                   "The mean runs over all B × T places, the left-out ones as well. Sum along a response, then take the "
                   "mean over responses.",
                   "平均是对 B × T 个位置取的，连不要的也算在内。要沿着每条回答求和，再对各条回答取平均。"),
+        _dividing(lambda gap, free: gap.sum(0).mean(),
+                  "It is summed over responses and averaged over tokens. Sum along a response, `.sum(1)`, then take "
+                  "the mean over responses.",
+                  "这里对回答求了和，对词元取了平均。应当沿着每条回答求和，`.sum(1)`，再对各条回答取平均。"),
         _dividing(lambda gap, free: gap.sum(),
                   "This is the sum over all responses. Take the mean over responses, `.sum(1).mean()`.",
                   "这是所有回答的总和。要对各条回答取平均：`.sum(1).mean()`。"),
         _dividing(lambda gap, free: gap.sum() / free.any(1).sum().clamp(min=1),
                   "Responses with no free token are left out of the mean. They count, with a sum of 0.",
-                  "没有自由词元的回答没有算进平均。它们也要算，和是 0。"),
+                  "没有自由词元的回答没有算进平均。它们也要算，和是 0。",
+                  lambda gap, free: gap.sum() / free.any(1).sum()),
         _dividing(lambda gap, free: gap.sum(1).mean().clamp(min=0),
                   "The result was cut off at 0. That hides a negative estimate; what is wrong is which tokens count.",
                   "结果在 0 处被截断了。这只是把负的估计藏起来；错的是算了哪些词元。"),
