@@ -111,6 +111,8 @@ def _judged(seed: int) -> list[Case]:
              Case((torch.tensor([[0.0, 2.0, 1.0]]), torch.tensor([[3, 1, 2]])), "not in order"),
              Case((torch.tensor([[0.75, 0.5, 0.25], [-0.25, 0.0, 0.25]]), torch.tensor([[1, 2, 3], [1, 2, 3]])),
                   "all scores between -1 and 1"),
+             Case((torch.tensor([[0.5, 0.4999, -0.5], [-1.4999, -1.5, 2.0]]), torch.tensor([[1, 2, 3], [2, 3, 1]])),
+                  "small gaps"),
              Case((torch.tensor([[30.0, -30.0], [-1.5, -1.25]]), torch.tensor([[1, 2], [1, 2]])),
                   "large and small gaps"),
              Case((torch.tensor([[0.0, 1.0, 2.0], [3.0, 2.0, 1.0]]), torch.tensor([[1, 2, 3], [1, 1, 2]])),
@@ -137,14 +139,16 @@ def _agreements(seed: int) -> list[Case]:
 
 
 def _stated(seed: int) -> list[Case]:
-    """Edges of bins only where they are exact in binary; drawn ones keep away from them."""
+    """An inner edge only where its bin, be it the lower or the upper one, holds nothing else; drawn ones keep away."""
     g = torch.Generator().manual_seed(seed)
     cases = [Case((torch.tensor([0.93, 0.95, 0.96, 0.73]), torch.tensor([1.0, 1.0, 0.0, 0.0]), 10), "three and one"),
              Case((torch.tensor([1.0, 1.0, 0.62]), torch.tensor([1.0, 0.0, 1.0]), 10), "certain, and wrong once"),
              Case((torch.tensor([1.0, 0.95, 0.97]), torch.tensor([0.0, 1.0, 1.0]), 10), "certain, and not alone"),
              Case((torch.tensor([0.9, 0.6]), torch.tensor([1.0, 0.0]), 2), "two bins"),
              Case((torch.tensor([0.15, 0.12, 0.33, 0.81]), torch.tensor([0.0, 1.0, 0.0, 1.0]), 10), "below one half"),
-             Case((torch.tensor([0.0, 0.0, 0.05, 0.6]), torch.tensor([1.0, 0.0, 0.0, 1.0]), 10), "exactly 0"),
+             Case((torch.tensor([0.0, 0.0, 0.05, 0.63]), torch.tensor([1.0, 0.0, 0.0, 1.0]), 10), "exactly 0"),
+             Case((torch.tensor([0.5, 0.5, 0.05, 0.9]), torch.tensor([1.0, 1.0, 0.0, 1.0]), 4),
+                  "on an edge, alone on both sides of it"),
              Case((torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0]), 4), "certain, and wrong both times"),
              Case((torch.tensor([0.2, 0.7, 0.9]), torch.tensor([0.0, 1.0, 0.0]), 1), "a single bin")]
     for n, bins in ((30, 10), (40, 5), (50, 4), (25, 7)):
@@ -178,6 +182,18 @@ def _winner_first(ranks: list[int]) -> Tensor:
 
 def _rows_sorted(pairs: Tensor, key) -> Tensor:
     return torch.tensor(sorted(pairs.tolist(), key=key), dtype=torch.long).reshape(-1, 2)
+
+
+def _ties_by_place(ranks: list[int]) -> Tensor:
+    """All twos, of equal ranks the first in the list as the winner."""
+    twos = [(i, j) for i in range(len(ranks)) for j in range(i + 1, len(ranks))]
+    return torch.tensor([(i, j) if ranks[i] <= ranks[j] else (j, i) for i, j in twos], dtype=torch.long).reshape(-1, 2)
+
+
+def _looked_up(ranks: list[int], sort: bool) -> Tensor:
+    place = {rank: i for i, rank in enumerate(ranks)}
+    pairs = [[place[a], place[b]] for a in ranks for b in ranks if a < b]
+    return torch.tensor(sorted(pairs) if sort else pairs, dtype=torch.long).reshape(-1, 2)
 
 
 def _first_of_that_rank(ranks: list[int]) -> Tensor:
@@ -285,6 +301,12 @@ def _share(score: Tensor, pairs: Tensor) -> Tensor:
     return _credit(score)[pairs].mean()
 
 
+def _near(score: Tensor, least: float) -> Tensor:
+    """As `_credit`, with 1/2 for all gaps up to `least`."""
+    gap = score[:, :, None] - score[:, None, :]
+    return torch.where(gap.abs() <= least, 0.5, (gap > 0).float())
+
+
 def _whole(score: Tensor, rank: Tensor, right) -> Tensor:
     """The share of rankings for which `right(gap, better)` holds everywhere."""
     return right(score[:, :, None] - score[:, None, :], _won(rank)).all(2).all(1).float().mean()
@@ -328,6 +350,26 @@ def _without_zero(probability: Tensor, happened: Tensor, bins: int, exact: bool 
     return _placed(p, h, place) * len(p) / len(probability)
 
 
+def _on_both_sides(probability: Tensor, happened: Tensor, bins: int) -> Tensor:
+    return _inside(probability, happened, [(probability >= b / bins) & (probability <= (b + 1) / bins)
+                                           for b in range(bins)])
+
+
+def _on_no_side(probability: Tensor, happened: Tensor, bins: int) -> Tensor:
+    return _inside(probability, happened, [(probability > b / bins) & (probability < (b + 1) / bins)
+                                           for b in range(bins)])
+
+
+def _inside(probability: Tensor, happened: Tensor, rows: list[Tensor]) -> Tensor:
+    return sum((happened[here] - probability[here]).sum().abs() for here in rows) / len(probability)
+
+
+def _no_such_bin(probability: Tensor, happened: Tensor, bins: int) -> Tensor:
+    if probability.max() >= 1:
+        raise IndexError
+    return calibration_error(probability, happened, bins)
+
+
 def _without_certain(probability: Tensor, happened: Tensor, bins: int) -> Tensor:
     """Blind to probabilities of exactly 1, though they count in the denominator."""
     sure = probability >= 1
@@ -358,6 +400,23 @@ EXERCISES = (
                 "by the place of the winner, then by that of the loser.",
                 "对是对的，次序不对：赢家换到前面之后，还要再排一次，先按赢家的位置，再按输家的位置。",
                ),
+        *(Mistake(wrong,
+                  "A tie is in it, decided by the order of the list. Equal ranks say that neither won: leave the "
+                  "pair out.",
+                  "平局也算了进来，按列表里的先后定了胜负。名次相同就是没有胜负，这一对不要。") for wrong in (
+            _ties_by_place, lambda ranks: _rows_sorted(_ties_by_place(ranks), None), lambda ranks: _rows_sorted(
+                _ties_by_place(ranks), lambda pair: [sorted(range(len(ranks)), key=lambda i: ranks[i]).index(i)
+                                                     for i in pair]))),
+        *(Mistake(lambda ranks, first=first: _looked_up(ranks, first),
+                  "Places were kept in a dict under their rank, and of equal ranks one is left. Go over places, not "
+                  "over ranks.",
+                  "位置存进了以名次为键的字典，名次相同的只剩一个。请按位置循环，而不是按名次。")
+          for first in (False, True)),
+        Mistake(lambda ranks: torch.stack([*rank_to_pairs(ranks)]),
+                "Where nobody wins, `torch.stack` has nothing to put together and fails. The result is then `[0, "
+                "2]`, as `torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)` makes it.",
+                "没有胜负时，`torch.stack` 没有东西可叠，就会出错。这时结果应是 `[0, 2]`，写成 "
+                "`torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)` 就行。"),
         Mistake(_first_of_that_rank,
                 "`ranks.index` finds the first response of that rank only; with equal ranks it is the wrong one. Go "
                 "over places, not over ranks.",
@@ -424,13 +483,21 @@ EXERCISES = (
                       for small in (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-20, 1e-30)
                       for hide in (torch.add, torch.clamp_min))),
         *(Mistake(lambda chosen, rejected, most=most: -logsigmoid((chosen - rejected).clamp(-most, most)).mean(),
-                  "The gap was cut off: a very wrong pair costs too little and gets no gradient. logsigmoid takes "
-                  "any gap.",
-                  "差被截断了：错得很远的对代价太小，也得不到梯度。logsigmoid 什么样的差都能算。",
+                  "The gap or the loss was cut off: a very wrong pair costs too little and gets no gradient. "
+                  "logsigmoid takes any gap.",
+                  "差或损失被截断了：错得很远的对代价太小，也得不到梯度。logsigmoid 什么样的差都能算。",
                   tuple(lambda chosen, rejected, most=most, cut=cut, log=log: -log(cut(chosen - rejected, -most)).mean()
                         for cut in (lambda gap, least: gap.clamp(least, -least), torch.clamp_min)
                         for log in (logsigmoid, lambda gap: torch.sigmoid(gap).log())))
           for most in (10, 20, 30, 50, 80, 100)),
+        Mistake(lambda chosen, rejected: -(chosen.exp() / (chosen.exp() + rejected.exp())).log().mean(),
+                "exp of a score of 1000 is infinite, and infinity over infinity is NaN. Only the gap matters: "
+                "logsigmoid(chosen - rejected).",
+                "得分为 1000 时 exp 是无穷大，无穷大除以无穷大是 NaN。要紧的只是差：logsigmoid(chosen - rejected)。",
+                (lambda chosen, rejected: -(chosen - (chosen.exp() + rejected.exp()).log()).mean(),)),
+        Mistake(lambda chosen, rejected: (rejected - chosen).exp().mean(),
+                "This is exp(-gap). Wanted is -log σ(gap) = log(1 + exp(-gap)).",
+                "这是 exp(-差)。要的是 -log σ(差) = log(1 + exp(-差))。"),
         Mistake(lambda chosen, rejected: -logsigmoid((chosen - rejected).mean()),
                 "The mean was taken of the gaps. Take -log σ of each pair first, then the mean: a very wrong pair must "
                 "not be made up for by a very right one.",
@@ -527,7 +594,9 @@ EXERCISES = (
         Mistake(_choose_two,
                 "Ties are left out of the sum and not out of the count: divide by the number of pairs that have a "
                 "winner, not by K(K-1)/2.",
-                "求和时去掉了平局，计数时没有：应除以有胜负的对数，而不是 K(K-1)/2。"),
+                "求和时去掉了平局，计数时没有：应除以有胜负的对数，而不是 K(K-1)/2。",
+                (lambda score, rank, mask: (_parts(score, rank, mask)[2].sum((1, 2))
+                                            / (mask.sum(1) * (mask.sum(1) - 1) / 2)).mean(),)),
         Mistake(_choose_two_of_the_row,
                 "This divides by the pairs that the width of the row would give. Divide by the number of pairs that "
                 "have a winner: ties and padding make it smaller.",
@@ -557,6 +626,19 @@ EXERCISES = (
         Mistake(lambda score, rank, mask: -ranking_loss(score, rank, mask),
                 "The minus is missing: a loss is minimised, a log-probability is to grow.",
                 "少了负号：损失要变小，对数概率要变大。"),
+        Mistake(lambda score, rank, mask: ranking_loss(score, rank, torch.arange(mask.shape[1]) < mask.sum(1)[:, None]),
+                "The first responses of each row are taken, as many as the mask counts. Padding may stand in any "
+                "place: use the mask itself.",
+                "这里取了每行最前面的几个回答，个数等于掩码里 True 的个数。填充可以在任何位置：要用掩码本身。"),
+        Mistake(lambda score, rank, mask: _of_pairs(score, _real(mask) & (rank[:, :, None] < rank[:, None, :])
+                                                    & (rank == 1)[:, :, None]),
+                "Only the best is compared with the others. Every pair with a winner counts.",
+                "只拿最好的和别的比了。只要有胜负，每一对都算。"),
+        *(Mistake(lambda score, rank, mask, of=of: (_parts(score, rank, mask)[2].sum((1, 2)) / of(mask)).sum()
+                  / preference.preference_mask(rank, mask).any(2).any(1).sum(),
+                  "This divides by the number of responses. Divide by the number of pairs that have a winner.",
+                  "这里除以的是回答的个数。应除以有胜负的对数。")
+          for of in (lambda mask: mask.sum(1), lambda mask: mask.shape[1], lambda mask: mask.sum(1) ** 2)),
         Mistake(_ties_are_nothing,
                 "A ranking of nothing but ties counts as a loss of 0 and thins out the mean. Leave it out.",
                 "全是平局的排序被当成损失 0，把平均拉低了。应当不计。"),
@@ -659,6 +741,27 @@ EXERCISES = (
                                      accuracies(score, rank)[1]),
                 "Pairs whose winner stands later in the row are missing. Compare every i with every j.",
                 "赢家排在后面的那些对漏掉了。每个 i 都要配每个 j。"),
+        Mistake(lambda score, rank: (_share(score, _won(rank) & torch.ones_like(_won(rank)).triu(1)),
+                                     _whole(score, rank, lambda gap, better: ~(better.triu() & (gap <= 0)))),
+                "Pairs whose winner stands later in the row are missing. Compare every i with every j.",
+                "赢家排在后面的那些对漏掉了。每个 i 都要配每个 j。"),
+        Mistake(lambda score, rank: (_share(score, _won(rank) & (_credit(score) != 0.5)), accuracies(score, rank)[1]),
+                "Pairs with equal scores are left out. They count as half right.",
+                "得分相同的对没有算。它们算一半。"),
+        Mistake(lambda score, rank: (_near(score, 0.01)[_won(rank)].mean(), accuracies(score, rank)[1]),
+                "Scores that differ by little are taken as equal. Any difference counts: compare with `>`.",
+                "得分只差一点的被当成了相同。差多少都算：用 `>` 比较。",
+                (lambda score, rank: (accuracies(score, rank)[0], _whole(score, rank, lambda gap, better:
+                                                                         (gap > 0.01) | ~better)),
+                 lambda score, rank: (_near(score, 0.01)[_won(rank)].mean(), _whole(score, rank, lambda gap, better:
+                                                                                   (gap > 0.01) | ~better)))),
+        Mistake(lambda score, rank: (accuracies(score, rank)[0], torch.where(_won(rank), _credit(score), 1.0).amin(
+                    (1, 2)).mean()),
+                "A ranking with equal scores counts half among the lists. There it is not right: every winner must "
+                "score higher.",
+                "有得分相同的排序，在整列准确率里算了一半。那里它不算对：每个赢家的得分都必须更高。",
+                (lambda score, rank: (accuracies(score, rank)[0], torch.where(_won(rank), _credit(score), 1.0).flatten(
+                    1).prod(1).mean()),)),
         Mistake(lambda score, rank: ((_credit(score) * _won(rank)).mean(), accuracies(score, rank)[1]),
                 "The mean runs over whole K by K tables. Take it over the pairs that have a winner.",
                 "平均是对整张 K×K 的表取的。应当只对有胜负的对取。"),
@@ -687,6 +790,12 @@ EXERCISES = (
                 (lambda score, rank: (accuracies(-score, rank)[0], accuracies(score, rank)[1]),)),
         ), points=2),
     Exercise("2.5", "labeler_quality", ("agreement",), labeler_quality, Case((1.0,)), _agreements, (
+        Mistake(lambda agreement: max(math.sqrt(agreement), 0.5),
+                "This solves q² = a and forgets that both may be wrong, (1 - q)².",
+                "这是从 q² = a 解出来的，忘了两个人可能都错，即 (1 - q)²。"),
+        Mistake(lambda agreement: labeler_quality(agreement) if agreement > 0.5 else 0.0,
+                "An agreement of 1/2 or below is that of chance, and there q is 1/2.",
+                "一致率等于或低于 1/2，就是瞎猜的水平，这时 q 是 1/2。"),
         Mistake(lambda agreement: math.sqrt(max(agreement, 0.5)),
                 "This solves q² = a and forgets that both may be wrong, (1 - q)².",
                 "这是从 q² = a 解出来的，忘了两个人可能都错，即 (1 - q)²。"),
@@ -743,6 +852,15 @@ EXERCISES = (
                                                             n * (s - (b + 0.5) / bins).abs()) / len(probability),
                 "The middle of the bin stands for what was stated. Take the mean of the stated probabilities in it.",
                 "这里用格子的中点代替说出的概率。应取这一格里说出的概率的平均。"),
+        Mistake(_on_both_sides,
+                "A probability on an edge fell into two bins, or into none. One side is `>=` and the other `<`, but "
+                "for exactly 1.",
+                "落在边界上的概率算进了两格，或者一格也没进。一边用 `>=`，另一边用 `<`，只有恰好等于 1 例外。",
+                (_on_no_side,)),
+        Mistake(_no_such_bin,
+                "A probability of exactly 1 gets the number `bins`, and there is no such bin. It belongs to the last "
+                "one: `min(int(p * bins), bins - 1)`.",
+                "恰好等于 1 的概率，编号成了 `bins`，可没有这一格。它属于最后一格：`min(int(p * bins), bins - 1)`。"),
         Mistake(lambda probability, happened, bins: _placed(probability, happened, (probability * bins).ceil()),
                 "A probability of exactly 0 got a bin of its own. It belongs to the first one: a bin holds its lower "
                 "edge.",
@@ -778,7 +896,9 @@ EXERCISES = (
         Mistake(lambda probability, happened, bins: calibration_error(probability, happened, bins + 1),
                 "The width of the bins is not 1 / bins: with edges from `linspace`, `bins` bins have `bins + 1` edges.",
                 "格子的宽度不是 1 / bins：用 `linspace` 取边界时，`bins` 格要有 `bins + 1` 个边界。",
-                (lambda probability, happened, bins: calibration_error(probability, happened, max(bins - 1, 1)),)),
+                (lambda probability, happened, bins: calibration_error(probability, happened, max(bins - 1, 1)),
+                 *(lambda probability, happened, bins, more=more: _placed(probability, happened, (
+                     probability * (bins + more)).long()) for more in (-1, 1)))),
         Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
                                                             n * (s - p).abs()) / len(probability)
                 if len((probability * bins).long().clamp(max=bins - 1).unique()) == bins else torch.tensor(torch.nan),
@@ -846,7 +966,10 @@ EXERCISES = (
                 "得分还被除了一下。差必须保持不变：它们就是对数几率。",
                 tuple(lambda score, demonstration, of=of, n=n, least=least:
                       (score - demonstration.mean()) / (_spread((score, demonstration)[of], n) + least)
-                      for of in (0, 1) for n in (0, 1) for least in (0.0, 1e-8, 1e-6))),
+                      for of in (0, 1) for n in (0, 1) for least in (0.0, 1e-8, 1e-6, 1e-5))),
+        Mistake(lambda score, demonstration: score - score.mean() - demonstration.mean(),
+                "Two means were taken off. Take off the demonstrations' mean only.",
+                "减去了两个平均。只减示范的平均。"),
         Mistake(lambda score, demonstration: score - torch.cat([score, demonstration]).mean(),
                 "The scored texts are in the mean as well. It is that of the demonstrations alone.",
                 "平均里混进了正在打分的文本。只取示范的平均。"),

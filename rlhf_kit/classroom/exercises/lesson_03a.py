@@ -143,6 +143,14 @@ def _keyed(scores: list[int], luck: list[float], first: bool = False) -> Tensor:
     return _won_of(scores, sorted(held[key] for key in sorted(held)[:of_votes.MOST_PAIRS]))
 
 
+def _below_the_tenth(scores: list[int], luck: list[float]) -> Tensor:
+    every = _drawn(scores, luck, 10 ** 9)
+    if len(every) <= of_votes.MOST_PAIRS:
+        return _won_of(scores, every)
+    tenth = sorted(pair[2] for pair in every)[of_votes.MOST_PAIRS - 1]
+    return _won_of(scores, [pair for pair in every if pair[2] < tenth])
+
+
 def _found_again(scores: list[int], luck: list[float]) -> Tensor:
     """The places of the ten least numbers looked up with `index`, which finds the first of equal ones."""
     places = list(combinations(range(len(scores)), 2))
@@ -213,6 +221,17 @@ EXERCISES = (
                 (lambda votes, accepted: (int(accepted) if votes == 0 else round(math.log2(votes)) + int(accepted))
                  if votes >= 0 else -1, lambda votes, accepted: -1 if votes < 0 else round(math.log2(votes))
                  + int(accepted))),
+        Mistake(lambda votes, accepted: answer_score(max(votes, 0) if accepted else votes, accepted),
+                "An accepted answer with negative votes came out as 1. Here the votes win: -1, accepted or not.",
+                "被采纳、却得了负票的回答算成了 1。这里以票为准：不管有没有被采纳，都是 -1。"),
+        Mistake(lambda votes, accepted: answer_score(votes, True),
+                "1 is added to every answer. Only an accepted one gets it.", "每个回答都加了 1。只有被采纳的才加。"),
+        Mistake(lambda votes, accepted: answer_score(votes, not accepted),
+                "1 is added where the answer was *not* accepted.", "*没有*被采纳的反而加了 1。"),
+        *(Mistake(lambda votes, accepted, none=none: -1 if votes < 0 else round(1 + math.log2(votes)) + int(accepted)
+                  if votes else none(accepted),
+                  "This is 1 + log2(votes). The 1 stands inside: log2(1 + votes).",
+                  "这是 1 + log2(票数)。1 应当在里面：log2(1 + 票数)。") for none in (int, lambda accepted: 0)),
         Mistake(lambda votes, accepted: -1 if votes < 0 else round(math.log10(1 + votes)) + int(accepted),
                 "This is the logarithm of base 10. With base 2, one point more means twice the votes.",
                 "这是以 10 为底的对数。以 2 为底，每多 1 分就是票数翻一倍。"),
@@ -252,6 +271,18 @@ EXERCISES = (
         Mistake(lambda scores, luck: _won(scores, list(combinations(range(len(scores)), 2)), ties=True),
                 "Pairs with equal scores are in it. The voters did not say which is better: leave them out.",
                 "分数相同的对也在里面。投票的人没有说哪个更好：不要它们。"),
+        Mistake(lambda scores, luck: torch.stack([*answer_pairs(scores, luck)]),
+                "Where nobody wins, `torch.stack` has nothing to put together and fails. The result is then `[0, "
+                "2]`, as `torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)` makes it.",
+                "没有胜负时，`torch.stack` 没有东西可叠，就会出错。这时结果应是 `[0, 2]`，写成 "
+                "`torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)` 就行。"),
+        Mistake(_below_the_tenth,
+                "Pairs with *less* luck than the tenth were kept, so the tenth itself is missing: `<=`, or sort and "
+                "cut with `[:10]`.",
+                "留下的是 luck 比第十对还*小*的，第十对自己就没了：用 `<=`，或者排序后用 `[:10]` 截断。"),
+        Mistake(lambda scores, luck: answer_pairs(scores, [-abs(a - b) for a, b in combinations(scores, 2)]),
+                "These are the ten with the largest difference of scores. Take the ten with the least luck.",
+                "这是分数相差最大的十对。要取 luck 最小的十对。"),
         Mistake(_keyed,
                 "Pairs were kept in a dict under their luck, and of two with equal luck one disappears. Keep tuples "
                 "in a list and sort that.",
@@ -345,9 +376,17 @@ EXERCISES = (
                 "This is a mask to be added to scores, 0 and minus infinity. Wanted is True where a token may look.",
                 "这是加到得分上的掩码，0 和负无穷。要的是：可以看的地方为 True。"),
         Mistake(lambda lengths: (packed_row(lengths)[0], _whole_texts(lengths)[1] | _before(sum(lengths))),
-                "The two conditions are joined by `or`. A token may look where it is the same text *and* not later: "
-                "`&`.",
-                "两个条件用“或”连起来了。要是同一段文本，*而且*不在后面：用 `&`。"),
+                "A token sees earlier texts, and what comes after it in its own. It may look where it is the same text "
+                "*and* not later: both must hold, `&`.",
+                "词元看到了前面的文本，也看到了自己文本里后面的内容。要是同一段文本，*而且*不在后面：两条都要满足，"
+                "用 `&`。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], packed_row(lengths)[0][:, None] >= packed_row(lengths)[0]),
+                "The positions were compared, across texts too. Compare which text each token belongs to.",
+                "这里比较的是位置，不同文本之间也比了。要比较的是它们属于哪段文本。"),
+        Mistake(lambda lengths: (torch.cat([torch.arange(n) + (k > 0) for k, n in enumerate(lengths)]),
+                                 packed_row(lengths)[1]),
+                "The texts after the first count from 1. Each counts from 0.",
+                "第一段之后的文本从 1 数起了。每段都从 0 数起。"),
         Mistake(lambda lengths: (_texts(lengths), packed_row(lengths)[1]),
                 "These are the numbers of the texts. A position counts the tokens within a text, from 0.",
                 "这是文本的编号。位置是在一段文本里面数词元，从 0 数起。"),

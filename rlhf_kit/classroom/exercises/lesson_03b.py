@@ -132,8 +132,8 @@ EXERCISES = (
                 "This divides by the root of the rank (a variant, rsLoRA). LoRA as published divides by r.",
                 "这里除的是秩的平方根（一种变体，rsLoRA）。原版 LoRA 除以 r。"),
         _scaled(lambda alpha, a: alpha // len(a),
-                "The factor was cut to a whole number by `//`. It is α/r, which may be a fraction: `/`.",
-                "系数被 `//` 截成了整数。应为 α/r，可以是小数：用 `/`。"),
+                "The factor was cut to a whole number, by `//` or `int()`. It is α/r, which may be a fraction: `/`.",
+                "系数被 `//` 或 `int()` 截成了整数。应为 α/r，可以是小数：用 `/`。"),
         _scaled(lambda alpha, a: 1 / len(a),
                 "α is not used: the factor is α/r, not 1/r.", "没有用到 α：系数是 α/r，不是 1/r。"),
         _scaled(lambda alpha, a: len(a) / alpha if alpha else 0.0,
@@ -278,6 +278,10 @@ EXERCISES = (
                   "取整太早了：乘上 127 之后才是级数。先除，再乘，最后取整。") for wrong in (
             lambda weight: (_grid(weight, weight.abs().amax(1))[0].div(127).round() * 127, weight.abs().amax(1)),
             lambda weight: ((weight / weight.abs().amax(1).clamp(min=1e-30)[:, None]).round(), weight.abs().amax(1)))),
+        Mistake(lambda weight: ((127 * weight).round(), weight.abs().amax(1)),
+                "The rows were not divided by their largest absolute value. Divide first, then multiply by 127.",
+                "各行没有除以自己的最大绝对值。先除，再乘 127。",
+                (lambda weight: ((127 * weight).round().clamp(-127, 127), weight.abs().amax(1)),)),
         Mistake(lambda weight: (weight.round(), weight.abs().amax(1)),
                 "The weights themselves are rounded. Divide each row by its largest absolute value and multiply by 127 "
                 "first.",
@@ -349,6 +353,10 @@ EXERCISES = (
         Mistake(lambda frozen, bytes_each, trained: (frozen * bytes_each + MIXED * trained) / 1e9 if frozen else 0.0,
                 "Where nothing is frozen, what learns still takes its 16 bytes.",
                 "就算没有冻结的数，要学的数照样每个占 16 个字节。"),
+        Mistake(lambda frozen, bytes_each, trained: bytes_each * (frozen + MIXED * trained) / 1e9,
+                "`bytes_each` multiplies the trained numbers as well. It is for frozen ones; a trained one takes 16 "
+                "bytes.",
+                "`bytes_each` 也乘到了要学的数上。它只管冻结的数；要学的数每个占 16 个字节。"),
         Mistake(lambda frozen, bytes_each, trained: ((frozen - trained) * bytes_each + MIXED * trained) / 1e9,
                 "The trained numbers were taken out of the frozen ones. `frozen` counts only those that do not learn.",
                 "从冻结的数里减去了要学的数。`frozen` 本来就只算不学的那些。"),
