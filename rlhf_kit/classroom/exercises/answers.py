@@ -21,6 +21,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -155,13 +156,13 @@ def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
     """An error, something that is no tensor or number where one is wanted, or other values."""
     ours, theirs, tolerance = asked.ours[place], asked.theirs[place], asked.exercise.tolerance
     if theirs.error:
-        return asked.verdict(place, _of_error(theirs.error), _likely(asked),
+        return asked.verdict(place, _of_error(theirs.error), _likely(asked, place),
                              names=", ".join(asked.exercise.names))
     if len(theirs.kinds) != len(ours.kinds) or any(map(_unlike, theirs.kinds, ours.kinds)):
         return asked.verdict(place, "check_type", seen=_kind(theirs), expected=_kind(ours), way=_way(theirs, ours))
     if all(map(_close, ours.values, theirs.values, [tolerance] * len(ours.values))):
         return None
-    if mistake := _likely(asked, values_only=True):
+    if mistake := _likely(asked, place, values_only=True):
         return asked.verdict(place, "", mistake)
     symptom, values = _symptom(asked, place)
     return asked.verdict(place, symptom, **values)
@@ -185,7 +186,7 @@ def _other_gradient(asked: _Asked, place: int) -> Verdict | None:
                    "check_gradient" if y.isfinite().all() else "check_gradient_nan")
         if _constant(asked, at) and y.isfinite().all():
             symptom = "check_extra_gradient"
-        return asked.verdict(place, symptom, _likely(asked), name=asked.exercise.names[at])
+        return asked.verdict(place, symptom, _likely(asked, place), name=asked.exercise.names[at])
     return None
 
 
@@ -205,26 +206,27 @@ def _changed(asked: _Asked, place: int) -> Verdict | None:
 
 # Known mistakes
 
-def _likely(asked: _Asked, values_only: bool = False) -> Mistake | None:
-    """The known mistake that gives the same on every case.
+def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | None:
+    """The known mistake that gives the same on every case; looks at the one that went wrong first.
 
     With `values_only` then one that gives the same values, whatever the gradients; then one that does so on every case
     with finite arguments *and is wrong on one of them*: such an answer makes the mistake, and stumbles over -inf too.
     """
-    tolerance = asked.exercise.tolerance
-    tried = [(mistake, [ask(wrong, case) for case in asked.cases])
+    tolerance, cases = asked.exercise.tolerance, asked.cases
+    order = [first, *(i for i in range(len(cases)) if i != first)]
+    finite = [i for i in order if all(a.isfinite().all() for a in cases[i].arguments if isinstance(a, Tensor))]
+    tried = [(mistake, cache(lambda i, wrong=wrong: ask(wrong, cases[i])))
              for mistake in asked.exercise.mistakes for wrong in (mistake.wrong, *mistake.also)]
-    finite = [all(a.isfinite().all() for a in case.arguments if isinstance(a, Tensor)) for case in asked.cases]
 
-    def exactly(mine: list[Outcome]) -> bool:
-        return all(_agree(a, b, tolerance, gradients=True) for a, b in zip(mine, asked.theirs, strict=True))
+    def exactly(mine: Callable[[int], Outcome]) -> bool:
+        return all(_agree(mine(i), asked.theirs[i], tolerance, gradients=True) for i in order)
 
-    def in_values(mine: list[Outcome]) -> bool:
-        return all(_agree(a, b, tolerance) for a, b in zip(mine, asked.theirs, strict=True))
+    def in_values(mine: Callable[[int], Outcome]) -> bool:
+        return all(_agree(mine(i), asked.theirs[i], tolerance) for i in order)
 
-    def where_finite(mine: list[Outcome]) -> bool:
-        rows = [(a, b, c) for a, b, c, f in zip(mine, asked.theirs, asked.ours, finite, strict=True) if f]
-        return all(_agree(a, b, tolerance) for a, b, _ in rows) and not all(_agree(a, c, tolerance) for a, _, c in rows)
+    def where_finite(mine: Callable[[int], Outcome]) -> bool:
+        return (all(_agree(mine(i), asked.theirs[i], tolerance) for i in finite)
+                and not all(_agree(mine(i), asked.ours[i], tolerance) for i in finite))
 
     for same in (exactly, in_values, where_finite) if values_only else (exactly,):
         for mistake, mine in tried:
