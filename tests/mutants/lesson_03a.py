@@ -4,9 +4,11 @@ Each has the right shape (in 3a.2, where the number of rows is the question, the
 example of the check, so only the other cases can tell.
 """
 
+import itertools
 import math
 from itertools import combinations
 
+import numpy as np
 import torch
 
 
@@ -115,19 +117,296 @@ def compares_positions(lengths):
     return torch.tensor([place for _, place in tokens]), _seen(tokens, lambda i, j, a, b: j <= i and b[1] <= a[1])
 
 
+def truncated(votes, accepted):
+    if votes < 0:
+        return -1
+    return int(math.log2(1 + votes)) + int(accepted)
+
+
+def natural_log(votes, accepted):
+    if votes < 0:
+        return -1
+    return round(math.log(1 + votes)) + int(accepted)
+
+
+def accepted_after_negative(votes, accepted):
+    score = -1 if votes < 0 else round(math.log2(1 + votes))
+    return score + int(accepted)
+
+
+def zero_is_negative(votes, accepted):
+    if votes <= 0:
+        return -1
+    return round(math.log2(1 + votes)) + int(accepted)
+
+
+def falsy_votes(votes, accepted):
+    if not votes:
+        return 0
+    if votes < 0:
+        return -1
+    return round(math.log2(1 + votes)) + int(accepted)
+
+
+def accepted_inside_log(votes, accepted):
+    if votes < 0:
+        return -1
+    return round(math.log2(1 + votes + int(accepted)))
+
+
+def tensor_out(votes, accepted):
+    if votes < 0:
+        return torch.tensor(-1)
+    return torch.tensor(1.0 + votes).log2().round() + int(accepted)
+
+
+def accepted_ignored(votes, accepted):
+    return -1 if votes < 0 else round(math.log2(1 + votes))
+
+
+def most_luck(scores, luck):
+    places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=True) if scores[i] != scores[j]]
+    kept = sorted((i, j) for _, i, j in sorted(pairs, reverse=True)[:10])
+    return torch.tensor([(i, j) if scores[i] > scores[j] else (j, i) for i, j in kept], dtype=torch.long).reshape(-1, 2)
+
+
+def cut_before_ties(scores, luck):
+    places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
+    kept = sorted(place for _, place in sorted(zip(luck, places, strict=True))[:10])
+    won = [(i, j) if scores[i] > scores[j] else (j, i) for i, j in kept if scores[i] != scores[j]]
+    return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
+
+
+def in_order_of_luck(scores, luck):
+    places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=True) if scores[i] != scores[j]]
+    won = [(i, j) if scores[i] > scores[j] else (j, i) for _, i, j in sorted(pairs)[:10]]
+    return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
+
+
+def no_columns_when_empty(scores, luck):
+    places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=True) if scores[i] != scores[j]]
+    kept = sorted((i, j) for _, i, j in sorted(pairs)[:10])
+    return torch.tensor([(i, j) if scores[i] > scores[j] else (j, i) for i, j in kept])
+
+
+def never_turned(scores, luck):
+    places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=True) if scores[i] != scores[j]]
+    kept = sorted((i, j) for _, i, j in sorted(pairs)[:10])
+    return torch.tensor(kept, dtype=torch.long).reshape(-1, 2)
+
+
+def luck_counts_winners_only(scores, luck):
+    n = len(scores)
+    places = [(i, j) for i in range(n) for j in range(i + 1, n) if scores[i] != scores[j]]
+    kept = sorted(place for _, place in sorted(zip(luck, places, strict=False))[:10])
+    won = [(i, j) if scores[i] > scores[j] else (j, i) for i, j in kept]
+    return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
+
+
+def nine_kept(scores, luck):
+    places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=True) if scores[i] != scores[j]]
+    kept = sorted((i, j) for _, i, j in sorted(pairs)[:9])
+    won = [(i, j) if scores[i] > scores[j] else (j, i) for i, j in kept]
+    return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
+
+
+def keyed_by_luck(scores, luck):
+    places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
+    pairs = {drawn: place for place, drawn in zip(places, luck, strict=True) if scores[place[0]] != scores[place[1]]}
+    kept = sorted(pairs[drawn] for drawn in sorted(pairs)[:10])
+    won = [(i, j) if scores[i] > scores[j] else (j, i) for i, j in kept]
+    return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
+
+
+def positions_run_on_3a_3(lengths):
+    text = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    same = text[:, None] == text[None, :]
+    return torch.arange(sum(lengths)), same & torch.ones_like(same).tril()
+
+
+def sees_the_future(lengths):
+    positions = torch.cat([torch.arange(n) for n in lengths])
+    text = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    return positions, text[:, None] == text[None, :]
+
+
+def leak(lengths):
+    positions = torch.cat([torch.arange(n) for n in lengths])
+    total = sum(lengths)
+    return positions, torch.ones(total, total, dtype=torch.bool).tril()
+
+
+def not_itself(lengths):
+    positions = torch.cat([torch.arange(n) for n in lengths])
+    text = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    same = text[:, None] == text[None, :]
+    return positions, same & torch.ones_like(same).tril(-1)
+
+
+def keyed_by_length(lengths):
+    positions = torch.cat([torch.arange(n) for n in lengths])
+    text = torch.tensor([n for n in lengths for _ in range(n)])
+    same = text[:, None] == text[None, :]
+    return positions, same & torch.ones_like(same).tril()
+
+
+def upper_triangle(lengths):
+    positions = torch.cat([torch.arange(n) for n in lengths])
+    text = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    same = text[:, None] == text[None, :]
+    return positions, same & torch.ones_like(same).triu()
+
+
+def ints_for_bools(lengths):
+    positions = torch.cat([torch.arange(n) for n in lengths])
+    text = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    return positions, (text[:, None] == text[None, :]).long().tril()
+
+
+def one_based(lengths):
+    positions = torch.cat([torch.arange(1, n + 1) for n in lengths])
+    text = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    same = text[:, None] == text[None, :]
+    return positions, same & torch.ones_like(same).tril()
+
+
+def numpy_integer(votes, accepted):
+    return np.int64(-1) if votes < 0 else np.rint(np.log2(1 + votes)).astype(np.int64) + np.int64(accepted)
+
+
+def round_after_adding(votes, accepted):
+    if votes >= 0:
+        return math.floor(0.5 + math.log(1 + votes) / math.log(2) + (1 if accepted else 0))
+    return -1
+
+
+def squared_powers_of_two(votes, accepted):
+    if votes < 0:
+        return -1
+    score = 0
+    while (1 + votes) ** 2 > 2 ** (2 * score + 1):
+        score += 1
+    return score + bool(accepted)
+
+
+def torch_topk(scores, luck):
+    s, drawn = torch.tensor(scores), torch.tensor(luck, dtype=torch.float64)
+    i, j = torch.triu_indices(len(scores), len(scores), 1)
+    open_ = (s[i] != s[j]).nonzero().squeeze(1)
+    keep = open_[drawn[open_].argsort(stable=True)[:10]].sort().values
+    i, j = i[keep], j[keep]
+    first = s[i] > s[j]
+    return torch.stack([torch.where(first, i, j), torch.where(first, j, i)], dim=1)
+
+
+def drop_the_unlucky(scores, luck):
+    number, pairs = 0, []
+    for i in range(len(scores)):
+        for j in range(i + 1, len(scores)):
+            drawn = luck[number]
+            number += 1
+            if scores[i] > scores[j]:
+                pairs.append((drawn, i, j))
+            elif scores[j] > scores[i]:
+                pairs.append((drawn, j, i))
+    while len(pairs) > 10:
+        pairs.remove(max(pairs, key=lambda pair: pair[0]))
+    return torch.tensor([pair[1:] for pair in pairs]) if pairs else torch.zeros(0, 2, dtype=torch.long)
+
+
+def numpy_argsort(scores, luck):
+    s = np.array(scores)
+    two = np.array(list(itertools.combinations(range(len(scores)), 2)), dtype=np.int64).reshape(-1, 2)
+    keep = np.flatnonzero(s[two[:, 0]] != s[two[:, 1]])
+    keep = np.sort(keep[np.argsort(np.array(luck, dtype=float)[keep], kind="stable")[:10]])
+    two = two[keep]
+    turned = s[two[:, 0]] < s[two[:, 1]]
+    two[turned] = two[turned][:, ::-1]
+    return torch.from_numpy(two)
+
+
+def block_diag(lengths):
+    positions = torch.tensor([place for n in lengths for place in range(n)])
+    return positions, torch.block_diag(*(torch.ones(n, n).tril() for n in lengths)) == 1
+
+
+def fill_blocks(lengths):
+    total = int(sum(lengths))
+    positions, may_see, start = torch.empty(total, dtype=torch.int64), torch.zeros(total, total).bool(), 0
+    for n in lengths:
+        for k in range(n):
+            positions[start + k] = k
+            may_see[start + k, start:start + k + 1] = True
+        start += n
+    return positions, may_see
+
+
+def distance(lengths):
+    place = torch.arange(sum(lengths))
+    ends = torch.tensor(lengths).cumsum(0)
+    start = torch.cat([torch.zeros(1, dtype=torch.long), ends])[torch.searchsorted(ends, place, right=True)]
+    return place - start, (place[None, :] >= start[:, None]) & (place[None, :] <= place[:, None])
+
+
 MUTANTS = {
     "3a.1": [("accepted_against_the_votes", accepted_against_the_votes, "the votes win"),
              ("forgets_who_asked", forgets_who_asked, "is not used"), ("cut_off", cut_off, "cut off"),
              ("natural_logarithm", natural_logarithm, "natural logarithm"),
              ("negative_is_nothing", negative_is_nothing, "Negative votes"),
              ("one_more_vote", one_more_vote, "as one more vote"),
-             ("votes_as_they_are", votes_as_they_are, "votes themselves")],
+             ("votes_as_they_are", votes_as_they_are, "votes themselves"),
+             ("truncated", truncated, "The logarithm is cut off"),
+             ("natural_log", natural_log, "This is the natural logarithm"),
+             ("accepted_after_negative", accepted_after_negative, "An accepted answer that people voted down"),
+             ("zero_is_negative", zero_is_negative, "0 votes are not below 0"),
+             ("falsy_votes", falsy_votes, "An accepted answer with 0 votes came out as"),
+             ("accepted_inside_log", accepted_inside_log, "The acceptance went into the logarithm"),
+             ("accepted_ignored", accepted_ignored, "`accepted` is not used")],
     "3a.2": [("ties_leave_late", ties_leave_late, "too few are left"), ("ties_stay", ties_stay, "equal scores"),
              ("the_first_ten", the_first_ten, "first ten"),
              ("as_many_as_there_are", as_many_as_there_are, "More than ten"),
              ("first_in_the_list_wins", first_in_the_list_wins, "stands first in the list"),
-             ("the_luckiest_ten", the_luckiest_ten, "greatest luck")],
+             ("the_luckiest_ten", the_luckiest_ten, "greatest luck"),
+             ("most_luck", most_luck, "These are the ten with the greatest luck"),
+             ("cut_before_ties", cut_before_ties, "The ten were drawn first and the ties thrown"),
+             ("never_turned", never_turned, "The one that stands first in the list is"),
+             ("luck_counts_winners_only", luck_counts_winners_only, "Luck was handed out after the ties had left"),
+             ("nine_kept", nine_kept, "At most ten are kept"),
+             ("keyed_by_luck", keyed_by_luck, "Pairs were kept in a dict under their luck")],
     "3a.3": [("one_long_text", one_long_text, "That is the leak"), ("positions_run_on", positions_run_on, "run on"),
              ("only_positions_restart", only_positions_restart, "tokens of its own"),
-             ("compares_positions", compares_positions, "were compared")],
+             ("compares_positions", compares_positions, "were compared"),
+             ("positions_run_on", positions_run_on_3a_3, "The positions run on through the row"),
+             ("leak", leak, "A text sees the texts before it in the row"),
+             ("keyed_by_length", keyed_by_length, "Texts are told apart by their length")],
+}
+
+# Wrong in the example of the text already, or by shape, type, death or what is written into an argument.
+OTHERS = {
+    "3a.2": [("in_order_of_luck", in_order_of_luck, "The pairs are right"),
+             ("no_columns_when_empty", no_columns_when_empty, "An empty result keeps its columns")],
+    "3a.3": [("sees_the_future", sees_the_future, "Tokens see what comes after them in their"),
+             ("not_itself", not_itself, "A token does not see itself"),
+             ("upper_triangle", upper_triangle, "Rows and columns have changed places"),
+             ("ints_for_bools", ints_for_bools, "It returned a tuple"),
+             ("one_based", one_based, "The positions begin at 1")],
+}
+
+# Right answers in another form.
+RIGHT = {
+    "3a.1": [("tensor_out", tensor_out),
+             ("numpy_integer", numpy_integer),
+             ("round_after_adding", round_after_adding),
+             ("squared_powers_of_two", squared_powers_of_two)],
+    "3a.2": [("torch_topk", torch_topk),
+             ("drop_the_unlucky", drop_the_unlucky),
+             ("numpy_argsort", numpy_argsort)],
+    "3a.3": [("block_diag", block_diag),
+             ("fill_blocks", fill_blocks),
+             ("distance", distance)],
 }

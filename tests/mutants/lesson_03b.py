@@ -3,6 +3,9 @@
 Each has the right shape and agrees with the worked example of the check, so only the other cases can tell.
 """
 
+import functools
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -71,14 +74,233 @@ def adapters_are_free(frozen, bytes_each, trained):
     return bytes_each * frozen / 1e9
 
 
+def alpha_not_divided(x, weight, a, b, alpha):
+    return x @ weight.T + alpha * (x @ a.T) @ b.T
+
+
+def scales_the_whole_layer(x, weight, a, b, alpha):
+    return alpha / a.shape[0] * (x @ weight.T + (x @ a.T) @ b.T)
+
+
+def floor_division(x, weight, a, b, alpha):
+    return x @ weight.T + alpha // a.shape[0] * (x @ a.T) @ b.T
+
+
+def rank_is_inputs(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[1] * (x @ a.T) @ b.T
+
+
+def weight_in_place(x, weight, a, b, alpha):
+    with torch.no_grad():
+        weight += alpha / a.shape[0] * b @ a
+    return x @ weight.T
+
+
+def detached(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[0] * (x @ a.data.T) @ b.data.T
+
+
+def skips_zero_b(x, weight, a, b, alpha):
+    if not b.any():
+        return x @ weight.T
+    return x @ weight.T + alpha / a.shape[0] * (x @ a.T) @ b.T
+
+
+def no_transpose(x, weight, a, b, alpha):
+    w = weight if weight.shape[0] == weight.shape[1] else weight.T
+    return x @ w + alpha / a.shape[0] * (x @ a.T) @ b.T
+
+
+def falsy_alpha(x, weight, a, b, alpha):
+    scale = (alpha or a.shape[0]) / a.shape[0]
+    return x @ weight.T + scale * (x @ a.T) @ b.T
+
+
+def not_rounded(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / largest.clamp(min=1e-30)[:, None] * 127).to(torch.int8), largest
+
+
+def one_scale(weight):
+    largest = weight.abs().max().expand(weight.shape[0])
+    return (weight / largest.clamp(min=1e-30)[:, None] * 127).round().to(torch.int8), largest
+
+
+def columns(weight):
+    largest = weight.abs().amax(dim=0)
+    q = (weight / largest.clamp(min=1e-30) * 127).round().to(torch.int8)
+    return q, largest
+
+
+def nan_row(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / largest[:, None] * 127).round(), largest
+
+
+def no_abs(weight):
+    largest = weight.amax(dim=1)
+    steps = weight / largest.clamp(min=1e-30)[:, None] * 127
+    return steps.round().clamp(-127, 127).to(torch.int8), largest
+
+
+def times_128(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / largest.clamp(min=1e-30)[:, None] * 128).round().to(torch.int8), largest
+
+
+def divisor_at_least_one(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / largest.clamp(min=1)[:, None] * 127).round().to(torch.int8), largest
+
+
+def keepdim_scale(weight):
+    largest = weight.abs().amax(dim=1, keepdim=True)
+    return (weight / largest.clamp(min=1e-30) * 127).round().to(torch.int8), largest
+
+
+def unsigned(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / largest.clamp(min=1e-30)[:, None] * 127).round().to(torch.int16).to(torch.uint8), largest
+
+
+def two_scale(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / 2 * 127).round().clamp(-127, 127).to(torch.int8), largest
+
+
+def gibibytes(frozen, bytes_each, trained):
+    return (frozen * bytes_each + 16 * trained) / 2 ** 30
+
+
+def all_at_sixteen(frozen, bytes_each, trained):
+    return (frozen + trained) * 16 / 1e9
+
+
+def weight_counted_twice(frozen, bytes_each, trained):
+    return (frozen * bytes_each + (16 + bytes_each) * trained) / 1e9
+
+
+def whole_gigabytes(frozen, bytes_each, trained):
+    return (frozen * bytes_each + 16 * trained) // 1e9
+
+
+def whole_bytes(frozen, bytes_each, trained):
+    return (frozen * int(bytes_each) + 16 * trained) / 1e9
+
+
+def precedence(frozen, bytes_each, trained):
+    return frozen * bytes_each + 16 * trained / 1e9
+
+
+def ten_bytes(frozen, bytes_each, trained):
+    return (frozen * bytes_each + 10 * trained) / 1e9
+
+
+def nothing_frozen_falsy(frozen, bytes_each, trained):
+    return (frozen and frozen * bytes_each + 16 * trained) / 1e9
+
+
+def merged(x, weight, a, b, alpha):
+    return F.linear(x, weight + alpha / a.shape[0] * (b @ a))
+
+
+def rank_from_b_einsum(x, weight, a, b, alpha):
+    return torch.einsum("ni,oi->no", x, weight) + torch.einsum("ni,ri,or->no", x, a, b) * (alpha / b.shape[1])
+
+
+def partial_and_loop(x, weight, a, b, alpha):
+    scaled = functools.partial(torch.mul, torch.tensor(alpha / len(a)))
+    out = F.linear(x, weight)
+    for down, up in zip(a, b.T, strict=True):
+        out = out + scaled(torch.outer(x @ down, up))
+    return out
+
+
+def step_first(weight):
+    s = weight.abs().max(dim=1).values
+    step = torch.where(s > 0, s / 127, torch.ones_like(s))
+    return torch.round(weight / step.unsqueeze(1)).char(), s
+
+
+def loop_over_rows(weight):
+    q, s = torch.zeros(weight.shape, dtype=torch.int8), torch.zeros(weight.shape[0])
+    for i, row in enumerate(weight):
+        s[i] = max(abs(v) for v in row.tolist())
+        if s[i] > 0:
+            q[i] = torch.round(127 * row / s[i]).to(torch.int8)
+    return q, s
+
+
+def inf_norm_nan_to_num(weight):
+    s = torch.linalg.vector_norm(weight, ord=float("inf"), dim=1)
+    return torch.nan_to_num(127 * weight / s[:, None]).round().int(), s
+
+
+def two_heaps(frozen, bytes_each, trained):
+    heaps = [(frozen, bytes_each), (trained, 2 + 2 + 4 + 8)]
+    return sum(count * size for count, size in heaps) * 10 ** -9
+
+
+def numpy_dot(frozen, bytes_each, trained):
+    return np.dot(np.array([frozen, trained], dtype=float), [bytes_each, 16]) / 1e9
+
+
+def billions_first(frozen, bytes_each, trained):
+    return frozen / 1e9 * bytes_each + trained / 62_500_000
+
+
 MUTANTS = {
     "3b.1": [("without_a_factor", without_a_factor, "is missing"), ("alpha_alone", alpha_alone, "not α"),
              ("root_of_the_rank", root_of_the_rank, "root of the rank"),
-             ("b_cannot_learn", b_cannot_learn, "No gradient reaches B")],
+             ("b_cannot_learn", b_cannot_learn, "No gradient reaches B"),
+             ("alpha_not_divided", alpha_not_divided, "Divide by the rank"),
+             ("scales_the_whole_layer", scales_the_whole_layer, "α/r multiplies the whole layer"),
+             ("floor_division", floor_division, "The factor was cut to a whole number by `//`"),
+             ("detached", detached, "No gradient reaches A and B"),
+             ("skips_zero_b", skips_zero_b, "Where B is 0 it is left out"),
+             ("no_transpose", no_transpose, "This is x W where W is square"),
+             ("falsy_alpha", falsy_alpha, "α = 0 counts as if it were not given")],
     "3b.2": [("one_scale_for_all", one_scale_for_all, "One scale"), ("cut_towards_zero", cut_towards_zero, "cut off"),
              ("rounded_down", rounded_down, "rounded down"), ("sign_forgotten", sign_forgotten, "largest absolute"),
-             ("nothing_over_nothing", nothing_over_nothing, "row of zeros")],
+             ("nothing_over_nothing", nothing_over_nothing, "row of zeros"),
+             ("not_rounded", not_rounded, "The numbers are cut off towards 0"),
+             ("one_scale", one_scale, "One scale for the whole matrix"),
+             ("nan_row", nan_row, "A row of zeros was divided by 0"),
+             ("no_abs", no_abs, "The largest number of a row"),
+             ("divisor_at_least_one", divisor_at_least_one, "The divisor was kept too large by `clamp`"),
+             ("two_scale", two_scale, "Every row is divided by 2")],
     "3b.3": [("as_the_blog_counts", as_the_blog_counts, "as the blog counts"),
              ("no_copy_in_32_bits", no_copy_in_32_bits, "12 bytes"), ("all_alike", all_alike, "like frozen ones"),
-             ("adapters_are_free", adapters_are_free, "are missing")],
+             ("adapters_are_free", adapters_are_free, "are missing"),
+             ("weight_counted_twice", weight_counted_twice, "The weights of what is trained are counted"),
+             ("whole_gigabytes", whole_gigabytes, "The result is cut to whole gigabytes by `//`"),
+             ("whole_bytes", whole_bytes, "`bytes_each` was cut to a whole number"),
+             ("ten_bytes", ten_bytes, "10 bytes a trained number"),
+             ("nothing_frozen_falsy", nothing_frozen_falsy, "Where nothing is frozen")],
+}
+
+# Wrong in the example of the text already, or by shape, type, death or what is written into an argument.
+OTHERS = {
+    "3b.1": [("rank_is_inputs", rank_is_inputs, "This divides by the number of inputs"),
+             ("weight_in_place", weight_in_place, "No gradient reaches A and B")],
+    "3b.2": [("columns", columns, "Each column has its own scale"),
+             ("times_128", times_128, "This multiplies by 128"),
+             ("keepdim_scale", keepdim_scale, "The scales have shape [out"),
+             ("unsigned", unsigned, "Negative numbers came out above 127")],
+    "3b.3": [("gibibytes", gibibytes, "These are GiB"),
+             ("all_at_sixteen", all_at_sixteen, "Frozen numbers are counted at 16 bytes"),
+             ("precedence", precedence, "Only the second heap is divided by 10⁹")],
+}
+
+# Right answers in another form.
+RIGHT = {
+    "3b.1": [("merged", merged),
+             ("rank_from_b_einsum", rank_from_b_einsum),
+             ("partial_and_loop", partial_and_loop)],
+    "3b.2": [("step_first", step_first),
+             ("loop_over_rows", loop_over_rows),
+             ("inf_norm_nan_to_num", inf_norm_nan_to_num)],
+    "3b.3": [("two_heaps", two_heaps),
+             ("numpy_dot", numpy_dot),
+             ("billions_first", billions_first)],
 }

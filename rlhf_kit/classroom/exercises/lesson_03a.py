@@ -49,18 +49,27 @@ def _before(n: int) -> Tensor:
 def _votes(seed: int) -> list[Case]:
     rng = random.Random(f"votes {seed}")
     return [Case((3, True), "accepted"), Case((-3, False), "negative"), Case((-2, True), "negative and accepted"),
+            Case((-1, False), "one too many against"), Case((-1, True), "one too many against, and accepted"),
             Case((0, False), "nobody voted"), Case((0, True), "accepted, and nobody voted"), Case((2, False), "two"),
-            Case((4, False), "four"), Case((10, True), "ten"), Case((1000, False), "a famous answer"),
+            Case((4, False), "four"), Case((5, True), "five"), Case((10, True), "ten"),
+            Case((1000, False), "a famous answer"),
             *(Case((rng.randint(5, 400), rng.random() < 0.5), "random") for _ in range(4))]
 
 
 def _threads(seed: int) -> list[Case]:
+    """Equal luck never at the cut between the tenth pair and the eleventh, where nothing would decide."""
     rng = random.Random(f"threads {seed}")
 
-    def case(scores: list[int], about: str) -> Case:
-        return Case((scores, [rng.random() for _ in combinations(scores, 2)]), about)
+    def case(scores: list[int], about: str, twice: int = 0) -> Case:
+        """The first `twice` numbers of luck are the same, and the least."""
+        luck = [rng.random() for _ in combinations(scores, 2)]
+        return Case((scores, [0.0] * twice + luck[twice:]), about)
     return [case([0, 2, 1], "not in order"), case([2, 2, 1], "a tie"), case([1, 1, 1], "nothing but ties"),
-            case([4], "one answer"), case([5, 4, 3, 2, 1], "ten pairs"), case([0, 1, 2, 3, 4, 5, -1], "21 pairs"),
+            case([4], "one answer"), case([1, 3, 0, 2], "the better one later"),
+            Case(([3, 1, 2], [0.5, 0.5, 0.5]), "equal luck"), Case(([2, 0, 1], [3, -1, 2]), "luck of any size"),
+            case([-1, 7, 7, 40], "large scores"), case([5, 4, 3, 2, 1], "ten pairs"),
+            case([0, 1, 2, 3, 4, 5, -1], "21 pairs"), case([0, 1, 2, 3, 4, 5], "15 pairs, some of equal luck", 4),
+            Case(([5, 5, 4, 3, 2, 1], [0.01 * (k + 1) for k in range(15)]), "14 pairs, and the tie has the least luck"),
             case([0, 0, 1, 0, 1, 2, 0, 1], "many pairs, many ties"),
             *(case([rng.randint(-1, 4) for _ in range(n)], "random") for n in (6, 8, 9))]
 
@@ -68,8 +77,9 @@ def _threads(seed: int) -> list[Case]:
 def _packs(seed: int) -> list[Case]:
     rng = random.Random(f"packs {seed}")
     return [Case(([2, 1],), "two texts"), Case(([1, 3],), "two texts"), Case(([1, 1, 1],), "three of one token"),
-            Case(([3, 3],), "of one length"), *(Case(([rng.randint(1, 4) for _ in range(n)],), "random")
-                                                for n in (3, 4, 5))]
+            Case(([1],), "one token"), Case(([3, 3],), "of one length"), Case(([2, 3, 2],), "two of one length, apart"),
+            Case(([2, 2, 5, 1],), "four texts"),
+            *(Case(([rng.randint(1, 4) for _ in range(n)],), "random") for n in (3, 4, 5))]
 
 
 def _ten_first(scores: list[int], luck: list[float]) -> Tensor:
@@ -105,6 +115,64 @@ def _luckiest(scores: list[int], luck: list[float]) -> Tensor:
     return answer_pairs(scores, [-drawn for drawn in luck])
 
 
+def _only_forward(scores: list[int], luck: list[float]) -> Tensor:
+    return _rows((i, j) for i, j, drawn in _drawn(scores, luck) if scores[i] > scores[j])
+
+
+def _drawn(scores: list[int], luck: list[float], kept: int = of_votes.MOST_PAIRS) -> list[tuple[int, int, float]]:
+    pairs = [(i, j, drawn) for (i, j), drawn in zip(combinations(range(len(scores)), 2), luck, strict=True)
+             if scores[i] != scores[j]]
+    return sorted(sorted(pairs, key=lambda pair: pair[2])[:kept])
+
+
+def _won_of(scores: list[int], pairs) -> Tensor:
+    return _rows((i, j) if scores[i] > scores[j] else (j, i) for i, j, *_ in pairs)
+
+
+def _shifted_luck(scores: list[int], luck: list[float]) -> Tensor:
+    """Luck handed out to the pairs without ties, one after the other."""
+    pairs = [(i, j) for i, j in combinations(range(len(scores)), 2) if scores[i] != scores[j]]
+    kept = sorted(zip(luck, pairs, strict=False), key=lambda pair: pair[0])[:of_votes.MOST_PAIRS]
+    return _won_of(scores, sorted(pair for _, pair in kept))
+
+
+def _keyed(scores: list[int], luck: list[float], first: bool = False) -> Tensor:
+    """Pairs in a dict under their luck: of equal keys one is left."""
+    drawn = _drawn(scores, luck, 10 ** 9)
+    held = {pair[2]: pair for pair in (reversed(drawn) if first else drawn)}
+    return _won_of(scores, sorted(held[key] for key in sorted(held)[:of_votes.MOST_PAIRS]))
+
+
+def _below_the_tenth(scores: list[int], luck: list[float]) -> Tensor:
+    every = _drawn(scores, luck, 10 ** 9)
+    if len(every) <= of_votes.MOST_PAIRS:
+        return _won_of(scores, every)
+    tenth = sorted(pair[2] for pair in every)[of_votes.MOST_PAIRS - 1]
+    return _won_of(scores, [pair for pair in every if pair[2] < tenth])
+
+
+def _found_again(scores: list[int], luck: list[float]) -> Tensor:
+    """The places of the ten least numbers looked up with `index`, which finds the first of equal ones."""
+    places = list(combinations(range(len(scores)), 2))
+    drawn = [pair[2] for pair in _drawn(scores, luck)]
+    return _won_of(scores, sorted(places[luck.index(one)] for one in drawn))
+
+
+def _sorted_at_last(scores: list[int], luck: list[float]) -> Tensor:
+    return _rows(sorted(map(tuple, answer_pairs(scores, luck).tolist())))
+
+
+def _scores_of(scores: list[int], luck: list[float]) -> Tensor:
+    return torch.tensor([[scores[i], scores[j]] for i, j in answer_pairs(scores, luck).tolist()],
+                        dtype=torch.long).reshape(-1, 2)
+
+
+def _of_all_places(lengths: list[int]) -> tuple[Tensor, Tensor]:
+    """Texts told apart by their length."""
+    text = torch.tensor([n for n in lengths for _ in range(n)])
+    return packed_row(lengths)[0], (text[:, None] == text[None, :]) & _before(len(text))
+
+
 def _running_positions(lengths: list[int]) -> tuple[Tensor, Tensor]:
     return torch.arange(sum(lengths)), packed_row(lengths)[1]
 
@@ -134,6 +202,51 @@ EXERCISES = (
         Mistake(lambda votes, accepted: -1 if votes < 0 else int(math.log2(1 + votes)) + int(accepted),
                 "The logarithm is cut off, not rounded: 2 votes give 1.58, and that is nearer to 2.",
                 "对数被截掉了小数，而不是四舍五入：2 票得 1.58，离 2 更近。"),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else math.ceil(math.log2(1 + votes)) + int(accepted),
+                "The logarithm is rounded up. Round to the nearest: 4 votes give 2.32, and that is nearer to 2.",
+                "对数被向上取整了。要四舍五入：4 票得 2.32，离 2 更近。"),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else math.log2(1 + votes) + int(accepted),
+                "The score is a whole number: round the logarithm.", "分数是整数：对数要四舍五入。"),
+        Mistake(lambda votes, accepted: -1 if votes <= 0 else round(math.log2(1 + votes)) + int(accepted),
+                "0 votes are not below 0: their score is round(log2(1)) = 0, and 1 if accepted.",
+                "0 票不算小于 0：分数是 round(log2(1)) = 0，被采纳就是 1。"),
+        Mistake(lambda votes, accepted: answer_score(votes, accepted) if votes else 0,
+                "An accepted answer with 0 votes came out as 0. Being accepted is worth 1 there too; `if not votes` "
+                "and `votes > 0` leave it out.",
+                "没有票、却被采纳的回答算成了 0。被采纳在这里同样值 1；写 `if not votes` 或 `votes > 0` 就会漏掉它。"),
+        Mistake(lambda votes, accepted: (-1 if votes == 0 else math.floor(math.log2(votes) + 0.5) + int(accepted))
+                if votes >= 0 else -1,
+                "This is log2(votes). Take log2(1 + votes), so that no votes give 0.",
+                "这是 log2(票数)。应取 log2(1 + 票数)，这样没有票就是 0。",
+                (lambda votes, accepted: (int(accepted) if votes == 0 else round(math.log2(votes)) + int(accepted))
+                 if votes >= 0 else -1, lambda votes, accepted: -1 if votes < 0 else round(math.log2(votes))
+                 + int(accepted))),
+        Mistake(lambda votes, accepted: answer_score(max(votes, 0) if accepted else votes, accepted),
+                "An accepted answer with negative votes came out as 1. Here the votes win: -1, accepted or not.",
+                "被采纳、却得了负票的回答算成了 1。这里以票为准：不管有没有被采纳，都是 -1。"),
+        Mistake(lambda votes, accepted: answer_score(votes, True),
+                "1 is added to every answer. Only an accepted one gets it.", "每个回答都加了 1。只有被采纳的才加。"),
+        Mistake(lambda votes, accepted: answer_score(votes, not accepted),
+                "1 is added where the answer was *not* accepted.", "*没有*被采纳的反而加了 1。"),
+        *(Mistake(lambda votes, accepted, none=none: -1 if votes < 0 else round(1 + math.log2(votes)) + int(accepted)
+                  if votes else none(accepted),
+                  "This is 1 + log2(votes). The 1 stands inside: log2(1 + votes).",
+                  "这是 1 + log2(票数)。1 应当在里面：log2(1 + 票数)。") for none in (int, lambda accepted: 0)),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else round(math.log10(1 + votes)) + int(accepted),
+                "This is the logarithm of base 10. With base 2, one point more means twice the votes.",
+                "这是以 10 为底的对数。以 2 为底，每多 1 分就是票数翻一倍。"),
+        Mistake(lambda votes, accepted: -round(math.log2(1 - votes)) if votes < 0
+                else round(math.log2(1 + votes)) + int(accepted),
+                "Negative votes were put on the same scale. All of them score -1, however many.",
+                "负票也放到了同样的尺度上。不管负多少，都是 -1。"),
+        Mistake(lambda votes, accepted: votes if votes < 0 else round(math.log2(1 + votes)) + int(accepted),
+                "Negative votes came out as they are. All of them score -1, however many.",
+                "负票原样给出了。不管负多少，都是 -1。"),
+        Mistake(lambda votes, accepted: round(math.log2(1 + votes)) + int(accepted),
+                "There is no logarithm of a negative number. Ask for negative votes first; they score -1.",
+                "负数没有对数。要先看是不是负票，负票就是 -1。"),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else round(math.log2(1 + votes)) * (2 if accepted else 1),
+                "The acceptance doubles the score. It adds 1.", "采纳使分数翻了一倍。它只加 1。"),
         Mistake(lambda votes, accepted: -1 if votes < 0 else round(math.log(1 + votes)) + int(accepted),
                 "This is the natural logarithm. With base 2, one point more means twice the votes.",
                 "这是自然对数。以 2 为底，每多 1 分就是票数翻一倍。"),
@@ -158,6 +271,61 @@ EXERCISES = (
         Mistake(lambda scores, luck: _won(scores, list(combinations(range(len(scores)), 2)), ties=True),
                 "Pairs with equal scores are in it. The voters did not say which is better: leave them out.",
                 "分数相同的对也在里面。投票的人没有说哪个更好：不要它们。"),
+        Mistake(lambda scores, luck: torch.stack([*answer_pairs(scores, luck)]),
+                "Where nobody wins, `torch.stack` has nothing to put together and fails. The result is then `[0, "
+                "2]`, as `torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)` makes it.",
+                "没有胜负时，`torch.stack` 没有东西可叠，就会出错。这时结果应是 `[0, 2]`，写成 "
+                "`torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)` 就行。"),
+        Mistake(_below_the_tenth,
+                "Pairs with *less* luck than the tenth were kept, so the tenth itself is missing: `<=`, or sort and "
+                "cut with `[:10]`.",
+                "留下的是 luck 比第十对还*小*的，第十对自己就没了：用 `<=`，或者排序后用 `[:10]` 截断。"),
+        Mistake(lambda scores, luck: answer_pairs(scores, [-abs(a - b) for a, b in combinations(scores, 2)]),
+                "These are the ten with the largest difference of scores. Take the ten with the least luck.",
+                "这是分数相差最大的十对。要取 luck 最小的十对。"),
+        Mistake(_keyed,
+                "Pairs were kept in a dict under their luck, and of two with equal luck one disappears. Keep tuples "
+                "in a list and sort that.",
+                "这里用 luck 当键存各对，luck 相同的两对就丢了一对。请把元组放进列表里再排序。",
+                (lambda scores, luck: _keyed(scores, luck, first=True),)),
+        Mistake(_found_again,
+                "`luck.index` finds the first of equal numbers only, so one pair stands there twice and another is "
+                "missing. Keep each pair beside its luck.",
+                "`luck.index` 只找得到相同数里的第一个，于是有一对出现两次，另一对不见了。请让每一对和它的 luck 放在"
+                "一起。"),
+        Mistake(_shifted_luck,
+                "Luck was handed out after the ties had left, so it belongs to other pairs. There is a number for "
+                "*every* two answers, ties too: zip first, then leave the ties out.",
+                "这里先去掉平局再配 luck，就错位了。*每*两个回答都有一个数，平局也有：先用 zip 配好，"
+                "再去掉平局。"),
+        *(Mistake(lambda scores, luck, kept=kept: _won_of(scores, _drawn(scores, luck, kept)),
+                  "At most ten are kept, no fewer and no more: `[:10]`.", "最多留十对，不多也不少：`[:10]`。")
+          for kept in (9, 11)),
+        Mistake(_sorted_at_last,
+                "The pairs are right, their order is not: they were sorted after the better one had been put in front. "
+                "Sort by the places as they stand in the list, (0, 1), (0, 2), ..., and turn them round afterwards.",
+                "对是对的，次序不对：更好的换到前面之后又排了一次。应当先按列表里的位置排，"
+                "(0, 1)、(0, 2)、……，再调换。"),
+        Mistake(_only_forward,
+                "Pairs whose better answer stands later in the list are missing. Turn them round instead of leaving "
+                "them out.",
+                "更好的回答排在后面的那些对漏掉了。应当调换，而不是不要。",
+                (lambda scores, luck: _rows([(i, j) for i, j, _ in _drawn(scores, luck, 10 ** 9)
+                                             if scores[i] > scores[j]][:10]),
+                 lambda scores, luck: _rows(sorted((i, j) for _, i, j in sorted(
+                     (d, i, j) for i, j, d in _drawn(scores, luck, 10 ** 9) if scores[i] > scores[j])[:10])))),
+        Mistake(_scores_of,
+                "These are the scores. Wanted are the places of the two answers in the list.",
+                "这里写的是分数。要的是两个回答在列表里的位置。"),
+        Mistake(lambda scores, luck: answer_pairs(scores, luck) + 1,
+                "Places are counted from 1. In Python the first place is 0.",
+                "位置从 1 数起了。在 Python 里第一个位置是 0。"),
+        Mistake(lambda scores, luck: answer_pairs(scores, luck).T,
+                "The table lies on its side: it has [2, P]. Wanted is [P, 2], a row for each pair.",
+                "表格横过来了，成了 [2, P]。要的是 [P, 2]，一对占一行。"),
+        Mistake(lambda scores, luck: torch.cat([answer_pairs(scores, luck), answer_pairs(scores, luck).flip(1)]),
+                "Every pair is in it twice, once with the worse one first.",
+                "每一对都出现了两次，其中一次把更差的写在前面。"),
         Mistake(_ten_first,
                 "These are the first ten, so the answers at the front are in all of them. Take the ten with the least "
                 "luck.",
@@ -194,6 +362,46 @@ EXERCISES = (
                 "The positions were compared. A token of an earlier text may have a smaller one too: compare which "
                 "text each belongs to.",
                 "这里比较的是位置。前面文本里的词元，位置也可能更小：要比较的是它们属于哪段文本。"),
+        Mistake(_of_all_places,
+                "Texts are told apart by their length, so that two of one length see each other. Number them: 0, 1, 2, "
+                "...",
+                "这里用长度来区分文本，长度相同的两段就互相看见了。要给它们编号：0、1、2、……。"),
+        Mistake(lambda lengths: packed_row(lengths)[::-1],
+                "The two results have changed places: positions first, then who may see whom.",
+                "两个结果写反了：先是位置，再是谁能看见谁。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], ~packed_row(lengths)[1]),
+                "True and False have changed places: True where a token *may* look.",
+                "True 和 False 写反了：*可以*看的地方才是 True。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], torch.where(packed_row(lengths)[1], 0.0, -torch.inf)),
+                "This is a mask to be added to scores, 0 and minus infinity. Wanted is True where a token may look.",
+                "这是加到得分上的掩码，0 和负无穷。要的是：可以看的地方为 True。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], _whole_texts(lengths)[1] | _before(sum(lengths))),
+                "A token sees earlier texts, and what comes after it in its own. It may look where it is the same text "
+                "*and* not later: both must hold, `&`.",
+                "词元看到了前面的文本，也看到了自己文本里后面的内容。要是同一段文本，*而且*不在后面：两条都要满足，"
+                "用 `&`。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], packed_row(lengths)[0][:, None] >= packed_row(lengths)[0]),
+                "The positions were compared, across texts too. Compare which text each token belongs to.",
+                "这里比较的是位置，不同文本之间也比了。要比较的是它们属于哪段文本。"),
+        Mistake(lambda lengths: (torch.cat([torch.arange(n) + (k > 0) for k, n in enumerate(lengths)]),
+                                 packed_row(lengths)[1]),
+                "The texts after the first count from 1. Each counts from 0.",
+                "第一段之后的文本从 1 数起了。每段都从 0 数起。"),
+        Mistake(lambda lengths: (_texts(lengths), packed_row(lengths)[1]),
+                "These are the numbers of the texts. A position counts the tokens within a text, from 0.",
+                "这是文本的编号。位置是在一段文本里面数词元，从 0 数起。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0].flip(0), packed_row(lengths)[1]),
+                "The positions run backwards.", "位置倒着数了。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], torch.eye(sum(lengths), dtype=torch.bool)),
+                "A token sees only itself. It may look at everything before it in its own text, too.",
+                "词元只看得到自己。它还可以看自己文本里前面的一切。"),
+        Mistake(lambda lengths: (torch.arange(sum(lengths)), _whole_texts(lengths)[1]),
+                "The positions run on through the row, and tokens see what comes after them. Each text counts from "
+                "0, and a language model looks back only.",
+                "位置在整行里一路数了下去，词元还看到了后面的内容。每段文本都从 0 数起，语言模型只能往回看。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], torch.ones(sum(lengths), sum(lengths)).bool()),
+                "Every token sees the whole row. It may see only its own text, and nothing later.",
+                "每个词元都看到了整行。它只能看自己的文本，而且不能往后看。"),
         Mistake(_whole_texts,
                 "Tokens see what comes after them in their own text. A language model may look back only, at itself "
                 "too.",
