@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlhf_kit.classroom.exercises.answers import Case, Exercise, Verdict, compare
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of, likely
-from rlhf_kit.classroom.grading.outside import Answer, Worker
+from rlhf_kit.classroom.grading import apart
+from rlhf_kit.classroom.grading.outside import Answer, Gone, Worker
 from rlhf_kit.classroom.grading.starting import Limits, Process
 from rlhf_kit.classroom.grading.submissions import Submission, collect, twice
 from rlhf_kit.language import Lang, say
@@ -89,10 +89,40 @@ def grade(folder: Path, lesson: str, seed: int, lang: Lang = "en", *, limits: Li
             marks = (_mark(*one, lang, limits) for one in zip(exercises, cases, answers, strict=True))
             return Row(submission.student, submission.file, tuple(marks), submission.problem)
 
-        with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:    # who sleeps does not hold up the others
-            rows = tuple(pool.map(row, submissions))
+        found = dict(_rows(worker, row, submissions))
+        rows = tuple(_ended(submission, exercises, found[i]) if isinstance(found[i], apart.Ended) else found[i]
+                     for i, submission in enumerate(submissions))
         return Grades(lesson, seed, "netns" if worker.cell else "none", worker.why_not, exercises, rows,
                       twice(submissions))
+
+
+def _rows(worker: Worker, work: Callable[[Submission], object], submissions: Sequence[Submission]
+          ) -> Iterator[tuple[int, object]]:
+    """(place, row) as they are done, each in a process of its own; a worker that has gone is replaced, twice at most."""
+    def attempt(submission: Submission) -> object:
+        try:
+            return work(submission)
+        except Gone as gone:
+            return gone
+
+    left = list(enumerate(submissions))
+    at_once = min(8, 2 * (os.cpu_count() or 1))             # who sleeps does not hold up the others
+    for together in (at_once, at_once, 1):
+        gone = []
+        for place, row in apart.each(attempt, [submission for _, submission in left], together):
+            if isinstance(row, Gone):
+                gone.append(left[place])
+            else:
+                yield left[place][0], row
+        if not gone:
+            return
+        left = gone
+        worker.revive()
+    yield from ((place, apart.Ended("the process that runs the answers has ended")) for place, _ in left)
+
+
+def _ended(submission: Submission, exercises: Sequence[Exercise], ended: apart.Ended) -> Row:
+    return Row(submission.student, submission.file, tuple(Mark(e, "crash", ended.words) for e in exercises))
 
 
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:
