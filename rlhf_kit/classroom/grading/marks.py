@@ -84,45 +84,45 @@ def grade(folder: Path, lesson: str, seed: int, lang: Lang = "en", *, limits: Li
     exercises, submissions, limits = of_lesson(lesson), collect(folder, lesson), limits or Limits()
     cases = [exercise.all_cases(seed) for exercise in exercises]
     with closing(Worker(limits, [folder], cell=cell, started=started)) as worker:
-        def row(submission: Submission) -> Row:
+        def work(submission: Submission) -> list[tuple[str, str]]:
             answers = _answers(worker, submission, exercises, cases)
             marks = (_mark(*one, lang, limits) for one in zip(exercises, cases, answers, strict=True))
-            return Row(submission.student, submission.file, tuple(marks), submission.problem)
+            return [(mark.status, mark.remark) for mark in marks]
 
-        found = dict(_rows(worker, row, submissions))
-        rows = tuple(_ended(submission, exercises, found[i]) if isinstance(found[i], apart.Ended) else found[i]
-                     for i, submission in enumerate(submissions))
+        def row(submission: Submission, given: list[tuple[str, str]] | apart.Ended) -> Row:
+            pairs = [("crash", given.words)] * len(exercises) if isinstance(given, apart.Ended) else given
+            marks = tuple(Mark(exercise, *pair) for exercise, pair in zip(exercises, pairs, strict=True))
+            return Row(submission.student, submission.file, marks, submission.problem)
+
+        found = dict(_given(worker, work, submissions))
+        rows = tuple(row(submission, found[place]) for place, submission in enumerate(submissions))
         return Grades(lesson, seed, "netns" if worker.cell else "none", worker.why_not, exercises, rows,
                       twice(submissions))
 
 
-def _rows(worker: Worker, work: Callable[[Submission], object], submissions: Sequence[Submission]
-          ) -> Iterator[tuple[int, object]]:
-    """(place, row) as they are done, each in a process of its own; a worker that has gone is replaced, twice at most."""
+def _given(worker: Worker, work: Callable[[Submission], object], submissions: Sequence[Submission]
+           ) -> Iterator[tuple[int, object]]:
+    """(place, what work gave) as they are done, each in a process of its own; a worker that has gone is replaced."""
     def attempt(submission: Submission) -> object:
         try:
             return work(submission)
-        except Gone as gone:
-            return gone
+        except Gone:
+            return None
 
     left = list(enumerate(submissions))
     at_once = min(8, 2 * (os.cpu_count() or 1))             # who sleeps does not hold up the others
     for together in (at_once, at_once, 1):
         gone = []
-        for place, row in apart.each(attempt, [submission for _, submission in left], together):
-            if isinstance(row, Gone):
+        for place, given in apart.each(attempt, [submission for _, submission in left], together):
+            if given is None:
                 gone.append(left[place])
             else:
-                yield left[place][0], row
+                yield left[place][0], given
         if not gone:
             return
         left = gone
         worker.revive()
     yield from ((place, apart.Ended("the process that runs the answers has ended")) for place, _ in left)
-
-
-def _ended(submission: Submission, exercises: Sequence[Exercise], ended: apart.Ended) -> Row:
-    return Row(submission.student, submission.file, tuple(Mark(e, "crash", ended.words) for e in exercises))
 
 
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:
