@@ -4,8 +4,10 @@ import ctypes
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -166,8 +168,8 @@ def test_a_submission_cannot_use_more_than_one_may(worker):
     finally:
         worker.limits = usual
     assert {answer.trouble for answer in answers} == {"timeout"}
-    assert limits.in_all == (pytest.approx(1.6), pytest.approx(3.2))
-    assert time.monotonic() - began < 2 * 1.25 * 3.2       # twice, for a machine that is busy
+    assert limits.in_all == (pytest.approx(1.4), pytest.approx(2.8))
+    assert time.monotonic() - began < 3 * 1.25 * 2.8       # three times, for a machine that is busy
 
 
 def test_what_the_system_lacks_is_said(worker):
@@ -320,24 +322,33 @@ def test_the_numbers_of_calls_are_those_of_the_kernel():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not LINUX or os.geteuid() != 0, reason="only root can become another user")
-def test_it_holds_as_an_ordinary_user_too(tmp_path):
-    """The whole of test_grading's class, graded by somebody without rights, in a copy of the file system's view."""
+def test_it_holds_as_an_ordinary_user_too():
+    """The class of test_grading, graded by somebody without rights; where Python lies in a closed home, that is opened
+    in a view of the file system that this process alone has."""
     interpreter = Path(sys.executable).resolve()
-    home = next((p for p in interpreter.parents if p.parent == Path("/")), interpreter.parent)
+    home = next(folder for folder in interpreter.parents if folder.parent == Path("/"))
+    inner = interpreter.relative_to(home).parts[0]
+    place = Path(tempfile.mkdtemp(prefix="rlhf-kit-user-"))
+    place.chmod(0o1777)
+    (place / "keep").mkdir()
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-k", "everybody or killed",
+               "--basetemp", f"{place}/pytest", str(Path(__file__).with_name("test_grading.py"))]
     script = f"""set -e
-mkdir {tmp_path}/keep {tmp_path}/tmp && chmod 1777 {tmp_path}/tmp
-if [ ! -x {home} ] || [ "$(stat -c %a {home})" = 700 ]; then
-  mount --bind {home} {tmp_path}/keep; mount -t tmpfs none {home}; chmod 755 {home}
-  cd {tmp_path}/keep
-  inner={interpreter.relative_to(home).parts[0]}
-  mkdir {home}/$inner; mount --bind {tmp_path}/keep/$inner {home}/$inner
+if [ "$(stat -c %a {home})" = 700 ]; then
+  mount --bind {home} {place}/keep; mount -t tmpfs none {home}; chmod 755 {home}
+  mkdir {home}/{inner}; mount --bind {place}/keep/{inner} {home}/{inner}
 fi
-mount --bind {tmp_path}/tmp /tmp
-cd {KIT.parent}
-HOME=/tmp exec setpriv --reuid 12345 --regid 12345 --clear-groups {sys.executable} -m pytest -q -n 0 \
-  -p no:cacheprovider --basetemp /tmp/pytest -k 'everybody or killed' {KIT.parent}/tests/classroom/test_grading.py"""
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True,
-                          env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+exec setpriv --reuid 12345 --regid 12345 --clear-groups {" ".join(map(repr, command))}"""
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(place), "HOME": str(place)}
+    try:
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, env=environment,
+                              cwd=KIT.parent)
+    finally:
+        for found in place.iterdir():                      # never into what was mounted, should it still be there
+            if found.name == "keep":
+                found.rmdir()
+            else:
+                shutil.rmtree(found, ignore_errors=True)
+        place.rmdir()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    assert " passed" in done.stdout
-    assert "failed" not in done.stdout
+    assert " skipped" not in done.stdout                   # there were walls

@@ -128,7 +128,7 @@ class Worker:
         text = "\n".join(cells)
         with suppress(OSError):                     # then the next step will find it gone
             for package, letter in PACKAGES.items():
-                if re.search(rf"\b{package}\b", text):
+                if re.search(rf"^[ \t]*(?:import|from)\b[^\n#]*\b{package}\b", text, re.M):
                     self._process.door.send(letter)
 
     # One exercise

@@ -48,7 +48,7 @@ class Limits:
     def in_all(self) -> tuple[float, float]:
         """Seconds of processor and seconds in all that one submission may use before its exercises get a rest."""
         slower = self.patience / self.seconds
-        return 3 * self.seconds + self.imports, 3 * self.patience + slower * self.imports
+        return 2 * self.seconds + self.imports, 2 * self.patience + slower * self.imports
 
 
 class Process:

@@ -35,7 +35,8 @@ REFUSED = ("rlhf_kit", "trl")                              # an answer is writte
 RESULTS = 3                                                # the one descriptor, but for /dev/null, that a child has
 USEFUL = ("math", "random", "collections", "functools", "itertools", "typing", "dataclasses", "statistics", "numpy",
           "torch", "torch.nn.functional", "torch.distributions")       # imported once, before anybody is asked
-ON_DEMAND = {b"s": ("scipy", "scipy.special", "scipy.stats"), b"k": ("sklearn", "sklearn.metrics"), b"p": ("pandas",),
+ON_DEMAND = {b"s": ("scipy", "scipy.special", "scipy.stats"), b"p": ("pandas",),
+             b"k": ("sklearn", "sklearn.linear_model", "sklearn.metrics", "sklearn.model_selection"),
              b"m": ("matplotlib", "matplotlib.pyplot")}    # imported once somebody's notebook names them
 # messages of a child, and their largest size: what the system lacks, "an import comes", "a definition comes" (both with
 # the number of the statement), what could not be defined, and the answers
