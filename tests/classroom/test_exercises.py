@@ -1,8 +1,10 @@
 """The checks are checked: the reference passes, every named wrong answer fails with the message meant for it."""
 
+import functools
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -115,13 +117,22 @@ def test_the_adaptive_coefficient_by_hand():
 
 @pytest.mark.parametrize(("wrong", "said"), [
     (lambda *a: -EXERCISES["0.3"].reference(*a), "sign"),
-    (lambda *a: 3 * EXERCISES["0.3"].reference(*a), "3 times"),
+    (lambda *a: 2 * EXERCISES["0.3"].reference(*a), "2 times"),
+    (lambda *a: EXERCISES["0.3"].reference(*a) / len(a[0]), "too small by a factor: the number of rows"),
     (lambda *a: EXERCISES["0.3"].reference(*a).reshape(1), "shape (1,)"),
     (lambda *a: EXERCISES["0.3"].reference(*a) * torch.nan, "NaN"),
-    (lambda *a: (EXERCISES["0.3"].reference(*a), 1), "2 values"),
-    (lambda *a: EXERCISES["0.3"].reference(*a).item(), "no gradient"),
-    (lambda *a: 1 / 0, "ZeroDivisionError"), (lambda *a: None, "Is there a return?"),
-    (lambda: 0, "positional argument"), (lambda *a: "text", "returned str"),
+    (lambda *a: (EXERCISES["0.3"].reference(*a), 1), "returned a tuple"),
+    (lambda *a: EXERCISES["0.3"].reference(*a).item(), "without .item()"),
+    (lambda *a: EXERCISES["0.3"].reference(*a).detach(), "no gradient"),
+    (lambda *a: 1 / 0, "ZeroDivisionError"), (lambda *a: None, "Is there a return"),
+    (lambda: 0, "with (score, logprob, ref_logprob, beta)"), (lambda *a: "text", "returned str"),
+    (lambda *a: [EXERCISES["0.3"].reference(*a).item()], "torch.tensor(...)"),
+    (lambda *a: EXERCISES["0.3"].reference(*a).detach().numpy().reshape(1), "torch.as_tensor(...)"),
+    (lambda score, *a: EXERCISES["0.3"].reference(score.clamp_(-99, 99).add_(0), *a), "✅"),
+    (lambda score, *a: EXERCISES["0.3"].reference(score.mul_(2).mul(0.5), *a), "writes into its argument `score`"),
+    (lambda score, *a: EXERCISES["0.3"].reference(max(score, score), *a), "torch.maximum"),
+    (lambda *a: nothing, "A name is not known"),                                                # noqa: F821
+    (5, "no function but a int"),
 ])
 def test_a_wrong_answer_that_nobody_foresaw_still_gets_a_hint(wrong, said, capsys):
     check("0.3", wrong)
@@ -149,6 +160,78 @@ def test_a_right_answer_is_given_back_and_an_untouched_one_is_not_wrong(capsys):
     assert check("0.2", untouched) is EXERCISES["0.2"].reference
     assert check("0.2") is EXERCISES["0.2"].reference
     assert capsys.readouterr().out.count("⏳") == 2
+
+
+@pytest.mark.parametrize("handed_out", [lambda f: f, functools.partial, functools.wraps(EXERCISES["0.2"].reference)])
+def test_the_reference_that_was_handed_out_is_no_attempt(handed_out, capsys):
+    """The cell of a check, run twice on an exercise that nobody answered."""
+    again = handed_out(check("0.2"))
+    check("0.2", again)
+    assert "✅" not in capsys.readouterr().out
+
+
+class Loss(torch.nn.Module):
+    """An answer that is an object, as `nn.LogSigmoid()` would be."""
+
+    def forward(self, score, *others):
+        return EXERCISES["0.3"].reference(score, *others)
+
+
+@pytest.mark.parametrize(("number", "answer"), [
+    ("0.2", lambda ranks: np.int64(EXERCISES["0.2"].reference(ranks))),
+    ("0.2", lambda ranks: torch.tensor(EXERCISES["0.2"].reference(ranks))),
+    ("0.2", lambda ranks: EXERCISES["0.2"].reference(ranks) * 1.0),
+    ("1.6", lambda *a: torch.tensor(EXERCISES["1.6"].reference(*a))),
+    ("1.6", lambda *a: np.float32(EXERCISES["1.6"].reference(*a))),
+    ("2.6", lambda *a: EXERCISES["2.6"].reference(*a).item()),
+    ("2.4", lambda *a: tuple(np.float32(x) for x in EXERCISES["2.4"].reference(*a))),
+    ("0.3", functools.partial(lambda one, *a: one * EXERCISES["0.3"].reference(*a), 1)), ("0.3", Loss()),
+])
+def test_right_answers_in_another_form_become_what_the_next_cell_needs(number, answer):
+    exercise = EXERCISES[number]
+    returned, wanted = (f(*exercise.worked.arguments) for f in (check(number, answer), exercise.reference))
+    assert judge(exercise, answer).right
+    for mine, its in zip(*(x if isinstance(x, tuple) else (x,) for x in (returned, wanted)), strict=True):
+        assert isinstance(mine, np.generic) or type(mine) is type(its)
+
+
+@pytest.mark.parametrize(("number", "spoil", "said"), [
+    ("1.1", lambda mask: mask.float(), "needs a tensor of booleans. A comparison"),
+    ("1.1", lambda mask: mask.long(), "needs a tensor of booleans. A comparison"),
+    ("1.1", lambda mask: mask.tolist(), "torch.tensor(...)"),
+    ("1.1", lambda mask: mask.numpy(), "torch.as_tensor(...)"),
+    ("1.2", lambda reward: list(reward), "torch.stack(...)"),
+    ("1.2", lambda reward: (reward,), "comma at the end"),
+    ("2.1", lambda pairs: pairs.float(), "Places are whole numbers"),
+    ("2.1", lambda pairs: pairs.tolist(), "torch.tensor(...)"),
+    ("2.1", lambda pairs: pairs if len(pairs) else torch.tensor([]).long(), "keeps its columns"),
+    ("2.1", lambda pairs: pairs.byte(), "Places are whole numbers"),
+    ("2.4", lambda both: torch.stack(both), "return first, second"),
+])
+def test_what_the_next_cell_cannot_use_is_refused_with_the_way(number, spoil, said):
+    exercise = EXERCISES[number]
+    verdict = judge(exercise, lambda *a: spoil(exercise.reference(*a)))
+    assert verdict.status == "wrong"
+    assert said in likely(verdict, "en")
+
+
+def test_writing_into_an_argument_is_seen_bit_by_bit():
+    """NaN in the padding is itself; a zero that becomes a minus zero is a change."""
+    case = answers.Case((torch.tensor([torch.nan, 0.0]), [1, 2]))
+    touched = lambda answer: ask(answer, case).changed                                          # noqa: E731
+    assert touched(lambda x, ranks: x.sum()) == ()
+    assert touched(lambda x, ranks: x.neg_().sum()) == (0,)
+    assert touched(lambda x, ranks: float(ranks.pop())) == (1,)
+    assert case.arguments[1] == [1, 2]
+
+
+def test_a_factor_is_named_only_if_it_is_the_same_in_every_case():
+    exercise = EXERCISES["0.3"]
+    said = lambda f: likely(judge(exercise, lambda *a: f(exercise.reference(*a), *a)), "en")    # noqa: E731
+    assert "number of rows" in said(lambda x, score, *a: x / len(score))
+    assert "1/2 times" in said(lambda x, *a: x / 2)
+    assert said(lambda x, *a: 3.217 * x) == ""                               # the same, and it means nothing
+    assert said(lambda x, score, *a: x * (2 if len(score) > 1 else 3)) == ""
 
 
 def test_strict_mode_raises(monkeypatch):

@@ -272,5 +272,5 @@ EXERCISES = (
                 "误差只在下面截断了，上面没有。两边都要。"),
         Mistake(lambda beta, kl, target, n, horizon: beta * (1 + max(-0.1, min(0.1, kl / target - 1)) * n / horizon),
                 "The error is cut off at ±0.1. The rule says ±0.2.", "误差截断在 ±0.1，规则是 ±0.2。"),
-        ), points=1, tolerance=1e-9),
+        ), points=1, tolerance=1e-6),
 )
