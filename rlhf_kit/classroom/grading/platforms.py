@@ -12,6 +12,7 @@ from datetime import datetime
 TITLES = ("map", "sentiment_ppo", "rank_loss_reward_model", "votes_and_packing", "lora_in_8_bits",
           "ppo_and_cheating")
 ENDINGS = re.compile(r"(\.ipynb|\.py|\.zip)(\.txt|\.json)?( ?\(\d+\))?$", re.I)
+OTHER_ENDINGS = re.compile(r"\.(pdf|docx?|odt|rtf|html?|txt|json|rar|7z|tar|t?gz|png|jpe?g|heic|md|r|m|jl|qmd|rmd)$", re.I)
 COPIES = (re.compile(r"^(?:copy of|kopie von|copie de|copia de|copia di|cópia de|副本[ _-]*)\s*", re.I),
           re.compile(r"[ _-]*(?:的副本|副本|- ?copy|-copy\d*|_copy|- kopie|copy)(?: ?[(（]?\d+[)）]?)?$", re.I),
           re.compile(r"\s*[(（](\d+)[)）]$"))
@@ -72,7 +73,7 @@ def own_name(path: Sequence[str]) -> str:
 def stem(name: str) -> str:
     """Without `.ipynb`, `.py`, `.zip`, and what mailers hang on them."""
     found = ENDINGS.search(name)
-    return name[:found.start()] + (found[3] or "") if found else name
+    return name[:found.start()] + (found[3] or "") if found else OTHER_ENDINGS.sub("", name)
 
 
 def without_copies(name: str) -> str:

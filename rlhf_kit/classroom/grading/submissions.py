@@ -69,9 +69,9 @@ class _Notebook:
     lesson: str                     # the lesson whose functions it has most of
 
     def rank(self, newest: datetime | None) -> tuple:
-        late = self.when is not None and newest is not None and newest - self.when <= SAME_TIME
-        return (self.ours, self.written > 0, AUTOSAVED not in self.path, late, self.when or datetime.min,
-                platforms.copy_number(self.path), self.written, self.path)
+        new = self.when is None or newest is None or newest - self.when <= SAME_TIME
+        return (self.ours, self.written > 0, AUTOSAVED not in self.path, new, platforms.copy_number(self.path),
+                self.written, self.when or datetime.min, self.path)
 
 
 @dataclass
