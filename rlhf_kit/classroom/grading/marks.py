@@ -39,6 +39,7 @@ class Mark:
     expected: str = ""
     right: int = 0                  # cases beyond the worked example that are right,
     asked: int = 0                  # and all of them
+    known: bool = False             # the remark names the mistake
 
     @property
     def points(self) -> int:
@@ -212,7 +213,8 @@ def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang,
     given = ", ".join(f"{name} = {show(value)}" for name, value
                       in zip(exercise.names, verdict.case.arguments, strict=True)) if verdict.case else ""
     return Mark(exercise, verdict.status, _remark(verdict, lang), _remark(verdict, teacher), given[:LONGEST],
-                verdict.yours[:LONGEST], verdict.expected[:LONGEST], right, len(cases) - 1)
+                verdict.yours[:LONGEST], verdict.expected[:LONGEST], right, len(cases) - 1,
+                bool(likely(verdict, teacher)))
 
 
 def _trouble(exercise: Exercise, answer: Answer, limits: Limits, lang: Lang) -> str:
