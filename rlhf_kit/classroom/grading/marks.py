@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from rlhf_kit.classroom.exercises.answers import Case, Exercise, Verdict, compare, show
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of, likely
+from rlhf_kit.classroom.grading import apart
 from rlhf_kit.classroom.grading.likeness import alike
-from rlhf_kit.classroom.grading.outside import Answer, Worker
+from rlhf_kit.classroom.grading.outside import Answer, Gone, Worker
 from rlhf_kit.classroom.grading.roster import Roster
 from rlhf_kit.classroom.grading.starting import Limits, Process
 from rlhf_kit.classroom.grading.submissions import Submission, collect
@@ -151,14 +152,16 @@ def grade(folder: Path, lesson: str, seed: int, lang: Lang | None = None, *, tea
             return Grades(lesson, seed, "netns" if worker.cell else "none", worker.why_not, exercises, tuple(rows),
                           tuple(getattr(worker, "missing", ())), due, partial, collection.passed_over, collection.alike)
 
-        def work(submission: Submission) -> list[Mark]:
+        def work(submission: Submission) -> list[tuple]:
             answers = worker.ask(submission.cells, [(e.name, c) for e, c in zip(exercises, cases, strict=True)])
             return [_mark(*one, lang or submission.lang, teacher, limits)
                     for one in zip(exercises, cases, answers, strict=True)]
 
         left = [place for place, submission in enumerate(submissions) if not submission.problem]
-        for place, marks in _as_they_finish(work, [submissions[place] for place in left]):
-            rows[left[place]] = replace(rows[left[place]], marks=tuple(marks))
+        for place, given in _given(worker, work, [submissions[place] for place in left]):
+            told = [("crash", given.words, given.words)] * len(exercises) if isinstance(given, apart.Ended) else given
+            marks = tuple(Mark(exercise, *fields) for exercise, fields in zip(exercises, told, strict=True))
+            rows[left[place]] = replace(rows[left[place]], marks=marks)
             if grown:
                 grown(grades())
         return grades()
@@ -183,36 +186,50 @@ def _without_asking(submission: Submission, exercises: Sequence[Exercise]) -> tu
     return tuple(Mark(exercise, submission.status or "not graded") for exercise in exercises)
 
 
-def _as_they_finish(work: Callable[[Submission], list[Mark]],
-                    submissions: Sequence[Submission]) -> Iterator[tuple[int, list[Mark]]]:
-    with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:        # who sleeps does not hold up the others
-        waiting = {pool.submit(work, submission): place for place, submission in enumerate(submissions)}
+def _given(worker: Worker, work: Callable[[Submission], object], submissions: Sequence[Submission]
+           ) -> Iterator[tuple[int, Any]]:
+    """(place, what work gave) as they are done, each in a process of its own; a worker that is gone is replaced twice."""
+    def attempt(submission: Submission) -> object:
         try:
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            return work(submission)
+        except Gone as gone:
+            return gone
+
+    left = list(enumerate(submissions))
+    at_once = min(8, 2 * (os.cpu_count() or 1))             # who sleeps does not hold up the others
+    for together in (at_once, at_once, 1):
+        gone = []
+        for place, given in apart.each(attempt, [submission for _, submission in left], together):
+            if isinstance(given, Gone):
+                gone.append(left[place])
+            else:
+                yield left[place][0], given
+        if not gone:
+            return
+        left = gone
+        worker.revive()
+    yield from ((place, apart.Ended("the process that runs the answers has ended")) for place, _ in left)
 
 
 def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang, teacher: Lang,
-          limits: Limits) -> Mark:
-    """The mark for what came out; arrays that torch stumbles over are the student's doing."""
+          limits: Limits) -> tuple:
+    """The fields of the mark behind its exercise; arrays that torch stumbles over are the student's doing."""
     if answer.trouble:
         said = [_trouble(exercise, answer, limits, one) for one in (lang, teacher)]
-        return Mark(exercise, answer.trouble, *said)
+        return answer.trouble, *said
     try:
         verdict = compare(exercise, cases, answer.outcomes)
         if verdict.status in ("right", "not attempted"):
             said = "" if verdict.right else say(lang, "check_not_attempted")
-            return Mark(exercise, verdict.status, said, said and say(teacher, "check_not_attempted"))
+            return verdict.status, said, said and say(teacher, "check_not_attempted")
         right = sum(compare(exercise, [case], [outcome]).right
                     for case, outcome in zip(cases[1:], answer.outcomes[1:], strict=True))
     except Exception as error:                              # an odd type of array, for instance
         said = f"what came back cannot be compared ({type(error).__name__})"
-        return Mark(exercise, "crash", said, said)
+        return "crash", said, said
     given = ", ".join(f"{name} = {show(value)}" for name, value
                       in zip(exercise.names, verdict.case.arguments, strict=True)) if verdict.case else ""
-    return Mark(exercise, verdict.status, _remark(verdict, lang), _remark(verdict, teacher), given[:LONGEST],
+    return (verdict.status, _remark(verdict, lang), _remark(verdict, teacher), given[:LONGEST],
                 verdict.yours[:LONGEST], verdict.expected[:LONGEST], right, len(cases) - 1,
                 bool(likely(verdict, teacher)))
 
