@@ -1,4 +1,4 @@
-"""Everything that lies in a folder or a zip of hand-ins, zips in it opened: in memory, bounded, never unpacked to disk."""
+"""What lies in a folder or a zip of hand-ins, and in the zips in it: in memory, bounded, never unpacked to the disk."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _when(info: zipfile.ZipInfo) -> datetime | None:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The name as it was meant: without the mark for UTF-8, Chinese Windows writes GBK and others write UTF-8 anyway."""
+    """The name as it was meant: without the mark for UTF-8, Chinese Windows writes GBK, and others UTF-8 anyway."""
     if info.flag_bits & 0x800:
         return info.filename
     try:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from rlhf_kit.language import Lang
@@ -97,7 +98,7 @@ def language_of(text: str) -> Lang:
 def _script(content: bytes) -> Code:
     text = content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     marks = [0, *(match.start() for match in MARKS.finditer(text)), len(text)]
-    parts = [text[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    parts = [text[a:b] for a, b in pairwise(marks)]
     cells = [MARKS.sub("", part, count=1) if MARKS.match(part) else part for part in parts
              if not TEXT_CELL.match(part)]
     if len(content) > LARGEST_CODE:
@@ -207,7 +208,7 @@ def _as_utf8(content: bytes) -> bytes:
 
 
 class _Reader:
-    """A place in JSON text; whoever walks through `members` or `items` takes each value by `value`, `skip` or a walk."""
+    """A place in JSON; whoever walks through `members` or `items` takes each value by `value`, `skip` or a walk."""
 
     def __init__(self, content: bytes) -> None:
         self.content, self.at, self.brackets, self.steps = content, 0, 0, 0

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rlhf_kit.classroom.grading import lessons
-from rlhf_kit.classroom.grading.marks import STATUSES, Grades, Mark, Row
+from rlhf_kit.classroom.grading.marks import Grades, Mark, Row
 from rlhf_kit.classroom.grading.pages import page, text
 from rlhf_kit.classroom.grading.table import NO_POINTS, number
 from rlhf_kit.language import Lang, say
@@ -30,7 +30,7 @@ def _summary(grades: Grades, there: Sequence[Row], lang: Lang) -> str:
     """How many people, and what became of those without points."""
     count = Counter(row.status for row in grades.rows)
     parts = [say(lang, "grade_class_people", n=len(grades.rows), graded=len(there))]
-    parts += [f"{say(lang, _key(status))}: {count[status]}" for status in STATUSES if count[status] and status in NO_POINTS]
+    parts += [f"{say(lang, _key(status))}: {count[status]}" for status in NO_POINTS if count[status]]
     if grades.due:
         parts.append(say(lang, "grade_class_late", n=sum(row.late(grades.due) is not None for row in grades.rows)))
     return f'<p class="soft">{text(" · ".join(parts))}</p>'
@@ -51,10 +51,11 @@ def _overview(grades: Grades, there: Sequence[Row], lang: Lang) -> str:
     kinds = ("right", "wrong", "not attempted", "not found", "crash", "timeout")
     heads = "".join(f'<th class="n">{text(say(lang, _key(kind)))}</th>' for kind in kinds)
     lines = []
-    for at, exercise in enumerate(grades.exercises):
+    for at in range(len(grades.exercises)):
         count = Counter(row.marks[at].status for row in there)
         cells = "".join(f'<td class="n">{count[kind] or "·"}</td>' for kind in kinds)
-        lines.append(f"<tr><td>{text(_title(grades, at, lang))}</td><td>{_bar(count['right'], len(there))}</td>{cells}</tr>")
+        lines.append(f"<tr><td>{text(_title(grades, at, lang))}</td><td>{_bar(count['right'], len(there))}</td>{cells}"
+                     f"</tr>")
     return (f"<h2>{text(say(lang, 'grade_class_exercises'))}</h2><table><tr><th></th><th></th>{heads}</tr>"
             f"{''.join(lines)}</table>")
 

@@ -67,7 +67,8 @@ def _exercise(mark: Mark, grades: Grades, lang: Lang) -> str:
         state, mark.remark or say(lang, "grade_page_crash"))
     lines = [f'<section><h2>{text(mark.exercise.number)} · {text(asked.title or mark.exercise.name)} '
              f'<span class="points">{points} / {mark.exercise.points}</span></h2>',
-             f'<p class="{"good" if state == "right" else "bad"}">{"✓" if state == "right" else "✗"} {text(verdict)}</p>']
+             f'<p class="{"good" if state == "right" else "bad"}">{"✓" if state == "right" else "✗"} {text(verdict)}'
+             f"</p>"]
     if state == "wrong" and mark.known:
         lines.append(f"<p>{text(say(lang, 'grade_page_mistake'))} <b>{text(mark.remark)}</b></p>")
     if mark.asked:

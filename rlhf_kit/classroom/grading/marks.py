@@ -188,7 +188,7 @@ def _without_asking(submission: Submission, exercises: Sequence[Exercise]) -> tu
 
 def _given(worker: Worker, work: Callable[[Submission], object], submissions: Sequence[Submission]
            ) -> Iterator[tuple[int, Any]]:
-    """(place, what work gave) as they are done, each in a process of its own; a worker that is gone is replaced twice."""
+    """(place, what work gave) as they are done, each in its own process; a worker that is gone is replaced twice."""
     def attempt(submission: Submission) -> object:
         try:
             return work(submission)

@@ -13,10 +13,11 @@ LONGEST = 300                                                               # ch
 UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"                                   # letters by their class, and blank
 BESIDE = re.compile(r"([;|])(?=[\s\"']*[=+\-@＝＋－＠])")
 # Letters of other scripts that are drawn like Latin ones.
-TWINS = str.maketrans({pair[0]: pair[1] for pair in (
+PAIRS = (
     "аa вb еe кk мm нh оo рp сc тt уy хx іi јj ѕs һh ԁd ԛq ԝw ґr "                  # Cyrillic
     "αa βb εe ζz ηh ιi κk μm νv οo ρp τt υu χx γy "                                # Greek
-    "ıi օo սu ոn հh ցg").split()})                                                  # dotless i; Armenian
+    "ıi օo սu ոn հh ցg")                                                            # dotless i; Armenian
+TWINS = str.maketrans({pair[0]: pair[1] for pair in PAIRS.split()})
 
 
 def plain(text: str) -> str:
@@ -58,3 +59,10 @@ def look_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
     for name in names:
         groups[skeleton(name)].setdefault(key(name), name)
     return [tuple(group.values()) for seen, group in groups.items() if seen and len(group) > 1]
+
+
+def spelled(name: str) -> str:
+    """Of which scripts its letters are, and which of them cannot be seen: `LATIN, CYRILLIC` for a mixed one."""
+    kinds = dict.fromkeys(unicodedata.name(c, "UNNAMED").split(" ")[0].split("-")[0] for c in name
+                          if not c.isspace() and (c.isalpha() or not c.isprintable()))
+    return ", ".join(kinds) or "?"

@@ -17,7 +17,8 @@ STYLE = """
   --good: #6fcf97; --bad: #ff9a8f; --box: #202429; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 46rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC",
+  sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem; }
 p { margin: .5rem 0; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
 section { border-top: 1px solid var(--line); } .points { float: right; font-weight: 600; }
@@ -35,7 +36,7 @@ POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-actio
 SIGNS = {r"\beta": "β", r"\gamma": "γ", r"\lambda": "λ", r"\pi": "π", r"\rho": "ρ", r"\sigma": "σ", r"\varepsilon": "ε",
          r"\alpha": "α", r"\mu": "μ", r"\delta": "δ", r"\Delta": "Δ", r"\leftarrow": "←", r"\rightarrow": "→",
          r"\cdot": "·", r"\times": "×", r"\le": "≤", r"\ge": "≥", r"\pm": "±", r"\sum": "Σ", r"\hat A": "Â",
-         r"\log": "log", r"\exp": "exp", r"\min": "min", r"\max": "max", r"\big": "", r"\,": " ", r"\;": " ", r"\ ": " "}
+         r"\log": "log", r"\exp": "exp", r"\min": "min", r"\max": "max", r"\big": "", r"\,": " ", r"\;": " "}
 
 
 def page(title: str, lang: Lang, body: str) -> str:
@@ -56,7 +57,8 @@ def text(words: object) -> str:
 
 def markdown(source: str) -> str:
     """The Markdown that exercises are written in: paragraphs, tables, lists, code, emphasis and simple formulas."""
-    blocks = re.split(r"\n{2,}", source.strip())
+    wide = r"[\u3000-\u9fff\uff00-\uffef]"                 # no space between Chinese lines
+    blocks = re.split(r"\n{2,}", re.sub(rf"(?<={wide})\n(?={wide})", "", source.strip()))
     return "\n".join(map(_block, filter(None, blocks)))
 
 
@@ -82,7 +84,7 @@ def _inline(words: str) -> str:
 
 def _emphasis(escaped: str) -> str:
     escaped = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped, flags=re.S)
-    escaped = re.sub(r"(?<![\w*])\*([^*\n]+)\*(?!\*)", r"<em>\1</em>", escaped)
+    escaped = re.sub(r"(?<![A-Za-z0-9*])\*([^*\n]+)\*(?!\*)", r"<em>\1</em>", escaped)
     return re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", escaped)
 
 

@@ -1,4 +1,4 @@
-"""What learning platforms, browsers and disks make of a hand-in's name: the student, a number, a time, the file's own."""
+"""What learning platforms and browsers make of a hand-in's name: the student, a number, a time, the file's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from datetime import datetime
 TITLES = ("map", "sentiment_ppo", "rank_loss_reward_model", "votes_and_packing", "lora_in_8_bits",
           "ppo_and_cheating")
 ENDINGS = re.compile(r"(\.ipynb|\.py|\.zip)(\.txt|\.json)?( ?\(\d+\))?$", re.I)
-OTHER_ENDINGS = re.compile(r"\.(pdf|docx?|odt|rtf|html?|txt|json|rar|7z|tar|t?gz|png|jpe?g|heic|md|r|m|jl|qmd|rmd)$", re.I)
+OTHER_ENDINGS = re.compile(r"\.(pdf|docx?|odt|rtf|html?|txt|json|rar|7z|tar|t?gz|png|jpe?g|heic|md|r|m|jl|q?rmd)$",
+                           re.I)
 COPIES = (re.compile(r"^(?:copy of|kopie von|copie de|copia de|copia di|cópia de|副本[ _-]*)\s*", re.I),
           re.compile(r"[ _-]*(?:的副本|副本|- ?copy|-copy\d*|_copy|- kopie|copy)(?: ?[(（]?\d+[)）]?)?$", re.I),
           re.compile(r"\s*[(（](\d+)[)）]$"))
@@ -96,7 +97,7 @@ def copy_number(path: Sequence[str]) -> int:
 def _time(text: str, form: str) -> datetime | None:
     if form.startswith("%b"):                               # "Nov 30, 2026 905 PM": the hour's 0 is left away
         text = re.sub(r" (\d{3}) ", r" 0\1 ", text)
-        months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+        months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         if text[:3] not in months:
             return None
         text, form = f"{months.index(text[:3]) + 1:02}{text[3:]}", form.replace("%b", "%m")     # in any locale

@@ -5,8 +5,8 @@ Nothing is run or parsed as Python here, nothing is unpacked to the disk, and no
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,17 +61,13 @@ class _Notebook:
     """One file of a student that could be read."""
 
     path: tuple[str, ...]
-    when: datetime | None
+    when: datetime | None           # handed in: of what lies outermost, so that no student sets it
     source: str
+    edited: datetime | None         # of the file itself, inside a zip
     code: Code
     written: int                    # functions of the lesson with something in them
     ours: bool                      # it has functions of the lesson
     lesson: str                     # the lesson whose functions it has most of
-
-    def rank(self, newest: datetime | None) -> tuple:
-        new = self.when is None or newest is None or newest - self.when <= SAME_TIME
-        return (self.ours, self.written > 0, AUTOSAVED not in self.path, new, platforms.copy_number(self.path),
-                self.written, self.when or datetime.min, self.path)
 
 
 @dataclass
@@ -221,6 +217,7 @@ def _one(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]], la
     about = Submission(person.name if person else owner.name, person=person, email=person.email if person else "",
                        number=owner.number or (person.ids[0] if person and person.ids else ""),
                        late=any(o.late for _, o in student.files))
+    about = _with_time(about, student)
     if not notebooks:
         if len(others) == 1:
             file, why = others[0]
@@ -242,9 +239,28 @@ def _one(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]], la
                    problem=say(lang, "grade_other_lesson", lesson=best.lesson, wanted=lesson) if strange else "")
 
 
+def _with_time(about: Submission, student: _Student) -> Submission:
+    """When the last of a student's files came, for one who is not there to be read."""
+    times = [(o.when, "name") if o.when else (f.when, f.source) for f, o in student.files if o.when or f.when]
+    when, source = max(times, default=(None, ""))
+    return replace(about, when=when, when_from=source)
+
+
 def _best(notebooks: Sequence[_Notebook]) -> _Notebook:
-    times = [n.when for n in notebooks if n.when and n.ours and n.written and AUTOSAVED not in n.path]
-    return max(notebooks, key=lambda n: n.rank(max(times, default=None)))
+    """With the lesson's functions; of these with something written; of these the newest; then by number and name."""
+    def first(n: _Notebook) -> tuple:
+        return n.ours, n.written > 0, AUTOSAVED not in n.path
+
+    best = max(map(first, notebooks))
+    left = _newest([n for n in notebooks if first(n) == best], lambda n: n.when)
+    left = _newest(left, lambda n: n.edited)
+    return max(left, key=lambda n: (platforms.copy_number(n.path), n.written, n.path))
+
+
+def _newest(notebooks: list[_Notebook], time: Callable[[_Notebook], datetime | None]) -> list[_Notebook]:
+    """Those that are not older than the newest by more than a clock's tick; all, where no time is known."""
+    last = max((when for n in notebooks if (when := time(n))), default=None)
+    return [n for n in notebooks if last is None or (time(n) is not None and last - time(n) <= SAME_TIME)]
 
 
 def _reason(one: _Notebook, best: _Notebook, lang: Lang) -> str:
@@ -258,8 +274,9 @@ def _reason(one: _Notebook, best: _Notebook, lang: Lang) -> str:
         return say(lang, "grade_same_code")
     if AUTOSAVED in one.path:
         return say(lang, "grade_autosaved")
-    if one.when and best.when and best.when - one.when > SAME_TIME:
-        return say(lang, "grade_older", when=f"{one.when:%Y-%m-%d %H:%M}", n=one.written)
+    for ours, theirs in ((one.when, best.when), (one.edited, best.edited)):
+        if ours and theirs and theirs - ours > SAME_TIME:
+            return say(lang, "grade_older", when=f"{ours:%Y-%m-%d %H:%M}", n=one.written)
     return say(lang, "grade_same_time", n=one.written)
 
 
@@ -267,11 +284,11 @@ def _read_all(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]
               lang: Lang) -> tuple[list[_Notebook], list[tuple[str, str]]]:
     """Every notebook and script, zips opened; and all other files with the reason."""
     notebooks, others, left = [], [], ENOUGH_BYTES
-    files = _opened(student.files, others, lang)
+    files = _opened(student.files, others, lang)            # (file, owner, what lies outermost)
     files.sort(key=lambda f: f[0].when or datetime.min, reverse=True)
     files.sort(key=lambda f: (AUTOSAVED in f[0].path, not _named_after(f[0].path, lesson),
                               not cells.is_notebook(f[0].path[-1])))
-    for file, owner in files:
+    for file, owner, outer in files:
         name = file.path[-1]
         try:
             if file.link:
@@ -286,40 +303,40 @@ def _read_all(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]
         except Unreadable as error:
             others.append((_shown(file.path), say(lang, error.key, **error.values)))
             continue
-        when, source = (owner.when, "name") if owner.when else (file.when, file.source)
-        notebooks.append(_looked_at(file.path, when, source, code, lesson, wanted))
+        when, source = (owner.when, "name") if owner.when else (outer.when, outer.source)
+        notebooks.append(_looked_at(file, when, source, code, lesson, wanted))
     return notebooks, others
 
 
 def _opened(files: Sequence[tuple[Found, Owner]], others: list[tuple[str, str]],
-            lang: Lang) -> list[tuple[Found, Owner]]:
+            lang: Lang) -> list[tuple[Found, Owner, Found]]:
     """The files, and those in their zips in place of the zips; one allowance for all of a student's."""
-    allowance, found, waiting = archives.Allowance(), [], [(file, owner, 1) for file, owner in files]
+    allowance, found, waiting = archives.Allowance(), [], deque((file, owner, file, 1) for file, owner in files)
     while waiting:
-        file, owner, depth = waiting.pop(0)
+        file, owner, outer, depth = waiting.popleft()
         if not archives.is_zip(file.path[-1]) or file.link:
-            found.append((file, owner))
+            found.append((file, owner, outer))
             continue
         try:
             for inner in archives.inside(file, allowance, depth):
                 if any(p.casefold() in HOUSEKEEPING or p.startswith("._") for p in inner.path[len(file.path):]):
                     others.append((_shown(inner.path), say(lang, "grade_housekeeping")))
                 else:
-                    waiting.append((inner, owner, depth + 1))
+                    waiting.append((inner, owner, outer, depth + 1))
         except Unreadable as error:
             others.append((_shown(file.path), say(lang, error.key, **error.values)))
     return found
 
 
-def _looked_at(path: tuple[str, ...], when: datetime | None, source: str, code: Code, lesson: str,
+def _looked_at(file: Found, when: datetime | None, source: str, code: Code, lesson: str,
                wanted: Mapping[str, Sequence[str]]) -> _Notebook:
     counts = {one: len(mentioned(code.cells, functions)) for one, functions in wanted.items()}
     ours = not wanted or counts.get(lesson, 0) > 0
     most = lesson if ours else max(counts, key=lambda one: counts[one])
     there = definitions(code.cells, wanted.get(lesson, ()))
-    unread = mentioned(code.cells, wanted.get(lesson, ())) - there.keys()               # not Python: not the stub either
+    unread = mentioned(code.cells, wanted.get(lesson, ())) - there.keys()           # not Python, so not the stub
     written = sum(d.written for d in there.values()) + len(unread)
-    return _Notebook(path, when, source, code, written, ours, most if ours or counts[most] else "")
+    return _Notebook(file.path, when, source, file.when, code, written, ours, most if ours or counts[most] else "")
 
 
 def _named_after(path: Sequence[str], lesson: str) -> bool:

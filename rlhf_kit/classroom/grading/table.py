@@ -29,7 +29,7 @@ NO_POINTS = ("nothing handed in", "unreadable", "wrong lesson", "not graded")   
 
 
 def columns(grades: Grades) -> list[str]:
-    """The header: who, how it went, when, points for each exercise, a remark for each, and what else there is to say."""
+    """The header: who, how it went, when, points for each exercise, a remark for each, and what else there is."""
     named = [f"{exercise.number} {exercise.name}" for exercise in grades.exercises]
     return ["student", "file", "status", "total", *(["partial", "with partial"] if grades.partial else []), "out of",
             *named, "handed in", "time from", *(["late"] if _late_shown(grades) else []), "alike", "note",
@@ -95,7 +95,7 @@ def _row(row: Row, grades: Grades) -> list[str | int | float]:
             *([number(row.partial), number(row.total + row.partial)] if grades.partial else []), grades.out_of,
             *(mark.points for mark in row.marks), _time(work.when), work.when_from,
             *([lateness(row.late(grades.due))] if _late_shown(grades) else []), safe(row.alike), safe(row.note),
-            safe(", ".join(f"{file}: {why}" for file, why in work.others)), safe(work.number), isolation(grades),
+            safe(" · ".join(f"{file}: {why}" for file, why in work.others)), safe(work.number), isolation(grades),
             *(safe(mark.remark) for mark in row.marks)]
 
 
