@@ -1,12 +1,12 @@
 """Work on strangers' data in processes that may die: a fork of this one for each item, some of them at once.
 
-What a fork returns is pickled by our own code in it; what it may use is bounded, and none outlives the caller.
+What a fork returns travels as JSON; what it may use is bounded, and none outlives the caller.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import resource
 import select
 import signal
@@ -20,7 +20,7 @@ from typing import Any
 
 from rlhf_kit.classroom.grading import walls
 
-LARGEST = 4 * 2**20                 # bytes of a pickled result
+LARGEST = 4 * 2**20                 # bytes of a result
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ def each(work: Callable[[Any], Any], items: Sequence[Any], at_once: int, *, seco
          memory: int = 2**30) -> Iterator[tuple[int, Any]]:
     """`(place, work(item))` as they are done; an `Ended` where the process died, took too long, or returned too much.
 
+    What `work` returns is made of lists, words, numbers and None; what it raises is an `Ended` too.
+
     Args:
         seconds: that one item may take.
         memory: bytes that one item may need beyond what this process has mapped.
-
-    Raises: what `work` raises.
     """
     waiting, running = deque(enumerate(items)), dict[int, _Fork]()
     try:
@@ -75,7 +75,7 @@ def each(work: Callable[[Any], Any], items: Sequence[Any], at_once: int, *, seco
 
 def _start(work: Callable[[Any], Any], place: int, item: Any, seconds: float, memory: int) -> _Fork:
     ours, theirs = os.pipe()
-    with warnings.catch_warnings():                        # other threads of this process hold nothing that is used here
+    with warnings.catch_warnings():                        # other threads hold nothing that the fork uses
         warnings.simplefilter("ignore", DeprecationWarning)
         process = os.fork()
     if process:
@@ -86,11 +86,11 @@ def _start(work: Callable[[Any], Any], place: int, item: Any, seconds: float, me
         walls.die_with_parent()
         _bound(memory)
         try:
-            result = pickle.dumps((True, work(item)))
-        except BaseException as error:                     # the caller's to handle, as if there were no fork
-            result = pickle.dumps((False, error))
+            result = {"result": work(item)}
+        except BaseException as error:                     # it must not run on, as a second grader
+            result = {"error": f"{type(error).__name__}: {error}"[:300]}
         with open(theirs, "wb") as pipe:
-            pipe.write(result)
+            pipe.write(json.dumps(result).encode())
     finally:
         os._exit(0)
 
@@ -104,17 +104,17 @@ def _bound(memory: int) -> None:
 
 
 def _result(fork: _Fork) -> Any:
-    """What a fork wrote before it ended. Raises: what was raised there."""
-    status = _end(fork)
+    """What a fork wrote before it ended."""
+    status, large = _end(fork), len(fork.came) > LARGEST
     try:
-        returned, result = pickle.loads(bytes(fork.came))
-    except (EOFError, pickle.UnpicklingError):
-        known = -status in set(signal.Signals) and status < 0 and len(fork.came) <= LARGEST
-        return Ended(f"the process that compares was ended by {signal.Signals(-status).name}" if known
-                     else "the process that compares gave no result")
-    if not returned:
-        raise result
-    return result
+        told = {} if large else json.loads(fork.came)
+    except ValueError:                                     # it ended before it had written all
+        told = {}
+    if "result" in told:
+        return told["result"]
+    known = status < 0 and -status in set(signal.Signals) and not large
+    return Ended(told.get("error") or (f"the process that compares was ended by {signal.Signals(-status).name}" if known
+                                       else "the process that compares gave no result"))
 
 
 def _end(fork: _Fork) -> int:

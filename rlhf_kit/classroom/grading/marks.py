@@ -150,7 +150,7 @@ def grade(folder: Path, lesson: str, seed: int, lang: Lang | None = None, *, tea
     with closing(Worker(limits, [folder], cell=cell, started=started)) as worker:
         def grades() -> Grades:
             return Grades(lesson, seed, "netns" if worker.cell else "none", worker.why_not, exercises, tuple(rows),
-                          tuple(getattr(worker, "missing", ())), due, partial, collection.passed_over, collection.alike)
+                          tuple(worker.missing), due, partial, collection.passed_over, collection.alike)
 
         def work(submission: Submission) -> list[tuple]:
             answers = worker.ask(submission.cells, [(e.name, c) for e, c in zip(exercises, cases, strict=True)])
@@ -165,6 +165,31 @@ def grade(folder: Path, lesson: str, seed: int, lang: Lang | None = None, *, tea
             if grown:
                 grown(grades())
         return grades()
+
+
+def _given(worker: Worker, work: Callable[[Submission], object], submissions: Sequence[Submission]
+           ) -> Iterator[tuple[int, Any]]:
+    """(place, what work gave) as they are done, each in a process of its own; a worker that has gone is replaced."""
+    def attempt(submission: Submission) -> object:
+        try:
+            return work(submission)
+        except Gone:
+            return None
+
+    left = list(enumerate(submissions))
+    at_once = min(8, 2 * (os.cpu_count() or 1))             # who sleeps does not hold up the others
+    for together in (at_once, at_once, 1):
+        gone = []
+        for place, given in apart.each(attempt, [submission for _, submission in left], together):
+            if given is None:
+                gone.append(left[place])
+            else:
+                yield left[place][0], given
+        if not gone:
+            return
+        left = gone
+        worker.revive()
+    yield from ((place, apart.Ended("the process that runs the answers has ended")) for place, _ in left)
 
 
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:
@@ -184,31 +209,6 @@ def _names() -> dict[str, list[str]]:
 
 def _without_asking(submission: Submission, exercises: Sequence[Exercise]) -> tuple[Mark, ...]:
     return tuple(Mark(exercise, submission.status or "not graded") for exercise in exercises)
-
-
-def _given(worker: Worker, work: Callable[[Submission], object], submissions: Sequence[Submission]
-           ) -> Iterator[tuple[int, Any]]:
-    """(place, what work gave) as they are done, each in its own process; a worker that is gone is replaced twice."""
-    def attempt(submission: Submission) -> object:
-        try:
-            return work(submission)
-        except Gone as gone:
-            return gone
-
-    left = list(enumerate(submissions))
-    at_once = min(8, 2 * (os.cpu_count() or 1))             # who sleeps does not hold up the others
-    for together in (at_once, at_once, 1):
-        gone = []
-        for place, given in apart.each(attempt, [submission for _, submission in left], together):
-            if isinstance(given, Gone):
-                gone.append(left[place])
-            else:
-                yield left[place][0], given
-        if not gone:
-            return
-        left = gone
-        worker.revive()
-    yield from ((place, apart.Ended("the process that runs the answers has ended")) for place, _ in left)
 
 
 def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang, teacher: Lang,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import safetensors.torch

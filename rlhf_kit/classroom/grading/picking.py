@@ -23,12 +23,14 @@ OTHER_LANGUAGES = re.compile(r"^\s*%%(?!(?:time|timeit|capture|prun|memit|mprun)
 HARMLESS = (ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.Set, ast.Dict,
             ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Starred, ast.JoinedStr, ast.FormattedValue,
             ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-MAKERS = frozenset("abs bool bytes complex dict divmod enumerate float frozenset int len list max min object pow range "
-                   "reversed round set slice sorted str sum tuple type zip isinstance hasattr getattr".split())
-MODULES = frozenset("math cmath functools operator itertools collections statistics fractions decimal string re typing "
-                    "dataclasses enum types numpy scipy torch".split())              # and what is below them
-NOT = frozenset("load save hub compile export jit distributed multiprocessing utils optim onnx savez loadtxt savetxt "
-                "fromfile memmap seed manual_seed".split())                # but these
+# what may be called at the top of a cell: these, what is in these modules and below them, but for these names
+MAKERS = frozenset(("abs", "bool", "bytes", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "int",
+                    "len", "list", "max", "min", "object", "pow", "range", "reversed", "round", "set", "slice",
+                    "sorted", "str", "sum", "tuple", "type", "zip", "isinstance", "hasattr", "getattr"))
+MODULES = frozenset(("math", "cmath", "functools", "operator", "itertools", "collections", "statistics", "fractions",
+                     "decimal", "string", "re", "typing", "dataclasses", "enum", "types", "numpy", "scipy", "torch"))
+NOT = frozenset(("load", "save", "hub", "compile", "export", "jit", "distributed", "multiprocessing", "utils",
+                 "optim", "onnx", "savez", "loadtxt", "savetxt", "fromfile", "memmap", "seed", "manual_seed"))
 
 
 @dataclass
@@ -39,7 +41,8 @@ class Setting:
     wanted: frozenset[str]
     skip: frozenset[int] = frozenset()                     # statements that are left out, by their number
     note: Callable[[int, bool], None] = lambda number, importing: None
-    modules: set[str] = field(default_factory=lambda: {"torch", "Tensor", "math"})     # names that harmless modules, or things in them, go by
+    # names that harmless modules, or things in them, go by
+    modules: set[str] = field(default_factory=lambda: {"torch", "Tensor", "math"})
     own: set[str] = field(default_factory=set)             # functions and classes of the notebook
     written: set[str] = field(default_factory=set)         # wanted names that have more than a stub
     problems: list[str] = field(default_factory=list)
@@ -103,7 +106,8 @@ def _run(body: Sequence[ast.stmt], setting: Setting) -> BaseException | None:
     for statement in body:
         if isinstance(statement, ast.Try | ast.TryStar):
             error = _run(statement.body, setting)
-            _run([s for handler in statement.handlers[:1] for s in handler.body] if error else statement.orelse, setting)
+            handler = [s for first in statement.handlers[:1] for s in first.body]
+            _run(handler if error else statement.orelse, setting)
             _run(statement.finalbody, setting)
         elif isinstance(statement, ast.If):
             for branch in _branches(statement, setting):
@@ -122,8 +126,11 @@ def _branches(statement: ast.If, setting: Setting) -> list[list[ast.stmt]]:
     if harmless(statement.test, setting) and setting.number not in setting.skip:
         setting.note(setting.number, False)
         try:
-            test = compile(ast.Expression(statement.test), statement.cell, "eval", 0, True)
-            return [statement.body if eval(test, setting.namespace) else statement.orelse]
+            told: dict[str, object] = {}
+            test = ast.Assign([ast.Name("test", ast.Store())], statement.test)
+            module = ast.fix_missing_locations(ast.Module([ast.copy_location(test, statement)], []))
+            exec(compile(module, statement.cell, "exec", 0, True), setting.namespace, told)
+            return [statement.body if told["test"] else statement.orelse]
         except BaseException:                              # a name that only a call would have given
             pass
     return [statement.body, statement.orelse]
@@ -215,8 +222,9 @@ def _imported(statement: ast.stmt) -> Iterator[str]:
         for alias in statement.names:
             if alias.name.split(".")[0] in MODULES:
                 yield alias.asname or alias.name.split(".")[0]
-    elif isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] in MODULES:
-        if not set((statement.module or "").split(".")) & NOT:
+    elif isinstance(statement, ast.ImportFrom):
+        way = (statement.module or "").split(".")
+        if way[0] in MODULES and not set(way) & NOT:
             yield from (alias.asname or alias.name for alias in statement.names if alias.name not in NOT)
 
 
@@ -242,17 +250,15 @@ def _tree(cell: str) -> ast.Module:
     """The cell as it stands; if that is not Python, without its magics; if that is not either, moved to the left."""
     try:
         return ast.parse(cell)
-    except SyntaxError as error:
+    except SyntaxError:
         if OTHER_LANGUAGES.match(cell):
             return ast.Module([], [])
-        rows = cell.split("\n")
-        rows = _without_magics(rows) if _places(rows) else rows
-        for text in ("\n".join(rows), _dedented(rows)):
-            try:
-                return ast.parse(text)
-            except SyntaxError as worse:
-                error = worse
-        raise error
+    rows = cell.split("\n")
+    rows = _without_magics(rows) if _places(rows) else rows
+    try:
+        return ast.parse("\n".join(rows))
+    except IndentationError:
+        return ast.parse(_dedented(rows))
 
 
 def _without_magics(rows: list[str]) -> list[str]:

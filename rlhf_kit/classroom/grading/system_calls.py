@@ -1,7 +1,7 @@
 """System calls that an answer may not make: a filter that the kernel keeps for the rest of the process's life.
 
 Computing needs few calls; what is refused starts processes, talks to others, leaves something behind that outlives the
-process, or takes memory that no limit counts. Stands alone (the standard library only): the worker loads it by its path.
+process, or takes memory that no limit counts. Stands alone (the standard library only): the worker loads it by path.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ REFUSED = {
 REPLY = {"fork": errno.EAGAIN, "vfork": errno.EAGAIN, "clone": errno.EAGAIN, "clone3": errno.ENOSYS}
 # calls that are refused by their first argument
 KILL, TGKILL, PRLIMIT, PRCTL = (62, 129), (234, 131), (302, 261), (157, 167)
-DEATH_SIGNAL, DUMPABLE, MEMORY_MAP = 1, 4, 35                          # of prctl: what keeps a process from outliving us
+DEATH_SIGNAL, DUMPABLE, MEMORY_MAP = 1, 4, 35                          # of prctl: so that none outlives us
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}     # column, and the kernel's name for it
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 ALLOW, KILL_PROCESS, ERROR = 0x7FFF0000, 0x80000000, 0x00050000

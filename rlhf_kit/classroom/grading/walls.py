@@ -20,7 +20,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")                  # all that
 SCRATCH = "/scratch"               # the one place of a cell that can be written; not /tmp, where a kit may be installed
 MEBIBYTE = 2**20
 NEEDED = {"RLIMIT_AS": ["limit on memory"], "RLIMIT_CPU": ["limit on processor time"],
-          "RLIMIT_NPROC": ["limit on processes"], "RLIMIT_FSIZE": ["limit on files"]}     # what is said of a missing one
+          "RLIMIT_NPROC": ["limit on processes"], "RLIMIT_FSIZE": ["limit on files"]}     # said of a missing one
 
 
 class NoWalls(OSError):

@@ -57,7 +57,7 @@ def main(settings: SimpleNamespace) -> None:
     door = socket.socket(fileno=settings.socket)
     try:
         kit = prepare(settings)
-    except Exception as error:                             # whatever it was: the grader decides what to do without a cell
+    except Exception as error:                             # whatever it was: the grader knows what to do then
         door.send(f"{type(error).__name__}: {error}".encode()[:1000])
         return
     door.send(b"ready")
@@ -104,7 +104,7 @@ def prepare(settings: SimpleNamespace) -> SimpleNamespace:
 
 
 def bring(names: tuple[str, ...]) -> None:
-    """Import what is large and ours, once for all; what is not installed, or broken, is the importing student's affair."""
+    """Import what is large, once for all; what is not installed, or broken, its importers will see for themselves."""
     if names[0] not in sys.modules:
         for name in names:
             with contextlib.suppress(BaseException):
