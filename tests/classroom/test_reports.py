@@ -18,7 +18,7 @@ from attacks import HONEST, IMPORTS, STUB, lesson
 from rlhf_kit import cli
 from rlhf_kit.classroom.exercises.answers import ask, compare
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of
-from rlhf_kit.classroom.grading import changes, class_page, feedback, lessons, likeness, marks, pages, roster, table
+from rlhf_kit.classroom.grading import changes, class_page, feedback, likeness, marks, pages, roster, statements, table
 from rlhf_kit.classroom.grading.outside import Answer
 from rlhf_kit.classroom.grading.starting import Limits, NoGrading
 from rlhf_kit.classroom.grading.submissions import Submission
@@ -260,7 +260,7 @@ def test_markdown_of_a_lesson_becomes_what_it_means():
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_exercise_has_its_text_section_and_solution(lang):
     for number, exercise in EXERCISES.items():
-        asked = lessons.asked(lesson_of(number), lang)[number]
+        asked = statements.asked(lesson_of(number), lang)[number]
         assert asked.title
         assert asked.section
         assert len(asked.text) > 30
@@ -301,7 +301,7 @@ def test_answers_that_differ_in_names_and_comments_only_are_alike():
     renamed = re.sub(r"\brun\b", "acc", OWN)
     renamed = renamed.replace("    out[i, t] =", "    # write it\n            out[i, t] = \\\n   ")
     assert renamed != OWN
-    published = lessons.asked("01", "en")["1.3"].solution
+    published = statements.asked("01", "en")["1.3"].solution
     people = [Submission("Ana", cells=(OWN,)), Submission("Ben", cells=(renamed,)),
               Submission("Cleo", cells=tuple(lesson())), Submission("Dan", cells=(published,)),
               Submission("Eva", cells=(published,)), Submission("Fay", cells=(STUB,)),

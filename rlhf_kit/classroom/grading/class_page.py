@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rlhf_kit.classroom.grading import lessons
+from rlhf_kit.classroom.grading import statements
 from rlhf_kit.classroom.grading.marks import Grades, Mark, Row
 from rlhf_kit.classroom.grading.pages import page, text
 from rlhf_kit.classroom.grading.table import NO_POINTS, number
@@ -85,7 +85,7 @@ def _mistake(mark: Mark, lang: Lang) -> str:
 
 def _title(grades: Grades, at: int, lang: Lang) -> str:
     exercise = grades.exercises[at]
-    asked = lessons.asked(grades.lesson, lang).get(exercise.number)
+    asked = statements.asked(grades.lesson, lang).get(exercise.number)
     return f"{exercise.number} {asked.title if asked and asked.title else exercise.name}"
 
 

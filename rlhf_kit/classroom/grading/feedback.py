@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from rlhf_kit.classroom.grading import lessons
+from rlhf_kit.classroom.grading import statements
 from rlhf_kit.classroom.grading.marks import Grades, Mark, Row
 from rlhf_kit.classroom.grading.pages import markdown, page, text
 from rlhf_kit.classroom.grading.table import lateness, number
@@ -60,7 +60,7 @@ def _when(row: Row, grades: Grades, lang: Lang) -> str:
 
 
 def _exercise(mark: Mark, grades: Grades, lang: Lang) -> str:
-    asked = lessons.asked(grades.lesson, lang).get(mark.exercise.number, lessons.Asked())
+    asked = statements.asked(grades.lesson, lang).get(mark.exercise.number, statements.Asked())
     points = number(mark.points + (mark.partial if grades.partial else 0))
     state = "right" if mark.status == "right" else "wrong" if mark.status == "wrong" else "other"
     verdict = {"right": say(lang, "grade_page_right"), "wrong": say(lang, "grade_page_wrong")}.get(
@@ -87,9 +87,9 @@ def _exercise(mark: Mark, grades: Grades, lang: Lang) -> str:
     return "\n".join([*lines, "</section>"])
 
 
-def _where(asked: lessons.Asked, mark: Mark, grades: Grades, lang: Lang) -> str:
+def _where(asked: statements.Asked, mark: Mark, grades: Grades, lang: Lang) -> str:
     told = say(lang, "grade_page_section", lesson=grades.lesson, number=mark.exercise.number, section=asked.section) \
         if asked.section else say(lang, "grade_page_lesson", lesson=grades.lesson, number=mark.exercise.number)
-    address = lessons.address(grades.lesson, lang)
+    address = statements.address(grades.lesson, lang)
     link = f' <a href="{text(address)}" rel="noreferrer">{text(say(lang, "grade_page_open"))}</a>' if address else ""
     return f'<p class="soft">{text(told)}{link}</p>'

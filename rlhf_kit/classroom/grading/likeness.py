@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from rlhf_kit.classroom.exercises.answers import Exercise
-from rlhf_kit.classroom.grading import lessons
+from rlhf_kit.classroom.grading import statements
 from rlhf_kit.classroom.grading.definitions import definitions
 from rlhf_kit.classroom.grading.submissions import Submission
 
@@ -45,7 +45,7 @@ def alike(submissions: Sequence[Submission], exercises: Sequence[Exercise], less
 
 def _published(exercises: Sequence[Exercise], lesson: str) -> set[str]:
     """What everybody may have read: the solutions in the lesson and the kit's own functions."""
-    texts = [one.solution for one in lessons.asked(lesson, "en").values()]
+    texts = [one.solution for one in statements.asked(lesson, "en").values()]
     for exercise in exercises:
         try:
             texts.append(inspect.getsource(exercise.reference))
