@@ -16,7 +16,7 @@ from attacks import HONEST, POINTS, STUB, Pupil, adapt, lesson, notebook, pupils
 import rlhf_kit
 from rlhf_kit import cli
 from rlhf_kit.classroom.exercises.checking import EXERCISES
-from rlhf_kit.classroom.grading import marks, outside, parcels, picking, starting, submissions, table, walls
+from rlhf_kit.classroom.grading import marks, names, outside, parcels, picking, starting, table, walls
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs Linux or macOS")
 KIT = Path(rlhf_kit.__file__).parent
@@ -229,29 +229,16 @@ def test_the_last_definition_that_is_not_the_stub_counts(bodies, result):
     assert picked(*(f"def f():\n    {body}" for body in bodies))["f"]() == result
 
 
-# Files and names
-
-def test_a_folder_for_each_student_hidden_files_and_links(tmp_path):
-    book = notebook(lesson())
-    for name in ("ana/ps1/01_x.ipynb", "ana/ps1/00_map.ipynb", "ana/.ipynb_checkpoints/01_x.ipynb", "ben/a.ipynb",
-                 "ben/b.ipynb", "BEN.ipynb", "._cleo.ipynb", "notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(book)
-    (tmp_path / "dan.ipynb").symlink_to(tmp_path / "ben/a.ipynb")
-    found = submissions.collect(tmp_path, "01")
-    assert [s.file for s in found] == ["BEN.ipynb", "ana/ps1/01_x.ipynb", "ben/a.ipynb", "ben/b.ipynb", "dan.ipynb"]
-    assert list(submissions.twice(found).values()) == [["BEN.ipynb", "ben/a.ipynb", "ben/b.ipynb"]]
-    assert "link" in found[-1].problem
-
+# Names
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\n=1", " =1", "＝1"])
 def test_no_cell_begins_like_a_formula(text):
-    assert table.safe(text).startswith("'")
-    assert "\n" not in table.safe(text)
+    assert names.safe(text).startswith("'")
+    assert "\n" not in names.safe(text)
 
 
 def test_ordinary_text_is_left_alone():
-    assert table.safe("Ana-Lia = 1") == "Ana-Lia = 1"
+    assert names.safe("Ana-Lia = 1") == "Ana-Lia = 1"
 
 
 # The command
@@ -272,11 +259,11 @@ def test_the_command_writes_the_table_and_prints_json_and_nothing_else(small, tm
     said = json.loads(capsys.readouterr().out)
     assert said["seed"] == 7
     assert said["isolation"] in ("netns", "none")
-    assert [s["total"] for s in said["students"]] == [11, 12, 11]
+    assert [s["total"] for s in said["students"]] == [12, 11, 11]
     rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
     assert [(r["student"], r["status"], r["total"], r["out of"], r["1.6 adapt"]) for r in rows] == [
-        ("'=ben", "not attempted", "11", "12", "0"), ("ana", "ok", "12", "12", "1"), ("陈", "ok", "11", "12", "0")]
-    assert rows[0]["1.6 adapt: remark"] == "还没有做。"
+        ("ana", "ok", "12", "12", "1"), ("'=ben", "not attempted", "11", "12", "0"), ("陈", "ok", "11", "12", "0")]
+    assert rows[1]["1.6 adapt: remark"] == "还没有做。"
     assert [p.name for p in file.parent.iterdir()] == ["grades.csv"]
 
 
