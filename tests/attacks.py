@@ -81,6 +81,13 @@ def adapt(body: str, before: str = "") -> list[str]:
     return lesson(adapt=f"{before}\ndef adapt(beta, kl, target, n, horizon):\n{lines}")
 
 
+def _refused(*calls: str) -> str:
+    """Code that makes these calls of the C library and says whether the system refused all of them."""
+    return "import ctypes, platform\nlibc = ctypes.CDLL(None, use_errno=True)\n" \
+           "add, ctl = (248, 250) if platform.machine() == 'x86_64' else (217, 219)\n" \
+           f"got = [{', '.join(calls)}]\nraise OSError('all refused' if set(got) == {{-1}} else str(got))"
+
+
 def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
     """Everybody, by name; `port` is where somebody listens, `kit` where the reference lies."""
     crash, late, wrong = {"1.6": "crash"}, {"1.6": "timeout"}, {"1.6": "wrong"}
@@ -117,18 +124,21 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         "better behind": Pupil([*adapt("return -1.0"), HONEST["adapt"]]),
         "worse behind": Pupil([*lesson(), "def adapt(beta, kl, target, n, horizon):\n    return -1.0"], wrong),
         "empty": Pupil([], dict.fromkeys(POINTS, "not found"), "not found"),
-        "no bytes": Pupil([], dict.fromkeys(POINTS, "not found"), "not found", text=" "),
+        "no bytes": Pupil([], dict.fromkeys(POINTS, "unreadable"), "unreadable", "is empty", text=" "),
         "not json": Pupil([], dict.fromkeys(POINTS, "unreadable"), "unreadable", "not a notebook", text="{oh"),
-        "format 3": Pupil([], dict.fromkeys(POINTS, "unreadable"), "unreadable", "format 4",
-                          text='{"nbformat": 3, "worksheets": []}'),
-        "deep": Pupil([], dict.fromkeys(POINTS, "unreadable"), "unreadable", "RecursionError", text="[" * 200_000),
+        "format 3": Pupil([], text=json.dumps({"nbformat": 3, "worksheets": [{"cells": [
+            {"cell_type": "code", "input": c, "language": "python"} for c in lesson()]}]})),
+        "deep": Pupil([], dict.fromkeys(POINTS, "unreadable"), "unreadable", "not a notebook", text="[" * 200_000),
         "deep code": Pupil([*lesson(), "x = " + "-" * 50_000 + "1", "y = " + "(" * 5_000]),
         "long outputs": Pupil([], text=notebook(lesson(), outputs=[[["x" * 1000] * 100] * 500])),
         "=cmd|'calc'!A0": Pupil(adapt("raise ValueError('=1+1')"), crash, "crash"),
         # taking time and space
         "endless loop": Pupil(adapt("while True: pass"), late, "timeout"),
-        "endless class": Pupil([*lesson(), "class Slow:\n    while True: pass"], dict.fromkeys(POINTS, "timeout"),
-                               "timeout"),
+        "endless class": Pupil([*lesson(), "class Slow:\n    while True: pass"]),
+        "endless decorator": Pupil(lesson(adapt=f"def wait(f):\n    while True: pass\n@wait\n{HONEST['adapt']}"), late,
+                                   "timeout"),
+        "endless everything": Pupil(lesson(**dict.fromkeys(NUMBERS, "")) + [
+            f"def {name}(*a):\n    while True: pass" for name in NUMBERS], dict.fromkeys(POINTS, "timeout"), "timeout"),
         "sleeper": Pupil(adapt("import time\ntime.sleep(1000)"), late, "timeout"),
         "printer": Pupil(adapt(f"for _ in range(20_000): print('x' * 200)\nreturn {TRUE_ADAPT}")),
         "20 GB": Pupil(adapt("return torch.ones(20 * 2**30, dtype=torch.uint8).sum() * beta"), crash, "crash"),
@@ -136,7 +146,7 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         "10 GB file": Pupil(adapt("with open('big', 'wb') as file:\n    for _ in range(10_000):\n"
                                   f"        file.write(bytes(2**20))\nreturn {TRUE_ADAPT}"), crash, "crash",
                             "File too large"),
-        "huge result": Pupil(adapt("return torch.zeros(1).expand(10**10)"), crash, "crash", "more than 8 MiB"),
+        "huge result": Pupil(adapt("return torch.zeros(1).expand(10**10)"), crash, "crash", "more than 1 MiB"),
         "fork bomb": Pupil(adapt("import os\nwhile True: os.fork()"), crash, "crash", "unavailable"),
         "threads": Pupil(adapt("import threading, time\nfor _ in range(10**5):\n"
                                "    threading.Thread(target=time.sleep, args=(100,)).start()"), crash, "crash"),
@@ -148,6 +158,78 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         "sys.exit": Pupil(adapt("import sys\nsys.exit(0)"), crash, "crash", "SystemExit"),
         "segmentation fault": Pupil(adapt("import ctypes\nctypes.string_at(0)"), crash, "crash", "SIGSEGV"),
         "recursion": Pupil(adapt("return adapt(beta, kl, target, n, horizon)"), crash, "crash", "RecursionError"),
+        # right work in other clothes
+        "large packages": Pupil([*lesson(), "import scipy.stats\nimport pandas as pd\nimport matplotlib.pyplot as plt\n"
+                                 "from sklearn.linear_model import LogisticRegression"]),
+        "uses scipy": Pupil(adapt(f"return float(special.expit(0.0)) * 2 * {TRUE_ADAPT}", "from scipy import special")),
+        "made by calls": Pupil(lesson(adapt="""import torch.nn as nn
+from functools import partial
+LOW = float('-0.2')
+ONE = math.exp(0) * torch.ones(1).item()
+act = nn.LogSigmoid()
+def general(low, beta, kl, target, n, horizon):
+    return ONE * beta * (1 + max(low, min(-low, kl / target - 1)) * n / horizon) + 0 * act(torch.zeros(1)).item()
+adapt = partial(general, LOW)""")),
+        "made by oneself": Pupil(lesson(adapt="""def cut(limit):
+    def adapt(beta, kl, target, n, horizon):
+        return beta * (1 + max(-limit, min(limit, kl / target - 1)) * n / horizon)
+    return adapt
+adapt = cut(0.2)""")),
+        "in a branch": Pupil(lesson(adapt="try:\n    from nowhere import cut\nexcept ImportError:\n    def cut(x):\n"
+                                          "        return max(-0.2, min(0.2, x))\nif torch.cuda.is_available():\n"
+                                          "    far = 1 / 0\nelse:\n    def adapt(beta, kl, target, n, horizon):\n"
+                                          "        return beta * (1 + cut(kl / target - 1) * n / horizon)")),
+        "with magics": Pupil(lesson(adapt=f"!nvidia-smi\nfiles = !ls\n%time x = 1\n{HONEST['adapt']}\nadapt?")),
+        "split in two": Pupil([*lesson(adapt=""), HONEST["adapt"].split("\n")[0] + '\n    """The new price."""',
+                               HONEST["adapt"].split("\n")[1]]),
+        "leaves at the top": Pupil([*lesson(), "class A:\n    raise SystemExit",
+                                    "class B:\n    raise KeyboardInterrupt",
+                                    "class C:\n    class Mine(BaseException): pass\n    raise Mine"]),
+        "dies at the top": Pupil([*lesson(), "class A:\n    import os\n    os._exit(3)"]),
+        "one buffer": Pupil(adapt(f"BUFFER.fill_({TRUE_ADAPT})\nreturn BUFFER",
+                                  "BUFFER = torch.zeros((), dtype=torch.float64)")),
+        # what comes through the wall
+        "a thousand dimensions": Pupil(adapt("return torch.zeros([1] * 1000)"), crash, "crash", "dimensions"),
+        "a thousand parts": Pupil(adapt("return tuple(torch.zeros(()) for _ in range(1000))"), crash, "crash", "parts"),
+        "a flood of answers": Pupil(adapt(f"import os\nfor _ in range(10**6): os.write(3, b'a' + (4).to_bytes(4, "
+                                          f"'little') + bytes(4))\nreturn {steal}"), crash, "crash", "cannot be read"),
+        "a flood of notes": Pupil(adapt("import os\nwhile True: os.write(3, (b'd' + (4).to_bytes(4, 'little') + "
+                                        "bytes(4)) * 1000)"), crash, "crash", "cannot be read"),
+        "a promise of 4 GB": Pupil(adapt("import os\nos.write(3, b'a' + bytes([255] * 4))\nwhile True:\n"
+                                         "    os.write(3, bytes(2**16))"), crash, "crash", "cannot be read"),
+        "drip": Pupil(adapt("import os, time\nos.write(3, b'a' + (10**6).to_bytes(4, 'little'))\nwhile True:\n"
+                            "    os.write(3, b'x')\n    time.sleep(0.05)"), late, "timeout"),
+        "drip of notes": Pupil(adapt("return beta", "class Slow:\n    import os, time\n    while True:\n"
+                                     "        os.write(3, b'i' + (4).to_bytes(4, 'little') + bytes(4))\n"
+                                     "        time.sleep(0.05)"),
+                               dict.fromkeys(POINTS, "timeout"), "timeout"),
+        "a note from before": Pupil(adapt(f"import os\nos.write(3, b'l' + bytes(4))\nreturn {TRUE_ADAPT}"), crash,
+                                    "crash", "cannot be read"),
+        # what would stay
+        "outliver": Pupil(adapt("import ctypes, time\nctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\ntime.sleep(1000)"), late,
+                          "timeout"),
+        "shared memory": Pupil(adapt(_refused("libc.shmget(0, 2**28, 0o1600)", "libc.semget(0, 1000, 0o1600)",
+                                              "libc.msgget(0, 0o1600)", "libc.memfd_create(b'm', 0)",
+                                              "libc.socketpair(1, 1, 0, (ctypes.c_int * 2)())")), crash, "crash",
+                               "all refused"),
+        "keyring": Pupil(adapt(_refused("libc.syscall(ctypes.c_long(add), b'user', b'note', b'x', ctypes.c_long(1), "
+                                        "ctypes.c_long(-3))", "libc.syscall(ctypes.c_long(ctl), ctypes.c_long(0), "
+                                        "ctypes.c_long(-4), ctypes.c_long(0))")), crash, "crash", "all refused"),
+        "other powers": Pupil(adapt(_refused("libc.unshare(0x10000000)", "libc.ptrace(0, 0, 0, 0)", "libc.fork()",
+                                             "libc.execve(b'/bin/true', None, None)", "libc.prctl(4, 1, 0, 0, 0)",
+                                             "libc.mount(b'x', b'/', b'tmpfs', 0, None)", "libc.kill(-1, 9)")), crash,
+                              "crash", "all refused"),
+        "a million files": Pupil(adapt("for i in range(10**6): open(str(i), 'w').close()\nreturn beta"), crash, "crash",
+                                 "No space left", walls=True),
+        "who is there": Pupil(adapt("""import os
+seen = []
+for place, folders, names in os.walk('/'):
+    folders[:] = [] if '__init__.py' in names else folders
+    seen += [os.path.join(place, name) for name in names + folders]
+assert len(seen) < 5000 and not [s for s in seen if s.endswith('.ipynb') or 'rlhf' in s]
+assert not {'etc', 'proc', 'sys', 'var', 'bin', 'run'} & set(os.listdir('/'))
+assert set(os.listdir('/dev')) == {'null', 'zero', 'urandom'}
+raise LookupError('nothing')"""), crash, "crash", "LookupError: nothing", walls=True),
         # objects that say they are right
         "fake tensor": Pupil(adapt("torch.allclose = torch.equal = torch.isclose = lambda *a, **k: True\n"
                                    "return Fake()", """
@@ -172,7 +254,7 @@ class Liar(torch.Tensor):
         "odd types": Pupil(adapt("return torch.zeros(3).to_sparse()"), crash, "crash"),
         "complex": Pupil(adapt("return torch.tensor(1j)"), crash, "crash"),
         "forger": Pupil(adapt(f"""import os
-forged = b'a' + (30).to_bytes(8, 'little') + b'right ' * 5 + b'x' + bytes(8) + b'ok' + b'{{"status": "right"}}'
+forged = b'a' + (30).to_bytes(4, 'little') + b'right ' * 5 + b'x' + bytes(4) + b'ok' + b'{{"status": "right"}}'
 for fd in range(256):
     try: os.write(fd, forged)
     except OSError: pass
@@ -187,7 +269,7 @@ return {steal}"""), crash, "crash", "cannot be read"),
         "late importer": Pupil(adapt("import rlhf_kit.classroom.exercises.lesson_01 as l\n"
                                      "return l.adapt(beta, kl, target, n, horizon)"), crash, "crash",
                                "written, not imported"),
-        "without the hook": Pupil(adapt("import sys\nsys.meta_path.pop(0)\n"
+        "without the hook": Pupil(adapt("import sys\nsys.meta_path[:] = sys.meta_path[-3:]\n"
                                         "import rlhf_kit.classroom.exercises.lesson_01 as l\n"
                                         "return l.adapt(beta, kl, target, n, horizon)"), crash, "crash",
                                   "No module named 'rlhf_kit'"),
@@ -210,13 +292,14 @@ raise LookupError('nothing')"""), crash, "crash"),
         "copycat": Pupil(adapt(f"text = open({str(folder / 'honest.ipynb')!r}).read()\nreturn {TRUE_ADAPT}"),
                          crash, "crash", "FileNotFoundError", walls=True),
         "home reader": Pupil(adapt(f"""import os
-assert not dict(os.environ), 'an environment'
+known = ('THREADS', 'DEVICES', 'LANG', 'HOME', 'TMPDIR', 'MPLBACKEND', 'MPLCONFIGDIR', 'MULTIPROCESSING')
+assert not [n for n in os.environ if n.split('_')[-1] not in known], 'an environment'
 home = {str(Path.home())!r}
 assert not [n for n in (os.listdir(home) if os.path.isdir(home) else ()) if os.path.isfile(f'{{home}}/{{n}}')], 'files'
 return {steal}"""), wrong, walls=True),
         # reaching out
         "caller": Pupil(adapt(f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 2)\n"
-                              f"return {TRUE_ADAPT}"), crash, "crash", "unreachable", walls=True),
+                              f"return {TRUE_ADAPT}"), crash, "crash", "not permitted", walls=True),
         "vandal": Pupil(adapt(f"import os, shutil\nshutil.rmtree({str(folder)!r}, ignore_errors=True)\n"
                               f"shutil.rmtree({str(folder)!r})\nreturn {TRUE_ADAPT}"), crash, "crash", walls=True),
         "writer": Pupil(adapt(f"open({str(kit / 'exercises/__init__.py')!r}, 'a').write('#')\nreturn {TRUE_ADAPT}"),

@@ -1,4 +1,4 @@
-"""`rlhf-kit grade`: a folder of handed-in notebooks becomes a table of points and remarks."""
+"""`rlhf-kit grade`: what a class handed in becomes a table of points and remarks, and pages to learn from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import os
 import secrets
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,12 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rlhf_kit.classroom.grading.changes import Change
     from rlhf_kit.classroom.grading.marks import Grades
+    from rlhf_kit.classroom.grading.roster import Roster
+    from rlhf_kit.language import Lang
+
+CLASS_PAGE = "<!DOCTYPE html>\n<!-- rlhf-kit grade: class page -->\n"       # how a file begins that may be replaced
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -28,55 +35,164 @@ def add(commands: argparse._SubParsersAction) -> None:
                                             "from the seed, behind walls, and compares with the references. The grades "
                                             "stay on this machine. See docs/teaching.md.")
     grade.add_argument("folder", metavar="FOLDER", type=Path,
-                       help="with ana.ipynb, ben.py, ... or ana/lesson.ipynb, ben/lesson.ipynb, ...")
+                       help="what a platform gave you, as a folder or a zip; or ana.ipynb, ben/lesson.ipynb, ...")
     grade.add_argument("--lesson", metavar="NN", required=True, help="such as 01")
     grade.add_argument("--seed", metavar="N", type=int, help="of the random inputs (default: drawn, and printed)")
-    grade.add_argument("--csv", metavar="FILE", type=Path, help="write the table there, for a spreadsheet")
+    grade.add_argument("--csv", metavar="FILE", type=Path,
+                       help="write the table there; says what changed if an earlier one is there")
+    grade.add_argument("--format", choices=("plain", "moodle", "canvas"), default="plain",
+                       help="of the table: for a spreadsheet, or to be imported (default: %(default)s)")
+    grade.add_argument("--roster", metavar="FILE", type=Path,
+                       help="CSV of the class; those without a hand-in get a row too")
+    grade.add_argument("--due", metavar="TIME", type=_time, help="such as 2026-11-30T23:59; later hand-ins are marked")
+    grade.add_argument("--partial", action="store_true",
+                       help="give a wrong answer up to half of the points, by the cases that are right")
+    grade.add_argument("--feedback", metavar="FOLDER", type=Path, help="write a page for each student there (HTML)")
+    grade.add_argument("--class-page", metavar="FILE", type=Path,
+                       help="write which mistake was how frequent there (HTML); without names")
     grade.add_argument("--seconds", metavar="S", type=float, default=2.0,
                        help="of processor that one exercise may use (default: %(default)g)")
-    grade.add_argument("--lang", choices=LANGS, default=system_language(), help="of the remarks (%(default)s)")
+    grade.add_argument("--no-walls", action="store_true",
+                       help="run answers without walls, with limits only: for code that you trust, or in a "
+                            "container that you throw away")
+    grade.add_argument("--lang", choices=LANGS, default=None,
+                       help="of the remarks and pages (default: each student's notebook)")
     grade.add_argument("--json", action="store_true", help="print the grades as JSON and nothing else")
     grade.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade, print the table, write the file."""
-    if not 0.1 <= options.seconds <= 600:
-        raise ValueError(f"--seconds is {options.seconds:g}; expected a number from 0.1 to 600.")
-    if not hasattr(os, "fork"):
-        raise ValueError(f"grading runs answers in processes with limits, which needs Linux or macOS; this is "
-                         f"{sys.platform}. Use WSL.")
+    """Grade, print the table, write the files."""
+    lang = options.lang or system_language()
+    chosen, options.lang = options.lang, lang               # what stops us is said in it, too
+    _check(options)
     began = time.monotonic()
     from rlhf_kit.classroom.grading.starting import Limits, Process
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    limits = Limits(seconds=options.seconds, patience=2 * options.seconds)
-    with closing(Process(limits, [options.folder])) as started:          # it loads torch while we do
-        from rlhf_kit.classroom.grading import table
+    limits, walls = Limits(seconds=options.seconds, patience=2 * options.seconds), not options.no_walls
+    with closing(Process(limits, [options.folder], cell=walls)) as started:       # it loads torch while we do
+        from rlhf_kit.classroom.grading import changes, roster, table
         from rlhf_kit.classroom.grading.marks import grade
-        if options.csv:
-            table.check_place(options.csv)
-        grades = grade(options.folder, options.lesson, seed, options.lang, limits=limits, started=started)
+        people = roster.read(options.roster) if options.roster else None
+        before = changes.earlier(options.csv) if options.csv and options.format == "plain" else {}
+        with _growing(options, people) as grown:
+            grades = grade(options.folder, options.lesson, seed, chosen, teacher=lang, limits=limits, cell=walls,
+                           started=started, roster=people, due=options.due, partial=options.partial, grown=grown)
     if options.csv:
-        table.write_csv(options.csv, grades)
-    for warning in warnings(grades, options.lang):
+        table.write_csv(options.csv, grades, options.format, people)
+    written = [say(lang, "grade_written", file=options.csv)] if options.csv else []
+    written += _pages(options, grades, chosen, lang)
+    for warning in warnings(grades, lang):
         print(warning, file=sys.stderr)
     if options.json:
         print(json.dumps(table.as_json(grades)))
         return 0
     console = showing.console_for(json=False)
     _show(console, grades)
-    console.print(say(options.lang, "grade_done", n=len(grades.rows), seconds=time.monotonic() - began,
-                      lesson=grades.lesson, seed=seed, isolation=grades.isolation), soft_wrap=True)
-    if options.csv:
-        console.print(say(options.lang, "grade_written", file=options.csv), markup=False, soft_wrap=True)
+    console.print(say(lang, "grade_done", n=len(grades.rows), seconds=time.monotonic() - began,
+                      lesson=grades.lesson, seed=seed, isolation=table.isolation(grades)), soft_wrap=True)
+    changed = changed_lines(changes.changes(before, grades), lang) if before else []
+    for line in [*changed, *written]:
+        console.print(line, markup=False, soft_wrap=True)
     return 0
 
 
-def warnings(grades: Grades, lang: str) -> list[str]:
-    """What the teacher has to know besides the grades."""
-    found = [say(lang, "grade_open", why=grades.why_not)] if grades.isolation == "none" else []
-    return found + [say(lang, "grade_twice", student=student, files=", ".join(files))
-                    for student, files in grades.twice.items()]
+def warnings(grades: Grades, lang: Lang) -> list[str]:
+    """What the teacher has to know besides the grades; nothing of it moves the cursor or turns the line round."""
+    from rlhf_kit.classroom.grading.names import plain, spelled
+    found = [say(lang, "grade_open", why=plain(grades.why_not))] if grades.isolation == "none" else []
+    if grades.missing:
+        found.append(say(lang, "grade_missing", missing=", ".join(grades.missing)))
+    found += [say(lang, "grade_names_alike", names=", ".join(f"{plain(name)} ({spelled(name)})" for name in group))
+              for group in grades.names_alike]
+    found += [say(lang, "grade_passed_over", file=plain(file), why=why) for file, why in grades.passed_over[:20]]
+    if len(grades.passed_over) > 20:
+        found.append(say(lang, "grade_passed_over_more", n=len(grades.passed_over) - 20))
+    several = [row for row in grades.rows if row.submission.others and row.submission.cells]
+    return found + [say(lang, "grade_several", student=plain(row.student), file=plain(row.file),
+                        n=len(row.submission.others)) for row in several]
+
+
+def changed_lines(changed: list[Change], lang: Lang) -> list[str]:
+    """What this grading changed against the table that stood there."""
+    from rlhf_kit.classroom.grading.names import plain
+    if not changed:
+        return [say(lang, "grade_nothing_changed")]
+    parts = []
+    for change in changed[:12]:
+        kind = "grade_change_new" if not change.before else "grade_change_gone" if not change.after else "grade_change"
+        details = ", ".join(f"{number} {was}→{now}" for number, was, now in change.exercises)
+        parts.append(say(lang, kind, student=plain(change.student), before=change.before, after=change.after)
+                     + (f" ({details})" if details else ""))
+    more = [say(lang, "grade_change_more", n=len(changed) - 12)] if len(changed) > 12 else []
+    return [say(lang, "grade_changed", n=len(changed), students="; ".join([*parts, *more]))]
+
+
+def _check(options: argparse.Namespace) -> None:
+    """What can be known to go wrong before anything is graded."""
+    from rlhf_kit.storage import check_replaces
+    if not 0.1 <= options.seconds <= 600:
+        raise ValueError(f"--seconds is {options.seconds:g}; expected a number from 0.1 to 600.")
+    if not hasattr(os, "fork"):
+        raise ValueError(f"grading runs answers in processes with limits, which needs Linux or macOS; this is "
+                         f"{sys.platform}. Use WSL.")
+    if options.feedback and options.feedback.resolve().is_relative_to(options.folder.resolve()):
+        raise ValueError(f"--feedback {options.feedback} lies among the hand-ins. Name a folder outside "
+                         f"{options.folder}.")
+    if options.feedback and options.feedback.exists() and not options.feedback.is_dir():
+        raise ValueError(f"--feedback {options.feedback} is a file. Name a folder.")
+    if options.class_page:
+        check_replaces(options.class_page, CLASS_PAGE)
+
+
+@contextmanager
+def _growing(options: argparse.Namespace, people: Roster | None) -> Iterator:
+    """The table on the disk while it grows: in its place, or beside an earlier one, which stays until all is done."""
+    from rlhf_kit.classroom.grading import table
+    if not options.csv:
+        yield None
+        return
+    table.check_place(options.csv, options.format, people)
+    file = options.csv
+    if file.exists():
+        file = file.with_name(f"{file.stem}.unfinished{file.suffix}")
+        table.check_place(file, options.format, people)
+    begun = []
+
+    def grown(grades: Grades) -> None:
+        table.write_csv(file, grades, options.format, people)
+        begun.append(True)
+    try:
+        yield grown
+    except BaseException:
+        if begun:
+            print(say(options.lang, "grade_unfinished", file=file), file=sys.stderr)
+        raise
+    if file != options.csv and begun:
+        file.unlink(missing_ok=True)
+
+
+def _pages(options: argparse.Namespace, grades: Grades, chosen: Lang | None, lang: Lang) -> list[str]:
+    """Write them; returns what to say about it."""
+    from rlhf_kit.classroom.grading.class_page import class_page
+    from rlhf_kit.classroom.grading.feedback import pages
+    from rlhf_kit.storage import write_files, write_text
+    said = []
+    if options.feedback:
+        files = write_files(options.feedback, pages(grades, chosen))
+        said.append(say(lang, "grade_feedback_written", n=len(files), folder=options.feedback))
+    if options.class_page:
+        write_text(options.class_page, CLASS_PAGE + class_page(grades, lang).removeprefix("<!DOCTYPE html>\n"))
+        said.append(say(lang, "grade_class_written", file=options.class_page))
+    return said
+
+
+def _time(text: str) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time, such as 2026-11-30T23:59") from error
+    return when.astimezone().replace(tzinfo=None) if when.tzinfo else when
 
 
 def _show(console: Console, grades: Grades) -> None:
@@ -84,13 +200,21 @@ def _show(console: Console, grades: Grades) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from rlhf_kit.classroom.grading.table import safe
+    from rlhf_kit.classroom.grading.names import safe
+    from rlhf_kit.classroom.grading.table import number
     table = Table(show_edge=False)
     table.add_column("student", overflow="fold")
-    for heading in (*(exercise.number for exercise in grades.exercises), f"/ {grades.out_of}"):
+    partial = ["partial"] if grades.partial else []
+    for heading in (*(exercise.number for exercise in grades.exercises), f"/ {grades.out_of}", *partial):
         table.add_column(heading, justify="right")
-    table.add_column("status")
+    late = any(row.late(grades.due) is not None for row in grades.rows)
+    alike = any(row.alike for row in grades.rows)
+    for heading in ("status", *(["late"] if late else []), *(["alike"] if alike else [])):
+        table.add_column(heading, no_wrap=heading == "status")
     for row in grades.rows:
         table.add_row(escape(safe(row.student)), *(str(mark.points) for mark in row.marks), f"[bold]{row.total}[/]",
-                      row.status if row.status == "ok" else f"[yellow]{row.status}[/]")
+                      *([str(number(row.partial))] if grades.partial else []),
+                      row.status if row.status == "ok" else f"[yellow]{row.status}[/]",
+                      *(["late" if row.late(grades.due) is not None else ""] if late else []),
+                      *([escape(safe(row.alike))] if alike else []))
     console.print(table)

@@ -16,11 +16,11 @@ from attacks import HONEST, POINTS, STUB, Pupil, adapt, lesson, notebook, pupils
 import rlhf_kit
 from rlhf_kit import cli
 from rlhf_kit.classroom.exercises.checking import EXERCISES
-from rlhf_kit.classroom.grading import marks, outside, parcels, picking, starting, submissions, table, walls
+from rlhf_kit.classroom.grading import marks, names, outside, parcels, picking, starting, table, walls
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs Linux or macOS")
 KIT = Path(rlhf_kit.__file__).parent
-LIMITS = starting.Limits(seconds=1.0, patience=4.0)
+LIMITS = starting.Limits(seconds=1.0, patience=3.0, imports=2.0)
 NAMES = list(pupils(Path("."), KIT, 0))
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
 
@@ -137,17 +137,41 @@ def test_limits_hold_without_walls(open_school, name):
     check(next(row for row in grades.rows if row.student == name), everybody[name])
 
 
-def test_a_worker_that_was_killed_is_replaced_and_nobody_loses_a_point():
-    worker = outside.Worker(LIMITS, cell=False)
-    exercise = EXERCISES["1.6"]
-    question = [(exercise.name, exercise.all_cases(1))]
-    try:
-        os.kill(worker._process.program.pid, 9)
-        worker._process.program.wait()
-        [answer] = worker.ask([HONEST["adapt"]], question)
-        assert len(answer.outcomes) == len(question[0][1])
-    finally:
-        worker.close()
+def killed(worker: outside.Worker) -> None:
+    os.kill(worker._process.program.pid, 9)
+    worker._process.program.wait()
+
+
+def test_a_worker_that_was_killed_is_replaced_and_nobody_loses_a_point(tmp_path, monkeypatch):
+    for name in ("ana", "ben", "cleo"):
+        hand_in(tmp_path, name, Pupil(lesson()))
+    begin, begun = outside.Worker._begin, []
+
+    def begin_and_die_once(self, process):
+        begin(self, process)
+        begun.append(process)
+        if len(begun) == 1:
+            killed(self)
+
+    monkeypatch.setattr(outside.Worker, "_begin", begin_and_die_once)
+    grades = marks.grade(tmp_path, "01", 7, limits=LIMITS, cell=False)
+    assert [row.total for row in grades.rows] == [12, 12, 12]
+    assert len(begun) == 2
+
+
+def test_walls_that_cannot_be_built_again_are_not_given_up(tmp_path, monkeypatch, has_walls):
+    """In mid-grading the system refuses: no answer is ever run without walls that were asked for."""
+    if not has_walls:
+        pytest.skip("this system allows no walls")
+    worker = outside.Worker(LIMITS)
+    killed(worker)
+    with pytest.raises(outside.Gone):
+        worker.ask([HONEST["adapt"]], [("adapt", EXERCISES["1.6"].all_cases(1))])
+    monkeypatch.setattr(starting.Process, "ready", lambda self: "unshare: not here")
+    with pytest.raises(starting.NoCell, match=r"unshare: not here.*--no-walls") as refused:
+        worker.revive()
+    assert "\n" not in str(refused.value)
+    assert worker._process.program.returncode is not None
 
 
 # What the worker may know
@@ -155,35 +179,24 @@ def test_a_worker_that_was_killed_is_replaced_and_nobody_loses_a_point():
 def test_what_the_worker_loads_stands_alone():
     """Nothing of the kit, so no reference, is imported on the other side of the wall."""
     for path in (KIT / "classroom/exercises/asking.py", *(KIT / "classroom/grading" / f"{name}.py" for name in
-                                                ("worker", "walls", "picking", "parcels"))):
+                                                ("worker", "walls", "system_calls", "picking", "parcels"))):
         assert not re.search(r"^\s*(import|from) rlhf_kit", path.read_text(), re.M), path
 
 
 def test_a_job_holds_inputs_only():
     exercise = EXERCISES["1.5"]
     case = exercise.all_cases(3)[2]
-    job = parcels.pack_job(["x = 1"], [parcels.Question("f", [(list(case.arguments), list(case.gradient))])])
-    cells, [question] = parcels.unpack_job(job)
+    terms = parcels.Terms(1.0, 2.0, 3.0, (4,))
+    question = parcels.Question("f", [(list(case.arguments), list(case.gradient))])
+    job = parcels.pack_job(parcels.Job(["x = 1"], ["f", "g"], question), terms)
+    told, rest = parcels.unpack_terms(job)
+    cells, names, question = parcels.unpack_job(rest)
     (arguments, places), = question.cases
-    assert cells == ["x = 1"]
+    assert (told[:3], list(told.skip)) == (terms[:3], [4])
+    assert (cells, names) == (["x = 1"], ["f", "g"])
     assert places == list(case.gradient)
     assert all((a == b).all() if hasattr(a, "all") else a == b for a, b in zip(arguments, case.arguments, strict=True))
     assert repr(exercise.reference(*case.arguments).item())[:6].encode() not in job
-
-
-@pytest.mark.parametrize("forged", [b"", b"abc", b"\xff" * 100, (2).to_bytes(4, "little") + b"[]",
-                                    parcels.pack([["nonsense"]], {}), parcels.pack({"a": 1}, {}),
-                                    parcels.pack([[["t9"], [], "", False]], {}), b"PK\x03\x04" * 50])
-def test_a_forged_parcel_is_damaged_and_not_an_error_of_ours(forged):
-    answer = outside._read(forged, EXERCISES["1.6"].all_cases(1), [])
-    assert answer.trouble == "crash"
-
-
-def test_too_few_outcomes_or_missing_gradients_are_no_answer():
-    cases = EXERCISES["1.5"].all_cases(1)
-    value = parcels.Reply((cases[0].arguments[0],), (), "", False)
-    assert outside._read(parcels.pack_replies([value]), cases, []).trouble == "crash"
-    assert outside._read(parcels.pack_replies([value] * len(cases)), cases, []).trouble == "crash"
 
 
 # Picking
@@ -216,29 +229,16 @@ def test_the_last_definition_that_is_not_the_stub_counts(bodies, result):
     assert picked(*(f"def f():\n    {body}" for body in bodies))["f"]() == result
 
 
-# Files and names
-
-def test_a_folder_for_each_student_hidden_files_and_links(tmp_path):
-    book = notebook(lesson())
-    for name in ("ana/ps1/01_x.ipynb", "ana/ps1/00_map.ipynb", "ana/.ipynb_checkpoints/01_x.ipynb", "ben/a.ipynb",
-                 "ben/b.ipynb", "BEN.ipynb", "._cleo.ipynb", "notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(book)
-    (tmp_path / "dan.ipynb").symlink_to(tmp_path / "ben/a.ipynb")
-    found = submissions.collect(tmp_path, "01")
-    assert [s.file for s in found] == ["BEN.ipynb", "ana/ps1/01_x.ipynb", "ben/a.ipynb", "ben/b.ipynb", "dan.ipynb"]
-    assert list(submissions.twice(found).values()) == [["BEN.ipynb", "ben/a.ipynb", "ben/b.ipynb"]]
-    assert "link" in found[-1].problem
-
+# Names
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\n=1", " =1", "＝1"])
 def test_no_cell_begins_like_a_formula(text):
-    assert table.safe(text).startswith("'")
-    assert "\n" not in table.safe(text)
+    assert names.safe(text).startswith("'")
+    assert "\n" not in names.safe(text)
 
 
 def test_ordinary_text_is_left_alone():
-    assert table.safe("Ana-Lia = 1") == "Ana-Lia = 1"
+    assert names.safe("Ana-Lia = 1") == "Ana-Lia = 1"
 
 
 # The command
@@ -259,11 +259,11 @@ def test_the_command_writes_the_table_and_prints_json_and_nothing_else(small, tm
     said = json.loads(capsys.readouterr().out)
     assert said["seed"] == 7
     assert said["isolation"] in ("netns", "none")
-    assert [s["total"] for s in said["students"]] == [11, 12, 11]
+    assert [s["total"] for s in said["students"]] == [12, 11, 11]
     rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
     assert [(r["student"], r["status"], r["total"], r["out of"], r["1.6 adapt"]) for r in rows] == [
-        ("'=ben", "not attempted", "11", "12", "0"), ("ana", "ok", "12", "12", "1"), ("陈", "ok", "11", "12", "0")]
-    assert rows[0]["1.6 adapt: remark"] == "还没有做。"
+        ("ana", "ok", "12", "12", "1"), ("'=ben", "not attempted", "11", "12", "0"), ("陈", "ok", "11", "12", "0")]
+    assert rows[1]["1.6 adapt: remark"] == "还没有做。"
     assert [p.name for p in file.parent.iterdir()] == ["grades.csv"]
 
 
@@ -290,33 +290,23 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, arguments, words):
     assert err.count("\n") == 1
 
 
-def test_without_walls_the_teacher_is_warned(small, monkeypatch, capsys):
-    ready, refusals = starting.Process.ready, iter(["unshare: not here"])
-    monkeypatch.setattr(starting.Process, "ready", lambda self: next(refusals, "") or ready(self))
-    assert cli.main(["grade", str(small), "--lesson", "01", "--lang", "en"]) == 0
-    out, err = capsys.readouterr()
-    assert "isolation: none" in out
-    assert "unshare: not here" in err
-    assert "container" in err
-
-
 def test_in_a_cell_a_hidden_folder_is_empty_and_nothing_can_be_written(tmp_path, has_walls):
     """As where the kit is installed beside torch, in one folder."""
     if not has_walls:
         pytest.skip("this system allows no walls")
-    for name in ("beside/kit/secret", "beside/torch/public", "elsewhere/file", "root/nothing"):
+    for name in ("beside/kit/secret", "beside/kit/lib/public", "beside/torch/public", "elsewhere/file", "root/nothing"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "root/nothing").unlink()
     code = """import os, runpy, sys
 base, walls = sys.argv[1], runpy.run_path(sys.argv[2])
-walls['enter_cell'](base + '/root', [base + '/beside'], [base + '/beside/kit'])
+walls['enter_cell'](base + '/root', [base + '/beside', base + '/beside/kit/lib'], [base + '/beside/kit'])
 print(os.listdir(base), os.listdir(base + '/beside/kit'), os.listdir(base + '/beside/torch'))
 for name in ('/beside/new', '/beside/torch/public', '/beside/kit/new'):
     try: open(base + name, 'w')
     except OSError as error: print(error.strerror)"""
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path), walls.__file__], capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["['beside'] [] ['public']", *["Read-only file system"] * 3], done.stderr
+    assert done.stdout.splitlines() == ["['beside'] ['lib'] ['public']", *["Read-only file system"] * 3], done.stderr
 
 
 def test_walls_say_what_they_failed_at():

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from rlhf_kit.classroom.exercises.answers import Case, Exercise, Verdict, compare
+from rlhf_kit.classroom.exercises.answers import Case, Exercise, Verdict, compare, show
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of, likely
-from rlhf_kit.classroom.grading.outside import Answer, Worker
+from rlhf_kit.classroom.grading import apart
+from rlhf_kit.classroom.grading.likeness import alike
+from rlhf_kit.classroom.grading.outside import Answer, Gone, Worker
+from rlhf_kit.classroom.grading.roster import Roster
 from rlhf_kit.classroom.grading.starting import Limits, Process
-from rlhf_kit.classroom.grading.submissions import Submission, collect, twice
+from rlhf_kit.classroom.grading.submissions import Submission, collect
 from rlhf_kit.language import Lang, say
 
-STATUSES = ("unreadable", "timeout", "crash", "not found", "not attempted", "ok")      # the first that applies is shown
+# The first that applies is shown.
+STATUSES = ("not graded", "nothing handed in", "unreadable", "wrong lesson", "timeout", "crash", "not found",
+            "not attempted", "ok")
+LONGEST = 2_000                                             # characters of a value that a page shows
 
 
 @dataclass(frozen=True)
@@ -24,22 +32,51 @@ class Mark:
     """What one exercise of one student is worth, and why."""
 
     exercise: Exercise
-    status: str                     # "right", "wrong", "not attempted", "not found", "timeout", "crash", "unreadable"
-    remark: str = ""                # one line; may quote the student's code
+    status: str                     # "right", "wrong", "not attempted", "not found", or the submission's own
+    remark: str = ""                # one line in the student's language; may quote the student's code
+    told: str = ""                  # the same in the teacher's
+    given: str = ""                 # the arguments of the case that is shown
+    yours: str = ""
+    expected: str = ""
+    right: int = 0                  # cases beyond the worked example that are right,
+    asked: int = 0                  # and all of them
+    known: bool = False             # the remark names the mistake
 
     @property
     def points(self) -> int:
         return self.exercise.points if self.status == "right" else 0
 
+    @property
+    def partial(self) -> float:
+        """For an answer that is not right: half of the points, shared by the cases, rounded down to half points.
+
+            floor(2 · points/2 · right/asked) / 2
+
+        The worked example is no case of these: its answer stands in the text.
+        """
+        return 0.0 if self.points or not self.asked else math.floor(self.exercise.points * self.right / self.asked) / 2
+
 
 @dataclass(frozen=True)
 class Row:
-    """One submission."""
+    """One student."""
 
-    student: str
-    file: str
+    submission: Submission
     marks: tuple[Mark, ...]
-    note: str = ""                  # why the file cannot be read
+    alike: str = ""                 # with whom which answers are the same: a hint, no verdict
+
+    @property
+    def student(self) -> str:
+        return self.submission.student
+
+    @property
+    def file(self) -> str:
+        return self.submission.file
+
+    @property
+    def note(self) -> str:
+        """Why there are no points, and what the teacher should know of the choice."""
+        return f"{self.submission.problem} {self.submission.note}".strip()
 
     @property
     def status(self) -> str:
@@ -50,6 +87,17 @@ class Row:
     @property
     def total(self) -> int:
         return sum(mark.points for mark in self.marks)
+
+    @property
+    def partial(self) -> float:
+        return sum(mark.partial for mark in self.marks)
+
+    def late(self, due: datetime | None) -> timedelta | None:
+        """By how much; nothing for one in time, or of unknown time. Zero: the platform says so, and not by how much."""
+        when = self.submission.when
+        if due and when and when > due:
+            return when - due
+        return timedelta(0) if self.submission.late else None
 
 
 @dataclass(frozen=True)
@@ -62,37 +110,86 @@ class Grades:
     why_not: str                    # what was in the way of isolation
     exercises: tuple[Exercise, ...]
     rows: tuple[Row, ...]
-    twice: dict[str, list[str]]     # students with several files
+    missing: tuple[str, ...] = ()   # limits that this system does not have
+    due: datetime | None = None
+    partial: bool = False           # points for cases are given
+    passed_over: tuple[tuple[str, str], ...] = ()           # files that are no student's, with the reason
+    names_alike: tuple[tuple[str, ...], ...] = ()
 
     @property
     def out_of(self) -> int:
         return sum(exercise.points for exercise in self.exercises)
 
+    def points(self, row: Row) -> float:
+        """What the student gets."""
+        return row.total + row.partial if self.partial else row.total
 
-def grade(folder: Path, lesson: str, seed: int, lang: Lang = "en", *, limits: Limits | None = None,
-          cell: bool = True, started: Process | None = None) -> Grades:
-    """Grade every submission in a folder.
+
+def grade(folder: Path, lesson: str, seed: int, lang: Lang | None = None, *, teacher: Lang = "en",
+          limits: Limits | None = None, cell: bool = True, started: Process | None = None, roster: Roster | None = None,
+          due: datetime | None = None, partial: bool = False, grown: Callable[[Grades], None] | None = None) -> Grades:
+    """Grade every student's hand-in in a folder.
 
     Args:
         lesson: such as "01".
         seed: of the random inputs; the same seed gives the same grades.
-        lang: of the remarks.
+        lang: of the remarks; by default each student's, as their notebook is written.
+        teacher: language of what only the teacher reads.
         limits: of what an answer may use.
         cell: False runs answers without walls, with limits only.
         started: a process that was started for this before, to save time.
+        due: later hand-ins are marked as late.
+        grown: called with all that is known whenever one more student is graded; the others are "not graded".
     """
-    exercises, submissions, limits = of_lesson(lesson), collect(folder, lesson), limits or Limits()
+    exercises, limits = of_lesson(lesson), limits or Limits()
+    collection = collect(folder, lesson, lang or teacher, wanted=_names(), roster=roster)
+    submissions = collection.submissions
+    rows = [Row(submission, _without_asking(submission, exercises), same) for submission, same
+            in zip(submissions, alike(submissions, exercises, lesson), strict=True)]
     cases = [exercise.all_cases(seed) for exercise in exercises]
     with closing(Worker(limits, [folder], cell=cell, started=started)) as worker:
-        def row(submission: Submission) -> Row:
-            answers = _answers(worker, submission, exercises, cases)
-            marks = (_mark(*one, lang, limits) for one in zip(exercises, cases, answers, strict=True))
-            return Row(submission.student, submission.file, tuple(marks), submission.problem)
+        def grades() -> Grades:
+            return Grades(lesson, seed, "netns" if worker.cell else "none", worker.why_not, exercises, tuple(rows),
+                          tuple(worker.missing), due, partial, collection.passed_over, collection.alike)
 
-        with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:    # who sleeps does not hold up the others
-            rows = tuple(pool.map(row, submissions))
-        return Grades(lesson, seed, "netns" if worker.cell else "none", worker.why_not, exercises, rows,
-                      twice(submissions))
+        def work(submission: Submission) -> list[tuple]:
+            answers = worker.ask(submission.cells, [(e.name, c) for e, c in zip(exercises, cases, strict=True)])
+            return [_mark(*one, lang or submission.lang, teacher, limits)
+                    for one in zip(exercises, cases, answers, strict=True)]
+
+        left = [place for place, submission in enumerate(submissions) if not submission.problem]
+        for place, given in _given(worker, work, [submissions[place] for place in left]):
+            told = [("crash", given.words, given.words)] * len(exercises) if isinstance(given, apart.Ended) else given
+            marks = tuple(Mark(exercise, *fields) for exercise, fields in zip(exercises, told, strict=True))
+            rows[left[place]] = replace(rows[left[place]], marks=marks)
+            if grown:
+                grown(grades())
+        return grades()
+
+
+def _given(worker: Worker, work: Callable[[Submission], object], submissions: Sequence[Submission]
+           ) -> Iterator[tuple[int, Any]]:
+    """(place, what work gave) as they are done, each in a process of its own; a worker that has gone is replaced."""
+    def attempt(submission: Submission) -> object:
+        try:
+            return work(submission)
+        except Gone:
+            return None
+
+    left = list(enumerate(submissions))
+    at_once = min(8, 2 * (os.cpu_count() or 1))             # who sleeps does not hold up the others
+    for together in (at_once, at_once, 1):
+        gone = []
+        for place, given in apart.each(attempt, [submission for _, submission in left], together):
+            if given is None:
+                gone.append(left[place])
+            else:
+                yield left[place][0], given
+        if not gone:
+            return
+        left = gone
+        worker.revive()
+    yield from ((place, apart.Ended("the process that runs the answers has ended")) for place, _ in left)
 
 
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:
@@ -103,36 +200,53 @@ def of_lesson(lesson: str) -> tuple[Exercise, ...]:
     return tuple(e for number, e in EXERCISES.items() if lesson_of(number) == lesson)
 
 
-def _answers(worker: Worker, submission: Submission, exercises: Sequence[Exercise],
-             cases: Sequence[Sequence[Case]]) -> list[Answer]:
-    if submission.problem:
-        return [Answer(trouble="unreadable")] * len(exercises)
-    return worker.ask(submission.cells, [(e.name, drawn) for e, drawn in zip(exercises, cases, strict=True)])
+def _names() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for number, exercise in EXERCISES.items():
+        found.setdefault(lesson_of(number), []).append(exercise.name)
+    return found
 
 
-def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang, limits: Limits) -> Mark:
-    """The mark for what came out; arrays that torch stumbles over are the student's doing."""
+def _without_asking(submission: Submission, exercises: Sequence[Exercise]) -> tuple[Mark, ...]:
+    return tuple(Mark(exercise, submission.status or "not graded") for exercise in exercises)
+
+
+def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang, teacher: Lang,
+          limits: Limits) -> tuple:
+    """The fields of the mark behind its exercise; arrays that torch stumbles over are the student's doing."""
     if answer.trouble:
-        words = {"unreadable": "", "timeout": say(lang, "grade_timeout", seconds=limits.seconds),
-                 "crash": answer.words, "not found": _also(say(lang, "grade_not_found", name=exercise.name),
-                                                           answer.words)}
-        return Mark(exercise, answer.trouble, words[answer.trouble])
+        said = [_trouble(exercise, answer, limits, one) for one in (lang, teacher)]
+        return answer.trouble, *said
     try:
         verdict = compare(exercise, cases, answer.outcomes)
-        return Mark(exercise, verdict.status, _remark(verdict, lang))
+        if verdict.status in ("right", "not attempted"):
+            said = "" if verdict.right else say(lang, "check_not_attempted")
+            return verdict.status, said, said and say(teacher, "check_not_attempted")
+        right = sum(compare(exercise, [case], [outcome]).right
+                    for case, outcome in zip(cases[1:], answer.outcomes[1:], strict=True))
     except Exception as error:                              # an odd type of array, for instance
-        return Mark(exercise, "crash", f"what came back cannot be compared ({type(error).__name__})")
+        said = f"what came back cannot be compared ({type(error).__name__})"
+        return "crash", said, said
+    given = ", ".join(f"{name} = {show(value)}" for name, value
+                      in zip(exercise.names, verdict.case.arguments, strict=True)) if verdict.case else ""
+    return (verdict.status, _remark(verdict, lang), _remark(verdict, teacher), given[:LONGEST],
+                verdict.yours[:LONGEST], verdict.expected[:LONGEST], right, len(cases) - 1,
+                bool(likely(verdict, teacher)))
+
+
+def _trouble(exercise: Exercise, answer: Answer, limits: Limits, lang: Lang) -> str:
+    if answer.trouble == "timeout":
+        return say(lang, "grade_timeout", seconds=limits.seconds)
+    if answer.trouble == "not found":
+        return _also(say(lang, "grade_not_found", name=exercise.name), answer.words)
+    return answer.words
 
 
 def _remark(verdict: Verdict, lang: Lang) -> str:
-    if verdict.status == "right":
-        return ""
-    if verdict.status == "not attempted":
-        return say(lang, "check_not_attempted")
+    why = likely(verdict, lang)
     if verdict.status == "crash":
-        return " · ".join(filter(None, (verdict.yours, likely(verdict, lang))))
-    return likely(verdict, lang) or say(lang, "grade_differs", yours=_short(verdict.yours),
-                                        expected=_short(verdict.expected))
+        return _also(verdict.yours, why)
+    return why or say(lang, "grade_differs", yours=_short(verdict.yours), expected=_short(verdict.expected))
 
 
 def _short(text: str) -> str:
@@ -140,4 +254,4 @@ def _short(text: str) -> str:
 
 
 def _also(sentence: str, words: str) -> str:
-    return f"{sentence} ({words})" if words else sentence
+    return f"{sentence} ({words})" if words and sentence else sentence or words

@@ -1,113 +1,351 @@
-"""From a folder of handed-in files to students and the code in their cells; nothing is run or parsed as Python here."""
+"""From a folder of handed-in files to one hand-in a student, with a reason for each file that does not count.
+
+Nothing is run or parsed as Python here, nothing is unpacked to the disk, and no file is left out without a word.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
-KINDS = (".ipynb", ".py")
-LARGEST_FILE, LARGEST_CODE = 200 * 2**20, 2 * 2**20        # bytes; outputs may be large, code is not
+from rlhf_kit.classroom.grading import archives, cells, names, platforms
+from rlhf_kit.classroom.grading.archives import Found
+from rlhf_kit.classroom.grading.cells import Code, Unreadable
+from rlhf_kit.classroom.grading.definitions import definitions, mentioned
+from rlhf_kit.classroom.grading.platforms import Owner
+from rlhf_kit.classroom.grading.roster import Person, Roster
+from rlhf_kit.language import Lang, say
 
-
-class Unreadable(ValueError):
-    """A file that cannot be graded; the message says what is wrong with it."""
+NOTEBOOKS, ENOUGH_BYTES = 20, 2 * cells.LARGEST_FILE        # of one student that are looked at
+SAME_TIME = timedelta(seconds=2)                            # a zip's clock counts in twos
+HOUSEKEEPING = {"__macosx", "__pycache__", ".ds_store", "thumbs.db", "desktop.ini", ".git", ".vscode", ".idea"}
+AUTOSAVED = ".ipynb_checkpoints"
+MAYBE = (".txt", ".json", "")                               # may hold a notebook all the same
+NOT_HANDED_IN = (".csv", ".md", ".log", ".toml", ".cfg", ".html", ".htm", ".txt", ".json", ".xlsx", "")  # at the top
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One file of one student."""
+    """What counts of one student, and what became of everything else."""
 
-    student: str                    # the folder that it lies in, or else the name of the file
-    file: str                       # path inside the folder of submissions
+    student: str                    # as the roster, the platform, the folder or the file calls them
+    file: str = ""                  # path inside the folder of submissions, of what counts
     cells: tuple[str, ...] = ()     # code only
     problem: str = ""               # why there are none
+    status: str = ""                # "unreadable", "wrong lesson", "nothing handed in", where that is so
+    number: str = ""                # the platform's, or the roster's first
+    email: str = ""
+    lang: Lang = "en"               # of the notebook
+    when: datetime | None = None    # handed in
+    when_from: str = ""             # "name", "zip", "disk": where the time is from
+    late: bool = False              # the platform says so
+    note: str = ""                  # how it was chosen, and what else the teacher should know
+    others: tuple[tuple[str, str], ...] = ()                # this student's other files, each with the reason
+    person: Person | None = None
 
 
-def collect(folder: Path, lesson: str) -> list[Submission]:
-    """Every submission, by student.
+@dataclass(frozen=True)
+class Collection:
+    """All of a class."""
 
-    `folder/ana.ipynb` is Ana's, and so is `folder/ana/01.ipynb`, at any depth. Where a student's folder holds several
-    files and some begin with the number of the lesson, only those count. Hidden files are passed over.
+    submissions: tuple[Submission, ...]
+    passed_over: tuple[tuple[str, str], ...] = ()           # files that are no student's, with the reason
+    alike: tuple[tuple[str, ...], ...] = ()                 # students whose names only look the same
 
+
+@dataclass(frozen=True)
+class _Notebook:
+    """One file of a student that could be read."""
+
+    path: tuple[str, ...]
+    when: datetime | None           # handed in: of what lies outermost, so that no student sets it
+    source: str
+    edited: datetime | None         # of the file itself, inside a zip
+    code: Code
+    written: int                    # functions of the lesson with something in them
+    ours: bool                      # it has functions of the lesson
+    lesson: str                     # the lesson whose functions it has most of
+
+
+@dataclass
+class _Student:
+    """What is known of a student while files are sorted."""
+
+    owner: Owner
+    files: list[tuple[Found, Owner]] = field(default_factory=list)
+    person: Person | None = None
+    note: str = ""
+
+
+def collect(folder: Path, lesson: str, lang: Lang = "en", *, wanted: Mapping[str, Sequence[str]] | None = None,
+            roster: Roster | None = None) -> Collection:
+    """One submission for each student that handed something in or stands on the roster, by name.
+
+    `folder/ana.ipynb` is Ana's, `folder/ana/01.ipynb` too, at any depth, and so is what a platform named after her. Of
+    several files counts, of those with the lesson's functions, of which something is written: the newest. A folder
+    that holds nothing but one folder or one zip of a platform's, or a zip in its place, is looked into.
+
+    Args:
+        lang: of the reasons.
+        wanted: lesson -> names of its functions.
     Raises: ValueError if there is nothing to grade.
     """
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder. Give the folder with the notebooks that were handed in.")
-    found: dict[str, list[Path]] = defaultdict(list)
-    for path in _files(folder):
-        inside = path.relative_to(folder)
-        found[inside.parts[0] if len(inside.parts) > 1 else path.stem].append(path)
-    if not found:
-        raise ValueError(f"{folder} holds no {' or '.join(KINDS)} file. Expected one for each student, or a folder "
-                         f"for each student with one in it.")
-    chosen = [(student, path) for student, paths in found.items() for path in _of_lesson(paths, lesson)]
-    return sorted((_read(student, path, folder) for student, path in chosen), key=lambda s: (s.student, s.file))
+    if not folder.is_dir() and not (folder.is_file() and archives.is_zip(folder.name)):
+        raise ValueError(f"{folder} is not a folder. Give the folder, or the zip, with what was handed in.")
+    try:
+        found, passed = _sorted_out(list(archives.walk(folder)), lang)
+    except Unreadable as error:
+        raise ValueError(f"{folder}: {say('en', error.key, **error.values)}") from error
+    students = _by_student(found, roster)
+    if not students:
+        raise ValueError(f"{folder} holds no .ipynb or .py file. Expected one for each student, or a folder for each "
+                         f"student with one in it.")
+    submissions = [_one(student, lesson, wanted or {}, lang, roster) for student in students]
+    there = {id(student.person) for student in students if student.person}
+    submissions += [_absent(person, lang) for person in (roster.people if roster else ()) if id(person) not in there]
+    submissions = _told_apart(submissions)
+    alike = names.look_alike(s.student for s in submissions)
+    return Collection(tuple(sorted(submissions, key=lambda s: (names.tolerant(s.student), s.student, s.file))),
+                      tuple(passed), tuple(alike))
 
 
-def twice(submissions: Sequence[Submission]) -> dict[str, list[str]]:
-    """Students with more than one file, names compared as people read them, with the files."""
-    files: dict[str, list[Submission]] = defaultdict(list)
-    for submission in submissions:
-        files[unicodedata.normalize("NFKC", submission.student).casefold().strip()].append(submission)
-    return {group[0].student: [s.file for s in group] for group in files.values() if len(group) > 1}
+# Whose is it
+
+def _sorted_out(found: list[Found], lang: Lang) -> tuple[list[Found], list[tuple[str, str]]]:
+    """Without what no student wrote, and without folders around everything."""
+    passed = []
+    while True:
+        kept = []
+        for file in found:
+            if any(part.casefold() in HOUSEKEEPING or part.startswith("._") for part in file.path):
+                passed.append((_shown(file.path), say(lang, "grade_housekeeping")))
+            elif file.path[-1].startswith("."):
+                passed.append((_shown(file.path), say(lang, "grade_hidden")))
+            else:
+                kept.append(file)
+        if len(kept) == 1 and len(kept[0].path) == 1 and archives.is_zip(kept[0].path[0]) \
+                and not platforms.is_platforms(kept[0].path[0]):
+            inner = list(archives.of_a_class(kept[0]))
+            wrapped = any(len(f.path) > 2 or platforms.is_platforms(f.path[1]) for f in inner)
+            if not wrapped:                                 # one student's zip, and nobody else handed in
+                return kept, passed
+            found = [replace(f, path=f.path[1:]) for f in inner]
+            continue
+        outer = {file.path[0] for file in kept if len(file.path) > 1}
+        if len(outer) == 1 and all(len(file.path) > 1 for file in kept) and not platforms.is_platforms(*outer) \
+                and any(platforms.is_platforms(file.path[1]) for file in kept):
+            found = [replace(file, path=file.path[1:]) for file in kept]
+            continue
+        break
+    ours, top = [], {file.path[0] for file in kept if len(file.path) > 1}
+    for file in kept:
+        name = file.path[0]
+        if len(file.path) == 1 and _ending(name) in NOT_HANDED_IN and not cells.is_notebook(name) \
+                and not cells.is_script(name) and not platforms.is_platforms(name) and not file.link \
+                and not (_ending(name) in MAYBE and _begins_a_notebook(file)) and name not in top:
+            passed.append((_shown(file.path), say(lang, "grade_not_a_notebook")))
+        else:
+            ours.append(file)
+    return ours, passed
 
 
-def cells_of(path: Path) -> tuple[str, ...]:
-    """The code of a notebook or a script, cell by cell. Raises: Unreadable."""
-    if path.stat().st_size > LARGEST_FILE:
-        raise Unreadable(f"larger than {LARGEST_FILE // 2**20} MiB; clear its outputs")
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    cells = _of_script(text) if path.suffix.lower() == ".py" else _of_notebook(text)
-    if sum(map(len, cells)) > LARGEST_CODE:
-        raise Unreadable(f"more than {LARGEST_CODE // 2**20} MiB of code")
-    return cells
+def _begins_a_notebook(file: Found) -> bool:
+    try:
+        return file.read()[:500].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{")
+    except Unreadable:
+        return False
 
 
-def _files(folder: Path) -> list[Path]:
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        found += [Path(place, name) for name in sorted(names)
-                  if name.lower().endswith(KINDS) and not name.startswith(".")]
+def _by_student(found: Iterable[Found], roster: Roster | None) -> list[_Student]:
+    """Files put together by the platform's number, or by the name; the roster may put more together."""
+    groups: dict[tuple[str, str], _Student] = {}
+    for file in found:
+        owner = platforms.owner(file.path)
+        who = (owner.platform, owner.number) if owner.number else ("", names.key(owner.name))
+        groups.setdefault(who, _Student(owner)).files.append((file, owner))
+    students = list(groups.values())
+    if roster is None:
+        return students
+    for student in students:
+        student.person = roster.find(student.owner)
+    taken = [id(student.person) for student in students if student.person]
+    left = [person for person in roster.people if id(person) not in taken]
+    parts = {id(s): roster.find_by_part(s.owner, left) for s in students if not s.person}
+    claims = Counter(id(person) for person in parts.values() if person)
+    for student in students:
+        person = parts.get(id(student))
+        if person and claims[id(person)] == 1:
+            student.person = person
+    merged: dict[int, _Student] = {}
+    for student in students:
+        who = id(student.person) if student.person else id(student)
+        if who in merged:
+            merged[who].files += student.files
+        else:
+            merged[who] = student
+    return list(merged.values())
+
+
+def _told_apart(submissions: list[Submission]) -> list[Submission]:
+    """Two students of one name get their number behind it."""
+    count = Counter(names.key(s.student) for s in submissions)
+    return [replace(s, student=f"{s.student} ({s.number})") if count[names.key(s.student)] > 1 and s.number else s
+            for s in submissions]
+
+
+def _absent(person: Person, lang: Lang) -> Submission:
+    return Submission(person.name, problem=say(lang, "grade_nothing"), status="nothing handed in", person=person,
+                      number=person.ids[0] if person.ids else "", email=person.email)
+
+
+# Which counts
+
+def _one(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]], lang: Lang,
+         roster: Roster | None) -> Submission:
+    person, owner = student.person, student.owner
+    notebooks, others = _read_all(student, lesson, wanted, lang)
+    notes = [student.note] if student.note else []
+    if person and (spelled := {o.name for _, o in student.files if names.tolerant(o.name) !=
+                               names.tolerant(person.name)}):
+        notes.append(say(lang, "grade_matched", names=", ".join(sorted(spelled))))
+    if roster and not person:
+        twins = [p.name for p in roster.people if names.skeleton(p.name) == names.skeleton(owner.name)]
+        notes.append(say(lang, "grade_lookalike", names=", ".join(twins)) if twins else say(lang, "grade_nobody"))
+    about = Submission(person.name if person else owner.name, person=person, email=person.email if person else "",
+                       number=owner.number or (person.ids[0] if person and person.ids else ""),
+                       late=any(o.late for _, o in student.files))
+    about = _with_time(about, student)
+    if not notebooks:
+        if len(others) == 1:
+            file, why = others[0]
+            return replace(about, file=file, problem=why, status="unreadable", note=" ".join(notes))
+        why = next((f"{file}: {why}" for file, why in others if cells.is_notebook(file)), "") or say(
+            lang, "grade_no_file")
+        return replace(about, problem=why, status="unreadable", others=tuple(others), note=" ".join(notes))
+    best = _best(notebooks)
+    late = [o.late for f, o in student.files if f.path == best.path[:len(f.path)]]
+    others = [(_shown(n.path), _reason(n, best, lang)) for n in notebooks if n is not best] + others
+    if len(notebooks) > 1:
+        notes.insert(0, say(lang, "grade_chosen", n=len(notebooks)))
+    if any(n.written > best.written for n in notebooks):
+        notes.insert(1, say(lang, "grade_more_elsewhere"))
+    strange = best.lesson not in ("", lesson) and not best.ours
+    return replace(about, file=_shown(best.path), cells=best.code.cells, lang=best.code.lang, when=best.when,
+                   when_from=best.source if best.when else "", late=any(late), note=" ".join(notes),
+                   others=tuple(others), status="wrong lesson" if strange else "",
+                   problem=say(lang, "grade_other_lesson", lesson=best.lesson, wanted=lesson) if strange else "")
+
+
+def _with_time(about: Submission, student: _Student) -> Submission:
+    """When the last of a student's files came, for one who is not there to be read."""
+    times = [(o.when, "name") if o.when else (f.when, f.source) for f, o in student.files if o.when or f.when]
+    when, source = max(times, default=(None, ""))
+    return replace(about, when=when, when_from=source)
+
+
+def _best(notebooks: Sequence[_Notebook]) -> _Notebook:
+    """With the lesson's functions; of these with something written; of these the newest; then by number and name."""
+    def first(n: _Notebook) -> tuple:
+        return n.ours, n.written > 0, AUTOSAVED not in n.path
+
+    best = max(map(first, notebooks))
+    left = _newest([n for n in notebooks if first(n) == best], lambda n: n.when)
+    left = _newest(left, lambda n: n.edited)
+    return max(left, key=lambda n: (platforms.copy_number(n.path), n.written, n.path))
+
+
+def _newest(notebooks: list[_Notebook], time: Callable[[_Notebook], datetime | None]) -> list[_Notebook]:
+    """Those that are not older than the newest by more than a clock's tick; all, where no time is known."""
+    last = max((when for n in notebooks if (when := time(n))), default=None)
+    return [n for n in notebooks if last is None or (time(n) is not None and last - time(n) <= SAME_TIME)]
+
+
+def _reason(one: _Notebook, best: _Notebook, lang: Lang) -> str:
+    """Why this one does not count."""
+    if not one.ours and best.ours:
+        return say(lang, "grade_other_lesson", lesson=one.lesson, wanted=best.lesson) if one.lesson else say(
+            lang, "grade_no_functions")
+    if not one.written and best.written:
+        return say(lang, "grade_untouched")
+    if one.code.cells == best.code.cells:
+        return say(lang, "grade_same_code")
+    if AUTOSAVED in one.path:
+        return say(lang, "grade_autosaved")
+    for ours, theirs in ((one.when, best.when), (one.edited, best.edited)):
+        if ours and theirs and theirs - ours > SAME_TIME:
+            return say(lang, "grade_older", when=f"{ours:%Y-%m-%d %H:%M}", n=one.written)
+    return say(lang, "grade_same_time", n=one.written)
+
+
+def _read_all(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]],
+              lang: Lang) -> tuple[list[_Notebook], list[tuple[str, str]]]:
+    """Every notebook and script, zips opened; and all other files with the reason."""
+    notebooks, others, left = [], [], ENOUGH_BYTES
+    files = _opened(student.files, others, lang)            # (file, owner, what lies outermost)
+    files.sort(key=lambda f: f[0].when or datetime.min, reverse=True)
+    files.sort(key=lambda f: (AUTOSAVED in f[0].path, not _named_after(f[0].path, lesson),
+                              not cells.is_notebook(f[0].path[-1])))
+    for file, owner, outer in files:
+        name = file.path[-1]
+        try:
+            if file.link:
+                raise Unreadable("grade_link")
+            if not (cells.is_notebook(name) or cells.is_script(name) or _ending(name) in MAYBE):
+                raise Unreadable("grade_not_a_notebook")
+            if len(notebooks) >= NOTEBOOKS or left < 0:
+                raise Unreadable("grade_too_many_files", limit=NOTEBOOKS)
+            content = file.read()
+            left -= len(content)
+            code = cells.read(content, name)
+        except Unreadable as error:
+            others.append((_shown(file.path), say(lang, error.key, **error.values)))
+            continue
+        when, source = (owner.when, "name") if owner.when else (outer.when, outer.source)
+        notebooks.append(_looked_at(file, when, source, code, lesson, wanted))
+    return notebooks, others
+
+
+def _opened(files: Sequence[tuple[Found, Owner]], others: list[tuple[str, str]],
+            lang: Lang) -> list[tuple[Found, Owner, Found]]:
+    """The files, and those in their zips in place of the zips; one allowance for all of a student's."""
+    allowance, found, waiting = archives.Allowance(), [], deque((file, owner, file, 1) for file, owner in files)
+    while waiting:
+        file, owner, outer, depth = waiting.popleft()
+        if not archives.is_zip(file.path[-1]) or file.link:
+            found.append((file, owner, outer))
+            continue
+        try:
+            for inner in archives.inside(file, allowance, depth):
+                if any(p.casefold() in HOUSEKEEPING or p.startswith("._") for p in inner.path[len(file.path):]):
+                    others.append((_shown(inner.path), say(lang, "grade_housekeeping")))
+                else:
+                    waiting.append((inner, owner, outer, depth + 1))
+        except Unreadable as error:
+            others.append((_shown(file.path), say(lang, error.key, **error.values)))
     return found
 
 
-def _of_lesson(paths: list[Path], lesson: str) -> list[Path]:
-    return [path for path in paths if path.name.startswith(lesson)] or paths if len(paths) > 1 else paths
+def _looked_at(file: Found, when: datetime | None, source: str, code: Code, lesson: str,
+               wanted: Mapping[str, Sequence[str]]) -> _Notebook:
+    counts = {one: len(mentioned(code.cells, functions)) for one, functions in wanted.items()}
+    ours = not wanted or counts.get(lesson, 0) > 0
+    most = lesson if ours else max(counts, key=lambda one: counts[one])
+    there = definitions(code.cells, wanted.get(lesson, ()))
+    unread = mentioned(code.cells, wanted.get(lesson, ())) - there.keys()           # not Python, so not the stub
+    written = sum(d.written for d in there.values()) + len(unread)
+    return _Notebook(file.path, when, source, file.when, code, written, ours, most if ours or counts[most] else "")
 
 
-def _read(student: str, path: Path, folder: Path) -> Submission:
-    file = str(path.relative_to(folder))
-    try:
-        if path.is_symlink() or not path.is_file():
-            raise Unreadable("not a file of its own but a link or a device")
-        return Submission(student, file, cells_of(path))
-    except (Unreadable, OSError) as error:
-        return Submission(student, file, problem=str(error))
+def _named_after(path: Sequence[str], lesson: str) -> bool:
+    return platforms.without_copies(platforms.own_name(path)).startswith(lesson)
 
 
-def _of_script(text: str) -> tuple[str, ...]:
-    return tuple(cell for cell in re.split(r"^# ?%%.*$", text, flags=re.M) if cell.strip())
+def _shown(path: Sequence[str]) -> str:
+    return "/".join(path)
 
 
-def _of_notebook(text: str) -> tuple[str, ...]:
-    if not text.strip():
-        return ()
-    try:
-        book = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not a notebook: {type(error).__name__}") from error
-    if not isinstance(book, dict) or not isinstance(book.get("cells"), list):
-        raise Unreadable("not a notebook of format 4; open it in Jupyter and save it again")
-    return tuple(_source(cell) for cell in book["cells"] if isinstance(cell, dict) and cell.get("cell_type") == "code")
-
-
-def _source(cell: dict) -> str:
-    source = cell.get("source", "")
-    return source if isinstance(source, str) else "".join(map(str, source)) if isinstance(source, list) else ""
+def _ending(name: str) -> str:
+    return Path(name).suffix.lower()

@@ -16,21 +16,23 @@ NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PROCESSES, NEW_NETWORK = 0x20000, 0x8000000, 
 READ_ONLY, NO_SETUID, NO_DEVICES, NO_PROGRAMS, BIND, DETACH, RECURSIVE, PRIVATE = 1, 2, 4, 8, 4096, 2, 16384, 1 << 18
 DIE_WITH_PARENT, DUMPABLE, NO_NEW_POWERS = 1, 4, 38                    # prctl
 STRANGERS = range(40_000, 60_000)                                      # users that nobody is
-SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/ld.so.cache", "/sys/devices/system/cpu", "/proc",
-          "/dev/null", "/dev/zero", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")                  # all that a cell has of the system
 SCRATCH = "/scratch"               # the one place of a cell that can be written; not /tmp, where a kit may be installed
 MEBIBYTE = 2**20
+NEEDED = {"RLIMIT_AS": ["limit on memory"], "RLIMIT_CPU": ["limit on processor time"],
+          "RLIMIT_NPROC": ["limit on processes"], "RLIMIT_FSIZE": ["limit on files"]}     # said of a missing one
 
 
 class NoWalls(OSError):
     """The system does not let us build a cell; the message is the step that failed."""
 
 
-def enter_cell(root: str, visible: Sequence[str], hidden: Sequence[str]) -> None:
+def enter_cell(root: str, visible: Sequence[str], hidden: Sequence[str] = ()) -> None:
     """Leave for a world without network, whose files are the `visible` ones, read-only; there is no way back.
 
-    Nothing that runs yet is lost: open files stay open. `root` is an empty folder to build in, `hidden` are folders
-    inside of visible ones that must look empty.
+    Nothing that runs yet is lost: open files stay open, loaded libraries stay loaded, and no other library of the
+    system can be seen. `root` is an empty folder to build in. `hidden` are folders inside of visible ones that must
+    look empty, but for what is visible inside of them in turn.
 
     Raises: NoWalls where the system does not allow it (not Linux, a container, AppArmor).
     """
@@ -39,14 +41,7 @@ def enter_cell(root: str, visible: Sequence[str], hidden: Sequence[str]) -> None
     _new_namespaces()
     _call("mount", None, b"/", None, RECURSIVE | PRIVATE, None)
     _call("mount", b"tmpfs", root.encode(), b"tmpfs", NO_SETUID, b"size=1m,mode=755")
-    shown: list[str] = []
-    for path in sorted({*SYSTEM, *visible}, key=len):
-        if path != "/" and os.path.lexists(path) and not any(path.startswith(f"{other}/") for other in shown):
-            _show(path, root)
-            shown.append(path)
-    for path in hidden:
-        if os.path.isdir(root + path):
-            _call("mount", b"tmpfs", (root + path).encode(), b"tmpfs", READ_ONLY, b"size=4k,mode=555")
+    _furnish(root, visible, hidden)
     os.makedirs(root + SCRATCH, exist_ok=True)
     attributes = (ctypes.c_uint64 * 4)(READ_ONLY | NO_SETUID, 0, 0, 0)    # the same bits as for mount
     _call("syscall", 442, -100, root.encode(), 0x8000, attributes, ctypes.sizeof(attributes))      # mount_setattr
@@ -54,11 +49,22 @@ def enter_cell(root: str, visible: Sequence[str], hidden: Sequence[str]) -> None
     _call("pivot_root", b".", b".")
     _call("umount2", b".", DETACH)
     os.chdir("/")
+    give_scratch()                                         # the worker's own; a child mounts another one over it
 
 
-def hide_processes() -> None:
-    """Take /proc away, once the libraries that read it are loaded."""
-    _call("umount2", b"/proc", DETACH)
+def _furnish(root: str, visible: Sequence[str], hidden: Sequence[str]) -> None:
+    """Show and hide, from the outside in; the nearest folder that was shown or hidden decides what is below it."""
+    shown: dict[str, bool] = {}
+    wanted = dict.fromkeys(hidden, False) | dict.fromkeys([*DEVICES, *visible], True)
+    for path, show in sorted(wanted.items(), key=lambda item: (len(item[0]), item[1])):
+        around = next((shown[str(folder)] for folder in Path(path).parents if str(folder) in shown), False)
+        if path == "/" or around == show or not os.path.lexists(path):
+            continue
+        if show:
+            _show(path, root)
+        elif os.path.isdir(root + path):
+            _call("mount", b"tmpfs", (root + path).encode(), b"tmpfs", NO_SETUID, b"size=1m,mode=755")
+        shown[path] = show
 
 
 def begin_child() -> None:
@@ -67,8 +73,9 @@ def begin_child() -> None:
 
 
 def give_scratch() -> None:
-    """In a cell: an empty folder of 16 MiB that no other process sees."""
-    _call("mount", b"tmpfs", SCRATCH.encode(), b"tmpfs", NO_SETUID | NO_DEVICES | NO_PROGRAMS, b"size=16m,mode=777")
+    """In a cell: an empty folder of 16 MiB and a thousand files that no other process sees."""
+    _call("mount", b"tmpfs", SCRATCH.encode(), b"tmpfs", NO_SETUID | NO_DEVICES | NO_PROGRAMS,
+          b"size=16m,nr_inodes=1000,mode=777")                           # a file costs memory, even an empty one
     os.chdir(SCRATCH)
 
 
@@ -86,14 +93,19 @@ def give_up_powers(number: int) -> None:
         die_with_parent()                                              # forgotten when the user changes: again
 
 
-def limit(memory: int, cpu_seconds: int) -> None:
-    """Of this process: bytes of address space in all, seconds of processor; no process more, no large file, no core."""
+def limit(memory: int, cpu_seconds: int) -> tuple[str, ...]:
+    """Of this process: bytes of address space in all, seconds of processor; no process more, no large file, no core.
+
+    Returns what this system does not limit, in words.
+    """
+    missing = []
     wanted = {"RLIMIT_AS": memory, "RLIMIT_CPU": cpu_seconds, "RLIMIT_NPROC": 0, "RLIMIT_FSIZE": MEBIBYTE,
-              "RLIMIT_NOFILE": 64, "RLIMIT_CORE": 0, "RLIMIT_MEMLOCK": 0, "RLIMIT_MSGQUEUE": 0}
+              "RLIMIT_NOFILE": 64, "RLIMIT_CORE": 0, "RLIMIT_MEMLOCK": 0, "RLIMIT_MSGQUEUE": 0, "RLIMIT_SIGPENDING": 64}
     for name, value in wanted.items():
         kind = getattr(resource, name, None)
         if kind is None:
-            continue                                                   # this system does not count it
+            missing += NEEDED.get(name, [])                            # this system does not count it
+            continue
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         try:
@@ -101,14 +113,30 @@ def limit(memory: int, cpu_seconds: int) -> None:
         except (OSError, ValueError):
             if sys.platform.startswith("linux"):                       # elsewhere some limits exist by name only
                 raise
+            missing += NEEDED.get(name, [])
+    return tuple(missing)
 
 
-def address_space() -> int:
-    """Bytes that this process has mapped; 0 where the system does not say."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:
+def address_space(counted: int | None = None) -> int:
+    """Bytes that this process has mapped; 0 where the system does not say.
+
+    `counted` is a descriptor from `count_memory`, for when /proc can no longer be seen.
+    """
+    descriptor = count_memory() if counted is None else counted
+    if descriptor < 0:
         return 0
+    pages = os.pread(descriptor, 100, 0).split()[0]
+    if counted is None:
+        os.close(descriptor)
+    return int(pages) * resource.getpagesize()
+
+
+def count_memory() -> int:
+    """A descriptor to read this process's size from; -1 where the system does not say."""
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
 
 
 def cpu_seconds(process: int) -> float:
@@ -150,7 +178,7 @@ def _show(path: str, root: str) -> None:
     """Make `path` visible below `root`: a link as a link, anything else as what it is."""
     target = root + path
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    if os.path.islink(path):
+    if os.path.islink(path):                               # where it leads is shown only if that is visible too
         os.symlink(os.readlink(path), target)
         return
     if os.path.isdir(path):

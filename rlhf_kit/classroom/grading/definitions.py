@@ -1,0 +1,131 @@
+"""The wanted functions in handed-in code, as tokens: is there one, was anything written, and what does it look like.
+
+For choosing among several hand-ins and for likeness only. Tokens cannot nest, so no code can exhaust the reader here as
+it could a parser; what an answer is worth is found behind the walls, by running it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import keyword
+import re
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from rlhf_kit.classroom.grading.picking import MAGIC
+
+LONGEST = 60_000                                            # tokens that are looked at in a cell: a lesson has 3,000
+NOTHING = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER)
+STUBS = ({"pass"}, {"..."}, {"raise", "NotImplementedError"}, set())
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One function."""
+
+    name: str
+    written: bool                   # more than the stub
+    fingerprint: str                # the same for two that differ in names, comments, spaces and line breaks only
+    size: int                       # tokens
+
+
+def definitions(cells: Sequence[str], wanted: Iterable[str]) -> dict[str, Definition]:
+    """By name; of several the last that was written, as the grader takes it."""
+    wanted, found = set(wanted), {}
+    for cell in cells:
+        if not any(name in cell for name in wanted):
+            continue
+        for definition in _of_cell(cell, wanted):
+            if definition.written or definition.name not in found:
+                found[definition.name] = definition
+    return found
+
+
+def mentioned(cells: Sequence[str], names: Iterable[str]) -> set[str]:
+    """Which of these names are defined anywhere, even where the code cannot be read."""
+    text = "\n".join(cells)
+    return {name for name in names if re.search(rf"^[ \t]*(?:async +)?(?:def|class) +{name}\b|^{name} *=", text, re.M)}
+
+
+def _of_cell(cell: str, wanted: set[str]) -> Iterator[Definition]:
+    tokens = _tokens(MAGIC.sub(lambda line: f"{line[1] or line[2] or ''}pass", cell))
+    at = 0
+    while at < len(tokens) - 1:
+        head, name = tokens[at], tokens[at + 1]
+        if head.string == "def" and name.string in wanted:
+            end = _end(tokens, at)
+            yield _definition(name.string, tokens[at + 2:end])
+            at = end
+        elif name.string == "=" and head.string in wanted and (not at or tokens[at - 1].type == tokenize.NEWLINE):
+            end = next((i for i in range(at, len(tokens)) if tokens[i].type == tokenize.NEWLINE), len(tokens))
+            checked = any(token.string == "check" for token in tokens[at:end])          # gae = kit.check("1.3", gae)
+            if not checked:
+                yield _definition(head.string, tokens[at + 2:end])
+            at = end
+        else:
+            at += 1
+
+
+def _tokens(code: str) -> list[tokenize.TokenInfo]:
+    """Those up to the first place that is not Python."""
+    found: list[tokenize.TokenInfo] = []
+    try:
+        for token in islice(tokenize.generate_tokens(io.StringIO(code).readline), LONGEST):
+            if token.type not in NOTHING:
+                found.append(token)
+    except (tokenize.TokenError, SyntaxError, ValueError, MemoryError, RecursionError):
+        pass
+    return found
+
+
+def _end(tokens: Sequence[tokenize.TokenInfo], at: int) -> int:
+    """Behind the last token of the `def` at `at`: where its indent is taken back, or, of one line, where that ends."""
+    depth, seen = 0, False
+    for i in range(at, len(tokens)):
+        if tokens[i].type == tokenize.INDENT:
+            depth, seen = depth + 1, True
+        elif tokens[i].type == tokenize.DEDENT:
+            depth -= 1
+            if seen and depth <= 0:
+                return i
+        elif tokens[i].type == tokenize.NEWLINE and not depth and i + 1 < len(tokens) \
+                and tokens[i + 1].type != tokenize.INDENT:
+            return i
+    return len(tokens)
+
+
+def _definition(name: str, tokens: Sequence[tokenize.TokenInfo]) -> Definition:
+    body = [t for i, t in enumerate(tokens) if not _is_text(tokens, i)]
+    colon = _colon(body)
+    words = {t.string for t in body[colon + 1:] if t.type in (tokenize.NAME, tokenize.OP)} - {"(", ")"}
+    known: dict[str, str] = {}
+    parts = []
+    for i, token in enumerate(body):
+        if token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT):
+            continue
+        own = token.type == tokenize.NAME and not keyword.iskeyword(token.string) and (
+            not i or body[i - 1].string != ".")
+        parts.append(known.setdefault(token.string, f"${len(known)}") if own else token.string)
+    mark = hashlib.sha256(" ".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+    return Definition(name, words not in STUBS, mark, len(parts))
+
+
+def _is_text(tokens: Sequence[tokenize.TokenInfo], i: int) -> bool:
+    """A string that stands alone on its line, as the description of a function does."""
+    edges = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    return tokens[i].type == tokenize.STRING and i > 0 and tokens[i - 1].type in edges and (
+        i + 1 == len(tokens) or tokens[i + 1].type in edges)
+
+
+def _colon(body: Sequence[tokenize.TokenInfo]) -> int:
+    """Where the head of the function ends; -1 for a lambda, which has no stub."""
+    depth = 0
+    for i, token in enumerate(body):
+        depth += (token.string in "([{" and token.type == tokenize.OP) - (token.string in ")]}" and
+                                                                          token.type == tokenize.OP)
+        if token.string == ":" and not depth:
+            return i
+    return -1
