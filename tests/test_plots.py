@@ -151,9 +151,11 @@ def test_labels_are_drawn_in_chinese_where_a_font_has_them_and_in_english_elsewh
     monkeypatch.setitem(plots.matplotlib.rcParams, "font.family", ["sans-serif"])
     for known, expected in ((["SimHei", "DejaVu Sans"], ("步", ["真值", "某"])),
                             (["DejaVu Sans"], ("step", ["gold (the truth)", "x"]))):
-        fonts = [SimpleNamespace(name=name) for name in known]
-        monkeypatch.setattr(plots.font_manager.fontManager, "ttflist", fonts)
-        assert plots.speak(words) == ("SimHei" in known)
+        with monkeypatch.context() as patch:
+            fonts = [SimpleNamespace(name=name) for name in known]
+            patch.setattr(plots.font_manager.fontManager, "ttflist", fonts)
+            assert plots.speak(words) == ("SimHei" in known)
+        plots.matplotlib.rcParams["font.family"] = ["DejaVu Sans"]
         axes = draw()
         assert (axes.get_xlabel(), axes.get_legend_handles_labels()[1]) == expected
         assert axes.get_ylabel() == "odd"                          # a label that has no Chinese yet

@@ -1,4 +1,4 @@
-"""A picture with sliders: the picture alone where nobody moves them, and redrawn in its own place where somebody does."""
+"""A picture with sliders: the picture alone where nobody moves them, and redrawn in place where somebody does."""
 
 import sys
 from types import SimpleNamespace
