@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from rlhf_kit.studies import sliders
-from rlhf_kit.studies.sliders import slide
+pytest.importorskip("ipywidgets")                              # loaded before IPython is replaced by a stand-in
+
+from rlhf_kit.studies import sliders  # noqa: E402
+from rlhf_kit.studies.sliders import slide  # noqa: E402
 
 
 @pytest.fixture
@@ -40,7 +42,6 @@ def test_where_nobody_looks_there_are_no_sliders(shown, monkeypatch):
 
 
 def test_moving_one_slider_redraws_the_picture_with_all_of_them(shown):
-    pytest.importorskip("ipywidgets")
     assert slide(picture, gap=(0.0, 1.0, 0.1, 0.2), size=(1.0, 3.0, 1.0)) is None
     first, gap, size = shown
     assert first == "picture 0.2 2.0"
