@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("ipywidgets")                              # loaded before IPython is replaced by a stand-in
 
-from rlhf_kit.studies import sliders  # noqa: E402
-from rlhf_kit.studies.sliders import slide  # noqa: E402
+from rlhf_kit.studies import sliders
+from rlhf_kit.studies.sliders import slide
 
 
 @pytest.fixture
