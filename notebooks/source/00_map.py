@@ -319,22 +319,25 @@ kit.plots.lines(ks, {"comparisons": [count_comparisons(list(range(k))) for k in 
 # %% [markdown] lang="en"
 # A **reward model** learns from such comparisons to give every response one number. How, lesson 02 shows. Here is one that
 # has learned from 3,000 rankings, made by labelers who sometimes err. (It, too, is trained on first use.) Its score is the
-# probability that a response is preferred to an average demonstration. Does it agree with the truth?
-# %% [markdown] lang="zh" of="50bf"
+# probability that a response is preferred to an average demonstration. Does it agree with the truth, on the 256 responses of
+# the plain model and of SFT?
+# %% [markdown] lang="zh" of="8af7"
 # 奖励模型就从这样的成对比较里学习，给每个回答打一个分。怎么学，第 02 课会讲；这里先用一个学好了的：它学过 3000 次排序，标注者有时会排错。
-#（它同样是第一次用到时才训练。）它的得分，是一个回答比平均的示范更受欢迎的概率。它和真值一致吗？
+#（它同样是第一次用到时才训练。）它的得分，是一个回答比平均的示范更受欢迎的概率。
+# 看普通模型和 SFT 的 256 条回答：它和真值一致吗？
 # %%
 model = kit.load_reward_model(f"tiny-rm-{LANG}")
 reward_model = kit.rewards.learned(model, output="probability")
-score = reward_model(openings, after_sft.responses).tolist()
-rows = sorted(zip(score, after_sft.each["gold"], after_sft.responses))          # lowest score first
-halves = {"lower half": kit.evaluate.mean([g for _, g, _ in rows[:64]]),
-          "upper half": kit.evaluate.mean([g for _, g, _ in rows[64:]])}
-kit.tell("agrees" if halves["upper half"].low > halves["lower half"].high else "agrees_not",
-         low=halves["lower half"].mean, high=halves["upper half"].mean)
+rows = []
+for seen in (before, after_sft):
+    rows += zip(reward_model(openings, seen.responses).tolist(), seen.each["gold"], seen.responses)
+rows.sort()                                                                     # lowest score first
+low, high = (kit.evaluate.mean([truth for _, truth, _ in half]) for half in (rows[:128], rows[128:]))
+error = (low.standard_error**2 + high.standard_error**2)**0.5                   # of the difference
+kit.tell("agrees" if high.mean - low.mean > 2 * error else "agrees_not", low=low.mean, high=high.mean)
 most, truth, response = max(rows, key=lambda row: row[0] - row[1])              # where it is furthest above the truth
 kit.tell("misled", score=most, gold=truth, response=response.strip())
-kit.plots.bars(halves, unit="gold (the truth)", title="Is what the reward model likes any better?")
+kit.plots.bars({"lower half": low, "upper half": high}, unit="gold (the truth)", title="Is what the reward model likes any better?")
 # %% [markdown] lang="en"
 # Keep that last response in mind for step 3, in which a policy looks for whatever the reward model likes.
 #
@@ -512,14 +515,14 @@ for name, key, little in (("KL", "kl", 1.0), ("score", "score", 0.03), ("gold", 
 kit.guessed(without_penalty, found)
 kit.tell("hacked" if found["gold"] == "lower" and found["score"] != "lower" else
          "free" if found["KL"] == "higher" else "unbroken")
+print(*broken[-1].samples[:2], sep="\n")
 kit.plots.lines(range(1, 21), {"with the penalty": [step.metrics["kl"] for step in history],
                                "without": [step.metrics["kl"] for step in broken]},
                 across="PPO step", unit="KL from the SFT model, nats")
 # %% [markdown] lang="en"
-# **The lesson in it.** Without a penalty nothing holds the policy to the language of people. At first drifting costs nothing
-# and can even help. The longer it goes on, the more of the score comes from texts that the reward model has never seen
-# ranked, and there its word is worth little. `run_ppo(replace(config, steps=60, kl=kit.KL(coefficient=0.0)))` shows it
-# (about 45 s); read its last responses, `[1][-1].samples`.
+# **The lesson in it.** Without a penalty nothing holds the policy to the way people write. The further it drifts, the more of
+# its score comes from texts of a kind that nobody ever ranked for the reward model, and there its word is worth little. Read
+# the two texts above: would you give them that score?
 #
 # ## What you saw
 #
@@ -531,10 +534,9 @@ kit.plots.lines(range(1, 21), {"with the penalty": [step.metrics["kl"] for step 
 #
 # The order is that of InstructGPT (arXiv:2203.02155); the three H are Anthropic's (arXiv:2112.00861, arXiv:2204.05862).
 # Next, lesson 01 opens step 3: what a policy earns token by token, which token deserves the credit, and why PPO clips.
-# %% [markdown] lang="zh" of="06cf"
-# **道理在这里。** 没有惩罚，就没有什么能把策略拉在人话的范围里。开始时偏离不花钱，甚至还有好处；走得越久，得分就越多地来自奖励模型
-# 从没见人排过的文本，而在那里它的话靠不住。`run_ppo(replace(config, steps=60, kl=kit.KL(coefficient=0.0)))` 可以看到这一点
-#（约 45 秒）；读读它最后的回答：`[1][-1].samples`。
+# %% [markdown] lang="zh" of="d9df"
+# **道理在这里。** 没有惩罚，就没有什么能把策略拉在人话的范围里。它走得越远，得分就越多地来自一类文本：从没有人替奖励模型排过这样的文本，
+# 在那里它的话靠不住。读读上面那两段：换作你，会给这样的得分吗？
 #
 # ## 你看到了什么
 #
