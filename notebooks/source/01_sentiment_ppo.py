@@ -41,16 +41,14 @@
 # %% [markdown] lang="en"
 # ## Guess first
 #
-# A **judge** reads a review and says how likely it is positive. That number is all the policy will ever hear. Take four
+# A **judge** reads a review and says how likely it is positive. That number is all the policy will ever hear. Here are four
 # responses to one opening: some praise, the same praise four times, a word salad, and a complaint worded in a way that the
-# judge has never read. Which of them score above 0.9? Enter their names.
-# %% [markdown] lang="zh" of="dccc"
+# judge has never read.
+# %% [markdown] lang="zh" of="3197"
 # ## 先猜一猜
 #
-# **评判 (judge)** 读一条评论，说出它是好评的概率。策略听得到的，自始至终只有这一个数。同一个开头，有四种回答：一句好话 (praise)；
-# 同一句好话说四遍 (praise x 4)；一串胡乱堆起来的词 (salad)；一句抱怨，说法是评判从没读到过的 (complaint)。哪几种得分会超过 0.9？填上它们的名字。
-# %% guess="1"
-above = None                  # some of ["praise", "praise x 4", "salad", "complaint"]
+# **评判 (judge)** 读一条评论，说出它是好评的概率。策略听得到的，自始至终只有这一个数。下面是同一个开头的四种回答：一句好话；
+# 同一句好话说四遍；一串胡乱堆起来的词；一句抱怨，说法是评判从没读到过的。
 # %%
 import copy
 import torch
@@ -63,10 +61,17 @@ opening = reviews.prompts("train")[0]
 praise, salad, complaint = {
     "en": (" The delivery was quick.", " Quick quick neat spent.", " The delivery was not quick."),
     "zh": ("颜色很鲜亮。", "鲜亮鲜亮值值。", "快递一点都不快。")}[LANG]
-four = {"praise": praise, "praise x 4": 4 * praise, "salad": salad, "complaint": complaint}
+four = {"praise": praise, "four times": 4 * praise, "salad": salad, "complaint": complaint}
+print(opening, *(f"  {name:10} |{response}" for name, response in four.items()), sep="\n")
+# %% [markdown] lang="en"
+# Which of them does the judge score above 0.9? Enter their names, as in `["praise", "salad"]`.
+# %% [markdown] lang="zh" of="854e"
+# 评判给哪几种的得分会超过 0.9？填上它们的名字，例如 `["praise", "salad"]`。
+# %% guess="1"
+above = None
+# %%
 said, true = (f([opening] * 4, [*four.values()]).tolist() for f in (judge, gold))
-print(opening)
-kit.table({kit.words("judge"): said, kit.words("gold"): true, "": [*four], " ": [*four.values()]}, digits=2)
+kit.table({"": [*four], kit.words("judge"): said, kit.words("gold"): true}, digits=2)
 kit.guessed(above, [name for name, p in zip(four, said) if p > 0.9])
 worst = max(range(4), key=lambda i: abs(said[i] - true[i]))
 kit.tell("misjudged", name=[*four][worst], judge=said[worst], gold=true[worst])
@@ -972,22 +977,19 @@ for name, r in (("prompt", rollout), ("prompt + end", ended)):
 # ## Break it
 #
 # Change one thing, keep the rest, measure on held-out prompts. Guess first: compared with the row that it is held against,
-# is gold `"higher"`, `"lower"` or, within 0.05, the `"same"`?
-# %% [markdown] lang="zh" of="1c93"
+# is gold `"higher"`, `"lower"` or, within 0.05, the `"same"`? First the KL penalty goes: β = 0. (About 10 s of one CPU core,
+# like each of the others.)
+# %% [markdown] lang="zh" of="00ce"
 # ## 弄坏它
 #
 # 每次只改一处，其余不动，在留出的提示上测量。先猜：和它要比的那一行相比，真值是更高 `"higher"`、更低 `"lower"`，
-# 还是差不多 `"same"`（相差不到 0.05）？
+# 还是差不多 `"same"`（相差不到 0.05）？先拿掉 KL 惩罚：β = 0。（一个 CPU 核约 10 秒，后面每个也一样。）
 # %% guess="2"
 gold_is = {"no KL penalty": None,       # against PPO: β = 0
            "large steps": None,         # against PPO: four times the learning rate
            "large, no clip": None,      # against large steps: no clip, nor a limit on the ratio
            "log-odds": None,            # against PPO: the same judge's log-odds are the reward
            "log-odds, larger β": None}  # against log-odds: β in proportion to their spread
-# %% [markdown] lang="en"
-# First the KL penalty: β = 0. (About 10 s of one CPU core, like each of the following.)
-# %% [markdown] lang="zh" of="a060"
-# 先拿掉 KL 惩罚：β = 0。（一个 CPU 核约 10 秒，下面每个也一样。）
 # %%
 def experiment(name, than, reward=judge, **changes):
     """The long run again with other settings, held against another row of the table."""
