@@ -2,11 +2,11 @@
 # # The map: from a language model to one that does what people like
 #
 # In half an hour you take a small language model through the three steps of RLHF. After each step you measure how good it
-# *really* is, and what the step cost. At the end you have drawn this picture: a bar for each step, and a table of prices.
+# *really* is, and what the step cost. At the end you have drawn this picture: a bar for each step, and a bill.
 #
 # Level 0 · about 30 minutes · CPU only · no account · works offline after install · you should know what a Python
 # function and a mean are.
-# %% [markdown] lang="zh" of="e824"
+# %% [markdown] lang="zh" of="1ce9"
 # # 全景图：从语言模型到讨人喜欢的模型
 #
 # 用半个小时，带着一个小小的语言模型走完 RLHF 的三步。每走一步，都量一量它*真正*变好了多少，这一步又花了多少。最后你会画出这样一张图：
@@ -20,18 +20,17 @@
 # - read the two numbers that every RLHF run is judged by, score and KL;
 # - tell a model that got better from a model that learned to please.
 #
-# **What is graded.** The functions named in the exercises, and what they need: imports, other functions and constants at the
-# top level of a cell. Training, printing and drawing are not run again. A helper that a call makes (`log = math.log(2)`,
-# `f = partial(...)`) counts as long as the call only computes.
-# %% [markdown] lang="zh" of="e4f7"
+# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
+# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="b2a3"
 # **学完之后你能够**
 #
 # - 说出三步各从什么数据中学习，这些数据由谁来做；
 # - 看懂评价每一次 RLHF 训练的两个数：得分和 KL；
 # - 分清模型是真的变好了，还是只学会了讨好。
 #
-# **评分看什么。** 看练习里点名的函数，以及它们用到的东西：写在单元格最外层的 import、其他函数和常量。训练、打印和画图不会重跑。
-# 用一次调用得到的小工具（`log = math.log(2)`、`f = partial(...)`）也算数，只要那次调用仅仅是计算。
+# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # ## A world in which the truth is known
 #
@@ -461,12 +460,12 @@ kit.table({kit.words("step"): [kit.words(name) for name in steps], kit.words("wr
 # %% [markdown] lang="en"
 # PPO needs no labels of its own. It lives on the reward model's.
 #
-# There is one more price, the drift. Put your `objective` to work on what the policy writes now, for several β. At β = 0 it
+# And there is the drift. Put your `objective` to work on what the policy writes now, for several β. At β = 0 it
 # is the mean score. The steeper the line falls, the further the policy has drifted: its slope is the KL.
-# %% [markdown] lang="zh" of="d881"
+# %% [markdown] lang="zh" of="1e48"
 # PPO 自己不需要标注，它靠的是奖励模型学过的那些标注。
 #
-# 还有一项代价，就是偏离。用你的 `objective` 算一算，策略现在写的东西在不同 β 下值多少。β = 0 时就是平均得分。
+# 还有偏离。用你的 `objective` 算一算，策略现在写的东西在不同 β 下值多少。β = 0 时就是平均得分。
 # 线往下走得越陡，说明策略离出发点越远：斜率的大小就是 KL。
 # %%
 now = kit.sample_rollout(policy, openings, seed=4)

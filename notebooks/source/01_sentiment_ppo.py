@@ -26,18 +26,17 @@
 # - read a run: score, KL, length and diversity, on prompts it never trained on;
 # - recognise the mistakes that the first tutorials made, by their symptoms.
 #
-# **What is graded.** The functions named in the exercises, and what they need: imports, other functions and constants at the
-# top level of a cell. Training, printing and drawing are not run again. A helper that a call makes (`log = math.log(2)`,
-# `f = partial(...)`) counts as long as the call only computes.
-# %% [markdown] lang="zh" of="21bf"
+# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
+# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="131b"
 # **学完之后你能够**
 #
 # - 写出语言模型 PPO 的完整一步，从采样到梯度，并说清每一行在防什么；
 # - 看懂一次训练：在没训练过的提示上，看得分、KL、长度和多样性；
 # - 凭症状认出早期教程里的那些错误。
 #
-# **评分看什么。** 看练习里点名的函数，以及它们用到的东西：写在单元格最外层的 import、其他函数和常量。训练、打印和画图不会重跑。
-# 用一次调用得到的小工具（`log = math.log(2)`、`f = partial(...)`）也算数，只要那次调用仅仅是计算。
+# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # ## Guess first
 #
@@ -681,9 +680,9 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # %% [markdown] lang="en"
 # ## Teach the critic
 #
-# Where does V come from? It learns from the same rollout. What it should have said before token t is the **target**
-# $R_t = \hat A_t + V_{\text{old},t}$, with Â before whitening. Its loss is a squared error, and it is clipped too: a guess
-# that moves further than c from the old one gains nothing.
+# V learns from the same rollout. What it should have said before token t is the **target**
+# $R_t = \hat A_t + V_{\text{old},t}$, with Â before whitening. Its loss is a squared error, clipped too: a guess that moves
+# further than c from the old one gains nothing.
 #
 # $$L = \tfrac12\,\text{mean}_t\,\max\big((V_t - R_t)^2,\;(\text{clip}(V_t, V_{\text{old},t} - c, V_{\text{old},t} + c) - R_t)^2\big)$$
 #
@@ -703,7 +702,7 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # | max of both squares | 0.25 | 0.09 | 0.09 |
 #
 # Loss: ½ · (0.25 + 0.09 + 0.09) / 3 = 0.0717.
-# %% [markdown] lang="zh" of="00b4"
+# %% [markdown] lang="zh" of="f254"
 # ## 教价值头
 #
 # V 从哪里来？它从同一批采样里学。写第 t 个词元之前它本该说的数，就是**目标 (target)** $R_t = \hat A_t + V_{\text{old},t}$，其中 Â 是白化之前的。
@@ -786,9 +785,9 @@ kit.slide(error, clip=(0.05, 1.0, 0.05, 0.2))
 # %% [markdown] lang="en"
 # ## The whole step, made of your seven functions
 #
-# One PPO step stands in this loop, and nothing is hidden but sampling and the forward pass. Find each of your functions.
+# This loop hides nothing but sampling and the forward pass. Find each of your functions.
 # (About 7 s of one CPU core.)
-# %% [markdown] lang="zh" of="1d8d"
+# %% [markdown] lang="zh" of="a95b"
 # ## 完整的一步，由你的七个函数组成
 #
 # 下面的循环里就是完整的一步 PPO，除了采样和前向计算，什么都没藏起来。找一找你的每个函数在哪里。（一个 CPU 核约 7 秒。）
@@ -823,10 +822,9 @@ for step in range(6):
 #
 # ## One response, every number
 #
-# Take a response of the policy as it is now, and give it one more update. Each row is a token, from left to right the way of
-# this lesson: how likely it was, what it paid, what it earned, what the critic expected, which credit it gets, and by how much
-# the update changed it.
-# %% [markdown] lang="zh" of="7a7b"
+# Take a response of the policy as it is now, and give the policy one more update. Each row is a token. From left to right:
+# how likely it was, what it paid, what it earned, what the critic expected, which credit it gets, how the update changed it.
+# %% [markdown] lang="zh" of="5ca0"
 # KL 低于 6 奈特的目标时 β 变小，高于目标时变大。`kit.ppo.steps` 是同一个循环，外加小批和各种检查。
 #
 # ## 一条回答，全部的数
@@ -851,27 +849,28 @@ ratio = (logprob - seen.logprob).exp()
 # %%
 row = int((mask.sum(-1) - 14).abs().argmin())         # one of about 14 tokens
 n, single = int(mask[row].sum()), torch.eye(mask.shape[1]).bool()
-losses = [clipped_policy(logprob[row], seen.logprob[row], advantage[row], single[t], 0.2).item() for t in range(n)]
+one = (logprob[row:row + 1], seen.logprob[row:row + 1], advantage[row:row + 1])                   # (1, T)
+losses = [clipped_policy(*one, single[t:t + 1], 0.2).item() for t in range(n)]
 columns = {"log π": seen.logprob, "log π_ref": ref_logprob, kit.words("penalty"): beta * (seen.logprob - ref_logprob),
            kit.words("reward"): reward, "V": seen.value, "δ": delta, "Â": raw, kit.words("whitened"): advantage,
            "ρ": ratio}
 print(f"{seen.prompts[row]} |{seen.responses[row]}")
-kit.table({kit.words("token"): [seen_token.strip() for seen_token in
-                                map(reference.tokenizer.decode, seen.response_ids[row, :n, None].tolist())],
+written = [reference.tokenizer.decode(i).strip() for i in seen.response_ids[row, :n, None].tolist()]
+kit.table({kit.words("token"): written,
            **{name: x[row, :n].tolist() for name, x in columns.items()}, kit.words("loss"): losses}, digits=2)
 along = ((ratio > 1) == (advantage > 0))[mask].float().mean().item()
 kit.tell("along", share=along)
 # %% [markdown] lang="en"
-# Check three rows by hand: reward = -penalty until the last token; δ = r + V of the next row - V; the loss is close to -Â
-# whitened, as ρ is close to 1. Which token got most credit, and would you have given it the same?
+# Check a row by hand: reward = -penalty until the last token, δ = r + V of the next row - V, loss = -ρ · whitened Â within the
+# clip. Which token got most credit? Would you have given it the same?
 #
 # ## The long run
 #
 # First measure where you start, on **held-out** prompts, whose products the policy never trains on. Besides score and gold:
 # KL, length, and diversity as the share of different neighbouring token pairs. A policy that flatters everybody with one
 # sentence also scores well.
-# %% [markdown] lang="zh" of="dd3e"
-# 挑三行自己算一算：除最后一个词元外，奖励 = -惩罚；δ = r + 下一行的 V - V；ρ 接近 1，所以损失接近 -白化后的 Â。
+# %% [markdown] lang="zh" of="2fc9"
+# 挑一行自己算一算：除最后一个词元外，奖励 = -惩罚；δ = r + 下一行的 V - V；截断范围之内，损失 = -ρ · 白化后的 Â。
 # 哪个词元分到的功劳最多？换作你，会这样分吗？
 #
 # ## 正式训练
@@ -1034,9 +1033,8 @@ spread = [f(before.prompts, before.responses).std().item() for f in (judge, log_
 kit.tell("spread", p=spread[0], odds=spread[1], times=spread[1] / spread[0])
 experiment("log-odds", than="PPO", reward=log_odds)
 # %% [markdown] lang="en"
-# With a spread so many times as large, drifting has become that many times as cheap. β is measured *in units of the reward*:
-# change the unit, and β must change with it.
-# %% [markdown] lang="zh" of="0b05"
+# So many times as cheap has drifting become. β is measured *in units of the reward*: change the unit, and β must change too.
+# %% [markdown] lang="zh" of="5268"
 # 得分的幅度大了多少倍，偏离就便宜了多少倍。β *以奖励为单位*：换了单位，β 就得跟着换。
 # %%
 dearer = kit.KL(coefficient=0.04 * spread[1] / spread[0])
