@@ -279,15 +279,17 @@ def token_reward(logprob, ref_logprob, score, mask, beta):
 # %% check="1.2"
 token_reward = kit.check("1.2", token_reward)
 # %% [markdown] lang="en"
-# A policy that writes at temperature 0.7 is bolder than its reference, so it has a penalty to pay. What has one of its
-# responses earned after each token? Where ipywidgets is installed, move β.
-# %% [markdown] lang="zh" of="f688"
-# 用温度 0.7 来写的策略比参考模型更大胆，于是有惩罚要付。看它的一条回答，每写一个词元，累计挣了多少。装了 ipywidgets 的话，可以拖动 β。
+# A policy that writes at temperature 0.7 is bolder than its reference, so on average it has a penalty to pay. Take the response
+# that pays most. What has it earned after each token? Where ipywidgets is installed, move β.
+# %% [markdown] lang="zh" of="1240"
+# 用温度 0.7 来写的策略比参考模型更大胆，所以平均来说有惩罚要付。取付得最多的那条回答：每写一个词元，累计挣了多少？
+# 装了 ipywidgets 的话，可以拖动 β。
 # %%
 bold = kit.sample_rollout(reference, train[:64], kit.Sampling(temperature=0.7), seed=1)
 ref_logprob = kit.sampling.response_logprob(reference, replace(bold, temperature=1.0))
 score = judge(bold.prompts, bold.responses)
-row = int(score.argmax())
+nats = torch.where(bold.mask, bold.logprob - ref_logprob, 0.0).sum(-1)            # (B,)
+row = int(nats.argmax())
 n = int(bold.length[row])
 
 
@@ -299,7 +301,8 @@ def earned(beta):
                            title="Pay as you go, paid at the end")
 
 
-print(f"|{bold.responses[row]}  {kit.words('score')} {score[row]:.2f}")
+print(f"|{bold.responses[row]}")
+kit.tell("bold", mean=nats.mean().item(), most=nats[row].item(), score=score[row].item())
 kit.slide(earned, beta=(0.0, 0.2, 0.02, 0.04))
 # %% [markdown] lang="en"
 # ## 3 Who deserves the credit?
@@ -847,7 +850,8 @@ with torch.no_grad():
     logprob, value = kit.sampling.response_logprob_and_value(later, seen)          # (B, T), one update later
 ratio = (logprob - seen.logprob).exp()
 # %%
-row = int((mask.sum(-1) - 14).abs().argmin())         # one of about 14 tokens
+spread = [float(x[m].max() - x[m].min()) for x, m in zip(raw, mask)]
+row = max(mask.sum(-1).argsort()[:16].tolist(), key=spread.__getitem__)              # a short one, good and bad in it
 n, single = int(mask[row].sum()), torch.eye(mask.shape[1]).bool()
 one = (logprob[row:row + 1], seen.logprob[row:row + 1], advantage[row:row + 1])                   # (1, T)
 losses = [clipped_policy(*one, single[t:t + 1], 0.2).item() for t in range(n)]
@@ -862,16 +866,17 @@ along = ((ratio > 1) == (advantage > 0))[mask].float().mean().item()
 kit.tell("along", share=along)
 # %% [markdown] lang="en"
 # Check a row by hand: reward = -penalty until the last token, δ = r + V of the next row - V, loss = -ρ · whitened Â within the
-# clip. Which token got most credit? Would you have given it the same?
+# clip. Which token got most credit? Would you have given it the same? All tokens share the same weights, so not each of them
+# gets its way.
 #
 # ## The long run
 #
 # First measure where you start, on **held-out** prompts, whose products the policy never trains on. Besides score and gold:
 # KL, length, and diversity as the share of different neighbouring token pairs. A policy that flatters everybody with one
 # sentence also scores well.
-# %% [markdown] lang="zh" of="2fc9"
+# %% [markdown] lang="zh" of="41f0"
 # 挑一行自己算一算：除最后一个词元外，奖励 = -惩罚；δ = r + 下一行的 V - V；截断范围之内，损失 = -ρ · 白化后的 Â。
-# 哪个词元分到的功劳最多？换作你，会这样分吗？
+# 哪个词元分到的功劳最多？换作你，会这样分吗？所有词元共用同一套参数，所以不是每个都能如愿。
 #
 # ## 正式训练
 #
@@ -1018,12 +1023,12 @@ experiment("large steps", than="PPO", learning_rate=2e-3)
 # %%
 experiment("large, no clip", than="large steps", learning_rate=2e-3, clip=float("inf"), ratio_limit=float("inf"))
 # %% [markdown] lang="en"
-# Look at the KL and at the texts of both rows: how much of language is left?
+# Look at the token pairs and the texts of both rows: how much is left of what the model could say?
 #
 # Last the unit of the reward. A probability saturates: 0.99 and 0.999 are nearly the same. **Log-odds**, log p - log(1 - p),
 # do not. But look what the same β now buys.
-# %% [markdown] lang="zh" of="6c02"
-# 看看这两行的 KL 和文本：话还剩多少是人话？
+# %% [markdown] lang="zh" of="1aac"
+# 看看这两行的词元对和文本：模型原来会说的话，还剩多少？
 #
 # 最后是奖励的单位。概率会饱和：0.99 和 0.999 几乎一样。**对数几率 (log-odds)**，即 log p - log(1 - p)，就不会。
 # 可是看看，同样的 β 现在能换来什么。
