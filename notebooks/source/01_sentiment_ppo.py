@@ -768,9 +768,9 @@ def clipped_value(value, old_value, target, mask, clip):
 # %% check="1.7"
 clipped_value = kit.check("1.7", clipped_value)
 # %% [markdown] lang="en"
-# One token with V_old = 0.4 and R = 1. Up to which V does it pay to move? (Not everybody finds that this clip helps,
-# arXiv:2006.05990; the kit keeps it because the code of Ziegler et al. and TRL has it.)
-# %% [markdown] lang="zh" of="5ab5"
+# One token with V_old = 0.4 and R = 1. Up to which V does it pay to move? (Whether this clip helps is disputed, see
+# arXiv:2006.05990; the kit has it because Ziegler et al. and TRL do.)
+# %% [markdown] lang="zh" of="6787"
 # 一个词元，V_old = 0.4，R = 1。V 移到哪里为止还有好处？（这个截断有没有用，说法不一，见 arXiv:2006.05990；Ziegler 等的代码和 TRL 都有它，
 # 本套件也就保留。）
 # %%
@@ -1010,11 +1010,10 @@ def experiment(name, than, reward=judge, **changes):
 
 experiment("no KL penalty", than="PPO", kl=kit.KL(coefficient=0.0))
 # %% [markdown] lang="en"
-# When the score holds and the truth falls, that is **reward hacking**: read the texts. The score alone would have called it a
-# success.
+# When the score holds and the truth falls, that is **reward hacking**: read the texts. By the score alone it is a success.
 #
-# Next the clip. It matters when steps are large, so first make them large, with the clip still on; then take it away.
-# %% [markdown] lang="zh" of="00f2"
+# Next the clip. It matters when steps are large. So make them large with the clip on, then take it away.
+# %% [markdown] lang="zh" of="2c54"
 # 得分还在，真值却降了，这就叫**钻空子 (reward hacking)**：读一读那些文本。只看得分的话，它反倒是成功的。
 #
 # 然后是截断。步子大的时候它才要紧，那就先把步子迈大，截断留着；再把它拿掉。
@@ -1083,14 +1082,14 @@ for step in kit.ppo.steps(big, big.reference(), openings, kit.rewards.classifier
 #
 # **Break it further.** (1) `experiment("dear", "PPO", kl=kit.KL(coefficient=0.4))`: what stays of the gain? (2) Switch the clip
 # off at the *normal* step size: does it matter? (3) `kl=kit.KL(coefficient=0.04, target=3.0, horizon=500)`: does the KL settle
-# at 3? (4) Reward `[float(len(r) < 20) for r in responses]`: what is lost?
+# at 3?
 #
 # **Next:** lesson 02 replaces the judge by a reward model that you train from people's rankings.
 #
 # **References.** PPO: Schulman et al. 2017, arXiv:1707.06347. GAE: Schulman et al. 2016, arXiv:1506.02438. KL penalty and its
 # controller: Ziegler et al. 2019, arXiv:1909.08593. InstructGPT: Ouyang et al. 2022, arXiv:2203.02155. Details that matter:
 # Huang et al. 2024, arXiv:2403.17031; Zheng et al. 2023, arXiv:2307.04964.
-# %% [markdown] lang="zh" of="36dc"
+# %% [markdown] lang="zh" of="dca2"
 # ## 小结
 #
 # | 部件 | 它防的是 |
@@ -1104,7 +1103,6 @@ for step in kit.ppo.steps(big, big.reference(), openings, kit.rewards.classifier
 #
 # **接着弄坏它。**（1）`experiment("dear", "PPO", kl=kit.KL(coefficient=0.4))`：好处还剩多少？（2）步子*正常*时关掉截断，要紧吗？
 # （3）`kl=kit.KL(coefficient=0.04, target=3.0, horizon=500)`：KL 会停在 3 吗？
-# （4）把奖励换成 `[float(len(r) < 20) for r in responses]`：丢了什么？
 #
 # **下一课：**第 02 课用你自己从人的排序里训练出来的奖励模型，换掉这里的评判。
 #
