@@ -1,15 +1,15 @@
 # %% [markdown] lang="en"
 # # Sentiment PPO: praise, and what it costs
 #
-# You write the seven formulas of PPO and watch them teach a small language model to write praise. Then you break them one by
-# one, to see what each is for.
+# You write the seven formulas of PPO and watch them teach a small language model to praise. Then you break them, to see what
+# each is for.
 #
 # Level 1 · about 60 minutes · CPU only · no account · works offline after install · you should know what a gradient step
 # and `log_softmax` are; [lesson 00](00_map.ipynb) helps.
 #
 # It explains `rlhf_kit/methods/ppo.py`, and sentiment PPO as TRL and transformers_tasks made it known. The whole takes about
 # 90 seconds of one CPU core; a line under the cell follows every training.
-# %% [markdown] lang="zh" of="94c3"
+# %% [markdown] lang="zh" of="0053"
 # # 情感 PPO：学会夸人，以及夸人的代价
 #
 # PPO 的七个公式由你来写；写完看它们教会一个小语言模型写好评，再逐个拆掉，看看每一个到底管什么用。
@@ -87,15 +87,15 @@ kit.tell("misjudged", name=[*four][worst], judge=said[worst], gold=true[worst])
 # | 4 learn | make good tokens likelier, in small steps; teach the critic | two losses | 1.5, 1.7 |
 # | 5 adjust | drifted too far? raise the penalty | β | 1.6 |
 #
-# Whose formulas are they? The clip is PPO's own (Schulman et al. 2017), GAE is a year older (Schulman et al. 2016). Ziegler et
-# al. (2019) brought them to language models: the KL penalty per token and the β that adapts are in their paper; whitening and
-# the clipped critic are in their code.
+# Whose formulas are they? The clip is PPO's own (Schulman et al. 2017); GAE is older (Schulman et al. 2016). Ziegler et al.
+# (2019) brought them to language models. The KL penalty per token and the β that adapts are in their paper, whitening and the
+# clipped critic in their code.
 #
 # ## 1 Act
 #
 # The **prompt pool** holds openings of reviews. Some products are kept out of it, for measuring. A **rollout** is one batch
 # of responses, together with the log-probabilities that the policy gave them while it wrote.
-# %% [markdown] lang="zh" of="009c"
+# %% [markdown] lang="zh" of="f359"
 # 评判只是个替身。**真值 (gold)** 按语法把文本读回去，看得更准；策略从来看不到它。
 #
 # ## PPO 的一步
@@ -108,7 +108,7 @@ kit.tell("misjudged", name=[*four][worst], judge=said[worst], gold=true[worst])
 # | 4 学习 | 让好的词元更可能，步子要小；也教价值头 | 两个损失 | 1.5、1.7 |
 # | 5 调整 | 走得太远了？加大惩罚 | β | 1.6 |
 #
-# 这些公式是谁的？截断是 PPO 自己的（Schulman 等 2017），GAE 早一年（Schulman 等 2016）。把它们用到语言模型上的是 Ziegler 等 (2019)：
+# 这些公式是谁的？截断是 PPO 自己的（Schulman 等 2017），GAE 更早（Schulman 等 2016）。把它们用到语言模型上的是 Ziegler 等 (2019)：
 # 每个词元的 KL 惩罚和会调整的 β 写在论文里，白化和截断的价值损失在他们的代码里。
 #
 # ## 1 行动
@@ -922,8 +922,8 @@ for i in range(4):
     for name, seen in (("before", before), ("after", after)):
         print(f"  {kit.words(name)} {seen.each['score'][i]:.2f} {seen.each['gold'][i]:.2f} |{seen.responses[i]}")
 # %% [markdown] lang="en"
-# The two numbers before each text are the judge's score and gold. Did the length change? Nobody asked for that. Every token
-# costs KL penalty, and short praise is the cheapest way to please.
+# Before each text stand the judge's score and gold. Did the length change? Nobody asked for that. But a penalty per token makes
+# short praise the cheapest way to please.
 #
 # ## What the first tutorials got wrong
 #
@@ -933,14 +933,14 @@ for i in range(4):
 # | prompt encoded with [SEP] behind it | the model goes on after an *end* | below |
 # | whitening per response | 1 and 0.1 teach the same | 1.4 |
 # | no EOS, exactly 16 tokens | half sentences are judged | 1.1 |
-# | no clip in the written formula | large steps destroy the policy | Break it |
+# | no clip in the written formula | large steps go too far | Break it |
 # | reward in [0, 1], β copied from elsewhere | β means something else | Break it |
 # | no held-out prompts, KL or diversity | collapse looks like success | the table above |
 #
-# The first row: take your trained policy at the *start* of a step. Nothing has been learned from this rollout yet, so every
-# ratio must be 1.
-# %% [markdown] lang="zh" of="20a3"
-# 每段文本前的两个数是评判的得分和真值。长度变了吗？没有人这样要求过。每个词元都要付 KL 惩罚，短短的好话是最省钱的讨好。
+# The first row: take your trained policy at the *start* of a step. It has learned nothing from this rollout yet, so every ratio
+# must be 1.
+# %% [markdown] lang="zh" of="de8d"
+# 每段文本前的两个数是评判的得分和真值。长度变了吗？没有人这样要求过。不过惩罚按词元算，短短的好话就成了最省钱的讨好。
 #
 # ## 早期教程错在哪里
 #
@@ -950,7 +950,7 @@ for i in range(4):
 # | 编码提示时末尾带上 [SEP] | 模型在“结束”之后接着写 | 下面 |
 # | 每条回答各自白化 | 1 分和 0.1 分教的一样 | 1.4 |
 # | 不管 EOS，只采 16 个词元 | 评判读的是半句话 | 1.1 |
-# | 写出来的公式没有截断 | 步子一大，策略就毁了 | 弄坏它 |
+# | 写出来的公式没有截断 | 步子一大就走过头 | 弄坏它 |
 # | 奖励在 [0, 1] 里，β 从别处抄来 | β 的含义变了 | 弄坏它 |
 # | 没有留出的提示，不报告 KL 和多样性 | 崩溃看上去像成功 | 上面的表 |
 #
@@ -966,9 +966,9 @@ for name, gap in gaps.items():
 share = torch.linspace(0, 1, len(gaps["reference"]))
 kit.plots.lines(share, gaps, across="share of tokens", unit="log ratio", title="Before learning from this rollout")
 # %% [markdown] lang="en"
-# The second row: our tokenizer has no [SEP], but EOS is an end too. How likely does the model find real continuations of a
-# prompt, and of the same prompt with an end behind it?
-# %% [markdown] lang="zh" of="347c"
+# The second row: our tokenizer has no [SEP], but EOS is an end too. How likely does the model find the same responses behind
+# the prompt, and behind the prompt with an end?
+# %% [markdown] lang="zh" of="605d"
 # 再看第二行：我们的分词器没有 [SEP]，但 EOS 同样表示结束。同样的回答，接在提示后面，和接在“提示 + 结束符”后面，模型各觉得有多可能？
 # %%
 end = torch.full((len(rollout), 1), EOS)
