@@ -286,23 +286,23 @@ token_reward = kit.check("1.2", token_reward)
 # 装了 ipywidgets 的话，可以拖动 β。
 # %%
 bold = kit.sample_rollout(reference, train[:64], kit.Sampling(temperature=0.7), seed=1)
-ref_logprob = kit.sampling.response_logprob(reference, replace(bold, temperature=1.0))
-score = judge(bold.prompts, bold.responses)
-nats = torch.where(bold.mask, bold.logprob - ref_logprob, 0.0).sum(-1)            # (B,)
-row = int(nats.argmax())
-n = int(bold.length[row])
+bold_ref = kit.sampling.response_logprob(reference, replace(bold, temperature=1.0))
+bold_score = judge(bold.prompts, bold.responses)
+nats = torch.where(bold.mask, bold.logprob - bold_ref, 0.0).sum(-1)               # (B,)
+payer = int(nats.argmax())
 
 
 def earned(beta):
     """The reward of one response, summed up to each token."""
-    so_far = {f"β = {b:g}": token_reward(bold.logprob, ref_logprob, score, bold.mask, b)[row, :n].cumsum(0)
+    n = int(bold.length[payer])
+    so_far = {f"β = {b:g}": token_reward(bold.logprob, bold_ref, bold_score, bold.mask, b)[payer, :n].cumsum(0)
               for b in dict.fromkeys((0.0, beta, 0.1))}
     return kit.plots.lines(range(1, n + 1), so_far, across="token", unit="reward so far",
                            title="Pay as you go, paid at the end")
 
 
-print(f"|{bold.responses[row]}")
-kit.tell("bold", mean=nats.mean().item(), most=nats[row].item(), score=score[row].item())
+print(f"|{bold.responses[payer]}")
+kit.tell("bold", mean=nats.mean().item(), most=nats[payer].item(), score=bold_score[payer].item())
 kit.slide(earned, beta=(0.0, 0.2, 0.02, 0.04))
 # %% [markdown] lang="en"
 # ## 3 Who deserves the credit?
@@ -400,14 +400,15 @@ gae = kit.check("1.3", gae)
 # λ 管什么：八个词元的回答，得分 1。第 3 个词元之后，价值从 0.5 跌到 0.2；第 5 个之后又跳到 0.8。哪个 λ 指得准这两个词元？
 # 哪个把功劳摊给了大家？
 # %%
-value = torch.tensor([[0.5, 0.5, 0.5, 0.2, 0.2, 0.8, 0.8, 0.8]])                  # (1, 8)
-reward = torch.zeros(1, 8)
-reward[0, -1] = 1.0
+expected = torch.tensor([[0.5, 0.5, 0.5, 0.2, 0.2, 0.8, 0.8, 0.8]])               # (1, 8)
+paid = torch.zeros(1, 8)
+paid[0, -1] = 1.0
 
 
 def credit(lam):
     """The advantages of that response for λ = 0, 1 and one between."""
-    shown = {f"λ = {x:g}": gae(reward, value, torch.ones(1, 8).bool(), 1.0, x)[0] for x in dict.fromkeys((0.0, lam, 1.0))}
+    shown = {f"λ = {x:g}": gae(paid, expected, torch.ones(1, 8).bool(), 1.0, x)[0]
+             for x in dict.fromkeys((0.0, lam, 1.0))}
     return kit.plots.lines(range(1, 9), shown, across="token", unit="advantage", title="Trust the critic, or what happened")
 
 
@@ -852,9 +853,9 @@ ratio = (logprob - seen.logprob).exp()
 # %%
 spread = [float(x[m].max() - x[m].min()) for x, m in zip(raw, mask)]
 row = max(mask.sum(-1).argsort()[:16].tolist(), key=spread.__getitem__)              # a short one, good and bad in it
-n, single = int(mask[row].sum()), torch.eye(mask.shape[1]).bool()
-one = (logprob[row:row + 1], seen.logprob[row:row + 1], advantage[row:row + 1])                   # (1, T)
-losses = [clipped_policy(*one, single[t:t + 1], 0.2).item() for t in range(n)]
+n, single = int(mask[row].sum()), torch.eye(mask.shape[1]).bool()                # a mask for each token
+its = (logprob[row:row + 1], seen.logprob[row:row + 1], advantage[row:row + 1])                   # (1, T)
+losses = [clipped_policy(*its, single[t:t + 1], 0.2).item() for t in range(n)]
 columns = {"log π": seen.logprob, "log π_ref": ref_logprob, kit.words("penalty"): beta * (seen.logprob - ref_logprob),
            kit.words("reward"): reward, "V": seen.value, "δ": delta, "Â": raw, kit.words("whitened"): advantage,
            "ρ": ratio}
