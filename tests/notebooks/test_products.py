@@ -116,6 +116,19 @@ def test_a_lesson_keeps_to_its_measure(source):
     assert max(len(build.shown(c.code).splitlines()) for c in cells if c.code) <= 25
 
 
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_a_guess_is_entered_as_a_value_and_held_against_a_result_further_down(source):
+    """A guess cell sets one name, to None or to a dictionary of Nones, and a later cell compares it."""
+    cells = build.read(source)
+    for at, cell in enumerate(cells):
+        if cell.kind == "guess":
+            (set_,) = ast.parse(cell.code).body
+            value = ast.literal_eval(set_.value)
+            assert value is None or set(value.values()) == {None}
+            name = set_.targets[0].id
+            assert [c for c in cells[at + 1:] if "kit.guessed(" in c.code and name in c.code], name
+
+
 def told_keys(node: ast.expr) -> set[str]:
     """The keys that the first argument of `kit.tell` can be, as far as they stand there."""
     if isinstance(node, ast.IfExp):
