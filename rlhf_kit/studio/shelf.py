@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
@@ -67,13 +67,14 @@ class Shelf:
 
     Args:
         folder: of the workspace; runs are looked for in folder/runs/ and, if it lies in a folder "runs", beside it.
-        named: folders and names given at start.
+        named: folders and names given at start, or the name that each is to be shown by -> its place.
         world: whose tiny models come first.
     """
 
-    def __init__(self, folder: Path | str, named: Sequence[str] = (), world: World = REVIEWS) -> None:
+    def __init__(self, folder: Path | str, named: Sequence[str] | Mapping[str, str] = (),
+                 world: World = REVIEWS) -> None:
         self.world = world
-        self.folder, self.named = Path(folder), tuple(named)
+        self.folder, self.named = Path(folder), called(named)
         self._held: OrderedDict[tuple, _Held] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -115,11 +116,18 @@ class Shelf:
             self.world.model("judge", lang))
         return base if base in policies else self.world.model("lm", lang), trained.name if trained else None, judge
 
+    def given(self, lang: Lang) -> list[str]:
+        """The policies that were named at start and fit the page's language, in that order."""
+        return [entry.name for entry in self._named() if entry.kind == "policy" and entry.name in self.named
+                and entry.lang in (lang, None)]
+
     def reward_model(self, lang: Lang) -> str:
-        """The current one: of the workspace's runs that made one in that language the newest, else the tiny one."""
+        """The current one: of the workspace's runs that made one the newest, else one named at start, else the tiny."""
         made = [entry for run in self._runs() for entry in of_folder(run, run.name)
                 if (entry.kind, entry.name, entry.lang) == ("judge", run.name, lang)]
-        return max(made, key=lambda entry: entry.written).name if made else self.world.model("rm", lang)
+        given = next((entry.name for entry in self._named() if entry.kind == "judge" and entry.name in self.named
+                      and entry.lang in (lang, None)), None)
+        return max(made, key=lambda entry: entry.written).name if made else given or self.world.model("rm", lang)
 
     def steps(self, name: str, lang: Lang) -> list[int]:
         """The steps of its run at which that policy can be looked at; none if there is no choice."""
@@ -191,22 +199,33 @@ class Shelf:
 
     def _named(self) -> list[Entry]:
         found = []
-        for name in self.named:
-            folder = Path(name).expanduser()
+        for name, place in self.named.items():
+            folder = Path(place).expanduser()
             if folder.is_dir():
-                alike = [one for one in self.named if Path(one).name == folder.name]
-                found += of_folder(folder, folder.name if len(alike) == 1 else name)
-            elif folder.is_absolute() or name.startswith((".", "~")):
-                found.append(Entry(name, "policy", name))           # not there (any more): said when it is asked for
+                found += of_folder(folder, name)
+            elif folder.is_absolute() or place.startswith((".", "~")):
+                found.append(Entry(name, "policy", place))          # not there (any more): said when it is asked for
             else:
-                found += [entry for entry in _known(True) if entry.name == name] or [Entry(name, "policy", name)]
+                found += [replace(entry, name=name) for entry in _known(True) if entry.name == place] or [
+                    Entry(name, "policy", place)]
         plain = [entry for entry in found if entry.kind == "policy" and not entry.trained and entry.adapter is None]
-        return [replace(entry, base=plain[0].name) if entry in plain[1:] else entry for entry in found]
+        bases = {entry.place: entry.name for entry in reversed(plain)}
+        return [replace(entry, base=plain[0].name) if entry in plain[1:] else
+                replace(entry, base=bases.get(entry.place)) if entry.adapter and not entry.trained else entry
+                for entry in found]
 
     def _runs(self) -> list[Path]:
         places = [self.folder / RUNS, *([self.folder.parent] if self.folder.parent.name == RUNS else [])]
         return [run for place in places if place.is_dir() for run in sorted(place.iterdir())
                 if (run / "settings.json").is_file()]
+
+
+def called(named: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """The name that each model given at start is shown by -> its place: of folders the last part, where that will do."""
+    if isinstance(named, Mapping):
+        return dict(named)
+    last = [Path(one).name if Path(one).expanduser().is_dir() else one for one in named]
+    return {short if last.count(short) == 1 else one: one for short, one in zip(last, named, strict=True)}
 
 
 def spacing(steps: Sequence[int]) -> int:
