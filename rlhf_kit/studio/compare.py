@@ -49,7 +49,7 @@ class Compare:
         return saved_example(self.lang).get("compare", {}) if ours else {}
 
     def chips(self) -> list[str]:
-        """Prompts to choose from: those given at start; else of reviews the saved example's, of a task held-out ones."""
+        """Prompts to choose from: those given at start, else the saved example's, of another task held-out ones."""
         if self.workspace.prompts:
             return [*self.workspace.prompts[:CHIPS]]
         if self.workspace.world == REVIEWS:

@@ -221,7 +221,7 @@ class Shelf:
 
 
 def called(named: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """The name that each model given at start is shown by -> its place: of folders the last part, where that will do."""
+    """The name that each model given at start is shown by -> its place; of a folder the last part, if that will do."""
     if isinstance(named, Mapping):
         return dict(named)
     last = [Path(one).name if Path(one).expanduser().is_dir() else one for one in named]

@@ -20,8 +20,8 @@ def nobody_looks(monkeypatch):
 
 def test_a_lessons_own_models_prompts_and_world_stand_in_its_panel(policy, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    kit.panel("compare", models={"plain": policy, "middle": policy, "PPO": policy}, prompts=["the lamp is", "the pen is"],
-              task="forum-en", folder="runs/lesson-00")
+    kit.panel("compare", models={"plain": policy, "middle": policy, "PPO": policy},
+              prompts=["the lamp is", "the pen is"], task="forum-en", folder="runs/lesson-00")
     assert "rlhf-kit studio --panel compare --lang en --data runs/lesson-00" in capsys.readouterr().out
     begins = opening.read("runs/lesson-00")
     made = Workspace("runs/lesson-00", begins.models, world=world_of(begins.task), prompts=begins.prompts)
