@@ -9,9 +9,14 @@ Marks in the source, behind `# %%`:
 
     [markdown] lang="en"            text, followed by its partner:
     [markdown] lang="zh" of="3f2a"  the first four characters of the hash of the English text it translates
+    guess="1"                       where a guess is entered
+    shown="yes"                     its output stands in a student's notebook although a guess or an exercise is above
     exercise="1.2"                  a function; what stands between `# solution:` and `# end` is taken out for students
     check="1.2"                     the cell that checks it
     [markdown] lang="en" hints="1.2"    its hints; the solution is added below them, folded
+
+A student's notebook has the outputs above its first guess or exercise, and of the cells below that are marked `shown`:
+what was to be found out is not told beforehand.
 
 Options: --handout DIR writes the notebooks of a class instead, without solutions; --no-run leaves outputs away;
 --stamp accepts every Chinese text as up to date.
@@ -27,7 +32,7 @@ import re
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,10 +69,11 @@ class Cell:
     """A place in the lesson: code that all products share, or a text in both languages."""
 
     name: str                           # its id in every product
-    kind: str                           # "code", "exercise", "check" or "text"
+    kind: str                           # "code", "guess", "exercise", "check" or "text"
     code: str = ""
     text: dict[str, str] = field(default_factory=dict)
     number: str = ""                    # of the exercise
+    shown: bool = False                 # students see its output although it stands below a guess or an exercise
     stale: bool = False                 # the English text has changed since it was translated
 
 
@@ -87,10 +93,10 @@ def read(source: Path) -> list[Cell]:
         marks = cell.metadata
         if cell.cell_type == "code":
             number = marks.get("exercise") or marks.get("check") or ""
-            kind = "exercise" if "exercise" in marks else "check" if "check" in marks else "code"
+            kind = next((k for k in ("exercise", "check", "guess") if k in marks), "code")
             if number:
                 name = f"{'ex' if kind == 'exercise' else 'check'}-{number.replace('.', '-')}"
-            cells.append(Cell(name, kind, cell.source, number=number))
+            cells.append(Cell(name, kind, cell.source, number=number, shown="shown" in marks))
             place += 1
             continue
         partner = raw[place + 1] if place + 1 < len(raw) else None
@@ -235,12 +241,22 @@ def _tidy(book: NotebookNode) -> None:
         cell.outputs = [output for output in joined if output.get("name") != "stderr"]
 
 
-def lend_outputs(solved: NotebookNode, book: NotebookNode) -> None:
-    """Give a student's notebook what the solution printed and drew, but for the exercises and their checks."""
+def lend_outputs(solved: NotebookNode, book: NotebookNode, told: set[str]) -> None:
+    """Give a student's notebook what the solution printed and drew, in the cells whose names are in `told`."""
     outputs = {cell.id: cell.outputs for cell in solved.cells if cell.cell_type == "code"}
     for cell in book.cells:
-        if cell.cell_type == "code" and not cell.id.startswith(("ex-", "check-")):
+        if cell.cell_type == "code" and cell.id in told:
             cell.outputs = outputs[cell.id]
+
+
+def told(cells: Iterable[Cell]) -> set[str]:
+    """The names of the cells that students find with outputs, the setup among them: see the top of this file."""
+    names, asked = {"setup"}, False
+    for cell in cells:
+        asked = asked or cell.kind in ("guess", "exercise", "check")
+        if cell.shown or (cell.kind == "code" and not asked):
+            names.add(cell.name)
+    return names
 
 
 def save(book: NotebookNode, path: Path) -> None:
@@ -268,7 +284,7 @@ def build(source: Path, execute: bool = True) -> Iterator[str]:
             took = run(solved, strict=True)
             slow = [f"{name} {seconds:.0f} s" for name, seconds in took.items() if seconds > LONGEST_CELL]
             yield f"{source.stem} ({lang}): {sum(took.values()):.0f} s{'; too slow: ' * bool(slow)}{', '.join(slow)}"
-            lend_outputs(solved, student)
+            lend_outputs(solved, student, told(read(source)))
         save(student, HERE / ("zh" if lang == "zh" else "") / f"{source.stem}.ipynb")
         if lang == "en":
             save(solved, HERE / "solutions" / f"{source.stem}.ipynb")

@@ -36,6 +36,8 @@ _NAMES = {
     "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "loops.sanity_checks",
     "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
     "check": "classroom.exercises.checking", "setup": "classroom.exercises.session", "panel": "studio.inline",
+    "tell": "classroom.telling", "words": "classroom.telling", "guessed": "classroom.telling",
+    "table": "classroom.telling", "progress": "loops.progress", "slide": "studies.sliders",
 }
 __all__ = sorted([*_MODULES, *_METHODS, *_RECIPES, *_NAMES, "REPOSITORY", "__version__"])
 

@@ -30,3 +30,18 @@ def say(lang: Lang, key: str, **values: object) -> str:
 def sentences(lang: Lang) -> dict[str, str]:
     """Every sentence of one language."""
     return tomllib.loads((files("rlhf_kit") / "data" / "messages.toml").read_text(encoding="utf-8"))[lang]
+
+
+@cache
+def lesson_sentences(lesson: str) -> dict[str, dict[str, str]]:
+    """What a lesson says of its numbers, "en" and "zh", and "labels": the words of its pictures -> the Chinese ones.
+
+    Labels that many lessons share, under "plots", are among them. A lesson without a table says nothing.
+    """
+    shared, own = (_lesson_table(name) for name in ("plots", lesson))
+    return {"en": {}, "zh": {}, **own, "labels": {**shared["labels"], **own.get("labels", {})}}
+
+
+def _lesson_table(name: str) -> dict[str, dict[str, str]]:
+    file = files("rlhf_kit") / "data" / "lessons" / f"{name}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -33,6 +34,33 @@ MEMORY_NAMES = {"optimiser": "optimiser and master copy", "checkpointed": "activ
 NO_METADATA = ("Date", "Creator", "Format", "Type")        # a date would differ each time, the others link to the web
 UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per token",
          "response_length": "tokens", "eos_rate": "share"}
+CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei",
+           "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans GB", "STHeiti", "Heiti TC", "Microsoft YaHei", "SimHei",
+           "SimSun", "Arial Unicode MS", "Droid Sans Fallback")       # families that have Chinese characters
+_words: dict[str, str] = {}                                 # English label -> what is drawn in its place
+
+
+def speak(words: Mapping[str, str]) -> bool:
+    """Draw these words in place of English labels from now on; {} for English. False where no font has them."""
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    font = next((name for name in CHINESE if name in known), None)
+    _words.clear()
+    matplotlib.rcParams["font.family"] = ["sans-serif"]
+    if not words or font is None:
+        return not words
+    _words.update(words)
+    matplotlib.rcParams["font.family"] = ["DejaVu Sans", font]         # the second for what the first does not have
+    return True
+
+
+def _word(text: str) -> str:
+    """A label in the language of the lesson."""
+    return _words.get(text, text)
+
+
+def _name(name: str) -> str:
+    """A metric or a series as the legend calls it, in the language of the lesson."""
+    return _word(NAMES.get(name, name))
 
 
 def curves(history: Sequence[Step], names: Sequence[str], *, title: str = "", size: tuple[float, float] = (4.2, 2.7),
@@ -67,8 +95,8 @@ def reward_against_kl(history: Sequence[Step], names: Sequence[str] = ("score", 
                   if all(map(math.isfinite, point := (s.metrics["kl"], s.metrics[name])))]
         for i, (x, y) in enumerate(points):
             axes.plot(x, y, "o", ms=3.5, color=COLOURS.get(name, INK), alpha=0.25 + 0.75 * i / len(points), mew=0,
-                      label=NAMES.get(name, name) if i == len(points) - 1 else None)
-    axes.set_xlabel("KL from the reference (nats per response)", color=INK, fontsize=8)
+                      label=_name(name) if i == len(points) - 1 else None)
+    axes.set_xlabel(_word("KL from the reference (nats per response)"), color=INK, fontsize=8)
     _style(axes)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8)
@@ -83,12 +111,12 @@ def bars(values: Mapping[str, Estimate | float], *, unit: str, title: str = "",
     heights = [v.mean if isinstance(v, Estimate) else v for v in values.values()]
     errors = [(v.high - v.low) / 2 if isinstance(v, Estimate) else 0.0 for v in values.values()]
     colours = [QUIET, *[COLOURS["gold"]] * (len(values) - 1)]
-    axes.bar(list(values), heights, yerr=errors if any(errors) else None, color=colours,
+    axes.bar([_word(name) for name in values], heights, yerr=errors if any(errors) else None, color=colours,
              error_kw={"ecolor": INK, "lw": 1.2, "capsize": 3}, width=0.6)
     axes.axhline(heights[0], color=INK, ls=":", lw=1)
-    axes.set_ylabel(unit, color=INK, fontsize=8)
+    axes.set_ylabel(_word(unit), color=INK, fontsize=8)
     if title:
-        axes.set_title(title, fontsize=9, color=INK, loc="left")
+        axes.set_title(_word(title), fontsize=9, color=INK, loc="left")
     _style(axes)
     axes.grid(axis="x", visible=False)
     return figure
@@ -103,16 +131,17 @@ def memory_bars(plans: Mapping[str, Plan], *, gpu: float | None = None, title: s
     """
     figure = Figure(figsize=size, dpi=90, layout="constrained")
     axes = figure.subplots()
-    names, bottoms = list(plans), [0.0] * len(plans)
+    names, bottoms = [_word(name) for name in plans], [0.0] * len(plans)
     for part in ("weights", "adapters", "gradients", "optimiser", "heads", "logits", "checkpointed", "activations"):
         heights = [getattr(plan, part) / 1e9 for plan in plans.values()]
         if part == "activations":
             heights = [h - plan.checkpointed / 1e9 for h, plan in zip(heights, plans.values(), strict=True)]
         if max(heights) > 1e-3:
-            axes.bar(names, heights, bottom=bottoms, width=0.6, color=MEMORY[part], label=MEMORY_NAMES.get(part, part))
+            axes.bar(names, heights, bottom=bottoms, width=0.6, color=MEMORY[part],
+                     label=_word(MEMORY_NAMES.get(part, part)))
         bottoms = [below + h for below, h in zip(bottoms, heights, strict=True)]
     axes.bar(names, [plan.cache / 1e9 for plan in plans.values()], bottom=[p.standing / 1e9 for p in plans.values()],
-             width=0.36, color="none", edgecolor=INK, hatch="////", lw=0.8, label=MEMORY_NAMES["cache"])
+             width=0.36, color="none", edgecolor=INK, hatch="////", lw=0.8, label=_word(MEMORY_NAMES["cache"]))
     for place, plan in enumerate(plans.values()):
         axes.annotate(f"{plan.peak() / 1e9:.0f}", (place, plan.peak() / 1e9), (0, 2), textcoords="offset points",
                       ha="center", fontsize=8, color=INK)
@@ -121,7 +150,7 @@ def memory_bars(plans: Mapping[str, Plan], *, gpu: float | None = None, title: s
     axes.set_ylabel("GB", color=INK, fontsize=8)
     axes.margins(y=0.1)
     if title:
-        axes.set_title(title, fontsize=9, color=INK, loc="left")
+        axes.set_title(_word(title), fontsize=9, color=INK, loc="left")
     _style(axes)
     axes.grid(axis="x", visible=False)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=7.5)
@@ -141,9 +170,9 @@ def grids(values: Mapping[str, Sequence[Sequence[float]]], *, across: str, down:
         rows = [[int(x) and 1 + (int(x) - 1) % (len(known) - 1) for x in row] for row in table]
         axes.imshow(rows, cmap=ListedColormap(known), vmin=0, vmax=len(known) - 1, aspect="auto",
                     interpolation="nearest")
-        axes.set_title(name, fontsize=9, color=INK, loc="left")
-        axes.set_xlabel(across, color=INK, fontsize=8)
-        axes.set_ylabel(down, color=INK, fontsize=8)
+        axes.set_title(_word(name), fontsize=9, color=INK, loc="left")
+        axes.set_xlabel(_word(across), color=INK, fontsize=8)
+        axes.set_ylabel(_word(down), color=INK, fontsize=8)
         _style(axes)
         axes.grid(visible=False)
     return figure
@@ -163,7 +192,7 @@ def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: 
     figure = Figure(figsize=size, dpi=90, layout="constrained")
     axes = figure.subplots()
     for (name, y), colour in zip(values.items(), [*COLOURS.values()] * len(values), strict=False):
-        axes.plot(x, y, color=COLOURS.get(name, colour), label=NAMES.get(name, name), lw=1.8,
+        axes.plot(x, y, color=COLOURS.get(name, colour), label=_name(name), lw=1.8,
                   ls="--" if name in dashed else "-")
     _label(axes, across, unit, title, legend=len(values) > 1)
     return figure
@@ -179,7 +208,7 @@ def histograms(values: Mapping[str, Sequence[float]], *, across: str, title: str
     edges = [low + (high - low or 1.0) * i / bins for i in range(bins + 1)]
     for (name, numbers), colour in zip(values.items(), [*COLOURS.values()] * len(values), strict=False):
         axes.hist([x for x in numbers if math.isfinite(x)], bins=edges, color=COLOURS.get(name, colour), alpha=0.35,
-                  histtype="stepfilled", label=NAMES.get(name, name))
+                  histtype="stepfilled", label=_name(name))
     _label(axes, across, "how many", title, legend=len(values) > 1)
     return figure
 
@@ -196,7 +225,7 @@ def reliability(bins: Mapping[str, Sequence[tuple[float, float, int]]], *, title
     axes.plot([0.5, 1], [0.5, 1], color=INK, ls=":", lw=1)
     for (name, points), colour in zip(bins.items(), [*COLOURS.values()] * len(bins), strict=False):
         stated, seen, counts = zip(*points, strict=True) if points else ((), (), ())
-        axes.plot(stated, seen, color=colour, lw=1.2, label=NAMES.get(name, name))
+        axes.plot(stated, seen, color=colour, lw=1.2, label=_name(name))
         axes.scatter(stated, seen, s=[8 + 120 * n / max(sum(counts), 1) for n in counts], color=colour)
     _label(axes, "stated probability", "share that was right", title, legend=len(bins) > 1)
     return figure
@@ -231,18 +260,18 @@ def _draw(axes: Axes, history: Sequence[Step], names: Sequence[str], title: str,
         points = [(s.number + 1, s.metrics[name]) for s in history
                   if name in s.metrics and math.isfinite(s.metrics[name])]
         if points:
-            axes.plot(*zip(*points, strict=True), color=COLOURS.get(name, INK), label=NAMES.get(name, name), lw=1.8)
+            axes.plot(*zip(*points, strict=True), color=COLOURS.get(name, INK), label=_name(name), lw=1.8)
         if before and name in before:
             axes.axhline(before[name], color=COLOURS.get(name, INK), ls=":", lw=1)
     _finish(axes, title, names)
 
 
 def _finish(axes: Axes, title: str, names: Sequence[str]) -> None:
-    axes.set_xlabel("PPO step", color=INK, fontsize=8)
+    axes.set_xlabel(_word("PPO step"), color=INK, fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylabel(UNITS.get(names[0], ""), color=INK, fontsize=8)
+    axes.set_ylabel(_word(UNITS.get(names[0], "")), color=INK, fontsize=8)
     if title:
-        axes.set_title(title, fontsize=9, color=INK, loc="left")
+        axes.set_title(_word(title), fontsize=9, color=INK, loc="left")
     if {"score", "gold", "second_judge", "eos_rate"} & set(names):
         axes.set_ylim(-0.02, 1.02)
     elif names[0] != "kl":
@@ -253,10 +282,10 @@ def _finish(axes: Axes, title: str, names: Sequence[str]) -> None:
 
 
 def _label(axes: Axes, across: str, unit: str, title: str, legend: bool) -> None:
-    axes.set_xlabel(across, color=INK, fontsize=8)
-    axes.set_ylabel(unit, color=INK, fontsize=8)
+    axes.set_xlabel(_word(across), color=INK, fontsize=8)
+    axes.set_ylabel(_word(unit), color=INK, fontsize=8)
     if title:
-        axes.set_title(title, fontsize=9, color=INK, loc="left")
+        axes.set_title(_word(title), fontsize=9, color=INK, loc="left")
     if legend:
         axes.legend(frameon=False, fontsize=8)
     _style(axes)

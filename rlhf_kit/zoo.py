@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,6 +22,7 @@ from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang, say
 from rlhf_kit.loops.checkpoints import FILE as CHECKPOINT
+from rlhf_kit.loops.progress import progress
 from rlhf_kit.methods import classifier, ppo, reward_model, sft
 from rlhf_kit.models import adapters, heads, loading, text, tiny
 from rlhf_kit.models.heads import Policy
@@ -311,11 +313,12 @@ def names() -> list[dict[str, Any]]:
 
 def cached(name: str) -> Path:
     """The folder of a tiny model, trained now if it is not there yet (and that is said)."""
-    for step in build(name):
-        if step.number == 0:
-            takes = "about three minutes" if name == FORUM else "up to a minute"
-            print(f"{name} is trained here once, which takes {takes}, and then kept in {cache_folder()}.",
-                  file=sys.stderr)
+    lang, steps = TINY[name][1] if name in TINY else "en", build(name)
+    if first := next(steps, None):
+        minutes = say(lang, "trained_minutes" if name == FORUM else "trained_minute")
+        print(say(lang, "trained_once", name=name, takes=minutes, folder=cache_folder()), file=sys.stderr)
+        for _ in progress(chain([first], steps), planned(name)):
+            pass
     return place(name)
 
 

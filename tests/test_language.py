@@ -39,6 +39,24 @@ def test_every_sentence_can_be_said(lang):
         assert not set("{}") & set(spoken), key
 
 
+def lessons() -> list[str]:
+    return sorted(file.name.removesuffix(".toml") for file in (files("rlhf_kit") / "data" / "lessons").iterdir())
+
+
+@pytest.mark.parametrize("lesson", lessons())
+def test_a_lesson_says_the_same_in_both_languages_and_its_labels_in_chinese(lesson):
+    table = language.lesson_sentences(lesson)
+    assert list(table["en"]) == list(table["zh"])
+    for key, sentence in table["en"].items():
+        assert fields(sentence) == fields(table["zh"][key]), key
+        assert chinese(table["zh"][key]) > chinese(sentence), key
+    assert [label for label in table["labels"] if chinese(label)] == []
+
+
+def test_a_lesson_without_a_table_has_the_labels_of_all():
+    assert language.lesson_sentences("99")["labels"] == language.lesson_sentences("plots")["labels"]
+
+
 def chinese(sentence: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in sentence)
 

@@ -32,7 +32,7 @@ DOORS = {
     "markdownify": {"datasets/stack_exchange/markdown.py"},
     "datasets": {"datasets/stack_exchange/paired.py", "methods/trl_bridge"},
     "matplotlib": {"plots.py"},
-    "gradio": {"studio"},
+    "gradio": {"studio"}, "ipywidgets": {"studies/sliders.py"},
 }
 
 # Behind walls: that is what they are for.

@@ -2,10 +2,12 @@
 
 import math
 import re
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
+from rlhf_kit import plots
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.plots import COLOURS, curves, grids, histograms, png, progress, reliability, reward_against_kl, svg
 
@@ -141,3 +143,21 @@ def test_grids_keep_nothing_white_and_texts_apart():
     assert (left.get_title(loc="left"), right.get_title(loc="left")) == ("apart", "leak")
     assert left.images[0].get_array().tolist() == [[1, 0], [0, 2]]
     assert right.images[0].get_array()[1, 1] == 2               # seven colours, then from the first again
+
+
+def test_labels_are_drawn_in_chinese_where_a_font_has_them_and_in_english_elsewhere(monkeypatch):
+    draw = lambda: plots.lines([0, 1], {"gold": [0, 1], "x": [1, 0]}, across="step", unit="odd", title="t").axes[0]            # noqa: E731
+    words = {"step": "步", "gold (the truth)": "真值", "x": "某"}
+    monkeypatch.setitem(plots.matplotlib.rcParams, "font.family", ["sans-serif"])
+    for known, expected in ((["SimHei", "DejaVu Sans"], ("步", ["真值", "某"])),
+                            (["DejaVu Sans"], ("step", ["gold (the truth)", "x"]))):
+        with monkeypatch.context() as patch:
+            fonts = [SimpleNamespace(name=name) for name in known]
+            patch.setattr(plots.font_manager.fontManager, "ttflist", fonts)
+            assert plots.speak(words) == ("SimHei" in known)
+        plots.matplotlib.rcParams["font.family"] = ["DejaVu Sans"]
+        axes = draw()
+        assert (axes.get_xlabel(), axes.get_legend_handles_labels()[1]) == expected
+        assert axes.get_ylabel() == "odd"                          # a label that has no Chinese yet
+    assert plots.speak({})
+    assert draw().get_xlabel() == "step"

@@ -54,7 +54,7 @@ def test_a_product_is_valid_small_and_without_widgets_or_errors(source, lang, so
     assert "widget" not in path.read_text(encoding="utf-8")
     outputs = [output for cell in code_cells(path) for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
-    assert [output for output in outputs if "image/png" in output.get("data", {})]
+    assert not solved or [output for output in outputs if "image/png" in output.get("data", {})]
 
 
 @products
@@ -65,12 +65,33 @@ def test_outputs_name_no_place_on_anybodys_machine(source, lang, solved):
 
 
 @products
-def test_students_find_exercises_and_checks_empty_and_everything_else_shown(source, lang, solved):
+def test_students_find_exercises_empty_and_nothing_told_that_was_to_be_guessed(source, lang, solved):
+    told = build.told(build.read(source))
     for cell in code_cells(place(source, lang, solved)):
         if cell.id.startswith("ex-"):
             assert ("raise NotImplementedError" in cell.source) == (not solved)
         if cell.id.startswith("check-"):
             assert bool(cell.outputs) == solved
+        assert solved or cell.id in told or not cell.outputs, cell.id
+
+
+def test_outputs_end_at_the_first_guess_or_exercise_but_for_marked_ones(tmp_path):
+    source = tmp_path / "09_x.py"
+    source.write_text('# %%\n1\n# %% shown="yes"\n2\n# %% guess="1"\nmine = None\n# %%\n3\n# %% shown="yes"\n4\n'
+                      '# %% exercise="9.1"\n# solution:\n5\n# end\n# %%\n6\n')
+    cells = build.read(source)
+    assert [cell.kind for cell in cells] == ["code", "code", "guess", "code", "code", "exercise", "code"]
+    assert build.told(cells) == {"setup", "c001", "c002", "c005"}
+
+
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_no_output_that_is_shown_uses_an_exercise_or_holds_a_guess(source):
+    """A marked cell below an exercise calls none of them and compares no guess."""
+    mine = [EXERCISES[n].name for n in EXERCISES if lesson_of(n) == build.lesson(source.stem)]
+    for cell in build.read(source):
+        if cell.shown:
+            assert cell.kind == "code"
+            assert not [name for name in [*mine, "kit.guessed"] if f"{name}(" in cell.code], cell.code
 
 
 @products

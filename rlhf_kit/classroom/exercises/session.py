@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 
 from rlhf_kit import __version__
-from rlhf_kit.language import Lang, say
+from rlhf_kit.language import Lang, lesson_sentences, say
 
-_STATE: dict[str, Lang] = {"lang": "en"}
+_STATE: dict[str, str] = {"lang": "en", "lesson": "00"}
 
 
 def lang() -> Lang:
     """The language of the lesson that runs."""
     return _STATE["lang"]
+
+
+def lesson() -> str:
+    """The number of the lesson that runs, such as "03a"."""
+    return _STATE["lesson"]
 
 
 def setup(lesson: str, seed: int = 0, lang: Lang = "en") -> Lang:
@@ -24,11 +29,12 @@ def setup(lesson: str, seed: int = 0, lang: Lang = "en") -> Lang:
     import torch
     import transformers
 
-    from rlhf_kit.plots import show_in_notebook
-    _STATE["lang"] = lang
+    from rlhf_kit.plots import show_in_notebook, speak
+    _STATE["lang"], _STATE["lesson"] = lang, lesson
     torch.manual_seed(seed)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     show_in_notebook()
+    speak(lesson_sentences(lesson)["labels"] if lang == "zh" else {})
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
     offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON")
     print(say(lang, "setup", lesson=lesson, version=__version__, torch=torch.__version__,

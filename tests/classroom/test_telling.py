@@ -1,0 +1,56 @@
+"""What a lesson says of its own numbers: a guess against a result, sentences with numbers, tables."""
+
+import pytest
+
+from rlhf_kit.classroom import telling
+from rlhf_kit.classroom.exercises import session
+
+
+@pytest.fixture(autouse=True)
+def lesson(monkeypatch):
+    """A lesson of its own, whose table has one sentence."""
+    monkeypatch.setattr(session, "_STATE", {"lang": "en", "lesson": "00"})
+    monkeypatch.setattr(telling, "lesson_sentences", lambda lesson: {"en": {"rose": "From {a:.2f} to {b:.2f}."},
+                                                                     "zh": {"rose": "从 {a:.2f} 到 {b:.2f}。"}})
+
+
+@pytest.mark.parametrize(("guess", "found", "said"), [
+    (0.4, 0.412, "you guessed 0.40; it is 0.41."),
+    (1, 1.0, "you guessed 1.00, and so it is."),
+    (None, 0.412, "you made no guess; it is 0.41."),
+    ("higher", "lower", "you guessed higher; it is lower."),
+    ("lower", "lower", "you guessed lower, and so it is."),
+    ({"b", "a"}, ["a", "b"], "you guessed a, b, and so it is."),
+    (["a"], {"b"}, "you guessed a; it is b."),
+    ("", "lower", "you made no guess; it is lower."),
+    (object, 3, "you guessed <class 'object'>; it is 3."),
+])
+def test_a_guess_is_held_against_what_came_out(guess, found, said, capsys):
+    telling.guessed(guess, found)
+    assert capsys.readouterr().out == said + "\n"
+
+
+def test_several_guesses_are_held_one_by_one(capsys):
+    telling.guessed({"SFT": 0.5, "PPO": None}, {"SFT": 0.4, "PPO": 0.6, "plain": 0.2})
+    assert capsys.readouterr().out.splitlines() == ["SFT: you guessed 0.50; it is 0.40.",
+                                                    "PPO: you made no guess; it is 0.60.",
+                                                    "plain: you made no guess; it is 0.20."]
+
+
+def test_one_none_for_several_results_is_no_guess(capsys):
+    telling.guessed(None, {"SFT": 0.4})
+    assert capsys.readouterr().out == "SFT: you made no guess; it is 0.40.\n"
+
+
+def test_a_sentence_is_said_in_the_language_of_the_lesson(capsys):
+    telling.tell("rose", a=0.2, b=0.4)
+    session._STATE["lang"] = "zh"
+    telling.tell("rose", a=0.2, b=0.4)
+    telling.guessed(0.5, 0.4)
+    assert capsys.readouterr().out.splitlines() == ["From 0.20 to 0.40.", "从 0.20 到 0.40。",
+                                                    "你猜的是 0.50；结果是 0.40。"]
+
+
+def test_columns_are_aligned_where_characters_are_wide(capsys):
+    telling.table({"token": ["很", "a"], "V": [0.5, -0.25]}, digits=2)
+    assert capsys.readouterr().out.splitlines() == ["token      V", "   很   0.50", "    a  -0.25"]
