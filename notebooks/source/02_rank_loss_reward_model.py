@@ -859,7 +859,7 @@ history = list(kit.progress(kit.ppo.steps(policy, reference, reviews.prompts("tr
                                           evaluation_rewards={"gold": gold}), settings.steps))
 after = kit.evaluate.evaluate(*examine, seed=1)
 for name, seen in (("before", before), ("after", after)):
-    kit.tell("seen_" + name, score=seen.scores["score"].mean, gold=seen.scores["gold"].mean, kl=seen.kl,
+    kit.tell("seen_" + name, score=seen.scores["score"].mean, gold=seen.scores["gold"].mean, kl=round(seen.kl, 1) + 0.0,
              text=seen.responses[0].strip())
 was, now = (seen.scores["gold"].mean for seen in (before, after))
 kit.tell("followed" if now > was else "misled", was=was, now=now)
