@@ -194,6 +194,8 @@ def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: 
     for (name, y), colour in zip(values.items(), [*COLOURS.values()] * len(values), strict=False):
         axes.plot(x, y, color=COLOURS.get(name, colour), label=_name(name), lw=1.8,
                   ls="--" if name in dashed else "-")
+    if all(isinstance(place, int) for place in x):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))            # steps and tokens are counted
     _label(axes, across, unit, title, legend=len(values) > 1)
     return figure
 

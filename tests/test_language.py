@@ -49,7 +49,8 @@ def test_a_lesson_says_the_same_in_both_languages_and_its_labels_in_chinese(less
     assert list(table["en"]) == list(table["zh"])
     for key, sentence in table["en"].items():
         assert fields(sentence) == fields(table["zh"][key]), key
-        assert chinese(table["zh"][key]) > chinese(sentence), key
+        assert not chinese(sentence), key
+        assert chinese(table["zh"][key]) or table["zh"][key] == sentence, key              # a word such as PPO
     assert [label for label in table["labels"] if chinese(label)] == []
 
 

@@ -260,9 +260,22 @@ def test_bad_arguments_are_refused(call):
         call()
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_demonstrations_are_good_and_about_products_of_their_split(lang):
+    """Written, not ranked: each is good by itself, and the two languages tell the same reviews."""
+    reviews = Reviews(lang)
+    written = reviews.demonstrations(20, seed=3)
+    assert len(written) == 20
+    assert all(reviews.gold(prompt, response) >= 0.6 for prompt, response in written)
+    assert len({response for _, response in written}) > 15
+    assert written == reviews.demonstrations(20, seed=3) != reviews.demonstrations(20, seed=4)
+    with pytest.raises(ValueError, match="n is 0"):
+        reviews.demonstrations(0)
+
+
 def test_an_explanation_can_be_read(task):
     text = str(task.explain(PROMPT[task.lang], GOOD[task.lang]))
-    assert "sentiment" in text
-    assert "own" in text
-    assert "lid" in text
+    for said in {"en": ("gold", "sentiment", "own", "lid"), "zh": ("真值", "褒贬", "自己的看法")}[task.lang]:
+        assert said in text
     assert len(text.splitlines()) == 7
+    assert (text.isascii()) == (task.lang == "en")

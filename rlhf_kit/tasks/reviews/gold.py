@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rlhf_kit.language import Lang
+from rlhf_kit.language import Lang, say
 from rlhf_kit.tasks.grammar import Tree, join, tokenize
 from rlhf_kit.tasks.reviews.language import Product, World, mentioned, opinions
 
@@ -37,6 +37,7 @@ class Explanation:
     repetition: float
     relevance: float
     complete: float
+    lang: Lang = "en"    # in which `str` says it
 
     @property
     def valence(self) -> float:
@@ -49,10 +50,16 @@ class Explanation:
         return self.sentiment * self.coverage * self.repetition * self.relevance * self.complete
 
     def __str__(self) -> str:
+        said = lambda key: say(self.lang, f"gold_{key}")                                            # noqa: E731
         factors = ("sentiment", "coverage", "repetition", "relevance", "complete")
-        lines = [f"gold {self.gold:.2f} = " + " x ".join(f"{name} {getattr(self, name):.2f}" for name in factors),
-                 f"product: {self.product or 'none recognised'}"]
-        lines += [f"  {c.valence:+.1f}  {c.note:14s} {c.aspect or '-':11s} {c.text}" for c in self.clauses]
+        lines = [f"{said('gold')} {self.gold:.2f} = "
+                 + " x ".join(f"{said(name)} {getattr(self, name):.2f}" for name in factors),
+                 f"{said('product')}: {self.product or said('no_product')}"]
+        notes = {note: said(note.replace(" ", "_").replace("-", "_")) for note in {c.note for c in self.clauses}}
+        if self.lang == "zh":                                   # a clause names its aspect, in few characters
+            lines += [f"  {c.valence:+.1f}  {notes[c.note]}  {c.text}" for c in self.clauses]
+        else:
+            lines += [f"  {c.valence:+.1f}  {notes[c.note]:14s} {c.aspect or '-':11s} {c.text}" for c in self.clauses]
         return "\n".join(lines)
 
 
@@ -85,7 +92,7 @@ class Reader:
             coverage=understood / max(len(tokens) - before, 1),
             repetition=1 - _share(clauses, "repeated", of=_TELLING),
             relevance=1 - _share(clauses, "off-product", of=_TELLING),
-            complete=(1 if whole else UNFINISHED) * (1 if grounds else NO_OPINION))
+            complete=(1 if whole else UNFINISHED) * (1 if grounds else NO_OPINION), lang=self.lang)
         return replace(draft, sentiment=1 / (1 + math.exp(-STEEPNESS * draft.valence)))
 
     def _spans(self, tokens: Sequence[str]) -> list[tuple[Tree | None, int, int]]:

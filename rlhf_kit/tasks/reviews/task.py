@@ -20,6 +20,7 @@ Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 
 MARGIN = 0.8              # a labelled review has at least this much valence, either way
+GOOD = 0.6                # gold of a demonstration, at least
 MOST_TOKENS = {"en": 45, "zh": 60}   # of a review; longer ones are drawn again
 
 
@@ -95,6 +96,19 @@ class Reviews:
             raise ValueError(f"noise is {noise}; it is a temperature, 0 (no errors) or more, such as 0.3.")
         rng, products = random.Random(f"rankings {seed}"), self._products(split)
         return [self._ranking(rng.choice(products), k, noise, rng) for _ in range(n)]
+
+    def demonstrations(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, str]]:
+        """Pairs (prompt, response) as people write them who were asked for a good review: gold is at least GOOD."""
+        rng, products, found = random.Random(f"demonstrations {seed}"), self._products(split), []
+        while len(found) < _positive(n=n):
+            product = rng.choice(products)
+            opening = self._opening(product, rng)
+            prompt = opening.text(self.lang)
+            trees = [opening, *self._body(product, marks(opening, "topic"), rng)]
+            response = self._text(trees)[len(prompt):]
+            if self.gold(prompt, response) >= GOOD:
+                found.append((prompt, response))
+        return found
 
     def _ranking(self, product: Product, k: int, noise: float, rng: random.Random) -> Ranking:
         opening = self._opening(product, rng)
