@@ -55,8 +55,8 @@ print(four.prompt)
 for letter, response in zip("ABCD", shown):
     print(f"  {letter} {response.strip()}")
 # %% guess="1"
-my_points = None        # four numbers from 0 to 10, for A, B, C and D, such as [7, 2, 5, 9]
-my_order = None         # best first, such as "DACB"
+my_labels = {"points": None,        # four numbers from 0 to 10, for A, B, C and D, such as [7, 2, 5, 9]
+             "order": None}         # best first, such as "DACB"
 # %% [markdown] lang="en"
 # ## Why rankings and not scores
 #
@@ -85,9 +85,9 @@ worth = gold([four.prompt] * 4, shown)                                          
 for name, own in labelers.items():
     said = points(worth, *own)                                                        # (4,)
     print(f"{name:9}", *(f"{letter} {x:4.1f}  " for letter, x in zip("ABCD", said)), in_order(said))
-if my_points:
-    kit.tell("your_points", order=in_order(my_points))
-kit.guessed(my_order, in_order(worth))
+if my_labels["points"]:
+    kit.tell("your_points", order=in_order(my_labels["points"]))
+kit.guessed(my_labels["order"], in_order(worth))
 # %% [markdown] lang="en"
 # The same with 40 reviews:
 # %% [markdown] lang="zh" of="7f7d"

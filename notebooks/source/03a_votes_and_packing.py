@@ -55,13 +55,12 @@ from rlhf_kit.datasets.stack_exchange.threads import prompt_of, response_of
 
 forum = Forum()
 threads = list(forum.threads(600, seed=3))
-thread = next(t for t in threads if len(t.answers) == 3 and "<pre>" in t.answers[1].html and t.answers[0].votes > 0)
+thread = threads[513]
 print(thread.title, thread.html, sep="\n")
 for answer in thread.answers:
     print("---", answer.html, sep="\n")
 # %% guess="1"
-my_most_votes = None        # 1, 2 or 3
-my_best = None              # 1, 2 or 3
+my_picks = {"most votes": None, "most helpful": None}       # 1, 2 or 3
 # %% [markdown] lang="en"
 # To a language model, `<p>` and `&lt;` are noise that it would learn to write. So pages become **Markdown**: code stays
 # between fences, and an underscore stays an underscore. Here are the texts with their votes and with the truth, gold.
@@ -75,7 +74,7 @@ gold = [forum.gold(prompt_of(question), response_of(text)) for text in texts]
 for answer, text, worth in zip(thread.answers, texts, gold):
     kit.tell("accepted" if answer.accepted else "answer", votes=answer.votes, gold=worth, text=text)
 votes = [answer.votes for answer in thread.answers]
-kit.guessed({kit.words("most_votes"): my_most_votes, kit.words("best"): my_best},
+kit.guessed({kit.words("most_votes"): my_picks["most votes"], kit.words("best"): my_picks["most helpful"]},
             {kit.words("most_votes"): 1 + votes.index(max(votes)), kit.words("best"): 1 + gold.index(max(gold))})
 # %% [markdown] lang="en"
 # ## What votes are worth
@@ -296,7 +295,7 @@ for post in (pair.better, pair.worse):
 # %% guess="3"
 my_surprise = None          # "Answer:" or "Answer: "
 # %%
-policy = kit.load_policy(kit.training.tiny_stackllama("merge") / "sft")
+policy = kit.load_policy(kit.training.tiny_stackllama("merge", LANG) / "sft")
 tokenizer = policy.tokenizer
 said = forum.answered(64, seed=1, split="heldout")
 
@@ -341,6 +340,7 @@ kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word"
 my_padding = None           # between 0 and 1
 # %%
 rows_of = [[*tokens(p + a), tokenizer.eos_token_id] for p, a in said[:24]]
+lengths, width = [len(ids) for ids in rows_of], 192
 
 
 def first_fit(lengths, width):
@@ -364,9 +364,7 @@ def coloured(rows, wide):
         above = drawn + [0] * (wide - len(drawn))
         table.append(above)
     return table
-
-
-lengths, width = [len(ids) for ids in rows_of], 192
+# %%
 layouts = {"padded": ([[i] for i in range(len(lengths))], max(lengths)), "packed": (first_fit(lengths, width), width)}
 empty = {name: 1 - sum(lengths) / (wide * len(rows)) for name, (rows, wide) in layouts.items()}
 for name, (rows, wide) in layouts.items():

@@ -13,10 +13,10 @@ from rlhf_kit.models.quantization import (
     CannotQuantize,
     about,
     check_shapes,
-    quantized_layers,
     is_quantized,
     one_kernel,
     quantize_rows,
+    quantized_layers,
     restore_rows,
     settings,
 )
