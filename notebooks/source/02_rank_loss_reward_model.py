@@ -249,7 +249,7 @@ def at_gap(gap):
     gaps = torch.linspace(-6, 6, 49)
     cost = [pair_loss(one[None], torch.zeros(1)).item() for one in (*gaps, torch.tensor(gap))]
     figure = kit.plots.lines(gaps.tolist(), {"-log sigma": cost[:-1]}, across="gap of the pair", unit="nats",
-                             title=kit.words("at_gap", gap=gap, right=torch.sigmoid(torch.tensor(gap)), loss=cost[-1]))
+                             title=f"σ({gap:+.1f}) = {torch.sigmoid(torch.tensor(gap)):.2f}, -log σ = {cost[-1]:.2f}")
     figure.axes[0].axvline(gap, color="0.3", lw=1)
     return figure
 

@@ -32,7 +32,9 @@ def tiny_stackllama(last: str = "evaluate", lang: Lang = "en") -> Path:
         base = zoo.cached("tiny-forum")     folder / "sft_adapter", "sft", "reward_adapter", "policy_adapter", "policy"
 
     What is trained is said in `lang` on stderr, with a line that shows how far it is. Another recipe has another
-    folder, so nothing stale is found. Of two processes that ask at the same time the second waits. Raises: ValueError for a stage that does not exist.
+    folder, so nothing stale is found. Of two processes that ask at the same time the second waits.
+
+    Raises: ValueError for a stage that does not exist.
     """
     if last not in STAGES:
         raise ValueError(f"last is {last!r}; expected one of {', '.join(STAGES)}.")

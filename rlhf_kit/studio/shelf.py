@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 6                            # models in memory
 MOST_BYTES = 1_500_000_000          # of their weights together; a larger one stays alone
+ANSWERS = 200                       # that score 0 on average, by a reward adapter
 PATIENCE = 1.0                      # seconds between two looks whether another process has made a model
 RUNS = "runs"
 
@@ -175,7 +176,7 @@ class Shelf:
     def judge(self, name: str, lang: Lang) -> Judge:
         """That reward model or classifier. Raises: ShelfError."""
         entry = self.find(name, "judge", lang)
-        return self._get(("judge", entry.place, entry.adapter), name, lambda: _judge(entry))
+        return self._get(("judge", entry.place, entry.adapter), name, lambda: _judge(entry, self.world))
 
     def loaded(self) -> int:
         """How many are in memory."""
@@ -261,10 +262,10 @@ def _policy(place: str, adapter: str | None) -> Policy:
     return Policy(adapters.merge(lm, adapter), tokenizer, value_head=False).requires_grad_(False).eval()
 
 
-def _judge(entry: Entry) -> Judge:
+def _judge(entry: Entry, world: World) -> Judge:
     from rlhf_kit import rewards, zoo
     if entry.adapter is not None:
-        model = _adapted_reward(entry)
+        model = _adapted_reward(entry, world)
     elif zoo.is_reward_model(entry.place):
         model = zoo.load_reward_model(entry.place)
     else:
@@ -276,13 +277,21 @@ def _judge(entry: Entry) -> Judge:
                  model.tokenizer, model)
 
 
-def _adapted_reward(entry: Entry) -> Any:
-    """A reward adapter on its base, which nothing else uses."""
+def _adapted_reward(entry: Entry, world: World) -> Any:
+    """A reward adapter on its base, which nothing else uses; where the world has answers, they score 0 on average.
+
+    Its file does not say where 0 is; see `recipes.stackllama.shared_base`, which PPO is given.
+    """
+    from rlhf_kit.methods import reward_model
     from rlhf_kit.models import adapters
     from rlhf_kit.models.loading import load_language_model
     from rlhf_kit.models.shared import SharedBase
     adapters.check_base(entry.adapter, entry.place)
-    return SharedBase(*load_language_model(entry.place)).add_reward(entry.adapter)
+    model = SharedBase(*load_language_model(entry.place)).add_reward(entry.adapter)
+    answered = getattr(world.of("en"), "answered", None) if world.task else None
+    if answered is not None:
+        reward_model.centre(model, answered(ANSWERS, seed=1))
+    return model
 
 
 def _explained(name: str, load: Callable[[], Any]) -> Any:
