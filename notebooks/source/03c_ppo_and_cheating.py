@@ -442,18 +442,18 @@ my_signs = {"free": None, "kept from ending": None, "corrected": None}      # "+
 # %%
 from rlhf_kit.studies.endings import forbidden_to_end
 
-policy, reference = kit.load_policy(run / "sft"), kit.load_policy(run / "sft")
-end, plain = policy.tokenizer.eos_token_id, policy.forward
 
-
-def eager(*arguments, **options):
+class Eager(kit.Policy):
     """The same predictions, with the end e^2 times likelier."""
-    predicted = plain(*arguments, **options)
-    predicted.logits[..., end] += 2.0
-    return predicted
+
+    def forward(self, *arguments, **options):
+        predicted = super().forward(*arguments, **options)
+        predicted.logits[..., self.tokenizer.eos_token_id] += 2.0
+        return predicted
 
 
-policy.forward = eager
+reference = kit.load_policy(run / "sft")
+policy = Eager(reference.lm, reference.tokenizer)
 # %%
 questions, sampling = forum.prompts("heldout", 64), kit.Sampling(max_new_tokens=64)
 free = kit.sample_rollout(policy, questions, sampling)
