@@ -32,7 +32,7 @@ def guessed(guess: Guess, found: Guess, unit: str = "") -> None:
     rows = found.items() if isinstance(found, Mapping) else [("", found)]
     for name, truth in rows:
         one = guess.get(name) if isinstance(guess, Mapping) else guess
-        head = f"{name}: " if name else ""
+        head = say(session.lang(), "guess_of", name=name) if name else ""
         if one is None or (isinstance(one, str | Sequence | set) and not one):
             print(head + say(session.lang(), "guess_none", found=_said(truth, unit)))
         else:

@@ -54,7 +54,7 @@ class Explanation:
         factors = ("sentiment", "coverage", "repetition", "relevance", "complete")
         lines = [f"{said('gold')} {self.gold:.2f} = "
                  + " x ".join(f"{said(name)} {getattr(self, name):.2f}" for name in factors),
-                 f"{said('product')}: {self.product or said('no_product')}"]
+                 said("product") + (self.product or said("no_product"))]
         notes = {note: said(note.replace(" ", "_").replace("-", "_")) for note in {c.note for c in self.clauses}}
         if self.lang == "zh":                                   # a clause names its aspect, in few characters
             lines += [f"  {c.valence:+.1f}  {notes[c.note]}  {c.text}" for c in self.clauses]
