@@ -559,14 +559,14 @@ labeler_quality = kit.check("2.5", labeler_quality)
 from rlhf_kit.tasks.rankings import ordered
 
 kit.tell("published", hh=labeler_quality(0.63), instruct=labeler_quality(0.73), summaries=labeler_quality(0.77))
-rng, alike = random.Random(0), {"close": [], "near": [], "far": []}                   # how far apart in gold
+rng, alike = random.Random(0), {"level": [], "close": [], "near": [], "far": []}      # how far apart in gold
 for ranking in heldout:                                                               # two more labelers read it
     worth = [reviews.gold(ranking.prompt, text) for text in ranking.responses]
     one, other = (ordered(worth, 0.1, rng)[0] for _ in range(2))                      # places, best first
     for i, j in torch.combinations(torch.arange(4)).tolist():
         apart = abs(worth[i] - worth[j])
         same = (one.index(i) < one.index(j)) == (other.index(i) < other.index(j))
-        alike["close" if apart < 0.15 else "near" if apart < 0.3 else "far"].append(same)
+        alike["level" if apart < 0.05 else "close" if apart < 0.15 else "near" if apart < 0.3 else "far"].append(same)
 sizes = [len(same) for same in alike.values()]
 shares = [sum(same) / len(same) for same in alike.values()]
 overall = labeler_quality(sum(map(sum, alike.values())) / sum(sizes))

@@ -1,15 +1,15 @@
 # %% [markdown] lang="en"
 # # StackLLaMA, part 3: PPO, and how it cheats
 #
-# A reward model learns from votes, and PPO learns from the reward model. Then two frauds are uncovered: one because the voters
-# loved code, one because a KL came out negative. The picture you will make: how many answers about stains contain a code
+# A reward model learns from votes, and PPO learns from the reward model. Then cheating is uncovered twice: once because the
+# voters loved code, once because a KL came out negative. The picture you will make: how many answers about stains contain a code
 # fence, with and without a KL penalty.
 #
 # Level 3, part 3 of 3 · about 60 minutes · CPU only · no account · works offline after install · you should know PPO's parts:
 # [lesson 01](01_sentiment_ppo.ipynb); [part 2](03b_lora_in_8_bits.ipynb) built the shared base.
 #
 # It explains `rlhf_kit/recipes/stackllama.py` and `rlhf_kit/studies/endings.py`.
-# %% [markdown] lang="zh" of="5cc0"
+# %% [markdown] lang="zh" of="8878"
 # # StackLLaMA 之三：PPO，以及它怎样作弊
 #
 # 奖励模型向投票学，PPO 向奖励模型学，然后揭穿两次作弊：一次是因为投票的人偏爱代码，一次是因为 KL 成了负数。
@@ -339,8 +339,8 @@ kit.plots.lines(range(1, 8), curves, across="PPO step", unit="spreads of SFT's a
 # %% [markdown] lang="en"
 # Those are the two pictures. Why β = 4? In the long run, a KL penalty lets the policy multiply the odds of a fence by
 # $e^{\Delta/\beta}$, where Δ is what a fence gains in score (the optimum is $\pi^* \propto \rho\, e^{r/\beta}$). Without a
-# penalty nothing stops at all. Here are the shares to which each β would lead:
-# %% [markdown] lang="zh" of="13a1"
+# penalty nothing holds them back at all. Here are the shares to which each β would lead:
+# %% [markdown] lang="zh" of="1810"
 # 这就是那两张图。为什么取 β = 4？长远来看，KL 惩罚允许策略把写代码块的几率乘以 $e^{\Delta/\beta}$，Δ 是代码块多挣的得分
 # （最优策略是 $\pi^* \propto \rho\, e^{r/\beta}$）。没有惩罚，就没有任何东西拦着它。下面是每个 β 最后会走到的比例：
 # %%
