@@ -10,7 +10,10 @@
 #
 # It explains `rlhf_kit/methods/reward_model.py` and `rlhf_kit/formulas/preference.py`: InstructGPT's K-wise batches and the
 # rank-list model of transformers_tasks.
-# %% [markdown] lang="zh" of="4136"
+#
+# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
+# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="5d43"
 # # 从排序到奖励模型 (reward model)
 #
 # 人给文本排序，奖励模型从这些排序里学会给任何文本打分。损失由你来写，模型由你来训；再弄清它最好能有多好，想办法骗过它，
@@ -21,6 +24,9 @@
 #
 # 本课讲解的是 `rlhf_kit/methods/reward_model.py` 和 `rlhf_kit/formulas/preference.py`，也就是 InstructGPT 的 K 项批次 (K-wise batch)，
 # 以及 transformers_tasks 的排序列表奖励模型。
+#
+# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
 #
@@ -113,16 +119,16 @@ kit.plots.lines(range(1, 41), judged_by, across="review, worst to best", unit="p
 #
 # `Difficulty ●○○○ · Importance ●●●○ · 5 min · 1 point`
 #
-# In: `ranks`, a list of numbers, 1 for the best; equal ranks are a tie and say nothing. Out: `[P, 2]`, the *places* (better,
-# worse) of every pair with a winner, sorted by the first place, then the second. `[1, 2, 3]` gives
-# `[[0, 1], [0, 2], [1, 2]]`.
-# %% [markdown] lang="zh" of="580b"
+# In: `ranks`, a list of whole numbers, 1 for the best; equal ranks are a tie and say nothing. Out: a tensor of whole numbers,
+# `[P, 2]`, the *places* (better, worse) of every pair with a winner, sorted by the first place, then the second; `[0, 2]`
+# where there is no such pair. `[1, 2, 3]` gives `[[0, 1], [0, 2], [1, 2]]`.
+# %% [markdown] lang="zh" of="e361"
 # ### ✏️ 练习 2.1 - 从名次到成对比较
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
 #
-# 输入：`ranks`，一列名次，1 最好；名次相同是平局，什么也没说。输出：`[P, 2]`，每个分出胜负的对（赢家、输家）的*位置*，
-# 先按第一个位置排，再按第二个。`[1, 2, 3]` 的结果是 `[[0, 1], [0, 2], [1, 2]]`。
+# 输入：`ranks`，一列名次，都是整数，1 最好；名次相同是平局，什么也没说。输出：整数张量，`[P, 2]`，每个分出胜负的对（赢家、输家）的*位置*，
+# 先按第一个位置排，再按第二个；一对都没有时是 `[0, 2]`。`[1, 2, 3]` 的结果是 `[[0, 1], [0, 2], [1, 2]]`。
 # %% exercise="2.1"
 # EXERCISE 2.1
 def rank_to_pairs(ranks):
@@ -197,15 +203,15 @@ rank_to_pairs = kit.check("2.1", rank_to_pairs)
 #
 # `Difficulty ●●○○ · Importance ●●●● · 5-10 min · 2 points`
 #
-# In: `chosen`, `rejected`, scores, `[N]` each. Out: the mean of -log σ(chosen - rejected), one number, also where a gap is
-# -1000. For scores of 2 and 1 it is 0.3133.
-# %% [markdown] lang="zh" of="1e9c"
+# In: `chosen`, `rejected`, scores, `[N]` each. Out: the mean of -log σ(chosen - rejected), a tensor with one number that can
+# be differentiated, also where a gap is -1000. For scores of 2 and 1 it is 0.3133.
+# %% [markdown] lang="zh" of="aff2"
 # ### ✏️ 练习 2.2 - 成对比较的损失
 #
 # `难度 ●●○○ · 重要 ●●●● · 5-10 分钟 · 2 分`
 #
-# 输入：`chosen`（选中的）和 `rejected`（落选的）的得分，各 `[N]`。输出：-log σ(chosen - rejected) 的平均，一个数；
-# 差是 -1000 时也要算得出来。例如得分 2 和 1，结果是 0.3133。
+# 输入：`chosen`（选中的）和 `rejected`（落选的）的得分，各 `[N]`。输出：-log σ(chosen - rejected) 的平均，
+# 只含一个数的张量，可以求导；差是 -1000 时也要算得出来。例如得分 2 和 1，结果是 0.3133。
 # %% exercise="2.2"
 # EXERCISE 2.2
 def pair_loss(chosen, rejected):
@@ -316,21 +322,22 @@ kit.plots.lines(range(201), paths, across="gradient step", unit="gap of the pair
 #
 # `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
 #
-# In: `score`, `rank`, `[B, K]`; `mask`, `[B, K]`, True where there is a response. Padding may hold anything, even `-inf`,
-# and has rank 0. Out: one number; a ranking of nothing but ties is left out. For the scores (2, 1, 0, -1) with ranks
-# (1, 2, 3, 4) it is 0.2070.
-# %% [markdown] lang="zh" of="2297"
+# In: `score`, `rank`, `[B, K]`; `mask`, `[B, K]`, True where there is a response. Padding may hold any score, even `-inf` or
+# NaN, and has rank 0. Out: a tensor with one number that can be differentiated; a ranking of nothing but ties is left out, and
+# some ranking has a winner. For the scores (2, 1, 0, -1) with ranks (1, 2, 3, 4) it is 0.2070.
+# %% [markdown] lang="zh" of="5141"
 # ### ✏️ 练习 2.3 - 排序损失
 #
 # `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
 #
-# 输入：`score`、`rank`，`[B, K]`；`mask`，`[B, K]`，有回答的地方是 True。填充处可能是任何数，甚至 `-inf`，名次是 0。
-# 输出：一个数；全是平局的排序不计。例如得分 (2, 1, 0, -1)、名次 (1, 2, 3, 4)，结果是 0.2070。
+# 输入：`score`、`rank`，`[B, K]`；`mask`，`[B, K]`，有回答的地方是 True。填充处的得分可能是任何数，甚至 `-inf` 或 NaN，名次是 0。
+# 输出：只含一个数的张量，可以求导；全是平局的排序不计，至少有一个排序分出了胜负。例如得分 (2, 1, 0, -1)、名次 (1, 2, 3, 4)，结果是 0.2070。
 # %% exercise="2.3"
 # EXERCISE 2.3
 def ranking_loss(score, rank, mask):
     """-log sigma(better - worse): mean over each ranking's pairs with a winner, then over rankings."""
     # solution:
+    score = score.masked_fill(~mask, 0.0)                                             # (B, K)
     better = rank[:, :, None] < rank[:, None, :]                                      # (B, K, K)
     better = better & mask[:, :, None] & mask[:, None, :]
     gap = score[:, :, None] - score[:, None, :]                                       # (B, K, K)
@@ -348,11 +355,11 @@ def ranking_loss(score, rank, mask):
 #
 # <details><summary>Hint 2: which function</summary>
 #
-# `rank[:, :, None] < rank[:, None, :]`, the same with `score` and a minus; `torch.where(better, cost, 0.0)`, since a
-# product with `-inf` would be NaN; `pairs.clamp(min=1)`.
+# First `score.masked_fill(~mask, 0.0)`, or a NaN in the padding would reach the gradient. Then `rank[:, :, None] < rank[:, None, :]`,
+# the same with `score` and a minus; `torch.where(better, cost, 0.0)`; `pairs.clamp(min=1)`.
 #
 # </details>
-# %% [markdown] lang="zh" of="f66a" hints="2.3"
+# %% [markdown] lang="zh" of="a2e2" hints="2.3"
 # <details><summary>提示 1：思路</summary>
 #
 # 每个排序做两张 K × K 的表：哪个比哪个好（两个都得存在），以及得分之差。名次*小*的更好。把有胜负处的代价加起来，再除以有几对。
@@ -361,8 +368,8 @@ def ranking_loss(score, rank, mask):
 #
 # <details><summary>提示 2：用哪个函数</summary>
 #
-# `rank[:, :, None] < rank[:, None, :]`，得分之差也这样写，换成减号；用 `torch.where(better, cost, 0.0)`，因为和 `-inf` 相乘
-# 会得到 NaN；还有 `pairs.clamp(min=1)`。
+# 先 `score.masked_fill(~mask, 0.0)`，不然填充里的 NaN 会跑进梯度。再 `rank[:, :, None] < rank[:, None, :]`，得分之差也这样写，换成减号；
+# 用 `torch.where(better, cost, 0.0)` 和 `pairs.clamp(min=1)`。
 #
 # </details>
 # %% check="2.3"
@@ -427,9 +434,9 @@ kit.plots.lines(range(1, 142), {"training loss": smooth, "a coin, log 2": [0.693
 #
 # `Difficulty ●●○○ · Importance ●●●○ · 10 min · 2 points`
 #
-# In: `score`, `rank`, `[B, K]`. Out: two numbers. **Pair accuracy**: of all pairs with a winner, the share whose winner
-# scores higher; equal scores count half. **List accuracy**: the share of rankings in which every such pair is right. Four
-# random scores reach 1/2 and 1/24.
+# In: `score`, `rank`, `[B, K]`. Out: two tensors with one number each. **Pair accuracy**: of all pairs with a winner, the share
+# whose winner scores higher; equal scores count half. **List accuracy**: the share of rankings in which every such pair is
+# right; one of nothing but ties is right, too. Four random scores reach 1/2 and 1/24.
 #
 # | scores | ranks | pairs right | list right |
 # |---|---|---|---|
@@ -437,13 +444,13 @@ kit.plots.lines(range(1, 142), {"training loss": smooth, "a coin, log 2": [0.693
 # | 0, 2, 1, -1 | 1, 2, 3, 4 | 4 of 6 | no |
 #
 # Together 10 / 12 and 1 / 2.
-# %% [markdown] lang="zh" of="30fe"
+# %% [markdown] lang="zh" of="8694"
 # ### ✏️ 练习 2.4 - 它有多少次是对的
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
-# 输入：`score`、`rank`，`[B, K]`。输出：两个数。**成对准确率**：所有分出胜负的对里，赢家得分更高的占多少；得分相同算一半。
-# **整列准确率**：每一对都对的排序占多少。四个随机得分，分别是 1/2 和 1/24。
+# 输入：`score`、`rank`，`[B, K]`。输出：两个张量，各含一个数。**成对准确率**：所有分出胜负的对里，赢家得分更高的占多少；得分相同算一半。
+# **整列准确率**：每一对都对的排序占多少；全是平局的也算对。四个随机得分，分别是 1/2 和 1/24。
 #
 # | 得分 | 名次 | 对了几对 | 整列对吗 |
 # |---|---|---|---|
@@ -654,7 +661,7 @@ kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accur
 #
 # `Difficulty ●●●○ · Importance ●●●○ · 10 min · 2 points`
 #
-# In: `probability`, as stated, `[N]`; `happened`, 0 or 1, `[N]`; `bins`, of equal width over [0, 1]; exactly 1 belongs to the
+# In: `probability`, as stated, `[N]`; `happened`, 0. or 1., `[N]`; `bins`, of equal width over [0, 1]; exactly 1 belongs to the
 # last. Out: one number. For 10 bins:
 #
 # | stated | happened | mean stated | share | distance | weight |
@@ -663,12 +670,12 @@ kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accur
 # | 0.75, 0.75 | 1, 0 | 0.75 | 0.5 | 0.25 | 2 / 4 |
 #
 # The error is 0.15.
-# %% [markdown] lang="zh" of="ea07"
+# %% [markdown] lang="zh" of="def2"
 # ### ✏️ 练习 2.6 - 校准误差
 #
 # `难度 ●●●○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
-# 输入：`probability`，说出的概率，`[N]`；`happened`，0 或 1，`[N]`；`bins`，把 [0, 1] 等分成几格，恰好等于 1 的算在最后一格。
+# 输入：`probability`，说出的概率，`[N]`；`happened`，0. 或 1.，`[N]`；`bins`，把 [0, 1] 等分成几格，恰好等于 1 的算在最后一格。
 # 输出：一个数。例如分 10 格：
 #
 # | 说的 | 发生了吗 | 说的平均 | 发生的比例 | 距离 | 权重 |

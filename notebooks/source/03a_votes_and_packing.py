@@ -8,7 +8,10 @@
 # reward model: [lesson 02](02_rank_loss_reward_model.ipynb). [Part 2](03b_lora_in_8_bits.ipynb) goes on here.
 #
 # It explains `rlhf_kit/datasets/stack_exchange/posts.py`, `rlhf_kit/formulas/votes.py` and the packing in `rlhf_kit/methods/trl_bridge/packed_sft.py`.
-# %% [markdown] lang="zh" of="d38b"
+#
+# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
+# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="ab84"
 # # StackLLaMA 之一：从投票到训练数据
 #
 # 一个装满问答的网站，怎样变成可以学习的数据：网页变成文本，投票变成成对比较，长短不一的文本拼成一行行。
@@ -18,6 +21,9 @@
 # 下一部分：[之二](03b_lora_in_8_bits.ipynb)。
 #
 # 本课讲解的是 `rlhf_kit/datasets/stack_exchange/posts.py`、`rlhf_kit/formulas/votes.py`，以及 `rlhf_kit/methods/trl_bridge/packed_sft.py` 里的打包。
+#
+# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
 #
@@ -191,15 +197,15 @@ kit.plots.bars(dict(zip(map(str, common), means)), unit="mean gold", title="What
 # `Difficulty ●●○○ · Importance ●●●○ · 10 min · 2 points`
 #
 # In: `scores` of the answers to one question; `luck`, a number for every two answers, in the order (0, 1), (0, 2), ...,
-# (1, 2), ... Out: `[P, 2]`, the places (better, worse), in that same order. No ties; where more than ten pairs remain, the
+# (1, 2), ... Out: a tensor of whole numbers, `[P, 2]`, the places (better, worse), in that same order. No ties; where more than ten pairs remain, the
 # ten with the *least* luck. `answer_pairs([3, 1, 0], [0.5, 0.1, 0.9])` is `[[0, 1], [0, 2], [1, 2]]`.
-# %% [markdown] lang="zh" of="03e3"
+# %% [markdown] lang="zh" of="94e2"
 # ### ✏️ 练习 3a.2 - 一个问题的成对比较
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
 # 输入：`scores`，一个问题下各回答的分数；`luck`，每两个回答有一个数，次序是 (0, 1)、(0, 2)、……、(1, 2)、……。
-# 输出：`[P, 2]`，位置（更好的，更差的），还按这个次序。不要平局；剩下的超过十对，就取 luck *最小*的十对。
+# 输出：整数张量，`[P, 2]`，位置（更好的，更差的），还按这个次序。不要平局；剩下的超过十对，就取 luck *最小*的十对。
 # `answer_pairs([3, 1, 0], [0.5, 0.1, 0.9])` 的结果是 `[[0, 1], [0, 2], [1, 2]]`。
 # %% exercise="3a.2"
 # EXERCISE 3a.2
@@ -383,8 +389,8 @@ kit.plots.grids({name: coloured(*layout) for name, layout in layouts.items()}, a
 #
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
-# In: `lengths` of the texts in one row, T tokens in all. Out: two. `positions`, `[T]`, whole numbers; `may_see`, `[T, T]`, True
-# where the token of that row may look at the token of that column: its own text, not later, itself included.
+# In: `lengths` of the texts in one row, each at least 1, T tokens in all. Out: two tensors. `positions`, `[T]`, whole numbers;
+# `may_see`, `[T, T]`, booleans, True where the token of that row may look at the token of that column: its own text, not later, itself included.
 #
 # For `[3]`, positions are 0, 1, 2, and `may_see` is the lower triangle. For `[2, 1]`:
 #
@@ -393,12 +399,12 @@ kit.plots.grids({name: coloured(*layout) for name, layout in layouts.items()}, a
 # | 0 | 0 | yes | | |
 # | 1 | 1 | yes | yes | |
 # | 2 | 0 | | | yes |
-# %% [markdown] lang="zh" of="9a84"
+# %% [markdown] lang="zh" of="f63f"
 # ### ✏️ 练习 3a.3 - 谁能看见谁
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
-# 输入：`lengths`，同一行里各段文本的长度，一共 T 个词元。输出两样：`positions`，`[T]`，整数；`may_see`，`[T, T]`，
+# 输入：`lengths`，同一行里各段文本的长度，都不小于 1，一共 T 个词元。输出两个张量：`positions`，`[T]`，整数；`may_see`，`[T, T]`，布尔值，
 # 第几行的词元可以看第几列的词元，就是 True：同一段文本，不在后面，自己也算。
 #
 # `[3]` 的位置是 0、1、2，`may_see` 是下三角。`[2, 1]` 则是：

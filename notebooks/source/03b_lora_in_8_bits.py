@@ -9,7 +9,10 @@
 # matrix product is; [part 1](03a_votes_and_packing.ipynb) prepared the data, [part 3](03c_ppo_and_cheating.ipynb) trains.
 #
 # It explains `rlhf_kit/models/adapters.py`, `rlhf_kit/models/quantization.py` and `rlhf_kit/scale/memory.py`.
-# %% [markdown] lang="zh" of="c975"
+#
+# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
+# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="2f66"
 # # StackLLaMA 之二：8 位底座上的 LoRA
 #
 # 70 亿参数的模型，怎样在一块 GPU 上学习？几乎所有的参数都不学，不学的每个只占一个字节。这两个办法都由你亲手写出来，再找出它们在哪里合不到一起，
@@ -19,6 +22,9 @@
 # [之一](03a_votes_and_packing.ipynb)准备了数据，[之三](03c_ppo_and_cheating.ipynb)来训练。
 #
 # 本课讲解的是 `rlhf_kit/models/adapters.py`、`rlhf_kit/models/quantization.py` 和 `rlhf_kit/scale/memory.py`。
+#
+# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
 #
@@ -79,14 +85,14 @@ kit.guessed(my_share, "0.1 %")
 #
 # `Difficulty ●●○○ · Importance ●●●● · 5-10 min · 2 points`
 #
-# In: `x`, `[N, in]`; `weight`, `[out, in]`; `a`, `[r, in]`; `b`, `[out, r]`; `alpha`, a number. Out: `[N, out]`, differentiable in
+# In: `x`, `[N, in]`; `weight`, `[out, in]`; `a`, `[r, in]`; `b`, `[out, r]`; `alpha`, a number, at least 0. Out: `[N, out]`, differentiable in
 # a and b. For x = (1, 2), the identity as weight, a = (1, 0), b = (0, 1)ᵀ and α = 1 it is (1, 3).
-# %% [markdown] lang="zh" of="8fb7"
+# %% [markdown] lang="zh" of="236e"
 # ### ✏️ 练习 3b.1 - 一层 LoRA
 #
 # `难度 ●●○○ · 重要 ●●●● · 5-10 分钟 · 2 分`
 #
-# 输入：`x`，`[N, 输入]`；`weight`，`[输出, 输入]`；`a`，`[r, 输入]`；`b`，`[输出, r]`；`alpha`，一个数。输出：`[N, 输出]`，对 a 和 b 可求导。
+# 输入：`x`，`[N, 输入]`；`weight`，`[输出, 输入]`；`a`，`[r, 输入]`；`b`，`[输出, r]`；`alpha`，一个数，不小于 0。输出：`[N, 输出]`，对 a 和 b 可求导。
 # 例如 x = (1, 2)，权重是单位矩阵，a = (1, 0)，b = (0, 1)ᵀ，α = 1，结果是 (1, 3)。
 # %% exercise="3b.1"
 # EXERCISE 3b.1
@@ -181,15 +187,15 @@ kit.tell("counted", frozen=layer.numel(), learn=a.numel() + b.numel())
 #
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
-# In: `weight`, `[out, in]`. Out: two. `q`, `[out, in]`, whole numbers from -127 to 127, rounded to the nearest; `s`, `[out]`, the
+# In: `weight`, `[out, in]`. Out: two tensors. `q`, `[out, in]`, whole numbers from -127 to 127, rounded to the nearest; `s`, `[out]`, the
 # largest absolute value of each row. A row of zeros gives q = 0, s = 0. For `[[2, 0, -2], [0, 2, 2]]`: q is
 # `[[127, 0, -127], [0, 127, 127]]` and s is `[2, 2]`.
-# %% [markdown] lang="zh" of="abeb"
+# %% [markdown] lang="zh" of="f006"
 # ### ✏️ 练习 3b.2 - 逐行量化
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
-# 输入：`weight`，`[输出, 输入]`。输出两样：`q`，`[输出, 输入]`，-127 到 127 的整数，取最近的；`s`，`[输出]`，每行最大的绝对值。
+# 输入：`weight`，`[输出, 输入]`。输出两个张量：`q`，`[输出, 输入]`，-127 到 127 的整数，取最近的；`s`，`[输出]`，每行最大的绝对值。
 # 全是 0 的一行，q = 0，s = 0。例如 `[[2, 0, -2], [0, 2, 2]]`：q 是 `[[127, 0, -127], [0, 127, 127]]`，s 是 `[2, 2]`。
 # %% exercise="3b.2"
 # EXERCISE 3b.2

@@ -9,7 +9,10 @@
 # [lesson 01](01_sentiment_ppo.ipynb); [part 2](03b_lora_in_8_bits.ipynb) built the shared base.
 #
 # It explains `rlhf_kit/recipes/stackllama.py` and `rlhf_kit/studies/endings.py`.
-# %% [markdown] lang="zh" of="8878"
+#
+# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
+# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="0435"
 # # StackLLaMA 之三：PPO，以及它怎样作弊
 #
 # 奖励模型向投票学，PPO 向奖励模型学，然后揭穿两次作弊：一次是因为投票的人偏爱代码，一次是因为 KL 成了负数。
@@ -19,6 +22,9 @@
 # 共用的底座是在[之二](03b_lora_in_8_bits.ipynb)搭好的。
 #
 # 本课讲解的是 `rlhf_kit/recipes/stackllama.py` 和 `rlhf_kit/studies/endings.py`。
+#
+# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
 #
@@ -81,15 +87,15 @@ kit.guessed(my_votes, "".join(answers))
 #
 # `Difficulty ●○○○ · Importance ●●●○ · 5 min · 1 point`
 #
-# In: `a`, `b`, two accuracies, each measured on `n` pairs. Out: (a - b) in **standard errors** of that difference. The variance
+# In: `a`, `b`, two accuracies, each measured on `n` pairs, at least one of them strictly between 0 and 1. Out: (a - b) in **standard errors** of that difference. The variance
 # of a share p of n is p(1 - p)/n; those of a and b add up. Equal accuracies give 0; for 0.6, 0.5 and n = 200 it is 2.02. Above 3
 # it is hardly luck.
-# %% [markdown] lang="zh" of="bef2"
+# %% [markdown] lang="zh" of="87ce"
 # ### ✏️ 练习 3c.1 - 是不是运气
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
 #
-# 输入：`a`、`b`，两个准确率，各在 `n` 对上量得。输出：(a - b) 相当于这个差的几个**标准误 (standard error)**。n 个里占比例 p，方差是 p(1 - p)/n；
+# 输入：`a`、`b`，两个准确率，各在 `n` 对上量得，至少有一个严格在 0 和 1 之间。输出：(a - b) 相当于这个差的几个**标准误 (standard error)**。n 个里占比例 p，方差是 p(1 - p)/n；
 # a 和 b 的方差相加。准确率相等，结果是 0；0.6、0.5、n = 200，结果是 2.02。超过 3 就很难说是运气了。
 # %% exercise="3c.1"
 # EXERCISE 3c.1
@@ -385,16 +391,17 @@ kit.table({"beta": [*odds], kit.words("long_run"): [each / (1 + each) for each i
 #
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
-# In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones (elsewhere may be anything);
-# `first`: in the first so many tokens of each response the end was forbidden. Out: one number, the mean over responses of the
-# *sum* of log π - log ρ over the real tokens that were drawn freely. For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
-# %% [markdown] lang="zh" of="37eb"
+# In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones, which come first (elsewhere may be anything);
+# `first`: in the first so many tokens of each response the end was forbidden. Out: a tensor with one number, the mean over
+# responses of the *sum* of log π - log ρ over the real tokens that were drawn freely; a response without any counts as 0. For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
+# %% [markdown] lang="zh" of="597a"
 # ### ✏️ 练习 3c.3 - 把 KL 改对
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
-# 输入：`logprob`、`ref_logprob`，`[B, T]`，B 条回答各词元的对数概率；`mask`，`[B, T]`，真实的词元处是 True（其余的地方可能是任何数）；
-# `first`：每条回答的前这么多个词元不许结束。输出：一个数，对自由抽取的真实词元，把 log π - log ρ *加起来*，再对各条回答取平均。
+# 输入：`logprob`、`ref_logprob`，`[B, T]`，B 条回答各词元的对数概率；`mask`，`[B, T]`，真实的词元处是 True，都排在前面（其余的地方可能是任何数）；
+# `first`：每条回答的前这么多个词元不许结束。输出：只含一个数的张量，对自由抽取的真实词元，把 log π - log ρ *加起来*，再对各条回答取平均；
+# 一个自由抽取的词元都没有的回答算 0。
 # 例如 [[-1.0]]、[[-1.5]]、[[True]]、0，结果是 0.5。
 # %% exercise="3c.3"
 # EXERCISE 3c.3
