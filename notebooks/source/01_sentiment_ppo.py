@@ -181,7 +181,7 @@ response_mask = kit.check("1.1", response_mask)
 # Your mask at work: how many responses are still going at each token? The first tutorials drew exactly 16 tokens and paid no
 # attention to EOS. What does that do to a review?
 # %% [markdown] lang="zh" of="66dd"
-# 用上你的掩码：写到第几个词元时，还有多少回答没写完？早期教程不管 EOS，一律只采 16 个词元。评论会变成什么样？
+# 用上你的掩码：写到每个词元时，还有多少回答没写完？早期教程不管 EOS，一律只采 16 个词元。评论会变成什么样？
 # %%
 EOS = reference.tokenizer.eos_token_id
 short = kit.sample_rollout(reference, train[:64], kit.Sampling(max_new_tokens=16), seed=0)
@@ -550,8 +550,8 @@ def clipped_policy(logprob, old_logprob, advantage, mask, clip):
 # %% [markdown] lang="en" hints="1.5"
 # <details><summary>Hint 1: the idea</summary>
 #
-# Two versions of ρ · Â, one with ρ cut off; keep the *smaller* for each token. It is an objective to go up, a loss goes
-# down.
+# Two versions of ρ · Â, one with ρ cut off; keep the *smaller* for each token. That is an objective, which should go up; a
+# loss should go down.
 #
 # </details>
 #
@@ -560,7 +560,7 @@ def clipped_policy(logprob, old_logprob, advantage, mask, clip):
 # `(logprob - old_logprob).exp()`, `.clamp(1 - clip, 1 + clip)`, `torch.minimum`, `advantage.detach()`.
 #
 # </details>
-# %% [markdown] lang="zh" of="a8da" hints="1.5"
+# %% [markdown] lang="zh" of="f1cf" hints="1.5"
 # <details><summary>线索 1：思路</summary>
 #
 # ρ · Â 有两个版本，其中一个的 ρ 截断过；每个词元取*较小*的那个。目标要往上走，损失要往下走。
@@ -686,7 +686,7 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 #
 # V learns from the same rollout. What it should have said before token t is the **target**
 # $R_t = \hat A_t + V_{\text{old},t}$, with Â before whitening. Its loss is a squared error, clipped too: a guess that moves
-# further than c from the old one gains nothing.
+# further than c from the old one gains nothing more.
 #
 # $$L = \tfrac12\,\text{mean}_t\,\max\big((V_t - R_t)^2,\;(\text{clip}(V_t, V_{\text{old},t} - c, V_{\text{old},t} + c) - R_t)^2\big)$$
 #
@@ -706,7 +706,7 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # | max of both squares | 0.25 | 0.09 | 0.09 |
 #
 # Loss: ½ · (0.25 + 0.09 + 0.09) / 3 = 0.0717.
-# %% [markdown] lang="zh" of="f254"
+# %% [markdown] lang="zh" of="366a"
 # ## 教价值头
 #
 # V 从哪里来？它从同一批采样里学。写第 t 个词元之前它本该说的数，就是**目标 (target)** $R_t = \hat A_t + V_{\text{old},t}$，其中 Â 是白化之前的。
@@ -955,7 +955,7 @@ for i in range(4):
 # | 奖励在 [0, 1] 里，β 从别处抄来 | β 的含义变了 | 弄坏它 |
 # | 没有留出的提示，不报告 KL 和多样性 | 崩溃看上去像成功 | 上面的表 |
 #
-# 先看第一行：拿训练好的策略，停在一步的*开头*。这批采样还什么都没教，所以每个概率比都必须是 1。
+# 先看第一行：拿训练好的策略，停在一步的*开头*。策略还没从这批采样里学到任何东西，所以每个概率比都必须是 1。
 # %%
 now = kit.sample_rollout(policy, train[:64], seed=7)
 against = {"rollout policy": now.logprob, "reference": kit.sampling.response_logprob(reference, now)}
@@ -1038,8 +1038,9 @@ spread = [f(before.prompts, before.responses).std().item() for f in (judge, log_
 kit.tell("spread", p=spread[0], odds=spread[1], times=spread[1] / spread[0])
 experiment("log-odds", than="PPO", reward=log_odds)
 # %% [markdown] lang="en"
-# So many times as cheap has drifting become. β is measured *in units of the reward*: change the unit, and β must change too.
-# %% [markdown] lang="zh" of="5268"
+# As the spread grows, drifting becomes cheaper in proportion. β is measured *in units of the reward*: change the unit, and β
+# must change too.
+# %% [markdown] lang="zh" of="c445"
 # 得分的幅度大了多少倍，偏离就便宜了多少倍。β *以奖励为单位*：换了单位，β 就得跟着换。
 # %%
 dearer = kit.KL(coefficient=0.04 * spread[1] / spread[0])
