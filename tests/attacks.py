@@ -101,6 +101,12 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         "nan": Pupil(adapt("return float('nan')"), wrong),
         "generator": Pupil(adapt("yield 1.0"), crash, "crash", "generator"),
         "no return": Pupil(adapt(f"x = {TRUE_ADAPT}"), crash, "crash", "Is there a return?"),
+        "writer into the question": Pupil(lesson(token_reward=HONEST["token_reward"].replace(
+            "    reward =", "    logprob[~mask], ref_logprob[~mask] = 0.0, 0.0\n    reward =")), {"1.2": "wrong"},
+            remark="writes into its argument `logprob`"),
+        "floats for booleans": Pupil(lesson(response_mask=HONEST["response_mask"].replace("== 0", "== 0.0")
+                                            .replace("return here", "return (here").replace("== 0.0", "== 0).float()")),
+                                     {"1.1": "wrong"}, remark="needs a tensor of booleans"),
         "wrong shape": Pupil(lesson(whiten=HONEST["whiten"] + "[:1]"), {"1.4": "wrong"}),
         "exception": Pupil(adapt("return beta / 0"), crash, "crash", "ZeroDivisionError"),
         "untouched": Pupil(lesson(adapt=STUB), {"1.6": "not attempted"}, "not attempted"),
