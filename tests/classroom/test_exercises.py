@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -237,6 +238,16 @@ def test_what_the_next_cell_cannot_use_is_refused_with_the_way(number, spoil, sa
     verdict = judge(exercise, lambda *a: spoil(exercise.reference(*a)))
     assert verdict.status == "wrong"
     assert said in likely(verdict, "en")
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_outcomes_that_somebody_made_up_are_not_right(number):
+    """They may come from a process that a student's code runs in: no values, or none that fit, whatever the kinds say."""
+    exercise, cases = EXERCISES[number], EXERCISES[number].all_cases(0)
+    honest = [ask(exercise.reference, case) for case in cases]
+    for forged in ({"values": ()}, {"values": (torch.zeros(()),) * 5}, {"values": (), "kinds": ()}, {"kinds": ()}):
+        verdict = compare(exercise, cases, [replace(outcome, **forged) for outcome in honest])
+        assert verdict.status in ("wrong", "crash")
 
 
 def test_writing_into_an_argument_is_seen_bit_by_bit():

@@ -160,7 +160,8 @@ def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
                              names=", ".join(asked.exercise.names))
     if len(theirs.kinds) != len(ours.kinds) or any(map(_unlike, theirs.kinds, ours.kinds)):
         return asked.verdict(place, "check_type", seen=_kind(theirs), expected=_kind(ours), way=_way(theirs, ours))
-    if all(map(_close, ours.values, theirs.values, [tolerance] * len(ours.values))):
+    if len(theirs.values) == len(ours.values) and all(_close(x, y, tolerance) for x, y in
+                                                      zip(ours.values, theirs.values, strict=True)):
         return None
     if mistake := _likely(asked, place, values_only=True):
         return asked.verdict(place, "", mistake)
