@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +240,16 @@ def test_what_the_next_cell_cannot_use_is_refused_with_the_way(number, spoil, sa
     assert said in likely(verdict, "en")
 
 
+@pytest.mark.parametrize("number", EXERCISES)
+def test_outcomes_that_somebody_made_up_are_not_right(number):
+    """They may come from a process that a student's code runs in: no values, or none that fit, whatever the kinds say."""
+    exercise, cases = EXERCISES[number], EXERCISES[number].all_cases(0)
+    honest = [ask(exercise.reference, case) for case in cases]
+    for forged in ({"values": ()}, {"values": (torch.zeros(()),) * 5}, {"values": (), "kinds": ()}, {"kinds": ()}):
+        verdict = compare(exercise, cases, [replace(outcome, **forged) for outcome in honest])
+        assert verdict.status in ("wrong", "crash")
+
+
 def test_writing_into_an_argument_is_seen_bit_by_bit():
     """NaN in the padding is itself; a zero that becomes a minus zero is a change."""
     case = answers.Case((torch.tensor([torch.nan, 0.0]), [1, 2]))
@@ -254,8 +265,17 @@ def test_a_factor_is_named_only_if_it_is_the_same_in_every_case():
     said = lambda f: likely(judge(exercise, lambda *a: f(exercise.reference(*a), *a)), "en")    # noqa: E731
     assert "number of rows" in said(lambda x, score, *a: x / len(score))
     assert "1/2 times" in said(lambda x, *a: x / 2)
-    assert said(lambda x, *a: 3.217 * x) == ""                               # the same, and it means nothing
-    assert said(lambda x, score, *a: x * (2 if len(score) > 1 else 3)) == ""
+    assert "times" not in said(lambda x, *a: 3.217 * x)                      # the same, and it means nothing
+    assert "times" not in said(lambda x, score, *a: x * (2 if len(score) > 1 else 3))
+
+
+def test_where_nothing_is_known_it_says_what_is_right(capsys):
+    """The example of the text, some cases, or nothing: never silence."""
+    exercise = EXERCISES["0.3"]
+    said = lambda f: likely(judge(exercise, f), "en")                                           # noqa: E731
+    assert "example of the text already" in said(lambda *a: exercise.reference(*a) + 0.123)
+    assert "nowhere else" in said(lambda score, *a: exercise.reference(score, *a) + (0.1 if score[0] != 2 else 0))
+    assert "cases: compare" in said(lambda score, *a: exercise.reference(score, *a) + (0.1 if score[0] < 0.5 else 0))
 
 
 def test_strict_mode_raises(monkeypatch):

@@ -6,8 +6,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rlhf_kit.classroom.exercises import mistakes_01 as mistakes
 from rlhf_kit.classroom.exercises.answers import Case, Exercise
+from rlhf_kit.classroom.exercises.mistakes_01_credit import GAE, WHITEN
+from rlhf_kit.classroom.exercises.mistakes_01_learning import ADAPT, CLIPPED_POLICY, CLIPPED_VALUE
+from rlhf_kit.classroom.exercises.mistakes_01_rollout import RESPONSE_MASK, TOKEN_REWARD
 from rlhf_kit.formulas import advantages, kl_penalty, losses
 
 
@@ -136,7 +138,7 @@ def _advantages(seed: int) -> list[Case]:
                   zh="一条好回答和一条坏回答"),
              Case((torch.tensor([[1.0, 2.0, 4.0, 0.0]]), torch.tensor([[True, True, True, False]])), "padding",
                   zh="有填充"),
-             Case((0.04 * draw(3, 5) + 0.1, _mask(3, 5, g) | torch.tensor([True, True, *[False] * 3])),
+             Case((0.08 * draw(3, 5) + 0.1, _mask(3, 5, g) | torch.tensor([True, True, *[False] * 3])),
                   "small advantages", zh="优势很小"),
              Case((20 * draw(3, 5) - 40, _mask(3, 5, g)), "large advantages", zh="优势很大"),
              Case((draw(3, 5) + 1, _holes(3, 5, g)), "marks here and there", zh="标记不连续")]
@@ -213,23 +215,23 @@ def _guesses(seed: int) -> list[Case]:
 
 EXERCISES = (
     Exercise("1.1", "response_mask", ("ids", "eos"), response_mask,
-             Case((torch.tensor([[5, 7, 2, 0], [4, 2, 0, 0]]), 2)), _ids, mistakes.RESPONSE_MASK, points=1),
+             Case((torch.tensor([[5, 7, 2, 0], [4, 2, 0, 0]]), 2)), _ids, RESPONSE_MASK, points=1),
     Exercise("1.2", "token_reward", ("logprob", "ref_logprob", "score", "mask", "beta"), token_reward,
              Case((torch.tensor([[-1.0, -2.0, -0.5]]), torch.tensor([[-1.2, -1.5, -0.5]]), torch.tensor([2.0]),
-                   torch.ones(1, 3, dtype=torch.bool), 0.1)), _rewards, mistakes.TOKEN_REWARD, points=2),
+                   torch.ones(1, 3, dtype=torch.bool), 0.1)), _rewards, TOKEN_REWARD, points=2),
     Exercise("1.3", "gae", ("reward", "value", "mask", "gamma", "lam"), gae,
              Case((torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.2, 0.4, 0.6]]), torch.ones(1, 3).bool(), 1.0,
-                   0.95)), _credit, mistakes.GAE, points=3),
+                   0.95)), _credit, GAE, points=3),
     Exercise("1.4", "whiten", ("advantage", "mask"), whiten,
-             Case((torch.tensor([[0.751, 0.58, 0.4]]), torch.ones(1, 3).bool())), _advantages, mistakes.WHITEN,
-             points=2, tolerance=1e-4),
+             Case((torch.tensor([[0.751, 0.58, 0.4]]), torch.ones(1, 3).bool())), _advantages, WHITEN,
+             points=2, tolerance=3e-4),
     Exercise("1.5", "clipped_policy", ("logprob", "old_logprob", "advantage", "mask", "clip"), clipped_policy,
              Case((torch.tensor([[1.0, 1.1, 0.9]]).log() - 2, torch.full((1, 3), -2.0),
                    torch.tensor([[1.0, -1.0, 2.0]]), torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _ratios,
-             mistakes.CLIPPED_POLICY, points=3),
+             CLIPPED_POLICY, points=3),
     Exercise("1.6", "adapt", ("beta", "kl", "target", "n", "horizon"), adapt, Case((0.2, 6.3, 6.0, 256, 10_000)),
-             _prices, mistakes.ADAPT, points=1, tolerance=1e-6),
+             _prices, ADAPT, points=1, tolerance=1e-6),
     Exercise("1.7", "clipped_value", ("value", "old_value", "target", "mask", "clip"), clipped_value,
              Case((torch.tensor([[0.5, 0.9, 0.1]]), torch.tensor([[0.4, 0.5, 0.5]]), torch.tensor([[1.0, 1.0, 0.0]]),
-                   torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _guesses, mistakes.CLIPPED_VALUE, points=2),
+                   torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _guesses, CLIPPED_VALUE, points=2),
 )

@@ -1,0 +1,285 @@
+"""What goes wrong in lesson 01, and what to say: who deserves the credit.
+
+Each is made from the right formula with one thing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from rlhf_kit.classroom.exercises.answers import Function, Mistake
+from rlhf_kit.classroom.exercises.mistakes_01_rollout import unmasked
+from rlhf_kit.formulas import advantages
+from rlhf_kit.formulas.masked import keep, masked_mean
+
+# 1.3  gae(reward, value, mask, gamma, lam)
+
+
+def _right_gae(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+    return advantages.gae(reward, value, mask, gamma, lam)[0]
+
+
+def _walk(delta: Callable = lambda r, v, after, g: r + g * after - v, decay: Callable = lambda g, lam: g * lam,
+          clean: Callable = keep, out: Callable = keep, after_last: Callable = lambda v: torch.zeros_like(v[:, 0]),
+          backwards: bool = True, columns: Callable = range) -> Function:
+    """GAE with another δ, decay, treatment of padding, or way through the columns."""
+    def wrong(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+        r, v = clean(reward, mask), clean(value, mask)
+        advantage, after, seen = torch.zeros_like(r), after_last(v), torch.zeros_like(r[:, 0])
+        for t in sorted(columns(r.shape[1]), reverse=backwards):
+            seen = delta(r[:, t], v[:, t], after, gamma) + decay(gamma, lam) * seen
+            advantage[:, t], after = seen, v[:, t]
+        return out(advantage, mask)
+    return wrong
+
+
+def _times(x: Tensor, mask: Tensor) -> Tensor:
+    return x * mask
+
+
+def _asis(x: Tensor, mask: Tensor) -> Tensor:
+    return x
+
+
+def _leaking(reward: bool, value: bool, out: Callable) -> Function:
+    """GAE that takes rewards or values of the padding along."""
+    def wrong(r: Tensor, v: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+        return out(_walk(clean=_asis, out=_asis)(r if reward else keep(r, mask), v if value else keep(v, mask), mask,
+                                                 gamma, lam), mask)
+    return wrong
+
+
+def _cleaned_delta(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+    """GAE that cleans δ alone: the last token still sees the value of the padding behind it."""
+    delta = keep(reward + gamma * torch.nn.functional.pad(value, (0, 1))[:, 1:] - value, mask)
+    return _walk(lambda r, v, after, g: r)(delta, value, mask, gamma, lam)
+
+
+def _carried(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float, *, from_last: bool = False,
+             values_too: bool = False) -> Tensor:
+    """Row by row, without forgetting the row before."""
+    advantage, seen, after = torch.zeros_like(reward), 0.0, 0.0
+    rows = range(len(reward))
+    for i in reversed(rows) if from_last else rows:
+        if not values_too:
+            after = 0.0
+        for t in reversed(range(int(mask[i].sum()))):
+            seen = reward[i, t] + gamma * after - value[i, t] + gamma * lam * seen
+            advantage[i, t], after = seen, value[i, t]
+    return advantage
+
+
+def _with_value(f: Function) -> Function:
+    return lambda reward, value, mask, gamma, lam: f(reward, value, mask, gamma, lam) + keep(value, mask)
+
+
+GAE = (
+    Mistake(unmasked(_right_gae),
+            "What stands in the padding leaked into real tokens. Behind the last marked token there is no value and no "
+            "reward.",
+            "填充位置的数漏进了真实的词元。最后一个被标出的词元之后，价值和奖励都不存在。",
+            (_cleaned_delta, *(_leaking(r, v, out) for r, v in ((True, True), (True, False), (False, True))
+                               for out in (keep, _times, _asis)))),
+    Mistake(_walk(clean=_times),
+            "Multiplying by the mask is not enough: 0 · NaN is NaN. Clean both with torch.where(mask, ..., 0.0) first.",
+            "乘上掩码还不够：0 · NaN 仍是 NaN。请先用 torch.where(mask, ..., 0.0) 把两者都清干净。",
+            (_walk(clean=_times, out=_asis), _walk(clean=_times, out=_times))),
+    Mistake(_walk(lambda r, v, after, g: r + after - v),
+            "γ is missing in δ: the next value is worth γ times as much now.",
+            "δ 里少了 γ：下一步的价值折到现在要乘 γ。",
+            (_walk(lambda r, v, after, g: r + after - v, clean=_times),)),
+    Mistake(_walk(decay=lambda g, lam: lam),
+            "The recursion decays by λ alone; it is γ · λ.", "递推时只乘了 λ，应当乘 γ · λ。",
+            (_walk(decay=lambda g, lam: lam, clean=_times),)),
+    Mistake(_walk(lambda r, v, after, g: r + after - v, lambda g, lam: lam),
+            "γ is missing, in δ and in the recursion.", "δ 和递推里都少了 γ。"),
+    Mistake(_walk(decay=lambda g, lam: g),
+            "λ is not used: this is the return minus the value.", "没有用到 λ：这是回报减去价值。",
+            (_walk(decay=lambda g, lam: g, clean=_times),)),
+    Mistake(_walk(decay=lambda g, lam: 1.0),
+            "Nothing decays: the next advantage is multiplied by γ · λ.", "没有衰减：下一个词元的优势要乘 γ · λ。"),
+    Mistake(_walk(decay=lambda g, lam: g * (1 - lam)),
+            "The recursion decays by γ · (1 - λ); it is γ · λ.", "递推时乘了 γ · (1 - λ)，应当乘 γ · λ。"),
+    Mistake(_walk(decay=lambda g, lam: g * g * lam),
+            "γ is there once too often in the recursion; it is γ · λ.", "递推里多乘了一次 γ，应当是 γ · λ。",
+            (_walk(decay=lambda g, lam: g * lam * lam),)),
+    Mistake(lambda reward, value, mask, gamma, lam: _right_gae(reward, value, mask, lam, gamma),
+            "γ and λ are exchanged: δ has γ alone.", "γ 和 λ 弄反了：δ 里只有 γ。"),
+    Mistake(lambda reward, value, mask, gamma, lam: _walk(lambda r, v, after, g: r + g * lam * after - v)(
+        reward, value, mask, gamma, lam),
+            "λ does not belong into δ, only into the recursion: δ = r + γ · V_next - V.",
+            "λ 不属于 δ，只用在递推里：δ = r + γ · V_next - V。"),
+    Mistake(_walk(decay=lambda g, lam: g + lam),
+            "γ and λ are added in the recursion. Multiply them: γ · λ.", "递推里把 γ 和 λ 加了起来。应当相乘：γ · λ。"),
+    Mistake(_walk(decay=lambda g, lam: 0.0),
+            "Only δ of the token itself is there. Add γλ times the advantage of the next token, from the end.",
+            "这里只有词元自己的 δ。要从末尾开始，加上 γλ 乘以下一个词元的优势。",
+            (_walk(decay=lambda g, lam: 0.0, clean=_times),)),
+    Mistake(_walk(lambda r, v, after, g: r - v),
+            "δ does not see the next value. After each token keep its value for the one before: next_value = "
+            "value[:, t].",
+            "δ 没有用到下一个价值。每处理完一个词元，要把它的价值留给前一个：next_value = value[:, t]。",
+            (_walk(lambda r, v, after, g: r - v, clean=_times),)),
+    Mistake(_walk(lambda r, v, after, g: r + g * after),
+            "V of the token itself is missing: δ = r + γ · V_next - V.", "少了词元自己的 V：δ = r + γ · V_next - V。"),
+    Mistake(_walk(lambda r, v, after, g: r),
+            "The critic's values are not used. δ = r + γ · V_next - V.", "没有用到价值。δ = r + γ · V_next - V。"),
+    Mistake(_walk(lambda r, v, after, g: g * after - v),
+            "The reward is missing: δ = r + γ · V_next - V.", "少了奖励：δ = r + γ · V_next - V。"),
+    Mistake(_walk(lambda r, v, after, g: r + v - g * after),
+            "The values have the wrong signs: δ = r + γ · V_next - V, what comes next minus what was expected.",
+            "价值的符号反了：δ = r + γ · V_next - V，后面的减去原先预计的。",
+            (_walk(lambda r, v, after, g: r - g * after - v), _walk(lambda r, v, after, g: r + g * after + v))),
+    Mistake(_walk(lambda r, v, after, g: r + g * v - v),
+            "δ takes the token's own value twice. The next value is that of the token behind, V_{t+1}.",
+            "δ 里两次用了词元自己的价值。后面那个应是下一个词元的价值 V_{t+1}。",
+            (_walk(lambda r, v, after, g: r + g * (after - v)),)),
+    Mistake(_walk(after_last=lambda v: v[:, -1]),
+            "Behind the last column the last value was used again. There is nothing: V = 0.",
+            "最后一列之后又用了一次最后的价值。那里什么也没有：V = 0。"),
+    Mistake(_walk(after_last=lambda v: v[:, 0]),
+            "roll() brings the first value round behind the last token. There is nothing: V = 0.",
+            "roll() 把第一个价值转到了最后一个词元之后。那里什么也没有：V = 0。"),
+    Mistake(_walk(backwards=False),
+            "This walks from the first token to the last. Â_t needs Â_{t+1}: begin at the end.",
+            "这是从第一个词元走到最后一个。Â_t 要用 Â_{t+1}：应从末尾开始。",
+            (_walk(backwards=False, out=_asis), _walk(backwards=False, clean=_times, out=_times))),
+    Mistake(_walk(columns=lambda n: range(n - 1)),
+            "The last column is left out. Its token has an advantage as well, δ = r - V.",
+            "漏掉了最后一列。那里的词元也有优势：δ = r - V。",
+            (_walk(columns=lambda n: range(1, n)),
+             _walk(columns=lambda n: range(n - 1), after_last=lambda v: v[:, -1]))),
+    Mistake(_carried,
+            "One row's advantage is carried into the next. Each response starts from 0.",
+            "上一行的优势带进了下一行。每条回答都要从 0 开始。",
+            tuple(lambda *a, last=last, too=too: _carried(*a, from_last=last, values_too=too)
+                  for last, too in ((False, True), (True, False), (True, True)))),
+    Mistake(_with_value(_right_gae),
+            "V was added: these are the returns, which the critic learns from. The advantage is without it.",
+            "这里加上了 V：那是回报，用来训练价值头。优势里没有它。",
+            (_with_value(_walk(decay=lambda g, lam: g)), lambda reward, value, mask, gamma, lam:
+             _walk(clean=_times, out=_asis)(reward, value, mask, gamma, lam) + value)),
+    Mistake(lambda *a: advantages.whiten(_right_gae(*a), a[2]),
+            "This is whitened already. That is the next exercise; here the advantages are left as they are.",
+            "这里已经做了白化。那是下一题的事，这里的优势保持原样。"),
+    Mistake(lambda *a: -_right_gae(*a),
+            "The sign is the other way round: better than expected is positive.", "符号反了：比预计的好应当为正。"),
+)
+
+# 1.4  whiten(advantage, mask)
+
+
+def _standard(shift: Callable[[Tensor], Tensor | float] = torch.mean, scale: Callable[[Tensor], Tensor] = torch.std,
+              picked: Callable[[Tensor, Tensor], Tensor] = lambda a, m: a[m], out: Callable = keep) -> Function:
+    """Whitening with another shift or scale, from other entries, or with another treatment of padding."""
+    def wrong(advantage: Tensor, mask: Tensor) -> Tensor:
+        marked = picked(advantage, mask)
+        return out((advantage - shift(marked)) / scale(marked), mask)
+    return wrong
+
+
+def _by_row(advantage: Tensor, mask: Tensor, lonely: float = 0.0, correction: int = 1) -> Tensor:
+    rows = torch.zeros_like(advantage)
+    for i, marks in enumerate(mask):
+        own = advantage[i, marks]
+        rows[i, marks] = (own - own.mean()) / own.std(correction=correction) if len(own) > 1 else lonely * own
+    return rows
+
+
+def _by_column(advantage: Tensor, mask: Tensor) -> Tensor:
+    return _by_row(advantage.T, mask.T).T.contiguous()
+
+
+def _row_shift(advantage: Tensor, mask: Tensor) -> Tensor:
+    return keep(advantage - keep(advantage, mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True), mask)
+
+
+def _pooled(advantage: Tensor, mask: Tensor, shift_rows: bool = False) -> Tensor:
+    """The deviation of every row from its own mean, pooled."""
+    own = _row_shift(advantage, mask)
+    scale = (own.square().sum() / (mask.sum() - len(mask)).clamp(min=1)).sqrt()
+    return keep((own if shift_rows else advantage - masked_mean(advantage, mask)) / scale, mask)
+
+
+WHITEN = (
+    Mistake(_by_row,
+            "Each response was whitened by itself. Then a good response and a bad one look the same: whiten over the "
+            "whole "
+            "batch.",
+            "每条回答各自做了白化。这样一来好回答和坏回答看上去一样：应当在整个批次上做。",
+            (lambda a, m: _by_row(a, m, torch.nan), lambda a, m: _by_row(a, m, 0.0, 0),
+             lambda a, m: keep(_by_row(a, torch.ones_like(m)), m), lambda a, m: _by_row(a, torch.ones_like(m)),
+             lambda a, m: keep(torch.nn.functional.layer_norm(a, a.shape[-1:]), m))),
+    Mistake(_by_column,
+            "Each column was whitened by itself. One mean and one deviation for all marked tokens of the batch.",
+            "每一列各自做了白化。整个批次里被标出的词元共用一个均值、一个标准差。"),
+    Mistake(_pooled,
+            "The deviation is taken within each row. Take it over all marked tokens at once, about their one mean.",
+            "标准差是在各行内部算的。应当对全部被标出的词元一起算，围绕同一个均值。",
+            (lambda a, m: _pooled(a, m, shift_rows=True), lambda a, m: keep(_row_shift(a, m) / a[m].std(), m),
+             lambda a, m: keep((a - a[m].mean()) / torch.stack([r[k].var() for r, k in zip(a, m, strict=True)]).mean()
+                               .sqrt(), m),
+             lambda a, m: keep((a - a[m].mean()) / torch.stack([r[k].std() for r, k in zip(a, m, strict=True)]).mean(),
+                               m))),
+    Mistake(unmasked(lambda a, m: _standard()(a, m)),
+            "Padding took part in mean and variance. Only marked tokens count.",
+            "填充也参与了平均和方差。只有被标出的词元才算。",
+            (_standard(picked=lambda a, m: a), _standard(picked=lambda a, m: a, out=_times),
+             _standard(picked=keep), _standard(picked=_times), _standard(picked=keep, out=_times),
+             _standard(picked=keep, out=_asis), lambda a, m: keep((a - a[m].mean()) / a.std(), m),
+             lambda a, m: keep((a - a.mean()) / a[m].std(), m),
+             lambda a, m: keep((a - a[m].mean()) / keep(a, m).std(), m),
+             lambda a, m: keep((a - a[m].mean()) / keep(a - a[m].mean(), m).std(), m),
+             lambda a, m: keep((a - keep(a, m).mean()) / a[m].std(), m),
+             lambda a, m: keep((a - a[m].mean()) / ((keep(a, m) - a[m].mean()).square().sum() / (m.sum() - 1)).sqrt(),
+                               m))),
+    Mistake(_standard(out=_asis),
+            "The marked tokens are right. Padding must become 0: whoever sums over it later would go wrong.",
+            "被标出的词元是对的。填充处要变成 0，否则后面求和会出错。",
+            (lambda a, m: torch.where(m, _standard()(a, m), a),)),
+    Mistake(lambda a, m: _standard(out=_asis)(keep(a, m), m),
+            "Padding was set to 0 *before* the mean was subtracted, so it is not 0 any more. Clean it in the end.",
+            "填充在减去均值*之前*设成了 0，减完就不是 0 了。应当最后再清。",
+            (lambda a, m: (keep(a, m) - a[m].mean()) / a[m].std(), lambda a, m: (a * m - a[m].mean()) / a[m].std())),
+    Mistake(_standard(out=_times),
+            "Multiplying by the mask is not enough: 0 · NaN is NaN. Use torch.where(mask, ..., 0.0).",
+            "乘上掩码还不够：0 · NaN 仍是 NaN。请用 torch.where(mask, ..., 0.0)。",
+            (lambda a, m: (a * m - (a * m).sum() / m.sum()) * m / ((((a * m - (a * m).sum() / m.sum()) * m) ** 2).sum()
+                                                                  / (m.sum() - 1)).sqrt(),)),
+    Mistake(_standard(scale=lambda x: x.std(correction=0)),
+            "The variance is divided by n; here, as in TRL, it is n - 1.",
+            "方差除以了 n；这里和 TRL 一样，除以 n - 1。",
+            (_standard(scale=lambda x: x.std(correction=0), out=_times),)),
+    Mistake(_standard(scale=torch.var),
+            "This divides by the variance. Divide by its root, the standard deviation.",
+            "这里除以了方差。应当除以它的平方根，也就是标准差。", (_standard(scale=torch.var, out=_times),)),
+    Mistake(_standard(shift=lambda x: 0.0),
+            "The mean is still there. Subtract it first.", "平均数还在。先减去它。",
+            (lambda a, m: keep((a - a[m].mean()) / a[m].std() + a[m].mean(), m),
+             lambda a, m: keep(a - a[m].mean() / a[m].std(), m), lambda a, m: keep(a / a[m].std() - a[m].mean(), m))),
+    Mistake(_standard(scale=lambda x: torch.ones(())),
+            "The mean is gone, but the variance is not 1 yet: divide by the standard deviation.",
+            "均值减掉了，但方差还不是 1：要除以标准差。", (lambda a, m: keep((a - a[m].mean()) * a[m].std(), m),)),
+    Mistake(_standard(scale=lambda x: x.std().clamp(min=0.1)),
+            "The deviation has a floor, or something large was added to it. Small advantages are scaled up to "
+            "variance 1, "
+            "too; at most add something like 1e-8.",
+            "标准差被设了下限，或者加了一个不小的数。很小的优势也要放大到方差为 1；最多加 1e-8 这样的数。",
+            tuple(_standard(scale=f) for f in (
+                lambda x: x.std().clamp(min=1.0), lambda x: x.std().clamp(min=0.5), lambda x: x.std() + 0.1,
+                lambda x: x.std() + 1e-2, lambda x: x.std() + 1e-3, lambda x: x.std() + 1.0,
+                lambda x: x.std() if x.std() > 0.1 else torch.ones(()), lambda x: (x.var() + 1e-3).sqrt(),
+                lambda x: (x.var() + 1e-2).sqrt(), lambda x: (x.var() + 1e-4).sqrt(),
+                lambda x: (x.var() + 1e-5).sqrt()))),
+    Mistake(_standard(shift=torch.median),
+            "The median was subtracted. Subtract the mean.", "减去的是中位数。应当减去均值。"),
+    Mistake(_standard(scale=lambda x: x.max() - x.min()),
+            "This scales by the largest numbers. Whitening divides by the standard deviation.",
+            "这里用最大的数来缩放。白化除以的是标准差。",
+            (_standard(torch.min, lambda x: x.max() - x.min()), _standard(scale=lambda x: x.abs().max()),
+             _standard(lambda x: 0.0, lambda x: x.abs().max()), _standard(scale=lambda x: (x - x.mean()).abs().mean()),
+             _standard(scale=torch.norm), _standard(scale=lambda x: (x - x.mean()).norm()))),
+)

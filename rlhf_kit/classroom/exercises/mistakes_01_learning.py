@@ -1,0 +1,431 @@
+"""What goes wrong in lesson 01, and what to say: both clipped losses and the controller.
+
+Each is made from the right formula with one thing changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from rlhf_kit.classroom.exercises.answers import Function, Mistake
+from rlhf_kit.classroom.exercises.mistakes_01_rollout import other_last
+from rlhf_kit.formulas import advantages, losses
+from rlhf_kit.formulas.masked import keep, masked_mean
+
+# 1.5  clipped_policy(logprob, old_logprob, advantage, mask, clip)
+
+
+def _row_mean(x: Tensor, mask: Tensor) -> Tensor:
+    return (keep(x, mask).sum(-1) / mask.sum(-1)).mean()
+
+
+def _row_mean_clamped(x: Tensor, mask: Tensor) -> Tensor:
+    return (keep(x, mask).sum(-1) / mask.sum(-1).clamp(min=1)).mean()
+
+
+MEANS = {                                                       # how a mean over marked tokens is missed
+    "everything": (lambda x, mask: x.mean(), lambda x, mask: keep(x, mask).mean(), lambda x, mask: (x * mask).mean()),
+    "rows": (_row_mean, _row_mean_clamped, lambda x, mask: ((x * mask).sum(-1) / mask.sum(-1)).mean()),
+    "sum": (lambda x, mask: x[mask].sum(), lambda x, mask: (x * mask).sum()),
+    "responses": (lambda x, mask: x[mask].sum() / len(x), lambda x, mask: (x * mask).sum(-1).mean()),
+    "times": (lambda x, mask: (x * mask).sum() / mask.sum(),),
+}
+
+
+def _smaller(ratio: Tensor, a: Tensor, clip: float) -> Tensor:
+    return torch.minimum(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a)
+
+
+def _exp(new: Tensor, old: Tensor) -> Tensor:
+    return (new - old).exp()
+
+
+def _policy(gain: Callable = _smaller, ratio: Callable = _exp, mean: Callable = masked_mean, sign: int = -1,
+            constant: bool = True) -> Function:
+    """The clipped loss with another gain, ratio, mean or sign."""
+    def wrong(logprob: Tensor, old_logprob: Tensor, advantage: Tensor, mask: Tensor, clip: float) -> Tensor:
+        if mean is masked_mean:                                 # what stands in the padding is not what goes wrong
+            logprob, old_logprob, advantage = (keep(x, mask) for x in (logprob, old_logprob, advantage))
+        a = advantage.detach() if constant else advantage
+        return sign * mean(gain(ratio(logprob, old_logprob), a, clip), mask)
+    return wrong
+
+
+def _whole_means(logprob: Tensor, old_logprob: Tensor, advantage: Tensor, mask: Tensor, clip: float) -> Tensor:
+    ratio, a = (logprob - old_logprob).exp(), advantage.detach()
+    return -torch.minimum((ratio * a)[mask].mean(), (ratio.clamp(1 - clip, 1 + clip) * a)[mask].mean())
+
+
+def _of_responses(logprob: Tensor, old_logprob: Tensor, advantage: Tensor, mask: Tensor, clip: float) -> Tensor:
+    ratio = keep(logprob - old_logprob, mask).sum(-1, keepdim=True).exp()
+    return -masked_mean(_smaller(ratio, keep(advantage, mask).detach(), clip), mask)
+
+
+def _same(f: Callable, *others: Callable) -> tuple[Function, ...]:
+    """The gains of one mistake."""
+    return tuple(_policy(gain) for gain in (f, *others))
+
+
+CLIPPED_POLICY = (
+    Mistake(_policy(lambda ratio, a, clip: ratio * a),
+            "The clip never bites. Take the smaller of r·Â and clip(r, 1-ε, 1+ε)·Â.",
+            "截断从没起作用。请在 r·Â 和 clip(r, 1-ε, 1+ε)·Â 里取较小的。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.maximum(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a)),
+            "This takes the larger of the two gains. The objective is pessimistic: take the smaller, then put the "
+            "minus; with "
+            "the minus inside it is the larger of two losses.",
+            "这里取了两个收益中较大的。这个目标是悲观的：取较小的，再加负号；若负号放在里面，就是取两个损失中较大的。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.maximum(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a), sign=1),
+            "This takes the larger, and without the minus. Take the smaller of the two and put the minus before it.",
+            "这里取了较大的，还少了负号。应取两者中较小的，再加负号。"),
+    Mistake(_policy(lambda ratio, a, clip: ratio.clamp(1 - clip, 1 + clip) * a),
+            "Only the clipped term is left. Then a token that got worse (Â < 0 and r > 1+ε) has no gradient to mend "
+            "it: "
+            "take the smaller of both.",
+            "只剩下截断后的一项。这样变坏的词元（Â < 0 且 r > 1+ε）就没有梯度来纠正：要在两项中取较小的。"),
+    Mistake(_whole_means,
+            "The two means are compared. Take the smaller gain of each token, then the mean.",
+            "这里比较的是两个平均数。应对每个词元取较小的收益，再取平均。"),
+    *(Mistake(_policy(lambda ratio, a, clip, half=half: half * (ratio * a + ratio.clamp(1 - clip, 1 + clip) * a)),
+              "The two gains are added. Take the smaller of them.", "这里把两个收益加了起来。应取较小的。")
+      for half in (1.0, 0.5)),
+    Mistake(_policy(lambda ratio, a, clip: torch.where((ratio - 1).abs() > clip, torch.zeros_like(a), ratio * a)),
+            "Tokens outside of 1 ± ε are dropped. They count with the smaller of both products.",
+            "超出 1 ± ε 的词元被丢掉了。它们要以两个乘积中较小的计入。"),
+    Mistake(_of_responses,
+            "This is the ratio of whole responses. Each token has its own, exp(logprob - old_logprob); no sum over "
+            "tokens.",
+            "这是整条回答的概率比。每个词元各有自己的：exp(logprob - old_logprob)，不要对词元求和。"),
+    Mistake(_policy(mean=MEANS["everything"][0]),
+            "The mean runs over padding too. Sum the marked tokens and divide by their number.",
+            "平均数把填充也算了进去。只把标出的词元加起来，再除以它们的个数。",
+            tuple(_policy(mean=mean) for mean in MEANS["everything"][1:])),
+    Mistake(_policy(mean=MEANS["rows"][0]),
+            "This is a mean of the rows' means: a token of a short response weighs more. One mean over all marked "
+            "tokens.",
+            "这是各行平均的平均：短回答里的词元分量更重。应对所有标出的词元只取一次平均。",
+            tuple(_policy(mean=mean) for mean in MEANS["rows"][1:])),
+    Mistake(_policy(mean=MEANS["sum"][0]),
+            "This is a sum. Take the mean over the marked tokens, or large batches make large steps.",
+            "这是总和。请对标出的词元取平均，否则批次越大步子越大。",
+            tuple(_policy(mean=mean) for mean in MEANS["sum"][1:])),
+    Mistake(_policy(mean=MEANS["responses"][0]),
+            "This divides by the number of responses. Divide by the number of marked tokens.",
+            "这里除以了回答的条数。应除以被标出的词元个数。",
+            tuple(_policy(mean=mean) for mean in MEANS["responses"][1:])),
+    Mistake(_policy(mean=MEANS["times"][0]),
+            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens, gain[mask].mean().",
+            "乘上掩码还不够：0 · NaN 仍是 NaN。请取出标出的词元：gain[mask].mean()。"),
+    Mistake(_policy(constant=False),
+            "The values are right, but a gradient flows into the advantage. It is a constant here: advantage.detach().",
+            "数值正确，但梯度流进了优势。它在这里是常数：advantage.detach()。"),
+    Mistake(_policy(sign=1),
+            "The minus is missing: it is a loss, to be minimised.", "少了负号：这是要变小的损失。"),
+    Mistake(_policy(ratio=lambda new, old: (old - new).exp()),
+            "The ratio is upside down: new over old, exp(logprob - old_logprob).",
+            "概率比颠倒了：是新的除以旧的，exp(logprob - old_logprob)。"),
+    Mistake(_policy(ratio=lambda new, old: new - old),
+            "The exp is missing: the ratio of probabilities is exp(logprob - old_logprob).",
+            "少了 exp：概率比是 exp(logprob - old_logprob)。", (_policy(ratio=lambda new, old: new - old + 1),)),
+    Mistake(_policy(ratio=lambda new, old: torch.where(old == 0, torch.ones_like(old), new / old)),
+            "Logarithms are divided here. The ratio of probabilities is exp(logprob - old_logprob).",
+            "这里把对数相除了。概率比是 exp(logprob - old_logprob)。",
+            (lambda logprob, old_logprob, advantage, mask, clip:
+             -_smaller(logprob / old_logprob, advantage.detach(), clip)[mask].mean(),)),
+    Mistake(_policy(ratio=lambda new, old: new.exp()),
+            "The old policy is missing: the ratio is exp(logprob - old_logprob).",
+            "少了旧策略：概率比是 exp(logprob - old_logprob)。"),
+    Mistake(_policy(ratio=lambda new, old: (new - new.detach()).exp()),
+            "The ratio is always 1: it compares the policy with itself. Compare with `old_logprob`.",
+            "概率比永远是 1：策略在和自己比。应当和 `old_logprob` 比。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.minimum(ratio * a, (ratio * a).clamp(1 - clip, 1 + clip))),
+            "The product r·Â was clipped. Clip the ratio alone, then multiply by Â.",
+            "截断的是乘积 r·Â。只截断概率比，再乘 Â。",
+            _same(lambda ratio, a, clip: (ratio * a).clamp(1 - clip, 1 + clip))),
+    Mistake(_policy(lambda ratio, a, clip: torch.minimum(ratio, ratio.clamp(1 - clip, 1 + clip)) * a),
+            "The smaller is taken of the two *ratios*. Take it of the two products with Â: for Â < 0 it is the other "
+            "one.",
+            "这里取的是两个*概率比*中较小的。应在各自乘上 Â 之后再取：Â < 0 时是另一个。",
+            _same(lambda ratio, a, clip: ratio.clamp(max=1 + clip) * a)),
+    Mistake(_policy(lambda ratio, a, clip: torch.minimum(ratio * a, ratio.clamp(max=1 + clip) * a)),
+            "The ratio is clipped above only. Clip it below as well, at 1-ε.",
+            "概率比只在上面截断了。下面 1-ε 处也要截断。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.minimum(ratio * a, ratio.clamp(min=1 - clip) * a)),
+            "The ratio is clipped below only. Clip it above as well, at 1+ε.",
+            "概率比只在下面截断了。上面 1+ε 处也要截断。"),
+    Mistake(other_last(lambda clip: 0.2, _policy()),
+            "0.2 is the ε of the example. Use the argument `clip`.", "0.2 是例子里的 ε。请用参数 `clip`。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.minimum(ratio * a, ratio.clamp(-clip, clip) * a)),
+            "The ratio is clipped to ±ε. It moves about 1: from 1-ε to 1+ε.",
+            "概率比被截断在 ±ε。它在 1 附近：应从 1-ε 到 1+ε。",
+            _same(lambda ratio, a, clip: torch.minimum(ratio * a, a.clamp(1 - clip, 1 + clip) * ratio))),
+    Mistake(_policy(lambda ratio, a, clip: torch.minimum(ratio * a, ratio.log().clamp(-clip, clip).exp() * a)),
+            "The *logarithm* of the ratio was clipped. Clip the ratio: from 1-ε to 1+ε.",
+            "截断的是概率比的*对数*。应截断概率比本身：从 1-ε 到 1+ε。",
+            _same(lambda ratio, a, clip: ratio.log().clamp(-clip, clip).exp() * a)),
+    Mistake(_policy(lambda ratio, a, clip: torch.minimum(ratio * a, ratio.detach().clamp(1 - clip, 1 + clip) * a)),
+            "The values are right; the clipped term has lost its gradient. Within 1 ± ε both terms are equal and "
+            "share it: "
+            "no detach there.",
+            "数值正确，但截断的那一项没有梯度。在 1 ± ε 之内两项相等，梯度由两项分担：那里不要 detach。",
+            _same(lambda ratio, a, clip: torch.minimum(ratio.detach() * a, ratio.clamp(1 - clip, 1 + clip) * a))),
+    Mistake(_policy(lambda ratio, a, clip: _smaller(ratio.detach(), a, clip)),
+            "The values are right, but no gradient reaches the policy: the ratio is detached.",
+            "数值正确，但梯度没有传到策略：概率比被 detach 了。"),
+    Mistake(_policy(lambda ratio, a, clip: _smaller(ratio, a.abs(), clip)),
+            "The advantage has lost its sign. A bad token must become rarer.", "优势的符号丢了。坏的词元应当变少。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.where(a > 0, _smaller(ratio, a, clip),
+                                                       ratio.clamp(1 - clip, 1 + clip) * a)),
+            "For Â < 0 only the clipped term is left. Take the smaller of both products, whatever the sign.",
+            "Â < 0 时只剩下截断后的一项。不管符号，都取两个乘积中较小的。"),
+    Mistake(lambda *a: (lambda lp, old, adv, mask, clip: losses.clipped_policy(
+        lp, old, advantages.whiten(adv, mask) if mask.sum() > 1 else adv, mask, clip))(*a),
+            "The advantage was whitened here once more. Take it as it comes.",
+            "优势在这里又做了一次白化。直接用传进来的。"),
+    Mistake(lambda logprob, old_logprob, advantage, mask, clip:
+            -masked_mean(logprob * keep(advantage, mask).detach(), mask),
+            "This is the plain policy gradient, log π · Â. Here it is the ratio that is multiplied by Â, and clipped.",
+            "这是朴素的策略梯度 log π · Â。这里要用概率比乘 Â，并且截断。"),
+)
+
+# 1.6  adapt(beta, kl, target, n, horizon)
+
+
+def _cut(low: float = -0.2, high: float = 0.2, error: Callable = lambda kl, target: kl / target - 1,
+         weight: Callable = lambda n, horizon: n / horizon) -> Function:
+    """The controller with another error, cut off elsewhere, or another weight."""
+    return lambda beta, kl, target, n, horizon: beta * (1 + max(low, min(high, error(kl, target))) * weight(n, horizon))
+
+
+ADAPT = (
+    Mistake(_cut(-math.inf, math.inf),
+            "The error is not cut off: one strange batch would move β a lot. Clip it to ±0.2.",
+            "误差没有截断：一个反常的批次就会让 β 大变。请限制在 ±0.2 之内。"),
+    Mistake(_cut(-math.inf),
+            "The error is cut off above and not below. Clip it on both sides.",
+            "误差只在上面截断了，下面没有。两边都要。",
+            (_cut(-1.0),)),
+    Mistake(_cut(high=math.inf),
+            "The error is cut off below and not above. Clip it on both sides.",
+            "误差只在下面截断了，上面没有。两边都要。"),
+    Mistake(_cut(-0.1, 0.1),
+            "The error is cut off at ±0.1. The rule says ±0.2.", "误差截断在 ±0.1，规则是 ±0.2。"),
+    Mistake(_cut(-1.0, 1.0),
+            "The error is cut off elsewhere than at ±0.2.", "误差没有截断在 ±0.2。",
+            tuple(_cut(-c, c) for c in (0.3, 0.5, 0.02))),
+    Mistake(_cut(weight=lambda n, horizon: -n / horizon),
+            "β moves the wrong way: too much drift raises it, 1 + e · n / horizon with e = KL / target - 1.",
+            "β 调反了：偏离太多要调高，1 + e · n / horizon，其中 e = KL / 目标 - 1。"),
+    Mistake(_cut(error=lambda kl, target: target / kl - 1 if kl else math.inf),
+            "The fraction is upside down: e = KL / target - 1.", "分数颠倒了：e = KL / 目标 - 1。",
+            (_cut(error=lambda kl, target: 1 - target / kl if kl else -math.inf),
+             _cut(error=lambda kl, target: 1 - target / kl), _cut(error=lambda kl, target: target / kl - 1),
+             _cut(error=lambda kl, target: 1 - target / max(kl, 1e-8)),
+             _cut(error=lambda kl, target: (kl - target) / kl if kl else 0.0))),
+    Mistake(_cut(error=lambda kl, target: kl - target),
+            "The error is relative: divide by the target, e = KL / target - 1.",
+            "误差是相对的：要除以目标，e = KL / 目标 - 1。"),
+    Mistake(_cut(error=lambda kl, target: kl / target),
+            "The 1 is missing: e = KL / target - 1, which is 0 on target.",
+            "少了减 1：e = KL / 目标 - 1，正好在目标上时为 0。",
+            (_cut(0.8, 1.2, lambda kl, target: kl / target),)),
+    Mistake(lambda beta, kl, target, n, horizon: beta * (1 + max(-0.2, min(0.2, kl / target - 1))) * n / horizon,
+            "Brackets: n / horizon multiplies e alone, β · (1 + e · n / horizon).",
+            "括号：n / horizon 只乘 e，即 β · (1 + e · n / horizon)。"),
+    Mistake(lambda *a: max(_cut()(*a), 0.1),
+            "β was kept within bounds. Only the error is cut off.", "β 被限制了范围。要截断的只有误差。",
+            tuple(lambda *a, low=low, high=high: min(max(_cut()(*a), low), high)
+                  for low, high in ((0.0, 1.0), (0.1, 1.0), (0.0, 0.5), (0.01, 0.5), (0.2, 9.0)))),
+    Mistake(_cut(error=lambda kl, target: kl / 6 - 1),
+            "6 is the target of the example. Use the argument `target`.", "6 是例子里的目标。请用参数 `target`。"),
+    Mistake(_cut(error=lambda kl, target: abs(kl) / target - 1),
+            "The KL lost its sign. An estimate may be negative, and that is far below any target: no abs.",
+            "KL 的符号丢了。估计值可以是负的，那就远低于任何目标：不要 abs。",
+            (_cut(error=lambda kl, target: abs(kl / target - 1)), _cut(error=lambda kl, target: abs(kl / target) - 1))),
+    Mistake(lambda beta, kl, target, n, horizon: _cut()(beta, kl, target, n, horizon) if kl else beta,
+            "A KL of 0 counts as False, and β stayed as it was. 0 is far below the target: e = -0.2.",
+            "KL 为 0 被当作 False，β 就没有变。0 远低于目标：e = -0.2。"),
+    Mistake(lambda beta, kl, target, n, horizon: _cut()(beta, kl, target, n, horizon) if kl > 0 else beta,
+            "For a KL of 0 or less, β stayed as it was. It is far below the target: e = -0.2.",
+            "KL 小于等于 0 时 β 没有变。这远低于目标：e = -0.2。",
+            (lambda beta, kl, target, n, horizon: _cut()(beta, kl, target, n, horizon) if kl >= 0 else beta,)),
+    Mistake(lambda beta, kl, target, n, horizon: _cut()(beta, kl, target, n, horizon) if kl > target else beta,
+            "β never falls. Below the target it has to: e is negative there.",
+            "β 从不下降。低于目标时要调低：那里的 e 是负的。",
+            (_cut(low=0.0),)),
+    Mistake(lambda beta, kl, target, n, horizon: beta * (1 + max(-0.2, min(0.2, (kl / target - 1) * n / horizon))),
+            "e · n / horizon was cut off. Cut off e itself, before it is multiplied.",
+            "截断的是 e · n / horizon。应先截断 e，再相乘。",
+            (lambda beta, kl, target, n, horizon: beta * max(0.8, min(1.2, 1 + (kl / target - 1) * n / horizon)),)),
+    Mistake(lambda beta, kl, target, n, horizon: max(-0.2, min(0.2, beta * (1 + (kl / target - 1) * n / horizon))),
+            "β itself was cut off. Cut off the error e.", "截断的是 β 本身。应截断误差 e。",
+            (lambda beta, kl, target, n, horizon: min(0.2, beta * (1 + (kl / target - 1) * n / horizon)),)),
+    Mistake(_cut(weight=lambda n, horizon: n // horizon),
+            "// divides to a whole number, here to 0. Use /.", "// 是整除，这里得 0。请用 /。"),
+    Mistake(_cut(error=lambda kl, target: kl // target - 1),
+            "// divides to a whole number. Use /.", "// 是整除。请用 /。"),
+    Mistake(_cut(weight=lambda n, horizon: 1 / horizon),
+            "n is missing: the more responses a step has, the more β may move, n / horizon.",
+            "少了 n：一步里的回答越多，β 可以动得越多，n / horizon。"),
+    Mistake(_cut(weight=lambda n, horizon: n / 10_000),
+            "10000 is the horizon of the example. Use the argument `horizon`.",
+            "10000 是例子里的 horizon。请用参数 `horizon`。"),
+    Mistake(_cut(weight=lambda n, horizon: 256 / horizon),
+            "256 is the n of the example. Use the argument `n`.", "256 是例子里的 n。请用参数 `n`。"),
+    Mistake(_cut(weight=lambda n, horizon: 1.0),
+            "n / horizon is missing: it makes the step small.", "少了 n / horizon：有了它步子才小。"),
+    Mistake(_cut(weight=lambda n, horizon: horizon / n),
+            "The fraction is upside down: n / horizon.", "分数颠倒了：应是 n / horizon。"),
+    Mistake(lambda beta, kl, target, n, horizon: beta + max(-0.2, min(0.2, kl / target - 1)) * n / horizon,
+            "The step was added to β. β is multiplied by 1 + e · n / horizon.",
+            "这里是把步子加到 β 上。应当是 β 乘以 1 + e · n / horizon。"),
+    Mistake(lambda beta, kl, target, n, horizon: _cut()(1.0, kl, target, n, horizon),
+            "This is the factor alone. Multiply β by it.", "这只是系数。还要乘上 β。",
+            (lambda beta, kl, target, n, horizon: _cut()(beta, kl, target, n, horizon) - beta,)),
+    Mistake(lambda beta, kl, target, n, horizon: beta * (1 + (0.2 if kl > target else -0.2) * n / horizon),
+            "The error is always ±0.2. Between them it is KL / target - 1 itself.",
+            "误差总是 ±0.2。在两者之间应当就是 KL / 目标 - 1。",
+            (lambda beta, kl, target, n, horizon: beta * (1 + (0.2 if kl >= target else -0.2) * n / horizon),
+             lambda beta, kl, target, n, horizon: beta * (1 + (0.2 * ((kl > target) - (kl < target))) * n / horizon))),
+    Mistake(lambda beta, kl, target, n, horizon: beta * (1 + 0.2 * n / horizon),
+            "The error is 0.2 whatever the KL: max and min are exchanged. It is max(-0.2, min(0.2, ...)).",
+            "不管 KL 多少，误差都是 0.2：max 和 min 写反了。应是 max(-0.2, min(0.2, ...))。",
+            (lambda beta, kl, target, n, horizon: beta * (1 - 0.2 * n / horizon),)),
+    Mistake(lambda beta, kl, target, n, horizon: beta * math.exp(max(-0.2, min(0.2, kl / target - 1)) * n / horizon),
+            "This takes the exponential. The factor is 1 + e · n / horizon.",
+            "这里用了指数。系数是 1 + e · n / horizon。"),
+    Mistake(lambda beta, kl, target, n, horizon: round(_cut()(beta, kl, target, n, horizon), 4),
+            "The result was rounded. β changes by little at a time, so every digit counts.",
+            "结果被四舍五入了。β 每次只变一点点，每一位都要保留。",
+            tuple(lambda *a, k=k: round(_cut()(*a), k) for k in (2, 3, 5))),
+)
+
+# 1.7  clipped_value(value, old_value, target, mask, clip)
+
+
+def _near(value: Tensor, old: Tensor, clip: float) -> Tensor:
+    return torch.clamp(value, old - clip, old + clip)
+
+
+def _worse(value: Tensor, old: Tensor, target: Tensor, clip: float) -> Tensor:
+    return torch.maximum((value - target).square(), (_near(value, old, clip) - target).square())
+
+
+def _critic(error: Callable = _worse, mean: Callable = masked_mean, half: float = 0.5) -> Function:
+    """The critic's loss with another error, mean or factor."""
+    def wrong(value: Tensor, old_value: Tensor, target: Tensor, mask: Tensor, clip: float) -> Tensor:
+        if mean is masked_mean:
+            value, old_value, target = (keep(x, mask) for x in (value, old_value, target))
+        return half * mean(error(value, old_value, target, clip), mask)
+    return wrong
+
+
+CLIPPED_VALUE = (
+    Mistake(_critic(lambda value, old, target, clip: torch.minimum((value - target).square(),
+                                                                   (_near(value, old, clip) - target).square())),
+            "The smaller error was taken. Take the larger: leaving the old guess must not look better than it is.",
+            "这里取了较小的误差。应取较大的：离开旧的估计，不能显得比实际更好。"),
+    Mistake(_critic(lambda value, old, target, clip: 2 * torch.minimum(
+        (value - target).square(), (_near(value, old, clip) - target).square())),
+            "The smaller error was taken, and without the factor ½. It is ½ of the larger one.",
+            "这里取了较小的误差，还少了系数 ½。应是较大误差的 ½。"),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum((value - target).square(), (old - target).square())),
+            "The error of the old value is compared. It is the error of V clipped around the old value, V_old ± c.",
+            "这里比较的是旧价值的误差。应是 V 围绕旧价值截断之后 (V_old ± c) 的误差。"),
+    Mistake(_critic(lambda value, old, target, clip: (value - target).clamp(-clip, clip).square()),
+            "The error was clipped. Clip the value V, around V_old ± c, and take the larger error.",
+            "截断的是误差。应截断价值 V，围绕 V_old ± c，再取较大的误差。",
+            (lambda value, old_value, target, mask, clip: torch.nn.functional.huber_loss(value[mask], target[mask],
+                                                                                         delta=clip),)),
+    Mistake(_critic(half=1.0),
+            "The factor ½ is missing. It makes the gradient V - R.", "少了系数 ½。有了它，梯度正好是 V - R。"),
+    Mistake(_critic(lambda value, old, target, clip: (value - target).square()),
+            "The clip never bites: this is the error of V alone. Take the larger of it and of the error of V clipped "
+            "around "
+            "the *old* value, clip(V, V_old - c, V_old + c); not around the target.",
+            "截断从没起作用：这只是 V 自己的误差。还要算围绕*旧的*价值（不是目标）截断之后的误差 clip(V, V_old - c, "
+            "V_old + c)，取较大的。",
+            (_critic(lambda value, old, target, clip: (value - target).square(), half=1.0),)),
+    Mistake(_critic(lambda value, old, target, clip: (_near(value, old, clip) - target).square()),
+            "Only the clipped error is left. Then a value far from the old one has no gradient at all: take the "
+            "larger of both.",
+            "只剩下截断后的误差。这样远离旧估计的价值就完全没有梯度：要取两者中较大的。"),
+    Mistake(_critic(lambda value, old, target, clip: _worse(value, target, old, clip)),
+            "Old value and target are exchanged. V is clipped around V_old and compared with the target R.",
+            "旧的价值和目标弄反了。V 围绕 V_old 截断，再和目标 R 比。"),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(
+        (value - target).square(), (value.clamp(-clip, clip) - target).square())),
+            "The value is clipped to ±c. It moves about the old one: from V_old - c to V_old + c.",
+            "价值被截断在 ±c。它在旧的价值附近：应从 V_old - c 到 V_old + c。",
+            (_critic(lambda value, old, target, clip: torch.maximum(
+                (value - target).square(), ((value - old).clamp(-clip, clip) - target).square())),)),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(
+        (value - target).square(), (torch.minimum(torch.maximum(value, old * (1 - clip)), old * (1 + clip)) - target)
+        .square())),
+            "The clip is relative, as for the ratio. Here it is in units of reward: V_old - c to V_old + c.",
+            "这里按比例截断，那是概率比的做法。价值以奖励为单位：从 V_old - c 到 V_old + c。",
+            (_critic(lambda value, old, target, clip: torch.maximum(
+                (value - target).square(), (value.clamp(1 - clip, 1 + clip) - target).square())),)),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(
+        (value - target).square(), (torch.minimum(value, old + clip) - target).square())),
+            "The value is clipped above only. Clip it below as well, at V_old - c.",
+            "价值只在上面截断了。下面 V_old - c 处也要截断。"),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(
+        (value - target).square(), (torch.maximum(value, old - clip) - target).square())),
+            "The value is clipped below only. Clip it above as well, at V_old + c.",
+            "价值只在下面截断了。上面 V_old + c 处也要截断。"),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(
+        (value - target).square(), (value - torch.clamp(target, old - clip, old + clip)).square())),
+            "The target was clipped. Clip the value V and leave the target R as it is.",
+            "截断的是目标。应截断价值 V，目标 R 保持原样。"),
+    *(Mistake(_critic(lambda value, old, target, clip: _worse(value, old, target, clip).sqrt(), half=half),
+              "The errors are not squared.", "误差没有平方。") for half in (0.5, 1.0)),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(value - target, _near(value, old, clip) - target)
+                    .square()),
+            "The larger is taken before squaring, so large negative errors are lost. Square both, then take the "
+            "larger.",
+            "先取较大的再平方，负得多的误差就丢了。应先各自平方，再取较大的。"),
+    Mistake(lambda value, old_value, target, mask, clip: 0.5 * torch.maximum(
+        (value - target)[mask].square().mean(), (_near(value, old_value, clip) - target)[mask].square().mean()),
+            "The two means are compared. Take the larger error of each token, then the mean.",
+            "这里比较的是两个平均数。应对每个词元取较大的误差，再取平均。"),
+    *(Mistake(_critic(lambda value, old, target, clip:
+                      (value - target).square() + (_near(value, old, clip) - target).square(), half=half),
+              "The two errors are added. Take the larger of them.", "这里把两个误差加了起来。应取较大的。")
+      for half in (0.5, 0.25, 1.0)),
+    Mistake(_critic(mean=MEANS["everything"][0]),
+            "The mean runs over padding too. Sum the marked tokens and divide by their number.",
+            "平均数把填充也算了进去。只把标出的词元加起来，再除以它们的个数。",
+            tuple(_critic(mean=mean) for mean in MEANS["everything"][1:])),
+    Mistake(_critic(mean=MEANS["rows"][0]),
+            "This is a mean of the rows' means: a token of a short response weighs more. One mean over all marked "
+            "tokens.",
+            "这是各行平均的平均：短回答里的词元分量更重。应对所有标出的词元只取一次平均。",
+            tuple(_critic(mean=mean) for mean in MEANS["rows"][1:])),
+    Mistake(_critic(mean=MEANS["sum"][0]),
+            "This is a sum. Take the mean over the marked tokens.", "这是总和。请对标出的词元取平均。",
+            tuple(_critic(mean=mean, half=half) for mean in MEANS["sum"] for half in (0.5, 1.0))),
+    Mistake(_critic(mean=MEANS["responses"][0]),
+            "This divides by the number of responses. Divide by the number of marked tokens.",
+            "这里除以了回答的条数。应除以被标出的词元个数。",
+            tuple(_critic(mean=mean) for mean in MEANS["responses"][1:])),
+    Mistake(_critic(mean=MEANS["times"][0]),
+            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens, error[mask].mean().",
+            "乘上掩码还不够：0 · NaN 仍是 NaN。请取出标出的词元：error[mask].mean()。"),
+    Mistake(_critic(half=-0.5),
+            "The sign is wrong: a squared error is minimised as it is.", "符号错了：平方误差本身就是要变小的。"),
+    Mistake(other_last(lambda clip: 0.2, _critic()),
+            "0.2 is the c of the example. Use the argument `clip`.", "0.2 是例子里的 c。请用参数 `clip`。"),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(
+        (value - target).square(), (_near(value.detach(), old, clip) - target).square())),
+            "The values are right; the clipped error has lost its gradient. Within ± c both errors are equal and "
+            "share it: no "
+            "detach there.",
+            "数值正确，但截断的那个误差没有梯度。在 ± c 之内两者相等，梯度由两者分担：那里不要 detach。",
+            (_critic(lambda value, old, target, clip: torch.maximum(
+                (value.detach() - target).square(), (_near(value, old, clip) - target).square())),)),
+)
