@@ -255,7 +255,7 @@ MUTANTS = {
              ("b_cannot_learn", b_cannot_learn, "No gradient reaches B"),
              ("alpha_not_divided", alpha_not_divided, "Divide by the rank"),
              ("scales_the_whole_layer", scales_the_whole_layer, "α/r multiplies the whole layer"),
-             ("floor_division", floor_division, "The factor was cut to a whole number by `//`"),
+             ("floor_division", floor_division, "The factor was cut to a whole number"),
              ("detached", detached, "No gradient reaches A and B"),
              ("skips_zero_b", skips_zero_b, "Where B is 0 it is left out"),
              ("no_transpose", no_transpose, "This is x W where W is square"),
