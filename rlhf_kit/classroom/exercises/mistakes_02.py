@@ -660,8 +660,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "there is 1/2. `max(2 * agreement - 1, 0.0)` does it.",
                 "一致率低于 1/2 时，这里要对负数开方。那只能是运气不好：答案应为 1/2。用 `max(2 * agreement - 1, "
                 "0.0)` 就行。",
-                (lambda agreement: (1 + (2 * agreement - 1) ** 0.5) / 2,
-                 lambda agreement: (1 + torch.tensor(2 * agreement - 1).sqrt()) / 2)),
+                (lambda agreement: (1 + torch.tensor(2 * agreement - 1).sqrt()) / 2,)),
         *(Mistake(lambda agreement, below=below: labeler_quality(agreement) if agreement >= 0.5 else below(agreement),
                   "An agreement below 1/2 can only be bad luck, and there q is 1/2.",
                   "一致率低于 1/2 只能是运气不好，这时 q 是 1/2。")
