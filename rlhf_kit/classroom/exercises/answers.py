@@ -370,7 +370,7 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
     pairs = []                                              # (expected, given, case), wherever there is a number
     for case, ours, theirs in zip(asked.cases, asked.ours, asked.theirs, strict=True):
         if theirs.error or [v.shape for v in ours.values] != [v.shape for v in theirs.values]:
-            return "", {}
+            return _where(asked)
         pairs += [(x.double(), y.double(), case) for x, y in zip(ours.values, theirs.values, strict=True) if x.numel()]
     loose = 20 * asked.exercise.tolerance
 
@@ -378,7 +378,7 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
         return all(_close(x * factor(case), y, loose) for x, y, case in pairs)
 
     if len([1 for x, _, _ in pairs if x.abs().max() > 1e-6]) < 2:
-        return "", {}
+        return _where(asked)
     if all_are(lambda case: -1):
         return "check_sign", {}
     for factor, words in ((2, "2"), (0.5, "1/2"), (-2, "-2"), (-0.5, "-1/2"), (1 / math.log(2), "1 / ln 2"),
@@ -394,7 +394,15 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
             for sign in (1, -1):
                 if all_are(lambda case, n=by_case, p=power, s=sign: s * float(n[id(case)]) ** p):
                     return key if sign > 0 else f"{key}_minus", {"what": what}
-    return "", {}
+    return _where(asked)
+
+
+def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
+    """What is still true where nothing else is known: whether the example of the text is right, and what besides."""
+    right = [_agree(a, b, asked.exercise.tolerance) for a, b in zip(asked.ours, asked.theirs, strict=True)]
+    if not right[0]:
+        return "check_example_wrong", {}
+    return "check_some_right" if any(right[1:]) else "check_example_only", {"right": sum(right), "cases": len(right)}
 
 
 def _sizes(case: Case) -> dict[str, int]:

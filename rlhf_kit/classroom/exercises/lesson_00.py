@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, takewhile
 
 import torch
 from torch import Tensor
@@ -119,6 +119,9 @@ IMITATION = (
             "This is a mean of means: a token of a short response weighs more. Sum all marked tokens, divide once.",
             "这是平均的平均：短回答里的词元分量更重。把所有标出的词元加起来，只除一次。",
             (lambda logprob, response: -((logprob * response).sum(-1) / response.sum(-1)).mean(),)),
+    Mistake(lambda logprob, response: len(logprob) * _row_means(logprob, response),
+            "The rows' means are added up. Sum all marked tokens and divide once, by their number.",
+            "这里把各行的平均加了起来。应把所有标出的词元加起来，只除一次，除以它们的个数。"),
     Mistake(lambda logprob, response: -(logprob * response).sum() / response.sum(),
             "Multiplying by the mask is not enough: 0 · (-inf) is NaN. Pick the marked tokens, logprob[response].",
             "乘上掩码还不够：0 · (-inf) 是 NaN。请取出标出的词元：logprob[response]。"),
@@ -189,6 +192,20 @@ COMPARISONS = (
     Mistake(lambda ranks: len(ranks) - 1,
             "This compares each answer with one other only. Every pair counts.",
             "这样每个回答只和另一个比较。每一对都要算。"),
+    Mistake(lambda ranks: len(ranks) * (len(ranks) - 1),
+            "Every pair is counted twice, and ties are counted, too. Take each pair once, and only if the ranks "
+            "differ.",
+            "每一对都数了两次，平局也数了。每一对只取一次，名次不同才算。"),
+    Mistake(lambda ranks: _pairs(ranks, lambda a, b: a <= b),
+            "Ties are counted, and pairs written best last are not. A pair has a winner if the ranks differ, a != b.",
+            "平局数了进去，好的写在后面的那些对却没有数。名次不同 (a != b) 就有赢家。",
+            (lambda ranks: _pairs(ranks, lambda a, b: a >= b),)),
+    Mistake(lambda ranks: len(ranks) * (len(ranks) - 1) // 2 - sum(ranks.count(r) > 1 for r in set(ranks)),
+            "One pair is taken off for each rank that is shared. But three answers of one rank are three tied pairs.",
+            "每个有重复的名次只减去一对。可三个回答同名次就是三对平局。"),
+    Mistake(lambda ranks: sum(len([*takewhile(lambda b, a=a: a != b, ranks[i + 1:])]) for i, a in enumerate(ranks)),
+            "The first tie ends the search. Skip it and go on: continue in place of break.",
+            "遇到第一个平局就停了。应当跳过它继续：用 continue，不要用 break。"),
     Mistake(lambda ranks: 2 * count_comparisons(ranks),
             "Every pair is counted twice, once from either side. Let the second answer come after the first.",
             "每一对都数了两次，两边各一次。让第二个回答只取排在第一个之后的。"),
@@ -253,6 +270,17 @@ OBJECTIVE = (
             "β = 0 被换掉了：0 被当作 False，`beta or ...` 就取了后面的值。β 为 0 时，偏离不受罚。",
             (_beta(lambda beta: beta or 1.0), _beta(lambda beta: beta or 0.01), _beta(lambda beta: beta or 0.05),
              _beta(lambda beta: max(beta, 0.01)), _beta(lambda beta: max(beta, 1e-3)))),
+    Mistake(lambda score, logprob, ref_logprob, beta: objective(score, logprob, ref_logprob, beta) * bool(beta),
+            "For β = 0 the result is 0. Without a penalty the mean score is left.",
+            "β = 0 时结果成了 0。没有惩罚时，剩下的是平均得分。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: objective(-score, logprob, ref_logprob, beta),
+            "The score has the wrong sign: it is what the policy is to make large.",
+            "得分的符号反了：它正是策略要变大的东西。"),
+    Mistake(_price(lambda logprob, ref_logprob: logprob.exp() * (logprob - ref_logprob)),
+            "The difference is weighted with the probability. The responses were drawn from the policy, so likely "
+            "ones come "
+            "often by themselves: a plain mean.",
+            "差按概率加了权。回答本来就是从策略里采样的，概率高的自然出现得多：直接取平均。"),
     Mistake(_beta(lambda beta: 0.1),
             "0.1 is the β of the example. Use the argument `beta`.", "0.1 是例子里的 β。请用参数 `beta`。"),
     Mistake(_beta(lambda beta: 1.0),
@@ -297,7 +325,8 @@ OBJECTIVE = (
             (_price(lambda logprob, ref_logprob: logprob.exp() - ref_logprob.exp()),)),
     Mistake(_price(lambda logprob, ref_logprob: logprob / ref_logprob),
             "Logarithms are divided here. The log of a ratio is a *difference* of logarithms.",
-            "这里把对数相除了。比值的对数等于对数*之差*。"),
+            "这里把对数相除了。比值的对数等于对数*之差*。",
+            (_price(lambda logprob, ref_logprob: (logprob / ref_logprob).log()),)),
     Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).square()),
             "The difference was squared. In J it stands as it is.", "差被平方了。在 J 里它保持原样。",
             (_price(lambda logprob, ref_logprob: 0.5 * (logprob - ref_logprob).square()),
@@ -310,7 +339,9 @@ OBJECTIVE = (
             "The score was changed before it counts. Take it as it is: it may be negative, and larger than 1.",
             "得分在计入之前被改动了。请原样使用：它可以是负数，也可以大于 1。",
             (_score(lambda score: score.clamp(min=0)), _score(lambda score: score.clamp(-1, 1)), _score(torch.abs),
-             _score(torch.sigmoid), _score(lambda score: score - score.mean()))),
+             _score(torch.sigmoid), _score(lambda score: score - score.mean()),
+             _score(lambda score: (score - score.mean()) / score.std()),
+             _score(lambda score: (score - score.mean()) / (score.std() + 1e-8)))),
     Mistake(_score(lambda score: score.long()),
             "The score was made a whole number. It has decimals, and they count.", "得分被取成了整数。小数部分也要算。",
             (_score(torch.round), _score(torch.floor))),

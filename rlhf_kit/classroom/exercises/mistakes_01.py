@@ -36,6 +36,11 @@ def _no_end_at_0(ids: Tensor, eos: int) -> Tensor:
     return (_arange(ids) <= end) | (end == 0)
 
 
+def _must_end(ids: Tensor, eos: int) -> Tensor:
+    """Raises: ValueError where a row has no EOS."""
+    return _arange(ids) <= torch.tensor([[row.index(eos)] for row in ids.tolist()])
+
+
 def _fixed_eos(number: int) -> Function:
     return lambda ids, eos: _before(ids == number) == 0
 
@@ -59,13 +64,21 @@ RESPONSE_MASK = (
     Mistake(lambda ids, eos: (_before(ids == eos) == 0) & (ids == eos).any(-1, keepdim=True),
             "A row without EOS got no mark at all. Such a response was cut off, and all of it counts.",
             "没有 EOS 的那一行一个也没标出。这样的回答是被截断的，整行都算。"),
+    Mistake(lambda ids, eos: (_before(ids == eos) == 0) & ((ids == eos).any(-1, keepdim=True)
+                                                           | (_arange(ids) < ids.shape[1] - 1)),
+            "A row without EOS lost its last token. It was cut off there, and all of it counts.",
+            "没有 EOS 的那一行丢了最后一个词元。它是在那里被截断的，整行都算。"),
+    Mistake(_must_end,
+            "A row without EOS is not provided for: .index() and the like find nothing there. Such a row counts whole.",
+            "没有考虑到没有 EOS 的行：.index() 之类在那里什么也找不到。这样的行整行都算。"),
     Mistake(_no_end_at_0,
             "A row that begins with EOS is taken for one without any: 0 is a place like the others. It has one token, "
             "the EOS.",
             "以 EOS 开头的那一行被当成了没有 EOS：位置 0 也是位置。这一行只有一个词元，就是这个 EOS。"),
     Mistake(lambda ids, eos: (ids == eos).long().cumsum(-1) == 0,
             "The EOS itself is missing. Stopping is an action: leave it out, and the policy never learns to stop.",
-            "EOS 本身没有算进去。停下也是一个动作：漏掉它，策略就学不会停。"),
+            "EOS 本身没有算进去。停下也是一个动作：漏掉它，策略就学不会停。",
+            (lambda ids, eos: _arange(ids) < (ids == eos).long().argmax(-1, keepdim=True),)),
     Mistake(lambda ids, eos: ids != eos,
             "Every EOS is left out, and what stands behind the first one is kept. It should be the other way round.",
             "这样去掉了所有 EOS，却留下了第一个 EOS 之后的词元。应当反过来。"),
@@ -135,6 +148,18 @@ def _last_column(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tens
     return _put(keep(-beta * (logprob - ref_logprob), mask), torch.full((len(mask),), mask.shape[1] - 1), score)
 
 
+def _in_the_last_column(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor, beta: float) -> Tensor:
+    reward = keep(-beta * (logprob - ref_logprob), mask)
+    reward[:, -1] = score
+    return reward
+
+
+def _all_rows(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor, beta: float) -> Tensor:
+    reward = keep(-beta * (logprob - ref_logprob), mask)
+    reward[:, _last(mask)] += score
+    return reward
+
+
 def _times_mask(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor, beta: float) -> Tensor:
     return _put(-beta * (logprob - ref_logprob) * mask, _last(mask), score)
 
@@ -181,7 +206,15 @@ TOKEN_REWARD = (
             "token, "
             "mask.sum(-1) - 1.",
             "得分放在了最后一列，短回答在那里只有填充。应放在最后一个被标出的词元上：mask.sum(-1) - 1。",
-            (lambda *a: keep(_last_column(*a), a[3]), lambda *a: _last_column(*a) * a[3])),
+            (lambda *a: keep(_last_column(*a), a[3]), lambda *a: _last_column(*a) * a[3], _in_the_last_column)),
+    Mistake(_all_rows,
+            "`reward[:, last]` means these columns in *every* row. Pair them with the rows: "
+            "reward[torch.arange(len(score)), last].",
+            "`reward[:, last]` 指的是*每一行*的这些列。要和行一一配对：reward[torch.arange(len(score)), last]。"),
+    Mistake(lambda logprob, ref_logprob, score, mask, beta: _right_reward(
+        logprob / mask.sum(-1, keepdim=True), ref_logprob / mask.sum(-1, keepdim=True), score, mask, beta),
+            "The penalty was divided by the length of the response. Each token pays in full.",
+            "惩罚除以了回答的长度。每个词元都要全额付。"),
     Mistake(_earned(place=lambda mask: (_last(mask).max()).expand(len(mask))),
             "The score stands where the longest response ends. Each row has its own last marked token, "
             "mask.sum(-1) - 1.",
@@ -327,6 +360,12 @@ def _leaking(reward: bool, value: bool, out: Callable) -> Function:
     return wrong
 
 
+def _cleaned_delta(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+    """GAE that cleans δ alone: the last token still sees the value of the padding behind it."""
+    delta = keep(reward + gamma * torch.nn.functional.pad(value, (0, 1))[:, 1:] - value, mask)
+    return _walk(lambda r, v, after, g: r)(delta, value, mask, gamma, lam)
+
+
 def _carried(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float, *, from_last: bool = False,
              values_too: bool = False) -> Tensor:
     """Row by row, without forgetting the row before."""
@@ -350,8 +389,8 @@ GAE = (
             "What stands in the padding leaked into real tokens. Behind the last marked token there is no value and no "
             "reward.",
             "填充位置的数漏进了真实的词元。最后一个被标出的词元之后，价值和奖励都不存在。",
-            tuple(_leaking(r, v, out) for r, v in ((True, True), (True, False), (False, True))
-                  for out in (keep, _times, _asis))),
+            (_cleaned_delta, *(_leaking(r, v, out) for r, v in ((True, True), (True, False), (False, True))
+                               for out in (keep, _times, _asis)))),
     Mistake(_walk(clean=_times),
             "Multiplying by the mask is not enough: 0 · NaN is NaN. Clean both with torch.where(mask, ..., 0.0) first.",
             "乘上掩码还不够：0 · NaN 仍是 NaN。请先用 torch.where(mask, ..., 0.0) 把两者都清干净。",
@@ -375,6 +414,14 @@ GAE = (
     Mistake(_walk(decay=lambda g, lam: g * g * lam),
             "γ is there once too often in the recursion; it is γ · λ.", "递推里多乘了一次 γ，应当是 γ · λ。",
             (_walk(decay=lambda g, lam: g * lam * lam),)),
+    Mistake(lambda reward, value, mask, gamma, lam: _right_gae(reward, value, mask, lam, gamma),
+            "γ and λ are exchanged: δ has γ alone.", "γ 和 λ 弄反了：δ 里只有 γ。"),
+    Mistake(lambda reward, value, mask, gamma, lam: _walk(lambda r, v, after, g: r + g * lam * after - v)(
+        reward, value, mask, gamma, lam),
+            "λ does not belong into δ, only into the recursion: δ = r + γ · V_next - V.",
+            "λ 不属于 δ，只用在递推里：δ = r + γ · V_next - V。"),
+    Mistake(_walk(decay=lambda g, lam: g + lam),
+            "γ and λ are added in the recursion. Multiply them: γ · λ.", "递推里把 γ 和 λ 加了起来。应当相乘：γ · λ。"),
     Mistake(_walk(decay=lambda g, lam: 0.0),
             "Only δ of the token itself is there. Add γλ times the advantage of the next token, from the end.",
             "这里只有词元自己的 δ。要从末尾开始，加上 γλ 乘以下一个词元的优势。",
@@ -411,7 +458,8 @@ GAE = (
     Mistake(_walk(columns=lambda n: range(n - 1)),
             "The last column is left out. Its token has an advantage as well, δ = r - V.",
             "漏掉了最后一列。那里的词元也有优势：δ = r - V。",
-            (_walk(columns=lambda n: range(1, n)),)),
+            (_walk(columns=lambda n: range(1, n)),
+             _walk(columns=lambda n: range(n - 1), after_last=lambda v: v[:, -1]))),
     Mistake(_carried,
             "One row's advantage is carried into the next. Each response starts from 0.",
             "上一行的优势带进了下一行。每条回答都要从 0 开始。",
@@ -471,7 +519,8 @@ WHITEN = (
             "batch.",
             "每条回答各自做了白化。这样一来好回答和坏回答看上去一样：应当在整个批次上做。",
             (lambda a, m: _by_row(a, m, torch.nan), lambda a, m: _by_row(a, m, 0.0, 0),
-             lambda a, m: keep(_by_row(a, torch.ones_like(m)), m), lambda a, m: _by_row(a, torch.ones_like(m)))),
+             lambda a, m: keep(_by_row(a, torch.ones_like(m)), m), lambda a, m: _by_row(a, torch.ones_like(m)),
+             lambda a, m: keep(torch.nn.functional.layer_norm(a, a.shape[-1:]), m))),
     Mistake(_by_column,
             "Each column was whitened by itself. One mean and one deviation for all marked tokens of the batch.",
             "每一列各自做了白化。整个批次里被标出的词元共用一个均值、一个标准差。"),
@@ -492,7 +541,9 @@ WHITEN = (
              lambda a, m: keep((a - a.mean()) / a[m].std(), m),
              lambda a, m: keep((a - a[m].mean()) / keep(a, m).std(), m),
              lambda a, m: keep((a - a[m].mean()) / keep(a - a[m].mean(), m).std(), m),
-             lambda a, m: keep((a - keep(a, m).mean()) / a[m].std(), m))),
+             lambda a, m: keep((a - keep(a, m).mean()) / a[m].std(), m),
+             lambda a, m: keep((a - a[m].mean()) / ((keep(a, m) - a[m].mean()).square().sum() / (m.sum() - 1)).sqrt(),
+                               m))),
     Mistake(_standard(out=_asis),
             "The marked tokens are right. Padding must become 0: whoever sums over it later would go wrong.",
             "被标出的词元是对的。填充处要变成 0，否则后面求和会出错。",
@@ -516,7 +567,7 @@ WHITEN = (
     Mistake(_standard(shift=lambda x: 0.0),
             "The mean is still there. Subtract it first.", "平均数还在。先减去它。",
             (lambda a, m: keep((a - a[m].mean()) / a[m].std() + a[m].mean(), m),
-             lambda a, m: keep(a - a[m].mean() / a[m].std(), m))),
+             lambda a, m: keep(a - a[m].mean() / a[m].std(), m), lambda a, m: keep(a / a[m].std() - a[m].mean(), m))),
     Mistake(_standard(scale=lambda x: torch.ones(())),
             "The mean is gone, but the variance is not 1 yet: divide by the standard deviation.",
             "均值减掉了，但方差还不是 1：要除以标准差。", (lambda a, m: keep((a - a[m].mean()) * a[m].std(), m),)),
@@ -580,6 +631,16 @@ def _policy(gain: Callable = _smaller, ratio: Callable = _exp, mean: Callable = 
     return wrong
 
 
+def _whole_means(logprob: Tensor, old_logprob: Tensor, advantage: Tensor, mask: Tensor, clip: float) -> Tensor:
+    ratio, a = (logprob - old_logprob).exp(), advantage.detach()
+    return -torch.minimum((ratio * a)[mask].mean(), (ratio.clamp(1 - clip, 1 + clip) * a)[mask].mean())
+
+
+def _of_responses(logprob: Tensor, old_logprob: Tensor, advantage: Tensor, mask: Tensor, clip: float) -> Tensor:
+    ratio = keep(logprob - old_logprob, mask).sum(-1, keepdim=True).exp()
+    return -masked_mean(_smaller(ratio, keep(advantage, mask).detach(), clip), mask)
+
+
 def _same(f: Callable, *others: Callable) -> tuple[Function, ...]:
     """The gains of one mistake."""
     return tuple(_policy(gain) for gain in (f, *others))
@@ -602,6 +663,19 @@ CLIPPED_POLICY = (
             "it: "
             "take the smaller of both.",
             "只剩下截断后的一项。这样变坏的词元（Â < 0 且 r > 1+ε）就没有梯度来纠正：要在两项中取较小的。"),
+    Mistake(_whole_means,
+            "The two means are compared. Take the smaller gain of each token, then the mean.",
+            "这里比较的是两个平均数。应对每个词元取较小的收益，再取平均。"),
+    *(Mistake(_policy(lambda ratio, a, clip, half=half: half * (ratio * a + ratio.clamp(1 - clip, 1 + clip) * a)),
+              "The two gains are added. Take the smaller of them.", "这里把两个收益加了起来。应取较小的。")
+      for half in (1.0, 0.5)),
+    Mistake(_policy(lambda ratio, a, clip: torch.where((ratio - 1).abs() > clip, torch.zeros_like(a), ratio * a)),
+            "Tokens outside of 1 ± ε are dropped. They count with the smaller of both products.",
+            "超出 1 ± ε 的词元被丢掉了。它们要以两个乘积中较小的计入。"),
+    Mistake(_of_responses,
+            "This is the ratio of whole responses. Each token has its own, exp(logprob - old_logprob); no sum over "
+            "tokens.",
+            "这是整条回答的概率比。每个词元各有自己的：exp(logprob - old_logprob)，不要对词元求和。"),
     Mistake(_policy(mean=MEANS["everything"][0]),
             "The mean runs over padding too. Sum the marked tokens and divide by their number.",
             "平均数把填充也算了进去。只把标出的词元加起来，再除以它们的个数。",
@@ -733,7 +807,15 @@ ADAPT = (
             "误差是相对的：要除以目标，e = KL / 目标 - 1。"),
     Mistake(_cut(error=lambda kl, target: kl / target),
             "The 1 is missing: e = KL / target - 1, which is 0 on target.",
-            "少了减 1：e = KL / 目标 - 1，正好在目标上时为 0。"),
+            "少了减 1：e = KL / 目标 - 1，正好在目标上时为 0。",
+            (_cut(0.8, 1.2, lambda kl, target: kl / target),)),
+    Mistake(lambda beta, kl, target, n, horizon: beta * (1 + max(-0.2, min(0.2, kl / target - 1))) * n / horizon,
+            "Brackets: n / horizon multiplies e alone, β · (1 + e · n / horizon).",
+            "括号：n / horizon 只乘 e，即 β · (1 + e · n / horizon)。"),
+    Mistake(lambda *a: max(_cut()(*a), 0.1),
+            "β was kept within bounds. Only the error is cut off.", "β 被限制了范围。要截断的只有误差。",
+            tuple(lambda *a, low=low, high=high: min(max(_cut()(*a), low), high)
+                  for low, high in ((0.0, 1.0), (0.1, 1.0), (0.0, 0.5), (0.01, 0.5), (0.2, 9.0)))),
     Mistake(_cut(error=lambda kl, target: kl / 6 - 1),
             "6 is the target of the example. Use the argument `target`.", "6 是例子里的目标。请用参数 `target`。"),
     Mistake(_cut(error=lambda kl, target: abs(kl) / target - 1),
@@ -748,7 +830,7 @@ ADAPT = (
             "KL 小于等于 0 时 β 没有变。这远低于目标：e = -0.2。",
             (lambda beta, kl, target, n, horizon: _cut()(beta, kl, target, n, horizon) if kl >= 0 else beta,)),
     Mistake(lambda beta, kl, target, n, horizon: _cut()(beta, kl, target, n, horizon) if kl > target else beta,
-            "β never falls. Below the target it falls: e is negative there.",
+            "β never falls. Below the target it has to: e is negative there.",
             "β 从不下降。低于目标时要调低：那里的 e 是负的。",
             (_cut(low=0.0),)),
     Mistake(lambda beta, kl, target, n, horizon: beta * (1 + max(-0.2, min(0.2, (kl / target - 1) * n / horizon))),
@@ -823,6 +905,18 @@ CLIPPED_VALUE = (
                                                                    (_near(value, old, clip) - target).square())),
             "The smaller error was taken. Take the larger: leaving the old guess must not look better than it is.",
             "这里取了较小的误差。应取较大的：离开旧的估计，不能显得比实际更好。"),
+    Mistake(_critic(lambda value, old, target, clip: 2 * torch.minimum(
+        (value - target).square(), (_near(value, old, clip) - target).square())),
+            "The smaller error was taken, and without the factor ½. It is ½ of the larger one.",
+            "这里取了较小的误差，还少了系数 ½。应是较大误差的 ½。"),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum((value - target).square(), (old - target).square())),
+            "The error of the old value is compared. It is the error of V clipped around the old value, V_old ± c.",
+            "这里比较的是旧价值的误差。应是 V 围绕旧价值截断之后 (V_old ± c) 的误差。"),
+    Mistake(_critic(lambda value, old, target, clip: (value - target).clamp(-clip, clip).square()),
+            "The error was clipped. Clip the value V, around V_old ± c, and take the larger error.",
+            "截断的是误差。应截断价值 V，围绕 V_old ± c，再取较大的误差。",
+            (lambda value, old_value, target, mask, clip: torch.nn.functional.huber_loss(value[mask], target[mask],
+                                                                                         delta=clip),)),
     Mistake(_critic(half=1.0),
             "The factor ½ is missing. It makes the gradient V - R.", "少了系数 ½。有了它，梯度正好是 V - R。"),
     Mistake(_critic(lambda value, old, target, clip: (value - target).square()),
