@@ -1,7 +1,7 @@
-"""Wrong answers to lesson 03a as people write them: {exercise: [(name, function, what the message must say), ...]}.
+"""Answers to lesson 03a as people write them.
 
-Each has the right shape (in 3a.2, where the number of rows is the question, the right width) and agrees with the worked
-example of the check, so only the other cases can tell.
+Wrong ones, {exercise: [(name, function, what the message must say), ...]}, and right ones in unusual forms,
+{exercise: [function, ...]}. Most were written by somebody who had seen the notebook and not the checks.
 """
 
 import itertools
@@ -355,7 +355,8 @@ def distance(lengths):
 
 MUTANTS = {
     "3a.1": [("accepted_against_the_votes", accepted_against_the_votes, "the votes win"),
-             ("forgets_who_asked", forgets_who_asked, "is not used"), ("cut_off", cut_off, "cut off"),
+             ("forgets_who_asked", forgets_who_asked, "is not used"),
+             ("cut_off", cut_off, "cut off"),
              ("natural_logarithm", natural_logarithm, "natural logarithm"),
              ("negative_is_nothing", negative_is_nothing, "Negative votes"),
              ("one_more_vote", one_more_vote, "as one more vote"),
@@ -367,7 +368,8 @@ MUTANTS = {
              ("falsy_votes", falsy_votes, "An accepted answer with 0 votes came out as"),
              ("accepted_inside_log", accepted_inside_log, "The acceptance went into the logarithm"),
              ("accepted_ignored", accepted_ignored, "`accepted` is not used")],
-    "3a.2": [("ties_leave_late", ties_leave_late, "too few are left"), ("ties_stay", ties_stay, "equal scores"),
+    "3a.2": [("ties_leave_late", ties_leave_late, "too few are left"),
+             ("ties_stay", ties_stay, "equal scores"),
              ("the_first_ten", the_first_ten, "first ten"),
              ("as_many_as_there_are", as_many_as_there_are, "More than ten"),
              ("first_in_the_list_wins", first_in_the_list_wins, "stands first in the list"),
@@ -377,36 +379,26 @@ MUTANTS = {
              ("never_turned", never_turned, "The one that stands first in the list is"),
              ("luck_counts_winners_only", luck_counts_winners_only, "Luck was handed out after the ties had left"),
              ("nine_kept", nine_kept, "At most ten are kept"),
-             ("keyed_by_luck", keyed_by_luck, "Pairs were kept in a dict under their luck")],
-    "3a.3": [("one_long_text", one_long_text, "That is the leak"), ("positions_run_on", positions_run_on, "run on"),
+             ("keyed_by_luck", keyed_by_luck, "Pairs were kept in a dict under their luck"),
+             ("in_order_of_luck", in_order_of_luck, "The pairs are right"),
+             ("no_columns_when_empty", no_columns_when_empty, "An empty result keeps its columns")],
+    "3a.3": [("one_long_text", one_long_text, "That is the leak"),
+             ("positions_run_on", positions_run_on, "run on"),
              ("only_positions_restart", only_positions_restart, "tokens of its own"),
              ("compares_positions", compares_positions, "were compared"),
              ("positions_run_on", positions_run_on_3a_3, "The positions run on through the row"),
              ("leak", leak, "A text sees the texts before it in the row"),
-             ("keyed_by_length", keyed_by_length, "Texts are told apart by their length")],
-}
-
-# Wrong in the example of the text already, or by shape, type, death or what is written into an argument.
-OTHERS = {
-    "3a.2": [("in_order_of_luck", in_order_of_luck, "The pairs are right"),
-             ("no_columns_when_empty", no_columns_when_empty, "An empty result keeps its columns")],
-    "3a.3": [("sees_the_future", sees_the_future, "Tokens see what comes after them in their"),
+             ("keyed_by_length", keyed_by_length, "Texts are told apart by their length"),
+             ("sees_the_future", sees_the_future, "Tokens see what comes after them in their"),
              ("not_itself", not_itself, "A token does not see itself"),
              ("upper_triangle", upper_triangle, "Rows and columns have changed places"),
              ("ints_for_bools", ints_for_bools, "It returned a tuple"),
              ("one_based", one_based, "The positions begin at 1")],
 }
 
-# Right answers in another form.
+# Right answers in unusual forms.
 RIGHT = {
-    "3a.1": [("tensor_out", tensor_out),
-             ("numpy_integer", numpy_integer),
-             ("round_after_adding", round_after_adding),
-             ("squared_powers_of_two", squared_powers_of_two)],
-    "3a.2": [("torch_topk", torch_topk),
-             ("drop_the_unlucky", drop_the_unlucky),
-             ("numpy_argsort", numpy_argsort)],
-    "3a.3": [("block_diag", block_diag),
-             ("fill_blocks", fill_blocks),
-             ("distance", distance)],
+    "3a.1": [tensor_out, numpy_integer, round_after_adding, squared_powers_of_two],
+    "3a.2": [torch_topk, drop_the_unlucky, numpy_argsort],
+    "3a.3": [block_diag, fill_blocks, distance],
 }

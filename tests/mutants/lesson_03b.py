@@ -1,6 +1,7 @@
-"""Wrong answers to lesson 03b as people write them: {exercise: [(name, function, what the message must say), ...]}.
+"""Answers to lesson 03b as people write them.
 
-Each has the right shape and agrees with the worked example of the check, so only the other cases can tell.
+Wrong ones, {exercise: [(name, function, what the message must say), ...]}, and right ones in unusual forms,
+{exercise: [function, ...]}. Most were written by somebody who had seen the notebook and not the checks.
 """
 
 import functools
@@ -250,57 +251,51 @@ def billions_first(frozen, bytes_each, trained):
 
 
 MUTANTS = {
-    "3b.1": [("without_a_factor", without_a_factor, "is missing"), ("alpha_alone", alpha_alone, "not α"),
+    "3b.1": [("without_a_factor", without_a_factor, "is missing"),
+             ("alpha_alone", alpha_alone, "not α"),
              ("root_of_the_rank", root_of_the_rank, "root of the rank"),
              ("b_cannot_learn", b_cannot_learn, "No gradient reaches B"),
              ("alpha_not_divided", alpha_not_divided, "Divide by the rank"),
              ("scales_the_whole_layer", scales_the_whole_layer, "α/r multiplies the whole layer"),
-             ("floor_division", floor_division, "The factor was cut to a whole number by `//`"),
+             ("floor_division", floor_division, "The factor was cut to a whole number"),
              ("detached", detached, "No gradient reaches A and B"),
              ("skips_zero_b", skips_zero_b, "Where B is 0 it is left out"),
              ("no_transpose", no_transpose, "This is x W where W is square"),
-             ("falsy_alpha", falsy_alpha, "α = 0 counts as if it were not given")],
-    "3b.2": [("one_scale_for_all", one_scale_for_all, "One scale"), ("cut_towards_zero", cut_towards_zero, "cut off"),
-             ("rounded_down", rounded_down, "rounded down"), ("sign_forgotten", sign_forgotten, "largest absolute"),
+             ("falsy_alpha", falsy_alpha, "α = 0 counts as if it were not given"),
+             ("rank_is_inputs", rank_is_inputs, "This divides by the number of inputs"),
+             ("weight_in_place", weight_in_place, "No gradient reaches A and B")],
+    "3b.2": [("one_scale_for_all", one_scale_for_all, "One scale"),
+             ("cut_towards_zero", cut_towards_zero, "cut off"),
+             ("rounded_down", rounded_down, "rounded down"),
+             ("sign_forgotten", sign_forgotten, "largest absolute"),
              ("nothing_over_nothing", nothing_over_nothing, "row of zeros"),
              ("not_rounded", not_rounded, "The numbers are cut off towards 0"),
              ("one_scale", one_scale, "One scale for the whole matrix"),
              ("nan_row", nan_row, "A row of zeros was divided by 0"),
              ("no_abs", no_abs, "The largest number of a row"),
              ("divisor_at_least_one", divisor_at_least_one, "The divisor was kept too large by `clamp`"),
-             ("two_scale", two_scale, "Every row is divided by 2")],
+             ("two_scale", two_scale, "Every row is divided by 2"),
+             ("columns", columns, "Each column has its own scale"),
+             ("times_128", times_128, "This multiplies by 128"),
+             ("keepdim_scale", keepdim_scale, "The scales have shape [out"),
+             ("unsigned", unsigned, "Negative numbers came out above 127")],
     "3b.3": [("as_the_blog_counts", as_the_blog_counts, "as the blog counts"),
-             ("no_copy_in_32_bits", no_copy_in_32_bits, "12 bytes"), ("all_alike", all_alike, "like frozen ones"),
+             ("no_copy_in_32_bits", no_copy_in_32_bits, "12 bytes"),
+             ("all_alike", all_alike, "like frozen ones"),
              ("adapters_are_free", adapters_are_free, "are missing"),
              ("weight_counted_twice", weight_counted_twice, "The weights of what is trained are counted"),
              ("whole_gigabytes", whole_gigabytes, "The result is cut to whole gigabytes by `//`"),
              ("whole_bytes", whole_bytes, "`bytes_each` was cut to a whole number"),
              ("ten_bytes", ten_bytes, "10 bytes a trained number"),
-             ("nothing_frozen_falsy", nothing_frozen_falsy, "Where nothing is frozen")],
-}
-
-# Wrong in the example of the text already, or by shape, type, death or what is written into an argument.
-OTHERS = {
-    "3b.1": [("rank_is_inputs", rank_is_inputs, "This divides by the number of inputs"),
-             ("weight_in_place", weight_in_place, "No gradient reaches A and B")],
-    "3b.2": [("columns", columns, "Each column has its own scale"),
-             ("times_128", times_128, "This multiplies by 128"),
-             ("keepdim_scale", keepdim_scale, "The scales have shape [out"),
-             ("unsigned", unsigned, "Negative numbers came out above 127")],
-    "3b.3": [("gibibytes", gibibytes, "These are GiB"),
+             ("nothing_frozen_falsy", nothing_frozen_falsy, "Where nothing is frozen"),
+             ("gibibytes", gibibytes, "These are GiB"),
              ("all_at_sixteen", all_at_sixteen, "Frozen numbers are counted at 16 bytes"),
              ("precedence", precedence, "Only the second heap is divided by 10⁹")],
 }
 
-# Right answers in another form.
+# Right answers in unusual forms.
 RIGHT = {
-    "3b.1": [("merged", merged),
-             ("rank_from_b_einsum", rank_from_b_einsum),
-             ("partial_and_loop", partial_and_loop)],
-    "3b.2": [("step_first", step_first),
-             ("loop_over_rows", loop_over_rows),
-             ("inf_norm_nan_to_num", inf_norm_nan_to_num)],
-    "3b.3": [("two_heaps", two_heaps),
-             ("numpy_dot", numpy_dot),
-             ("billions_first", billions_first)],
+    "3b.1": [merged, rank_from_b_einsum, partial_and_loop],
+    "3b.2": [step_first, loop_over_rows, inf_norm_nan_to_num],
+    "3b.3": [two_heaps, numpy_dot, billions_first],
 }

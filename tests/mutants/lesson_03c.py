@@ -1,6 +1,7 @@
-"""Wrong answers to lesson 03c as people write them: {exercise: [(name, function, what the message must say), ...]}.
+"""Answers to lesson 03c as people write them.
 
-Each has the right shape and agrees with the worked example of the check, so only the other cases can tell.
+Wrong ones, {exercise: [(name, function, what the message must say), ...]}, and right ones in unusual forms,
+{exercise: [function, ...]}. Most were written by somebody who had seen the notebook and not the checks.
 """
 
 import itertools
@@ -307,8 +308,10 @@ def flat_selection(logprob, ref_logprob, mask, first):
 
 
 MUTANTS = {
-    "3c.1": [("variance", variance, "divides by the variance"), ("a_single_pair", a_single_pair, "n is not used"),
-             ("errors_added", errors_added, "errors are added"), ("without_a_sign", without_a_sign, "sign is lost"),
+    "3c.1": [("variance", variance, "divides by the variance"),
+             ("a_single_pair", a_single_pair, "n is not used"),
+             ("errors_added", errors_added, "errors are added"),
+             ("without_a_sign", without_a_sign, "sign is lost"),
              ("absolute", absolute_3c_1, "The sign is lost"),
              ("pooled", pooled, "The two accuracies were pooled into one"),
              ("two_errors_added", errors_added_3c_1, "The two errors are added"),
@@ -316,10 +319,15 @@ MUTANTS = {
              ("no_root", no_root, "This divides by the variance"),
              ("two_n", two_n, "The variances were averaged"),
              ("rounded", rounded, "It is right but for rounding"),
-             ("n_200", n_200, "n is an argument")],
-    "3c.2": [("a_single_response", a_single_response, "n is not used"), ("both_ways", both_ways, "become rarer"),
-             ("one_error", one_error, "One standard error"), ("any_rise", any_rise, "Any rise"),
-             ("from_nothing", from_nothing, "above 0"), ("counts_from_one", counts_from_one, "counted from 1"),
+             ("n_200", n_200, "n is an argument"),
+             ("one_variance", one_variance, "Only the second accuracy is taken to be"),
+             ("the_second_is_certain", the_second_is_certain, "Only the first accuracy")],
+    "3c.2": [("a_single_response", a_single_response, "n is not used"),
+             ("both_ways", both_ways, "become rarer"),
+             ("one_error", one_error, "One standard error"),
+             ("any_rise", any_rise, "Any rise"),
+             ("from_nothing", from_nothing, "above 0"),
+             ("counts_from_one", counts_from_one, "counted from 1"),
              ("the_last_one", the_last_one, "the last step"),
              ("at_least", at_least, "A share exactly at the bar rings"),
              ("last_place", last_place, "This is the last step above the bar"),
@@ -328,39 +336,29 @@ MUTANTS = {
              ("error_of_now", error_of_now, "The standard error is that of the share of"),
              ("both_sides", both_sides, "It also rings where fences become rarer"),
              ("one_based", one_based, "The steps are counted from 1"),
-             ("variance_for_error", variance_for_error, "The root is missing")],
-    "3c.3": [("all_tokens", all_tokens, "kept from ending"), ("padding_counts", padding_counts, "padding is in it"),
-             ("one_too_many", one_too_many, "One token too many"), ("per_token", per_token, "mean per token"),
-             ("absolute", absolute, "absolute value"), ("never_negative", never_negative, "set to 0"),
+             ("variance_for_error", variance_for_error, "The root is missing"),
+             ("none_when_silent", none_when_silent, "It returned nothing"),
+             ("sentinel_appended", sentinel_appended, "The result is right")],
+    "3c.3": [("all_tokens", all_tokens, "kept from ending"),
+             ("padding_counts", padding_counts, "padding is in it"),
+             ("one_too_many", one_too_many, "One token too many"),
+             ("per_token", per_token, "mean per token"),
+             ("absolute", absolute, "absolute value"),
+             ("never_negative", never_negative, "set to 0"),
              ("times_the_mask", times_the_mask, "The padding may hold NaN or infinity"),
              ("mean_of_tokens", mean_of_tokens, "This is a mean per token"),
              ("clamped_at_zero", clamped_at_zero, "The result was cut off at 0"),
              ("responses_with_tokens", responses_with_tokens, "Responses with no free token are left out of"),
-             ("row_means", row_means, "This is a mean per token")],
-}
-
-# Wrong in the example of the text already, or by shape, type, death or what is written into an argument.
-OTHERS = {
-    "3c.1": [("one_variance", one_variance, "Only the second accuracy is taken to be"),
-             ("the_second_is_certain", the_second_is_certain, "Only the first accuracy")],
-    "3c.2": [("none_when_silent", none_when_silent, "It returned nothing"),
-             ("sentinel_appended", sentinel_appended, "The result is right")],
-    "3c.3": [("off_by_one", off_by_one, "One token too few"),
+             ("row_means", row_means, "This is a mean per token"),
+             ("off_by_one", off_by_one, "One token too few"),
              ("sign", sign, "The direction"),
              ("forbidden_ones", forbidden_ones, "These are the tokens that were *not* drawn"),
              ("mask_in_place", mask_in_place, "The result is right")],
 }
 
-# Right answers in another form.
+# Right answers in unusual forms.
 RIGHT = {
-    "3c.3": [("python_float", python_float),
-             ("slices", slices),
-             ("loops", loops),
-             ("flat_selection", flat_selection)],
-    "3c.1": [("root_n_outside", root_n_outside),
-             ("hypot", hypot),
-             ("numpy_scalar", numpy_scalar)],
-    "3c.2": [("numpy_integer", numpy_integer),
-             ("index_loop", index_loop),
-             ("takewhile", takewhile)],
+    "3c.1": [root_n_outside, hypot, numpy_scalar],
+    "3c.2": [numpy_integer, index_loop, takewhile],
+    "3c.3": [python_float, slices, loops, flat_selection],
 }

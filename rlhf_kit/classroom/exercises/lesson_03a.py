@@ -224,6 +224,10 @@ EXERCISES = (
         Mistake(lambda votes, accepted: answer_score(max(votes, 0) if accepted else votes, accepted),
                 "An accepted answer with negative votes came out as 1. Here the votes win: -1, accepted or not.",
                 "被采纳、却得了负票的回答算成了 1。这里以票为准：不管有没有被采纳，都是 -1。"),
+        Mistake(lambda votes, accepted: answer_score(votes, False) or int(accepted),
+                "The acceptance counts only where the logarithm gives 0. It adds 1 to every score from 0 on: `+`, not "
+                "`or`.",
+                "只有对数为 0 时才算上采纳。票数不为负的，都要加 1：用 `+`，不用 `or`。"),
         Mistake(lambda votes, accepted: answer_score(votes, True),
                 "1 is added to every answer. Only an accepted one gets it.", "每个回答都加了 1。只有被采纳的才加。"),
         Mistake(lambda votes, accepted: answer_score(votes, not accepted),

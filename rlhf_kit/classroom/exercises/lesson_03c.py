@@ -36,7 +36,7 @@ def _accuracies(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     return [Case((0.66, 0.55, 400), "above"), Case((0.52, 0.6, 400), "below"), Case((0.66, 0.55, 50), "few pairs"),
             Case((0.75, 0.25, 4), "very few pairs"), Case((1.0, 0.5, 16), "the first is always right"),
-            Case((0.7, 1.0, 25), "the second is always right"),
+            Case((0.7, 1.0, 25), "the second is always right"), Case((0.5, 0.0, 20), "the second is never right"),
             *(Case((*(0.4 + 0.5 * torch.rand(2, generator=g)).tolist(), n), "random") for n in (100, 1000, 37))]
 
 
@@ -55,6 +55,7 @@ def _shares(seed: int) -> list[Case]:
             Case(([0.0, 0.0], 0.0, 24), "none before, none after"), Case(([1.0, 1.0], 1.0, 8), "all before"),
             Case(([0.1, 0.3, 0.5, 0.7], 0.5, 100), "low at first: the start is `before`, not the first step"),
             Case(([0.3, 0.375, 0.45, 0.525], 0.25, 48), "a little more each step"), Case(([], 0.1, 24), "no steps"),
+            Case(([0.0, 1.0, 1.0], 0.05, 1), "one response a step"),
             *(Case(((torch.rand(8, generator=g) * torch.linspace(0.3, 1.2, 8)).clamp(max=1).tolist(), 0.15, n),
                    "random") for n in (24, 64, 200))]
 
@@ -71,6 +72,7 @@ def _rollouts(seed: int) -> list[Case]:
              Case((logprob, ref, mask, 1), "the end was forbidden once"),
              Case((logprob, ref, mask, 2), "the end was forbidden twice"),
              Case((ref, logprob, mask, 2), "a negative one"), Case((logprob, ref, mask, 4), "all of it was forbidden"),
+             Case((logprob, ref, mask, 7), "more than all of it was forbidden"),
              Case((three, before.clamp(min=-9), torch.arange(3) < lengths, 2), "a response shorter than `first`"),
              Case((logprob.repeat(2, 1), ref.repeat(2, 1), torch.tensor([[True, False, False, False], [True] * 4]), 1),
                   "one token, and it was not drawn freely"),
