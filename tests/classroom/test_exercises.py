@@ -242,7 +242,7 @@ def test_what_the_next_cell_cannot_use_is_refused_with_the_way(number, spoil, sa
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_outcomes_that_somebody_made_up_are_not_right(number):
-    """They may come from a process that a student's code runs in: no values, or none that fit, whatever the kinds say."""
+    """They may come from a process that a student's code runs in: no values, or none that fit, whatever it says."""
     exercise, cases = EXERCISES[number], EXERCISES[number].all_cases(0)
     honest = [ask(exercise.reference, case) for case in cases]
     for forged in ({"values": ()}, {"values": (torch.zeros(()),) * 5}, {"values": (), "kinds": ()}, {"kinds": ()}):

@@ -357,7 +357,7 @@ def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
         if x.shape != y.shape:
             key = ("check_empty" if not x.numel() and not y.numel() and x.dim() > 1 else
                    "check_shape_number" if not x.dim() else "check_shape")
-            return key, {"shape": tuple(y.shape), "expected": tuple(x.shape)}
+            return key, {"shape": tuple(y.shape), "expected": tuple(x.shape), "columns": x.shape[-1] if x.dim() else 1}
         if not torch.isfinite(y.double()).all() and torch.isfinite(x.double()).all():
             hostile = any(isinstance(a, Tensor) and not a.isfinite().all() for a in asked.cases[place].arguments)
             return "check_not_finite_padding" if hostile else "check_not_finite", {}
