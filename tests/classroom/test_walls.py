@@ -1,6 +1,7 @@
 """What strangers' code may see, use and leave behind, and a grader that survives what comes back."""
 
 import ctypes
+import faulthandler
 import os
 import platform
 import re
@@ -30,6 +31,7 @@ KIT = Path(rlhf_kit.__file__).parent
 def rather(item: object) -> object:
     """Work of every kind."""
     if item == "dies":
+        faulthandler.disable()                             # pytest's: it would print all about it
         ctypes.string_at(0)
     elif item == "exits":
         os._exit(0)
@@ -229,6 +231,25 @@ def test_after_an_answer_nobody_is_left(worker):
     while len(of_worker(worker._process._folder.name)) > 1 and time.monotonic() < until:
         time.sleep(0.1)
     assert of_worker(worker._process._folder.name) == [worker._process.program.pid]
+
+
+def test_a_folder_nested_deeper_than_python_can_walk_is_removed(tmp_path):
+    """As an answer could leave one where there are no walls, so that clearing up ends the grader."""
+    folder, here = tmp_path / "left", os.getcwd()
+    folder.mkdir()
+    try:
+        os.chdir(folder)
+        for depth in range(2000):
+            os.mkdir("x")
+            if depth % 100 == 0:
+                os.symlink("/", "root")
+                Path("file").touch()
+            os.chdir("x")
+    finally:
+        os.chdir(here)
+    walls.clear(str(folder))
+    assert list(folder.iterdir()) == []
+    assert Path("/").exists()
 
 
 # What is seen
