@@ -84,7 +84,7 @@ def is_zip(name: str) -> bool:
 def clean(name: str) -> tuple[str, ...]:
     """The parts of a name inside a zip: a label, never a place on a disk. `../../a` is `a`."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return tuple(part for part in parts if part not in ("/", "..", ".") and not part.endswith(":"))[-20:]
+    return tuple(part[:255] for part in parts if part not in ("/", "..", ".") and not part.endswith(":"))[-20:]
 
 
 def _of_disk(path: Path, place: Path) -> Found:

@@ -17,7 +17,7 @@ from rlhf_kit.language import Lang
 
 LARGEST_FILE = 100 * 2**20                                  # bytes; outputs may be large, code is not
 LARGEST_CODE, LARGEST_PIECE = 2 * 2**20, 64 * 2**10         # bytes of code in a file; of one thing in its metadata
-BRACKETS, MEMBERS, DEEPEST, CELLS = 1_000_000, 100_000, 500, 10_000     # what a notebook may have of them
+BRACKETS, MEMBERS, DEEPEST, CELLS = 400_000, 30_000, 500, 5_000          # what a notebook may have of them
 PYTHON = ("python", "ipython", "sage", "")
 SPACE = re.compile(rb"[ \t\r\n]*+")
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)

@@ -19,7 +19,7 @@ from rlhf_kit.classroom.grading.platforms import Owner
 from rlhf_kit.classroom.grading.roster import Person, Roster
 from rlhf_kit.language import Lang, say
 
-NOTEBOOKS, ENOUGH_BYTES = 20, 2 * cells.LARGEST_FILE        # of one student that are looked at
+NOTEBOOKS, ENOUGH_BYTES = 12, 2 * cells.LARGEST_FILE        # of one student that are looked at
 SAME_TIME = timedelta(seconds=2)                            # a zip's clock counts in twos
 HOUSEKEEPING = {"__macosx", "__pycache__", ".ds_store", "thumbs.db", "desktop.ini", ".git", ".vscode", ".idea"}
 AUTOSAVED = ".ipynb_checkpoints"
@@ -35,10 +35,11 @@ class Submission:
     file: str = ""                  # path inside the folder of submissions, of what counts
     cells: tuple[str, ...] = ()     # code only
     problem: str = ""               # why there are none
+    told: str = ""                  # the same in the student's language
     status: str = ""                # "unreadable", "wrong lesson", "nothing handed in", where that is so
     number: str = ""                # the platform's, or the roster's first
     email: str = ""
-    lang: Lang = "en"               # of the notebook
+    lang: Lang = "en"               # of the notebook; of the name, where there is none
     when: datetime | None = None    # handed in
     when_from: str = ""             # "name", "zip", "disk": where the time is from
     late: bool = False              # the platform says so
@@ -82,7 +83,7 @@ class _Student:
 
 def collect(folder: Path, lesson: str, lang: Lang = "en", *, wanted: Mapping[str, Sequence[str]] | None = None,
             roster: Roster | None = None) -> Collection:
-    """One submission for each student that handed something in or stands on the roster, by name.
+    """One submission for each student that handed something in or stands on the roster: in its order, then by name.
 
     `folder/ana.ipynb` is Ana's, `folder/ana/01.ipynb` too, at any depth, and so is what a platform named after her. Of
     several files counts, of those with the lesson's functions, of which something is written: the newest. A folder
@@ -108,48 +109,58 @@ def collect(folder: Path, lesson: str, lang: Lang = "en", *, wanted: Mapping[str
     submissions += [_absent(person, lang) for person in (roster.people if roster else ()) if id(person) not in there]
     submissions = _told_apart(submissions)
     alike = names.look_alike(s.student for s in submissions)
-    return Collection(tuple(sorted(submissions, key=lambda s: (names.tolerant(s.student), s.student, s.file))),
-                      tuple(passed), tuple(alike))
+    place = {id(person): i for i, person in enumerate(roster.people)} if roster else {}
+    submissions.sort(key=lambda s: (place.get(id(s.person), len(place)), names.key(s.student), s.file))
+    return Collection(tuple(submissions), tuple(passed), tuple(alike))
 
 
 # Whose is it
 
 def _sorted_out(found: list[Found], lang: Lang) -> tuple[list[Found], list[tuple[str, str]]]:
     """Without what no student wrote, and without folders around everything."""
-    passed = []
+    passed: list[tuple[str, str]] = []
     while True:
         kept = []
         for file in found:
-            if any(part.casefold() in HOUSEKEEPING or part.startswith("._") for part in file.path):
-                passed.append((_shown(file.path), say(lang, "grade_housekeeping")))
-            elif file.path[-1].startswith("."):
-                passed.append((_shown(file.path), say(lang, "grade_hidden")))
+            why = _not_a_students(file)
+            if why:
+                passed.append((_shown(file.path), say(lang, why)))
             else:
                 kept.append(file)
-        if len(kept) == 1 and len(kept[0].path) == 1 and archives.is_zip(kept[0].path[0]) \
-                and not platforms.is_platforms(kept[0].path[0]):
-            inner = list(archives.of_a_class(kept[0]))
-            wrapped = any(len(f.path) > 2 or platforms.is_platforms(f.path[1]) for f in inner)
-            if not wrapped:                                 # one student's zip, and nobody else handed in
-                return kept, passed
-            found = [replace(f, path=f.path[1:]) for f in inner]
-            continue
-        outer = {file.path[0] for file in kept if len(file.path) > 1}
-        if len(outer) == 1 and all(len(file.path) > 1 for file in kept) and not platforms.is_platforms(*outer) \
-                and any(platforms.is_platforms(file.path[1]) for file in kept):
-            found = [replace(file, path=file.path[1:]) for file in kept]
-            continue
-        break
-    ours, top = [], {file.path[0] for file in kept if len(file.path) > 1}
-    for file in kept:
-        name = file.path[0]
-        if len(file.path) == 1 and _ending(name) in NOT_HANDED_IN and not cells.is_notebook(name) \
-                and not cells.is_script(name) and not platforms.is_platforms(name) and not file.link \
-                and not (_ending(name) in MAYBE and _begins_a_notebook(file)) and name not in top:
-            passed.append((_shown(file.path), say(lang, "grade_not_a_notebook")))
-        else:
-            ours.append(file)
-    return ours, passed
+        inner = _of_one_zip(kept) or _of_one_folder(kept)
+        if not inner:
+            return kept, passed
+        found = [replace(file, path=file.path[1:]) for file in inner]
+
+
+def _not_a_students(file: Found) -> str:
+    """The key of the reason why a file is nobody's hand-in; empty for all others."""
+    name = file.path[-1]
+    if any(part.casefold() in HOUSEKEEPING or part.startswith("._") for part in file.path):
+        return "grade_housekeeping"
+    if name.startswith("."):
+        return "grade_hidden"
+    if len(file.path) > 1 or file.link or cells.is_notebook(name) or cells.is_script(name) \
+            or platforms.is_platforms(name) or _ending(name) not in NOT_HANDED_IN:
+        return ""
+    return "" if _ending(name) in MAYBE and _begins_a_notebook(file) else "grade_not_a_notebook"
+
+
+def _of_one_zip(kept: Sequence[Found]) -> list[Found]:
+    """What is in the only thing there is, if that is a zip of a class and not one student's."""
+    if len(kept) != 1 or len(kept[0].path) != 1 or not archives.is_zip(kept[0].path[0]) \
+            or platforms.is_platforms(kept[0].path[0]):
+        return []
+    inner = list(archives.of_a_class(kept[0]))
+    people = {file.path[1] for file in inner if len(file.path) > 2}
+    return inner if len(people) > 1 or any(platforms.is_platforms(file.path[1]) for file in inner) else []
+
+
+def _of_one_folder(kept: Sequence[Found]) -> list[Found]:
+    """What is in the only folder there is, if a platform's names are below it."""
+    outer = {file.path[0] for file in kept}
+    wraps = len(outer) == 1 and all(len(file.path) > 1 for file in kept) and not platforms.is_platforms(*outer)
+    return list(kept) if wraps and any(platforms.is_platforms(file.path[1]) for file in kept) else []
 
 
 def _begins_a_notebook(file: Found) -> bool:
@@ -219,12 +230,16 @@ def _one(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]], la
                        late=any(o.late for _, o in student.files))
     about = _with_time(about, student)
     if not notebooks:
+        about = replace(about, status="unreadable", note=" ".join(notes),
+                        lang="zh" if cells.language_of(about.student) == "zh" else lang)
+        reasons = dict(others if about.lang == lang else _read_all(student, lesson, wanted, about.lang)[1])
         if len(others) == 1:
             file, why = others[0]
-            return replace(about, file=file, problem=why, status="unreadable", note=" ".join(notes))
-        why = next((f"{file}: {why}" for file, why in others if cells.is_notebook(file)), "") or say(
-            lang, "grade_no_file")
-        return replace(about, problem=why, status="unreadable", others=tuple(others), note=" ".join(notes))
+            return replace(about, file=file, problem=why, told=reasons.get(file, why))
+        file = next((file for file, _ in others if cells.is_notebook(file)), "")
+        why, told = (f"{file}: {of[file]}" if file in of else say(one, "grade_no_file")
+                     for of, one in ((dict(others), lang), (reasons, about.lang)))
+        return replace(about, problem=why, told=told, others=tuple(others))
     best = _best(notebooks)
     late = [o.late for f, o in student.files if f.path == best.path[:len(f.path)]]
     others = [(_shown(n.path), _reason(n, best, lang)) for n in notebooks if n is not best] + others
@@ -236,7 +251,8 @@ def _one(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]], la
     return replace(about, file=_shown(best.path), cells=best.code.cells, lang=best.code.lang, when=best.when,
                    when_from=best.source if best.when else "", late=any(late), note=" ".join(notes),
                    others=tuple(others), status="wrong lesson" if strange else "",
-                   problem=say(lang, "grade_other_lesson", lesson=best.lesson, wanted=lesson) if strange else "")
+                   **{name: say(one, "grade_other_lesson", lesson=best.lesson, wanted=lesson) if strange else ""
+                      for name, one in (("problem", lang), ("told", best.code.lang))})
 
 
 def _with_time(about: Submission, student: _Student) -> Submission:
@@ -283,7 +299,7 @@ def _reason(one: _Notebook, best: _Notebook, lang: Lang) -> str:
 def _read_all(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]],
               lang: Lang) -> tuple[list[_Notebook], list[tuple[str, str]]]:
     """Every notebook and script, zips opened; and all other files with the reason."""
-    notebooks, others, left = [], [], ENOUGH_BYTES
+    notebooks, others, left, tries = [], [], ENOUGH_BYTES, 0
     files = _opened(student.files, others, lang)            # (file, owner, what lies outermost)
     files.sort(key=lambda f: f[0].when or datetime.min, reverse=True)
     files.sort(key=lambda f: (AUTOSAVED in f[0].path, not _named_after(f[0].path, lesson),
@@ -295,7 +311,8 @@ def _read_all(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]
                 raise Unreadable("grade_link")
             if not (cells.is_notebook(name) or cells.is_script(name) or _ending(name) in MAYBE):
                 raise Unreadable("grade_not_a_notebook")
-            if len(notebooks) >= NOTEBOOKS or left < 0:
+            tries += 1
+            if tries > NOTEBOOKS or left < 0:
                 raise Unreadable("grade_too_many_files", limit=NOTEBOOKS)
             content = file.read()
             left -= len(content)
@@ -330,11 +347,12 @@ def _opened(files: Sequence[tuple[Found, Owner]], others: list[tuple[str, str]],
 
 def _looked_at(file: Found, when: datetime | None, source: str, code: Code, lesson: str,
                wanted: Mapping[str, Sequence[str]]) -> _Notebook:
-    counts = {one: len(mentioned(code.cells, functions)) for one, functions in wanted.items()}
+    names_there = mentioned(code.cells)
+    counts = {one: len(names_there & set(functions)) for one, functions in wanted.items()}
     ours = not wanted or counts.get(lesson, 0) > 0
     most = lesson if ours else max(counts, key=lambda one: counts[one])
     there = definitions(code.cells, wanted.get(lesson, ()))
-    unread = mentioned(code.cells, wanted.get(lesson, ())) - there.keys()           # not Python, so not the stub
+    unread = names_there & set(wanted.get(lesson, ())) - there.keys()               # not Python, so not the stub
     written = sum(d.written for d in there.values()) + len(unread)
     return _Notebook(file.path, when, source, file.when, code, written, ours, most if ours or counts[most] else "")
 
