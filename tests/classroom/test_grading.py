@@ -20,7 +20,7 @@ from rlhf_kit.classroom.grading import marks, names, outside, parcels, picking, 
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs Linux or macOS")
 KIT = Path(rlhf_kit.__file__).parent
-LIMITS = starting.Limits(seconds=1.0, patience=3.0, imports=2.0)
+LIMITS = starting.Limits(seconds=0.6, patience=3.0, imports=1.5)
 NAMES = list(pupils(Path("."), KIT, 0))
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
 
