@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -96,27 +97,34 @@ def collect(folder: Path, lesson: str, lang: Lang = "en", *, wanted: Mapping[str
     """
     if not folder.is_dir() and not (folder.is_file() and archives.is_zip(folder.name)):
         raise ValueError(f"{folder} is not a folder. Give the folder, or the zip, with what was handed in.")
-    try:
-        found, passed = _sorted_out(list(archives.walk(folder)), lang)
-    except Unreadable as error:
-        raise ValueError(f"{folder}: {say('en', error.key, **error.values)}") from error
+    with ExitStack() as opened:
+        try:
+            found, passed = _sorted_out(list(archives.walk(folder, opened)), lang, opened)
+        except Unreadable as error:
+            raise ValueError(f"{folder}: {say('en', error.key, **error.values)}") from error
+        submissions = _of_everybody(folder, found, lesson, wanted or {}, lang, roster)
+    alike = names.look_alike(s.student for s in submissions)
+    return Collection(tuple(submissions), tuple(passed), tuple(alike))
+
+
+def _of_everybody(folder: Path, found: Sequence[Found], lesson: str, wanted: Mapping[str, Sequence[str]], lang: Lang,
+                  roster: Roster | None) -> list[Submission]:
+    """A submission for each student, in order."""
     students = _by_student(found, roster)
     if not students:
         raise ValueError(f"{folder} holds no .ipynb or .py file. Expected one for each student, or a folder for each "
                          f"student with one in it.")
-    submissions = [_one(student, lesson, wanted or {}, lang, roster) for student in students]
+    submissions = [_one(student, lesson, wanted, lang, roster) for student in students]
     there = {id(student.person) for student in students if student.person}
     submissions += [_absent(person, lang) for person in (roster.people if roster else ()) if id(person) not in there]
     submissions = _told_apart(submissions)
-    alike = names.look_alike(s.student for s in submissions)
     place = {id(person): i for i, person in enumerate(roster.people)} if roster else {}
-    submissions.sort(key=lambda s: (place.get(id(s.person), len(place)), names.key(s.student), s.file))
-    return Collection(tuple(submissions), tuple(passed), tuple(alike))
+    return sorted(submissions, key=lambda s: (place.get(id(s.person), len(place)), names.key(s.student), s.file))
 
 
 # Whose is it
 
-def _sorted_out(found: list[Found], lang: Lang) -> tuple[list[Found], list[tuple[str, str]]]:
+def _sorted_out(found: list[Found], lang: Lang, opened: ExitStack) -> tuple[list[Found], list[tuple[str, str]]]:
     """Without what no student wrote, and without folders around everything."""
     passed: list[tuple[str, str]] = []
     while True:
@@ -127,7 +135,7 @@ def _sorted_out(found: list[Found], lang: Lang) -> tuple[list[Found], list[tuple
                 passed.append((_shown(file.path), say(lang, why)))
             else:
                 kept.append(file)
-        inner = _of_one_zip(kept) or _of_one_folder(kept)
+        inner = _of_one_zip(kept, opened) or _of_one_folder(kept)
         if not inner:
             return kept, passed
         found = [replace(file, path=file.path[1:]) for file in inner]
@@ -146,12 +154,12 @@ def _not_a_students(file: Found) -> str:
     return "" if _ending(name) in MAYBE and _begins_a_notebook(file) else "grade_not_a_notebook"
 
 
-def _of_one_zip(kept: Sequence[Found]) -> list[Found]:
+def _of_one_zip(kept: Sequence[Found], opened: ExitStack) -> list[Found]:
     """What is in the only thing there is, if that is a zip of a class and not one student's."""
     if len(kept) != 1 or len(kept[0].path) != 1 or not archives.is_zip(kept[0].path[0]) \
             or platforms.is_platforms(kept[0].path[0]):
         return []
-    inner = list(archives.of_a_class(kept[0]))
+    inner = list(archives.of_a_class(kept[0], opened))
     people = {file.path[1] for file in inner if len(file.path) > 2}
     return inner if len(people) > 1 or any(platforms.is_platforms(file.path[1]) for file in inner) else []
 
