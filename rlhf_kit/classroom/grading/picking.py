@@ -28,8 +28,9 @@ MAKERS = frozenset(("abs", "bool", "bytes", "complex", "dict", "divmod", "enumer
                     "len", "list", "max", "min", "object", "pow", "range", "reversed", "round", "set", "slice",
                     "sorted", "str", "sum", "tuple", "type", "zip", "isinstance", "hasattr", "getattr"))
 MODULES = frozenset(("math", "cmath", "functools", "operator", "itertools", "collections", "statistics", "fractions",
-                     "decimal", "string", "re", "typing", "dataclasses", "enum", "types", "numpy", "scipy", "torch"))
-NOT = frozenset(("load", "save", "hub", "compile", "export", "jit", "distributed", "multiprocessing", "utils",
+                     "decimal", "string", "re", "typing", "dataclasses", "enum", "types", "copy", "datetime", "pathlib",
+                     "random", "time", "numpy", "scipy", "torch"))
+NOT = frozenset(("sleep", "load", "save", "hub", "compile", "export", "jit", "distributed", "multiprocessing", "utils",
                  "optim", "onnx", "savez", "loadtxt", "savetxt", "fromfile", "memmap", "seed", "manual_seed"))
 
 
