@@ -1,6 +1,6 @@
 """A class as it might be: honest answers, honest mistakes, and attacks on the grader, each with the row it must get.
 
-Each pupil's code replaces one honest answer, `adapt`, unless it says otherwise; the five others stay honest, so that
+Each pupil's code replaces one honest answer, `adapt`, unless it says otherwise; the six others stay honest, so that
 the row also shows whether a neighbour was harmed.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NUMBERS = {"response_mask": "1.1", "token_reward": "1.2", "gae": "1.3", "whiten": "1.4", "clipped_policy": "1.5",
-           "adapt": "1.6"}
-POINTS = {"1.1": 1, "1.2": 2, "1.3": 3, "1.4": 2, "1.5": 3, "1.6": 1}
+           "adapt": "1.6", "clipped_value": "1.7"}
+POINTS = {"1.1": 1, "1.2": 2, "1.3": 3, "1.4": 2, "1.5": 3, "1.6": 1, "1.7": 2}
 IMPORTS = "import math\nimport torch\nfrom torch import Tensor"
 HONEST = {
     "response_mask": """def response_mask(ids, eos):
@@ -38,6 +38,9 @@ HONEST = {
     return -torch.minimum(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a)[mask].mean()""",
     "adapt": """def adapt(beta, kl, target, n, horizon):
     return beta * (1 + max(-0.2, min(0.2, kl / target - 1)) * n / horizon)""",
+    "clipped_value": """def clipped_value(value, old_value, target, mask, clip):
+    near = torch.clamp(value, old_value - clip, old_value + clip)
+    return torch.maximum((value - target) ** 2, (near - target) ** 2)[mask].mean() / 2""",
 }
 STUB = 'def adapt(beta, kl, target, n, horizon):\n    """The new price."""\n    # YOUR CODE HERE\n' \
        "    raise NotImplementedError"
@@ -127,6 +130,12 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         "nan": Pupil(adapt("return float('nan')"), wrong),
         "generator": Pupil(adapt("yield 1.0"), crash, "crash", "generator"),
         "no return": Pupil(adapt(f"x = {TRUE_ADAPT}"), crash, "crash", "Is there a return?"),
+        "writer into the question": Pupil(lesson(token_reward=HONEST["token_reward"].replace(
+            "    reward =", "    logprob[~mask], ref_logprob[~mask] = 0.0, 0.0\n    reward =")), {"1.2": "wrong"},
+            remark="writes into its argument `logprob`"),
+        "floats for booleans": Pupil(lesson(response_mask=HONEST["response_mask"].replace("== 0", "== 0.0")
+                                            .replace("return here", "return (here").replace("== 0.0", "== 0).float()")),
+                                     {"1.1": "wrong"}, remark="needs a tensor of booleans"),
         "wrong shape": Pupil(lesson(whiten=HONEST["whiten"] + "[:1]"), {"1.4": "wrong"}),
         "exception": Pupil(adapt("return beta / 0"), crash, "crash", "ZeroDivisionError"),
         "untouched": Pupil(lesson(adapt=STUB), {"1.6": "not attempted"}, "not attempted"),
@@ -284,7 +293,7 @@ forged = b'a' + (30).to_bytes(4, 'little') + b'right ' * 5 + b'x' + bytes(4) + b
 for fd in range(256):
     try: os.write(fd, forged)
     except OSError: pass
-return {steal}"""), crash, "crash", "cannot be read"),
+return {steal}"""), {"1.6": "crash", "1.7": "crash"}, "crash", "cannot be read"),
         "cleanup": Pupil([*adapt("return -1.0"), "get_ipython().input_transformers_cleanup.append(lambda lines: [])"],
                          wrong),
         "patched": Pupil(adapt(f"import json, os\njson.dumps = os.write = os._exit = None\nreturn {TRUE_ADAPT}"),

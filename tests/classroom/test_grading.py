@@ -312,10 +312,10 @@ def test_the_command_writes_the_table_and_prints_json_and_nothing_else(small, tm
     said = json.loads(capsys.readouterr().out)
     assert said["seed"] == 7
     assert said["isolation"] in ("netns", "none")
-    assert [s["total"] for s in said["students"]] == [11, 12, 11]
+    assert [s["total"] for s in said["students"]] == [13, 14, 13]
     rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
     assert [(r["student"], r["status"], r["total"], r["out of"], r["1.6 adapt"]) for r in rows] == [
-        ("'=ben", "not attempted", "11", "12", "0"), ("ana", "ok", "12", "12", "1"), ("陈", "ok", "11", "12", "0")]
+        ("'=ben", "not attempted", "13", "14", "0"), ("ana", "ok", "14", "14", "1"), ("陈", "ok", "13", "14", "0")]
     assert rows[0]["1.6 adapt: remark"] == "还没有做。"
     assert [p.name for p in file.parent.iterdir()] == ["grades.csv"]
 

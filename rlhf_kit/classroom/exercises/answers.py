@@ -21,6 +21,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -155,13 +156,13 @@ def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
     """An error, something that is no tensor or number where one is wanted, or other values."""
     ours, theirs, tolerance = asked.ours[place], asked.theirs[place], asked.exercise.tolerance
     if theirs.error:
-        return asked.verdict(place, _of_error(theirs.error), _likely(asked),
+        return asked.verdict(place, _of_error(theirs.error), _likely(asked, place),
                              names=", ".join(asked.exercise.names))
     if len(theirs.kinds) != len(ours.kinds) or any(map(_unlike, theirs.kinds, ours.kinds)):
         return asked.verdict(place, "check_type", seen=_kind(theirs), expected=_kind(ours), way=_way(theirs, ours))
     if all(map(_close, ours.values, theirs.values, [tolerance] * len(ours.values))):
         return None
-    if mistake := _likely(asked, values_only=True):
+    if mistake := _likely(asked, place, values_only=True):
         return asked.verdict(place, "", mistake)
     symptom, values = _symptom(asked, place)
     return asked.verdict(place, symptom, **values)
@@ -185,7 +186,7 @@ def _other_gradient(asked: _Asked, place: int) -> Verdict | None:
                    "check_gradient" if y.isfinite().all() else "check_gradient_nan")
         if _constant(asked, at) and y.isfinite().all():
             symptom = "check_extra_gradient"
-        return asked.verdict(place, symptom, _likely(asked), name=asked.exercise.names[at])
+        return asked.verdict(place, symptom, _likely(asked, place), name=asked.exercise.names[at])
     return None
 
 
@@ -205,26 +206,27 @@ def _changed(asked: _Asked, place: int) -> Verdict | None:
 
 # Known mistakes
 
-def _likely(asked: _Asked, values_only: bool = False) -> Mistake | None:
-    """The known mistake that gives the same on every case.
+def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | None:
+    """The known mistake that gives the same on every case; looks at the one that went wrong first.
 
     With `values_only` then one that gives the same values, whatever the gradients; then one that does so on every case
     with finite arguments *and is wrong on one of them*: such an answer makes the mistake, and stumbles over -inf too.
     """
-    tolerance = asked.exercise.tolerance
-    tried = [(mistake, [ask(wrong, case) for case in asked.cases])
+    tolerance, cases = asked.exercise.tolerance, asked.cases
+    order = [first, *(i for i in range(len(cases)) if i != first)]
+    finite = [i for i in order if all(a.isfinite().all() for a in cases[i].arguments if isinstance(a, Tensor))]
+    tried = [(mistake, cache(lambda i, wrong=wrong: ask(wrong, cases[i])))
              for mistake in asked.exercise.mistakes for wrong in (mistake.wrong, *mistake.also)]
-    finite = [all(a.isfinite().all() for a in case.arguments if isinstance(a, Tensor)) for case in asked.cases]
 
-    def exactly(mine: list[Outcome]) -> bool:
-        return all(_agree(a, b, tolerance, gradients=True) for a, b in zip(mine, asked.theirs, strict=True))
+    def exactly(mine: Callable[[int], Outcome]) -> bool:
+        return all(_agree(mine(i), asked.theirs[i], tolerance, gradients=True) for i in order)
 
-    def in_values(mine: list[Outcome]) -> bool:
-        return all(_agree(a, b, tolerance) for a, b in zip(mine, asked.theirs, strict=True))
+    def in_values(mine: Callable[[int], Outcome]) -> bool:
+        return all(_agree(mine(i), asked.theirs[i], tolerance) for i in order)
 
-    def where_finite(mine: list[Outcome]) -> bool:
-        rows = [(a, b, c) for a, b, c, f in zip(mine, asked.theirs, asked.ours, finite, strict=True) if f]
-        return all(_agree(a, b, tolerance) for a, b, _ in rows) and not all(_agree(a, c, tolerance) for a, _, c in rows)
+    def where_finite(mine: Callable[[int], Outcome]) -> bool:
+        return (all(_agree(mine(i), asked.theirs[i], tolerance) for i in finite)
+                and not all(_agree(mine(i), asked.ours[i], tolerance) for i in finite))
 
     for same in (exactly, in_values, where_finite) if values_only else (exactly,):
         for mistake, mine in tried:
@@ -352,8 +354,9 @@ def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
         return "check_count", {"n": len(theirs.values), "expected": len(ours.values)}
     for x, y in zip(ours.values, theirs.values, strict=True):
         if x.shape != y.shape:
-            empty = not x.numel() and not y.numel()
-            return "check_empty" if empty else "check_shape", {"shape": tuple(y.shape), "expected": tuple(x.shape)}
+            key = ("check_empty" if not x.numel() and not y.numel() and x.dim() > 1 else
+                   "check_shape_number" if not x.dim() else "check_shape")
+            return key, {"shape": tuple(y.shape), "expected": tuple(x.shape)}
         if not torch.isfinite(y.double()).all() and torch.isfinite(x.double()).all():
             hostile = any(isinstance(a, Tensor) and not a.isfinite().all() for a in asked.cases[place].arguments)
             return "check_not_finite_padding" if hostile else "check_not_finite", {}
@@ -367,7 +370,7 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
     pairs = []                                              # (expected, given, case), wherever there is a number
     for case, ours, theirs in zip(asked.cases, asked.ours, asked.theirs, strict=True):
         if theirs.error or [v.shape for v in ours.values] != [v.shape for v in theirs.values]:
-            return "", {}
+            return _where(asked)
         pairs += [(x.double(), y.double(), case) for x, y in zip(ours.values, theirs.values, strict=True) if x.numel()]
     loose = 20 * asked.exercise.tolerance
 
@@ -375,7 +378,7 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
         return all(_close(x * factor(case), y, loose) for x, y, case in pairs)
 
     if len([1 for x, _, _ in pairs if x.abs().max() > 1e-6]) < 2:
-        return "", {}
+        return _where(asked)
     if all_are(lambda case: -1):
         return "check_sign", {}
     for factor, words in ((2, "2"), (0.5, "1/2"), (-2, "-2"), (-0.5, "-1/2"), (1 / math.log(2), "1 / ln 2"),
@@ -391,7 +394,15 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
             for sign in (1, -1):
                 if all_are(lambda case, n=by_case, p=power, s=sign: s * float(n[id(case)]) ** p):
                     return key if sign > 0 else f"{key}_minus", {"what": what}
-    return "", {}
+    return _where(asked)
+
+
+def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
+    """What is still true where nothing else is known: whether the example of the text is right, and what besides."""
+    right = [_agree(a, b, asked.exercise.tolerance) for a, b in zip(asked.ours, asked.theirs, strict=True)]
+    if not right[0]:
+        return "check_example_wrong", {}
+    return "check_some_right" if any(right[1:]) else "check_example_only", {"right": sum(right), "cases": len(right)}
 
 
 def _sizes(case: Case) -> dict[str, int]:

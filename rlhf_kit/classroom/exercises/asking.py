@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -44,11 +45,13 @@ def ask(answer: Function, case: Case) -> Outcome:
     """Call the answer on copies of the arguments, and differentiate where the case wants it."""
     arguments = [_copy(argument, i in case.gradient) for i, argument in enumerate(case.arguments)]
     try:
-        values, kinds = _taken_apart(answer(*arguments))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")                 # of torch, about what the questions are made of
+            values, kinds = _taken_apart(answer(*arguments))
+            total = sum(v.double().sum() for v in values if v.is_floating_point()) if case.gradient else None
+            if isinstance(total, Tensor) and total.requires_grad:
+                total.backward()
         changed = tuple(i for i, (a, b) in enumerate(zip(case.arguments, arguments, strict=True)) if not _same(a, b))
-        total = sum(v.double().sum() for v in values if v.is_floating_point()) if case.gradient else None
-        if isinstance(total, Tensor) and total.requires_grad:
-            total.backward()
     except NotImplementedError as error:
         if "not implemented for" not in str(error):         # torch says this of a type that it cannot compute with
             return Outcome(untouched=True)

@@ -42,7 +42,8 @@ def feedback(row: Row, grades: Grades, lang: Lang) -> str:
 def file_name(student: str) -> str:
     """A name that every disk takes: letters, digits, spaces; never a path."""
     name = unicodedata.normalize("NFC", student)
-    name = re.sub(r"[^\w ().-]+", "_", name).strip(" ._-")[:80].strip()
+    name = re.sub(r"[^\w ().-]+", "_", name).strip(" ._-")[:80]
+    name = name.encode()[:200].decode(errors="ignore").strip()
     reserved = re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", name)
     return f"{name or 'student'}{'_' if reserved else ''}"
 
