@@ -84,6 +84,28 @@ def adapt(body: str, before: str = "") -> list[str]:
     return lesson(adapt=f"{before}\ndef adapt(beta, kl, target, n, horizon):\n{lines}")
 
 
+def everything(body: str, before: str = "") -> list[str]:
+    """A notebook that does the same in every exercise."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    return [*lesson(**dict.fromkeys(NUMBERS, "")), before, *(f"def {name}(*a):\n{lines}" for name in NUMBERS)]
+
+
+def hostile() -> dict[str, list[str]]:
+    """Five who would slow the class down: each uses up whatever a submission may use, every one something else."""
+    return {
+        "busy": everything("while True: pass"),
+        "asleep": everything("import time\ntime.sleep(10**6)"),
+        "importing": everything("return 1", "import sys\nclass Finder:\n    @staticmethod\n    def find_spec(*a):\n"
+                                            "        while True: pass\nclass A:\n    sys.meta_path.insert(0, Finder)\n"
+                                            "import anything"),
+        "dripping": everything("import os, time\nos.write(3, b'a' + (10**6).to_bytes(4, 'little'))\nwhile True:\n"
+                               "    os.write(3, b'x')\n    time.sleep(0.05)",
+                               "class A:\n    import os, time\n    for _ in range(400):\n        os.write(3, b'i' + "
+                               "(4).to_bytes(4, 'little') + bytes(4))\n        time.sleep(0.05)"),
+        "eating": everything("x = bytearray(9 * 10**8)\nwhile True:\n    for i in range(0, len(x), 4096): x[i] = 1"),
+    }
+
+
 def _refused(*calls: str) -> str:
     """Code that makes these calls of the C library and says whether the system refused all of them."""
     return "import ctypes, platform\nlibc = ctypes.CDLL(None, use_errno=True)\n" \
@@ -146,8 +168,7 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         "endless class": Pupil([*lesson(), "class Slow:\n    while True: pass"]),
         "endless decorator": Pupil(lesson(adapt=f"def wait(f):\n    while True: pass\n@wait\n{HONEST['adapt']}"), late,
                                    "timeout"),
-        "endless everything": Pupil(lesson(**dict.fromkeys(NUMBERS, "")) + [
-            f"def {name}(*a):\n    while True: pass" for name in NUMBERS], dict.fromkeys(POINTS, "timeout"), "timeout"),
+        "endless everything": Pupil(everything("while True: pass"), dict.fromkeys(POINTS, "timeout"), "timeout"),
         "sleeper": Pupil(adapt("import time\ntime.sleep(1000)"), late, "timeout"),
         "printer": Pupil(adapt(f"for _ in range(20_000): print('x' * 200)\nreturn {TRUE_ADAPT}")),
         "20 GB": Pupil(adapt("return torch.ones(20 * 2**30, dtype=torch.uint8).sum() * beta"), crash, "crash"),
@@ -170,6 +191,11 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         # right work in other clothes
         "large packages": Pupil([*lesson(), "import scipy.stats\nimport pandas as pd\nimport matplotlib.pyplot as plt\n"
                                  "from sklearn.linear_model import LogisticRegression"]),
+        "uses large packages": Pupil(adapt(
+            f"at_two = LogisticRegression().fit([[0.0], [1.0], [2.0]], [0, 1, 1]).predict([[2.0]])[0]\n"
+            f"one = pd.DataFrame({{'a': [1, 1]}}).groupby('a').size().iloc[0] - at_two\nfor _ in tqdm(range(2)): pass\n"
+            f"return float(one) * {TRUE_ADAPT}", "import pandas as pd\nfrom sklearn.linear_model import "
+            "LogisticRegression\nfrom tqdm.auto import tqdm")),
         "uses scipy": Pupil(adapt(f"return float(special.expit(0.0)) * 2 * {TRUE_ADAPT}", "from scipy import special")),
         "made by calls": Pupil(lesson(adapt="""import torch.nn as nn
 from functools import partial

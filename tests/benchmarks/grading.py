@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import rlhf_kit
-from tests.attacks import notebook, pupils
+from tests.attacks import hostile, notebook, pupils
 
 RUNS = 3
 TROUBLE = ("endless loop", "sleeper", "20 GB", "exit", "printer", "syntax error", "fork bomb", "caller")
@@ -20,11 +20,11 @@ USUAL = ("honest", "sign error", "sum for mean", "unstable", "untouched", "stub 
 
 
 def hand_in(folder: Path, n: int = 40) -> None:
-    """Forty notebooks: one of every kind of trouble, the others as a class hands them in."""
-    known = pupils(folder, Path(rlhf_kit.__file__).parent, 1)
-    names = [*TROUBLE, *(USUAL[i % len(USUAL)] for i in range(n - len(TROUBLE)))]
+    """Forty notebooks: five that use up all they may, one of every kind of trouble, the others as a class has them."""
+    known, worst = pupils(folder, Path(rlhf_kit.__file__).parent, 1), hostile()
+    names = [*worst, *TROUBLE, *(USUAL[i % len(USUAL)] for i in range(n - len(worst) - len(TROUBLE)))]
     for number, name in enumerate(names):
-        (folder / f"{number:02d} {name}.ipynb").write_text(notebook(known[name].cells))
+        (folder / f"{number:02d} {name}.ipynb").write_text(notebook(worst.get(name) or known[name].cells))
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         hand_in(Path(folder))
         for _ in range(RUNS):
             before, began = os.times(), time.perf_counter()
-            command = [sys.executable, "-m", "rlhf_kit.cli", "grade", folder, "--lesson", "01", "--seed", "7", "--json"]
+            command = [sys.executable, "-m", "rlhf_kit.cli", "grade", folder, "--lesson", "01", "--json"]
             said = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
             after = os.times()
             took.append(time.perf_counter() - began)

@@ -20,7 +20,7 @@ from rlhf_kit.classroom.exercises.answers import ask, compare
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of
 from rlhf_kit.classroom.grading import changes, class_page, feedback, likeness, marks, pages, roster, statements, table
 from rlhf_kit.classroom.grading.outside import Answer
-from rlhf_kit.classroom.grading.starting import Limits, NoGrading
+from rlhf_kit.classroom.grading.starting import Limits, NoCell, NoGrading
 from rlhf_kit.classroom.grading.submissions import Submission
 from rlhf_kit.language import say
 from rlhf_kit.storage import StorageError
@@ -109,7 +109,7 @@ def test_the_plain_table_says_what_there_is_to_say(tmp_path):
     assert (ben["1.5 clipped_policy"], ben["total"]) == ("0", "8")
     assert float(ben["with partial"]) == 8 + float(ben["partial"])
     assert cleo["student"] == "Cleo;'=1+1"
-    assert (cleo["handed in"], cleo["time from"], cleo["late"]) == ("2026-12-01 01:02", "zip", "0 d 1 h 3 min")
+    assert (cleo["handed in"], cleo["time from"], cleo["late"]) == ("2026-12-01 01:02", "zip", "1 h 3 min")
     assert (cleo["other files"], cleo["alike"]) == ("a.ipynb: Older.", "1.3: Ana")
     assert (dan["status"], dan["note"]) == ("nothing handed in", "Nothing was handed in.")
     assert {r["isolation"] for r in (ana, ben)} == {"netns, missing: namespaces"}
@@ -133,7 +133,7 @@ def test_moodles_own_worksheet_is_filled_in_whatever_its_language(tmp_path, head
     table.write_csv(tmp_path / "m.csv", grades(ana, absent("Dan", person=people.people[1])), "moodle", people)
     lines = list(csv.reader(io.StringIO((tmp_path / "m.csv").read_text(encoding="utf-8-sig"))))
     assert ",".join(lines[0]) == head
-    assert lines[1][:5] == [f"{word} 7", "Ana", "Submitted", "9", "'-"]
+    assert lines[1][:5] == [f"{word} 7", "Ana", "Submitted", "9", "-"]
     assert "1.5 clipped_policy: 0/3" in lines[1][5]
     assert lines[2][3] == ""
 
@@ -382,6 +382,25 @@ def test_a_grading_that_is_cut_off_keeps_all_that_is_graded(tmp_path, asked_here
         assert [(r["student"], r["status"]) for r in read(tmp_path / file)] == [
             ("ana", "ok"), ("ben", "not graded"), ("cleo", "not graded")]
     assert (tmp_path / "g.csv").exists()
+
+
+def test_walls_are_not_given_up_unless_asked(tmp_path, asked_here, monkeypatch, capsys):
+    folder, asked_for = hand_in(tmp_path / "in", ana={}), []
+
+    class Refused(marks.Worker):
+        def __init__(self, *arguments, cell, **more):
+            asked_for.append(cell)
+            self.cell, self.why_not, self.missing = cell, "" if cell else "not asked for", ("namespaces",)
+            if cell:
+                raise NoCell("no namespaces here; pass --no-walls to grade without walls.")
+    monkeypatch.setattr(marks, "Worker", Refused)
+    assert grade(folder, "--lang", "en", "--csv", tmp_path / "g.csv") == 2
+    assert capsys.readouterr().err == "rlhf-kit: no namespaces here; pass --no-walls to grade without walls.\n"
+    assert not (tmp_path / "g.csv").exists()
+    assert grade(folder, "--lang", "en", "--csv", tmp_path / "g.csv", "--no-walls") == 0
+    assert asked_for == [True, False]
+    assert "namespaces" in capsys.readouterr().err
+    assert read(tmp_path / "g.csv")[0]["isolation"] == "none, missing: namespaces"
 
 
 def test_the_terminal_is_not_the_students(tmp_path, asked_here, capsys):

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import tracemalloc
 import zipfile
 from datetime import datetime
@@ -420,3 +421,56 @@ def test_a_line_for_the_terminal_moves_and_turns_nothing(text):
 
 def test_functions_are_named_as_the_notebook_has_them():
     assert set(HONEST) == set(NUMBERS)
+
+
+@pytest.mark.parametrize("evil", ["\n" * 50_000 + "gae", "-" * 500_000 + "gae", " " * 100_000 + "gae"],
+                         ids=["lines", "tokens", "spaces"])
+def test_no_code_keeps_the_reader_long(tmp_path, evil):
+    """Thirty files of one student; what is quadratic, or unbounded, takes minutes here."""
+    files = {f"ana/{n}.ipynb": notebook([evil]) for n in range(30)}
+    began = time.process_time()
+    one = only(tmp_path, files)
+    assert time.process_time() - began < 15
+    assert len(one.others) + bool(one.cells) == 30
+
+
+def test_a_teachers_own_table_beside_the_download_changes_nothing(tmp_path):
+    files = {"Ana_1_assignsubmission_file_/01.ipynb": DONE, "Ben_2_assignsubmission_file_/01.ipynb": DONE}
+    got = collected(tmp_path, {"download.zip": zipped(files), "grades.csv": "student,file", "README.txt": "x"})
+    assert [s.student for s in got.submissions] == ["Ana", "Ben"]
+    assert [file for file, _ in got.passed_over] == ["README.txt", "grades.csv"]
+
+
+def test_the_rows_are_in_the_rosters_order(tmp_path):
+    got = collected(tmp_path / "in", {"zoe.ipynb": DONE, "Dora Abs.ipynb": DONE}, roster=people(tmp_path, CLASS))
+    assert [s.student for s in got.submissions] == ["Ana López García", "Ben Ode", "陈伟", "Dora Abs", "zoe"]
+
+
+def test_who_has_a_chinese_name_reads_the_reason_in_chinese(tmp_path):
+    got = collected(tmp_path, {"陈伟.pdf": "x", "ben.pdf": "x"})
+    assert {s.student: (s.lang, s.told) for s in got.submissions} == {
+        "ben": ("en", say("en", "grade_not_a_notebook")), "陈伟": ("zh", say("zh", "grade_not_a_notebook"))}
+
+
+def test_a_name_of_one_and_a_number_of_another_are_nobodys(tmp_path):
+    got = collected(tmp_path / "in", {"Ben Ode 20260001/01.ipynb": DONE}, roster=people(tmp_path, CLASS))
+    [one] = [s for s in got.submissions if s.cells]
+    assert (one.student, one.note) == ("Ben Ode 20260001", say("en", "grade_nobody"))
+
+
+def test_a_name_that_is_no_text_is_a_row_like_any_other(tmp_path):
+    try:
+        (tmp_path / os.fsdecode(b"ana\xff.ipynb")).write_text(DONE)
+    except OSError:
+        pytest.skip("this disk takes text only")
+    got = collected(tmp_path, {" .ipynb": DONE})
+    assert sorted(names.plain(s.student) for s in got.submissions) == [" .ipynb", "ana "]
+
+
+def test_a_class_of_any_size_is_read_from_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "LARGEST_FILE", 20_000)
+    files = {f"Ana {n}_{n}_assignsubmission_file_/01.ipynb": DONE for n in range(40)}
+    put(tmp_path, {"download.zip": zipped(files)})
+    assert (tmp_path / "download.zip").stat().st_size > 20_000
+    got = submissions.collect(tmp_path, "01", wanted=WANTED).submissions
+    assert [bool(s.cells) for s in got] == [True] * 40

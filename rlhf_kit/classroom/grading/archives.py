@@ -8,9 +8,11 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from rlhf_kit.classroom.grading.cells import LARGEST_FILE, Unreadable
 
@@ -31,6 +33,7 @@ class Found:
     source: str                     # where `when` is from: "zip", "disk"
     read: Callable[[], bytes]       # its content; raises Unreadable
     link: bool = False              # not a file of its own
+    place: Path | None = None       # on the disk
 
 
 @dataclass
@@ -46,14 +49,13 @@ class Allowance:
             raise Unreadable("grade_zip_too_large", limit=ALL_BYTES // 2**20)
 
 
-def walk(place: Path) -> Iterator[Found]:
-    """Every file in a folder, or in a zip that a platform gave; zips among them stay closed: see `inside`."""
+def walk(place: Path, opened: ExitStack) -> Iterator[Found]:
+    """Every file in a folder, or in a zip that a platform gave; zips among them stay closed: see `inside`.
+
+    Args: opened: closes what stays open to be read from.
+    """
     if place.is_file():
-        try:
-            content = place.read_bytes()
-        except OSError as error:
-            raise Unreadable("grade_cannot_be_read", why=error.strerror or type(error).__name__) from error
-        yield from _of_zip((), content, Allowance(10**6, 2**40), 4 * INDEX)
+        yield from _of_a_class((), place, opened)
         return
     for folder, folders, names in os.walk(place):
         folders.sort()
@@ -69,12 +71,13 @@ def inside(found: Found, allowance: Allowance | None = None, depth: int = 1) -> 
     """
     if depth > DEEPEST:
         raise Unreadable("grade_zip_too_deep", limit=DEEPEST)
-    yield from _of_zip(found.path, found.read(), allowance or Allowance(), INDEX)
+    yield from _of_zip(found.path, io.BytesIO(found.read()), allowance or Allowance(), INDEX)
 
 
-def of_a_class(found: Found) -> Iterator[Found]:
-    """Every file in a zip that a platform made of all hand-ins."""
-    yield from _of_zip(found.path, found.read(), Allowance(10**6, 2**40), 4 * INDEX)
+def of_a_class(found: Found, opened: ExitStack) -> Iterator[Found]:
+    """Every file in a zip on the disk that a platform made of all hand-ins, as large as it may be."""
+    if found.place:
+        yield from _of_a_class(found.path, found.place, opened)
 
 
 def is_zip(name: str) -> bool:
@@ -84,7 +87,7 @@ def is_zip(name: str) -> bool:
 def clean(name: str) -> tuple[str, ...]:
     """The parts of a name inside a zip: a label, never a place on a disk. `../../a` is `a`."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return tuple(part for part in parts if part not in ("/", "..", ".") and not part.endswith(":"))[-20:]
+    return tuple(part[:255] for part in parts if part not in ("/", "..", ".") and not part.endswith(":"))[-20:]
 
 
 def _of_disk(path: Path, place: Path) -> Found:
@@ -102,10 +105,18 @@ def _of_disk(path: Path, place: Path) -> Found:
                 return _bounded(file.read(LARGEST_FILE + 1))
         except OSError as error:
             raise Unreadable("grade_cannot_be_read", why=error.strerror or type(error).__name__) from error
-    return Found(path.relative_to(place).parts, when, "disk", read, not plain)
+    return Found(path.relative_to(place).parts, when, "disk", read, not plain, path)
 
 
-def _of_zip(path: tuple[str, ...], content: bytes, allowance: Allowance, index: int) -> Iterator[Found]:
+def _of_a_class(path: tuple[str, ...], place: Path, opened: ExitStack) -> Iterator[Found]:
+    try:
+        file = opened.enter_context(open(place, "rb"))      # noqa: SIM115
+    except OSError as error:
+        raise Unreadable("grade_cannot_be_read", why=error.strerror or type(error).__name__) from error
+    yield from _of_zip(path, file, Allowance(10**6, 2**40), 4 * INDEX)
+
+
+def _of_zip(path: tuple[str, ...], content: BinaryIO, allowance: Allowance, index: int) -> Iterator[Found]:
     try:
         file = _Careful(content, index)
         book = zipfile.ZipFile(file)
@@ -168,14 +179,14 @@ def _name(info: zipfile.ZipInfo) -> str:
     return info.filename
 
 
-class _Careful(io.BytesIO):
-    """A zip in memory whose list of files is not read if it is longer than anybody's homework."""
+class _Careful:
+    """A zip whose list of files is not read if it is longer than anybody's homework."""
 
-    def __init__(self, content: bytes, limit: int) -> None:
-        super().__init__(content)
-        self.limit, self.opening = limit, True
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self.file, self.limit, self.opening = file, limit, True
+        self.seek, self.tell, self.seekable, self.close = file.seek, file.tell, file.seekable, file.close
 
-    def read(self, size: int | None = -1) -> bytes:
-        if self.opening and size is not None and size > self.limit:
+    def read(self, size: int = -1) -> bytes:
+        if self.opening and size > self.limit:
             raise zipfile.BadZipFile("its list of files is too long")
-        return super().read(size)
+        return self.file.read(size)

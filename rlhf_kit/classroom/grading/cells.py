@@ -6,33 +6,19 @@ cost the teacher a gigabyte. Nothing here is run, nor parsed as Python.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
+from rlhf_kit.classroom.grading.json_pieces import Reader, Unreadable
 from rlhf_kit.language import Lang
 
 LARGEST_FILE = 100 * 2**20                                  # bytes; outputs may be large, code is not
-LARGEST_CODE, LARGEST_PIECE = 2 * 2**20, 64 * 2**10         # bytes of code in a file; of one thing in its metadata
-BRACKETS, MEMBERS, DEEPEST, CELLS = 1_000_000, 100_000, 500, 10_000     # what a notebook may have of them
+LARGEST_CODE = 2 * 2**20                                    # bytes of code in a file
+CELLS = 5_000                                               # that a notebook may have
 PYTHON = ("python", "ipython", "sage", "")
-SPACE = re.compile(rb"[ \t\r\n]*+")
-STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)
-NEXT_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.S)
-SCALAR = re.compile(rb"[-+.\w]++")
 MARKS = re.compile(r"^# ?%%.*$|^# In ?\[[ \d*]*\]:.*$|^# (?:COMMAND -+|<codecell>).*$", re.M)   # jupytext, nbconvert, …
 TEXT_CELL = re.compile(r"^# ?%% ?(?:\[(?:markdown|md|raw)\]|.*\bcell_type=\"markdown\")", re.I)
-
-
-class Unreadable(ValueError):
-    """A file that cannot be graded. `key` is that of a sentence, `values` its fields."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.key, self.values = key, values
 
 
 @dataclass(frozen=True)
@@ -96,13 +82,13 @@ def language_of(text: str) -> Lang:
 # Scripts
 
 def _script(content: bytes) -> Code:
+    if len(content) > LARGEST_CODE:
+        raise Unreadable("grade_too_much_code", limit=LARGEST_CODE // 2**20)
     text = content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     marks = [0, *(match.start() for match in MARKS.finditer(text)), len(text)]
     parts = [text[a:b] for a, b in pairwise(marks)]
     cells = [MARKS.sub("", part, count=1) if MARKS.match(part) else part for part in parts
              if not TEXT_CELL.match(part)]
-    if len(content) > LARGEST_CODE:
-        raise Unreadable("grade_too_much_code", limit=LARGEST_CODE // 2**20)
     comments = "\n".join(line for line in text.splitlines() if line.lstrip().startswith("#"))
     return Code(tuple(cell for cell in cells if cell.strip()), _said(text) or language_of(comments))
 
@@ -111,7 +97,7 @@ def _script(content: bytes) -> Code:
 
 def _notebook(content: bytes) -> Code:
     book = _Book()
-    reader = _Reader(content)
+    reader = Reader(content)
     for key in reader.members():
         if key == "cells":
             book.is_one = True
@@ -136,7 +122,7 @@ def _notebook(content: bytes) -> Code:
     return Code(tuple(book.cells), lang)
 
 
-def _about(reader: _Reader, book: _Book) -> None:
+def _about(reader: Reader, book: _Book) -> None:
     """The language of the code, from what Jupyter, Colab and VS Code write; the rest, widgets too, is passed over."""
     for key in reader.members():
         if key not in ("kernelspec", "language_info"):
@@ -148,7 +134,7 @@ def _about(reader: _Reader, book: _Book) -> None:
             book.language = told if isinstance(told, str) and told else book.language
 
 
-def _cells(reader: _Reader, book: _Book) -> None:
+def _cells(reader: Reader, book: _Book) -> None:
     for number, _ in enumerate(reader.items()):
         if number >= CELLS:
             raise Unreadable("grade_too_many_cells", limit=CELLS)
@@ -157,7 +143,7 @@ def _cells(reader: _Reader, book: _Book) -> None:
             if key == "cell_type":
                 kind = reader.value()
             elif key in ("source", "input"):
-                source = _joined(reader.value(LARGEST_CODE - min(book.size, LARGEST_CODE - 1)))
+                source = _code(reader)
             elif key == "metadata":
                 foreign = _foreign(reader)
             else:
@@ -173,7 +159,7 @@ def _cells(reader: _Reader, book: _Book) -> None:
             raise Unreadable("grade_too_much_code", limit=LARGEST_CODE // 2**20)
 
 
-def _foreign(reader: _Reader) -> bool:
+def _foreign(reader: Reader) -> bool:
     """True for a cell of VS Code's that is set to another language than Python."""
     if not reader.begins(b"{"):
         reader.skip()
@@ -186,7 +172,11 @@ def _foreign(reader: _Reader) -> bool:
     return foreign
 
 
-def _joined(source: Any) -> str:
+def _code(reader: Reader) -> str:
+    """A cell's text, which may be a list of lines."""
+    source = reader.value(LARGEST_CODE)
+    if source is None:
+        raise Unreadable("grade_too_much_code", limit=LARGEST_CODE // 2**20)
     return source if isinstance(source, str) else "".join(map(str, source)) if isinstance(source, list) else ""
 
 
@@ -205,107 +195,3 @@ def _as_utf8(content: bytes) -> bytes:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace").encode() if encoding else content[len(mark):]
     return content
-
-
-class _Reader:
-    """A place in JSON; whoever walks through `members` or `items` takes each value by `value`, `skip` or a walk."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content, self.at, self.brackets, self.steps = content, 0, 0, 0
-        self._space()
-
-    def begins(self, sign: bytes) -> bool:
-        return self.content.startswith(sign, self.at)
-
-    def members(self) -> Iterator[str]:
-        """The keys of an object."""
-        if not self._opens(b"{", b"}"):
-            return
-        while True:
-            key = self._match(STRING)
-            self._expect(b":")
-            yield self._loads(key) if len(key) < 200 else ""
-            if not self._goes_on(b"}"):
-                return
-
-    def items(self) -> Iterator[None]:
-        """Once for each item of an array."""
-        if not self._opens(b"[", b"]"):
-            return
-        while True:
-            yield
-            if not self._goes_on(b"]"):
-                return
-
-    def value(self, limit: int = LARGEST_PIECE) -> Any:
-        """What stands here, if it is not larger than `limit` bytes; None for what is, unless it is code."""
-        start = self.at
-        self.skip()
-        if self.at - start <= limit:
-            return self._loads(self.content[start:self.at])
-        if limit == LARGEST_PIECE:
-            return None
-        raise Unreadable("grade_too_much_code", limit=LARGEST_CODE // 2**20)
-
-    def skip(self) -> None:
-        """Pass over a value without making anything of it."""
-        if self.begins(b'"'):
-            self._match(STRING)
-        elif not (self.begins(b"[") or self.begins(b"{")):
-            self._match(SCALAR)
-        else:
-            self._skip_brackets()
-        self._space()
-
-    def _skip_brackets(self) -> None:
-        open_ones = 0
-        while True:
-            if not (found := NEXT_BRACKET.match(self.content, self.at)):
-                raise Unreadable("grade_cut_off")
-            self.at, self.brackets = found.end(), self.brackets + 1
-            open_ones += 1 if found[1] in b"[{" else -1
-            if open_ones > DEEPEST or self.brackets > BRACKETS:
-                raise Unreadable("grade_too_nested")
-            if not open_ones:
-                return
-
-    def _opens(self, sign: bytes, close: bytes) -> bool:
-        self._expect(sign)
-        if self.begins(close):
-            self._expect(close)
-            return False
-        return True
-
-    def _goes_on(self, close: bytes) -> bool:
-        self.steps += 1
-        if self.steps > MEMBERS:
-            raise Unreadable("grade_too_nested")
-        if self.begins(close):
-            self._expect(close)
-            return False
-        self._expect(b",")
-        return True
-
-    def _expect(self, sign: bytes) -> None:
-        if not self.begins(sign):
-            raise Unreadable("grade_cut_off" if self.at >= len(self.content) else "grade_no_notebook")
-        self.at += 1
-        self._space()
-
-    def _match(self, pattern: re.Pattern[bytes]) -> bytes:
-        found = pattern.match(self.content, self.at)
-        if not found:
-            ends = self.at >= len(self.content) or self.content.startswith(b'"', self.at)
-            raise Unreadable("grade_cut_off" if ends else "grade_no_notebook")
-        self.at = found.end()
-        self._space()
-        return found[0]
-
-    def _space(self) -> None:
-        self.at = SPACE.match(self.content, self.at).end()
-
-    def _loads(self, piece: bytes) -> Any:
-        try:
-            return json.loads(piece.decode("utf-8", errors="replace"), strict=False)
-        except (ValueError, RecursionError) as error:
-            raise Unreadable("grade_no_notebook") from error

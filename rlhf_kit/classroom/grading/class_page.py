@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter
 from collections.abc import Sequence
 
@@ -30,9 +31,10 @@ def _summary(grades: Grades, there: Sequence[Row], lang: Lang) -> str:
     """How many people, and what became of those without points."""
     count = Counter(row.status for row in grades.rows)
     parts = [say(lang, "grade_class_people", n=len(grades.rows), graded=len(there))]
-    parts += [f"{say(lang, _key(status))}: {count[status]}" for status in NO_POINTS if count[status]]
+    what = {say(lang, _key(status)): count[status] for status in NO_POINTS if count[status]}
     if grades.due:
-        parts.append(say(lang, "grade_class_late", n=sum(row.late(grades.due) is not None for row in grades.rows)))
+        what[say(lang, "grade_class_late")] = sum(row.late(grades.due) is not None for row in grades.rows)
+    parts += [say(lang, "grade_class_count", what=one, n=n) for one, n in what.items()]
     return f'<p class="soft">{text(" · ".join(parts))}</p>'
 
 
@@ -78,8 +80,9 @@ def _mistake(mark: Mark, lang: Lang) -> str:
     if mark.status == "timeout":
         return say(lang, "grade_status_timeout")
     if mark.status == "crash":
-        kind = mark.told.split(":")[0]
-        return say(lang, "grade_class_error", kind=kind) if kind.isidentifier() else say(lang, "grade_status_crash")
+        kind = mark.told.split(":")[0]                      # of Python's own: a student may name one as they like
+        known = isinstance(getattr(builtins, kind, None), type)
+        return say(lang, "grade_class_error", kind=kind) if known else say(lang, "grade_status_crash")
     return mark.told if mark.known else say(lang, "grade_class_unnamed")
 
 

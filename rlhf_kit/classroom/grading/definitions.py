@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from rlhf_kit.classroom.grading.picking import MAGIC
-
-LONGEST = 60_000                                            # tokens that are looked at in a cell: a lesson has 3,000
+LONGEST = 20_000                                            # tokens that are looked at: a lesson has 3,000
+DEFINED = re.compile(r"^[ \t]*+(?:(?:async +)?(?:def|class) +(\w+)|(\w++) *=)", re.M)
+MAGIC = re.compile(r"^([ \t]*)(?:[%!?].*|[\w.]+\?{1,2}[ \t]*)$", re.M)
 NOTHING = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER)
 STUBS = ({"pass"}, {"..."}, {"raise", "NotImplementedError"}, set())
 
@@ -34,24 +34,24 @@ class Definition:
 
 def definitions(cells: Sequence[str], wanted: Iterable[str]) -> dict[str, Definition]:
     """By name; of several the last that was written, as the grader takes it."""
-    wanted, found = set(wanted), {}
+    wanted, found, left = set(wanted), {}, LONGEST
     for cell in cells:
         if not any(name in cell for name in wanted):
             continue
-        for definition in _of_cell(cell, wanted):
+        tokens = _tokens(MAGIC.sub(r"\1pass", cell), left)
+        left -= len(tokens)
+        for definition in _among(tokens, wanted):
             if definition.written or definition.name not in found:
                 found[definition.name] = definition
     return found
 
 
-def mentioned(cells: Sequence[str], names: Iterable[str]) -> set[str]:
-    """Which of these names are defined anywhere, even where the code cannot be read."""
-    text = "\n".join(cells)
-    return {name for name in names if re.search(rf"^[ \t]*(?:async +)?(?:def|class) +{name}\b|^{name} *=", text, re.M)}
+def mentioned(cells: Sequence[str]) -> set[str]:
+    """The names that are defined anywhere, even where the code cannot be read."""
+    return {found[1] or found[2] for cell in cells for found in DEFINED.finditer(cell)}
 
 
-def _of_cell(cell: str, wanted: set[str]) -> Iterator[Definition]:
-    tokens = _tokens(MAGIC.sub(lambda line: f"{line[1] or line[2] or ''}pass", cell))
+def _among(tokens: Sequence[tokenize.TokenInfo], wanted: set[str]) -> Iterator[Definition]:
     at = 0
     while at < len(tokens) - 1:
         head, name = tokens[at], tokens[at + 1]
@@ -69,11 +69,11 @@ def _of_cell(cell: str, wanted: set[str]) -> Iterator[Definition]:
             at += 1
 
 
-def _tokens(code: str) -> list[tokenize.TokenInfo]:
-    """Those up to the first place that is not Python."""
+def _tokens(code: str, most: int) -> list[tokenize.TokenInfo]:
+    """Those up to the first place that is not Python, or to the last that is looked at."""
     found: list[tokenize.TokenInfo] = []
     try:
-        for token in islice(tokenize.generate_tokens(io.StringIO(code).readline), LONGEST):
+        for token in islice(tokenize.generate_tokens(io.StringIO(code).readline), most):
             if token.type not in NOTHING:
                 found.append(token)
     except (tokenize.TokenError, SyntaxError, ValueError, MemoryError, RecursionError):

@@ -30,7 +30,8 @@ def feedback(row: Row, grades: Grades, lang: Lang) -> str:
     head = [f"<h1>{text(title)}</h1>",
             f'<p class="soft">{text(say(lang, "grade_page_file", file=row.file))}{_when(row, grades, lang)}</p>']
     if row.submission.problem:
-        body = f'<p class="bad">{text(row.submission.problem)}</p>'
+        told = row.submission.told if lang == row.submission.lang else row.submission.problem
+        body = f'<p class="bad">{text(told or row.submission.problem)}</p>'
         return page(title, lang, "\n".join([*head, body]))
     total = say(lang, "grade_page_total", points=number(grades.points(row)), out_of=grades.out_of)
     return page(title, lang, "\n".join([*head, f"<p><b>{text(total)}</b></p>",
@@ -41,7 +42,8 @@ def feedback(row: Row, grades: Grades, lang: Lang) -> str:
 def file_name(student: str) -> str:
     """A name that every disk takes: letters, digits, spaces; never a path."""
     name = unicodedata.normalize("NFC", student)
-    name = re.sub(r"[^\w ().-]+", "_", name).strip(" ._-")[:80].strip()
+    name = re.sub(r"[^\w ().-]+", "_", name).strip(" ._-")[:80]
+    name = name.encode()[:200].decode(errors="ignore").strip()
     reserved = re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", name)
     return f"{name or 'student'}{'_' if reserved else ''}"
 

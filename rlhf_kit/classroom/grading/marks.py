@@ -177,10 +177,12 @@ def _given(worker: Worker, work: Callable[[Submission], object], submissions: Se
             return None
 
     left = list(enumerate(submissions))
+    seconds = 60 + 2 * worker.limits.in_all[1]              # a busy machine; nobody honest comes near it
     at_once = min(8, 2 * (os.cpu_count() or 1))             # who sleeps does not hold up the others
     for together in (at_once, at_once, 1):
         gone = []
-        for place, given in apart.each(attempt, [submission for _, submission in left], together):
+        for place, given in apart.each(attempt, [submission for _, submission in left], together,
+                                       seconds=seconds):
             if given is None:
                 gone.append(left[place])
             else:

@@ -14,23 +14,25 @@ UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"                                   # le
 BESIDE = re.compile(r"([;|])(?=[\s\"']*[=+\-@＝＋－＠])")
 # Letters of other scripts that are drawn like Latin ones.
 PAIRS = (
-    "аa вb еe кk мm нh оo рp сc тt уy хx іi јj ѕs һh ԁd ԛq ԝw ґr "                  # Cyrillic
+    "аa вb еe кk мm нh оo рp сc тt уy хx іi јj ѕs һh ԁd ԛq ԝw ґr пn иu гr ьb "      # Cyrillic
     "αa βb εe ζz ηh ιi κk μm νv οo ρp τt υu χx γy "                                # Greek
     "ıi օo սu ոn հh ցg")                                                            # dotless i; Armenian
 TWINS = str.maketrans({pair[0]: pair[1] for pair in PAIRS.split()})
 
 
-def plain(text: str) -> str:
+def plain(text: str, longest: int = LONGEST) -> str:
     """One line without control characters, marks of direction or invisible letters, for a terminal or a page."""
-    return "".join(c if c.isprintable() and c not in UNSEEN else " " for c in text)[:LONGEST]
+    return "".join(c if c.isprintable() and c not in UNSEEN else " " for c in text)[:longest]
 
 
-def safe(text: str) -> str:
+def safe(text: str, longest: int = LONGEST) -> str:
     """Text that a spreadsheet shows and does not calculate: an apostrophe before whatever begins like a formula.
 
     Behind ; and | too: where a spreadsheet takes those for the border of a column, what follows is a cell.
     """
-    line = BESIDE.sub(r"\1'", plain(text))
+    line = BESIDE.sub(r"\1'", plain(text, longest))
+    if line.strip() == "-":                                 # Moodle's sign for "not yet"
+        return line
     return f"'{line}" if begins_a_formula(text) or begins_a_formula(line) else line
 
 

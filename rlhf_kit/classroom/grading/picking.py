@@ -28,8 +28,9 @@ MAKERS = frozenset(("abs", "bool", "bytes", "complex", "dict", "divmod", "enumer
                     "len", "list", "max", "min", "object", "pow", "range", "reversed", "round", "set", "slice",
                     "sorted", "str", "sum", "tuple", "type", "zip", "isinstance", "hasattr", "getattr"))
 MODULES = frozenset(("math", "cmath", "functools", "operator", "itertools", "collections", "statistics", "fractions",
-                     "decimal", "string", "re", "typing", "dataclasses", "enum", "types", "numpy", "scipy", "torch"))
-NOT = frozenset(("load", "save", "hub", "compile", "export", "jit", "distributed", "multiprocessing", "utils",
+                     "decimal", "string", "re", "typing", "dataclasses", "enum", "types", "copy", "datetime", "pathlib",
+                     "random", "time", "numpy", "scipy", "torch"))
+NOT = frozenset(("sleep", "load", "save", "hub", "compile", "export", "jit", "distributed", "multiprocessing", "utils",
                  "optim", "onnx", "savez", "loadtxt", "savetxt", "fromfile", "memmap", "seed", "manual_seed"))
 
 
@@ -140,6 +141,8 @@ def _define_one(statement: ast.stmt, setting: Setting) -> BaseException | None:
     """Run one statement, unless it is a stub that would undo an answer; returns what it raised."""
     name, importing = defined_name(statement), isinstance(statement, ast.Import | ast.ImportFrom)
     setting.number += 1
+    if setting.number == MOST + 1:
+        setting.problems.append(f"{statement.cell}: there are more than {MOST} statements")
     if setting.number > MOST or setting.number in setting.skip or (name in setting.written and untouched(statement)):
         return None
     setting.note(setting.number, importing)

@@ -54,7 +54,7 @@ def owner(path: Sequence[str]) -> Owner:
     if len(path) > 1:
         return Owner(first.strip())
     own = LESSON.sub(" ", without_copies(first)).strip(" _.-")
-    return Owner(own or first.strip())
+    return Owner(own or first.strip() or path[0])
 
 
 def is_platforms(part: str) -> bool:

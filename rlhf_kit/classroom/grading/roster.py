@@ -45,11 +45,12 @@ class Roster:
 
         Order, case, accents and width do not matter; letters that only look alike do. None unless it is one person's.
         """
-        for same in (_by_number, _by_id, _by_name):
-            found = [person for person in self.people if same(person, owner)]
-            if found:
-                return found[0] if len(found) == 1 else None
-        return None
+        number, short, name = ([person for person in self.people if same(person, owner)]
+                               for same in (_by_number, _by_id, _by_name))
+        if short and name and not number and not any(person in name for person in short):
+            return None                                     # the name is one's and the number another's
+        found = number or short or name
+        return found[0] if len(found) == 1 else None
 
     def find_by_part(self, owner: Owner, left: Sequence[Person]) -> Person | None:
         """The one of those left, and of all, of whose name this is a part: `ana` for Ana Lopez."""

@@ -19,7 +19,8 @@ from pathlib import Path
 from rlhf_kit.classroom.grading import walls
 
 KIT = Path(__file__).parents[1]
-PACKAGES = ("torch", "numpy", "safetensors", "scipy", "scikit-learn", "pandas", "matplotlib")     # and what these need
+PACKAGES = ("torch", "numpy", "safetensors", "scipy", "scikit-learn", "pandas", "matplotlib",
+            "tqdm")                                                             # and what these need
 UNRECORDED = {"scikit-learn": "sklearn", "python-dateutil": "dateutil", "pillow": "PIL"}    # folders of other names
 # All that an answer finds in its environment: one thread, as it may start no other; places where there are some.
 CONSTANTS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1",
@@ -91,6 +92,8 @@ class Process:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.program.pid, signal.SIGKILL)
             self.program.wait()
+        with suppress(OSError):
+            walls.clear(self._folder.name)
         self._folder.cleanup()
         walls.keep_private(False)
 

@@ -6,8 +6,9 @@ Nothing is run or parsed as Python here, nothing is unpacked to the disk, and no
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,14 +18,20 @@ from rlhf_kit.classroom.grading.cells import Code, Unreadable
 from rlhf_kit.classroom.grading.definitions import definitions, mentioned
 from rlhf_kit.classroom.grading.platforms import Owner
 from rlhf_kit.classroom.grading.roster import Person, Roster
+from rlhf_kit.classroom.grading.students import (
+    MAYBE,
+    Student,
+    by_student,
+    ending,
+    is_housekeeping,
+    shown,
+    sorted_out,
+)
 from rlhf_kit.language import Lang, say
 
-NOTEBOOKS, ENOUGH_BYTES = 20, 2 * cells.LARGEST_FILE        # of one student that are looked at
+NOTEBOOKS, ENOUGH_BYTES = 12, 2 * cells.LARGEST_FILE        # of one student that are looked at
 SAME_TIME = timedelta(seconds=2)                            # a zip's clock counts in twos
-HOUSEKEEPING = {"__macosx", "__pycache__", ".ds_store", "thumbs.db", "desktop.ini", ".git", ".vscode", ".idea"}
 AUTOSAVED = ".ipynb_checkpoints"
-MAYBE = (".txt", ".json", "")                               # may hold a notebook all the same
-NOT_HANDED_IN = (".csv", ".md", ".log", ".toml", ".cfg", ".html", ".htm", ".txt", ".json", ".xlsx", "")  # at the top
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,11 @@ class Submission:
     file: str = ""                  # path inside the folder of submissions, of what counts
     cells: tuple[str, ...] = ()     # code only
     problem: str = ""               # why there are none
+    told: str = ""                  # the same in the student's language
     status: str = ""                # "unreadable", "wrong lesson", "nothing handed in", where that is so
     number: str = ""                # the platform's, or the roster's first
     email: str = ""
-    lang: Lang = "en"               # of the notebook
+    lang: Lang = "en"               # of the notebook; of the name, where there is none
     when: datetime | None = None    # handed in
     when_from: str = ""             # "name", "zip", "disk": where the time is from
     late: bool = False              # the platform says so
@@ -70,19 +78,9 @@ class _Notebook:
     lesson: str                     # the lesson whose functions it has most of
 
 
-@dataclass
-class _Student:
-    """What is known of a student while files are sorted."""
-
-    owner: Owner
-    files: list[tuple[Found, Owner]] = field(default_factory=list)
-    person: Person | None = None
-    note: str = ""
-
-
 def collect(folder: Path, lesson: str, lang: Lang = "en", *, wanted: Mapping[str, Sequence[str]] | None = None,
             roster: Roster | None = None) -> Collection:
-    """One submission for each student that handed something in or stands on the roster, by name.
+    """One submission for each student that handed something in or stands on the roster: in its order, then by name.
 
     `folder/ana.ipynb` is Ana's, `folder/ana/01.ipynb` too, at any depth, and so is what a platform named after her. Of
     several files counts, of those with the lesson's functions, of which something is written: the newest. A folder
@@ -95,98 +93,29 @@ def collect(folder: Path, lesson: str, lang: Lang = "en", *, wanted: Mapping[str
     """
     if not folder.is_dir() and not (folder.is_file() and archives.is_zip(folder.name)):
         raise ValueError(f"{folder} is not a folder. Give the folder, or the zip, with what was handed in.")
-    try:
-        found, passed = _sorted_out(list(archives.walk(folder)), lang)
-    except Unreadable as error:
-        raise ValueError(f"{folder}: {say('en', error.key, **error.values)}") from error
-    students = _by_student(found, roster)
+    with ExitStack() as opened:
+        try:
+            found, passed = sorted_out(list(archives.walk(folder, opened)), lang, opened)
+        except Unreadable as error:
+            raise ValueError(f"{folder}: {say('en', error.key, **error.values)}") from error
+        submissions = _of_everybody(folder, found, lesson, wanted or {}, lang, roster)
+    alike = names.look_alike(s.student for s in submissions)
+    return Collection(tuple(submissions), tuple(passed), tuple(alike))
+
+
+def _of_everybody(folder: Path, found: Sequence[Found], lesson: str, wanted: Mapping[str, Sequence[str]], lang: Lang,
+                  roster: Roster | None) -> list[Submission]:
+    """A submission for each student, in order."""
+    students = by_student(found, roster)
     if not students:
         raise ValueError(f"{folder} holds no .ipynb or .py file. Expected one for each student, or a folder for each "
                          f"student with one in it.")
-    submissions = [_one(student, lesson, wanted or {}, lang, roster) for student in students]
+    submissions = [_one(student, lesson, wanted, lang, roster) for student in students]
     there = {id(student.person) for student in students if student.person}
     submissions += [_absent(person, lang) for person in (roster.people if roster else ()) if id(person) not in there]
     submissions = _told_apart(submissions)
-    alike = names.look_alike(s.student for s in submissions)
-    return Collection(tuple(sorted(submissions, key=lambda s: (names.tolerant(s.student), s.student, s.file))),
-                      tuple(passed), tuple(alike))
-
-
-# Whose is it
-
-def _sorted_out(found: list[Found], lang: Lang) -> tuple[list[Found], list[tuple[str, str]]]:
-    """Without what no student wrote, and without folders around everything."""
-    passed = []
-    while True:
-        kept = []
-        for file in found:
-            if any(part.casefold() in HOUSEKEEPING or part.startswith("._") for part in file.path):
-                passed.append((_shown(file.path), say(lang, "grade_housekeeping")))
-            elif file.path[-1].startswith("."):
-                passed.append((_shown(file.path), say(lang, "grade_hidden")))
-            else:
-                kept.append(file)
-        if len(kept) == 1 and len(kept[0].path) == 1 and archives.is_zip(kept[0].path[0]) \
-                and not platforms.is_platforms(kept[0].path[0]):
-            inner = list(archives.of_a_class(kept[0]))
-            wrapped = any(len(f.path) > 2 or platforms.is_platforms(f.path[1]) for f in inner)
-            if not wrapped:                                 # one student's zip, and nobody else handed in
-                return kept, passed
-            found = [replace(f, path=f.path[1:]) for f in inner]
-            continue
-        outer = {file.path[0] for file in kept if len(file.path) > 1}
-        if len(outer) == 1 and all(len(file.path) > 1 for file in kept) and not platforms.is_platforms(*outer) \
-                and any(platforms.is_platforms(file.path[1]) for file in kept):
-            found = [replace(file, path=file.path[1:]) for file in kept]
-            continue
-        break
-    ours, top = [], {file.path[0] for file in kept if len(file.path) > 1}
-    for file in kept:
-        name = file.path[0]
-        if len(file.path) == 1 and _ending(name) in NOT_HANDED_IN and not cells.is_notebook(name) \
-                and not cells.is_script(name) and not platforms.is_platforms(name) and not file.link \
-                and not (_ending(name) in MAYBE and _begins_a_notebook(file)) and name not in top:
-            passed.append((_shown(file.path), say(lang, "grade_not_a_notebook")))
-        else:
-            ours.append(file)
-    return ours, passed
-
-
-def _begins_a_notebook(file: Found) -> bool:
-    try:
-        return file.read()[:500].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{")
-    except Unreadable:
-        return False
-
-
-def _by_student(found: Iterable[Found], roster: Roster | None) -> list[_Student]:
-    """Files put together by the platform's number, or by the name; the roster may put more together."""
-    groups: dict[tuple[str, str], _Student] = {}
-    for file in found:
-        owner = platforms.owner(file.path)
-        who = (owner.platform, owner.number) if owner.number else ("", names.key(owner.name))
-        groups.setdefault(who, _Student(owner)).files.append((file, owner))
-    students = list(groups.values())
-    if roster is None:
-        return students
-    for student in students:
-        student.person = roster.find(student.owner)
-    taken = [id(student.person) for student in students if student.person]
-    left = [person for person in roster.people if id(person) not in taken]
-    parts = {id(s): roster.find_by_part(s.owner, left) for s in students if not s.person}
-    claims = Counter(id(person) for person in parts.values() if person)
-    for student in students:
-        person = parts.get(id(student))
-        if person and claims[id(person)] == 1:
-            student.person = person
-    merged: dict[int, _Student] = {}
-    for student in students:
-        who = id(student.person) if student.person else id(student)
-        if who in merged:
-            merged[who].files += student.files
-        else:
-            merged[who] = student
-    return list(merged.values())
+    place = {id(person): i for i, person in enumerate(roster.people)} if roster else {}
+    return sorted(submissions, key=lambda s: (place.get(id(s.person), len(place)), names.key(s.student), s.file))
 
 
 def _told_apart(submissions: list[Submission]) -> list[Submission]:
@@ -203,7 +132,7 @@ def _absent(person: Person, lang: Lang) -> Submission:
 
 # Which counts
 
-def _one(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]], lang: Lang,
+def _one(student: Student, lesson: str, wanted: Mapping[str, Sequence[str]], lang: Lang,
          roster: Roster | None) -> Submission:
     person, owner = student.person, student.owner
     notebooks, others = _read_all(student, lesson, wanted, lang)
@@ -219,27 +148,32 @@ def _one(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]], la
                        late=any(o.late for _, o in student.files))
     about = _with_time(about, student)
     if not notebooks:
+        about = replace(about, status="unreadable", note=" ".join(notes),
+                        lang="zh" if cells.language_of(about.student) == "zh" else lang)
+        reasons = dict(others if about.lang == lang else _read_all(student, lesson, wanted, about.lang)[1])
         if len(others) == 1:
             file, why = others[0]
-            return replace(about, file=file, problem=why, status="unreadable", note=" ".join(notes))
-        why = next((f"{file}: {why}" for file, why in others if cells.is_notebook(file)), "") or say(
-            lang, "grade_no_file")
-        return replace(about, problem=why, status="unreadable", others=tuple(others), note=" ".join(notes))
+            return replace(about, file=file, problem=why, told=reasons.get(file, why))
+        file = next((file for file, _ in others if cells.is_notebook(file)), "")
+        why, told = (f"{file}: {of[file]}" if file in of else say(one, "grade_no_file")
+                     for of, one in ((dict(others), lang), (reasons, about.lang)))
+        return replace(about, problem=why, told=told, others=tuple(others))
     best = _best(notebooks)
     late = [o.late for f, o in student.files if f.path == best.path[:len(f.path)]]
-    others = [(_shown(n.path), _reason(n, best, lang)) for n in notebooks if n is not best] + others
+    others = [(shown(n.path), _reason(n, best, lang)) for n in notebooks if n is not best] + others
     if len(notebooks) > 1:
         notes.insert(0, say(lang, "grade_chosen", n=len(notebooks)))
     if any(n.written > best.written for n in notebooks):
         notes.insert(1, say(lang, "grade_more_elsewhere"))
     strange = best.lesson not in ("", lesson) and not best.ours
-    return replace(about, file=_shown(best.path), cells=best.code.cells, lang=best.code.lang, when=best.when,
+    return replace(about, file=shown(best.path), cells=best.code.cells, lang=best.code.lang, when=best.when,
                    when_from=best.source if best.when else "", late=any(late), note=" ".join(notes),
                    others=tuple(others), status="wrong lesson" if strange else "",
-                   problem=say(lang, "grade_other_lesson", lesson=best.lesson, wanted=lesson) if strange else "")
+                   **{name: say(one, "grade_other_lesson", lesson=best.lesson, wanted=lesson) if strange else ""
+                      for name, one in (("problem", lang), ("told", best.code.lang))})
 
 
-def _with_time(about: Submission, student: _Student) -> Submission:
+def _with_time(about: Submission, student: Student) -> Submission:
     """When the last of a student's files came, for one who is not there to be read."""
     times = [(o.when, "name") if o.when else (f.when, f.source) for f, o in student.files if o.when or f.when]
     when, source = max(times, default=(None, ""))
@@ -280,10 +214,10 @@ def _reason(one: _Notebook, best: _Notebook, lang: Lang) -> str:
     return say(lang, "grade_same_time", n=one.written)
 
 
-def _read_all(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]],
+def _read_all(student: Student, lesson: str, wanted: Mapping[str, Sequence[str]],
               lang: Lang) -> tuple[list[_Notebook], list[tuple[str, str]]]:
     """Every notebook and script, zips opened; and all other files with the reason."""
-    notebooks, others, left = [], [], ENOUGH_BYTES
+    notebooks, others, left, tries = [], [], ENOUGH_BYTES, 0
     files = _opened(student.files, others, lang)            # (file, owner, what lies outermost)
     files.sort(key=lambda f: f[0].when or datetime.min, reverse=True)
     files.sort(key=lambda f: (AUTOSAVED in f[0].path, not _named_after(f[0].path, lesson),
@@ -293,15 +227,16 @@ def _read_all(student: _Student, lesson: str, wanted: Mapping[str, Sequence[str]
         try:
             if file.link:
                 raise Unreadable("grade_link")
-            if not (cells.is_notebook(name) or cells.is_script(name) or _ending(name) in MAYBE):
+            if not (cells.is_notebook(name) or cells.is_script(name) or ending(name) in MAYBE):
                 raise Unreadable("grade_not_a_notebook")
-            if len(notebooks) >= NOTEBOOKS or left < 0:
+            tries += 1
+            if tries > NOTEBOOKS or left < 0:
                 raise Unreadable("grade_too_many_files", limit=NOTEBOOKS)
             content = file.read()
             left -= len(content)
             code = cells.read(content, name)
         except Unreadable as error:
-            others.append((_shown(file.path), say(lang, error.key, **error.values)))
+            others.append((shown(file.path), say(lang, error.key, **error.values)))
             continue
         when, source = (owner.when, "name") if owner.when else (outer.when, outer.source)
         notebooks.append(_looked_at(file, when, source, code, lesson, wanted))
@@ -319,33 +254,26 @@ def _opened(files: Sequence[tuple[Found, Owner]], others: list[tuple[str, str]],
             continue
         try:
             for inner in archives.inside(file, allowance, depth):
-                if any(p.casefold() in HOUSEKEEPING or p.startswith("._") for p in inner.path[len(file.path):]):
-                    others.append((_shown(inner.path), say(lang, "grade_housekeeping")))
+                if is_housekeeping(inner.path[len(file.path):]):
+                    others.append((shown(inner.path), say(lang, "grade_housekeeping")))
                 else:
                     waiting.append((inner, owner, outer, depth + 1))
         except Unreadable as error:
-            others.append((_shown(file.path), say(lang, error.key, **error.values)))
+            others.append((shown(file.path), say(lang, error.key, **error.values)))
     return found
 
 
 def _looked_at(file: Found, when: datetime | None, source: str, code: Code, lesson: str,
                wanted: Mapping[str, Sequence[str]]) -> _Notebook:
-    counts = {one: len(mentioned(code.cells, functions)) for one, functions in wanted.items()}
+    names_there = mentioned(code.cells)
+    counts = {one: len(names_there & set(functions)) for one, functions in wanted.items()}
     ours = not wanted or counts.get(lesson, 0) > 0
     most = lesson if ours else max(counts, key=lambda one: counts[one])
     there = definitions(code.cells, wanted.get(lesson, ()))
-    unread = mentioned(code.cells, wanted.get(lesson, ())) - there.keys()           # not Python, so not the stub
+    unread = names_there & set(wanted.get(lesson, ())) - there.keys()               # not Python, so not the stub
     written = sum(d.written for d in there.values()) + len(unread)
     return _Notebook(file.path, when, source, file.when, code, written, ours, most if ours or counts[most] else "")
 
 
 def _named_after(path: Sequence[str], lesson: str) -> bool:
     return platforms.without_copies(platforms.own_name(path)).startswith(lesson)
-
-
-def _shown(path: Sequence[str]) -> str:
-    return "/".join(path)
-
-
-def _ending(name: str) -> str:
-    return Path(name).suffix.lower()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ MOODLE = ("Identifier", "Full name", "Email address", "Grade", "Maximum Grade", 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 GRADE, HIGHEST = ("grade", "成绩", "分数", "评分"), ("maximum grade", "最高分", "最高成绩")
 FEEDBACK = ("feedback comments", "反馈评论", "反馈意见", "评语", "反馈评语")
+MANY = 8_000                                                # characters of a cell that tells of many
 NO_POINTS = ("nothing handed in", "unreadable", "wrong lesson", "not graded")       # nothing was there to be graded
 
 
@@ -80,11 +82,11 @@ def lateness(late: timedelta | None, lang: Lang = "en") -> str:
     """In days, hours and minutes."""
     if late is None:
         return ""
-    minutes = int(late.total_seconds() // 60)
     if not late:
         return say(lang, "grade_late_platform")
-    days, hours, minutes = minutes // 1440, minutes % 1440 // 60, minutes % 60
-    return say(lang, "grade_late_by", days=days, hours=hours, minutes=minutes)
+    minutes = math.ceil(late.total_seconds() / 60)
+    parts = {"grade_days": minutes // 1440, "grade_hours": minutes % 1440 // 60, "grade_minutes": minutes % 60}
+    return " ".join(say(lang, key, n=n) for key, n in parts.items() if n)
 
 
 # The kit's own
@@ -94,9 +96,22 @@ def _row(row: Row, grades: Grades) -> list[str | int | float]:
     return [safe(row.student), safe(row.file), row.status, row.total,
             *([number(row.partial), number(row.total + row.partial)] if grades.partial else []), grades.out_of,
             *(mark.points for mark in row.marks), _time(work.when), work.when_from,
-            *([lateness(row.late(grades.due))] if _late_shown(grades) else []), safe(row.alike), safe(row.note),
-            safe(" · ".join(f"{file}: {why}" for file, why in work.others)), safe(work.number), isolation(grades),
+            *([lateness(row.late(grades.due))] if _late_shown(grades) else []),
+            safe(row.alike, MANY), safe(row.note, MANY),
+            safe(_others(work.others), MANY), safe(work.number), isolation(grades),
             *(safe(mark.remark) for mark in row.marks)]
+
+
+def _others(others: Sequence[tuple[str, str]]) -> str:
+    """Each file with the reason, as many as a spreadsheet's cell takes; how many more there are, comes first."""
+    parts, size = [], 0
+    for file, why in others:
+        part = f"{file}: {why}"[:600]
+        size += len(part) + 3
+        if size > MANY - 20:
+            return " · ".join([f"({len(others)})", *parts])
+        parts.append(part)
+    return " · ".join(parts)
 
 
 def isolation(grades: Grades) -> str:

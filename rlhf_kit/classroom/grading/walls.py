@@ -9,6 +9,7 @@ import ctypes
 import os
 import resource
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,6 +80,30 @@ def give_scratch() -> None:
     os.chdir(SCRATCH)
 
 
+def clear(folder: str) -> None:
+    """Remove what somebody has left in a folder, however deep it nests: folders are moved up, and never walked down.
+
+    For a folder of our own, once nobody is left who could put something in its place.
+    """
+    while True:
+        deeper = False
+        for number, entry in enumerate(os.scandir(folder)):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+                continue
+            os.chmod(entry.path, 0o700)
+            for inner, below in enumerate(os.scandir(entry.path)):
+                if below.is_dir(follow_symlinks=False):
+                    os.chmod(below.path, 0o700)            # what cannot be written cannot be moved
+                    os.rename(below.path, f"{folder}/up{number}-{inner}-{os.getpid()}-{time.monotonic_ns()}")
+                    deeper = True
+                else:
+                    os.unlink(below.path)
+            os.rmdir(entry.path)
+        if not deeper:
+            return
+
+
 def give_up_powers(number: int) -> None:
     """From now on a stranger (if we were root), without capabilities, and no program run can bring them back."""
     if os.geteuid() == 0:
@@ -143,7 +168,6 @@ def cpu_seconds(process: int) -> float:
     """What another process has used; 0 where the system does not say."""
     if not sys.platform.startswith("linux"):
         return 0.0
-    import time
     try:
         return time.clock_gettime((~process << 3) | 2)                 # what clock_getcpuclockid computes
     except OSError:
