@@ -1,4 +1,4 @@
-"""What lesson 03c says of fences holds on five seeds: voters who love them are pleased, and a KL penalty holds it back."""
+"""What lesson 03c says of fences holds on five seeds: PPO writes them for whoever loves them, a KL penalty stops it."""
 
 from dataclasses import replace
 
