@@ -1,9 +1,14 @@
-"""Wrong answers to lesson 01 as people write them: {exercise: [(name, function, what the message must say), ...]}.
+"""Answers to lesson 01 as people write them.
 
-Each has the right shape and agrees with the worked example of the text, so only the checks can tell.
+Wrong ones, {exercise: [(name, function, what the message must say), ...]}, and right ones in unusual forms,
+{exercise: [function, ...]}. Most were written by somebody who had seen the notebook and not the checks.
 """
 
+import functools
+
+import numpy as np
 import torch
+import torch.nn.functional as F
 
 
 def padding_is_zero(ids, eos):
@@ -137,23 +142,695 @@ def cut_off_too_soon(beta, kl, target, n, horizon):
     return beta * (1 + error * n / horizon)
 
 
+def eos_left_out(ids, eos):
+    return (ids == eos).cumsum(-1) == 0
+
+
+def everything_but_eos(ids, eos):
+    return ids != eos
+
+
+def looks_for_zeros(ids, eos):
+    return ids != 0
+
+
+def long_mask(ids, eos):
+    is_eos = (ids == eos).long()
+    return (is_eos.cumsum(-1) - is_eos == 0).long()
+
+
+def eos_is_two(ids, eos):
+    is_eos = (ids == 2).long()
+    return is_eos.cumsum(-1) - is_eos == 0
+
+
+def wrong_axis(ids, eos):
+    is_eos = (ids == eos).long()
+    return is_eos.cumsum(0) - is_eos == 0
+
+
+def no_eos_nothing(ids, eos):
+    first = (ids == eos).int().argmax(-1)
+    return torch.arange(ids.shape[1])[None] <= first[:, None]
+
+
+def until_second_eos(ids, eos):
+    return (ids == eos).cumsum(-1) <= 1
+
+
+def first_eos_of_the_batch(ids, eos):
+    where = (ids == eos).nonzero()
+    end = where[:, 1].min().item() if len(where) else ids.shape[1]
+    mask = torch.zeros_like(ids, dtype=torch.bool)
+    mask[:, :end + 1] = True
+    return mask
+
+
+def right_python_loop(ids, eos):
+    rows = []
+    for row in ids.tolist():
+        end = row.index(eos) + 1 if eos in row else len(row)
+        rows.append([t < end for t in range(len(row))])
+    return torch.tensor(rows)
+
+
+def right_cumprod(ids, eos):
+    going = (ids != eos).long().cumprod(-1)
+    return F.pad(going, (1, 0), value=1)[:, :-1].bool()
+
+
+def right_argmax_with_any(ids, eos):
+    hit = ids == eos
+    first = torch.where(hit.any(-1), hit.int().argmax(-1), torch.tensor(ids.shape[1] - 1))
+    return torch.arange(ids.shape[1]).unsqueeze(0) <= first.unsqueeze(1)
+
+
+def drift_is_paid_for(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, beta * (logprob - ref_logprob), 0.0)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def last_column(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    reward[:, -1] += score
+    return reward
+
+
+def score_everywhere(logprob, ref_logprob, score, mask, beta):
+    return torch.where(mask, score[:, None] - beta * (logprob - ref_logprob), 0.0)
+
+
+def times_mask_token_reward(logprob, ref_logprob, score, mask, beta):
+    reward = -beta * (logprob - ref_logprob) * mask
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def score_replaces_price(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] = score
+    return reward
+
+
+def one_too_far(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    for i in range(len(score)):
+        reward[i, min(int(mask[i].sum()), mask.shape[1] - 1)] += score[i]
+    return reward
+
+
+def beta_or_default(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -(beta or 0.1) * (logprob - ref_logprob), 0.0)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def abs_token_reward(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob).abs(), 0.0)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def in_place_token_reward(logprob, ref_logprob, score, mask, beta):
+    logprob -= ref_logprob
+    reward = torch.where(mask, -beta * logprob, 0.0)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def score_times_beta(logprob, ref_logprob, score, mask, beta):
+    kl = torch.where(mask, ref_logprob - logprob, 0.0)
+    kl[torch.arange(len(score)), mask.sum(-1) - 1] += 10 * score
+    return beta * kl
+
+
+def right_loop(logprob, ref_logprob, score, mask, beta):
+    out = []
+    for i in range(mask.shape[0]):
+        n = int(mask[i].sum())
+        row = []
+        for t in range(mask.shape[1]):
+            r = 0.0
+            if t < n:
+                r = -beta * (logprob[i, t].item() - ref_logprob[i, t].item())
+                if t == n - 1:
+                    r = r + score[i].item()
+            row.append(r)
+        out.append(row)
+    return torch.tensor(out)
+
+
+def right_last_mark(logprob, ref_logprob, score, mask, beta):
+    is_last = mask & ~F.pad(mask[:, 1:], (0, 1), value=False)
+    price = beta * (ref_logprob - logprob)
+    price = price.masked_fill(~mask, 0)
+    return price + is_last * score.unsqueeze(-1)
+
+
+def from_the_front(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    advantage = torch.zeros_like(reward)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])
+    for t in range(reward.shape[1]):
+        delta = reward[:, t] + gamma * next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * lam * next_advantage
+        next_value = value[:, t]
+    return advantage * mask
+
+
+def lambda_forgotten(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    advantage = torch.zeros_like(reward)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])
+    for t in reversed(range(reward.shape[1])):
+        delta = reward[:, t] + gamma * next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * next_advantage
+        next_value = value[:, t]
+    return advantage
+
+
+def next_value_never_set(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    advantage = torch.zeros_like(reward)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])
+    for t in reversed(range(reward.shape[1])):
+        delta = reward[:, t] + gamma * next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * lam * next_advantage
+    return advantage
+
+
+def padding_leaks(reward, value, mask, gamma, lam):
+    advantage = torch.zeros_like(reward)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])
+    for t in reversed(range(reward.shape[1])):
+        delta = reward[:, t] + gamma * next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * lam * next_advantage
+        next_value = value[:, t]
+    return torch.where(mask, advantage, 0.0)
+
+
+def times_mask_gae(reward, value, mask, gamma, lam):
+    reward, value = reward * mask, value * mask
+    advantage = torch.zeros_like(reward)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])
+    for t in reversed(range(reward.shape[1])):
+        delta = reward[:, t] + gamma * next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * lam * next_advantage
+        next_value = value[:, t]
+    return advantage
+
+
+def carried_to_next_row(reward, value, mask, gamma, lam):
+    advantage = torch.zeros_like(reward)
+    nxt = 0.0
+    for i in range(reward.shape[0]):
+        n = int(mask[i].sum())
+        for t in reversed(range(n)):
+            v_next = value[i, t + 1] if t + 1 < n else 0.0
+            nxt = reward[i, t] + gamma * v_next - value[i, t] + gamma * lam * nxt
+            advantage[i, t] = nxt
+    return advantage
+
+
+def cleans_the_arguments(reward, value, mask, gamma, lam):
+    reward[~mask] = 0
+    value[~mask] = 0
+    advantage = torch.zeros_like(reward)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])
+    for t in reversed(range(reward.shape[1])):
+        delta = reward[:, t] + gamma * next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * lam * next_advantage
+        next_value = value[:, t]
+    return advantage
+
+
+def returns_not_advantages(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    advantage = torch.zeros_like(reward)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])
+    for t in reversed(range(reward.shape[1])):
+        delta = reward[:, t] + gamma * next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * lam * next_advantage
+        next_value = value[:, t]
+    return advantage + value
+
+
+def gamma_missing_in_delta(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    advantage = torch.zeros_like(reward)
+    next_value = next_advantage = torch.zeros_like(reward[:, 0])
+    for t in reversed(range(reward.shape[1])):
+        delta = reward[:, t] + next_value - value[:, t]
+        advantage[:, t] = next_advantage = delta + gamma * lam * next_advantage
+        next_value = value[:, t]
+    return advantage
+
+
+def right_row_by_row(reward, value, mask, gamma, lam):
+    out = torch.zeros(reward.shape)
+    for i, n in enumerate(mask.sum(-1).tolist()):
+        r, v, a = reward[i, :n].tolist(), [*value[i, :n].tolist(), 0.0], 0.0
+        for t in range(n - 1, -1, -1):
+            a = r[t] + gamma * v[t + 1] - v[t] + gamma * lam * a
+            out[i, t] = a
+    return out
+
+
+def right_matrix(reward, value, mask, gamma, lam):
+    zero = torch.zeros_like(reward)
+    r, v = torch.where(mask, reward, zero), torch.where(mask, value, zero)
+    delta = r + gamma * F.pad(v, (0, 1))[:, 1:] - v
+    T = r.shape[1]
+    power = torch.arange(T)[:, None] - torch.arange(T)[None, :]
+    weight = torch.where(power >= 0, (gamma * lam) ** power.clamp(min=0).to(r.dtype), torch.zeros(()))
+    return torch.where(mask, delta @ weight.to(r.dtype), zero)
+
+
+def divides_by_n(advantage, mask):
+    marked = advantage[mask]
+    return torch.where(mask, (advantage - marked.mean()) / marked.std(unbiased=False), 0.0)
+
+
+def each_row_alone(advantage, mask):
+    out = torch.zeros_like(advantage)
+    for i in range(len(advantage)):
+        x = advantage[i][mask[i]]
+        out[i][mask[i]] = (x - x.mean()) / x.std()
+    return out
+
+
+def padding_left_dirty(advantage, mask):
+    marked = advantage[mask]
+    return (advantage - marked.mean()) / marked.std()
+
+
+def times_mask_whiten(advantage, mask):
+    marked = advantage[mask]
+    return (advantage - marked.mean()) / marked.std() * mask
+
+
+def padding_counts(advantage, mask):
+    x = torch.where(mask, advantage, 0.0)
+    return torch.where(mask, (x - x.mean()) / x.std(), 0.0)
+
+
+def variance_for_deviation(advantage, mask):
+    marked = advantage[mask]
+    return torch.where(mask, (advantage - marked.mean()) / marked.var(), 0.0)
+
+
+def no_shift(advantage, mask):
+    return torch.where(mask, advantage / advantage[mask].std(), 0.0)
+
+
+def in_place_whiten(advantage, mask):
+    marked = advantage[mask]
+    advantage -= marked.mean()
+    advantage /= marked.std()
+    advantage[~mask] = 0
+    return advantage
+
+
+def deviation_floor(advantage, mask):
+    marked = advantage[mask]
+    return torch.where(mask, (advantage - marked.mean()) / marked.std().clamp(min=0.1), 0.0)
+
+
+def right_sums_by_hand(advantage, mask):
+    x = torch.where(mask, advantage, torch.zeros_like(advantage))
+    n = mask.sum().item()
+    centred = torch.where(mask, x - x.sum() / n, torch.zeros_like(x))
+    return centred * torch.rsqrt((centred * centred).sum() / (n - 1))
+
+
+def right_written_back(advantage, mask):
+    out = torch.zeros_like(advantage)
+    var, mean = torch.var_mean(torch.masked_select(advantage, mask), correction=1)
+    out[mask] = (advantage[mask] - mean) / var.sqrt()
+    return out
+
+
+def larger_of_the_two(logprob, old_logprob, advantage, mask, clip):
+    ratio, advantage = (logprob - old_logprob).exp(), advantage.detach()
+    gain = torch.maximum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    return -gain[mask].mean()
+
+
+def no_minus(logprob, old_logprob, advantage, mask, clip):
+    ratio, advantage = (logprob - old_logprob).exp(), advantage.detach()
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    return gain[mask].mean()
+
+
+def no_clip_clipped_policy(logprob, old_logprob, advantage, mask, clip):
+    return -((logprob - old_logprob).exp() * advantage.detach())[mask].mean()
+
+
+def mean_over_all_cells_clipped_policy(logprob, old_logprob, advantage, mask, clip):
+    ratio, advantage = (logprob - old_logprob).exp(), advantage.detach()
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    return -torch.where(mask, gain, torch.zeros_like(gain)).mean()
+
+
+def advantage_not_detached(logprob, old_logprob, advantage, mask, clip):
+    ratio = (logprob - old_logprob).exp()
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    return -gain[mask].mean()
+
+
+def old_over_new(logprob, old_logprob, advantage, mask, clip):
+    ratio, advantage = (old_logprob - logprob).exp(), advantage.detach()
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    return -gain[mask].mean()
+
+
+def product_clipped(logprob, old_logprob, advantage, mask, clip):
+    surrogate = (logprob - old_logprob).exp() * advantage.detach()
+    gain = torch.minimum(surrogate, surrogate.clamp(1 - clip, 1 + clip))
+    return -gain[mask].mean()
+
+
+def only_the_clipped_one(logprob, old_logprob, advantage, mask, clip):
+    ratio = (logprob - old_logprob).exp().clamp(1 - clip, 1 + clip)
+    return -(ratio * advantage.detach())[mask].mean()
+
+
+def quotient_of_logs(logprob, old_logprob, advantage, mask, clip):
+    ratio, advantage = logprob / old_logprob, advantage.detach()
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    return -gain[mask].mean()
+
+
+def no_grad_on_the_clipped_one(logprob, old_logprob, advantage, mask, clip):
+    ratio, advantage = (logprob - old_logprob).exp(), advantage.detach()
+    clipped = ratio.detach().clamp(1 - clip, 1 + clip)
+    return -torch.minimum(ratio * advantage, clipped * advantage)[mask].mean()
+
+
+def right_by_sign(logprob, old_logprob, advantage, mask, clip):
+    lp, old, a = logprob[mask], old_logprob[mask], advantage[mask].detach()
+    ratio = torch.exp(lp - old)
+    kept = torch.where(a > 0, ratio.clamp(max=1 + clip), ratio.clamp(min=1 - clip))
+    return (-a * kept).mean()
+
+
+def right_max_of_losses(logprob, old_logprob, advantage, mask, clip):
+    with torch.no_grad():
+        a = advantage.clone()
+    ratio = torch.exp(logprob - old_logprob)
+    both = torch.stack([-a * ratio, -a * torch.clip(ratio, 1.0 - clip, 1.0 + clip)])
+    return both.amax(0)[mask].sum() / mask.sum()
+
+
+def not_cut_off(beta, kl, target, n, horizon):
+    return beta * (1 + (kl / target - 1) * n / horizon)
+
+
+def cut_off_above_only(beta, kl, target, n, horizon):
+    e = min(0.2, kl / target - 1)
+    return beta * (1 + e * n / horizon)
+
+
+def minus(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / target - 1))
+    return beta * (1 - e * n / horizon)
+
+
+def target_over_kl(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, 1 - target / kl)) if kl else -0.2
+    return beta * (1 + e * n / horizon)
+
+
+def integer_division(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / target - 1))
+    return beta * (1 + e * (n // horizon))
+
+
+def target_is_six(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / 6 - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def no_kl_no_change(beta, kl, target, n, horizon):
+    if not kl:
+        return beta
+    e = max(-0.2, min(0.2, kl / target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def product_cut_off(beta, kl, target, n, horizon):
+    e = (kl / target - 1) * n / horizon
+    return beta * (1 + max(-0.2, min(0.2, e)))
+
+
+def abs_kl(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, abs(kl) / target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def right_numpy_clip(beta, kl, target, n, horizon):
+    return beta + beta * np.clip((kl - target) / target, -0.2, 0.2) * n / horizon
+
+
+def right_branches(beta, kl, target, n, horizon):
+    if kl > 1.2 * target:
+        e = 0.2
+    elif kl < 0.8 * target:
+        e = -0.2
+    else:
+        e = kl / target - 1
+    return beta * (horizon + e * n) / horizon
+
+
+def smaller_of_the_two(value, old_value, target, mask, clip):
+    clipped = torch.clamp(value, old_value - clip, old_value + clip)
+    return 0.5 * torch.minimum((value - target) ** 2, (clipped - target) ** 2)[mask].mean()
+
+
+def half_forgotten(value, old_value, target, mask, clip):
+    clipped = torch.clamp(value, old_value - clip, old_value + clip)
+    return torch.maximum((value - target) ** 2, (clipped - target) ** 2)[mask].mean()
+
+
+def clipped_around_target(value, old_value, target, mask, clip):
+    clipped = torch.clamp(value, target - clip, target + clip)
+    return 0.5 * torch.maximum((value - target) ** 2, (clipped - target) ** 2)[mask].mean()
+
+
+def mean_over_all_cells_clipped_value(value, old_value, target, mask, clip):
+    clipped = torch.clamp(value, old_value - clip, old_value + clip)
+    loss = torch.maximum((value - target) ** 2, (clipped - target) ** 2)
+    return 0.5 * torch.where(mask, loss, 0.0).mean()
+
+
+def row_means(value, old_value, target, mask, clip):
+    clipped = torch.clamp(value, old_value - clip, old_value + clip)
+    loss = torch.where(mask, torch.maximum((value - target) ** 2, (clipped - target) ** 2), 0.0)
+    return 0.5 * (loss.sum(-1) / mask.sum(-1).clamp(min=1)).mean()
+
+
+def no_clip_clipped_value(value, old_value, target, mask, clip):
+    return 0.5 * (value - target)[mask].square().mean()
+
+
+def clipped_without_gradient(value, old_value, target, mask, clip):
+    clipped = torch.clamp(value.detach(), old_value - clip, old_value + clip)
+    return 0.5 * torch.maximum((value - target) ** 2, (clipped - target) ** 2)[mask].mean()
+
+
+def one_sided(value, old_value, target, mask, clip):
+    clipped = torch.minimum(value, old_value + clip)
+    return 0.5 * torch.maximum((value - target) ** 2, (clipped - target) ** 2)[mask].mean()
+
+
+clamp_one = functools.partial(torch.clamp, min=-1.0, max=1.0)
+
+
+def right_partial_on_the_difference(value, old_value, target, mask, clip):
+    v, o, r = value[mask], old_value[mask], target[mask]
+    clipped = o + clip * clamp_one((v - o) / clip) if clip else o
+    worst = torch.stack([(v - r) ** 2, (clipped - r) ** 2]).amax(0)
+    return worst.sum() / (2 * mask.sum())
+
+
+def right_larger_error(value, old_value, target, mask, clip):
+    clipped = torch.maximum(torch.minimum(value, old_value + clip), old_value - clip)
+    error = torch.maximum((value - target).abs(), (clipped - target).abs())[mask]
+    return error.pow(2).mean() / 2
+
+
+def an_end_at_0_is_none(ids, eos):
+    end = (ids == eos).int().argmax(1)
+    end[end == 0] = ids.shape[1]
+    return torch.arange(ids.shape[1]) <= end[:, None]
+
+
+def a_mask_of_floats(ids, eos):
+    hit = (ids == eos).float()
+    return (hit.cumsum(-1) - hit == 0).float()
+
+
+def score_where_the_longest_ends(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    reward[:, int(mask.sum(1).max()) - 1] += score
+    return reward
+
+
+def gae_of_the_last_guess(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    after, seen, advantage = value[:, -1], torch.zeros(len(value)), torch.zeros_like(value)
+    for t in range(value.shape[1] - 1, -1, -1):
+        seen = reward[:, t] + gamma * after - value[:, t] + gamma * lam * seen
+        advantage[:, t], after = seen, value[:, t]
+    return advantage
+
+
+def whiten_by_pooled_variance(advantage, mask):
+    spread = torch.stack([row[marks].var() for row, marks in zip(advantage, mask, strict=True)]).mean().sqrt()
+    return torch.where(mask, (advantage - advantage[mask].mean()) / spread, 0.0)
+
+
+def loss_of_row_means(logprob, old_logprob, advantage, mask, clip):
+    ratio = (logprob - old_logprob).exp()
+    gain = torch.min(ratio * advantage.detach(), ratio.clamp(1 - clip, 1 + clip) * advantage.detach())
+    return -torch.stack([row[marks].mean() for row, marks in zip(gain, mask, strict=True)]).mean()
+
+
+def smaller_ratio(logprob, old_logprob, advantage, mask, clip):
+    ratio = (logprob - old_logprob).exp()
+    return -(torch.min(ratio, ratio.clamp(1 - clip, 1 + clip)) * advantage.detach())[mask].mean()
+
+
+def loss_times_the_mask(logprob, old_logprob, advantage, mask, clip):
+    ratio = (logprob - old_logprob).exp()
+    gain = torch.min(ratio * advantage.detach(), ratio.clamp(1 - clip, 1 + clip) * advantage.detach())
+    return -(gain * mask).sum() / mask.sum()
+
+
+def value_of_the_mask(value, old_value, target, mask, clip):
+    near = old_value + (value - old_value).clamp(-clip, clip)
+    worse = torch.maximum((value - target) ** 2, (near - target) ** 2)
+    return 0.5 * (worse * mask).sum() / mask.sum()
+
+
 MUTANTS = {
-    "1.1": [("padding_is_zero", padding_is_zero, "by token 0"), ("up_to_the_last_eos", up_to_the_last_eos, "last EOS"),
-            ("argmax_of_nothing", argmax_of_nothing, "argmax")],
-    "1.2": [("score_in_the_last_column", score_in_the_last_column, "last column, where shorter"),
-            ("padding_is_priced", padding_is_priced, "mask is not used"),
-            ("the_first_score", the_first_score, "first one's score"),
-            ("reward_times_the_mask", reward_times_the_mask, "Multiplying by the mask")],
-    "1.3": [("gae_over_padding", gae_over_padding, "leaked into real tokens"),
-            ("gae_without_gamma_in_delta", gae_without_gamma_in_delta, "missing in δ"),
-            ("gae_with_lambda_alone", gae_with_lambda_alone, "λ alone")],
-    "1.4": [("whiten_each_response", whiten_each_response, "by itself"),
-            ("whiten_padding_too", whiten_padding_too, "took part"),
-            ("whiten_and_leave_padding", whiten_and_leave_padding, "must become 0")],
-    "1.5": [("never_clips", never_clips, "never bites"), ("the_larger", the_larger, "larger of the two"),
-            ("only_the_clipped", only_the_clipped, "Only the clipped"),
-            ("mean_over_padding", mean_over_padding, "runs over padding"),
-            ("gradient_into_the_advantage", gradient_into_the_advantage, "into the advantage")],
-    "1.6": [("never_cut_off", never_cut_off, "not cut off"), ("cut_off_above", cut_off_above, "above and not below"),
-            ("cut_off_below", cut_off_below, "below and not above"), ("cut_off_too_soon", cut_off_too_soon, "±0.1")],
+    "1.1": [
+        ("padding_is_zero", padding_is_zero, "by token 0"),
+        ("up_to_the_last_eos", up_to_the_last_eos, "last EOS"),
+        ("argmax_of_nothing", argmax_of_nothing, "argmax"),
+        ("eos_left_out", eos_left_out, "The EOS itself is missing"),
+        ("everything_but_eos", everything_but_eos, "Every EOS is left out, and what stands behind the first one"),
+        ("looks_for_zeros", looks_for_zeros, "This finds the end by token 0"),
+        ("long_mask", long_mask, "It returned a tensor of integers"),
+        ("eos_is_two", eos_is_two, "2 is the EOS of the example"),
+        ("wrong_axis", wrong_axis, "This counts down the columns, from one response to the next"),
+        ("no_eos_nothing", no_eos_nothing, "A row without EOS lost its tokens"),
+        ("until_second_eos", until_second_eos, "This runs up to the second EOS"),
+        ("first_eos_of_the_batch", first_eos_of_the_batch, "All rows were cut at the same place"),
+        ("an_end_at_0_is_none", an_end_at_0_is_none, "begins with EOS"),
+        ("a_mask_of_floats", a_mask_of_floats, "It returned a tensor of floats"),
+    ],
+    "1.2": [
+        ("score_in_the_last_column", score_in_the_last_column, "last column, where shorter"),
+        ("padding_is_priced", padding_is_priced, "mask is not used"),
+        ("the_first_score", the_first_score, "first one's score"),
+        ("reward_times_the_mask", reward_times_the_mask, "Multiplying by the mask"),
+        ("drift_is_paid_for", drift_is_paid_for, "The KL penalty has the wrong sign"),
+        ("last_column", last_column, "The score stands in the last column, where shorter"),
+        ("score_everywhere", score_everywhere, "Every token got the score"),
+        ("times_mask_token_reward", times_mask_token_reward, "Multiplying by the mask is not enough"),
+        ("score_replaces_price", score_replaces_price, "The score replaced the penalty of the last token"),
+        ("one_too_far", one_too_far, "The score stands one place too far"),
+        ("beta_or_default", beta_or_default, "β = 0 was replaced"),
+        ("abs_token_reward", abs_token_reward, "A token that became *less* likely than under the reference"),
+        ("in_place_token_reward", in_place_token_reward, "The result is right, but your function writes into its"),
+        ("score_times_beta", score_times_beta, "The score was multiplied by β, too"),
+        ("score_where_the_longest_ends", score_where_the_longest_ends, "longest response ends"),
+    ],
+    "1.3": [
+        ("gae_over_padding", gae_over_padding, "leaked into real tokens"),
+        ("gae_without_gamma_in_delta", gae_without_gamma_in_delta, "missing in δ"),
+        ("gae_with_lambda_alone", gae_with_lambda_alone, "λ alone"),
+        ("from_the_front", from_the_front, "This walks from the first token to the last"),
+        ("lambda_forgotten", lambda_forgotten, "λ is not used"),
+        ("next_value_never_set", next_value_never_set, "δ does not see the next value"),
+        ("padding_leaks", padding_leaks, "What stands in the padding leaked into real tokens"),
+        ("times_mask_gae", times_mask_gae, "Multiplying by the mask is not enough"),
+        ("carried_to_next_row", carried_to_next_row, "One row's advantage is carried into the next"),
+        ("cleans_the_arguments", cleans_the_arguments, "The result is right, but your function writes into its"),
+        ("returns_not_advantages", returns_not_advantages, "V was added"),
+        ("gamma_missing_in_delta", gamma_missing_in_delta, "γ is missing in δ"),
+        ("gae_of_the_last_guess", gae_of_the_last_guess, "last value was used again"),
+    ],
+    "1.4": [
+        ("whiten_each_response", whiten_each_response, "by itself"),
+        ("whiten_padding_too", whiten_padding_too, "took part"),
+        ("whiten_and_leave_padding", whiten_and_leave_padding, "must become 0"),
+        ("divides_by_n", divides_by_n, "The variance is divided by n"),
+        ("each_row_alone", each_row_alone, "Each response was whitened by itself"),
+        ("padding_left_dirty", padding_left_dirty, "The marked tokens are right"),
+        ("times_mask_whiten", times_mask_whiten, "Multiplying by the mask is not enough"),
+        ("padding_counts", padding_counts, "Padding took part in mean and variance"),
+        ("variance_for_deviation", variance_for_deviation, "This divides by the variance"),
+        ("no_shift", no_shift, "The mean is still there"),
+        ("in_place_whiten", in_place_whiten, "The result is right, but your function writes into its"),
+        ("deviation_floor", deviation_floor, "The deviation has a floor, or something large was added to"),
+        ("whiten_by_pooled_variance", whiten_by_pooled_variance, "within each row"),
+    ],
+    "1.5": [
+        ("never_clips", never_clips, "never bites"),
+        ("the_larger", the_larger, "larger of the two"),
+        ("only_the_clipped", only_the_clipped, "Only the clipped"),
+        ("mean_over_padding", mean_over_padding, "runs over padding"),
+        ("gradient_into_the_advantage", gradient_into_the_advantage, "into the advantage"),
+        ("larger_of_the_two", larger_of_the_two, "This takes the larger of the two gains"),
+        ("no_minus", no_minus, "The minus is missing"),
+        ("no_clip_clipped_policy", no_clip_clipped_policy, "The clip never bites"),
+        ("mean_over_all_cells_clipped_policy", mean_over_all_cells_clipped_policy, "The mean runs over padding too"),
+        ("advantage_not_detached", advantage_not_detached, "The values are right, but a gradient flows into the"),
+        ("old_over_new", old_over_new, "The ratio is upside down"),
+        ("product_clipped", product_clipped, "The product r·Â was clipped"),
+        ("only_the_clipped_one", only_the_clipped_one, "Only the clipped term is left"),
+        ("quotient_of_logs", quotient_of_logs, "Logarithms are divided here"),
+        ("no_grad_on_the_clipped_one", no_grad_on_the_clipped_one, "The values are right"),
+        ("loss_of_row_means", loss_of_row_means, "mean of the rows' means"),
+        ("smaller_ratio", smaller_ratio, "two *ratios*"),
+        ("loss_times_the_mask", loss_times_the_mask, "0 · NaN is NaN"),
+    ],
+    "1.6": [
+        ("never_cut_off", never_cut_off, "not cut off"),
+        ("cut_off_above", cut_off_above, "above and not below"),
+        ("cut_off_below", cut_off_below, "below and not above"),
+        ("cut_off_too_soon", cut_off_too_soon, "±0.1"),
+        ("not_cut_off", not_cut_off, "The error is not cut off"),
+        ("cut_off_above_only", cut_off_above_only, "The error is cut off above and not below"),
+        ("minus", minus, "β moves the wrong way"),
+        ("target_over_kl", target_over_kl, "The fraction is upside down"),
+        ("integer_division", integer_division, "// divides to a whole number, here to 0"),
+        ("target_is_six", target_is_six, "6 is the target of the example"),
+        ("no_kl_no_change", no_kl_no_change, "A KL of 0 counts as False, and β stayed as it was"),
+        ("product_cut_off", product_cut_off, "e · n / horizon was cut off"),
+        ("abs_kl", abs_kl, "The KL lost its sign"),
+    ],
+    "1.7": [
+        ("smaller_of_the_two", smaller_of_the_two, "The smaller error was taken"),
+        ("half_forgotten", half_forgotten, "The factor ½ is missing"),
+        ("clipped_around_target", clipped_around_target, "The clip never bites"),
+        ("mean_over_all_cells_clipped_value", mean_over_all_cells_clipped_value, "The mean runs over padding too"),
+        ("row_means", row_means, "This is a mean of the rows' means"),
+        ("no_clip_clipped_value", no_clip_clipped_value, "The clip never bites"),
+        ("clipped_without_gradient", clipped_without_gradient, "The values are right"),
+        ("one_sided", one_sided, "The value is clipped above only"),
+        ("value_of_the_mask", value_of_the_mask, "0 · NaN is NaN"),
+    ],
+}
+RIGHT = {
+    "1.1": [right_python_loop, right_cumprod, right_argmax_with_any],
+    "1.2": [right_loop, right_last_mark],
+    "1.3": [right_row_by_row, right_matrix],
+    "1.4": [right_sums_by_hand, right_written_back],
+    "1.5": [right_by_sign, right_max_of_losses],
+    "1.6": [right_numpy_clip, right_branches],
+    "1.7": [right_partial_on_the_difference, right_larger_error],
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from rlhf_kit.classroom.exercises import lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c
-from rlhf_kit.classroom.exercises.answers import Exercise, Function, Verdict, judge, show
+from rlhf_kit.classroom.exercises.answers import Exercise, Function, Verdict, converted, is_reference, judge, show
 from rlhf_kit.classroom.exercises.session import lang
 from rlhf_kit.language import say
 
@@ -25,19 +25,26 @@ class CheckError(AssertionError):
 def check(number: str, answer: Function | None = None) -> Function:
     """Check an answer and print what came of it; returns it if it is right, else the reference, and says so.
 
-    So a notebook always runs to its end. Nothing is raised, whatever the answer does, unless RLHF_KIT_STRICT=1.
+    So a notebook always runs to its end. Nothing is raised, whatever the answer does, unless RLHF_KIT_STRICT=1. A right
+    answer that gives a number where the next cell needs a tensor, or the other way round, comes back wrapped so that it
+    fits (see `answers`). The reference itself, from a check cell that is run twice, counts as not attempted.
 
     Args:
         number: of the exercise, such as "1.2".
-        answer: the function you wrote.
+        answer: the function you wrote, or anything that can be called like it.
     """
     if number not in EXERCISES:
         raise ValueError(f"there is no exercise {number!r}; there are {', '.join(EXERCISES)}.")
     exercise = EXERCISES[number]
-    verdict = judge(exercise, answer) if callable(answer) else Verdict(exercise, "not attempted")
+    if answer is None or is_reference(answer, exercise):
+        verdict = Verdict(exercise, "not attempted")
+    elif callable(answer):
+        verdict = judge(exercise, answer)
+    else:
+        verdict = Verdict(exercise, "wrong", symptom="check_no_function", values={"seen": type(answer).__name__})
     print(in_words(verdict, lang()))
     if verdict.right:
-        return answer
+        return converted(answer, exercise, verdict)
     if os.environ.get("RLHF_KIT_STRICT") == "1":
         raise CheckError(in_words(verdict, "en"))
     print(say(lang(), "check_reference"))
@@ -52,17 +59,28 @@ def in_words(verdict: Verdict, language: str) -> str:
         return f"✅ {title}: {words('check_right', cases=len(exercise.all_cases(0)))}"
     if verdict.status == "not attempted":
         return f"⏳ {title}: {words('check_not_attempted')}"
-    lines = [f"❌ {title}"]
-    shown = ", ".join(f"{name}={show(value)}" for name, value in zip(exercise.names, verdict.case.arguments,
-                                                                     strict=True))
-    rows = [("check_input", shown), ("check_yours", verdict.yours), ("check_expected", verdict.expected)]
+    rows = []
+    if verdict.case:
+        shown = ", ".join(f"{name}={show(value)}" for name, value in zip(exercise.names, verdict.case.arguments,
+                                                                         strict=True))
+        about = verdict.case.zh if language == "zh" else verdict.case.about
+        rows = [(words("check_input"), f"{shown} ({about})" if about else shown),
+                (words("check_yours"), verdict.yours), (words("check_expected"), verdict.expected)]
     if why := likely(verdict, language):
-        rows.append(("check_likely", why))
-    return "\n".join([*lines, *(f"   {words(key)}: {text}" for key, text in rows)])
+        rows.append((words("check_likely"), why))
+    return "\n".join([f"❌ {title}", *(f"   {name}: {text}" for name, text in rows)])
 
 
 def likely(verdict: Verdict, language: str) -> str:
     """What probably went wrong, in one or two sentences; empty if nothing is known."""
     if verdict.mistake:
         return verdict.mistake.zh if language == "zh" else verdict.mistake.en
-    return say(language, verdict.symptom, **verdict.values) if verdict.symptom else ""
+    if not verdict.symptom:
+        return ""
+    fields = {name: _said(value, language) for name, value in verdict.values.items()}
+    return f"{say(language, verdict.symptom, **fields)} {fields.get('way', '')}".strip()
+
+
+def _said(value: object, language: str) -> object:
+    """A field that is itself a sentence's key, in words."""
+    return say(language, value) if isinstance(value, str) and value.startswith("check_") else value

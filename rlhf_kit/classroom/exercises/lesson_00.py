@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations, pairwise
 
 import torch
 from torch import Tensor
 
 from rlhf_kit.classroom.exercises.answers import Case, Exercise, Mistake
-from rlhf_kit.formulas.masked import masked_mean
+from rlhf_kit.formulas.masked import keep, masked_mean
 
 
 def count_comparisons(ranks: list[int]) -> int:
@@ -26,88 +27,301 @@ def objective(score: Tensor, logprob: Tensor, ref_logprob: Tensor, beta: float) 
     return (score - beta * (logprob - ref_logprob)).mean()
 
 
+# Cases
+
 def _rankings(seed: int) -> list[Case]:
     rng = random.Random(seed)
-    drawn = [Case(([rng.randint(1, 5) for _ in range(rng.randint(4, 9))],), "ties") for _ in range(6)]
-    return [Case(([1, 1, 2, 3],), "a tie"), Case(([2, 2, 2],), "all equal"), Case(([3, 1, 2, 4],), "not in order"),
-            Case(([1],), "one answer"), Case((list(range(1, 10)),), "nine answers"), *drawn]
+    drawn = [Case(([rng.randint(1, 5) for _ in range(rng.randint(4, 9))],), "random", zh="随机") for _ in range(6)]
+    return [Case(([1, 1, 2, 3],), "a tie", zh="有平局"), Case(([2, 2, 2],), "all equal", zh="全部相同"),
+            Case(([3, 1, 2, 4],), "not in order", zh="没有排好序"), Case(([1],), "one answer", zh="一个回答"),
+            Case(([3, 2, 1],), "best last", zh="最好的在最后"),
+            Case(([0, 1, 2, 3],), "ranks from 0", zh="名次从 0 开始"),
+            Case(([1, 2, 1, 2, 1],), "ties apart", zh="平局不相邻"),
+            Case(([1, 5, 9],), "ranks are missing", zh="缺了名次"),
+            Case((list(range(1, 10)),), "nine answers", zh="九个回答"), *drawn]
 
 
 def _tokens(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
-    cases = [Case((torch.tensor([[-9.0, -1.0, -2.0]]), torch.tensor([[False, True, True]])), "a prompt token", (0,)),
+    first = torch.tensor([[True, False]])
+    cases = [Case((torch.tensor([[-9.0, -1.0, -2.0]]), torch.tensor([[False, True, True]])), "a prompt token", (0,),
+                  "有一个提示词元"),
              Case((torch.tensor([[-1.0, -1.0, -1.0, -1.0], [-4.0, 0.0, 0.0, 0.0]]),
-                   torch.tensor([[True] * 4, [True, False, False, False]])), "responses of different length", (0,)),
-             Case((torch.tensor([[-1.0, -torch.inf]]), torch.tensor([[True, False]])), "padding that is -inf", (0,))]
-    for rows, columns in ((3, 5), (4, 7)):
+                   torch.tensor([[True] * 4, [True, False, False, False]])), "responses of different length", (0,),
+                  "回答长短不一"),
+             Case((torch.tensor([[-3.0, -1.0, -200.0, -0.5, -7.0], [-2.0, -1.5, -0.25, -4.0, -30.0]]),
+                   torch.tensor([[False, True, True, False, True], [False, False, True, True, False]])),
+                  "two turns, very unlikely tokens", (0,), "两轮对话，有很不可能的词元"),
+             Case((torch.tensor([[-1.0, -torch.inf]]), first), "-inf outside of the response", (0,), "回答之外有 -inf"),
+             Case((torch.tensor([[-1.0, torch.nan]]), first), "NaN outside of the response", (0,), "回答之外有 NaN")]
+    for rows, columns in ((3, 5), (4, 7), (6, 4)):
         lengths = torch.randint(1, columns + 1, (rows, 1), generator=g)
         cases.append(Case((-torch.rand(rows, columns, generator=g) * 5, torch.arange(columns)[None] < lengths),
-                          "random", (0,)))
+                          "random", (0,), "随机"))
     return cases
 
 
 def _responses(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     draw = lambda n: torch.randn(n, generator=g)                       # noqa: E731
-    return [Case((torch.tensor([1.0]), torch.tensor([-5.0]), torch.tensor([-4.0]), 0.5), "a likelier reference", (1,)),
-            Case((torch.tensor([1.0, 0.0]), torch.tensor([-5.0, -3.0]), torch.tensor([-5.0, -3.0]), 0.3), "no drift"),
-            *(Case((draw(n), draw(n) - 20, draw(n) - 20, 0.1 * n), "random", (1,)) for n in (2, 5, 8))]
+    return [Case((torch.tensor([1.0]), torch.tensor([-5.0]), torch.tensor([-4.0]), 0.5), "likelier under the reference",
+                 (1,), "参考模型给的概率更高"),
+            Case((torch.tensor([1.0, 0.0]), torch.tensor([-5.0, -3.0]), torch.tensor([-5.0, -3.0]), 0.3), "no drift",
+                 zh="没有偏离"),
+            Case((torch.tensor([0.75, -0.25, 0.5]), torch.tensor([-20.0, -30.0, -25.0]),
+                  torch.tensor([-24.0, -29.0, -21.5]), 0.0), "β = 0", zh="β = 0"),
+            Case((torch.tensor([0.9, -0.3, 0.4]), torch.tensor([-40.0, -90.0, -60.0]),
+                  torch.tensor([-75.0, -50.0, -61.0]), 0.02), "far away, either way", (1,), "偏离很远，有正有负"),
+            Case((torch.tensor([2.5, 3.5]), torch.tensor([-9.0, -8.0]), torch.tensor([-6.0, -7.5]), 1.0),
+                 "β = 1, less likely on average", (1,), "β = 1，平均概率变低"),
+            *(Case((draw(n), draw(n) - 20, draw(n) - 20, 0.07 * n), "random", (1,), "随机") for n in (2, 5, 8))]
 
+
+# Wrong answers
+
+def _picked(logprob: Tensor, response: Tensor) -> Tensor:
+    return logprob[response]
+
+
+def _row_means(logprob: Tensor, response: Tensor) -> Tensor:
+    return -(keep(logprob, response).sum(-1) / response.sum(-1)).mean()
+
+
+def _pairs(ranks: list[int], keep) -> int:
+    return sum(keep(a, b) for a, b in combinations(ranks, 2))
+
+
+def _price(f):
+    """An objective in which something else stands for the drift."""
+    return lambda score, logprob, ref_logprob, beta: (score - beta * f(logprob, ref_logprob)).mean()
+
+
+def _beta(f):
+    """An objective with another β."""
+    return lambda score, logprob, ref_logprob, beta: objective(score, logprob, ref_logprob, f(beta))
+
+
+def _score(f):
+    """An objective with another score."""
+    return lambda score, logprob, ref_logprob, beta: objective(f(score), logprob, ref_logprob, beta)
+
+
+IMITATION = (
+    Mistake(lambda logprob, response: -logprob.mean(),
+            "The mean runs over every position. Only response tokens are imitated: the mask `response` says which.",
+            "平均数算进了所有位置。只有回答的词元才需要模仿，由掩码 `response` 标出。",
+            (lambda logprob, response: -logprob.mean(-1).mean(),)),
+    Mistake(lambda logprob, response: -keep(logprob, response).sum() / logprob.numel(),
+            "The sum is masked, the count is not: divide by the number of marked tokens.",
+            "求和时用了掩码，计数时没有：应除以被标出的词元个数。",
+            (lambda logprob, response: -(logprob * response).mean(),)),
+    Mistake(_row_means,
+            "This is a mean of means: a token of a short response weighs more. Sum all marked tokens, divide once.",
+            "这是平均的平均：短回答里的词元分量更重。把所有标出的词元加起来，只除一次。",
+            (lambda logprob, response: -((logprob * response).sum(-1) / response.sum(-1)).mean(),)),
+    Mistake(lambda logprob, response: -(logprob * response).sum() / response.sum(),
+            "Multiplying by the mask is not enough: 0 · (-inf) is NaN. Pick the marked tokens, logprob[response].",
+            "乘上掩码还不够：0 · (-inf) 是 NaN。请取出标出的词元：logprob[response]。"),
+    Mistake(lambda logprob, response: logprob[response].mean(),
+            "The sign: a loss is minimised, so it is the negative log-probability.",
+            "符号：损失是要变小的，所以取对数概率的相反数。"),
+    Mistake(lambda logprob, response: -logprob[response].sum() / len(logprob),
+            "This divides by the number of responses (rows). N counts the marked tokens of the whole batch.",
+            "这里除以了回答的条数（行数）。N 是整个批次里被标出的词元个数。",
+            (lambda logprob, response: -(logprob * response).sum(-1).mean(),)),
+    Mistake(lambda logprob, response: -logprob[response].sum() / logprob.shape[1],
+            "This divides by the number of columns. N counts the marked tokens of the whole batch.",
+            "这里除以了列数。N 是整个批次里被标出的词元个数。"),
+    Mistake(lambda logprob, response: -logprob[response].sum(),
+            "This is a sum. Take the mean, or long batches make large steps.",
+            "这是总和。请取平均，否则批次越长步子越大。",
+            (lambda logprob, response: -(logprob * response).sum(),)),
+    Mistake(lambda logprob, response: logprob[response].sum(),
+            "This is a sum, and without the minus. The loss is the mean of the negative log-probability.",
+            "这是总和，还少了负号。损失是对数概率的相反数的平均。"),
+    Mistake(lambda logprob, response: (-logprob[response].mean()).exp(),
+            "This is the perplexity, the exponential of the loss. Leave the exp away.",
+            "这是困惑度，也就是损失的指数。去掉 exp 即可。"),
+    Mistake(lambda logprob, response: -logprob[response].exp().mean(),
+            "These are probabilities: the exp is too many. The loss is the mean of the negative *log*-probability.",
+            "这里用的是概率，多了 exp。损失是*对数*概率的相反数的平均。",
+            (lambda logprob, response: 1 - logprob[response].exp().mean(),)),
+    Mistake(lambda logprob, response: -logprob[response].exp().mean().log(),
+            "This is the log of a mean. Take the mean of the logs: each token's log-probability counts by itself.",
+            "这是平均之后再取对数。应当对各词元的对数概率取平均。"),
+    Mistake(lambda logprob, response: -logprob[response].mean() / torch.tensor(2.0).log(),
+            "This is in bits. The loss is in nats: leave the logarithms as they are.",
+            "这是以比特为单位的。损失的单位是奈特：对数保持原样即可。"),
+    Mistake(lambda logprob, response: -logprob[~response].mean(),
+            "The mask is the wrong way round: `response` is True on the tokens that count.",
+            "掩码用反了：`response` 在要算的词元处为 True。"),
+    Mistake(lambda logprob, response: -logprob[:, 1:][response[:, :-1]].mean(),
+            "Nothing is to be shifted: `logprob[:, t]` belongs to the token that `response[:, t]` marks.",
+            "不需要错位：`logprob[:, t]` 对应的就是 `response[:, t]` 标出的词元。",
+            (lambda logprob, response: -logprob[:, :-1][response[:, 1:]].mean(),
+             lambda logprob, response: -logprob[:, 1:][response[:, 1:]].mean(),
+             lambda logprob, response: -logprob[:, :-1][response[:, :-1]].mean())),
+    Mistake(lambda logprob, response: -logprob[response].median(),
+            "This is the median. Take the mean.", "这是中位数。请取平均数。"),
+    Mistake(lambda logprob, response: -logprob[response].sum() / (response.sum() + 1),
+            "The count is one too many. Divide by the number of marked tokens.",
+            "个数多算了一个。应除以被标出的词元个数。"),
+)
+
+COMPARISONS = (
+    Mistake(lambda ranks: len(ranks) * (len(ranks) - 1) // 2,
+            "This counts every pair. Equal ranks are a tie: such a pair has no winner and is dropped.",
+            "这样数的是所有的对。名次相同就是平局，没有赢家，不能算进去。",
+            (lambda ranks: _pairs(ranks, lambda a, b: a <= b or a > b),)),
+    Mistake(lambda ranks: len(set(ranks)) * (len(set(ranks)) - 1) // 2,
+            "This counts pairs of different ranks. Two answers may share a rank, and each of them still beats or "
+            "loses to all the others.",
+            "这样数的是不同名次的对。两个回答可以同名次，但各自仍要和其他回答分出胜负。"),
+    Mistake(lambda ranks: _pairs(ranks, lambda a, b: b > a),
+            "Only pairs written best first are counted. The list need not be in order.",
+            "只数了好的写在前面的那些对。名次不一定排好了顺序。"),
+    Mistake(lambda ranks: _pairs(ranks, lambda a, b: a > b),
+            "Only pairs written best last are counted. A pair has a winner whichever stands first.",
+            "只数了好的写在后面的那些对。不管谁写在前面，都有赢家。"),
+    Mistake(len,
+            "This is the number of answers. Each of them is compared with every other.",
+            "这是回答的个数。每个回答都要和其他每一个比较。"),
+    Mistake(lambda ranks: len(ranks) - 1,
+            "This compares each answer with one other only. Every pair counts.",
+            "这样每个回答只和另一个比较。每一对都要算。"),
+    Mistake(lambda ranks: 2 * count_comparisons(ranks),
+            "Every pair is counted twice, once from either side. Let the second answer come after the first.",
+            "每一对都数了两次，两边各一次。让第二个回答只取排在第一个之后的。"),
+    Mistake(lambda ranks: sum(a != b for a, b in pairwise(ranks)),
+            "Only neighbours in the list are compared. Every pair counts, however far apart the two stand.",
+            "只比较了列表里相邻的。不管隔多远，每一对都要算。",
+            (lambda ranks: sum(a != b for a, b in zip(ranks, ranks[1:] + ranks[:1], strict=True)),
+             lambda ranks: sum(ranks[i] != ranks[i - 1] for i in range(len(ranks))),
+             lambda ranks: sum(a < b for a, b in pairwise(ranks)))),
+    Mistake(lambda ranks: count_comparisons(ranks) + len(ranks),
+            "Each answer is compared with itself too. Begin with the next one, i + 1.",
+            "每个回答还和自己比了一次。应从下一个 i + 1 开始。"),
+    Mistake(lambda ranks: len(ranks) * (len(ranks) - 1) // 2 - (len(ranks) - len(set(ranks))),
+            "One pair is taken off for each answer that repeats a rank. But three answers of one rank are three tied "
+            "pairs, four are six.",
+            "每多一个重复的名次只减去一对。可三个回答同名次就是三对平局，四个是六对。"),
+    Mistake(lambda ranks: _pairs(ranks, lambda a, b: a == b),
+            "These are the ties. Count the other pairs.", "这样数的是平局。要数的是其余的对。"),
+    Mistake(lambda ranks: sum(r != min(ranks) for r in ranks),
+            "Only the comparisons with the best answer are counted. The others beat one another, too.",
+            "只数了和最好的那个回答的比较。其余的回答之间也分胜负。",
+            (lambda ranks: sum(r != ranks[0] for r in ranks[1:]),)),
+    Mistake(lambda ranks: _pairs(ranks, lambda a, b: abs(a - b) == 1),
+            "Only ranks that follow one another are counted. Rank 1 beats rank 3 as well.",
+            "只数了名次相邻的对。第 1 名同样胜过第 3 名。",
+            (lambda ranks: len(set(ranks)) - 1,)),
+    Mistake(lambda ranks: _pairs(ranks, lambda a, b: abs(a - b)),
+            "This adds up by how many ranks they differ. A pair counts once, however far apart the two are.",
+            "这里加起来的是名次差。不管差多少，一对只算一次。"),
+    Mistake(lambda ranks: max(ranks) * (max(ranks) - 1) // 2,
+            "This takes the worst rank for the number of answers. Ranks may repeat, and some may be missing.",
+            "这里把最差的名次当成了回答的个数。名次可能重复，也可能有缺。"),
+    Mistake(lambda ranks: len({(a, b) for a, b in combinations(ranks, 2) if a != b}),
+            "Pairs with the same two ranks are counted once. They are different answers: count each pair.",
+            "名次一样的几对只数了一次。那是不同的回答，每一对都要算。"),
+    Mistake(lambda ranks: _pairs(ranks, lambda a, b: bool(a and b and a != b)),
+            "A rank of 0 is taken for none at all. Compare the two ranks, a != b.",
+            "名次 0 被当成了没有。请直接比较两个名次：a != b。"),
+)
+
+OBJECTIVE = (
+    Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).abs()),
+            "The difference is not a distance: on a single response it may be negative, and must stay so. Only its "
+            "mean is the KL.",
+            "这个差不是距离：对单独一条回答它可以是负数，要原样保留。它的平均才是 KL。"),
+    Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).clamp(min=0)),
+            "Negative differences were cut off. They belong to the estimate: without them the KL comes out too large.",
+            "负的差被截掉了。它们也是估计的一部分，去掉之后 KL 会偏大。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * (logprob - ref_logprob)).sum(),
+            "This is a sum over responses; the objective is their mean.", "这是各条回答之和，目标是它们的平均。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: (score + beta * (logprob - ref_logprob)).mean(),
+            "The sign of the KL penalty: drifting must cost, not pay.",
+            "KL 惩罚的符号反了：偏离应当扣分，而不是加分。"),
+    Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).detach()),
+            "The values are right, but the KL penalty carries no gradient, so nothing would pull the policy back.",
+            "数值正确，但 KL 惩罚上没有梯度，于是没有力量把策略拉回来。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: -objective(score, logprob, ref_logprob, beta),
+            "The whole sign is turned round. J is maximised, so it is no loss: score minus penalty.",
+            "整个符号反了。J 是要变大的，不是损失：得分减去 KL 惩罚。"),
+    Mistake(_beta(lambda beta: beta or 0.1),
+            "β = 0 was replaced: 0 counts as False, so `beta or ...` takes the other. At 0, drifting costs nothing.",
+            "β = 0 被换掉了：0 被当作 False，`beta or ...` 就取了后面的值。β 为 0 时，偏离不受罚。",
+            (_beta(lambda beta: beta or 1.0), _beta(lambda beta: beta or 0.01), _beta(lambda beta: beta or 0.05),
+             _beta(lambda beta: max(beta, 0.01)), _beta(lambda beta: max(beta, 1e-3)))),
+    Mistake(_beta(lambda beta: 0.1),
+            "0.1 is the β of the example. Use the argument `beta`.", "0.1 是例子里的 β。请用参数 `beta`。"),
+    Mistake(_beta(lambda beta: 1.0),
+            "β is missing: the difference of log-probabilities is multiplied by it.", "少了 β：对数概率之差要乘上它。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: (beta * (score / beta - (logprob - ref_logprob))).mean()
+            if beta else torch.tensor(torch.nan),
+            "This divides by β, which may be 0. Multiply the difference by β; the score stays as it is.",
+            "这里除以了 β，而 β 可以是 0。请把差乘上 β，得分保持原样。",
+            (lambda score, logprob, ref_logprob, beta: beta * ((score / beta) - (logprob - ref_logprob)).mean()
+             if beta else torch.tensor(torch.inf),
+             lambda score, logprob, ref_logprob, beta: 1 / beta and objective(score, logprob, ref_logprob, beta))),
+    Mistake(lambda score, logprob, ref_logprob, beta: (beta * (score - (logprob - ref_logprob))).mean(),
+            "The score was multiplied by β, too. β weighs the drift alone.",
+            "得分也乘上了 β。要乘 β 的只有偏离。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * logprob - ref_logprob).mean(),
+            "Brackets are missing: β multiplies both log-probabilities, β · (log π - log π_ref).",
+            "少了括号：两个对数概率都要乘 β，即 β · (log π - log π_ref)。",
+            (lambda score, logprob, ref_logprob, beta: (score - beta * logprob + ref_logprob).mean(),
+             lambda score, logprob, ref_logprob, beta: ((score - beta) * (logprob - ref_logprob)).mean())),
+    Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * logprob).mean(),
+            "The reference is missing. What costs is not being likely, but being likelier than under the reference.",
+            "少了参考模型。要付代价的不是概率高，而是比参考模型给的概率更高。",
+            (lambda score, logprob, ref_logprob, beta: (score - beta * ref_logprob).mean(),
+             lambda score, logprob, ref_logprob, beta: (score + beta * ref_logprob).mean(),
+             lambda score, logprob, ref_logprob, beta: (score + beta * logprob).mean())),
+    Mistake(lambda score, logprob, ref_logprob, beta: score.mean() + 0 * logprob.sum(),
+            "There is no KL penalty: subtract β · (log π - log π_ref).",
+            "没有 KL 惩罚：还要减去 β · (log π - log π_ref)。"),
+    Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).clamp(-10, 10)),
+            "The difference is cut off at some size. However far a response drifts, all of it counts; no clamp.",
+            "差的大小被截断了。不管偏离多远，都要全部算上；不要 clamp。",
+            tuple(_price(lambda logprob, ref_logprob, low=low, high=high: (logprob - ref_logprob).clamp(low, high))
+                  for low, high in ((-1, 1), (-2, 2), (-5, 5), (-20, 20), (-30, 30), (None, 10), (-10, None)))),
+    Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).mean().abs()),
+            "The mean of the differences was made positive. On a sample it may be negative, and must stay so.",
+            "差的平均被变成了正数。在一批样本上它可以是负的，要原样保留。",
+            (_price(lambda logprob, ref_logprob: (logprob - ref_logprob).mean().clamp(min=0)),)),
+    Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).exp()),
+            "This takes the ratio of the probabilities. The KL penalty is per nat: a difference of logarithms, "
+            "without exp.",
+            "这里用的是概率之比。KL 惩罚按奈特计：是对数之差，不要 exp。",
+            (_price(lambda logprob, ref_logprob: logprob.exp() - ref_logprob.exp()),)),
+    Mistake(_price(lambda logprob, ref_logprob: logprob / ref_logprob),
+            "Logarithms are divided here. The log of a ratio is a *difference* of logarithms.",
+            "这里把对数相除了。比值的对数等于对数*之差*。"),
+    Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).square()),
+            "The difference was squared. In J it stands as it is.", "差被平方了。在 J 里它保持原样。",
+            (_price(lambda logprob, ref_logprob: 0.5 * (logprob - ref_logprob).square()),
+             _price(lambda logprob, ref_logprob: torch.expm1(ref_logprob - logprob) + logprob - ref_logprob))),
+    Mistake(lambda score, logprob, ref_logprob, beta: score.mean() - beta * (logprob - ref_logprob).sum(),
+            "The score is a mean and the penalty a sum. Both are means over the responses.",
+            "得分取了平均，KL 惩罚却是总和。两者都要对回答取平均。",
+            (lambda score, logprob, ref_logprob, beta: score.sum() - beta * (logprob - ref_logprob).mean(),)),
+    Mistake(_score(lambda score: score.clamp(0, 1)),
+            "The score was changed before it counts. Take it as it is: it may be negative, and larger than 1.",
+            "得分在计入之前被改动了。请原样使用：它可以是负数，也可以大于 1。",
+            (_score(lambda score: score.clamp(min=0)), _score(lambda score: score.clamp(-1, 1)), _score(torch.abs),
+             _score(torch.sigmoid), _score(lambda score: score - score.mean()))),
+    Mistake(_score(lambda score: score.long()),
+            "The score was made a whole number. It has decimals, and they count.", "得分被取成了整数。小数部分也要算。",
+            (_score(torch.round), _score(torch.floor))),
+)
 
 EXERCISES = (
     Exercise("0.1", "imitation_loss", ("logprob", "response"), imitation_loss,
              Case((torch.tensor([[-0.5, -1.5], [-1.0, -3.0]]), torch.ones(2, 2, dtype=torch.bool)), gradient=(0,)),
-             _tokens, (
-        Mistake(lambda logprob, response: -logprob.mean(),
-                "The mean runs over every position. Only response tokens are imitated: the mask `response` says which.",
-                "平均数算进了所有位置。只有回答的词元才需要模仿，由掩码 `response` 标出。"),
-        Mistake(lambda logprob, response: -(logprob * response).sum() / logprob.numel(),
-                "The sum is masked, the count is not: divide by the number of marked tokens.",
-                "求和时用了掩码，计数时没有：应除以被标出的词元个数。"),
-        Mistake(lambda logprob, response: -((logprob * response).sum(-1) / response.sum(-1)).mean(),
-                "This is a mean of means: a token of a short response weighs more. Sum all marked tokens, divide once.",
-                "这是平均的平均：短回答里的词元分量更重。把所有标出的词元加起来，只除一次。"),
-        Mistake(lambda logprob, response: -(logprob * response).sum() / response.sum(),
-                "Multiplying by the mask is not enough: 0 · (-inf) is NaN. Pick the marked tokens, logprob[response].",
-                "乘上掩码还不够：0 · (-inf) 是 NaN。请取出标出的词元：logprob[response]。"),
-        Mistake(lambda logprob, response: logprob[response].mean(),
-                "The sign: a loss is minimised, so it is the negative log-probability.",
-                "符号：损失是要变小的，所以取对数概率的相反数。"),
-        Mistake(lambda logprob, response: -logprob[response].sum(),
-                "This is a sum. Take the mean, or long batches make large steps.",
-                "这是总和。请取平均，否则批次越长步子越大。"),
-        )),
-    Exercise("0.2", "count_comparisons", ("ranks",), count_comparisons, Case(([1, 2, 3],)), _rankings, (
-        Mistake(lambda ranks: len(ranks) * (len(ranks) - 1) // 2,
-                "This counts every pair. Equal ranks are a tie: such a pair has no winner and is dropped.",
-                "这样数的是所有的对。名次相同就是平局，没有赢家，不能算进去。"),
-        Mistake(lambda ranks: len(set(ranks)) * (len(set(ranks)) - 1) // 2,
-                "This counts pairs of different ranks. Two answers may share a rank, and each of them still beats or "
-                "loses to all the others.",
-                "这样数的是不同名次的对。两个回答可以同名次，但各自仍要和其他回答分出胜负。"),
-        Mistake(lambda ranks: sum(b > a for i, a in enumerate(ranks) for b in ranks[i + 1:]),
-                "This takes the list to be in order, best first. Compare ranks, whichever comes first.",
-                "这样假定了列表已按名次排好。要比较的是名次，与先后无关。"),
-        Mistake(lambda ranks: sum(a != b for a in ranks for b in ranks),
-                "Every pair is counted twice, once from each side.", "每一对都从两边各数了一次。"),
-        Mistake(len, "This is the number of answers. A pair takes two of them.", "这是回答的个数，一对要两个回答。"),
-        )),
+             _tokens, IMITATION),
+    Exercise("0.2", "count_comparisons", ("ranks",), count_comparisons, Case(([1, 2, 3],)), _rankings, COMPARISONS),
     Exercise("0.3", "objective", ("score", "logprob", "ref_logprob", "beta"), objective,
-             Case((torch.tensor([2.0]), torch.tensor([-3.5]), torch.tensor([-3.7]), 0.1), gradient=(1,)), _responses, (
-        Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * (logprob - ref_logprob).abs()).mean(),
-                "The difference is not a distance: on a single response it may be negative, and must stay so. Only its "
-                "mean is the KL.",
-                "这个差不是距离：对单独一条回答它可以是负数，要原样保留。它的平均才是 KL。"),
-        Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * (logprob - ref_logprob).clamp(min=0)).mean(),
-                "Negative differences were cut off. They belong to the estimate: without them the KL comes out too "
-                "large.",
-                "负的差被截掉了。它们也是估计的一部分，去掉之后 KL 会偏大。"),
-        Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * (logprob - ref_logprob)).sum(),
-                "This is a sum over responses; the objective is their mean.", "这是各条回答之和，目标是它们的平均。"),
-        Mistake(lambda score, logprob, ref_logprob, beta: (score + beta * (logprob - ref_logprob)).mean(),
-                "The sign of the price: drifting must cost, not pay.", "代价的符号反了：偏离应当扣分，而不是加分。"),
-        Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * (logprob - ref_logprob).detach()).mean(),
-                "The price carries no gradient, so nothing would pull the policy back.",
-                "代价上没有梯度，于是没有力量把策略拉回来。"),
-        )),
+             Case((torch.tensor([2.0]), torch.tensor([-3.5]), torch.tensor([-3.7]), 0.1), gradient=(1,)), _responses,
+             OBJECTIVE),
 )

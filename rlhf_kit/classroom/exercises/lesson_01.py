@@ -1,15 +1,14 @@
-"""Lesson 01, sentiment PPO: where a response ends, what a token earns, who deserves the credit, and the clip."""
+"""Lesson 01, sentiment PPO: where a response ends, what a token earns, who deserves the credit, and both clipped "
+"losses."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
-from rlhf_kit.classroom.exercises.answers import Case, Exercise, Mistake
+from rlhf_kit.classroom.exercises import mistakes_01 as mistakes
+from rlhf_kit.classroom.exercises.answers import Case, Exercise
 from rlhf_kit.formulas import advantages, kl_penalty, losses
-from rlhf_kit.formulas.masked import count, keep
 
 
 def response_mask(ids: Tensor, eos: int) -> Tensor:
@@ -43,234 +42,194 @@ def adapt(beta: float, kl: float, target: float, n: int, horizon: int) -> float:
     return beta * (1 + max(-0.2, min(0.2, kl / target - 1)) * n / horizon)
 
 
+def clipped_value(value: Tensor, old_value: Tensor, target: Tensor, mask: Tensor, clip: float) -> Tensor:
+    """Half the mean of the larger of two squared errors, of V and of V kept within ±c of its old value."""
+    return losses.clipped_value(value, old_value, target, mask, clip)
+
+
+# Cases
+
 def _mask(rows: int, columns: int, g: torch.Generator) -> Tensor:
+    """Responses of different lengths."""
     lengths = torch.randint(1, columns, (rows, 1), generator=g)
     lengths[0] = columns                                               # one row is full, the others are not
     return torch.arange(columns)[None] < lengths
 
 
+def _holes(rows: int, columns: int, g: torch.Generator) -> Tensor:
+    """Marks here and there, as where several turns count; at least one a row, two in the first."""
+    mask = torch.rand(rows, columns, generator=g) < 0.6
+    mask[:, 1], mask[0, 2] = True, True
+    return mask
+
+
+def _spoilt(x: Tensor, mask: Tensor, by: float) -> Tensor:
+    return torch.where(mask, x, torch.full_like(x, by))
+
+
+DRAWN = ((_mask, "random", "随机"), (_mask, "random", "随机"), (_holes, "marks here and there", "标记不连续"))
+SPOILT = ((torch.nan, "NaN in the padding", "填充处有 NaN"), (-torch.inf, "-inf in the padding", "填充处有 -inf"),
+          (50.0, "garbage in the padding", "填充处有杂数"))
+
+
 def _ids(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
-    drawn = [Case((torch.randint(1, 5, (4, 8), generator=g), 2), "random") for _ in range(4)]
-    return [Case((torch.tensor([[5, 7, 9]]), 2), "no EOS"), Case((torch.tensor([[2, 2, 2, 2]]), 2), "EOS first"),
-            Case((torch.tensor([[5, 2, 7, 2]]), 2), "an EOS behind the end"),
-            Case((torch.tensor([[5, 0, 7, 2, 0]]), 2), "token 0 is a word"),
-            Case((torch.tensor([[5, 7, 2, 0], [2, 5, 0, 0]]), 2), "two rows"), *drawn]
+    by_hand = [
+        ([[5, 7, 9]], 2, "no EOS", "没有 EOS"),
+        ([[2, 2, 2, 2]], 2, "EOS first, and as padding", "一开头就是 EOS，也用它填充"),
+        ([[2, 5, 7, 0]], 2, "EOS first, and once", "开头一个 EOS"),
+        ([[5, 2, 7, 2]], 2, "an EOS behind the end", "结尾之后又有 EOS"),
+        ([[5, 0, 7, 2, 0]], 2, "token 0 is a word", "词元 0 是个词"),
+        ([[5, 7, 2, 0], [2, 5, 0, 0]], 2, "two rows", "两行"), ([[5, 7, 9, 2]], 2, "EOS last", "最后是 EOS"),
+        ([[5, 2, 1, 2, 7], [2, 2, 5, 7, 5], [1, 5, 1, 7, 7]], 1, "EOS is 1", "EOS 是 1"),
+        ([[5, 2, 0, 0], [3, 4, 5, 6], [0, 1, 2, 0]], 0, "EOS is 0", "EOS 是 0"),
+        ([[11, 50256, 50256], [50256, 7, 50256], [1, 2, 3]], 50256, "GPT-2: EOS and padding are 50256",
+         "GPT-2：EOS 和填充都是 50256"),
+        ([[3], [2]], 2, "one token", "一个词元")]
+    drawn = [(torch.randint(0, 5, (4, 8), generator=g).tolist(), eos, "random", "随机") for eos in (0, 1, 3, 4)]
+    return [Case((torch.tensor(ids), eos), about, zh=zh) for ids, eos, about, zh in (*by_hand, *drawn)]
 
 
 def _rewards(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     draw = lambda *shape: torch.randn(*shape, generator=g)                                      # noqa: E731
-    garbage = torch.tensor([[True, True, False]])
-    cases = [Case((torch.tensor([[-1.0, -2.0, 50.0]]), torch.tensor([[-1.2, -1.5, -50.0]]), torch.tensor([2.0]),
-                   garbage, 0.1), "garbage in the padding"),
-             Case((torch.tensor([[-1.0, -2.0, -torch.inf]]), torch.tensor([[-1.2, -1.5, -torch.inf]]),
-                   torch.tensor([2.0]), garbage, 0.1), "-inf in the padding"),
-             Case((torch.zeros(2, 3), torch.zeros(2, 3), torch.tensor([2.0, -1.0]), torch.ones(2, 3).bool(), 0.1),
-                  "two scores")]
-    return cases + [Case((draw(3, 6) - 2, draw(3, 6) - 2, draw(3), _mask(3, 6, g), 0.2), "random") for _ in range(3)]
+    short = torch.tensor([[True, True, False, False], [True, True, True, False], [True] * 4])
+    cases = [Case((torch.zeros(2, 3), torch.zeros(2, 3), torch.tensor([2.0, -1.0]), torch.ones(2, 3).bool(), 0.1),
+                  "two scores", zh="两个得分"),
+             Case((torch.tensor([[-1.0, -2.0, -3.0, -1.5]]), torch.tensor([[-2.0, -0.5, -2.5, -1.0]]),
+                   torch.tensor([0.75]), short[:1], 0.2), "padding", zh="有填充"),
+             Case((draw(3, 4) - 2, draw(3, 4) - 2, torch.tensor([0.6, -0.4, 1.7]), short, 0.0), "β = 0", zh="β = 0"),
+             Case((torch.tensor([[-1.0, -40.0]]), torch.tensor([[-31.0, -2.0]]), torch.tensor([-0.25]),
+                   torch.ones(1, 2).bool(), 0.5), "far from the reference, either way", zh="离参考模型很远，有正有负"),
+             Case((torch.tensor([[-1.0, -9.0]]), torch.tensor([[-2.0, -9.0]]), torch.tensor([1.5]),
+                   torch.tensor([[True, False]]), 0.3), "one token", zh="一个词元")]
+    for by, about, zh in SPOILT:
+        logprob, ref_logprob = draw(3, 4) - 2, draw(3, 4) - 3
+        spoilt = _spoilt(logprob, short, by), _spoilt(ref_logprob, short, by if by < 0 else -by)
+        cases.append(Case((*spoilt, draw(3), short, 0.2), about, zh=zh))
+    for beta in (0.2, 0.05, 1.0):
+        cases.append(Case((draw(3, 6) - 2, draw(3, 6) - 2, draw(3), _mask(3, 6, g), beta), "random", zh="随机"))
+    return cases
 
 
 def _credit(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     draw = lambda *shape: torch.randn(*shape, generator=g)                                      # noqa: E731
-    cases = [Case((torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.2, 0.4, 0.6]]), torch.ones(1, 3).bool(), 0.9, 0.8),
-                  "γ below 1"),
-             Case((torch.tensor([[0.0, 1.0, 9.0]]), torch.tensor([[0.2, 0.4, 9.0]]),
-                   torch.tensor([[True, True, False]]), 1.0, 0.95), "garbage in the padding")]
-    return cases + [Case((draw(3, 6), draw(3, 6), _mask(3, 6, g), 0.97, 0.9), "random") for _ in range(3)]
+    reward, value = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.2, 0.4, 0.6]])
+    whole, short = torch.ones(1, 3).bool(), torch.tensor([[True, True, False, False], [True] * 4, [True, *[False] * 3]])
+    cases = [Case((reward, value, whole, 0.9, 0.8), "γ below 1", zh="γ 小于 1"),
+             Case((reward, value, whole, 1.0, 0.0), "λ = 0", zh="λ = 0"),
+             Case((reward, value, whole, 0.9, 1.0), "λ = 1", zh="λ = 1"),
+             Case((draw(2, 3), draw(2, 3), whole.expand(2, 3).clone(), 1.0, 0.95), "two responses", zh="两条回答"),
+             Case((draw(3, 4), draw(3, 4), short, 0.95, 0.9), "padding", zh="有填充")]
+    for by, about, zh in SPOILT:
+        cases += [Case((_spoilt(draw(3, 4), short, by), _spoilt(draw(3, 4), short, by), short, 0.9, 0.8), about, zh=zh)]
+    return cases + [Case((draw(3, 6), draw(3, 6), _mask(3, 6, g), gamma, lam), "random", zh="随机")
+                    for gamma, lam in ((0.97, 0.9), (0.8, 0.5), (1.0, 0.95))]
 
 
 def _advantages(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     draw = lambda *shape: torch.randn(*shape, generator=g)                                      # noqa: E731
-    cases = [Case((torch.tensor([[1.0, 1.2], [0.1, 0.2]]), torch.ones(2, 2).bool()), "a good and a bad response"),
-             Case((torch.tensor([[1.0, 2.0, 100.0]]), torch.tensor([[True, True, False]])), "garbage in the padding")]
-    return cases + [Case((draw(4, 6) * 3 + 1, _mask(4, 6, g)), "random") for _ in range(3)]
+    short = torch.tensor([[True, True, False, False], [True] * 4, [True, True, True, False]])
+    cases = [Case((torch.tensor([[1.0, 1.2], [0.1, 0.2]]), torch.ones(2, 2).bool()), "a good and a bad response",
+                  zh="一条好回答和一条坏回答"),
+             Case((torch.tensor([[1.0, 2.0, 4.0, 0.0]]), torch.tensor([[True, True, True, False]])), "padding",
+                  zh="有填充"),
+             Case((0.04 * draw(3, 5) + 0.1, _mask(3, 5, g) | torch.tensor([True, True, *[False] * 3])),
+                  "small advantages", zh="优势很小"),
+             Case((20 * draw(3, 5) - 40, _mask(3, 5, g)), "large advantages", zh="优势很大"),
+             Case((draw(3, 5) + 1, _holes(3, 5, g)), "marks here and there", zh="标记不连续")]
+    cases += [Case((_spoilt(draw(3, 4) + 1, short, by), short), about, zh=zh) for by, about, zh in SPOILT]
+    return cases + [Case((draw(4, 6) * 3 + 1, _mask(4, 6, g)), "random", zh="随机") for _ in range(3)]
 
 
 def _ratios(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     draw = lambda *shape: torch.randn(*shape, generator=g)                                      # noqa: E731
     old, sure = torch.full((1, 4), -2.0), torch.ones(1, 4).bool()
-    ratio = torch.tensor([[0.5, 1.0, 1.2, 1.5]]).log()
-    cases = [Case((old + ratio, old, torch.ones(1, 4), sure, 0.2), "Â = +1, ratios .5 1 1.2 1.5", (0,)),
-             Case((old + ratio, old, -torch.ones(1, 4), sure, 0.2), "Â = -1, ratios .5 1 1.2 1.5", (0,)),
-             Case((old + ratio, old, torch.tensor([[1.0, 1.0, 1.0, 99.0]]),
-                   torch.tensor([[True, True, True, False]]), 0.2), "garbage in the padding", (0,)),
-             Case((old + ratio, old, torch.ones(1, 4), sure, 0.05), "a narrow clip", (0,))]
-    for _ in range(3):
+    ratio, short = torch.tensor([[0.5, 1.0, 1.15, 1.5]]).log(), torch.tensor([[True, True, True, False], [True] * 4])
+    signs = torch.tensor([[1.0, 1.0, -1.0, -1.0]])
+    cases = [Case((old + ratio, old, torch.ones(1, 4), sure, 0.2), "Â = +1, ratios .5 1 1.15 1.5", (0,),
+                  "Â = +1，概率比 .5 1 1.15 1.5"),
+             Case((old + ratio, old, -torch.ones(1, 4), sure, 0.2), "Â = -1, ratios .5 1 1.15 1.5", (0,),
+                  "Â = -1，概率比 .5 1 1.15 1.5"),
+             Case((old + ratio, old, torch.ones(1, 4), sure, 0.05), "a narrow clip", (0,), "截断很窄"),
+             Case((old + 2 * ratio, old, signs, sure, 0.6), "a wide clip", (0,), "截断很宽"),
+             Case((old + torch.tensor([[4.0, -4.0, 3.0, -3.0]]), old, signs, sure, 0.2), "far from the old policy",
+                  (0, 2), "离旧策略很远"),
+             Case((torch.cat([old + ratio, old - ratio]), torch.cat([old, old]), draw(2, 4), short, 0.1),
+                  "two responses", (0, 2), "两条回答")]
+    for by, about, zh in SPOILT:                                       # what comes of a gradient there, nobody has said
+        spoilt = [_spoilt(draw(2, 4) / 2 - 2, short, by), _spoilt(draw(2, 4) / 2 - 2, short, -3.0 if by == 50 else by),
+                  _spoilt(draw(2, 4), short, by)]
+        cases.append(Case((*spoilt, short, 0.2), about, zh=zh))
+    for kind, about, zh in DRAWN:
         old = draw(3, 6) - 3
-        cases.append(Case((old + 0.3 * draw(3, 6), old, draw(3, 6), _mask(3, 6, g), 0.2), "random", (0, 2)))
+        cases.append(Case((old + 0.3 * draw(3, 6), old, draw(3, 6), kind(3, 6, g), 0.17), about, (0, 2), zh))
     return cases
 
 
 def _prices(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     pick = lambda low, high: low + (high - low) * torch.rand((), generator=g).item()            # noqa: E731
-    return [Case((0.2, 12.0, 6.0, 256, 10_000), "far above"), Case((0.2, 3.0, 6.0, 256, 10_000), "far below"),
-            Case((0.2, 6.0, 6.0, 256, 10_000), "on target"), Case((0.05, -1.0, 6.0, 64, 2_000), "a negative estimate"),
-            *(Case((pick(0.01, 0.5), pick(0.0, 20.0), pick(2.0, 8.0), 64, 10_000), "random") for _ in range(6))]
+    by_hand = [
+        (0.2, 12.0, 6.0, 256, 10_000, "far above", "远高于目标"),
+        (0.2, 3.0, 6.0, 256, 10_000, "far below", "远低于目标"),
+        (0.2, 6.0, 6.0, 256, 10_000, "on target", "正好在目标上"),
+        (0.05, -1.0, 6.0, 64, 2_000, "a negative estimate", "估计为负"),
+        (0.3, -6.3, 6.0, 500, 1_000, "a negative estimate", "估计为负"),
+        (0.1, 0.0, 3.0, 64, 1_000, "KL 0", "KL 为 0"),
+        (0.1, 2.1, 2.0, 512, 1_000, "another target", "换一个目标"),
+        (0.4, 9.0, 10.0, 600, 500, "a short horizon", "horizon 很短"),
+        (0.4, 30.0, 10.0, 600, 500, "a short horizon", "horizon 很短"),
+        (2.5, 5.5, 5.0, 1000, 4_000, "a large β", "β 很大"),
+        (0.2, 6, 5, 256, 1_000, "whole numbers", "都是整数")]
+    drawn = [(pick(0.01, 0.5), pick(0.0, 20.0), pick(2.0, 8.0), 64, 1_000, "random", "随机") for _ in range(3)]
+    drawn += [(pick(0.01, 0.5), target * pick(0.85, 1.15), target, n, 1_500, "near the target", "接近目标")
+              for target, n in ((pick(2.0, 8.0), 64), (pick(2.0, 8.0), 512), (pick(8.0, 20.0), 900))]
+    return [Case(tuple(numbers), about, zh=zh) for *numbers, about, zh in by_hand + drawn]
 
 
-def _no_clip(logprob: Tensor, old_logprob: Tensor, advantage: Tensor, mask: Tensor, clip: float) -> Tensor:
-    return losses.clipped_policy(logprob, old_logprob, advantage, mask, math.inf)
-
-
-def _both(logprob: Tensor, old_logprob: Tensor, advantage: Tensor, clip: float) -> tuple[Tensor, Tensor]:
-    ratio = (logprob - old_logprob).exp()
-    return ratio * advantage.detach(), ratio.clamp(1 - clip, 1 + clip) * advantage.detach()
-
-
-def _mean(x: Tensor, mask: Tensor) -> Tensor:
-    return keep(x, mask).sum() / count(mask)
-
-
-def _gae(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float, decay: float) -> Tensor:
-    """GAE with γ in the TD error and `decay` in the recursion, to make the mistakes from."""
-    return sum((decay * lam) ** k * _shifted(_td(reward, value, mask, gamma), k) for k in range(reward.shape[1])) * mask
-
-
-def _td(reward: Tensor, value: Tensor, mask: Tensor, gamma: float) -> Tensor:
-    reward, value = keep(reward, mask), keep(value, mask)
-    return reward + gamma * _shifted(value, 1) - value
-
-
-def _shifted(x: Tensor, k: int) -> Tensor:
-    return torch.cat([x[:, k:], torch.zeros_like(x[:, :k])], dim=1)
-
-
-def _unmasked(f):
-    """The same formula, blind to the mask."""
-    return lambda *a: f(*(torch.ones_like(x) if isinstance(x, Tensor) and x.dtype == torch.bool else x for x in a))
+def _guesses(seed: int) -> list[Case]:
+    g = torch.Generator().manual_seed(seed)
+    draw = lambda *shape: torch.randn(*shape, generator=g)                                      # noqa: E731
+    sure, short = torch.ones(1, 4).bool(), torch.tensor([[True, True, True, False], [True] * 4])
+    old = torch.full((1, 4), 0.5)
+    moved = old + torch.tensor([[-0.6, -0.1, 0.1, 0.6]])               # below, within and above ±0.2
+    cases = [Case((moved, old, torch.full((1, 4), 2.0), sure, 0.2), "the target is above", (0,), "目标在上面"),
+             Case((moved, old, torch.full((1, 4), -1.0), sure, 0.2), "the target is below", (0,), "目标在下面"),
+             Case((moved, old, torch.full((1, 4), 2.0), sure, 0.05), "a narrow clip", (0,), "截断很窄"),
+             Case((moved, old, torch.full((1, 4), 2.0), sure, 1.0), "a wide clip", (0,), "截断很宽"),
+             Case((10 * draw(2, 4), 10 * draw(2, 4), 10 * draw(2, 4), short, 0.2), "large values", (0,), "数值很大"),
+             Case((draw(2, 4), draw(2, 4), draw(2, 4), short, 0.3), "two responses", (0,), "两条回答")]
+    for by, about, zh in SPOILT:
+        spoilt = [_spoilt(draw(2, 4), short, b) for b in (by, -by if by == 50 else by, by)]
+        cases.append(Case((*spoilt, short, 0.2), about, zh=zh))
+    for kind, about, zh in DRAWN:
+        cases.append(Case((draw(3, 6), draw(3, 6), draw(3, 6) * 2, kind(3, 6, g), 0.37), about, (0,), zh))
+    return cases
 
 
 EXERCISES = (
     Exercise("1.1", "response_mask", ("ids", "eos"), response_mask,
-             Case((torch.tensor([[5, 7, 2, 0], [4, 2, 0, 0]]), 2)), _ids, (
-        Mistake(lambda ids, eos: ids != 0,
-                "This finds the end by token 0. Which token fills the padding is a habit, and GPT-2 fills with EOS: "
-                "the end is where the first EOS stands.",
-                "这样靠词元 0 判断结尾。用哪个词元填充只是习惯，GPT-2 就用 EOS 填充：结尾要看第一个 EOS。"),
-        Mistake(lambda ids, eos: ((ids == eos).flip(-1).cumsum(-1).flip(-1) > 0) | ~(ids == eos).any(-1, keepdim=True),
-                "This runs to the last EOS. A response ends with the first; what stands behind is padding.",
-                "这样一直到最后一个 EOS。回答到第一个 EOS 为止，后面都是填充。"),
-        Mistake(lambda ids, eos: torch.arange(ids.shape[1])[None] <= (ids == eos).long().argmax(-1, keepdim=True),
-                "A row without EOS lost its tokens: argmax of nothing but zeros is 0. Such a response was cut off, and "
-                "all of it counts.",
-                "没有 EOS 的那一行丢了词元：全是 0 时 argmax 等于 0。这样的回答是被截断的，整行都算。"),
-        Mistake(lambda ids, eos: (ids == eos).long().cumsum(-1) == 0,
-                "The EOS itself is missing. Stopping is an action: leave it out, and the policy never learns to stop.",
-                "EOS 本身没有算进去。停下也是一个动作：漏掉它，策略就学不会停。"),
-        Mistake(lambda ids, eos: ids != eos,
-                "Every EOS is left out, and what stands behind the first one is kept. It should be the other way "
-                "round.",
-                "这样去掉了所有 EOS，却留下了第一个 EOS 之后的词元。应当反过来。"),
-        ), points=1),
+             Case((torch.tensor([[5, 7, 2, 0], [4, 2, 0, 0]]), 2)), _ids, mistakes.RESPONSE_MASK, points=1),
     Exercise("1.2", "token_reward", ("logprob", "ref_logprob", "score", "mask", "beta"), token_reward,
              Case((torch.tensor([[-1.0, -2.0, -0.5]]), torch.tensor([[-1.2, -1.5, -0.5]]), torch.tensor([2.0]),
-                   torch.ones(1, 3, dtype=torch.bool), 0.1)), _rewards, (
-        Mistake(_unmasked(token_reward),
-                "The mask is not used: the score landed in the last column and padding is priced. The score belongs to "
-                "the last *marked* token, and padding earns 0.",
-                "没有用掩码：得分落在最后一列，填充位置也被扣了分。得分属于最后一个*被标出*的词元，填充处应为 0。"),
-        Mistake(lambda logprob, ref_logprob, score, mask, beta:
-                keep(-beta * (logprob - ref_logprob), mask)
-                + torch.nn.functional.one_hot(torch.tensor(mask.shape[1] - 1), mask.shape[1]) * score[:, None],
-                "The score stands in the last column, where shorter responses have padding. Put it on the last marked "
-                "token, mask.sum(-1) - 1.",
-                "得分放在了最后一列，短回答在那里只有填充。应放在最后一个被标出的词元上：mask.sum(-1) - 1。"),
-        Mistake(lambda logprob, ref_logprob, score, mask, beta:
-                token_reward(logprob, ref_logprob, score[:1].expand(len(score)), mask, beta),
-                "Every response got the first one's score.", "每条回答得到的都是第一条的分数。"),
-        Mistake(lambda logprob, ref_logprob, score, mask, beta:
-                -beta * (logprob - ref_logprob) * mask
-                + torch.nn.functional.one_hot(mask.sum(-1) - 1, mask.shape[1]) * score[:, None],
-                "Multiplying by the mask is not enough: 0 · NaN is NaN. Use torch.where(mask, ..., 0.0).",
-                "乘上掩码还不够：0 · NaN 仍是 NaN。请用 torch.where(mask, ..., 0.0)。"),
-        Mistake(lambda logprob, ref_logprob, score, mask, beta:
-                token_reward(ref_logprob, logprob, score, mask, beta),
-                "The price has the wrong sign: a token that the policy likes more than the reference does must cost.",
-                "代价的符号反了：策略比参考模型更偏爱的词元应当扣分。"),
-        ), points=2),
+                   torch.ones(1, 3, dtype=torch.bool), 0.1)), _rewards, mistakes.TOKEN_REWARD, points=2),
     Exercise("1.3", "gae", ("reward", "value", "mask", "gamma", "lam"), gae,
              Case((torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.2, 0.4, 0.6]]), torch.ones(1, 3).bool(), 1.0,
-                   0.95)), _credit, (
-        Mistake(_unmasked(gae),
-                "What stands in the padding leaked into real tokens. Behind the last marked token there is no value "
-                "and no reward.",
-                "填充位置的数漏进了真实的词元。最后一个被标出的词元之后，价值和奖励都不存在。"),
-        Mistake(lambda reward, value, mask, gamma, lam: _gae(reward, value, mask, 1.0, lam, gamma),
-                "γ is missing in δ: the next value is worth γ times as much now.",
-                "δ 里少了 γ：下一步的价值折到现在要乘 γ。"),
-        Mistake(lambda reward, value, mask, gamma, lam: _gae(reward, value, mask, gamma, lam, 1.0),
-                "The recursion decays by λ alone; it is γ · λ.", "递推时只乘了 λ，应当乘 γ · λ。"),
-        Mistake(lambda reward, value, mask, gamma, lam: gae(reward, value, mask, gamma, 1.0),
-                "λ is not used: this is the return minus the value.", "没有用到 λ：这是回报减去价值。"),
-        Mistake(lambda reward, value, mask, gamma, lam: gae(reward, value, mask, gamma, 0.0),
-                "Only δ of the token itself is there. Add γλ times the advantage of the next token, from the end.",
-                "这里只有词元自己的 δ。要从末尾开始，加上 γλ 乘以下一个词元的优势。"),
-        ), points=3),
+                   0.95)), _credit, mistakes.GAE, points=3),
     Exercise("1.4", "whiten", ("advantage", "mask"), whiten,
-             Case((torch.tensor([[0.751, 0.58, 0.4]]), torch.ones(1, 3).bool())), _advantages, (
-        Mistake(lambda advantage, mask: torch.cat([whiten(a[None], m[None]) if m.sum() > 1 else 0 * a[None]
-                                                   for a, m in zip(advantage, mask, strict=True)]),
-                "Each response was whitened by itself. Then a good response and a bad one look the same: whiten over "
-                "the whole batch.",
-                "每条回答各自做了白化。这样一来好回答和坏回答看上去一样：应当在整个批次上做。"),
-        Mistake(_unmasked(whiten),
-                "Padding took part in mean and variance. Only marked tokens count.",
-                "填充也参与了平均和方差。只有被标出的词元才算。"),
-        Mistake(lambda advantage, mask: (advantage - advantage[mask].mean()) / advantage[mask].std(),
-                "The marked tokens are right. Padding must become 0: whoever sums over it later would go wrong.",
-                "被标出的词元是对的。填充处要变成 0，否则后面求和会出错。"),
-        Mistake(lambda advantage, mask: keep((advantage - advantage[mask].mean()) / advantage[mask].std(correction=0),
-                                             mask),
-                "The variance is divided by n; here, as in TRL, it is n - 1.",
-                "方差除以了 n；这里和 TRL 一样，除以 n - 1。"),
-        Mistake(lambda advantage, mask: keep(advantage / advantage[mask].std(), mask),
-                "The mean is still there. Subtract it first.", "平均数还在。先减去它。"),
-        ), points=2),
+             Case((torch.tensor([[0.751, 0.58, 0.4]]), torch.ones(1, 3).bool())), _advantages, mistakes.WHITEN,
+             points=2, tolerance=1e-4),
     Exercise("1.5", "clipped_policy", ("logprob", "old_logprob", "advantage", "mask", "clip"), clipped_policy,
              Case((torch.tensor([[1.0, 1.1, 0.9]]).log() - 2, torch.full((1, 3), -2.0),
-                   torch.tensor([[1.0, -1.0, 2.0]]), torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _ratios, (
-        Mistake(_no_clip,
-                "The clip never bites. Take the smaller of r·Â and clip(r, 1-ε, 1+ε)·Â.",
-                "截断从没起作用。请在 r·Â 和 clip(r, 1-ε, 1+ε)·Â 里取较小的。"),
-        Mistake(lambda logprob, old_logprob, advantage, mask, clip:
-                -_mean(torch.maximum(*_both(logprob, old_logprob, advantage, clip)), mask),
-                "This takes the larger of the two. The objective is pessimistic: take the smaller, then put the minus.",
-                "这里取了较大的。这个目标是悲观的：取较小的，再加负号。"),
-        Mistake(lambda logprob, old_logprob, advantage, mask, clip:
-                -_mean(_both(logprob, old_logprob, advantage, clip)[1], mask),
-                "Only the clipped term is left. Then a token that got worse (Â < 0 and r > 1+ε) has no gradient to "
-                "mend it: take the smaller of both.",
-                "只剩下截断后的一项。这样变坏的词元（Â < 0 且 r > 1+ε）就没有梯度来纠正：要在两项中取较小的。"),
-        Mistake(lambda logprob, old_logprob, advantage, mask, clip:
-                -torch.minimum(*_both(logprob, old_logprob, advantage, clip)).mean(),
-                "The mean runs over padding too. Sum the marked tokens and divide by their number.",
-                "平均数把填充也算了进去。只把标出的词元加起来，再除以它们的个数。"),
-        Mistake(lambda logprob, old_logprob, advantage, mask, clip:
-                -_mean(torch.minimum((logprob - old_logprob).exp() * advantage,
-                                     (logprob - old_logprob).exp().clamp(1 - clip, 1 + clip) * advantage), mask),
-                "A gradient flows into the advantage. It is a constant here: advantage.detach().",
-                "梯度流进了优势。它在这里是常数：advantage.detach()。"),
-        Mistake(lambda logprob, old_logprob, advantage, mask, clip:
-                _mean(torch.minimum(*_both(logprob, old_logprob, advantage, clip)), mask),
-                "The minus is missing: it is a loss, to be minimised.", "少了负号：这是要变小的损失。"),
-        ), points=3),
+                   torch.tensor([[1.0, -1.0, 2.0]]), torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _ratios,
+             mistakes.CLIPPED_POLICY, points=3),
     Exercise("1.6", "adapt", ("beta", "kl", "target", "n", "horizon"), adapt, Case((0.2, 6.3, 6.0, 256, 10_000)),
-             _prices, (
-        Mistake(lambda beta, kl, target, n, horizon: beta * (1 + (kl / target - 1) * n / horizon),
-                "The error is not cut off: one strange batch would move the price a lot. Clip it to ±0.2.",
-                "误差没有截断：一个反常的批次就会让价格大变。请限制在 ±0.2 之内。"),
-        Mistake(lambda beta, kl, target, n, horizon: beta * (1 + min(0.2, kl / target - 1) * n / horizon),
-                "The error is cut off above and not below. Clip it on both sides.",
-                "误差只在上面截断了，下面没有。两边都要。"),
-        Mistake(lambda beta, kl, target, n, horizon: beta * (1 + max(-0.2, kl / target - 1) * n / horizon),
-                "The error is cut off below and not above. Clip it on both sides.",
-                "误差只在下面截断了，上面没有。两边都要。"),
-        Mistake(lambda beta, kl, target, n, horizon: beta * (1 + max(-0.1, min(0.1, kl / target - 1)) * n / horizon),
-                "The error is cut off at ±0.1. The rule says ±0.2.", "误差截断在 ±0.1，规则是 ±0.2。"),
-        ), points=1, tolerance=1e-9),
+             _prices, mistakes.ADAPT, points=1, tolerance=1e-6),
+    Exercise("1.7", "clipped_value", ("value", "old_value", "target", "mask", "clip"), clipped_value,
+             Case((torch.tensor([[0.5, 0.9, 0.1]]), torch.tensor([[0.4, 0.5, 0.5]]), torch.tensor([[1.0, 1.0, 0.0]]),
+                   torch.ones(1, 3).bool(), 0.2), gradient=(0,)), _guesses, mistakes.CLIPPED_VALUE, points=2),
 )

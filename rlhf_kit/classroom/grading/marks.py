@@ -130,7 +130,7 @@ def _remark(verdict: Verdict, lang: Lang) -> str:
     if verdict.status == "not attempted":
         return say(lang, "check_not_attempted")
     if verdict.status == "crash":
-        return verdict.yours
+        return " · ".join(filter(None, (verdict.yours, likely(verdict, lang))))
     return likely(verdict, lang) or say(lang, "grade_differs", yours=_short(verdict.yours),
                                         expected=_short(verdict.expected))
 

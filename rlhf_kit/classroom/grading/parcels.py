@@ -35,6 +35,8 @@ class Reply(NamedTuple):
     gradients: tuple[Tensor | None, ...]
     error: str
     untouched: bool
+    changed: tuple[int, ...] = ()               # as in `asking.Outcome`, like the others
+    kinds: tuple[str, ...] = ()
 
 
 def pack(about: Any, tensors: dict[str, Tensor]) -> bytes:
@@ -93,8 +95,8 @@ def pack_replies(replies: Sequence[Reply]) -> bytes:
         tensors[f"t{len(tensors)}"] = tensor.as_subclass(Tensor).contiguous().clone()
         return f"t{len(tensors) - 1}"
 
-    return pack([[list(map(named, r.values)), list(map(named, r.gradients)), r.error, r.untouched] for r in replies],
-                tensors)
+    return pack([[list(map(named, r.values)), list(map(named, r.gradients)), r.error, r.untouched, r.changed, r.kinds]
+                 for r in replies], tensors)
 
 
 def unpack_replies(parcel: bytes) -> list[Reply]:
@@ -103,7 +105,9 @@ def unpack_replies(parcel: bytes) -> list[Reply]:
     try:
         return [Reply(tuple(tensors[name] for name in values),
                       tuple(None if name is None else tensors[name] for name in gradients),
-                      _line(error), untouched is True) for values, gradients, error, untouched in about]
+                      _line(error), untouched is True, tuple(int(place) for place in changed),
+                      tuple(_line(kind)[:40] for kind in kinds))
+                for values, gradients, error, untouched, changed, kinds in about]
     except (ValueError, TypeError, KeyError) as error:
         raise Damaged(f"what came back cannot be read ({type(error).__name__})") from error
 
