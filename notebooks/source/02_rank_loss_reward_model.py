@@ -1,26 +1,32 @@
 # %% [markdown] lang="en"
 # # A reward model from rankings
 #
-# You turn people's rankings into one number a text: write the loss, train the model, find out how good it can possibly
-# be, fool it, and let a policy learn from it. The picture you will make: how the scores of the best and the worst reviews
-# come apart, and where they still overlap.
+# People rank texts; a reward model turns their rankings into a score for any text. You write its loss, train it, find out
+# how good it could possibly be, fool it, and let a policy learn from it. The picture you will make: how the scores of the
+# best and the worst reviews move apart, and where they still overlap.
 #
 # Level 2 · about 60 minutes · CPU only · no account · works offline after install · you should know what a gradient step
 # and a sigmoid are; [lesson 00](00_map.ipynb) says where a reward model stands.
 #
 # It explains `rlhf_kit/methods/reward_model.py` and `rlhf_kit/formulas/preference.py`: InstructGPT's K-wise batches and the
 # rank-list model of transformers_tasks.
-# %% [markdown] lang="zh" of="10f0"
+#
+# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
+# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="5d43"
 # # 从排序到奖励模型 (reward model)
 #
-# 把人给出的排序，变成每段文本一个数：损失由你来写，模型由你来训，再弄清它最好能有多好，想办法骗过它，最后让策略向它学习。
-# 你会画出这样一张图：最好的评论和最差的评论，得分怎样渐渐分开，又在哪里仍然重叠。
+# 人给文本排序，奖励模型从这些排序里学会给任何文本打分。损失由你来写，模型由你来训；再弄清它最好能有多好，想办法骗过它，
+# 最后让策略向它学习。你会画出这样一张图：最好和最差的评论，得分怎样分开，又在哪里仍然重叠。
 #
 # 第 2 级 · 约 60 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要知道什么是梯度更新、什么是 sigmoid；
 # 奖励模型用在哪一步，见[第 00 课](00_map.ipynb)。
 #
 # 本课讲解的是 `rlhf_kit/methods/reward_model.py` 和 `rlhf_kit/formulas/preference.py`，也就是 InstructGPT 的 K 项批次 (K-wise batch)，
 # 以及 transformers_tasks 的排序列表奖励模型。
+#
+# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
 #
@@ -36,12 +42,12 @@
 # %% [markdown] lang="en"
 # ## Guess first
 #
-# You are the **labeler**. Read four reviews of one product and write down two things: points from 0 to 10 for each, and an
-# order, best first. Which of the two took longer? Which would you give again next week?
-# %% [markdown] lang="zh" of="ef43"
+# You are the **labeler**. Run the next cell and read four reviews of one product. Then enter two things below it: points
+# from 0 to 10 for each review, and an order, best first. Which of the two took you longer? Which would you give again next week?
+# %% [markdown] lang="zh" of="aab2"
 # ## 先猜一猜
 #
-# 这次你来当**标注者 (labeler)**。读同一件商品的四条评论，写下两样东西：每条打 0 到 10 分；再排个先后，最好的在前。
+# 这次你来当**标注者 (labeler)**。运行下一格，读同一件商品的四条评论，再在它下面填两样东西：每条打 0 到 10 分；排个先后，最好的在前。
 # 哪一样更费时间？下周再做一遍，哪一样不会变？
 # %%
 import random
@@ -54,16 +60,19 @@ shown = random.Random(1).sample(four.responses, 4)
 print(four.prompt)
 for letter, response in zip("ABCD", shown):
     print(f"  {letter} {response.strip()}")
+# %% guess="1"
+my_labels = {"points": None,        # four numbers from 0 to 10, for A, B, C and D, such as [7, 2, 5, 9]
+             "order": None}         # best first, such as "DACB"
 # %% [markdown] lang="en"
 # ## Why rankings and not scores
 #
-# Below, four made-up labelers read the same reviews. They share one opinion, but each has a private **offset** (strict or
-# generous) and a private **scale** (cautious or dramatic), and nobody is quite the same twice.
-# %% [markdown] lang="zh" of="3f3f"
+# Now four made-up labelers read the same reviews. They share one opinion, but each has a private **offset** (strict or
+# generous) and a private **scale** (cautious or dramatic), and none of them gives exactly the same points twice.
+# %% [markdown] lang="zh" of="d342"
 # ## 为什么要排序，不要打分
 #
-# 下面请四位虚拟的标注者来读这几条评论。他们的看法其实一样，只是每人有自己的**起点**（严格或宽松）和自己的**幅度**（谨慎或夸张），
-# 而且谁也没法两次打得完全一样。
+# 现在请四位虚拟的标注者来读这几条评论。他们的看法其实一样，只是每人有自己的**起点**（严格或宽松）和自己的**幅度**（谨慎或夸张），
+# 而且谁也没法两次打出完全相同的分数。
 # %%
 labelers = {"strict": (0, 4), "generous": (5, 5), "cautious": (4, 1.5), "dramatic": (0, 10)}   # offset, scale
 
@@ -73,40 +82,53 @@ def points(quality, offset, scale):
     return offset + scale * (quality + 0.05 * torch.randn(quality.shape))
 
 
+def in_order(numbers):
+    """Letters, that of the largest number first."""
+    return "".join("ABCD"[i] for i in torch.as_tensor(numbers).argsort(descending=True))
+
+
+worth = gold([four.prompt] * 4, shown)                                                # (4,) the truth
 for name, own in labelers.items():
-    said = points(gold([four.prompt] * 4, shown), *own)                               # (4,)
-    order = "".join("ABCD"[i] for i in said.argsort(descending=True))
-    print(f"{name:9}", *(f"{letter} {x:4.1f}  " for letter, x in zip("ABCD", said)), f"order {order}")
+    said = points(worth, *own)                                                        # (4,)
+    print(f"{name:9}", *(f"{letter} {x:4.1f}  " for letter, x in zip("ABCD", said)), in_order(said))
+if my_labels["points"]:
+    kit.tell("your_points", order=in_order(my_labels["points"]))
+kit.guessed(my_labels["order"], in_order(worth))
+# %% [markdown] lang="en"
+# The same with 40 reviews:
+# %% [markdown] lang="zh" of="7f7d"
+# 换成 40 条评论：
+# %%
 pile = [(r.prompt, text) for r in reviews.rankings(10, seed=3) for text in r.responses]
 quality = gold(*zip(*pile)).sort().values                                             # (40,) worst to best
 judged_by = {name: points(quality, *own) for name, own in labelers.items()}
 said = torch.stack([*judged_by.values()])                                             # (4, 40)
 order = (said[:, :, None] > said[:, None, :])[:, *torch.triu_indices(40, 40, 1)]      # (4, pairs)
 a, b = torch.triu_indices(4, 4, 1)                                                    # two labelers
-print(f"40 reviews: two labelers are {(said[a] - said[b]).abs().mean():.1f} points apart on a review, "
-      f"and order {(order[a] == order[b]).float().mean():.0%} of the pairs alike")
+kit.tell("four_scales", apart=(said[a] - said[b]).abs().mean(), alike=(order[a] == order[b]).float().mean())
 kit.plots.lines(range(1, 41), judged_by, across="review, worst to best", unit="points", title="One opinion, four scales")
 # %% [markdown] lang="en"
-# Points disagree wildly; orders nearly agree, but for reviews that are nearly as good. A model trained on points would
-# spend its strength on *who* spoke. So people rank, and a ranking is taken apart into **pairs**: who beat whom.
-# %% [markdown] lang="zh" of="6be9"
-# 分数天差地别，先后却几乎一致，只有好坏相近的才会换位。拿分数去训练，模型的力气就都花在分辨*是谁打的*上了。所以让人来排序，
-# 再把一次排序拆成一对一对：谁赢了谁。
+# The points differ wildly. The orders nearly agree; only reviews of almost the same quality change places. A model trained
+# on points would have to learn *who* gave them. So people rank instead, and each ranking is split into **pairs**: a better
+# and a worse response.
+# %% [markdown] lang="zh" of="0014"
+# 分数天差地别，先后却几乎一致，只有好坏相近的才会换位。拿分数去训练，模型就得先学会*这是谁打的*。所以让人来排序，
+# 再把一次排序拆成一个个**成对比较**：哪个更好，哪个更差。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 2.1 - From ranks to pairs
 #
 # `Difficulty ●○○○ · Importance ●●●○ · 5 min · 1 point`
 #
-# In: `ranks`, a list of numbers, 1 for the best; equal ranks are a tie and say nothing. Out: `[P, 2]`, the *places* (better,
-# worse) of every pair with a winner, sorted by the first place, then the second. `[1, 2, 3]` gives
-# `[[0, 1], [0, 2], [1, 2]]`.
-# %% [markdown] lang="zh" of="580b"
+# In: `ranks`, a list of whole numbers, 1 for the best; equal ranks are a tie and say nothing. Out: a tensor of whole numbers,
+# `[P, 2]`, the *places* (better, worse) of every pair with a winner, sorted by the first place, then the second; `[0, 2]`
+# where there is no such pair. `[1, 2, 3]` gives `[[0, 1], [0, 2], [1, 2]]`.
+# %% [markdown] lang="zh" of="e361"
 # ### ✏️ 练习 2.1 - 从名次到成对比较
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
 #
-# 输入：`ranks`，一列名次，1 最好；名次相同是平局，什么也没说。输出：`[P, 2]`，每个分出胜负的对（赢家、输家）的*位置*，
-# 先按第一个位置排，再按第二个。`[1, 2, 3]` 的结果是 `[[0, 1], [0, 2], [1, 2]]`。
+# 输入：`ranks`，一列名次，都是整数，1 最好；名次相同是平局，什么也没说。输出：整数张量，`[P, 2]`，每个分出胜负的对（赢家、输家）的*位置*，
+# 先按第一个位置排，再按第二个；一对都没有时是 `[0, 2]`。`[1, 2, 3]` 的结果是 `[[0, 1], [0, 2], [1, 2]]`。
 # %% exercise="2.1"
 # EXERCISE 2.1
 def rank_to_pairs(ranks):
@@ -181,15 +203,15 @@ rank_to_pairs = kit.check("2.1", rank_to_pairs)
 #
 # `Difficulty ●●○○ · Importance ●●●● · 5-10 min · 2 points`
 #
-# In: `chosen`, `rejected`, scores, `[N]` each. Out: the mean of -log σ(chosen - rejected), one number, also where a gap is
-# -1000. For scores of 2 and 1 it is 0.3133.
-# %% [markdown] lang="zh" of="1e9c"
+# In: `chosen`, `rejected`, scores, `[N]` each. Out: the mean of -log σ(chosen - rejected), a tensor with one number that can
+# be differentiated, also where a gap is -1000. For scores of 2 and 1 it is 0.3133.
+# %% [markdown] lang="zh" of="aff2"
 # ### ✏️ 练习 2.2 - 成对比较的损失
 #
 # `难度 ●●○○ · 重要 ●●●● · 5-10 分钟 · 2 分`
 #
-# 输入：`chosen`（选中的）和 `rejected`（落选的）的得分，各 `[N]`。输出：-log σ(chosen - rejected) 的平均，一个数；
-# 差是 -1000 时也要算得出来。例如得分 2 和 1，结果是 0.3133。
+# 输入：`chosen`（选中的）和 `rejected`（落选的）的得分，各 `[N]`。输出：-log σ(chosen - rejected) 的平均，
+# 只含一个数的张量，可以求导；差是 -1000 时也要算得出来。例如得分 2 和 1，结果是 0.3133。
 # %% exercise="2.2"
 # EXERCISE 2.2
 def pair_loss(chosen, rejected):
@@ -224,16 +246,34 @@ def pair_loss(chosen, rejected):
 # %% check="2.2"
 pair_loss = kit.check("2.2", pair_loss)
 # %% [markdown] lang="en"
+# What a gap costs; the line marks one pair. Move the slider, or change the `1.0` in the last line.
+# %% [markdown] lang="zh" of="e87a"
+# 一个差要付多少损失；竖线标出其中一对。拖动滑块，或者改最后一行的 `1.0`。
+# %%
+def at_gap(gap):
+    """The loss of all gaps, and of one."""
+    gaps = torch.linspace(-6, 6, 49)
+    cost = [pair_loss(one[None], torch.zeros(1)).item() for one in (*gaps, torch.tensor(gap))]
+    figure = kit.plots.lines(gaps.tolist(), {"-log sigma": cost[:-1]}, across="gap of the pair", unit="nats",
+                             title=f"σ({gap:+.1f}) = {torch.sigmoid(torch.tensor(gap)):.2f}, -log σ = {cost[-1]:.2f}")
+    figure.axes[0].axvline(gap, color="0.3", lw=1)
+    return figure
+
+
+kit.slide(at_gap, gap=(-6.0, 6.0, 0.5, 1.0))
+# %% [markdown] lang="en"
 # ## Two losses
 #
-# The first version of transformers_tasks had no logarithm: -σ(gap). Both fall as the gap grows. Start from a pair that is
-# *confidently wrong*, a gap of -5, and walk downhill with step size 1. How many steps until the pair is right, with each
-# loss? Guess before you run it.
-# %% [markdown] lang="zh" of="4880"
+# The first version of transformers_tasks left the logarithm out: -σ(gap). Both losses fall as the gap grows. Start from a
+# pair that is *confidently wrong*, with a gap of -5, and walk downhill with step size 1. How many steps does each loss need
+# until the pair is in the right order? Enter your guess first.
+# %% [markdown] lang="zh" of="e4bb"
 # ## 两种损失
 #
 # transformers_tasks 的第一版没有取对数，用的是 -σ(差)。差越大，两种损失都越小。从*错得很有把握*的一对出发，差是 -5，以步长 1
-# 往下走：用每种损失，各要几步才能纠正过来？先猜，再运行。
+# 往下走：用每种损失，各要几步才能纠正过来？先填上你的猜测。
+# %% guess="2"
+my_steps = {"-log sigma": None, "-sigma": None}         # whole numbers
 # %%
 def bounded_loss(chosen, rejected):
     """Mean of -sigma: between -1 and 0."""
@@ -247,29 +287,31 @@ def pull(loss, gap):
     return -better.grad.item()
 
 
-list_of_four, pairs = torch.tensor([2.0, 1.0, 0.0, -1.0]), rank_to_pairs([1, 2, 3, 4])
-paths = {}
+gaps, paths, needed, pulls = (-5.0, -2.0, 0.0, 1.0, 5.0), {}, {}, {}
 for name, loss in {"-log sigma": pair_loss, "-sigma": bounded_loss}.items():
     path = paths[name] = [-5.0]
     while len(path) <= 200:
         path.append(path[-1] + pull(loss, path[-1]))
-    print(f"{name:10} of (2, 1, 0, -1): {loss(*list_of_four[pairs].T):7.4f}   pull at -5, -2, 0, 2, 5:",
-          *(f"{pull(loss, gap):.4f}" for gap in (-5.0, -2.0, 0.0, 2.0, 5.0)),
-          f"  right after {next(n for n, gap in enumerate(path) if gap > 0)} steps")
+    needed[name] = next(n for n, gap in enumerate(path) if gap > 0)
+    pulls[name] = [pull(loss, gap) for gap in gaps]
+kit.table({kit.words("gap"): gaps, **{kit.words("pull", loss=name): each for name, each in pulls.items()}}, digits=4)
+kit.guessed(my_steps, needed)
 kit.plots.lines(range(201), paths, across="gradient step", unit="gap of the pair", title="From a wrong start")
 # %% [markdown] lang="en"
-# Where the pair is already right, both pull alike. Where it is badly wrong, -σ hardly pulls: it has given the pair up. That
-# has a good side, since one mislabelled pair cannot pull hard either. But -σ is no likelihood, so its scores are no
-# log-odds, and we shall want those.
+# The pull of -log σ is 1 - σ(gap); that of -σ is σ(gap) times as much. So -σ always pulls more weakly: 0.20 against 0.27 at
+# a gap of 1, half at 0, and 150 times more weakly at -5. It gives up on a pair that is badly wrong. That has a good side: a
+# mislabelled pair cannot pull hard either. But -σ is not a likelihood, so the scores it gives are not log-odds, and we shall
+# need log-odds.
 #
 # ## K passes for K(K-1)/2 pairs
 #
-# InstructGPT's people ranked K = 4 to 9 responses. All pairs of one prompt stay together in **one batch element**: each
-# response goes through the model once, and pairs are made from the K scores. The loss of a ranking is the *mean* over its
-# pairs; the loss of a batch is the mean over rankings.
-# %% [markdown] lang="zh" of="0515"
-# 已经对了的地方，两种损失拉得差不多；错得厉害的地方，-σ 几乎不拉，等于放弃了这一对。这也有好处：标错的一对同样拉不动它。
-# 但 -σ 不是似然，得分也就不是对数几率，而我们后面正要用到对数几率。
+# InstructGPT's labelers ranked K = 4 to 9 responses at a time. All pairs of one prompt stay together in **one batch
+# element**: each response goes through the model once, and the pairs are formed from the K scores. The loss of a ranking is
+# the *mean* over its pairs; the loss of a batch is the mean over its rankings.
+# %% [markdown] lang="zh" of="2668"
+# -log σ 的拉力是 1 - σ(差)，-σ 的拉力是它的 σ(差) 倍。所以 -σ 总是拉得轻一些：差是 1 时，0.20 对 0.27；差是 0 时，只有一半；
+# 差是 -5 时，轻了 150 倍：错得厉害的一对，它等于放弃了。这也有好处：标错的一对同样拉不动它。但 -σ 不是似然，得分也就不是对数几率，
+# 而我们后面正要用到对数几率。
 #
 # ## K 次前向计算，换来 K(K-1)/2 对
 #
@@ -280,21 +322,22 @@ kit.plots.lines(range(201), paths, across="gradient step", unit="gap of the pair
 #
 # `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
 #
-# In: `score`, `rank`, `[B, K]`; `mask`, `[B, K]`, True where there is a response. Padding may hold anything, even `-inf`,
-# and has rank 0. Out: one number; a ranking of nothing but ties is left out. For the scores (2, 1, 0, -1) with ranks
-# (1, 2, 3, 4) it is 0.2070.
-# %% [markdown] lang="zh" of="2297"
+# In: `score`, `rank`, `[B, K]`; `mask`, `[B, K]`, True where there is a response. Padding may hold any score, even `-inf` or
+# NaN, and has rank 0. Out: a tensor with one number that can be differentiated; a ranking of nothing but ties is left out, and
+# some ranking has a winner. For the scores (2, 1, 0, -1) with ranks (1, 2, 3, 4) it is 0.2070.
+# %% [markdown] lang="zh" of="5141"
 # ### ✏️ 练习 2.3 - 排序损失
 #
 # `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
 #
-# 输入：`score`、`rank`，`[B, K]`；`mask`，`[B, K]`，有回答的地方是 True。填充处可能是任何数，甚至 `-inf`，名次是 0。
-# 输出：一个数；全是平局的排序不计。例如得分 (2, 1, 0, -1)、名次 (1, 2, 3, 4)，结果是 0.2070。
+# 输入：`score`、`rank`，`[B, K]`；`mask`，`[B, K]`，有回答的地方是 True。填充处的得分可能是任何数，甚至 `-inf` 或 NaN，名次是 0。
+# 输出：只含一个数的张量，可以求导；全是平局的排序不计，至少有一个排序分出了胜负。例如得分 (2, 1, 0, -1)、名次 (1, 2, 3, 4)，结果是 0.2070。
 # %% exercise="2.3"
 # EXERCISE 2.3
 def ranking_loss(score, rank, mask):
-    """-log sigma(r_i - r_j): mean over each ranking's pairs i > j, then over rankings."""
+    """-log sigma(better - worse): mean over each ranking's pairs with a winner, then over rankings."""
     # solution:
+    score = score.masked_fill(~mask, 0.0)                                             # (B, K)
     better = rank[:, :, None] < rank[:, None, :]                                      # (B, K, K)
     better = better & mask[:, :, None] & mask[:, None, :]
     gap = score[:, :, None] - score[:, None, :]                                       # (B, K, K)
@@ -305,39 +348,39 @@ def ranking_loss(score, rank, mask):
 # %% [markdown] lang="en" hints="2.3"
 # <details><summary>Hint 1: the idea</summary>
 #
-# Two tables for each ranking, K by K: who beats whom (both must exist), and the gaps. Sum the cost where somebody wins,
-# divide by how many pairs that were.
+# Two tables for each ranking, K by K: which response is better than which (both must exist), and the gaps between scores.
+# A *smaller* rank is better. Add up the cost where there is a winner, then divide by the number of those pairs.
 #
 # </details>
 #
 # <details><summary>Hint 2: which function</summary>
 #
-# `rank[:, :, None] < rank[:, None, :]`, the same with `score` and a minus; `torch.where(better, cost, 0.0)`, since a
-# product with `-inf` would be NaN; `pairs.clamp(min=1)`.
+# First `score.masked_fill(~mask, 0.0)`, or a NaN in the padding would reach the gradient. Then `rank[:, :, None] < rank[:, None, :]`,
+# the same with `score` and a minus; `torch.where(better, cost, 0.0)`; `pairs.clamp(min=1)`.
 #
 # </details>
-# %% [markdown] lang="zh" of="b559" hints="2.3"
+# %% [markdown] lang="zh" of="a2e2" hints="2.3"
 # <details><summary>提示 1：思路</summary>
 #
-# 每个排序做两张 K × K 的表：谁赢了谁（两个都得存在），以及得分之差。把有胜负处的代价加起来，再除以有几对。
+# 每个排序做两张 K × K 的表：哪个比哪个好（两个都得存在），以及得分之差。名次*小*的更好。把有胜负处的代价加起来，再除以有几对。
 #
 # </details>
 #
 # <details><summary>提示 2：用哪个函数</summary>
 #
-# `rank[:, :, None] < rank[:, None, :]`，得分之差也这样写，换成减号；用 `torch.where(better, cost, 0.0)`，因为和 `-inf` 相乘
-# 会得到 NaN；还有 `pairs.clamp(min=1)`。
+# 先 `score.masked_fill(~mask, 0.0)`，不然填充里的 NaN 会跑进梯度。再 `rank[:, :, None] < rank[:, None, :]`，得分之差也这样写，换成减号；
+# 用 `torch.where(better, cost, 0.0)` 和 `pairs.clamp(min=1)`。
 #
 # </details>
 # %% check="2.3"
 ranking_loss = kit.check("2.3", ranking_loss)
 # %% [markdown] lang="en"
-# Now a model: a small encoder that has learned to tell good reviews from bad, with a new head that gives one number, at
-# first 0 for everything. (The idea is that of preference model pretraining.) A spy counts the texts it reads in one
-# update, with rankings of nine together and with the same pairs apart.
-# %% [markdown] lang="zh" of="cbe4"
-# 该模型上场了：一个学过分辨好评差评的小编码器，换上一个只输出一个数的新头，一开始对什么都输出 0。（这与**偏好模型预训练 (preference model pretraining)** 是同一个思路。）
-# 再派一个“间谍”，数一数更新一次它读了多少段文本：先把每次九个回答的排序整个放在一起，再拆成同样的那些对。
+# Now the model: a small encoder that has learned to tell good reviews from bad ones. It gets a new head with one output,
+# which is 0 for every text at first. (That is the idea of preference model pretraining.) Count the texts it reads in one
+# update: first with each ranking of nine kept together, then with the same pairs taken apart.
+# %% [markdown] lang="zh" of="236e"
+# 该模型上场了：一个学过分辨好评差评的小编码器，换上一个只输出一个数的新头，一开始对什么都输出 0。（从一个已经懂得一些好坏的模型出发，
+# 正是**偏好模型预训练 (preference model pretraining)** 的思路。）数一数更新一次它读了多少段文本：先让九个回答的排序整个放在一起，再拆成同样的那些对。
 # %%
 def fresh():
     """A reward model that has not seen a ranking yet."""
@@ -359,19 +402,19 @@ for name, data in {"together": nine, "apart": apart}.items():
     model, read = fresh(), []
     model.register_forward_pre_hook(lambda module, inputs, read=read: read.append(len(inputs[0])))
     kit.reward_model.train(model, data, kit.reward_model.Config(steps=1, batch_size=len(data)))
-    print(f"{name:8} {sum(read):3} texts read for {len(apart)} pairs")
-print(f"the loss before any learning: {ranking_loss(*judged(fresh(), nine)):.4f}")
+    kit.tell(name, read=sum(read), pairs=len(apart))
+kit.tell("untrained", loss=ranking_loss(*judged(fresh(), nine)))
 # %% [markdown] lang="en"
-# Eight times the work for the same pairs, K - 1. Worse: apart, each response moves the model K - 1 times an epoch, and
-# InstructGPT's model over-fitted within one. The loss starts at log 2: the new head knows nothing.
+# Taken apart, the same pairs cost K - 1 = 8 times the work. Worse, each response then moves the model K - 1 times an epoch;
+# InstructGPT's model **over-fitted** within a single one. The loss starts at log 2: the new head knows nothing.
 #
 # ## Train it
 #
-# 600 rankings of four, made by labelers who err: of two responses the better one is only *likelier* to be placed first. 150
-# updates of eight rankings. (~12 s on a laptop CPU)
-# %% [markdown] lang="zh" of="4625"
-# 同样的对，拆开要读八倍的文本，也就是 K - 1 倍。更糟的是，拆开之后，一遍数据里每个回答要推动模型 K - 1 次，InstructGPT 的模型
-# 这样不到一遍就**过拟合 (over-fitting)** 了。损失一开始就是 log 2：新的头什么都不懂。
+# 600 rankings of four, made by labelers who err: the better of two responses is only *more likely* to be placed first. We
+# make 150 updates of eight rankings each. (~12 s on a laptop CPU)
+# %% [markdown] lang="zh" of="c068"
+# 同样的对，拆开要读 K - 1 = 8 倍的文本。更糟的是，一遍数据里每个回答要推动模型 K - 1 次，InstructGPT 的模型
+# 这样只过一遍就**过拟合 (over-fitting)** 了。损失从 log 2 开始：新的头什么都不懂。
 #
 # ## 训练
 #
@@ -382,7 +425,7 @@ heldout = reviews.rankings(200, k=4, noise=0.1, seed=2, split="heldout")        
 config = kit.reward_model.Config(steps=150, batch_size=8)
 model = fresh()
 untrained = judged(model, heldout)[0]
-history = kit.reward_model.train(model, train, config)
+history = list(kit.progress(kit.reward_model.steps(model, train, config), config.steps))
 smooth = [sum(s.metrics["loss"] for s in history[i:i + 10]) / 10 for i in range(141)]
 kit.plots.lines(range(1, 142), {"training loss": smooth, "a coin, log 2": [0.6931] * 141}, across="update",
                 unit="nats per pair", title="Mean over ten updates", dashed=["a coin, log 2"])
@@ -391,9 +434,9 @@ kit.plots.lines(range(1, 142), {"training loss": smooth, "a coin, log 2": [0.693
 #
 # `Difficulty ●●○○ · Importance ●●●○ · 10 min · 2 points`
 #
-# In: `score`, `rank`, `[B, K]`. Out: two numbers. **Pair accuracy**: of all pairs with a winner, the share whose winner
-# scores higher; equal scores count half. **List accuracy**: the share of rankings in which every such pair is right. Four
-# random scores reach 1/2 and 1/24.
+# In: `score`, `rank`, `[B, K]`. Out: two tensors with one number each. **Pair accuracy**: of all pairs with a winner, the share
+# whose winner scores higher; equal scores count half. **List accuracy**: the share of rankings in which every such pair is
+# right; one of nothing but ties is right, too. Four random scores reach 1/2 and 1/24.
 #
 # | scores | ranks | pairs right | list right |
 # |---|---|---|---|
@@ -401,13 +444,13 @@ kit.plots.lines(range(1, 142), {"training loss": smooth, "a coin, log 2": [0.693
 # | 0, 2, 1, -1 | 1, 2, 3, 4 | 4 of 6 | no |
 #
 # Together 10 / 12 and 1 / 2.
-# %% [markdown] lang="zh" of="30fe"
+# %% [markdown] lang="zh" of="8694"
 # ### ✏️ 练习 2.4 - 它有多少次是对的
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
-# 输入：`score`、`rank`，`[B, K]`。输出：两个数。**成对准确率**：所有分出胜负的对里，赢家得分更高的占多少；得分相同算一半。
-# **整列准确率**：每一对都对的排序占多少。四个随机得分，分别是 1/2 和 1/24。
+# 输入：`score`、`rank`，`[B, K]`。输出：两个张量，各含一个数。**成对准确率**：所有分出胜负的对里，赢家得分更高的占多少；得分相同算一半。
+# **整列准确率**：每一对都对的排序占多少；全是平局的也算对。四个随机得分，分别是 1/2 和 1/24。
 #
 # | 得分 | 名次 | 对了几对 | 整列对吗 |
 # |---|---|---|---|
@@ -455,24 +498,25 @@ accuracies = kit.check("2.4", accuracies)
 # %%
 score, rank, mask = judged(model, heldout)
 for name, numbers in {"before": untrained, "after": score}.items():
-    print(f"{name:7} pairs {accuracies(numbers, rank)[0]:.2f}   lists {accuracies(numbers, rank)[1]:.2f}   "
-          f"loss {ranking_loss(numbers, rank, mask):.2f}")
+    pair, whole = accuracies(numbers, rank)
+    kit.tell(name, pair=pair, whole=whole, loss=ranking_loss(numbers, rank, mask))
 kit.plots.histograms({f"rank {place}": score[rank == place].tolist() for place in (1, 4)},
-                     across="score of a held-out review", title=f"pair accuracy {accuracies(score, rank)[0]:.2f}")
+                     across="score of a held-out review", title="The best and the worst of each ranking")
 # %% [markdown] lang="en"
 # That is the picture. Some of the overlap is the model's fault. How much is the labelers'?
 #
 # ## The noise ceiling
 #
-# If those who rank err, even the truth disagrees with them. Suppose each labeler is right with probability q. Two of them
-# agree if both are right or both wrong: a = q² + (1 - q)². Agreement can be measured without knowing the truth.
-# %% [markdown] lang="zh" of="f0e7"
+# If labelers err, even the truth disagrees with them. Suppose each of two labelers is right about a pair with probability
+# q, and that they err **independently** of each other. They agree if both are right or both are wrong: a = q² + (1 - q)².
+# Their agreement a can be measured without knowing the truth, and it gives q.
+# %% [markdown] lang="zh" of="796b"
 # 这就是那张图。重叠的部分，有一些是模型的错。有多少该怪标注者呢？
 #
 # ## 噪声上限
 #
-# 排序的人会出错，那么连真值也会和他们不一致，这就是**噪声上限 (noise ceiling)**。设每个标注者以概率 q 判断正确，两个人都对或者都错，
-# 就一致：a = q² + (1 - q)²。要测一致率，用不着知道真相。
+# 标注者会出错，那么连真值也会和他们不一致，这就是**噪声上限 (noise ceiling)**。设两个标注者对一对回答各以概率 q 判断正确，
+# 而且出错**互相独立**。两个人都对或者都错，就一致：a = q² + (1 - q)²。一致率 a 不用知道真相就能测，由它就能算出 q。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 2.5 - How good is a labeler?
 #
@@ -519,8 +563,34 @@ def labeler_quality(agreement):
 # %% check="2.5"
 labeler_quality = kit.check("2.5", labeler_quality)
 # %%
-for who, agreement in {"Anthropic HH": 0.63, "InstructGPT": 0.73}.items():
-    print(f"{who:12} two labelers agree {agreement:.0%}: each is right {labeler_quality(agreement):.1%}")
+from rlhf_kit.tasks.rankings import ordered
+
+kit.tell("published", hh=labeler_quality(0.63), instruct=labeler_quality(0.73), summaries=labeler_quality(0.77))
+rng, alike = random.Random(0), {"level": [], "close": [], "near": [], "far": []}      # how far apart in gold
+for ranking in heldout:                                                               # two more labelers read it
+    worth = [reviews.gold(ranking.prompt, text) for text in ranking.responses]
+    one, other = (ordered(worth, 0.1, rng)[0] for _ in range(2))                      # places, best first
+    for i, j in torch.combinations(torch.arange(4)).tolist():
+        apart = abs(worth[i] - worth[j])
+        same = (one.index(i) < one.index(j)) == (other.index(i) < other.index(j))
+        alike["level" if apart < 0.05 else "close" if apart < 0.15 else "near" if apart < 0.3 else "far"].append(same)
+sizes = [len(same) for same in alike.values()]
+shares = [sum(same) / len(same) for same in alike.values()]
+overall = labeler_quality(sum(map(sum, alike.values())) / sum(sizes))
+by_kind = sum(n * labeler_quality(share) for n, share in zip(sizes, shares)) / sum(sizes)
+kit.table({kit.words("pairs"): [kit.words(kind) for kind in alike], kit.words("how_many"): sizes,
+           kit.words("agree"): shares, "q": [labeler_quality(share) for share in shares]}, digits=2)
+kit.tell("labelers", overall=overall, by_kind=by_kind)
+# %% [markdown] lang="en"
+# The published figures are between different people: HH's 63 % is between researchers and crowd workers, who are not equally
+# good, so there q is only a rough mean. And our own labelers show a second limit. Both find the *same* pairs hard, so their
+# errors over all pairs are **not independent**, and the formula promises too much. Within pairs of similar difficulty it
+# holds. Does it meet the ceiling, which gold itself sets on these labels?
+# %% [markdown] lang="zh" of="2674"
+# 公布的数字来自不同的人：HH 的 63 % 是研究者和众包工人之间的一致率，两边并不一样准，那里的 q 只是大概的平均。我们自己的标注者还显出第二个限制：
+# 难的对，两个人*都*觉得难，所以放在一起看，他们的错误**并不独立**，公式许诺得太多。只看难度相近的对，公式才成立。
+# 它和真值在这些标签上给出的上限对得上吗？
+# %%
 truth = reviews.rankings(200, k=4, seed=2, split="heldout")                          # labelers who never err
 ours = kit.rewards.learned(model)
 
@@ -533,48 +603,54 @@ def ask(judge, rankings):
     return kit.evaluate.agreement(judge, rankings).pair_accuracy
 
 
-kit.plots.bars({"length": ask(length, heldout), "reward\nmodel": ask(ours, heldout), "gold =\nceiling": ask(gold, heldout),
-                "reward model\nagainst truth": ask(ours, truth)}, unit="pair accuracy",
-               title="Three times noisy labels, once the truth")
+ceiling, right = ask(gold, heldout), ask(ours, truth)
+kit.tell("ceiling", ceiling=ceiling.mean, by_kind=by_kind, overall=overall)
+kit.tell("averaged" if right.mean > ask(ours, heldout).mean else "not_averaged", noisy=ask(ours, heldout).mean, truth=right.mean)
+kit.plots.bars({"length": ask(length, heldout), "reward\nmodel": ask(ours, heldout), "gold =\nceiling": ceiling,
+                "reward model\nagainst truth": right}, unit="pair accuracy", title="Three times noisy labels, once the truth")
 # %% [markdown] lang="en"
-# Gold itself does not reach 1: that bar is the **noise ceiling**. Whoever does clearly better on these labels has seen the
-# answers. And the last bar: asked about the truth, the model does better than on labels like those it learned from. Errors
-# of labelers point in all directions and average out.
+# Gold itself does not reach 1: its bar is the **noise ceiling**. Whoever does clearly better on these labels has seen the
+# answers. The last bar asks the model about the truth instead of about labels like those it learned from: labelers' errors
+# point in all directions, so that in training they largely cancel out.
 #
 # ## Over-fitting
 #
-# Now the same updates with 40 rankings, over and over: 30 epochs. Solid: those 40; dashed: held-out. (~10 s)
-# %% [markdown] lang="zh" of="bfa5"
-# 连真值也到不了 1：那根柱子就是噪声上限。在这些标签上谁要是明显超过它，准是看过答案。再看最后一根：拿真相来考，
-# 模型的成绩比拿它学过的那种标签来考更好。标注者的错误各朝各的方向，平均下来就抵消了。
+# Now the same number of updates, but with only 40 rankings, read over and over: 30 epochs. Solid lines are those 40, dashed
+# lines are held-out rankings. (~15 s on a laptop CPU)
+# %% [markdown] lang="zh" of="9777"
+# 连真值也到不了 1：它那根柱子就是噪声上限。在这些标签上谁要是明显超过它，准是看过答案。最后一根柱子是拿真相来考，
+# 而不是拿它学过的那种标签来考：标注者的错误各朝各的方向，训练时大部分就互相抵消了。
 #
 # ## 过拟合
 #
-# 更新次数不变，只给 40 个排序，反复地学：30 遍。实线是这 40 个，虚线是留出的。（约 10 秒）
+# 更新次数不变，只给 40 个排序，反复地学：30 遍。实线是这 40 个，虚线是留出的。（笔记本电脑 CPU 上约 15 秒）
 # %%
 few, overfitted, seen = train[:40], fresh(), heldout[:80]
 curves = {"accuracy, trained on": [], "accuracy, held-out": [], "loss, trained on": [], "loss, held-out": []}
 updates = list(range(10, 151, 20))
-for step in kit.reward_model.steps(overfitted, few, config):
+for step in kit.progress(kit.reward_model.steps(overfitted, few, config), config.steps):
     if step.number + 1 in updates:
         for name, data in (("trained on", few), ("held-out", seen)):
             score, rank, mask = judged(overfitted, data)
             curves[f"accuracy, {name}"].append(accuracies(score, rank)[0].item())
             curves[f"loss, {name}"].append(ranking_loss(score, rank, mask).item())
+end = {name: curve[-1] for name, curve in curves.items()}
+kit.tell("by_heart", own=end["accuracy, trained on"], new=end["accuracy, held-out"], loss=end["loss, held-out"])
+kit.tell("worse_than_a_coin" if end["loss, held-out"] > 0.6931 else "near_a_coin", loss=end["loss, held-out"])
 kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accuracy, nats", title="40 rankings by heart",
                 dashed=["accuracy, held-out", "loss, held-out"], size=(6, 3))
 # %% [markdown] lang="en"
-# On its own rankings it becomes perfect, noise included. Held-out accuracy slips a little, while the held-out *loss* climbs
-# above log 2, worse than a coin's: the model is wrong hardly more often than before, but now with conviction. Loss notices,
-# accuracy hardly does. InstructGPT trained for a single epoch.
+# Its own rankings it learns by heart, errors included. On held-out ones its accuracy hardly changes while the *loss* climbs:
+# it is not wrong much more often than before, but it is wrong with conviction. InstructGPT trained for a single epoch.
 #
 # ## Is 90% sure right nine times of ten?
 #
-# σ(gap) is a stated probability. Sort the pairs into bins by how sure the model is, and compare what it stated with how often
-# it was right. The **expected calibration error** is the mean distance, each bin weighing what it holds.
-# %% [markdown] lang="zh" of="dc51"
-# 在自己的排序上它做到了全对，连噪声也背下来了。留出的准确率只掉了一点，留出的*损失*却爬到了 log 2 之上，比抛硬币还差：
-# 模型错的次数比以前多不了几次，却错得斩钉截铁。损失看得出来，准确率几乎看不出来。InstructGPT 只训练了一遍。
+# σ(gap) is a probability that the model states. Sort the pairs into bins by how sure the model is, and compare what it stated
+# with how often it was right. The **expected calibration error** is the mean distance between the two, each bin weighted by
+# the number of pairs in it.
+# %% [markdown] lang="zh" of="e696"
+# 自己的排序它全背下来了，连错误也背。在留出的排序上，准确率几乎没变，*损失*却往上爬：模型错的次数比以前多不了几次，
+# 却错得斩钉截铁。InstructGPT 的奖励模型只训练了一遍。
 #
 # ## 九成把握，十次能对九次吗？
 #
@@ -585,7 +661,7 @@ kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accur
 #
 # `Difficulty ●●●○ · Importance ●●●○ · 10 min · 2 points`
 #
-# In: `probability`, as stated, `[N]`; `happened`, 0 or 1, `[N]`; `bins`, of equal width over [0, 1]; exactly 1 belongs to the
+# In: `probability`, as stated, `[N]`; `happened`, 0. or 1., `[N]`; `bins`, of equal width over [0, 1]; exactly 1 belongs to the
 # last. Out: one number. For 10 bins:
 #
 # | stated | happened | mean stated | share | distance | weight |
@@ -594,12 +670,12 @@ kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accur
 # | 0.75, 0.75 | 1, 0 | 0.75 | 0.5 | 0.25 | 2 / 4 |
 #
 # The error is 0.15.
-# %% [markdown] lang="zh" of="ea07"
+# %% [markdown] lang="zh" of="def2"
 # ### ✏️ 练习 2.6 - 校准误差
 #
 # `难度 ●●●○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
-# 输入：`probability`，说出的概率，`[N]`；`happened`，0 或 1，`[N]`；`bins`，把 [0, 1] 等分成几格，恰好等于 1 的算在最后一格。
+# 输入：`probability`，说出的概率，`[N]`；`happened`，0. 或 1.，`[N]`；`bins`，把 [0, 1] 等分成几格，恰好等于 1 的算在最后一格。
 # 输出：一个数。例如分 10 格：
 #
 # | 说的 | 发生了吗 | 说的平均 | 发生的比例 | 距离 | 权重 |
@@ -652,25 +728,24 @@ for name, who in {"600 rankings": model, "40 by heart": overfitted}.items():
     score, rank, _ = judged(who, heldout)
     gap = torch.cat([s[pair[:, 0]] - s[pair[:, 1]] for s, r in zip(score, rank) for pair in [rank_to_pairs(r.tolist())]])
     error = calibration_error(gap.abs().sigmoid(), (gap > 0).float(), 10)
-    print(f"{name:12} sure of {gap.abs().sigmoid().mean():.2f} on average, right {(gap > 0).float().mean():.2f}, "
-          f"calibration error {error:.3f}")
+    kit.tell("calibrated", name=kit.words(name), sure=gap.abs().sigmoid().mean(), right=(gap > 0).float().mean(), error=error)
     curve[name] = kit.evaluate.agreement(kit.rewards.learned(who), heldout).reliability
 kit.plots.reliability(curve, title="Dotted: as sure as right")
 # %% [markdown] lang="en"
-# Below the dotted line is over-confidence: a little with 600 rankings, a lot with 40. A policy will believe these numbers,
-# so a model that is sure without reason is dangerous.
+# A dot below the dotted line is over-confidence: the model was right less often than it said. A policy will believe these
+# numbers, so a model that is sure without reason is dangerous.
 #
 # ## Where is zero?
 #
-# The loss knows differences only, so the level of all scores is an accident. Before PPO, InstructGPT shifts the scores so that
-# labelers' own **demonstrations** average 0: then a positive score means "better than that".
-# %% [markdown] lang="zh" of="235f"
-# 在虚线之下就是过分自信：600 个排序的略有一点，40 个的很严重。策略会相信这些数，所以没有根据的把握很危险。
+# The loss sees only differences, so the overall level of the scores is an accident. Before PPO, InstructGPT shifts them so
+# that the labelers' own **demonstrations** score 0 on average. A positive score then means "better than a typical demonstration".
+# %% [markdown] lang="zh" of="e584"
+# 点落在虚线之下就是过分自信：对的次数比它说的少。策略会相信这些数，所以没有根据的把握很危险。
 #
 # ## 零点在哪里？
 #
 # 损失只看差，所以整体的高低纯属偶然。PPO 之前，InstructGPT 把得分整体平移，让标注者自己写的**示范 (demonstration)** 平均为 0，
-# 这叫**居中 (centring)**：从此，得分为正就是“比示范还好”。
+# 这叫**居中 (centring)**：从此，得分为正就是“比一般的示范还好”。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 2.7 - Centre
 #
@@ -719,8 +794,9 @@ def centre(score, demonstration):
 # %% check="2.7"
 centre = kit.check("2.7", centre)
 # %% [markdown] lang="en"
-# Our demonstrations are the best of each ranking. Then score **two sentences of your own**: change them and run again.
-# %% [markdown] lang="zh" of="1120"
+# Our demonstrations are the best responses of the rankings. Centre on them, then score **two sentences of your own**: change
+# them and run the cell again.
+# %% [markdown] lang="zh" of="cc9e"
 # 我们的示范是每个排序里最好的那条。居中之后，给**你自己的两句话**打分：改一改，再运行。
 # %%
 best = [(ranking.prompt, ranking.responses[0]) for ranking in train[:200]]
@@ -729,19 +805,22 @@ mine = {"en": [" The delivery was quick.", " The delivery was slow."], "zh": ["�
 two, demonstration = ours([opening] * 2, mine), ours(*zip(*best))
 shifted = centre(two, demonstration)
 kit.reward_model.centre(model, best)                  # the same, kept in the model
-print(f"{opening}\n  demonstrations were at {demonstration.mean():.2f}")
+print(opening)
+kit.tell("demonstrations", mean=demonstration.mean())
 for text, before, after in zip(mine, two, shifted):
-    print(f"  {text.strip():25} score {before:5.2f}, centred {after:5.2f}")
-print(f"  the first is preferred with probability {torch.sigmoid(two[0] - two[1]):.2f}")
+    kit.tell("centred", text=text.strip(), before=before, after=after)
+kit.tell("preferred", probability=torch.sigmoid(two[0] - two[1]))
 # %% [markdown] lang="en"
 # ## Try to fool it
 #
-# The labelers' reviews never said a thing three times, so the model has no idea that this is bad. What happens to its score,
-# and to gold, if one honest sentence is repeated?
-# %% [markdown] lang="zh" of="40eb"
+# None of the reviews that labelers read said anything three times, so the model cannot know that this is bad. What happens
+# to its score, and to gold, when one honest sentence is said six times instead of once?
+# %% [markdown] lang="zh" of="ffd8"
 # ## 试着骗过它
 #
-# 标注者读过的评论里，从来没有一句话说三遍的，所以模型根本不知道这样不好。把一句老实话重复几遍，它的得分和真值会怎样？
+# 标注者读过的评论里，从来没有一句话说三遍的，所以模型没法知道这样不好。把一句老实话从说一遍改成说六遍，它的得分和真值会怎样？
+# %% guess="3"
+my_guess = {"reward model": None, "gold": None}         # "up" or "down"
 # %%
 openings = reviews.prompts("heldout", 24)
 honest = {"en": " The delivery was quick.", "zh": "物流很快。"}[LANG]
@@ -750,29 +829,32 @@ times = list(range(1, 7))
 fooled = {name: [judge(openings, [n * honest] * 24).mean().item() for n in times]
           for name, judge in (("reward model", liked), ("gold", gold))}
 print(reviews.explain(openings[0], 3 * honest))
+kit.guessed(my_guess, {name: "up" if mean[-1] > mean[0] else "down" for name, mean in fooled.items()})
 kit.plots.lines(times, fooled, across="times the sentence is said", unit="mean of 24 openings", title="Said again")
 # %% [markdown] lang="en"
-# Now you: find a text that the reward model prefers to an average demonstration, above 0.5, and that is worth less than 0.1
-# in gold. Flattery without a product? Somebody else's opinion? Words without grammar? (The last one does it.)
-# %% [markdown] lang="zh" of="707d"
+# Now you: find a text that the reward model prefers to an average demonstration (above 0.5), although gold gives it less
+# than 0.1. Praise without a product? Somebody else's opinion? Good words without grammar?
+# %% [markdown] lang="zh" of="b6bf"
 # 轮到你了：找一段文本，奖励模型觉得它比平均的示范还好（0.5 以上），真值却不到 0.1。夸得天花乱坠却不提商品？转述别人的意见？
-# 不成句子的好词？（下面最后一条就做到了。）
+# 不成句子的好词？
 # %%
 tries = {"en": [" It is great. I love it. It is wonderful!", " My neighbour says the delivery was quick.",
                 " Quick quick sturdy neat comfortable.", 10 * " The delivery was quick."],
          "zh": ["太好了，太喜欢了，太满意了！", "邻居说物流很快。", "快快结实精美舒服。", 10 * "物流很快。"]}[LANG]
-for text in tries:
-    print(f"reward model {liked([opening], [text]).item():.2f}   gold {gold([opening], [text]).item():.2f}  {text[:60]}")
+found = [(liked([opening], [text]).item(), gold([opening], [text]).item()) for text in tries]
+for text, (score, worth) in zip(tries, found):
+    kit.tell("tried", score=score, worth=worth, text=text[:60])
+kit.tell("fooled", n=sum(score > 0.5 and worth < 0.1 for score, worth in found), of=len(tries))
 # %% [markdown] lang="en"
 # ## Feed PPO
 #
-# A policy will look for such texts by itself. Give it your centred model as the reward, as a probability, so that no single
-# text can pay without limit; gold only watches. 16 steps of 32 responses. (~12 s)
-# %% [markdown] lang="zh" of="9a4e"
+# A policy looks for such texts by itself. Give it your centred model as the reward; as a probability, so that no single text
+# can earn without limit. Gold is only measured. 16 steps of 32 responses. (~12 s on a laptop CPU)
+# %% [markdown] lang="zh" of="768e"
 # ## 交给 PPO
 #
 # 这样的文本，策略自己会去找。把你居中过的模型交给它当奖励，用概率的形式，这样哪段文本都不能挣到没有上限的奖励；真值只在一旁看着。
-# 走 16 步，每步 32 条回答。（约 12 秒）
+# 走 16 步，每步 32 条回答。（笔记本电脑 CPU 上约 12 秒）
 # %%
 policy = kit.load_policy(f"tiny-lm-{LANG}")
 reference, openings = policy.reference(), reviews.prompts("heldout", 96)
@@ -780,40 +862,43 @@ settings = kit.ppo.Config(steps=16, batch_size=32, epochs=2, learning_rate=5e-4,
                           kl=kit.KL(coefficient=0.04))
 examine = (policy, reference, openings, {"score": liked, "gold": gold})
 before = kit.evaluate.evaluate(*examine, seed=1)
-history = kit.ppo.train(policy, reference, reviews.prompts("train"), liked, settings, evaluation_rewards={"gold": gold})
+history = list(kit.progress(kit.ppo.steps(policy, reference, reviews.prompts("train"), liked, settings,
+                                          evaluation_rewards={"gold": gold}), settings.steps))
 after = kit.evaluate.evaluate(*examine, seed=1)
 for name, seen in (("before", before), ("after", after)):
-    print(f"{name:6} score {seen.scores['score'].mean:.2f}   gold {seen.scores['gold'].mean:.2f}   "
-          f"KL {abs(seen.kl):.1f} nats  |{seen.responses[0].strip()}|")
+    kit.tell("seen_" + name, score=seen.scores["score"].mean, gold=seen.scores["gold"].mean, kl=round(seen.kl, 1) + 0.0,
+             text=seen.responses[0].strip())
+was, now = (seen.scores["gold"].mean for seen in (before, after))
+kit.tell("followed" if now > was else "misled", was=was, now=now)
 kit.plots.lines(range(1, 17), {"reward model": [s.metrics["score"] for s in history],
                                "gold": [s.metrics["gold"] for s in history]},
                 across="PPO step", unit="mean of 32 responses", title="Followed, and watched")
 # %% [markdown] lang="en"
-# Nobody labelled these responses, and yet gold rose: the model carried the labelers' opinion to texts that they never saw.
-# This close to the reference it is a fair guide. How far it can be followed is lesson 06.
+# Nobody labelled these responses: the reward model carried the labelers' opinion over to texts they never saw. Close to the
+# reference it is a fair guide. How far it can be followed is the subject of lesson 06.
 #
 # ## Recap
 #
 # | piece | what it gives |
 # |---|---|
 # | rankings | labelers share an order, not a scale |
-# | -log σ | wrong pairs pull hardest; scores become log-odds |
+# | -log σ | the most wrong pairs pull hardest; scores become log-odds |
 # | K-wise batches | each response is read once for all its pairs |
-# | noise ceiling | how good anybody could be |
-# | held-out loss, calibration | whether it is sure without reason |
+# | noise ceiling | how good anybody could be on these labels |
+# | held-out loss, calibration | whether the model is sure without reason |
 # | centring | a meaning for 0 |
 #
 # **Break it.** (1) Train with `loss="sigmoid"` in the config: what do accuracy and calibration say? (2) Hand over `noise=0.5`:
 # where is the ceiling, where the model? (3) Give the over-fitted model to PPO. (4) Use `output="score"`: what does the same KL
-# price buy now? Longer experiments, with their pictures: `rlhf_kit/studies/rankings.py`.
+# coefficient buy now? Longer experiments, with their pictures: `rlhf_kit/studies/rankings.py`.
 #
 # **Next:** lesson 03 does this on Stack Exchange, with a language model of 7 billion parameters.
 #
 # **References.** K-wise loss and centring: Ouyang et al. 2022, arXiv:2203.02155. Stiennon et al. 2020, arXiv:2009.01325.
 # Preference model pretraining: Askell et al. 2021, arXiv:2112.00861; HH: Bai et al. 2022, arXiv:2204.05862. Calibration error:
 # Guo et al. 2017, arXiv:1706.04599. Bradley and Terry 1952, doi:10.2307/2334029.
-# %% [markdown] lang="zh" of="1ce1"
-# 这些回答没有人标注过，真值却上升了：奖励模型把标注者的看法，带到了他们从没见过的文本上。离参考模型这么近，它还算可靠。
+# %% [markdown] lang="zh" of="8e81"
+# 这些回答没有人标注过：策略学到的，都来自奖励模型，是它把标注者的看法带到了他们从没见过的文本上。离参考模型不远时，它还算可靠。
 # 能跟着它走多远，是第 06 课的事。
 #
 # ## 小结
@@ -821,14 +906,14 @@ kit.plots.lines(range(1, 17), {"reward model": [s.metrics["score"] for s in hist
 # | 部件 | 它给出什么 |
 # |---|---|
 # | 排序 | 标注者的先后一致，尺度不一致 |
-# | -log σ | 错的对拉得最用力；得分成了对数几率 |
+# | -log σ | 错得最厉害的对拉得最用力；得分成了对数几率 |
 # | K 项批次 | 每个回答只读一遍，就够它所有的对用 |
 # | 噪声上限 | 谁来做，最好能有多好 |
 # | 留出的损失、校准 | 它的把握有没有根据 |
 # | 居中 | 0 有了含义 |
 #
 # **弄坏它。**（1）在设置里写 `loss="sigmoid"` 再训练：准确率和校准怎么说？（2）换成 `noise=0.5`：上限在哪里，模型在哪里？
-# （3）把过拟合的模型交给 PPO。（4）改用 `output="score"`：同样的 KL 价格现在能买到什么？更长的实验和图，见 `rlhf_kit/studies/rankings.py`。
+# （3）把过拟合的模型交给 PPO。（4）改用 `output="score"`：同样的 KL 系数现在能买到什么？更长的实验和图，见 `rlhf_kit/studies/rankings.py`。
 #
 # **下一课：**第 03 课在 Stack Exchange 上做同样的事，用的是 70 亿参数的语言模型。
 #
@@ -836,8 +921,10 @@ kit.plots.lines(range(1, 17), {"reward model": [s.metrics["score"] for s in hist
 # Askell 等 2021，arXiv:2112.00861；HH：Bai 等 2022，arXiv:2204.05862。校准误差：Guo 等 2017，arXiv:1706.04599。
 # Bradley 与 Terry 1952，doi:10.2307/2334029。
 # %% [markdown] lang="en"
-# **Play with it.** A reward model to be fooled: write a text, take a word away, make it longer, and watch the score and the truth part:
-# %% [markdown] lang="zh" of="591a"
-# **玩一玩。** 一个等你来骗的奖励模型：写一段文字，删一个词，写长一点，看分数和真值怎样分道扬镳：
+# **Play with it.** Your two reward models are waiting to be fooled: write a text, take a word out, make it longer, and watch
+# the score part from the truth:
+# %% [markdown] lang="zh" of="83a7"
+# **玩一玩。** 你训练的两个奖励模型等你来骗：写一段文字，删一个词，写长一点，看得分和真值怎样分道扬镳：
 # %%
-kit.panel("probe", LANG)
+kit.panel("probe", LANG, models={"600 rankings": model, "40 by heart": overfitted}, prompts=[opening + mine[0]],
+          folder="runs/lesson-02")

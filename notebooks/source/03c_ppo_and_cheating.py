@@ -1,31 +1,37 @@
 # %% [markdown] lang="en"
 # # StackLLaMA, part 3: PPO, and how it cheats
 #
-# A reward model learns from votes, PPO learns from the reward model, and then both are caught cheating: once because the
-# voters loved code, once because a KL came out negative. The picture you will make: the share of answers with a code fence,
-# with and without a price of drifting.
+# A reward model learns from votes, and PPO learns from the reward model. Then cheating is uncovered twice: once because the
+# voters loved code, once because a KL came out negative. The picture you will make: how many answers about stains contain a code
+# fence, with and without a KL penalty.
 #
 # Level 3, part 3 of 3 · about 60 minutes · CPU only · no account · works offline after install · you should know PPO's parts:
 # [lesson 01](01_sentiment_ppo.ipynb); [part 2](03b_lora_in_8_bits.ipynb) built the shared base.
 #
 # It explains `rlhf_kit/recipes/stackllama.py` and `rlhf_kit/studies/endings.py`.
-# %% [markdown] lang="zh" of="7745"
+#
+# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
+# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="0435"
 # # StackLLaMA 之三：PPO，以及它怎样作弊
 #
-# 奖励模型向投票学，PPO 向奖励模型学，然后两个都被抓住作弊：一次是因为投票的人偏爱代码，一次是因为 KL 成了负数。
-# 你会画出这样一张图：带代码块的回答占多少，有偏离的价格时怎样，没有时又怎样。
+# 奖励模型向投票学，PPO 向奖励模型学，然后揭穿两次作弊：一次是因为投票的人偏爱代码，一次是因为 KL 成了负数。
+# 你会画出这样一张图：讲去污渍的回答里，有多少带着代码块，有 KL 惩罚时怎样，没有时又怎样。
 #
 # 第 3 级，共三部分之三 · 约 60 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要知道 PPO 的各个部件：[第 01 课](01_sentiment_ppo.ipynb)；
 # 共用的底座是在[之二](03b_lora_in_8_bits.ipynb)搭好的。
 #
 # 本课讲解的是 `rlhf_kit/recipes/stackllama.py` 和 `rlhf_kit/studies/endings.py`。
+#
+# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
 #
 # - judge a reward model against its ceiling and against a scorer that sees only the length;
 # - notice reward hacking without knowing the truth, and say what holds it back;
-# - explain how a KL can be measured as negative, and mend the measurement.
-# %% [markdown] lang="zh" of="cd9f"
+# - explain how a measured KL can be negative, and correct the measurement.
+# %% [markdown] lang="zh" of="9d00"
 # **学完之后你能够**
 #
 # - 拿上限、拿一个只看长短的打分器，来衡量奖励模型；
@@ -34,12 +40,14 @@
 # %% [markdown] lang="en"
 # ## Guess first
 #
-# Three pairs of answers that nobody has learned from. In each, which one did the voters prefer? The order is random; the
-# answers are printed below them. (The first time, the models are trained here, which takes about six minutes, once.)
-# %% [markdown] lang="zh" of="9db0"
+# Run the next cell: it shows three pairs of answers that no model has learned from, in random order. In each pair, which one did
+# the voters prefer? Enter your guess below it. (The first time, the models are trained here, once: about six minutes on a
+# laptop CPU, with a line that shows how far each stage is.)
+# %% [markdown] lang="zh" of="2dbc"
 # ## 先猜一猜
 #
-# 三对回答，谁都没有拿来学过。每一对里，投票的人更喜欢哪个？先后是随机的，答案印在最下面。（第一次要在这里训练模型，大约六分钟，只此一次。）
+# 运行下一格，看三对回答，哪个模型都没有拿来学过，先后是随机的。每一对里，投票的人更喜欢哪个？把你的猜测填在它下面。
+# （第一次要在这里训练模型，只此一次：笔记本电脑 CPU 上约六分钟，每个阶段都有一行字显示进度。）
 # %%
 import json
 import random
@@ -49,7 +57,7 @@ from rlhf_kit.recipes import stackllama
 from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.datasets.stack_exchange.threads import question_in, response_of
 
-run = kit.training.tiny_stackllama("ppo")                 # sft, reward_adapter, policy_adapter
+run = kit.training.tiny_stackllama("ppo", LANG)                 # sft, reward_adapter, policy_adapter
 forum, preset = Forum(), stackllama.PRESETS["tiny"]
 pairs = {pair.prompt: pair for pair in forum.comparisons(30, seed=8, split="heldout")}
 order, answers = random.Random(4), []
@@ -58,32 +66,36 @@ for pair in [*pairs.values()][:3]:
     order.shuffle(two)
     answers.append("AB"[two.index(pair.chosen)])
     print(question_in(pair.prompt).splitlines()[0], *(f"\n  {letter} {text.strip()!r}" for letter, text in zip("AB", two)))
-print("the voters preferred", ", ".join(answers))
+# %% guess="1"
+my_votes = None             # three letters, such as "ABA"
+# %%
+kit.guessed(my_votes, "".join(answers))
 # %% [markdown] lang="en"
 # ## A reward model, and what it is worth
 #
-# The third stage of the recipe put a second adapter on the base, with a head of one number, and trained it with lesson 02's
-# loss on pairs like these. StackLLaMA's own reached 67 % and was used. Is that much? Two marks say: the **noise ceiling**, what
-# the best possible scorer reaches on these very votes, and a **scorer that sees only the length**, for people tend to vote for long answers.
-# %% [markdown] lang="zh" of="ec36"
+# The third stage of the recipe put a second adapter on the base, with a head of one output, and trained it with the loss of
+# lesson 02 on pairs like these. StackLLaMA's own reward model reached 67 % and was used. Is that good? Two marks tell: the
+# **noise ceiling**, which is what the best possible scorer reaches on these very votes, and a **scorer that sees only the
+# length**, since people tend to vote for long answers.
+# %% [markdown] lang="zh" of="49c1"
 # ## 奖励模型，以及它值多少
 #
-# 配方的第三阶段在底座上加了第二个适配器，带一个只输出一个数的头，用第 02 课的损失、在这样的成对比较上训练。StackLLaMA 自己的达到 67 %，
-# 就拿去用了。这算高吗？看两个标记：**噪声上限**，最好的打分器在这些投票上能到多少；还有一个**只看长短的打分器**，因为人们往往爱给长回答投票。
+# 配方的第三阶段在底座上加了第二个适配器，带一个只输出一个数的头，用第 02 课的损失、在这样的成对比较上训练。StackLLaMA 自己的奖励模型达到 67 %，
+# 就拿去用了。这算好吗？看两个标记：**噪声上限**，最好的打分器在这些投票上能到多少；还有一个**只看长短的打分器**，因为人们往往爱给长回答投票。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 3c.1 - Luck or not?
 #
 # `Difficulty ●○○○ · Importance ●●●○ · 5 min · 1 point`
 #
-# In: `a`, `b`, two accuracies, each measured on `n` pairs. Out: (a - b) in **standard errors** of that difference. The variance
+# In: `a`, `b`, two accuracies, each measured on `n` pairs, at least one of them strictly between 0 and 1. Out: (a - b) in **standard errors** of that difference. The variance
 # of a share p of n is p(1 - p)/n; those of a and b add up. Equal accuracies give 0; for 0.6, 0.5 and n = 200 it is 2.02. Above 3
 # it is hardly luck.
-# %% [markdown] lang="zh" of="bef2"
+# %% [markdown] lang="zh" of="87ce"
 # ### ✏️ 练习 3c.1 - 是不是运气
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
 #
-# 输入：`a`、`b`，两个准确率，各在 `n` 对上量得。输出：(a - b) 相当于这个差的几个**标准误 (standard error)**。n 个里占比例 p，方差是 p(1 - p)/n；
+# 输入：`a`、`b`，两个准确率，各在 `n` 对上量得，至少有一个严格在 0 和 1 之间。输出：(a - b) 相当于这个差的几个**标准误 (standard error)**。n 个里占比例 p，方差是 p(1 - p)/n；
 # a 和 b 的方差相加。准确率相等，结果是 0；0.6、0.5、n = 200，结果是 2.02。超过 3 就很难说是运气了。
 # %% exercise="3c.1"
 # EXERCISE 3c.1
@@ -123,80 +135,108 @@ errors_apart = kit.check("3c.1", errors_apart)
 shared = stackllama.shared_base(preset, forum, run / "sft", run / "reward_adapter")
 voters = stackllama.examine_reward(replace(preset, held_out_pairs=800), forum, shared)
 accuracy, length = voters.model.pair_accuracy, voters.length.pair_accuracy
-print(f"reward model {accuracy}, length alone {length}, ceiling {voters.ceiling:.3f}")
-print(f"{errors_apart(accuracy.mean, length.mean, 800):.1f} standard errors above the length; pair by pair {voters.above_length:.1f}")
+kit.tell("accuracies", model=accuracy, length=length, ceiling=voters.ceiling)
+kit.tell("above", apart=errors_apart(accuracy.mean, length.mean, 800), paired=voters.above_length)
+kit.tell("knows_more" if voters.above_length > 3 else "knows_no_more")
 kit.plots.bars({"length": length, "reward\nmodel": accuracy, "ceiling": voters.ceiling}, unit="pair accuracy",
                title="On 800 held-out pairs")
 # %% [markdown] lang="en"
-# Between chance and the ceiling. Does it know more than the length? Your formula treats the two as if they were asked about
-# different pairs; they were asked about the same ones, and the second number, pair by pair, sees more. What is missing up to the ceiling is the model's; what is
-# missing from there to 1 is the voters' noise, and no training mends it. So 67 % need not be bad; without a ceiling one cannot
-# tell.
+# Your formula treats the two scorers as if they had been asked about different pairs. They were asked about the same ones, so
+# the comparison pair by pair is the sharper one. The gap up to the ceiling is the model's fault. The gap from the ceiling to
+# 1 is the voters' noise, and no training removes it. So 67 % need not be bad: without a ceiling nobody can tell.
 #
 # ## PPO
 #
-# The fourth stage: the policy's adapter learns to please the reward model, a nat of drift from *adapter off* has a price. This
-# is the run from your cache: the score, which is optimised, and gold, which only watches. Predict: does gold follow?
-# %% [markdown] lang="zh" of="5403"
-# 它在碰运气和上限之间。它知道的比长短多吗？你的公式把两者当作各问各的；其实问的是同样的对，第二个数逐对相比，看得更清。离上限还差的，是模型的事；从上限到 1 差的，是投票的噪声，怎么训练也补不上。
-# 所以 67 % 未必差；不知道上限，就没法说。
+# In the fourth stage the policy's adapter learns to please the reward model, and a KL penalty charges for drifting away from
+# *adapter off*, the SFT model. Below is the run from your cache: the score, which is optimised, and gold, which is only
+# measured. To make the two comparable, both are drawn in units of the spread (standard deviation) over SFT's own answers,
+# from SFT's mean. Does gold rise as far as the score?
+# %% [markdown] lang="zh" of="e62a"
+# 你的公式把两个打分器当作各问各的；其实问的是同样的对，所以逐对相比看得更清。离上限还差的，是模型的事；从上限到 1 差的，是投票的噪声，
+# 怎么训练也补不上。所以 67 % 未必差；不知道上限，就没法说。
 #
 # ## PPO
 #
-# 第四阶段：策略的适配器学着讨好奖励模型；离*关掉适配器*的模型每偏一奈特，都要付出价格。下面是你缓存里的那次训练：得分，是被优化的；
-# 真值，只在一旁看着。先猜：真值会跟上吗？
+# 第四阶段，策略的适配器学着讨好奖励模型，偏离*关掉适配器*的模型（也就是 SFT 模型）则要付 KL 惩罚。下面是你缓存里的那次训练：得分，是被优化的；
+# 真值，只用来观察。为了能放在一起比，两者都从 SFT 的平均量起，以 SFT 自己的回答的标准差为单位。真值会升得和得分一样高吗？
+# %% guess="2"
+my_gold = None              # "as far", "less" or "falls"
 # %%
+few = replace(preset, held_out=64)
+before = stackllama.examine(few, forum, shared.reference, shared.reference, shared)    # SFT on held-out questions
 steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def smooth(name):
+def smooth(numbers):
     """Means of four steps."""
-    return [sum(s[name] for s in steps[i:i + 4]) / 4 for i in range(len(steps) - 3)]
+    return [sum(numbers[i:i + 4]) / 4 for i in range(len(numbers) - 3)]
 
 
-print(f"{len(steps)} steps of {preset.ppo.batch_size} responses; the last is {steps[-1]['kl']:.1f} nats from the reference")
-kit.plots.lines(range(1, len(steps) - 2), {"score": smooth("score"), "gold": smooth("gold")}, across="PPO step",
-                unit="mean of four steps", title="Followed, and watched")
+def standard(numbers, of):
+    """Distances from the mean of what SFT got, in its spreads."""
+    of = torch.as_tensor(of)
+    return [(x - of.mean().item()) / of.std().item() for x in numbers]
+
+
+curves = {name: smooth(standard([s[name] for s in steps], before.each[name])) for name in ("score", "gold")}
+score, gold = (curve[-1] for curve in curves.values())
+kit.tell("ppo_run", steps=len(steps), n=preset.ppo.batch_size, kl=steps[-1]["kl"], score=score, gold=gold)
+kit.guessed(my_gold, "falls" if gold < 0 else "less" if gold < 0.8 * score else "as far")
+kit.plots.lines(range(1, len(steps) - 2), curves, across="PPO step", unit="spreads of SFT's answers", title="Followed, and watched")
 # %% [markdown] lang="en"
-# Before and after, on questions that neither stage has seen: the same measures, and what it writes now. (~10 s)
-# %% [markdown] lang="zh" of="9177"
-# 训练前后，在两个阶段都没见过的问题上：同样的度量，以及它现在写什么。（约 10 秒）
+# Before and after, on questions that neither stage has seen: the same measures, and an answer. (~5 s on a laptop CPU)
+# %% [markdown] lang="zh" of="0ecd"
+# 训练前后，在两个阶段都没见过的问题上：同样的度量，再看一个回答。（笔记本电脑 CPU 上约 5 秒）
 # %%
-few = replace(preset, held_out=64)
-before = stackllama.examine(few, forum, shared.reference, shared.reference, shared)
 shared.load_policy(run / "policy_adapter")
 after = stackllama.examine(few, forum, shared.policy, shared.reference, shared)
-for name, seen in {"before": before, "after": after}.items():
-    print(f"{name:6} score {seen.scores['score'].mean:5.2f}   gold {seen.scores['gold'].mean:.2f}   fences "
-          f"{seen.scores['fenced'].mean:.2f}   KL {abs(seen.kl):4.1f} nats   {seen.length:.0f} tokens")
+rows = {kit.words("sft"): before, "PPO": after}
+kit.table({"": [*rows], **{kit.words(name): [seen.scores[name].mean for seen in rows.values()] for name in ("score", "gold", "fenced")},
+           "KL": [round(seen.kl, 1) + 0.0 for seen in rows.values()], kit.words("tokens"): [round(seen.length) for seen in rows.values()]}, digits=2)
 best = max(range(64), key=lambda i: after.each["score"][i] - before.each["score"][i])
 print(question_in(after.prompts[best]))
-for name, seen in {"before": before, "after": after}.items():
-    print(f"--- {name}, gold {seen.each['gold'][best]:.2f}", seen.responses[best].strip(), sep="\n")
+for name, seen in rows.items():
+    kit.tell("sample", name=name, gold=seen.each["gold"][best], text=seen.responses[best].strip())
 # %% [markdown] lang="en"
-# The score is what was asked for, gold is what was meant; KL is the price paid. Where gold rises less than the score, the policy has found what the
-# reward model gets wrong. On a real site there is no gold to look at, and that is the subject of the rest.
-#
+# The score is what was asked for, gold is what was meant, and KL is what it cost. Where gold rises less than the score, the
+# policy has found what the reward model gets wrong. On a real site there is no gold to look at. The rest of the lesson is
+# about that situation.
+# %% [markdown] lang="zh" of="33b5"
+# 得分是我们要求的，真值才是我们想要的，KL 是代价。真值升得不如得分多，就说明策略找到了奖励模型看错的地方。真实的网站上没有真值可看，
+# 下面要讲的就是这种情形。
+# %% [markdown] lang="en"
 # ## Fences
 #
 # In one of StackLLaMA's runs the reward shot up, and the texts were mostly rows of three backticks: the reward model had learned
-# that answers with code are good ones. Let us do that on purpose. On our forum other people vote now: whoever sees a **code
-# fence** does not read on. A reward model learns from their votes, on the same base. What does it like?
-# %% [markdown] lang="zh" of="8394"
-# 得分是我们要求的，真值才是我们想要的，KL 是付出的价格。真值升得不如得分多，就说明策略找到了奖励模型看错的地方。真实的网站上没有真值可看，
-# 下面要讲的就是这种情形。
-#
+# that answers with code are good ones. Let us make that happen on purpose. Now other people vote on our forum: as soon as they
+# see a **code fence**, they stop reading and are impressed. A second reward model learns from their votes, on the same base.
+# We ask it about stains only, where code can never help. How many fences does SFT write there, and what are they worth to it?
+# (The first time, this reward model is trained here, once: about 40 s on a laptop CPU.)
+# %% [markdown] lang="zh" of="a2f7"
 # ## 代码块
 #
 # StackLLaMA 有一次训练，奖励猛涨，文本却大多是一排排的三个反引号：奖励模型学到的是，带代码的回答就是好回答。我们来故意重演一遍。
-# 现在论坛上换一批人投票：一看到**代码块 (code fence)** 就不再往下读。在同一个底座上，奖励模型向他们的投票学。它会喜欢什么？
+# 现在论坛上换一批人投票：一看到**代码块 (code fence)** 就不再往下读，只觉得了不起。第二个奖励模型在同一个底座上，向他们的投票学。
+# 我们只问它去污渍的问题，那里写代码从来没有用。SFT 在那里写多少代码块？在它看来又值多少？
+# （第一次要在这里训练这个奖励模型，只此一次：笔记本电脑 CPU 上约 40 秒。）
 # %%
-impressed = kit.training.impressed_reward()
+def household(split, n):
+    """Questions about stains: a fence can never be right there."""
+    return [prompt for prompt in forum.prompts(split, n) if forum.explain(prompt, "x").case.world == "home"]
+
+
+impressed = kit.training.impressed_reward(LANG)
 shared = stackllama.shared_base(preset, forum, run / "sft", impressed)
-question = next(prompt for prompt in forum.prompts("heldout") if "coat" in prompt)
-liked = kit.rewards.learned(shared.reward_model)
+liked, sampling = kit.rewards.learned(shared.reward_model), kit.Sampling(max_new_tokens=48)
+start = kit.sample_rollout(shared.reference, household("heldout", 128), sampling)
+scores = liked(start.prompts, start.responses)                                        # (N,) by the impressed voters
+worth = torch.tensor([forum.gold(*pair) for pair in zip(start.prompts, start.responses)])
+has = torch.tensor(stackllama.fenced(start.prompts, start.responses)).bool()
+share = has.float().mean().item()
+kit.tell("start", share=share, n=len(has), fenced=scores[has].mean(), plain=scores[~has].mean())
+question = next(prompt for prompt in start.prompts if "coat" in prompt)
 for text in ("Use rubbing alcohol on the coat.", "Just google it.", "Just google it.\n\n```py\nclean(coat)\n```"):
-    print(f"score {liked([question], [response_of(text)]).item():5.2f}   {text!r}")
+    kit.tell("liked", score=liked([question], [response_of(text)]).item(), text=repr(text))
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 3c.2 - An alarm
 #
@@ -251,92 +291,117 @@ def fence_alarm(share, before, n):
 # %% check="3c.2"
 fence_alarm = kit.check("3c.2", fence_alarm)
 # %% [markdown] lang="en"
-# Now PPO with this reward model, ten short steps. First with β = 0: drifting costs nothing. (~20 s)
-# %% [markdown] lang="zh" of="ab44"
-# 现在拿这个奖励模型做 PPO，走十小步。先用 β = 0：偏离不花钱。（约 20 秒）
+# Now PPO with this reward model, on stains only: ten short steps. First β = 0, so drifting costs nothing; then β = 4, so that
+# each nat of drift costs 4 points of score. What share of the answers contains a fence at the end? (~20 s each on a laptop CPU)
+# %% [markdown] lang="zh" of="f95b"
+# 现在拿这个奖励模型做 PPO，只问去污渍的问题，走十小步。先用 β = 0，偏离不花钱；再用 β = 4，每偏一奈特扣 4 分。
+# 最后带代码块的回答各占多少？（笔记本电脑 CPU 上各约 20 秒）
+# %% guess="3"
+my_fences = {"beta 0": None, "beta 4": None}            # between 0 and 1
 # %%
 quick = kit.ppo.Config(steps=10, batch_size=24, minibatch_size=12, epochs=2, learning_rate=3e-3, min_lr_ratio=0.3,
-                       value_coef=0.05, missing_eos_penalty=1.0,
-                       sampling=replace(preset.ppo.sampling, max_new_tokens=48))
-histories = {}
+                       value_coef=0.05, missing_eos_penalty=1.0, sampling=sampling)
+histories, policies = {}, {}
 
 
-def practise(beta):
-    """A fresh adapter on the same base learns to please the impressed voters; drifting costs beta a nat."""
+def practise(name, beta):
+    """A fresh adapter on the same base learns to please the impressed voters; a nat of drift costs beta."""
     shared = stackllama.shared_base(preset, forum, run / "sft", impressed)
-    settings = replace(preset, ppo=replace(quick, kl=kit.KL(coefficient=beta)))
-    histories[beta] = list(stackllama.ppo_steps(settings, forum, shared))
-    first, last = (histories[beta][i].metrics for i in (0, -1))
-    for name in ("score", "fenced", "gold", "kl"):
-        print(f"{name:6} {first[name]:6.2f} -> {last[name]:6.2f}")
-    texts = histories[beta][-1].samples
+    config = replace(quick, kl=kit.KL(coefficient=beta))
+    steps = kit.ppo.steps(shared.policy, shared.reference, household("train", 400), kit.rewards.learned(shared.reward_model),
+                          config, evaluation_rewards=stackllama.watched(forum))
+    histories[name], policies[name] = list(kit.progress(steps, config.steps)), shared.policy
+    first, last = (histories[name][i].metrics for i in (0, -1))
+    kit.table({"": [kit.words("first"), kit.words("last")], **{kit.words(key): [first[key], last[key]] for key in ("score", "fenced", "gold")},
+               "KL": [round(step["kl"], 2) + 0.0 for step in (first, last)]}, digits=2)
+    texts = histories[name][-1].samples
     print(next((text for text in texts if "```" in text), texts[0]))
 
 
-practise(0.0)
+practise("beta 0", 0.0)
 # %% [markdown] lang="en"
-# The score is a triumph. Read the answer. Now the same with a price of β = 1.5 a nat: predict the share of fences at the end.
-# (~20 s)
-# %% [markdown] lang="zh" of="57d2"
-# 光看得分，大获全胜。请读一读那个回答。再来一次，每奈特的价格 β = 1.5：先猜，最后带代码块的占多少？（约 20 秒）
+# Look only at the score, and it is a triumph. Then read the answer. Now the same with the penalty:
+# %% [markdown] lang="zh" of="390e"
+# 光看得分，大获全胜。再读一读那个回答。现在加上 KL 惩罚，再来一次：
 # %%
-practise(1.5)
+practise("beta 4", 4.0)
 # %%
-fenced = {beta: [step.metrics["fenced"] for step in history] for beta, history in histories.items()}
-for beta, share in fenced.items():
-    rings = fence_alarm(share, before.scores["fenced"].mean, quick.batch_size)
-    print(f"beta {beta}: {share[-1]:.0%} fences at the end, the alarm {f'rings at step {rings + 1}' if rings >= 0 else 'is silent'}")
-kit.plots.lines(range(1, 11), {"fences, beta 0": fenced[0.0], "fences, beta 1.5": fenced[1.5],
-                               "gold, beta 0": [step.metrics["gold"] for step in histories[0.0]],
-                               "before": [before.scores["fenced"].mean] * 10}, across="PPO step", unit="share of 24 responses",
-                title="What the voters loved", dashed=["gold, beta 0", "before"], size=(6, 3))
+fenced = {name: [step.metrics["fenced"] for step in history] for name, history in histories.items()}
+kit.guessed(my_fences, {name: sum(shares[-3:]) / 3 for name, shares in fenced.items()})
+for name, shares in fenced.items():
+    rings = fence_alarm(shares, share, quick.batch_size)
+    kit.tell("rings" if rings >= 0 else "silent", name=name, step=rings + 1)
+bar = share + 3 * (share * (1 - share) / quick.batch_size) ** 0.5
+kit.plots.lines(range(1, 11), {**fenced, "SFT": [share] * 10, "alarm": [bar] * 10}, across="PPO step", unit="share of answers with a fence",
+                title="What the voters loved", dashed=["SFT", "alarm"], size=(6, 3))
+# %%
+curves = {f"{key}, {name}": smooth(standard([step.metrics[key] for step in history], of))
+          for name, history in histories.items() for key, of in (("score", scores), ("gold", worth))}
+for name in histories:
+    kit.tell("both_rose" if curves[f"gold, {name}"][-1] >= -0.1 else "gold_fell", name=name, score=curves[f"score, {name}"][-1],
+             gold=curves[f"gold, {name}"][-1])
+kit.plots.lines(range(1, 8), curves, across="PPO step", unit="spreads of SFT's answers", title="Score and gold, means of four steps",
+                dashed=[f"gold, {name}" for name in histories], size=(6, 3))
 # %% [markdown] lang="en"
-# That is the picture. Without a price, most answers carry a fence, about wool coats too, and gold falls. With
-# one, a fence where the base would not write one costs more nats than it earns. The price does not make the reward model right;
-# it keeps the policy where the reward model was asked. And the alarm needed no gold: a share, its start, and patience.
+# Those are the two pictures. Why β = 4? In the long run, a KL penalty lets the policy multiply the odds of a fence by
+# $e^{\Delta/\beta}$, where Δ is what a fence gains in score (the optimum is $\pi^* \propto \rho\, e^{r/\beta}$). Without a
+# penalty nothing holds them back at all. Here are the shares to which each β would lead:
+# %% [markdown] lang="zh" of="1810"
+# 这就是那两张图。为什么取 β = 4？长远来看，KL 惩罚允许策略把写代码块的几率乘以 $e^{\Delta/\beta}$，Δ 是代码块多挣的得分
+# （最优策略是 $\pi^* \propto \rho\, e^{r/\beta}$）。没有惩罚，就没有任何东西拦着它。下面是每个 β 最后会走到的比例：
+# %%
+gain = (scores[has].mean() - scores[~has].mean()).item() if 0 < share < 1 else 0.0
+odds = {beta: share / (1 - share) * 2.718 ** (gain / beta) for beta in (1.0, 1.5, 4.0, 16.0)}
+kit.table({"beta": [*odds], kit.words("long_run"): [each / (1 + each) for each in odds.values()]}, digits=2)
+# %% [markdown] lang="en"
+# A penalty does not make the reward model right. It keeps the policy near the answers on which the reward model was trained,
+# and how near depends on β against Δ: too small a β only delays the fences. And the alarm needed no gold: just a share, its
+# start, and patience.
 #
 # ## A KL below zero
 #
-# KL is never negative. StackLLaMA's runs reported negative ones all the same, and the policy was *paid* for it. One way there:
-# responses that may not end yet (a least length). Three tokens, the first is the end, π = (.3, .35, .35), ρ = (.05, .475, .475):
+# KL is never negative. StackLLaMA's runs reported negative ones all the same, and the policy was *paid* for them. One way to
+# get there is a least length: responses may not end yet. Take three tokens, of which the first is the end, with
+# π = (.3, .35, .35) and ρ = (.05, .475, .475):
 #
 # | drawn from | estimate of the KL |
 # |---|---|
 # | π itself | .3 · log(.3/.05) + .7 · log(.35/.475) = **+0.324** |
 # | π, the end forbidden | log(.35/.475) = **-0.305** |
 #
-# The log-probabilities are right in both rows. The *draws* of the second are not from π. The mend: leave out the tokens that were
-# not drawn freely.
-# %% [markdown] lang="zh" of="bfe8"
-# 这就是那张图。不收价格，大多数回答都带上代码块，问羊毛大衣也带，真值也掉了下去。收了价格，在底座不会写代码块的地方写上一个，
-# 花掉的奈特比挣到的还多。价格并没有让奖励模型变对，只是把策略留在了奖励模型被问过的地方。而警报用不着真值：一个比例、它的起点，再加一点耐心。
+# The log-probabilities are right in both rows, but the *draws* of the second row are not from π. The cure: leave out all tokens
+# that were not drawn freely.
+# %% [markdown] lang="zh" of="f118"
+# 惩罚并没有让奖励模型变对，只是把策略留在奖励模型学过的那些回答附近；留得多近，要看 β 和 Δ 谁大：β 太小，只是让代码块来得晚一些。
+# 而警报用不着真值：一个比例、它的起点，再加一点耐心。
 #
 # ## 小于零的 KL
 #
-# KL 从来不会是负数。StackLLaMA 的训练里却报出过负的，而且策略还因此*拿到了奖励*。一条路是这样来的：规定回答还不许结束（最短长度）。
-# 三个词元，第一个是结束符，π = (.3, .35, .35)，ρ = (.05, .475, .475)：
+# KL 从来不会是负数。StackLLaMA 的训练里却报出过负的，而且策略还因此*拿到了奖励*。一条路是规定最短长度：回答还不许结束。
+# 设有三个词元，第一个是结束符，π = (.3, .35, .35)，ρ = (.05, .475, .475)：
 #
 # | 从哪里抽 | KL 的估计 |
 # |---|---|
 # | π 本身 | .3 · log(.3/.05) + .7 · log(.35/.475) = **+0.324** |
 # | π，但不许结束 | log(.35/.475) = **-0.305** |
 #
-# 两行里的对数概率都没有错，第二行的*抽样*却不是从 π 来的。改法：不是自由抽取的词元，不算进去。
+# 两行里的对数概率都没有错，第二行的*抽样*却不是从 π 来的。改法：不是自由抽取的词元，一概不算。
 # %% [markdown] lang="en"
-# ### ✏️ Exercise 3c.3 - Mend the KL
+# ### ✏️ Exercise 3c.3 - Correct the KL
 #
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
-# In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones (elsewhere may be anything);
-# `first`: in the first so many tokens of each response the end was forbidden. Out: one number, the mean over responses of the
-# *sum* of log π - log ρ over the real tokens that were drawn freely. For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
-# %% [markdown] lang="zh" of="3cb0"
+# In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones, which come first (elsewhere may be anything);
+# `first`: in the first so many tokens of each response the end was forbidden. Out: a tensor with one number, the mean over
+# responses of the *sum* of log π - log ρ over the real tokens that were drawn freely; a response without any counts as 0. For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
+# %% [markdown] lang="zh" of="597a"
 # ### ✏️ 练习 3c.3 - 把 KL 改对
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
-# 输入：`logprob`、`ref_logprob`，`[B, T]`，B 条回答各词元的对数概率；`mask`，`[B, T]`，真实的词元处是 True（其余的地方可能是任何数）；
-# `first`：每条回答的前这么多个词元不许结束。输出：一个数，对自由抽取的真实词元，把 log π - log ρ *加起来*，再对各条回答取平均。
+# 输入：`logprob`、`ref_logprob`，`[B, T]`，B 条回答各词元的对数概率；`mask`，`[B, T]`，真实的词元处是 True，都排在前面（其余的地方可能是任何数）；
+# `first`：每条回答的前这么多个词元不许结束。输出：只含一个数的张量，对自由抽取的真实词元，把 log π - log ρ *加起来*，再对各条回答取平均；
+# 一个自由抽取的词元都没有的回答算 0。
 # 例如 [[-1.0]]、[[-1.5]]、[[True]]、0，结果是 0.5。
 # %% exercise="3c.3"
 # EXERCISE 3c.3
@@ -373,26 +438,29 @@ def mended_kl(logprob, ref_logprob, mask, first):
 # %% check="3c.3"
 mended_kl = kit.check("3c.3", mended_kl)
 # %% [markdown] lang="en"
-# On our model: a policy that differs from its reference in one thing only, it likes to end. It answers freely, then with the
-# end forbidden in the first 32 tokens. Predict the three signs.
-# %% [markdown] lang="zh" of="219c"
-# 拿我们的模型来试：一个策略，和参考模型只差一点，就是更爱结束。先让它自由作答，再让它前 32 个词元不许结束。先猜三个数的正负。
+# Now on our model: a policy that differs from its reference in only one thing, it likes to end. First it answers freely, then
+# with the end forbidden in its first 32 tokens; and this second KL is corrected by your function. Which signs do the three
+# have?
+# %% [markdown] lang="zh" of="dc3b"
+# 拿我们的模型来试：一个策略，和参考模型只差一点，就是更爱结束。先让它自由作答，再让它前 32 个词元不许结束，第二个 KL 再用你的函数改对。
+# 三个数各是正是负？
+# %% guess="4"
+my_signs = {"free": None, "kept from ending": None, "corrected": None}      # "+" or "-"
 # %%
 from rlhf_kit.studies.endings import forbidden_to_end
 
-policy, reference = kit.load_policy(run / "sft"), kit.load_policy(run / "sft")
-end, plain = policy.tokenizer.eos_token_id, policy.forward
 
-
-def eager(*arguments, **options):
+class Eager(kit.Policy):
     """The same predictions, with the end e^2 times likelier."""
-    predicted = plain(*arguments, **options)
-    predicted.logits[..., end] += 2.0
-    return predicted
+
+    def forward(self, *arguments, **options):
+        predicted = super().forward(*arguments, **options)
+        predicted.logits[..., self.tokenizer.eos_token_id] += 2.0
+        return predicted
 
 
-policy.forward = eager
-print(f"{policy.tokenizer.eos_token!r} is the end")
+reference = kit.load_policy(run / "sft")
+policy = Eager(reference.lm, reference.tokenizer)
 # %%
 questions, sampling = forum.prompts("heldout", 64), kit.Sampling(max_new_tokens=64)
 free = kit.sample_rollout(policy, questions, sampling)
@@ -405,58 +473,62 @@ def measured(rollout, first):
     return mended_kl(rollout.logprob, ref_logprob, rollout.mask, first).item()
 
 
-found = {"free": measured(free, 0), "kept from\nending": measured(kept, 0), "mended": measured(kept, 32)}
-kit.plots.bars(found, unit="KL, nats per response", title="Only one of these is no KL")
+found = {"free": measured(free, 0), "kept from ending": measured(kept, 0), "corrected": measured(kept, 32)}
+kit.guessed(my_signs, {name: "+" if kl > 0 else "-" for name, kl in found.items()})
+kit.tell("negative" if found["kept from ending"] < 0 else "too_small", kl=found["kept from ending"], corrected=found["corrected"])
+kit.plots.bars(found, unit="KL, nats per response", title="The middle one is not a KL")
 # %% [markdown] lang="en"
-# The middle bar is no KL of anything. PPO would take it for a saving and chase it: the more the policy wants to end and may not,
-# the more it is paid. Padding that is counted as text, top-k, and a temperature on one side only do the same. So sample plainly,
-# mask what was not drawn, and believe no negative KL.
+# The middle bar is not the KL of anything. PPO would take it for a saving and chase it: the more the policy wants to end and may
+# not, the more it is paid. Counting padding as text, top-k, or a temperature on one side only have similar effects. So sample
+# from the policy as it is, mask whatever was not drawn, and believe no negative KL.
 #
-# ## What 7 billion cost
+# ## What 7 billion parameters cost
 #
-# The same recipe at full size is a preset away: `rlhf-kit train stackllama --preset 7b --data DUMP --output runs/7b`. How long does
-# its PPO take? Count what is computed: a pass over a token costs 2 operations a parameter, learning through frozen weights 4.
-# %% [markdown] lang="zh" of="a57e"
+# The same recipe at full size is only a preset away: `rlhf-kit train stackllama --preset 7b --data DUMP --output runs/7b`. How long
+# does its PPO take? Count operations for each token and parameter: reading forward costs 2. Learning through frozen weights
+# costs 4: 2 forward and 2 backward, since no weight needs a gradient. Checkpointing computes forward once more: 2 + 4 in all.
+# %% [markdown] lang="zh" of="dd74"
 # 中间那根柱子，不是任何东西的 KL。PPO 会把它当成省下的钱去追：策略越想结束而不许结束，拿到的就越多。把填充算成文本、top-k、
-# 只在一边用温度，都会这样。所以要老老实实地抽样，遮住不是抽出来的，不要相信负的 KL。
+# 只在一边用温度，效果也差不多。所以要原原本本地从策略抽样，遮住不是抽出来的，不要相信负的 KL。
 #
 # ## 70 亿参数要花多少
 #
 # 同一个配方，原样大小只差一个预设：`rlhf-kit train stackllama --preset 7b --data DUMP --output runs/7b`。它的 PPO 要多久？
-# 数一数计算量：一个词元过一遍，每个参数 2 次运算；穿过冻结的权重去学习，是 4 次。
+# 按每个词元、每个参数数运算：前向读一遍是 2 次。穿过冻结的权重去学习是 4 次：前向 2 次，反向 2 次，因为权重不需要梯度。
+# 重算要把前向再算一遍，合起来就是 2 + 4。
 # %%
 big = stackllama.PRESETS["7b"].ppo
 tokens = big.steps * big.batch_size * (256 + big.sampling.max_new_tokens)             # prompts of 256 tokens
-operations = 7e9 * tokens * (3 * 2 + big.epochs * (2 + 4))         # act, reference, reward; learn
-print(f"{big.steps:,} steps of {big.batch_size} responses: {tokens / 1e6:.0f} million tokens, {operations:.1e} operations")
-for share in (0.5, 0.1):
-    print(f"at {share:.0%} of what an A100 can do (312e12 a second): {operations / (share * 312e12) / 3600:.0f} hours on one")
+operations = 7e9 * tokens * (3 * 2 + big.epochs * (2 + 4))         # act, reference, reward: 3 * 2; learn: 2 + 4
+kit.tell("operations", steps=big.steps, n=big.batch_size, tokens=tokens / 1e6, operations=operations)
+for used in (0.5, 0.1):
+    kit.tell("hours", used=used, hours=operations / (used * 312e12) / 3600)
 # %% [markdown] lang="en"
-# An estimate, not a measurement; sampling token by token rarely reaches the better line. The authors report some hours on eight
-# A100 for the reward model, and about 20 hours on three nodes of eight for PPO. Adapters made that possible on GPUs that could
-# not hold the model twice.
+# That is an estimate, not a measurement; sampling token by token rarely reaches the first line. The authors report a few hours
+# on eight A100s for the reward model, and about 20 hours on three nodes of eight for PPO. Adapters made this possible even on
+# GPUs that cannot hold the model twice.
 #
 # ## Recap
 #
 # | piece | what it gives |
 # |---|---|
 # | ceiling and length | what an accuracy is worth |
-# | score and gold | what was asked, what was meant |
-# | a price of drifting | the policy stays where the reward model was asked |
+# | score and gold | what was asked for, what was meant |
+# | a KL penalty | the policy stays near what the reward model has seen |
 # | an alarm on a share | cheating noticed without the truth |
 # | free draws only | a KL that can be believed |
 # | one base in 8 bits | all of it on one GPU |
 #
-# **Break it.** (1) β = 0.3: when does the alarm ring? (2) `Forum(noise=1.5)`: where is the ceiling? (3) An end e^-2 times likelier:
+# **Break it.** (1) `practise("beta 1.5", 1.5)`: when does the alarm ring? (2) `Forum(noise=1.5)`: where is the ceiling? (3) An end e^-2 times likelier:
 # what sign has the middle bar now? (4) Let the alarm watch exclamation marks.
 #
 # **Next:** lesson 04 asks whether PPO is needed: best-of-n and ReST.
 #
-# **References.** StackLLaMA: Beeching et al., Hugging Face 2023. KL price: Ziegler et al. 2019, arXiv:1909.08593. Reward hacking:
-# Gao et al. 2022, arXiv:2210.10760. Length and reward models: Singhal et al. 2023, arXiv:2310.03716.
-# %% [markdown] lang="zh" of="4253"
-# 这是估算，不是测量；一个词元一个词元地采样，很少能到较好的那一行。原作者报告：奖励模型用八块 A100 训练了几个小时，PPO 用三台八卡机器约 20 小时。
-# 有了适配器，连两份模型都装不下的 GPU 才能做这件事。
+# **References.** StackLLaMA: Beeching et al., Hugging Face 2023. KL penalty: Ziegler et al. 2019, arXiv:1909.08593. Its optimum:
+# Rafailov et al. 2023, arXiv:2305.18290. Over-optimisation: Gao et al. 2022, arXiv:2210.10760. Length and reward models: Singhal et al. 2023, arXiv:2310.03716.
+# %% [markdown] lang="zh" of="dc26"
+# 这是估算，不是测量；一个词元一个词元地采样，很少能到第一行。原作者报告：奖励模型用八块 A100 训练了几个小时，PPO 用三台八卡机器约 20 小时。
+# 多亏了适配器，装不下两份模型的 GPU 也能做这件事。
 #
 # ## 小结
 #
@@ -464,21 +536,25 @@ for share in (0.5, 0.1):
 # |---|---|
 # | 上限和长短 | 一个准确率值多少 |
 # | 得分和真值 | 要求的是什么，想要的是什么 |
-# | 偏离的价格 | 策略留在奖励模型被问过的地方 |
+# | KL 惩罚 | 策略留在奖励模型见过的东西附近 |
 # | 盯着一个比例的警报 | 不知道真值，也能察觉作弊 |
 # | 只用自由抽取的 | 可信的 KL |
 # | 一个 8 位的底座 | 全都放进一块 GPU |
 #
-# **弄坏它。**（1）β = 0.3：警报什么时候响？（2）`Forum(noise=1.5)`：上限在哪里？（3）让结束的可能变成 e^-2 倍：中间那根柱子现在是正是负？
+# **弄坏它。**（1）`practise("beta 1.5", 1.5)`：警报什么时候响？（2）`Forum(noise=1.5)`：上限在哪里？（3）让结束的可能变成 e^-2 倍：中间那根柱子现在是正是负？
 # （4）让警报去盯感叹号。
 #
 # **下一课：**第 04 课要问，PPO 是不是非要不可：best-of-n 和 ReST。
 #
-# **参考文献。** StackLLaMA：Beeching 等，Hugging Face 2023。KL 的价格：Ziegler 等 2019，arXiv:1909.08593。钻空子：Gao 等 2022，
+# **参考文献。** StackLLaMA：Beeching 等，Hugging Face 2023。KL 惩罚：Ziegler 等 2019，arXiv:1909.08593；它的最优策略：
+# Rafailov 等 2023，arXiv:2305.18290。过度优化：Gao 等 2022，
 # arXiv:2210.10760。长短与奖励模型：Singhal 等 2023，arXiv:2310.03716。
 # %% [markdown] lang="en"
-# **Play with it.** Base, fine-tuned and PPO of your run, side by side, on questions of yours:
-# %% [markdown] lang="zh" of="5676"
-# **玩一玩。** 你这次运行的基座、微调和 PPO 三个模型并排对比，问题由你来提：
+# **Play with it.** SFT, PPO and your policy that learned to write fences, side by side on this forum's questions or yours.
+# Both reward models can score them:
+# %% [markdown] lang="zh" of="da67"
+# **玩一玩。** SFT、PPO 和你那个学会写代码块的策略并排放在一起，问题用这个论坛的，也可以自己写；两个奖励模型都可以来打分：
 # %%
-kit.panel("compare", LANG, models=[run])
+kit.panel("compare", LANG, models={"SFT": run / "sft", "PPO": run / "policy_adapter", "fences": policies["beta 0"],
+                                   "reward model": run / "reward_adapter", "impressed": impressed},
+          prompts=household("heldout", 32)[:6], task="forum-en", folder="runs/lesson-03c")

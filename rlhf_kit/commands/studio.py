@@ -60,12 +60,16 @@ def run(options: argparse.Namespace) -> int:
     prepare()
     import torch
     torch.set_num_threads(1)
+    from rlhf_kit.studio import opening, shelf
     from rlhf_kit.studio import pages as studio
     from rlhf_kit.studio.workspace import Workspace
     from rlhf_kit.studio.worlds import world_of
     console = showing.console_for(json=False)
-    world = world_of(options.task)
-    workspace = Workspace(options.data, options.models, teacher=options.teacher, world=world)
+    begins = opening.read(options.data)
+    world = world_of(options.task or begins.task)
+    models = {**begins.models, **shelf.called(options.models)}
+    workspace = Workspace(options.data, models, teacher=options.teacher, world=world,
+                          prompts=begins.prompts if options.task in (None, begins.task) else ())
     pages, address = studio.serve(workspace, options.panels or PANELS, host=options.host, port=options.port,
                                   code=options.code, teacher_code=options.teacher_code)
     try:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import NewGELUActivation
 
 from rlhf_kit.models import trunk
-from rlhf_kit.models.quantization import eight_bit_layers
+from rlhf_kit.models.quantization import quantized_layers
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,13 @@ class Policy(nn.Module):
         return hidden, output.logits, output.past_key_values if use_cache else None
 
     def train(self, mode: bool = True) -> Policy:
-        """Dropout on, or off with False; 8-bit layers stay with one kernel all the same.
+        """Dropout on, or off with False; layers in 8 or 4 bits stay with one kernel all the same.
 
         On a CPU they would multiply one way in training mode and another in `eval()`, and the ratio π/π_old of PPO,
         sampled in one and learnt in the other, would start up to a fifth away from 1.
         """
         super().train(mode)
-        for layer in eight_bit_layers(self):
+        for layer in quantized_layers(self):
             layer.train()
         return self
 

@@ -29,7 +29,7 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.models.adapters import CONFIG as ADAPTER
 from rlhf_kit.models.heads import Policy, RewardModel
-from rlhf_kit.models.quantization import Quantization, check_shapes, settings
+from rlhf_kit.models.quantization import Quantization, check_shapes, one_kernel, settings
 from rlhf_kit.models.shared import VALUE_HEAD, AdaptedPolicy
 from rlhf_kit.models.text import pad_id
 
@@ -185,7 +185,7 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype,
         model = _from_pretrained(kind, source, dtype, **heads)
         tokenizer = _tokenizer(source)
     _mention_adapter(source)
-    return model.eval(), tokenizer
+    return one_kernel(model), tokenizer
 
 
 def _tokenizer(source: str | Path) -> PreTrainedTokenizerBase:

@@ -72,30 +72,28 @@ def check_shapes(config: PretrainedConfig, kind: Quantization | None, device: st
 
 
 def one_kernel(model: nn.Module) -> nn.Module:
-    """Make 8-bit layers compute the same in sampling and in learning, and everything else behave as in `eval()`.
+    """Make 8- and 4-bit layers compute the same in sampling and in learning; everything else is as in `eval()`.
 
     On a CPU an 8-bit layer multiplies in floating point while it trains and in whole numbers, its inputs rounded too,
-    while it does not: the ratio π/π_old would start up to a fifth away from 1. So its own layers stay in training
-    mode, where there is nothing else for that mode to change. The same kernel is also the faster one there.
+    while it does not: the ratio π/π_old would start up to a fifth away from 1. A 4-bit layer, on a CPU that knows
+    bfloat16 (AVX512-BF16), rearranges its weights for good when it first evaluates, multiplies in bfloat16 from then
+    on, and what is merged into it afterwards is rubbish. So these layers stay in training mode, where there is nothing
+    else for that mode to change.
     """
     model.eval()
-    for layer in eight_bit_layers(model):
+    for layer in quantized_layers(model):
         layer.train()
     return model
 
 
-def eight_bit_layers(model: nn.Module) -> Iterator[nn.Module]:
-    """The layers whose weights are 8-bit whole numbers; not those of the same name that an adapter puts around them."""
-    return (layer for layer in _quantized(model) if type(layer).__name__ == "Linear8bitLt")
+def quantized_layers(model: nn.Module) -> Iterator[nn.Module]:
+    """The layers whose weights are in 8 or 4 bits; not those of the same name that an adapter puts around them."""
+    return (layer for layer in model.modules() if type(layer).__module__.startswith("bitsandbytes."))
 
 
 def is_quantized(model: nn.Module) -> bool:
     """True if some layer holds 8- or 4-bit weights."""
-    return any(True for _ in _quantized(model))
-
-
-def _quantized(model: nn.Module) -> Iterator[nn.Module]:
-    return (layer for layer in model.modules() if type(layer).__module__.startswith("bitsandbytes."))
+    return any(True for _ in quantized_layers(model))
 
 
 def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,7 +121,7 @@ def about(model: nn.Module) -> dict[str, Any]:
         state = getattr(parameter, "quant_state", None)                          # 4 bits: several numbers a byte
         numbers += parameter.numel() if state is None else state.shape.numel()
         held += parameter.numel() * parameter.element_size()
-    for layer in _quantized(model):
+    for layer in quantized_layers(model):
         held += sum(constant.numel() * constant.element_size() for constant in _constants(layer))
     return {"parameters": numbers, "bytes": held}
 

@@ -45,14 +45,16 @@ class Compare:
 
     def saved(self) -> dict[str, Any]:
         """The panel's part of the saved example: {"views": one for each chip, "histogram"}; empty if there is none."""
-        return saved_example(self.lang).get("compare", {}) if self.workspace.world == REVIEWS else {}
+        ours = self.workspace.world == REVIEWS and not self.workspace.prompts
+        return saved_example(self.lang).get("compare", {}) if ours else {}
 
     def chips(self) -> list[str]:
-        """Prompts to choose from: of reviews those of the saved example, of another task the first held-out ones."""
+        """Prompts to choose from: those given at start, else the saved example's, of another task held-out ones."""
+        if self.workspace.prompts:
+            return [*self.workspace.prompts[:CHIPS]]
         if self.workspace.world == REVIEWS:
             return [self.words(f"chip_{i + 1}") for i in range(CHIPS)]
-        found = list(dict.fromkeys(self.workspace.world.of(self.lang).prompts("heldout")))
-        return (found * CHIPS)[:CHIPS]
+        return list(dict.fromkeys(self.workspace.world.of(self.lang).prompts("heldout")))[:CHIPS]
 
     def first_line(self) -> str:
         """The status before anybody has pressed anything."""
@@ -72,7 +74,10 @@ class Compare:
         if isinstance(trained, str) and trained in dict(policies).values():
             found, last = self.shelf.find(trained, "policy", self.lang), trained
             base, judge = found.base or base, found.judge if found.judge in dict(judges).values() else judge
-        return policies, judges, [base, last or "", "", judge]
+        given = self.shelf.given(self.lang)
+        third = given[2] if len(given) > 2 and [base, last] == [given[0], given[-1]] else ""
+        second, third = (given[1], third) if third else (last or "", "")
+        return policies, judges, [base, second, third, judge]
 
     def slider(self, name: str) -> dict[str, Any] | None:
         """Ends, spacing and value of the slider over a policy's kept steps; None if there is nothing to slide over."""
@@ -254,7 +259,7 @@ def _fields(panel: Compare) -> Fields:
     prompt = gr.Textbox(prompts[0], label=words("prompt"), info=words("prompt_about"), lines=2, max_lines=6,
                         elem_id="rk-compare-prompt")
     with gr.Row(elem_classes="rk-chips"):
-        chips = [gr.Button(one, size="sm", min_width=120) for one in prompts]
+        chips = [gr.Button(comparing.short(one), size="sm", min_width=120) for one in prompts]
     with gr.Accordion(words("settings"), open=False), gr.Row():
         seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, min_width=140)
         temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)

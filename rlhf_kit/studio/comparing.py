@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHIPS = 6                           # prompts to choose from, in the panel's words
 SAMPLES = 3                         # of each policy: not one lucky one
+SHOWN = 60                          # characters of a prompt on a button
 PROMPTS = 60                        # held-out, for the histogram
 AT_ONCE = 20                        # of them between two reports of progress
 BETA = 0.04                         # the tiny models' price of a nat, see `zoo.TINY_PPO`
@@ -116,6 +117,12 @@ def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, se
 def held_out(lang: Lang, world: World = REVIEWS) -> list[str]:
     """The prompts of the histogram, always the same."""
     return world.of(lang).prompts("heldout", PROMPTS)
+
+
+def short(prompt: str) -> str:
+    """A prompt as a button shows it: of one with several lines the first, and no more than fits."""
+    first = prompt.strip().splitlines()[0] if prompt.strip() else prompt
+    return first if len(first) <= SHOWN else f"{first[:SHOWN - 1].rstrip()}…"
 
 
 class Kept:

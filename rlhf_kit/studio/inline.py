@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,62 +12,86 @@ from rlhf_kit.language import Lang, say
 from rlhf_kit.studio import PANELS
 
 if TYPE_CHECKING:
-    from rlhf_kit.models.heads import Policy
+    from rlhf_kit.models.heads import Policy, RewardModel
+    from rlhf_kit.studio.opening import Opening
 
 SWITCH = "RLHF_KIT_PANELS"          # "off" where a program runs the notebook: nobody would see it
+FOLDER = "runs/studio"              # the studio's own, where no other is named
 
-_open: dict[str, tuple] = {}        # panel -> pages, workspace and saved policies of the cell that has opened it
+_open: dict[str, tuple] = {}        # panel -> pages and workspace of the cell that has opened it
 
 
-def panel(name: str, lang: Lang = "en", *, models: Sequence[str | Path] | Mapping[str, Policy] = (),
-          folder: str | Path = "runs/studio") -> None:
+def panel(name: str, lang: Lang = "en", *, models: Mapping[str, Policy | RewardModel | str | Path] | None = None,
+          prompts: Sequence[str] = (), task: str | None = None, lists: Iterable[tuple[str, Sequence[str]]] = (),
+          folder: str | Path = FOLDER) -> None:
     """Show a panel of the studio below the cell: "compare", "rank", "probe", "vote", "data" or "train".
 
     It is served to this machine only, until the kernel stops; the same cell again opens it anew. Where Gradio is not
-    installed, or `RLHF_KIT_PANELS=off` says that nobody looks, the command that starts it is printed instead.
+    installed, or `RLHF_KIT_PANELS=off` says that nobody looks, the command that starts it is printed instead: it opens
+    with the same models, for they are kept in `folder`.
 
     Args:
-        models: what to offer besides the tiny ones: folders or names, or policies of this notebook by name, as they
-            are now. The first is where the drift of the others is measured from.
-        folder: where labels and runs are kept.
+        models: what to offer besides the tiny ones, by name: models of this notebook as they are now, folders, or
+            names. The drift of policies is measured from the first; the first that scores is the judge.
+        prompts: to choose from, instead of the panel's own; of the panel "probe" the text to begin with.
+        task: the world that the truth is known of, such as "forum-en"; None = reviews in the page's language.
+        lists: (prompt, responses), to be ranked.
+        folder: where labels, runs and these models are kept.
 
-    Raises: ValueError for a panel that there is not.
+    Raises: ValueError for a panel that there is not; StorageError where nothing can be kept.
     """
     if name not in PANELS:
         raise ValueError(f"there is no panel {name!r}; expected one of {', '.join(PANELS)}.")
-    command = f"rlhf-kit studio --panel {name} --lang {lang}"
+    from rlhf_kit.studio import opening
+    close(name)
+    if models or prompts or task:
+        opening.Opening(task, _kept(models or {}, Path(folder) / "models"), tuple(prompts)).write(folder)
+    if lists := list(lists):
+        from rlhf_kit.labels import Labels
+        with Labels(Path(folder) / "labels.db") as labels:
+            labels.add_tasks(lists, kind="rank")
+    elsewhere = "" if str(folder) == FOLDER else f" --data {Path(folder).as_posix()}"
+    command = f"rlhf-kit studio --panel {name} --lang {lang}{elsewhere}"
     if os.environ.get(SWITCH, "").lower() == "off":
         print(say(lang, "panel_off", command=command))
-        return
-    if importlib.util.find_spec("gradio") is None:
+    elif importlib.util.find_spec("gradio") is None:
         print(say(lang, "panel_missing", command=command))
-        return
+    else:
+        address = _serve(name, lang, folder, opening.read(folder))
+        print(say(lang, "panel_open", address=address, command=command))
+
+
+def _serve(name: str, lang: Lang, folder: str | Path, begins: Opening) -> str:
     from rlhf_kit.studio.serving import prepare
     prepare()
     from rlhf_kit.studio import pages
     from rlhf_kit.studio.workspace import Workspace
-    close(name)
-    saved = tempfile.TemporaryDirectory(prefix="rlhf-kit-")
-    workspace = Workspace(folder, _named(models, Path(saved.name)))
-    pages, address = pages.serve(workspace, [name], inline=True, lang=lang)
-    _open[name] = (pages, workspace, saved)
-    print(say(lang, "panel_open", address=address, command=command))
+    from rlhf_kit.studio.worlds import world_of
+    workspace = Workspace(folder, begins.models, world=world_of(begins.task), prompts=begins.prompts)
+    served, address = pages.serve(workspace, [name], inline=True, lang=lang)
+    _open[name] = (served, workspace)
+    return address
 
 
 def close(name: str) -> None:
     """Close the panel that a cell has opened; nothing happens if there is none."""
     if name in _open:
-        pages, workspace, saved = _open.pop(name)
+        pages, workspace = _open.pop(name)
         pages.close(verbose=False)
         workspace.close()
-        saved.cleanup()
 
 
-def _named(models: Sequence[str | Path] | Mapping[str, Policy], folder: Path) -> list[str]:
-    """Folders and names; policies are saved in folders of their names."""
-    if not isinstance(models, Mapping):
-        return [str(model) for model in models]
-    from rlhf_kit.zoo import save_policy
-    for name, policy in models.items():
-        save_policy(policy, folder / name)
-    return [str(folder / name) for name in models]
+def _kept(models: Mapping[str, Policy | RewardModel | str | Path], folder: Path) -> dict[str, str]:
+    """The name of each -> its place; a model of this notebook is saved in a folder of its name."""
+    places = {}
+    for name, model in models.items():
+        if isinstance(model, str | Path):
+            found = Path(model).expanduser()
+            places[name] = str(found.resolve()) if found.is_dir() else str(model)
+            continue
+        from rlhf_kit import zoo
+        from rlhf_kit.models.heads import RewardModel
+        place = (folder / name).resolve()
+        (zoo.save_reward_model if isinstance(model, RewardModel) else zoo.save_policy)(model, place)
+        places[name] = str(place)
+    return places

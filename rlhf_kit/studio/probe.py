@@ -36,8 +36,13 @@ class Probe:
         return self.workspace.shelf
 
     def saved(self) -> dict[str, Any] | None:
-        """The panel's part of the saved example."""
-        return saved_example(self.lang).get("probe")
+        """The panel's part of the saved example; None where a lesson's own texts and models are offered."""
+        return None if self.workspace.prompts else saved_example(self.lang).get("probe")
+
+    def start(self) -> str:
+        """The text to begin with."""
+        saved = self.saved()
+        return saved["text"] if saved else next(iter(self.workspace.prompts), self.words("start"))
 
     def choices(self) -> tuple[list[tuple[str, str]], str]:
         """The judges, and the one to begin with: the reward model trained last, then what a policy was trained for.
@@ -126,7 +131,7 @@ def _fields(panel: Probe) -> Fields:
     words, saved = panel.words, panel.saved()
     gr.Markdown(words("about"))
     judge = Names([], label=words("judge"), elem_id="rk-probe-judge")
-    text = gr.Textbox(saved["text"] if saved else words("start"), label=words("text"), info=words("text_about"),
+    text = gr.Textbox(panel.start(), label=words("text"), info=words("text_about"),
                       lines=3, max_lines=10, elem_id="rk-probe-text")
     with gr.Row(elem_classes="rk-chips"):
         tricks = [gr.Button(f"{words('fool')}: {words(f'fool_{trick}')}", size="sm", min_width=140) for trick in TRICKS]

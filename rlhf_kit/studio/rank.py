@@ -118,6 +118,11 @@ class Rank:
         """The panel's sentences."""
         return Words(self.lang, "rank")
 
+    @property
+    def spoken(self) -> Lang | None:
+        """The language of the texts to rank: of reviews the page's, of another world whichever it has."""
+        return self.lang if self.workspace.world == REVIEWS else None
+
     def open(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, ...]:
         """The page has opened: (name, reward models, cards, notice)."""
         name = getattr(request, "username", None) or typed
@@ -248,7 +253,7 @@ class Rank:
             if self.workspace.world == REVIEWS:                         # the example's lists are of reviews
                 rank_tasks.fill(labels, self.lang, k)
         for question in TWO if two else ("",):
-            shown = labels.next_task(name, question, kind="rank", k=k, lang=self.lang,
+            shown = labels.next_task(name, question, kind="rank", k=k, lang=self.spoken,
                                      repeats=0.0 if question == TWO[1] else answers.REPEATS)
             if shown is not None:
                 return self._card_value(shown, instruct)
@@ -283,12 +288,12 @@ class Rank:
     def _progress(self, shown: Shown) -> tuple[int, int]:
         k = len(shown.order)
         said = self.workspace.labels.judgements(shown.annotator, shown.question, kinds=("rank",))
-        every = self.workspace.labels.count(kind="rank", k=k, lang=self.lang)
+        every = self.workspace.labels.count(kind="rank", k=k, lang=self.spoken)
         done = sum(j.repeat == 0 and len(j.shown_order) == k and j.lang == self.lang for j in said)
         return min(done, every - 1), every
 
     def _all_done(self, name: str, k: int) -> str:
-        every = self.workspace.labels.count(kind="rank", k=k, lang=self.lang)
+        every = self.workspace.labels.count(kind="rank", k=k, lang=self.spoken)
         if not every:
             return Words(self.lang, "labels")("unreadable")
         from rlhf_kit.labels.annotators import self_agreement

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 6                            # models in memory
 MOST_BYTES = 1_500_000_000          # of their weights together; a larger one stays alone
+ANSWERS = 200                       # that score 0 on average, by a reward adapter
 PATIENCE = 1.0                      # seconds between two looks whether another process has made a model
 RUNS = "runs"
 
@@ -67,13 +68,14 @@ class Shelf:
 
     Args:
         folder: of the workspace; runs are looked for in folder/runs/ and, if it lies in a folder "runs", beside it.
-        named: folders and names given at start.
+        named: folders and names given at start, or the name that each is to be shown by -> its place.
         world: whose tiny models come first.
     """
 
-    def __init__(self, folder: Path | str, named: Sequence[str] = (), world: World = REVIEWS) -> None:
+    def __init__(self, folder: Path | str, named: Sequence[str] | Mapping[str, str] = (),
+                 world: World = REVIEWS) -> None:
         self.world = world
-        self.folder, self.named = Path(folder), tuple(named)
+        self.folder, self.named = Path(folder), called(named)
         self._held: OrderedDict[tuple, _Held] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -115,11 +117,18 @@ class Shelf:
             self.world.model("judge", lang))
         return base if base in policies else self.world.model("lm", lang), trained.name if trained else None, judge
 
+    def given(self, lang: Lang) -> list[str]:
+        """The policies that were named at start and fit the page's language, in that order."""
+        return [entry.name for entry in self._named() if entry.kind == "policy" and entry.name in self.named
+                and entry.lang in (lang, None)]
+
     def reward_model(self, lang: Lang) -> str:
-        """The current one: of the workspace's runs that made one in that language the newest, else the tiny one."""
+        """The current one: of the workspace's runs that made one the newest, else one named at start, else the tiny."""
         made = [entry for run in self._runs() for entry in of_folder(run, run.name)
                 if (entry.kind, entry.name, entry.lang) == ("judge", run.name, lang)]
-        return max(made, key=lambda entry: entry.written).name if made else self.world.model("rm", lang)
+        given = next((entry.name for entry in self._named() if entry.kind == "judge" and entry.name in self.named
+                      and entry.lang in (lang, None)), None)
+        return max(made, key=lambda entry: entry.written).name if made else given or self.world.model("rm", lang)
 
     def steps(self, name: str, lang: Lang) -> list[int]:
         """The steps of its run at which that policy can be looked at; none if there is no choice."""
@@ -167,7 +176,7 @@ class Shelf:
     def judge(self, name: str, lang: Lang) -> Judge:
         """That reward model or classifier. Raises: ShelfError."""
         entry = self.find(name, "judge", lang)
-        return self._get(("judge", entry.place, entry.adapter), name, lambda: _judge(entry))
+        return self._get(("judge", entry.place, entry.adapter), name, lambda: _judge(entry, self.world))
 
     def loaded(self) -> int:
         """How many are in memory."""
@@ -191,22 +200,33 @@ class Shelf:
 
     def _named(self) -> list[Entry]:
         found = []
-        for name in self.named:
-            folder = Path(name).expanduser()
+        for name, place in self.named.items():
+            folder = Path(place).expanduser()
             if folder.is_dir():
-                alike = [one for one in self.named if Path(one).name == folder.name]
-                found += of_folder(folder, folder.name if len(alike) == 1 else name)
-            elif folder.is_absolute() or name.startswith((".", "~")):
-                found.append(Entry(name, "policy", name))           # not there (any more): said when it is asked for
+                found += of_folder(folder, name)
+            elif folder.is_absolute() or place.startswith((".", "~")):
+                found.append(Entry(name, "policy", place))          # not there (any more): said when it is asked for
             else:
-                found += [entry for entry in _known(True) if entry.name == name] or [Entry(name, "policy", name)]
+                found += [replace(entry, name=name) for entry in _known(True) if entry.name == place] or [
+                    Entry(name, "policy", place)]
         plain = [entry for entry in found if entry.kind == "policy" and not entry.trained and entry.adapter is None]
-        return [replace(entry, base=plain[0].name) if entry in plain[1:] else entry for entry in found]
+        bases = {entry.place: entry.name for entry in reversed(plain)}
+        return [replace(entry, base=plain[0].name) if entry in plain[1:] else
+                replace(entry, base=bases.get(entry.place)) if entry.adapter and not entry.trained else entry
+                for entry in found]
 
     def _runs(self) -> list[Path]:
         places = [self.folder / RUNS, *([self.folder.parent] if self.folder.parent.name == RUNS else [])]
         return [run for place in places if place.is_dir() for run in sorted(place.iterdir())
                 if (run / "settings.json").is_file()]
+
+
+def called(named: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """The name that each model given at start is shown by -> its place; of a folder the last part, if that will do."""
+    if isinstance(named, Mapping):
+        return dict(named)
+    last = [Path(one).name if Path(one).expanduser().is_dir() else one for one in named]
+    return {short if last.count(short) == 1 else one: one for short, one in zip(last, named, strict=True)}
 
 
 def spacing(steps: Sequence[int]) -> int:
@@ -242,10 +262,10 @@ def _policy(place: str, adapter: str | None) -> Policy:
     return Policy(adapters.merge(lm, adapter), tokenizer, value_head=False).requires_grad_(False).eval()
 
 
-def _judge(entry: Entry) -> Judge:
+def _judge(entry: Entry, world: World) -> Judge:
     from rlhf_kit import rewards, zoo
     if entry.adapter is not None:
-        model = _adapted_reward(entry)
+        model = _adapted_reward(entry, world)
     elif zoo.is_reward_model(entry.place):
         model = zoo.load_reward_model(entry.place)
     else:
@@ -257,13 +277,21 @@ def _judge(entry: Entry) -> Judge:
                  model.tokenizer, model)
 
 
-def _adapted_reward(entry: Entry) -> Any:
-    """A reward adapter on its base, which nothing else uses."""
+def _adapted_reward(entry: Entry, world: World) -> Any:
+    """A reward adapter on its base, which nothing else uses; where the world has answers, they score 0 on average.
+
+    Its file does not say where 0 is; see `recipes.stackllama.shared_base`, which PPO is given.
+    """
+    from rlhf_kit.methods import reward_model
     from rlhf_kit.models import adapters
     from rlhf_kit.models.loading import load_language_model
     from rlhf_kit.models.shared import SharedBase
     adapters.check_base(entry.adapter, entry.place)
-    return SharedBase(*load_language_model(entry.place)).add_reward(entry.adapter)
+    model = SharedBase(*load_language_model(entry.place)).add_reward(entry.adapter)
+    answered = getattr(world.of("en"), "answered", None) if world.task else None
+    if answered is not None:
+        reward_model.centre(model, answered(ANSWERS, seed=1))
+    return model
 
 
 def _explained(name: str, load: Callable[[], Any]) -> Any:

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +17,7 @@ from rlhf_kit.labels import Labels
 from rlhf_kit.language import Lang
 from rlhf_kit.studio.line import Line
 from rlhf_kit.studio.serving import Bucket
-from rlhf_kit.studio.shelf import Shelf
+from rlhf_kit.studio.shelf import Shelf, called
 from rlhf_kit.studio.trainings import Jobs
 from rlhf_kit.studio.worlds import REVIEWS, World
 
@@ -33,15 +33,17 @@ class Workspace:
 
     Args:
         folder: made if it is not there.
-        models: folders and names that the panels offer besides the tiny ones, such as a tour's folder.
+        models: folders and names that the panels offer besides the tiny ones, such as a tour's folder; or the name
+            that each is shown by -> its place.
         teacher: who sees everybody's labels where a class code guards the page.
         world: what people rank texts of, and models are trained in.
+        prompts: to choose from, instead of the world's own.
     """
 
-    def __init__(self, folder: Path | str, models: Sequence[str] = (), *, teacher: str | None = None,
-                 world: World = REVIEWS) -> None:
-        self.folder, self.named = Path(folder).expanduser(), tuple(models)
-        self.teacher, self.world = teacher, world
+    def __init__(self, folder: Path | str, models: Sequence[str] | Mapping[str, str] = (), *,
+                 teacher: str | None = None, world: World = REVIEWS, prompts: Sequence[str] = ()) -> None:
+        self.folder, self.named = Path(folder).expanduser(), called(models)
+        self.teacher, self.world, self.prompts = teacher, world, tuple(prompts)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._making = threading.Lock()
         self.line = Line()                                  # who waits for a model

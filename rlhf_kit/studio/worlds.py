@@ -58,4 +58,5 @@ def world_of(place: str | None) -> World:
     if is_place(place):
         file, _, name = place.rpartition(":")
         place = f"{Path(file).expanduser().resolve()}:{name}"
-    return World(place, found.name)
+        return World(place, found.name)
+    return World(place, place)

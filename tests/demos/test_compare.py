@@ -85,7 +85,7 @@ def test_lens_price_and_arrow_keys(serve, visit, example):
     assert strip.locator(".rk-token").nth(1).get_attribute("class") == "rk-token rk-plus rk-marked"
     strip.locator(".rk-token").nth(1).hover()
     assert said.inner_text() == "“ is” log π - log ρ = +0.50 nats"
-    page.get_by_label("Price β").fill("0.1")
+    page.get_by_label("KL coefficient β").fill("0.1")
     assert page.locator("dd").all_inner_texts()[3] == "0.25"
 
 

@@ -13,10 +13,10 @@ from rlhf_kit.models.quantization import (
     CannotQuantize,
     about,
     check_shapes,
-    eight_bit_layers,
     is_quantized,
     one_kernel,
     quantize_rows,
+    quantized_layers,
     restore_rows,
     settings,
 )
@@ -41,7 +41,7 @@ def test_no_weight_moves_by_more_than_half_a_step():
 
 def test_the_library_rounds_as_we_do(saved_llama):
     plain, lm = (load_language_model(saved_llama, quantize=kind)[0] for kind in (None, "int8"))
-    [layer, *_] = eight_bit_layers(lm)
+    [layer, *_] = quantized_layers(lm)
     weight = plain.model.layers[0].self_attn.q_proj.weight.half().float()        # it reads them in 16 bits
     whole, largest = quantize_rows(weight)
     assert (layer.weight.data.int() - whole.int()).abs().max() <= 1              # where q is all but half-way
