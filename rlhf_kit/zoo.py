@@ -187,9 +187,9 @@ def load_model(name: str | Path, *, fallback: str,
     try:
         model = load(name, **options)
     except ModelUnavailable as error:
-        print(f"{error}\n{fallback} stands in for {name}.", file=sys.stderr)
+        print(f"{error}\n{say(_language(fallback), 'model_stands_in', fallback=fallback, name=name)}", file=sys.stderr)
         return load(fallback, **options)
-    print(f"{name} is loaded.", file=sys.stderr)
+    print(say(_language(fallback), "model_loaded", name=name), file=sys.stderr)
     return model
 
 
@@ -313,7 +313,7 @@ def names() -> list[dict[str, Any]]:
 
 def cached(name: str) -> Path:
     """The folder of a tiny model, trained now if it is not there yet (and that is said)."""
-    lang, steps = TINY[name][1] if name in TINY else "en", build(name)
+    lang, steps = _language(name), build(name)
     if first := next(steps, None):
         minutes = say(lang, "trained_minutes" if name == FORUM else "trained_minute")
         print(say(lang, "trained_once", name=name, takes=minutes, folder=cache_folder()), file=sys.stderr)
@@ -372,6 +372,11 @@ def cache_folder() -> Path:
 
 def _lock(folder: Path) -> FileLock:
     return FileLock(f"{folder}.lock")
+
+
+def _language(name: str) -> Lang:
+    """Of what is said about a tiny model: that of its texts."""
+    return TINY[name][1] if name in TINY else "en"
 
 
 def _kind(name: str) -> str:

@@ -34,9 +34,16 @@ def test_a_sentence_and_its_translation_have_the_same_fields():
 @pytest.mark.parametrize("lang", LANGS)
 def test_every_sentence_can_be_said(lang):
     for key, sentence in TABLES[lang].items():
-        spoken = say(lang, key, **{name: 0.5 for name, _ in fields(sentence)})
+        spoken = say(lang, key, **{name.split("[")[0]: Half(0.5) for name, _ in fields(sentence)})
         assert spoken.strip(), key
         assert not set("{}") & set(spoken), key
+
+
+class Half(float):
+    """A number that also has parts, for fields such as {expected[1]}."""
+
+    def __getitem__(self, part: int) -> "Half":
+        return self
 
 
 def lessons() -> list[str]:

@@ -41,6 +41,19 @@ def test_a_tiny_model_is_trained_once_and_then_found(small_zoo):
     assert sorted(p.suffix for p in zoo.place("small-lm").iterdir()) == [".json"] * 5 + [".safetensors"]
 
 
+def test_training_on_first_use_is_said_in_the_models_language_and_followed(small_zoo, capsys):
+    """To stderr alone: a cell's output does not say which machine trained what."""
+    for name, said in (("small-lm", "small-lm is trained here once, which takes up to a minute"),
+                       ("small-judge", "small-judge 第一次用到，现在训练一次，最多一分钟")):
+        zoo.cached(name)
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(said)
+        assert "4/4 · loss" in err
+        zoo.cached(name)
+        assert capsys.readouterr().err == ""
+
+
 def test_the_same_recipe_gives_the_same_weights_and_another_seed_others(small_zoo, monkeypatch, tmp_path):
     first = weights(zoo.load_policy("small-lm"))
     monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "elsewhere"))
@@ -134,7 +147,7 @@ def test_what_stands_in_decides_between_writing_and_judging(small_zoo, folder, c
     assert zoo.load_model("nobody/nothing", fallback="small-lm", value_head=False).value_head is None
     model, _ = zoo.load_model(folder, fallback="small-judge")                 # a language model is no judge
     assert model.config.id2label[1] == "positive"
-    assert f"small-judge stands in for {folder}." in capsys.readouterr().err
+    assert f"由 small-judge 顶替 {folder}。" in capsys.readouterr().err
 
 
 def test_only_a_tiny_model_may_stand_in(small_zoo):

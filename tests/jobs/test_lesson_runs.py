@@ -24,7 +24,7 @@ def cache(monkeypatch, tmp_path):
         ran.append(f"{preset.reward.steps} steps, fence_bias {data.fence_bias}, {base.name}")
         with new_folder(folder) as made:
             (made / "weights").write_text("fences")
-        yield
+        yield Event("reward", 1, 1)
 
     monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path))
     monkeypatch.setattr(lessons.zoo, "cached", lambda name: ran.append(name))
@@ -36,7 +36,7 @@ def cache(monkeypatch, tmp_path):
 def test_stages_are_trained_as_far_as_asked_and_never_again(cache, capsys):
     folder = jobs.tiny_stackllama("merge")
     assert cache == ["tiny-forum", "sft", "merge"]
-    assert "stage sft: trained here once" in capsys.readouterr().err
+    assert "StackLLaMA at its tiny preset, SFT: trained here once" in capsys.readouterr().err
     assert jobs.tiny_stackllama("reward") == folder
     assert cache[3:] == ["tiny-forum", "reward"]
     jobs.tiny_stackllama("reward")
