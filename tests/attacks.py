@@ -170,7 +170,7 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
                                    "timeout"),
         "endless everything": Pupil(everything("while True: pass"), dict.fromkeys(POINTS, "timeout"), "timeout"),
         "sleeper": Pupil(adapt("import time\ntime.sleep(1000)"), late, "timeout"),
-        "printer": Pupil(adapt(f"for _ in range(20_000): print('x' * 200)\nreturn {TRUE_ADAPT}")),
+        "printer": Pupil(adapt(f"for _ in range(5_000): print('x' * 200)\nreturn {TRUE_ADAPT}")),
         "20 GB": Pupil(adapt("return torch.ones(20 * 2**30, dtype=torch.uint8).sum() * beta"), crash, "crash"),
         "20 GB in a list": Pupil(adapt("return [0.0] * (5 * 2**29)"), crash, "crash"),
         "10 GB file": Pupil(adapt("with open('big', 'wb') as file:\n    for _ in range(10_000):\n"

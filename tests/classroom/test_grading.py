@@ -1,6 +1,7 @@
 """The answer goes out, the verdict stays in: a class of honest people and attackers, graded once, row by row."""
 
 import csv
+import faulthandler
 import json
 import os
 import re
@@ -142,6 +143,7 @@ def killed(worker: outside.Worker) -> None:
     worker._process.program.wait()
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_killed_is_replaced_and_nobody_loses_a_point(tmp_path, monkeypatch):
     for name in ("ana", "ben", "cleo"):
         hand_in(tmp_path, name, Pupil(lesson()))
@@ -261,6 +263,7 @@ def test_a_comparison_that_dies_costs_one_student(tmp_path, monkeypatch):
 
     def die_of_777(exercise, cases, outcomes):
         if any(value.numel() == 1 and float(value) == 777 for outcome in outcomes for value in outcome.values):
+            faulthandler.disable()                         # pytest's: it would print all about it
             os.kill(os.getpid(), 11)
         return compare(exercise, cases, outcomes)
 
