@@ -170,7 +170,7 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
                                    "timeout"),
         "endless everything": Pupil(everything("while True: pass"), dict.fromkeys(POINTS, "timeout"), "timeout"),
         "sleeper": Pupil(adapt("import time\ntime.sleep(1000)"), late, "timeout"),
-        "printer": Pupil(adapt(f"for _ in range(20_000): print('x' * 200)\nreturn {TRUE_ADAPT}")),
+        "printer": Pupil(adapt(f"for _ in range(5_000): print('x' * 200)\nreturn {TRUE_ADAPT}")),
         "20 GB": Pupil(adapt("return torch.ones(20 * 2**30, dtype=torch.uint8).sum() * beta"), crash, "crash"),
         "20 GB in a list": Pupil(adapt("return [0.0] * (5 * 2**29)"), crash, "crash"),
         "10 GB file": Pupil(adapt("with open('big', 'wb') as file:\n    for _ in range(10_000):\n"
@@ -293,7 +293,7 @@ forged = b'a' + (30).to_bytes(4, 'little') + b'right ' * 5 + b'x' + bytes(4) + b
 for fd in range(256):
     try: os.write(fd, forged)
     except OSError: pass
-return {steal}"""), {"1.6": "crash", "1.7": "crash"}, "crash", "cannot be read"),
+return {steal}"""), crash, "crash", "cannot be read"),
         "cleanup": Pupil([*adapt("return -1.0"), "get_ipython().input_transformers_cleanup.append(lambda lines: [])"],
                          wrong),
         "patched": Pupil(adapt(f"import json, os\njson.dumps = os.write = os._exit = None\nreturn {TRUE_ADAPT}"),
