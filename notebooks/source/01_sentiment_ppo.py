@@ -279,17 +279,17 @@ def token_reward(logprob, ref_logprob, score, mask, beta):
 # %% check="1.2"
 token_reward = kit.check("1.2", token_reward)
 # %% [markdown] lang="en"
-# A policy that writes at temperature 0.7 is bolder than its reference, so on average it has a penalty to pay. Take the response
-# that pays most. What has it earned after each token? Where ipywidgets is installed, move β.
-# %% [markdown] lang="zh" of="1240"
-# 用温度 0.7 来写的策略比参考模型更大胆，所以平均来说有惩罚要付。取付得最多的那条回答：每写一个词元，累计挣了多少？
-# 装了 ipywidgets 的话，可以拖动 β。
+# A policy that writes at temperature 0.7 is bolder than its reference, so on average it has a penalty to pay. Of the responses that
+# score well, take the one that pays most. What has it earned after each token? If there is a slider, move β.
+# %% [markdown] lang="zh" of="fc9a"
+# 用温度 0.7 来写的策略比参考模型更大胆，所以平均来说有惩罚要付。得分高的回答里，取付得最多的那条：每写一个词元，累计挣了多少？
+# 图下如有滑块，可以拖动 β。
 # %%
 bold = kit.sample_rollout(reference, train[:64], kit.Sampling(temperature=0.7), seed=1)
 bold_ref = kit.sampling.response_logprob(reference, replace(bold, temperature=1.0))
 bold_score = judge(bold.prompts, bold.responses)
 nats = torch.where(bold.mask, bold.logprob - bold_ref, 0.0).sum(-1)               # (B,)
-payer = int(nats.argmax())
+payer = int((nats * (bold_score > 0.5)).argmax())     # who scores well and pays most
 
 
 def earned(beta):
