@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from rlhf_kit.classroom.exercises.asking import Case, Function, Outcome, ask
+from rlhf_kit.classroom.exercises.slips import PLACES, place_of_error, slips
 
 __all__ = ["Case", "Exercise", "Function", "Mistake", "Outcome", "Verdict", "ask", "compare", "converted",
            "is_reference", "judge", "show"]
@@ -399,11 +400,31 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
 
 
 def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
-    """What is still true where nothing else is known: whether the example of the text is right, and what besides."""
+    """Where no mistake is known: a slip that gives the same, else where the wrong numbers stand, else what is right."""
+    exercise, pairs = asked.exercise, [*zip(asked.cases, asked.theirs, strict=True)]
+    for wrong, key, values in slips(exercise.reference, exercise.names, exercise.worked):
+        if all(_agree(ask(wrong, case), theirs, exercise.tolerance) for case, theirs in pairs):
+            return key, values
+    if place := _place(asked):
+        return place, {}
     right = [_agree(a, b, asked.exercise.tolerance) for a, b in zip(asked.ours, asked.theirs, strict=True)]
     if not right[0]:
         return "check_example_wrong", {}
     return "check_some_right" if any(right[1:]) else "check_example_only", {"right": sum(right), "cases": len(right)}
+
+
+def _place(asked: _Asked) -> str:
+    """The key of a sentence about where the wrong numbers stand, if they stand there in every case that is wrong."""
+    found: list[set[str]] = []
+    for case, ours, theirs in zip(asked.cases, asked.ours, asked.theirs, strict=True):
+        for x, y in zip(ours.values, theirs.values, strict=False):
+            if x.shape != y.shape or len(ours.values) != len(theirs.values):
+                return ""
+            near = torch.isclose(x.double(), y.double(), rtol=1e-3, atol=1e-3, equal_nan=True)
+            if not near.all():
+                found.append(place_of_error(case, x, ~near))
+    holds = set.intersection(*found) if found else set()
+    return next((key for key in PLACES if key in holds), "")
 
 
 def _sizes(case: Case) -> dict[str, int]:

@@ -51,7 +51,8 @@ def ask(answer: Function, case: Case) -> Outcome:
             total = sum(v.double().sum() for v in values if v.is_floating_point()) if case.gradient else None
             if isinstance(total, Tensor) and total.requires_grad:
                 total.backward()
-        changed = tuple(i for i, (a, b) in enumerate(zip(case.arguments, arguments, strict=True)) if not _same(a, b))
+        changed = tuple(i for i, (a, b) in enumerate(zip(case.arguments, arguments, strict=True))
+                        if not _same(a, b) or (i in case.gradient and not b.requires_grad))
     except NotImplementedError as error:
         if "not implemented for" not in str(error):         # torch says this of a type that it cannot compute with
             return Outcome(untouched=True)

@@ -44,7 +44,9 @@ def _rankings(seed: int) -> list[Case]:
 def _tokens(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     first = torch.tensor([[True, False]])
-    cases = [Case((torch.tensor([[-9.0, -1.0, -2.0]]), torch.tensor([[False, True, True]])), "a prompt token", (0,),
+    cases = [Case((torch.tensor([[-9.0, 0.0, -2.0]]), torch.tensor([[False, True, True]])), "a certain token", (0,),
+                  "一个确定的词元"),
+             Case((torch.tensor([[-9.0, -1.0, -2.0]]), torch.tensor([[False, True, True]])), "a prompt token", (0,),
                   "有一个提示词元"),
              Case((torch.tensor([[-1.0, -1.0, -1.0, -1.0], [-4.0, 0.0, 0.0, 0.0]]),
                    torch.tensor([[True] * 4, [True, False, False, False]])), "responses of different length", (0,),

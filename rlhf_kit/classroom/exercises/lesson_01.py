@@ -141,6 +141,8 @@ def _advantages(seed: int) -> list[Case]:
              Case((0.08 * draw(3, 5) + 0.1, _mask(3, 5, g) | torch.tensor([True, True, *[False] * 3])),
                   "small advantages", zh="优势很小"),
              Case((20 * draw(3, 5) - 40, _mask(3, 5, g)), "large advantages", zh="优势很大"),
+             Case((draw(3, 5) + 500, _mask(3, 5, g) | torch.tensor([True, True, *[False] * 3])),
+                  "nearly all mean", zh="平均数远大于标准差"),
              Case((draw(3, 5) + 1, _holes(3, 5, g)), "marks here and there", zh="标记不连续")]
     cases += [Case((_spoilt(draw(3, 4) + 1, short, by), short), about, zh=zh) for by, about, zh in SPOILT]
     return cases + [Case((draw(4, 6) * 3 + 1, _mask(4, 6, g)), "random", zh="随机") for _ in range(3)]
@@ -160,6 +162,7 @@ def _ratios(seed: int) -> list[Case]:
              Case((old + 2 * ratio, old, signs, sure, 0.6), "a wide clip", (0,), "截断很宽"),
              Case((old + torch.tensor([[4.0, -4.0, 3.0, -3.0]]), old, signs, sure, 0.2), "far from the old policy",
                   (0, 2), "离旧策略很远"),
+             Case((100 * old + ratio, 100 * old, signs, sure, 0.2), "very unlikely tokens", (0,), "极不可能的词元"),
              Case((torch.cat([old + ratio, old - ratio]), torch.cat([old, old]), draw(2, 4), short, 0.1),
                   "two responses", (0, 2), "两条回答")]
     for by, about, zh in SPOILT:                                       # what comes of a gradient there, nobody has said
@@ -182,6 +185,8 @@ def _prices(seed: int) -> list[Case]:
         (0.05, -1.0, 6.0, 64, 2_000, "a negative estimate", "估计为负"),
         (0.3, -6.3, 6.0, 500, 1_000, "a negative estimate", "估计为负"),
         (0.1, 0.0, 3.0, 64, 1_000, "KL 0", "KL 为 0"),
+        (0.0, 8.0, 6.0, 256, 1_000, "β 0", "β 为 0"),
+        (0.0012345, 6.5, 6.0, 256, 2_000, "a small β", "β 很小"),
         (0.1, 2.1, 2.0, 512, 1_000, "another target", "换一个目标"),
         (0.4, 9.0, 10.0, 600, 500, "a short horizon", "horizon 很短"),
         (0.4, 30.0, 10.0, 600, 500, "a short horizon", "horizon 很短"),
