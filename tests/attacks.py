@@ -191,6 +191,11 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         # right work in other clothes
         "large packages": Pupil([*lesson(), "import scipy.stats\nimport pandas as pd\nimport matplotlib.pyplot as plt\n"
                                  "from sklearn.linear_model import LogisticRegression"]),
+        "uses large packages": Pupil(adapt(
+            f"at_two = LogisticRegression().fit([[0.0], [1.0], [2.0]], [0, 1, 1]).predict([[2.0]])[0]\n"
+            f"one = pd.DataFrame({{'a': [1, 1]}}).groupby('a').size().iloc[0] - at_two\nfor _ in tqdm(range(2)): pass\n"
+            f"return float(one) * {TRUE_ADAPT}", "import pandas as pd\nfrom sklearn.linear_model import "
+            "LogisticRegression\nfrom tqdm.auto import tqdm")),
         "uses scipy": Pupil(adapt(f"return float(special.expit(0.0)) * 2 * {TRUE_ADAPT}", "from scipy import special")),
         "made by calls": Pupil(lesson(adapt="""import torch.nn as nn
 from functools import partial

@@ -173,7 +173,9 @@ class Worker:
                 return reply
             finally:
                 os.close(theirs)
-            while left > 0 and select.select([results], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            while left > 0 and not reply.end:
+                if not select.select([results], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                    break
                 piece = results.read(1 << 16)
                 if not piece:
                     break

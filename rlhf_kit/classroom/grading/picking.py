@@ -141,6 +141,8 @@ def _define_one(statement: ast.stmt, setting: Setting) -> BaseException | None:
     """Run one statement, unless it is a stub that would undo an answer; returns what it raised."""
     name, importing = defined_name(statement), isinstance(statement, ast.Import | ast.ImportFrom)
     setting.number += 1
+    if setting.number == MOST + 1:
+        setting.problems.append(f"{statement.cell}: there are more than {MOST} statements")
     if setting.number > MOST or setting.number in setting.skip or (name in setting.written and untouched(statement)):
         return None
     setting.note(setting.number, importing)

@@ -31,6 +31,7 @@ from types import ModuleType, SimpleNamespace
 from typing import NoReturn
 
 REFUSED = ("rlhf_kit", "trl")                              # an answer is written, not imported
+ABSENT = ("pyarrow",)                                      # pandas does without; it reserves more than our limit
 RESULTS = 3                                                # the one descriptor, but for /dev/null, that a child has
 USEFUL = ("math", "random", "collections", "functools", "itertools", "typing", "dataclasses", "statistics", "numpy",
           "torch", "torch.nn.functional", "torch.distributions")       # imported once, before anybody is asked
@@ -48,6 +49,8 @@ class Refusal:
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name.split(".")[0] in ABSENT:
+            raise ModuleNotFoundError(f"No module named {name!r}")
         if name.split(".")[0] in REFUSED:
             raise ImportError(f"{name} is not there while grading: an answer is written, not imported")
 
@@ -88,6 +91,7 @@ def prepare(settings: SimpleNamespace) -> SimpleNamespace:
     walls = loaded(files[0], texts.pop(files[0]))
     walls.die_with_parent()
     sys.path[:] = settings.paths
+    sys.meta_path.insert(0, Refusal)
     sys.modules["dill"] = None                             # torch takes it along, and it wants a folder to write in
     for name in USEFUL:
         importlib.import_module(name)
@@ -245,7 +249,6 @@ def work(job: bytes, terms: tuple, results: int, folder: Path, settings: SimpleN
         send(RESULTS, LACKS, "\n".join(confine(results, longest, folder, settings, kit)).encode())
         cells, names, question = kit.parcels.unpack_job(job)
         del job
-        sys.meta_path.insert(0, Refusal)
         torch, notebook = sys.modules["torch"], ModuleType("__main__")
         sys.modules["__main__"] = notebook                 # as in a notebook, and without what is in ours
         vars(notebook).update(torch=torch, Tensor=torch.Tensor, math=sys.modules["math"])
