@@ -293,7 +293,7 @@ forged = b'a' + (30).to_bytes(4, 'little') + b'right ' * 5 + b'x' + bytes(4) + b
 for fd in range(256):
     try: os.write(fd, forged)
     except OSError: pass
-return {steal}"""), {"1.6": "crash", "1.7": "crash"}, "crash", "cannot be read"),
+return {steal}"""), crash, "crash", "cannot be read"),
         "cleanup": Pupil([*adapt("return -1.0"), "get_ipython().input_transformers_cleanup.append(lambda lines: [])"],
                          wrong),
         "patched": Pupil(adapt(f"import json, os\njson.dumps = os.write = os._exit = None\nreturn {TRUE_ADAPT}"),
