@@ -62,7 +62,15 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade, print the table, write the files."""
+    """Grade, print the table, write the files; stopped by Ctrl-C, what was graded is in the table."""
+    try:
+        return _grade(options)
+    except KeyboardInterrupt:                               # not "goes on from here": a grading begins anew
+        print(f"\n{say(options.lang, 'grade_stopped')}", file=sys.stderr)
+        return 130
+
+
+def _grade(options: argparse.Namespace) -> int:
     lang = options.lang or system_language()
     chosen, options.lang = options.lang, lang               # what stops us is said in it, too
     _check(options)
@@ -149,6 +157,7 @@ def _check(options: argparse.Namespace) -> None:
 def _growing(options: argparse.Namespace, people: Roster | None) -> Iterator:
     """The table on the disk while it grows: in its place, or beside an earlier one, which stays until all is done."""
     from rlhf_kit.classroom.grading import table
+    from rlhf_kit.classroom.grading.names import plain
     if not options.csv:
         yield None
         return
@@ -166,7 +175,7 @@ def _growing(options: argparse.Namespace, people: Roster | None) -> Iterator:
         yield grown
     except BaseException:
         if begun:
-            print(say(options.lang, "grade_unfinished", file=file), file=sys.stderr)
+            print(say(options.lang, "grade_unfinished", file=plain(str(file))), file=sys.stderr)
         raise
     if file != options.csv and begun:
         file.unlink(missing_ok=True)

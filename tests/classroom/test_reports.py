@@ -26,6 +26,7 @@ from rlhf_kit.language import say
 from rlhf_kit.storage import StorageError
 
 EXERCISES_01 = marks.of_lesson("01")
+TOTAL = sum(exercise.points for exercise in EXERCISES_01)        # SUM below loses 3 of it, and 1.6 is worth 1
 CASES = [exercise.all_cases(7) for exercise in EXERCISES_01]
 
 
@@ -105,9 +106,10 @@ def test_the_plain_table_says_what_there_is_to_say(tmp_path):
     table.write_csv(tmp_path / "g.csv", grades(ANA, BEN, late, absent("Dan"), due=datetime(2026, 11, 30, 23, 59),
                                                partial=True, missing=("namespaces",)))
     ana, ben, cleo, dan = read(tmp_path / "g.csv")
-    assert (ana["total"], ana["partial"], ana["with partial"], ana["out of"]) == ("12", "0", "12", "12")
-    assert (ben["1.5 clipped_policy"], ben["total"]) == ("0", "8")
-    assert float(ben["with partial"]) == 8 + float(ben["partial"])
+    assert [ana[name] for name in ("total", "partial", "with partial", "out of")] == [str(n) for n in (TOTAL, 0, TOTAL,
+                                                                                                       TOTAL)]
+    assert (ben["1.5 clipped_policy"], ben["total"]) == ("0", f"{TOTAL - 4}")
+    assert float(ben["with partial"]) == TOTAL - 4 + float(ben["partial"])
     assert cleo["student"] == "Cleo;'=1+1"
     assert (cleo["handed in"], cleo["time from"], cleo["late"]) == ("2026-12-01 01:02", "zip", "1 h 3 min")
     assert (cleo["other files"], cleo["alike"]) == ("a.ipynb: Older.", "1.3: Ana")
@@ -119,7 +121,7 @@ def test_without_a_platforms_numbers_moodle_gets_its_columns(tmp_path):
     moodle = row("Ana", number="123456", email="ana@x.edu")
     table.write_csv(tmp_path / "m.csv", grades(moodle, absent("Dan")), "moodle")
     ana, dan = read(tmp_path / "m.csv")
-    assert (ana["Identifier"], ana["Grade"], ana["Maximum Grade"]) == ("Participant 123456", "12", "12")
+    assert (ana["Identifier"], ana["Grade"], ana["Maximum Grade"]) == ("Participant 123456", f"{TOTAL}", f"{TOTAL}")
     assert dan["Grade"] == ""
 
 
@@ -133,7 +135,7 @@ def test_moodles_own_worksheet_is_filled_in_whatever_its_language(tmp_path, head
     table.write_csv(tmp_path / "m.csv", grades(ana, absent("Dan", person=people.people[1])), "moodle", people)
     lines = list(csv.reader(io.StringIO((tmp_path / "m.csv").read_text(encoding="utf-8-sig"))))
     assert ",".join(lines[0]) == head
-    assert lines[1][:5] == [f"{word} 7", "Ana", "Submitted", "9", "-"]
+    assert lines[1][:5] == [f"{word} 7", "Ana", "Submitted", f"{TOTAL - 3}", "-"]
     assert "1.5 clipped_policy: 0/3" in lines[1][5]
     assert lines[2][3] == ""
 
@@ -145,7 +147,8 @@ def test_canvas_gets_its_gradebook(tmp_path):
     table.write_csv(tmp_path / "g.csv", grades(row("Ana Lopez", person=people.people[0])), "canvas", people)
     lines = list(csv.reader(io.StringIO((tmp_path / "g.csv").read_text(encoding="utf-8-sig"))))
     assert lines == [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Lesson 01 PPO (98765)"],
-                     ["    Points Possible", "", "", "", "", "12"], ["Lopez, Ana", "123", "S1", "ana", "A", "12"]]
+                     ["    Points Possible", "", "", "", "", f"{TOTAL}"],
+                     ["Lopez, Ana", "123", "S1", "ana", "A", f"{TOTAL}"]]
 
 
 @pytest.mark.parametrize("form", table.FORMATS)
@@ -203,7 +206,8 @@ def checked(page: str) -> str:
 def test_a_students_page_shows_what_was_asked_given_expected_and_why():
     text = checked(feedback.feedback(row("Ana", **SUM), grades(), "en"))
     mark = row("Ana", **SUM).marks[4]
-    for words in ("9 of 12 points", "1.5 · The clipped loss", "No gradient flows into the advantage", mark.yours,
+    for words in (f"{TOTAL - 3} of {TOTAL} points",
+                  "1.5 · The clipped loss", "No gradient flows into the advantage", mark.yours,
                   mark.expected, mark.remark, "section “4 Learn, in small steps”", "Right, on every case."):
         assert words in text
     assert mark.known
@@ -258,14 +262,16 @@ def test_markdown_of_a_lesson_becomes_what_it_means():
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_every_exercise_has_its_text_section_and_solution(lang):
-    for number, exercise in EXERCISES.items():
-        asked = statements.asked(lesson_of(number), lang)[number]
-        assert asked.title
-        assert asked.section
-        assert len(asked.text) > 30
-        assert f"def {exercise.name}(" in asked.solution
-        assert "# solution:" not in asked.solution
+def test_every_exercise_of_a_lesson_is_found_with_its_text_section_and_solution(lang):
+    for source in (Path(__file__).parents[2] / "notebooks" / "source").glob("*.py"):
+        asked = statements.asked(source.stem.split("_")[0], lang)
+        assert len(asked) == len(re.findall(r"^# ### ✏️ Exercise", source.read_text(encoding="utf-8"), re.M)) > 0
+        for number, one in asked.items():
+            assert one.title
+            assert one.section
+            assert len(one.text) > 30
+            assert f"def {EXERCISES[number].name}(" in one.solution
+            assert "# solution:" not in one.solution
 
 
 # What changed, and who is alike
@@ -275,8 +281,8 @@ def test_what_changed_against_the_earlier_table_is_said(tmp_path):
     before = changes.earlier(tmp_path / "g.csv")
     assert changes.changes(before, grades(ANA, BEN, row("Cleo"), row("=Gus"))) == []
     found = changes.changes(before, grades(ANA, row("Ben", **SUM), row("Dan"), row("=Gus")))
-    assert found == [changes.Change("Ben", "8", "9", (("1.6", "0", "1"),)), changes.Change("Dan", "", "12"),
-                     changes.Change("Cleo", "12", "")]
+    assert found == [changes.Change("Ben", f"{TOTAL - 4}", f"{TOTAL - 3}", (("1.6", "0", "1"),)),
+                     changes.Change("Dan", "", f"{TOTAL}"), changes.Change("Cleo", f"{TOTAL}", "")]
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"student,\xff\n", b"student,file\n\"", b"\x00" * 50])
@@ -363,7 +369,7 @@ def test_the_command_writes_all_and_says_what_changed(tmp_path, asked_here, caps
     assert "changed" not in capsys.readouterr().out
     hand_in(folder, ben={})
     assert grade(folder, *options) == 0
-    assert "1 changed against the earlier table: Ben 9 → 12 (1.5 0→3)" in capsys.readouterr().out
+    assert f"1 changed against the earlier table: Ben {TOTAL - 3} → {TOTAL} (1.5 0→3)" in capsys.readouterr().out
     assert {p.name for p in tmp_path.iterdir()} == {"in", "class.csv", "g.csv", "fb", "class.html"}
 
 
@@ -382,6 +388,18 @@ def test_a_grading_that_is_cut_off_keeps_all_that_is_graded(tmp_path, asked_here
         assert [(r["student"], r["status"]) for r in read(tmp_path / file)] == [
             ("ana", "ok"), ("ben", "not graded"), ("cleo", "not graded")]
     assert (tmp_path / "g.csv").exists()
+
+
+def test_ctrl_c_says_that_the_next_run_begins_anew(tmp_path, asked_here, monkeypatch, capsys):
+    folder = hand_in(tmp_path / "in", ana={}, ben={})
+
+    def stopped(worker, work, all_):
+        yield 1, work(all_[1])
+        raise KeyboardInterrupt
+    monkeypatch.setattr(marks, "_given", stopped)
+    assert grade(folder, "--csv", tmp_path / "g.csv", "--lang", "en") == 130
+    assert "grades everybody anew" in capsys.readouterr().err
+    assert [r["status"] for r in read(tmp_path / "g.csv")] == ["not graded", "ok"]
 
 
 def test_walls_are_not_given_up_unless_asked(tmp_path, asked_here, monkeypatch, capsys):
