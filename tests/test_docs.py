@@ -283,7 +283,7 @@ ELSEWHERE = {*zoo.HUB, "hh_harmless_1800.jsonl.gz", "colab", "7b"}     # what a 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", READMES)
 def test_the_commands_run_on_the_files_of_the_page(page, tmp_path):
-    """In order, except for the tour, the studio, models of the hub and files from elsewhere; `train` with fewer steps."""
+    """In order, except for the tour, the studio, what is elsewhere; `train` with fewer steps."""
     reward, = [code for code in python(page) if code.startswith("# my_reward.py")]
     (tmp_path / "my_reward.py").write_text(reward, encoding="utf-8")
     for file in ("mine.txt", "ranks.jsonl"):
