@@ -395,9 +395,9 @@ kit.table({"beta": [*odds], kit.words("long_run"): [each / (1 + each) for each i
 # In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones, which come first, at
 # least one a row (what stands elsewhere may be anything, NaN and `-inf` too); `first`, a whole number: while the first `first`
 # tokens of each response were drawn, the end was forbidden. Out: a tensor with one number, the mean over responses of the *sum*
-# of log π - log ρ over the real tokens that were drawn freely; a response without such a token counts as 0, and it counts. For
-# [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
-# %% [markdown] lang="zh" of="8734"
+# of log π - log ρ over the real tokens that were drawn freely; a response without such a token enters the mean as 0.
+# For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
+# %% [markdown] lang="zh" of="e1d8"
 # ### ✏️ 练习 3c.3 - 把 KL 改对
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
