@@ -20,16 +20,16 @@
 # - read the two numbers that every RLHF run is judged by, score and KL;
 # - tell a model that got better from a model that learned to please.
 #
-# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
-# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="b2a3"
+# **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
+# top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="6d8b"
 # **学完之后你能够**
 #
 # - 说出三步各从什么数据中学习，这些数据由谁来做；
 # - 看懂评价每一次 RLHF 训练的两个数：得分和 KL；
 # - 分清模型是真的变好了，还是只学会了讨好。
 #
-# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# **评分看什么：** 看练习里点名的函数；它们可以用写在单元格最外层的 import、函数和常量。评分时不会重跑任何调用，
 # 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # ## A world in which the truth is known
@@ -159,13 +159,15 @@ my_guess = {"SFT": None, "PPO": None}                   # for instance 0.5
 # `Difficulty ●○○○ · Importance ●●●○ · 5 min · 1 point`
 #
 # In: `logprob`, the log-probability of each token, `[B, T]`; `response`, True on the tokens that count, `[B, T]`. Out: one
-# number. For `logprob = [[-0.5, -1.5], [-1, -3]]`, all four tokens counting, the loss is 6 / 4 = 1.5.
-# %% [markdown] lang="zh" of="ec65"
+# number. What stands outside the response may be anything, NaN and `-inf` too. For `logprob = [[-0.5, -1.5], [-1, -3]]`, all
+# four tokens counting, the loss is 6 / 4 = 1.5.
+# %% [markdown] lang="zh" of="4741"
 # ### ✏️ 练习 0.1 - 模仿损失
 #
 # `难度 ●○○○ · 重要 ●●●○ · 5 分钟 · 1 分`
 #
 # 输入：`logprob`，每个词元的对数概率，`[B, T]`；`response`，要算的词元处为 True，`[B, T]`。输出：一个数。
+# 回答之外可能是任何数，NaN 和 `-inf` 也可能。
 # 例如 `logprob = [[-0.5, -1.5], [-1, -3]]`，四个词元都算，损失就是 6 / 4 = 1.5。
 # %% exercise="0.1"
 # EXERCISE 0.1
@@ -201,10 +203,10 @@ def imitation_loss(logprob, response):
 # %% check="0.1"
 imitation_loss = kit.check("0.1", imitation_loss)
 # %% [markdown] lang="en"
-# Your function at work. Take four responses to each of 200 openings, none of which the model has read. How surprised is the
-# plain model by the best of the four, and how surprised by the worst? Enter `"best"`, `"worst"`, or `"same"` if the
-# difference is less than 0.1 nats per token.
-# %% [markdown] lang="zh" of="0bf8"
+# Your function at work. Take four responses to each of 200 openings, none of which the model has read. Which surprises the
+# plain model more, the best of the four or the worst? Enter `"best"`, `"worst"`, or `"same"` if the difference is less than
+# 0.1 nats per token.
+# %% [markdown] lang="zh" of="c776"
 # 让你的函数动起来。取 200 个开头，每个开头有四条回答，模型都没读过。面对四条里最好的，普通模型有多意外？面对最差的呢？
 # 哪个更让它意外，就填 `"best"` 或 `"worst"`；相差不到 0.1 奈特/词元，填 `"same"`。
 # %% guess="2"
@@ -242,8 +244,8 @@ kit.tell("imitated", first=history[0].metrics["loss"], last=history[-1].metrics[
 after_sft = examine("SFT", imitator, plain.reference(), "plain")
 kit.guessed({"SFT": my_guess["SFT"]}, {"SFT": quality["SFT"].mean})
 # %% [markdown] lang="en"
-# **KL** counts in nats how far a model has moved: by how much more likely it finds its own responses than the model it
-# started from does. Here that is the plain model.
+# **KL** says in nats how far a model has moved: how much higher the log-probability of the model's own responses is, on
+# average, under it than under the model it started from. Here that is the plain model.
 #
 # Imitation has a limit. The model copies what good reviews look like, token by token, and nobody tells it which of its *own*
 # reviews were any good.
@@ -252,7 +254,7 @@ kit.guessed({"SFT": my_guess["SFT"]}, {"SFT": quality["SFT"].mean})
 #
 # Writing a good response is work. Saying which of four is better is much less work. So people rank. One ranking of K
 # responses holds many comparisons:
-# %% [markdown] lang="zh" of="4135"
+# %% [markdown] lang="zh" of="0355"
 # **KL** 以奈特为单位，量的是模型走了多远：对自己写出的回答，它给出的对数概率比出发时的模型平均高出多少。这里的出发点是普通模型。
 #
 # 模仿有它的上限。模型一个词元一个词元地照搬好评论的样子，却没有人告诉它，它*自己*写的哪些好、哪些不好。
@@ -270,14 +272,14 @@ for rank, response in zip(ranking.ranks, ranking.responses):
 #
 # `Difficulty ●○○○ · Importance ●●○○ · 5 min · 1 point`
 #
-# In: `ranks`, a list with the rank of each answer, 1 for the best; equal ranks are a tie. Out: how many pairs of answers
-# have a winner. For `[1, 2, 3]` it is 3.
-# %% [markdown] lang="zh" of="e3c3"
+# In: `ranks`, a list of whole numbers, the rank of each answer, 1 for the best; equal ranks are a tie. Out: how many pairs
+# of answers have a winner. For `[1, 2, 3]` it is 3.
+# %% [markdown] lang="zh" of="cec4"
 # ### ✏️ 练习 0.2 - 一次排序里有几次成对比较
 #
 # `难度 ●○○○ · 重要 ●●○○ · 5 分钟 · 1 分`
 #
-# 输入：`ranks`，每个回答的名次，1 最好；名次相同就是平局。输出：有多少对回答分出了高下。`[1, 2, 3]` 的答案是 3。
+# 输入：`ranks`，一列整数，每个回答的名次，1 最好；名次相同就是平局。输出：有多少对回答分出了高下。`[1, 2, 3]` 的答案是 3。
 # %% exercise="0.2"
 # EXERCISE 0.2
 def count_comparisons(ranks):

@@ -26,16 +26,16 @@
 # - read a run: score, KL, length and diversity, on prompts it never trained on;
 # - recognise the mistakes that the first tutorials made, by their symptoms.
 #
-# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
-# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="131b"
+# **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
+# top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="682f"
 # **学完之后你能够**
 #
 # - 写出语言模型 PPO 的完整一步，从采样到梯度，并说清每一行在防什么；
 # - 看懂一次训练：在没训练过的提示上，看得分、KL、长度和多样性；
 # - 凭症状认出早期教程里的那些错误。
 #
-# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# **评分看什么：** 看练习里点名的函数；它们可以用写在单元格最外层的 import、函数和常量。评分时不会重跑任何调用，
 # 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # ## Guess first
@@ -217,8 +217,8 @@ kit.plots.lines(range(1, 49), going, across="token", unit="share of responses", 
 #
 # `Difficulty ●●○○ · Importance ●●●● · 5-10 min · 2 points`
 #
-# In: `logprob`, `ref_logprob`, `[B, T]`; `score`, `[B]`; `mask`, `[B, T]`; `beta`. Out: the reward, `[B, T]`, 0 on padding.
-# Padding may hold anything, even `-inf`.
+# In: `logprob`, `ref_logprob`, `[B, T]`; `score`, `[B]`; `mask`, `[B, T]`, True on the first n tokens of each row, n at least
+# 1; `beta`. Out: the reward, `[B, T]`, 0 on padding. Padding may hold anything, NaN and `-inf` too.
 #
 # | token | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -226,13 +226,13 @@ kit.plots.lines(range(1, 49), going, across="token", unit="share of responses", 
 # | log π_ref | -1.2 | -1.5 | -0.5 |
 # | KL penalty, β = 0.1 | **+**0.02 | **-**0.05 | 0 |
 # | reward = -penalty (+ score 2 on the last) | **-**0.02 | **+**0.05 | 2 |
-# %% [markdown] lang="zh" of="a179"
+# %% [markdown] lang="zh" of="db65"
 # ### ✏️ 练习 1.2 - 一个词元挣多少
 #
 # `难度 ●●○○ · 重要 ●●●● · 5-10 分钟 · 2 分`
 #
-# 输入：`logprob`、`ref_logprob`，`[B, T]`；`score`，`[B]`；`mask`，`[B, T]`；`beta`。输出：奖励，`[B, T]`，填充处为 0。
-# 填充处可能是任何数，甚至 `-inf`。
+# 输入：`logprob`、`ref_logprob`，`[B, T]`；`score`，`[B]`；`mask`，`[B, T]`，每行前 n 个词元处为 True，n 至少是 1；`beta`。
+# 输出：奖励，`[B, T]`，填充处为 0。填充处可能是任何数，NaN 和 `-inf` 也可能。
 #
 # | 词元 | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -343,15 +343,15 @@ kit.slide(earned, beta=(0.0, 0.2, 0.02, 0.04))
 #
 # `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
 #
-# In: `reward`, `value`, `mask`, `[B, T]`; `gamma`, `lam`. Out: Â, `[B, T]`, 0 on padding. Whatever stands in the padding must
-# not leak into real tokens. Example: the table above, Â = (0.751, 0.58, 0.4).
-# %% [markdown] lang="zh" of="1931"
+# In: `reward`, `value`, `[B, T]`; `mask`, as in 1.2; `gamma`, `lam`. Out: Â, `[B, T]`, 0 on padding. Whatever stands in the
+# padding, NaN and `-inf` too, must not leak into real tokens. Example: the table above, Â = (0.751, 0.58, 0.4).
+# %% [markdown] lang="zh" of="058f"
 # ### ✏️ 练习 1.3 - GAE
 #
 # `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
 #
-# 输入：`reward`、`value`、`mask`，`[B, T]`；`gamma`、`lam`。输出：Â，`[B, T]`，填充处为 0。填充处不管是什么数，都不能漏进真实的词元。
-# 例子就是上面的表：Â = (0.751, 0.58, 0.4)。
+# 输入：`reward`、`value`，`[B, T]`；`mask`，同 1.2；`gamma`、`lam`。输出：Â，`[B, T]`，填充处为 0。
+# 填充处不管是什么数（NaN 和 `-inf` 也一样），都不能漏进真实的词元。例子就是上面的表：Â = (0.751, 0.58, 0.4)。
 # %% exercise="1.3"
 # EXERCISE 1.3
 def gae(reward, value, mask, gamma, lam):
@@ -369,8 +369,8 @@ def gae(reward, value, mask, gamma, lam):
 # %% [markdown] lang="en" hints="1.3"
 # <details><summary>Hint 1: the idea</summary>
 #
-# Walk from the last column to the first and carry two things along: the value and the advantage of the token behind. If
-# padding holds only zeros, all it carries forward is 0.
+# Walk from the last column to the first and carry two things along: the value and the advantage of the token behind. Once
+# the padding holds only zeros, nothing but 0 comes out of it.
 #
 # </details>
 #
@@ -379,10 +379,10 @@ def gae(reward, value, mask, gamma, lam):
 # `torch.where(mask, x, 0.0)` first, then `for t in reversed(range(T))` over whole columns `reward[:, t]`.
 #
 # </details>
-# %% [markdown] lang="zh" of="10bf" hints="1.3"
+# %% [markdown] lang="zh" of="2106" hints="1.3"
 # <details><summary>线索 1：思路</summary>
 #
-# 从最后一列走到第一列，手里带着两样东西：后一个词元的价值和它的优势。只要填充处全是 0，带过来的也就是 0。
+# 从最后一列走到第一列，手里带着两样东西：后一个词元的价值和它的优势。只要填充处全是 0，从那里带出来的也就是 0。
 #
 # </details>
 #
@@ -424,8 +424,10 @@ kit.slide(credit, lam=(0.0, 1.0, 0.05, 0.95))
 # A step should not depend on the scale of the reward. **Whitening** shifts the advantages to mean 0 and scales them to
 # variance 1 (with n - 1), over the marked tokens of the *whole batch*.
 #
-# In: `advantage`, `mask`, `[B, T]`. Out: `[B, T]`, 0 on padding. For (0.751, 0.58, 0.4), all marked: (0.991, 0.017, -1.008).
-# %% [markdown] lang="zh" of="1d9d"
+# In: `advantage`, `mask`, `[B, T]`; from here on the marks may have gaps. What is not marked may hold anything, NaN and `-inf`
+# too. The marked ones are never all equal. Out: `[B, T]`, 0 where nothing is marked. For (0.751, 0.58, 0.4), all marked:
+# (0.991, 0.017, -1.008).
+# %% [markdown] lang="zh" of="3030"
 # λ = 0 只信价值头。λ = 1 只信真正发生的事，也就是后面实际挣到的减去猜测：噪声大，但不会被差劲的价值头带偏。通常取 0.95。
 #
 # ### ✏️ 练习 1.4 - 白化
@@ -435,7 +437,8 @@ kit.slide(credit, lam=(0.0, 1.0, 0.05, 0.95))
 # 步子的大小不该取决于奖励用什么单位。**白化 (whitening)** 把优势移到均值 0、缩到方差 1（分母是 n - 1），
 # 范围是*整个批次*里被标出的词元。
 #
-# 输入：`advantage`、`mask`，`[B, T]`。输出：`[B, T]`，填充处为 0。例如 (0.751, 0.58, 0.4) 全部标出，结果是 (0.991, 0.017, -1.008)。
+# 输入：`advantage`、`mask`，`[B, T]`；从这里起，标出的词元不一定连在一起。没标出的地方可能是任何数，NaN 和 `-inf` 也可能；
+# 标出的数不会全都相等。输出：`[B, T]`，没标出的地方为 0。例如 (0.751, 0.58, 0.4) 全部标出，结果是 (0.991, 0.017, -1.008)。
 # %% exercise="1.4"
 # EXERCISE 1.4
 def whiten(advantage, mask):
@@ -514,7 +517,7 @@ kit.plots.lines(range(1, 17), {"R = 1, alone": alone[0], "R = 1, batch": batch[0
 # `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
 #
 # In: `logprob` (with gradient), `old_logprob`, `advantage`, `mask`, `[B, T]`; `clip`, which is ε. Out: one number, the mean
-# over marked tokens. No gradient flows into the advantage.
+# over marked tokens. No gradient flows into the advantage. What is not marked may hold anything, NaN and `-inf` too.
 #
 # | token | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -523,13 +526,13 @@ kit.plots.lines(range(1, 17), {"R = 1, alone": alone[0], "R = 1, batch": batch[0
 # | min(...), ε = 0.2 | 1 | -1.1 | 1.8 |
 #
 # Loss: -(1 - 1.1 + 1.8) / 3 = -0.5667.
-# %% [markdown] lang="zh" of="1114"
+# %% [markdown] lang="zh" of="74cc"
 # ### ✏️ 练习 1.5 - 截断的损失
 #
 # `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
 #
 # 输入：`logprob`（带梯度）、`old_logprob`、`advantage`、`mask`，`[B, T]`；`clip`，即 ε。输出：一个数，只对被标出的词元取平均。
-# 梯度不流进优势。
+# 梯度不流进优势。没标出的地方可能是任何数，NaN 和 `-inf` 也可能。
 #
 # | 词元 | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -605,9 +608,9 @@ kit.slide(objective, clip=(0.05, 0.6, 0.05, 0.2))
 # Which β is right? It is easier to say which KL you can afford, the target, and to let β follow. With e = KL / target - 1,
 # cut off at ±0.2: $\beta \leftarrow \beta\,(1 + e\,n / \text{horizon})$, where n is the number of responses.
 #
-# In and out: numbers. For β = 0.2, KL 6.3, target 6, n = 256, horizon 10000: e = 0.05, so β = 0.200256. Take the KL as it
-# comes: its estimate may be negative.
-# %% [markdown] lang="zh" of="e3c6"
+# In and out: plain numbers, not tensors. For β = 0.2, KL 6.3, target 6, n = 256, horizon 10000: e = 0.05, so β = 0.200256.
+# Take the KL as it comes: its estimate may be negative or 0.
+# %% [markdown] lang="zh" of="f921"
 # 注意那两段*没有*被压平的斜线：好词元变少见了，坏词元变常见了，这两种情况永远可以纠正。截断拿走的是动机，并不禁止什么。
 #
 # ## 5 调整惩罚
@@ -619,8 +622,8 @@ kit.slide(objective, clip=(0.05, 0.6, 0.05, 0.2))
 # β 取多少合适？更容易说的是能接受多大的 KL，也就是目标；那就让 β 跟着走。令 e = KL / 目标 - 1，限制在 ±0.2 之内：
 # $\beta \leftarrow \beta\,(1 + e\,n / \text{horizon})$，n 是回答的条数。
 #
-# 输入输出都是数。例如 β = 0.2、KL 6.3、目标 6、n = 256、horizon 10000：e = 0.05，于是 β = 0.200256。
-# KL 是多少就用多少：它的估计也可能是负的。
+# 输入输出都是普通的数，不是张量。例如 β = 0.2、KL 6.3、目标 6、n = 256、horizon 10000：e = 0.05，于是 β = 0.200256。
+# KL 是多少就用多少：它的估计也可能是负的，或者是 0。
 # %% exercise="1.6"
 # EXERCISE 1.6
 def adapt(beta, kl, target, n, horizon):
@@ -695,7 +698,7 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # `Difficulty ●●○○ · Importance ●●●○ · 5-10 min · 2 points`
 #
 # In: `value` V (with gradient), `old_value`, `target` R, `mask`, `[B, T]`; `clip`, which is c. Out: one number, over the
-# marked tokens. The gradient flows into V alone. Padding may hold anything.
+# marked tokens. The gradient flows into V alone. What is not marked may hold anything, NaN and `-inf` too.
 #
 # | token, c = 0.2 | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -706,7 +709,7 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # | max of both squares | 0.25 | 0.09 | 0.09 |
 #
 # Loss: ½ · (0.25 + 0.09 + 0.09) / 3 = 0.0717.
-# %% [markdown] lang="zh" of="366a"
+# %% [markdown] lang="zh" of="99d3"
 # ## 教价值头
 #
 # V 从哪里来？它从同一批采样里学。写第 t 个词元之前它本该说的数，就是**目标 (target)** $R_t = \hat A_t + V_{\text{old},t}$，其中 Â 是白化之前的。
@@ -719,7 +722,7 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # `难度 ●●○○ · 重要 ●●●○ · 5-10 分钟 · 2 分`
 #
 # 输入：`value`，即 V（带梯度）、`old_value`、`target`，即 R、`mask`，`[B, T]`；`clip`，即 c。输出：一个数，只算被标出的词元。
-# 梯度只流进 V。填充处可能是任何数。
+# 梯度只流进 V。没标出的地方可能是任何数，NaN 和 `-inf` 也可能。
 #
 # | 词元，c = 0.2 | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -742,8 +745,8 @@ def clipped_value(value, old_value, target, mask, clip):
 # %% [markdown] lang="en" hints="1.7"
 # <details><summary>Hint 1: the idea</summary>
 #
-# Two squared errors for each token; keep the *larger*. As in 1.5, where a loss of the larger is an objective of the smaller:
-# leaving the neighbourhood of the old guess must not pay.
+# Two squared errors for each token. 1.5 kept the smaller of two gains; a loss is a gain with a minus, so here keep the
+# *larger*. Leaving the neighbourhood of the old guess must not pay.
 #
 # </details>
 #
@@ -753,10 +756,10 @@ def clipped_value(value, old_value, target, mask, clip):
 # marked tokens first, `value[mask]`.
 #
 # </details>
-# %% [markdown] lang="zh" of="5272" hints="1.7"
+# %% [markdown] lang="zh" of="541c" hints="1.7"
 # <details><summary>线索 1：思路</summary>
 #
-# 每个词元有两个平方误差，取*较大*的那个。道理和 1.5 一样：损失取大，就是目标取小。离开旧猜测的附近，不能有好处。
+# 每个词元有两个平方误差。1.5 里是两个收益取较小的；损失就是添了负号的收益，所以这里取*较大*的。离开旧猜测的附近，不能有好处。
 #
 # </details>
 #

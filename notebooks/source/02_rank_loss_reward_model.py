@@ -11,9 +11,9 @@
 # It explains `rlhf_kit/methods/reward_model.py` and `rlhf_kit/formulas/preference.py`: InstructGPT's K-wise batches and the
 # rank-list model of transformers_tasks.
 #
-# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
-# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="5d43"
+# **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
+# top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="3dc9"
 # # 从排序到奖励模型 (reward model)
 #
 # 人给文本排序，奖励模型从这些排序里学会给任何文本打分。损失由你来写，模型由你来训；再弄清它最好能有多好，想办法骗过它，
@@ -25,7 +25,7 @@
 # 本课讲解的是 `rlhf_kit/methods/reward_model.py` 和 `rlhf_kit/formulas/preference.py`，也就是 InstructGPT 的 K 项批次 (K-wise batch)，
 # 以及 transformers_tasks 的排序列表奖励模型。
 #
-# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# **评分看什么：** 看练习里点名的函数；它们可以用写在单元格最外层的 import、函数和常量。评分时不会重跑任何调用，
 # 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
@@ -150,13 +150,13 @@ def rank_to_pairs(ranks):
 #
 # </details>
 # %% [markdown] lang="zh" of="2dda" hints="2.1"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 每个 i 都和每个 j 配一遍，j 在 i 前面的也要。名次 i *严格*更小，这一对才算。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # 写两层循环，或者一次比较完：`rank[:, None] < rank[None, :]`，再 `.nonzero()`，出来就是排好的。
 #
@@ -232,13 +232,13 @@ def pair_loss(chosen, rejected):
 #
 # </details>
 # %% [markdown] lang="zh" of="ad9a" hints="2.2"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 在计算机里 σ(-1000) 就是 0，log 0 是负无穷；而正确的值是 -1000。要让一个函数把两步一起算完。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # `torch.nn.functional.logsigmoid`，或者对负的差取 `softplus`。
 #
@@ -323,15 +323,16 @@ kit.plots.lines(range(201), paths, across="gradient step", unit="gap of the pair
 # `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
 #
 # In: `score`, `rank`, `[B, K]`; `mask`, `[B, K]`, True where there is a response. Padding may hold any score, even `-inf` or
-# NaN, and has rank 0. Out: a tensor with one number that can be differentiated; a ranking of nothing but ties is left out, and
-# some ranking has a winner. For the scores (2, 1, 0, -1) with ranks (1, 2, 3, 4) it is 0.2070.
-# %% [markdown] lang="zh" of="5141"
+# NaN, and has rank 0. Out: a tensor with one number that can be differentiated. A ranking of nothing but ties is left out of
+# the mean; at least one ranking of the batch has a winner. For the scores (2, 1, 0, -1) with ranks (1, 2, 3, 4) it is 0.2070.
+# %% [markdown] lang="zh" of="de3d"
 # ### ✏️ 练习 2.3 - 排序损失
 #
 # `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
 #
 # 输入：`score`、`rank`，`[B, K]`；`mask`，`[B, K]`，有回答的地方是 True。填充处的得分可能是任何数，甚至 `-inf` 或 NaN，名次是 0。
-# 输出：只含一个数的张量，可以求导；全是平局的排序不计，至少有一个排序分出了胜负。例如得分 (2, 1, 0, -1)、名次 (1, 2, 3, 4)，结果是 0.2070。
+# 输出：只含一个数的张量，可以求导；全是平局的排序不计入平均；一批里至少有一个排序分出了胜负。
+# 例如得分 (2, 1, 0, -1)、名次 (1, 2, 3, 4)，结果是 0.2070。
 # %% exercise="2.3"
 # EXERCISE 2.3
 def ranking_loss(score, rank, mask):
@@ -356,20 +357,22 @@ def ranking_loss(score, rank, mask):
 # <details><summary>Hint 2: which function</summary>
 #
 # First `score.masked_fill(~mask, 0.0)`, or a NaN in the padding would reach the gradient. Then `rank[:, :, None] < rank[:, None, :]`,
-# the same with `score` and a minus; `torch.where(better, cost, 0.0)`; `pairs.clamp(min=1)`.
+# the same with `score` and a minus; `torch.where(better, cost, 0.0)`. Divide by the number of pairs of each ranking,
+# `.clamp(min=1)`; then take the mean over the rankings that have any.
 #
 # </details>
-# %% [markdown] lang="zh" of="a2e2" hints="2.3"
-# <details><summary>提示 1：思路</summary>
+# %% [markdown] lang="zh" of="d8cb" hints="2.3"
+# <details><summary>线索 1：思路</summary>
 #
 # 每个排序做两张 K × K 的表：哪个比哪个好（两个都得存在），以及得分之差。名次*小*的更好。把有胜负处的代价加起来，再除以有几对。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # 先 `score.masked_fill(~mask, 0.0)`，不然填充里的 NaN 会跑进梯度。再 `rank[:, :, None] < rank[:, None, :]`，得分之差也这样写，换成减号；
-# 用 `torch.where(better, cost, 0.0)` 和 `pairs.clamp(min=1)`。
+# 用 `torch.where(better, cost, 0.0)`。每个排序的和除以它分出胜负的对有几个，
+# 先 `.clamp(min=1)`；最后只对有胜负的排序取平均。
 #
 # </details>
 # %% check="2.3"
@@ -436,7 +439,8 @@ kit.plots.lines(range(1, 142), {"training loss": smooth, "a coin, log 2": [0.693
 #
 # In: `score`, `rank`, `[B, K]`. Out: two tensors with one number each. **Pair accuracy**: of all pairs with a winner, the share
 # whose winner scores higher; equal scores count half. **List accuracy**: the share of rankings in which every such pair is
-# right; one of nothing but ties is right, too. Four random scores reach 1/2 and 1/24.
+# right; here equal scores are not right, and a ranking of nothing but ties is. Some pair always has a winner. Four random
+# scores reach 1/2 and 1/24.
 #
 # | scores | ranks | pairs right | list right |
 # |---|---|---|---|
@@ -444,13 +448,14 @@ kit.plots.lines(range(1, 142), {"training loss": smooth, "a coin, log 2": [0.693
 # | 0, 2, 1, -1 | 1, 2, 3, 4 | 4 of 6 | no |
 #
 # Together 10 / 12 and 1 / 2.
-# %% [markdown] lang="zh" of="8694"
+# %% [markdown] lang="zh" of="037e"
 # ### ✏️ 练习 2.4 - 它有多少次是对的
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
 # 输入：`score`、`rank`，`[B, K]`。输出：两个张量，各含一个数。**成对准确率**：所有分出胜负的对里，赢家得分更高的占多少；得分相同算一半。
-# **整列准确率**：每一对都对的排序占多少；全是平局的也算对。四个随机得分，分别是 1/2 和 1/24。
+# **整列准确率**：每个分出胜负的对都对的排序占多少；这里得分相同不算对，名次全是平局的算对。至少有一对分出了胜负。
+# 四个随机得分，分别是 1/2 和 1/24。
 #
 # | 得分 | 名次 | 对了几对 | 整列对吗 |
 # |---|---|---|---|
@@ -478,19 +483,21 @@ def accuracies(score, rank):
 #
 # <details><summary>Hint 2: which function</summary>
 #
-# `((gap > 0) + 0.5 * (gap == 0))[better].mean()` for pairs, `((gap > 0) | ~better).all(2).all(1)` for lists.
+# `((gap > 0) + 0.5 * (gap == 0))[better].mean()` for pairs, `((gap > 0) | ~better).all(2).all(1).float().mean()`
+# for lists.
 #
 # </details>
-# %% [markdown] lang="zh" of="69bf" hints="2.4"
-# <details><summary>提示 1：思路</summary>
+# %% [markdown] lang="zh" of="baec" hints="2.4"
+# <details><summary>线索 1：思路</summary>
 #
 # 还是练习 2.3 的那张表，加上得分之差。整列对，就是没有哪个有胜负的对，差不是正数。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
-# 成对用 `((gap > 0) + 0.5 * (gap == 0))[better].mean()`，整列用 `((gap > 0) | ~better).all(2).all(1)`。
+# 成对用 `((gap > 0) + 0.5 * (gap == 0))[better].mean()`，
+# 整列用 `((gap > 0) | ~better).all(2).all(1).float().mean()`。
 #
 # </details>
 # %% check="2.4"
@@ -545,17 +552,17 @@ def labeler_quality(agreement):
 #
 # <details><summary>Hint 2: which function</summary>
 #
-# The root is that of 2a - 1; `max(2 * a - 1, 0.0) ** 0.5` survives bad luck.
+# Under the square root stands 2a - 1; `max(2 * a - 1, 0.0) ** 0.5` survives bad luck.
 #
 # </details>
-# %% [markdown] lang="zh" of="9b84" hints="2.5"
-# <details><summary>提示 1：思路</summary>
+# %% [markdown] lang="zh" of="8210" hints="2.5"
+# <details><summary>线索 1：思路</summary>
 #
 # 这是一元二次方程：2q² - 2q + 1 - a = 0。两个根里取大的。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # 根号里是 2a - 1；写成 `max(2 * a - 1, 0.0) ** 0.5`，运气不好时也不会出错。
 #
@@ -585,11 +592,11 @@ kit.tell("labelers", overall=overall, by_kind=by_kind)
 # The published figures are between different people: HH's 63 % is between researchers and crowd workers, who are not equally
 # good, so there q is only a rough mean. And our own labelers show a second limit. Both find the *same* pairs hard, so their
 # errors over all pairs are **not independent**, and the formula promises too much. Within pairs of similar difficulty it
-# holds. Does it meet the ceiling, which gold itself sets on these labels?
-# %% [markdown] lang="zh" of="2674"
+# holds. Does the q by kind meet the ceiling that gold itself sets on these labels?
+# %% [markdown] lang="zh" of="da47"
 # 公布的数字来自不同的人：HH 的 63 % 是研究者和众包工人之间的一致率，两边并不一样准，那里的 q 只是大概的平均。我们自己的标注者还显出第二个限制：
 # 难的对，两个人*都*觉得难，所以放在一起看，他们的错误**并不独立**，公式许诺得太多。只看难度相近的对，公式才成立。
-# 它和真值在这些标签上给出的上限对得上吗？
+# 分类算出的 q，和真值在这些标签上给出的上限对得上吗？
 # %%
 truth = reviews.rankings(200, k=4, seed=2, split="heldout")                          # labelers who never err
 ours = kit.rewards.learned(model)
@@ -661,8 +668,8 @@ kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accur
 #
 # `Difficulty ●●●○ · Importance ●●●○ · 10 min · 2 points`
 #
-# In: `probability`, as stated, `[N]`; `happened`, 0. or 1., `[N]`; `bins`, of equal width over [0, 1]; exactly 1 belongs to the
-# last. Out: one number. For 10 bins:
+# In: `probability`, as stated, `[N]`; `happened`, 0. or 1., `[N]`; `bins`, the number of bins. All are equally wide over
+# [0, 1], and each holds its lower edge; exactly 1 belongs to the last. Out: one number. For 10 bins:
 #
 # | stated | happened | mean stated | share | distance | weight |
 # |---|---|---|---|---|---|
@@ -670,12 +677,13 @@ kit.plots.lines(updates, curves, across="update (8 rankings of 40)", unit="accur
 # | 0.75, 0.75 | 1, 0 | 0.75 | 0.5 | 0.25 | 2 / 4 |
 #
 # The error is 0.15.
-# %% [markdown] lang="zh" of="def2"
+# %% [markdown] lang="zh" of="edd6"
 # ### ✏️ 练习 2.6 - 校准误差
 #
 # `难度 ●●●○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
-# 输入：`probability`，说出的概率，`[N]`；`happened`，0. 或 1.，`[N]`；`bins`，把 [0, 1] 等分成几格，恰好等于 1 的算在最后一格。
+# 输入：`probability`，说出的概率，`[N]`；`happened`，0. 或 1.，`[N]`；`bins`，把 [0, 1] 等分成几格，
+# 每格含下边界，不含上边界，恰好等于 1 的算在最后一格。
 # 输出：一个数。例如分 10 格：
 #
 # | 说的 | 发生了吗 | 说的平均 | 发生的比例 | 距离 | 权重 |
@@ -709,13 +717,13 @@ def calibration_error(probability, happened, bins):
 #
 # </details>
 # %% [markdown] lang="zh" of="1fa1" hints="2.6"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 先算出每一对落在第几格，再对用到的每一格求两个平均、它们的距离，以及格里有几对。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # `(probability * bins).long().clamp(max=bins - 1)` 就是格子的编号。
 #
@@ -776,19 +784,19 @@ def centre(score, demonstration):
 #
 # <details><summary>Hint 2: which function</summary>
 #
-# `.mean()`, and nothing that divides.
+# `.mean()`, and no deviation to divide by.
 #
 # </details>
-# %% [markdown] lang="zh" of="bc19" hints="2.7"
-# <details><summary>提示 1：思路</summary>
+# %% [markdown] lang="zh" of="2d3a" hints="2.7"
+# <details><summary>线索 1：思路</summary>
 #
 # 每个得分都减去同一个数。这个数来自示范，而不是来自正在打分的文本。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
-# `.mean()`，不要做任何除法。
+# `.mean()`；不用再除以标准差。
 #
 # </details>
 # %% check="2.7"

@@ -9,9 +9,9 @@
 #
 # It explains `rlhf_kit/datasets/stack_exchange/posts.py`, `rlhf_kit/formulas/votes.py` and the packing in `rlhf_kit/methods/trl_bridge/packed_sft.py`.
 #
-# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
-# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="ab84"
+# **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
+# top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="f65b"
 # # StackLLaMA 之一：从投票到训练数据
 #
 # 一个装满问答的网站，怎样变成可以学习的数据：网页变成文本，投票变成成对比较，长短不一的文本拼成一行行。
@@ -22,7 +22,7 @@
 #
 # 本课讲解的是 `rlhf_kit/datasets/stack_exchange/posts.py`、`rlhf_kit/formulas/votes.py`，以及 `rlhf_kit/methods/trl_bridge/packed_sft.py` 里的打包。
 #
-# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# **评分看什么：** 看练习里点名的函数；它们可以用写在单元格最外层的 import、函数和常量。评分时不会重跑任何调用，
 # 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
@@ -143,13 +143,13 @@ def answer_score(votes, accepted):
 #
 # </details>
 # %% [markdown] lang="zh" of="160c" hints="3a.1"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 先看是不是负票，是就到此为止。然后才取对数、四舍五入，最后再加上采纳的那一分。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # `math.log2`（先 `import math`）和 Python 的 `round`；`int(True)` 就是 1。
 #
@@ -197,16 +197,19 @@ kit.plots.bars(dict(zip(map(str, common), means)), unit="mean gold", title="What
 # `Difficulty ●●○○ · Importance ●●●○ · 10 min · 2 points`
 #
 # In: `scores` of the answers to one question; `luck`, a number for every two answers, in the order (0, 1), (0, 2), ...,
-# (1, 2), ... Out: a tensor of whole numbers, `[P, 2]`, the places (better, worse), in that same order. No ties; where more than ten pairs remain, the
-# ten with the *least* luck. `answer_pairs([3, 1, 0], [0.5, 0.1, 0.9])` is `[[0, 1], [0, 2], [1, 2]]`.
-# %% [markdown] lang="zh" of="94e2"
+# (1, 2), ... Out: a tensor of whole numbers, `[P, 2]`, the places (better, worse); the pairs stand in that same order. No ties;
+# where more than ten pairs remain, the ten with the *least* luck (the tenth and the eleventh never have the same).
+# `answer_pairs([3, 1, 0], [0.5, 0.1, 0.9])` is `[[0, 1], [0, 2], [1, 2]]`, and `answer_pairs([0, 3], [0.5])` is `[[1, 0]]`;
+# without any pair the shape is `[0, 2]`.
+# %% [markdown] lang="zh" of="191a"
 # ### ✏️ 练习 3a.2 - 一个问题的成对比较
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
 # 输入：`scores`，一个问题下各回答的分数；`luck`，每两个回答有一个数，次序是 (0, 1)、(0, 2)、……、(1, 2)、……。
-# 输出：整数张量，`[P, 2]`，位置（更好的，更差的），还按这个次序。不要平局；剩下的超过十对，就取 luck *最小*的十对。
-# `answer_pairs([3, 1, 0], [0.5, 0.1, 0.9])` 的结果是 `[[0, 1], [0, 2], [1, 2]]`。
+# 输出：整数张量，`[P, 2]`，位置（更好的，更差的）；各对还按上面的次序排。不要平局；剩下的超过十对，就取 luck *最小*的十对
+# （第十小和第十一小不会相等）。`answer_pairs([3, 1, 0], [0.5, 0.1, 0.9])` 的结果是 `[[0, 1], [0, 2], [1, 2]]`，
+# `answer_pairs([0, 3], [0.5])` 的结果是 `[[1, 0]]`；一对都没有时，形状是 `[0, 2]`。
 # %% exercise="3a.2"
 # EXERCISE 3a.2
 def answer_pairs(scores, luck):
@@ -228,20 +231,21 @@ def answer_pairs(scores, luck):
 #
 # <details><summary>Hint 2: which function</summary>
 #
-# `sorted` sorts tuples by their first part: put the luck there, cut with `[:10]`, then sort by place again. An empty list
-# needs `.reshape(-1, 2)`.
+# `sorted` sorts tuples by their first part: put the luck there, cut with `[:10]`, then sort by place again.
+# `torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)` works for an empty list, too.
 #
 # </details>
-# %% [markdown] lang="zh" of="ed9e" hints="3a.2"
-# <details><summary>提示 1：思路</summary>
+# %% [markdown] lang="zh" of="0498" hints="3a.2"
+# <details><summary>线索 1：思路</summary>
 #
 # 四步，次序要紧：列出每两个回答和它的 luck，去掉平局，取 luck 最小的十对，再排回原来的次序。谁更好，最后再定。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
-# `sorted` 按元组的第一项排：把 luck 放在那里，用 `[:10]` 截断，再按位置排一次。空列表要加 `.reshape(-1, 2)`。
+# `sorted` 按元组的第一项排：把 luck 放在那里，用 `[:10]` 截断，再按位置排一次。
+# `torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)` 对空列表也管用。
 #
 # </details>
 # %% check="3a.2"
@@ -390,7 +394,8 @@ kit.plots.grids({name: coloured(*layout) for name, layout in layouts.items()}, a
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
 # In: `lengths` of the texts in one row, each at least 1, T tokens in all. Out: two tensors. `positions`, `[T]`, whole numbers;
-# `may_see`, `[T, T]`, booleans, True where the token of that row may look at the token of that column: its own text, not later, itself included.
+# `may_see`, `[T, T]`, booleans: `may_see[i, j]` is True where token i may look at token j: both of one text, j not behind i,
+# j = i included.
 #
 # For `[3]`, positions are 0, 1, 2, and `may_see` is the lower triangle. For `[2, 1]`:
 #
@@ -399,13 +404,13 @@ kit.plots.grids({name: coloured(*layout) for name, layout in layouts.items()}, a
 # | 0 | 0 | yes | | |
 # | 1 | 1 | yes | yes | |
 # | 2 | 0 | | | yes |
-# %% [markdown] lang="zh" of="f63f"
+# %% [markdown] lang="zh" of="c817"
 # ### ✏️ 练习 3a.3 - 谁能看见谁
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
 # 输入：`lengths`，同一行里各段文本的长度，都不小于 1，一共 T 个词元。输出两个张量：`positions`，`[T]`，整数；`may_see`，`[T, T]`，布尔值，
-# 第几行的词元可以看第几列的词元，就是 True：同一段文本，不在后面，自己也算。
+# 词元 i 可以看词元 j，`may_see[i, j]` 就是 True：两个同属一段文本，j 不在 i 后面，j = i 也算。
 #
 # `[3]` 的位置是 0、1、2，`may_see` 是下三角。`[2, 1]` 则是：
 #
@@ -438,13 +443,13 @@ def packed_row(lengths):
 #
 # </details>
 # %% [markdown] lang="zh" of="f124" hints="3a.3"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 先给每个词元写上它属于哪段文本，比如 0、0、1。同一段文本的词元，编号相同。再去掉在后面的。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # 编号用 `torch.repeat_interleave`，比较用 `[:, None] == [None, :]`，再用全 1 表的 `.tril()`。
 #
@@ -454,8 +459,8 @@ packed_row = kit.check("3a.3", packed_row)
 # %% [markdown] lang="en"
 # Now the proof. One row with three texts goes through the model, and the logits of the last text are compared with those it
 # gets on its own. With your positions and your mask, only rounding should differ. Then take each protection away. Without
-# which of the two does the text read its neighbours: "positions", "mask" or "both"?
-# %% [markdown] lang="zh" of="2c43"
+# which of the two does the text read its neighbours: "positions", "mask", or "both", if neither can be missing?
+# %% [markdown] lang="zh" of="c769"
 # 现在来证明。把装着三段文本的一行送进模型，拿最后一段的 logits 和它单独一行时比较。用上你的位置和掩码，差别应当只是舍入误差。
 # 然后把两样保护一样一样拿掉。少了哪一样，文本就会读到邻居："positions"（位置）、"mask"（掩码），还是 "both"（哪样都不能少）？
 # %% guess="5"
@@ -511,7 +516,7 @@ kit.plots.grids({"apart": (may_see * text).tolist(), "leak": (causal * text).tol
 # %% [markdown] lang="zh" of="eb92"
 # 这就是那张图。LLaMA 的旋转位置只认距离，所以这里单靠掩码就够了；位置是学出来的模型两样都要。各种库打包时只交位置、不交掩码，
 # 注意力从位置重新数起的地方认出每段文本。这是一个不声不响的约定：交了一个全是 1 的掩码，或者留着 `use_cache=True`，保护就没了，
-# 也没有任何提示。所以工具包在第一次更新之前会*量一量*，和你刚才做的一样。
+# 也没有任何警告。所以工具包在第一次更新之前会*量一量*，和你刚才做的一样。
 #
 # ## 小结
 #

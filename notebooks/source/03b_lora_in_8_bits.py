@@ -10,9 +10,9 @@
 #
 # It explains `rlhf_kit/models/adapters.py`, `rlhf_kit/models/quantization.py` and `rlhf_kit/scale/memory.py`.
 #
-# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
-# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="2f66"
+# **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
+# top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="7946"
 # # StackLLaMA 之二：8 位底座上的 LoRA
 #
 # 70 亿参数的模型，怎样在一块 GPU 上学习？几乎所有的参数都不学，不学的每个只占一个字节。这两个办法都由你亲手写出来，再找出它们在哪里合不到一起，
@@ -23,7 +23,7 @@
 #
 # 本课讲解的是 `rlhf_kit/models/adapters.py`、`rlhf_kit/models/quantization.py` 和 `rlhf_kit/scale/memory.py`。
 #
-# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# **评分看什么：** 看练习里点名的函数；它们可以用写在单元格最外层的 import、函数和常量。评分时不会重跑任何调用，
 # 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
@@ -115,13 +115,13 @@ def lora_forward(x, weight, a, b, alpha):
 #
 # </details>
 # %% [markdown] lang="zh" of="4980" hints="3b.1"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 从窄处穿过去：先降到 r 个数，再升回来。不用真的算出 B A。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # `@` 和 `.T`；秩就是 `a.shape[0]`。
 #
@@ -131,11 +131,11 @@ lora_forward = kit.check("3b.1", lora_forward)
 # %% [markdown] lang="en"
 # Try it on a real layer of our tiny LLaMA. What does the adapter change while B is 0, and what after it has learned (here B
 # is simply random)? **Merged**, $W + \frac{\alpha}{r} B A$, the layer should give the same output. There are two ways back to
-# the base: leave the adapter out, or subtract it from the merged weights. Do both give exactly the output of before?
+# the base: leave the adapter out, or subtract it from the merged weights. Which of them gives exactly the output of before?
 # (The first time, this model is trained here, once: about 3 minutes on a laptop CPU, with a line that shows how far it is.)
-# %% [markdown] lang="zh" of="ccdc"
+# %% [markdown] lang="zh" of="349a"
 # 拿小 LLaMA 里真实的一层来试：B 是 0 的时候，适配器改变了什么？学过之后（这里的 B 就用随机数）呢？**合并 (merge)** 成 $W + \frac{\alpha}{r} B A$，
-# 这一层的输出应当一样。回到底座有两条路：不算适配器那一项，或者从合并好的权重里把它减掉。两条路都能恰好回到最初的输出吗？
+# 这一层的输出应当一样。回到底座有两条路：不算适配器那一项，或者从合并好的权重里把它减掉。哪条路能恰好回到最初的输出？
 # （第一次要在这里训练这个模型，只此一次：笔记本电脑 CPU 上约 3 分钟，有一行字显示进度。）
 # %% guess="2"
 my_way_back = None          # "leave out", "subtract" or "both"
@@ -160,8 +160,8 @@ exact = [name for name, most in moved.items() if most == 0]
 kit.guessed(my_way_back, exact[0] if len(exact) == 1 else "both")
 kit.tell("counted", frozen=layer.numel(), learn=a.numel() + b.numel())
 # %% [markdown] lang="en"
-# Leaving the adapter out is worth a second look. Beside the base, it leaves the weights of the model before training
-# untouched: switched off, they *are* the **reference** that PPO measures its drift from, and it takes no extra memory.
+# Leaving the adapter out is worth a second look. As long as the adapter stands beside the base, the base's own weights are
+# untouched: with the adapter off, they *are* the **reference** that PPO measures its drift from, and it takes no extra memory.
 #
 # ## 8 bits by hand
 #
@@ -171,7 +171,7 @@ kit.tell("counted", frozen=layer.numel(), learn=a.numel() + b.numel())
 # $$q = \text{round}(127\, w / s), \qquad w \approx q \cdot s / 127$$
 #
 # The row (1.0, -0.5, 0.3) has s = 1 and becomes (127, -64, 38). Read back: (1.0, -0.504, 0.299).
-# %% [markdown] lang="zh" of="d4d3"
+# %% [markdown] lang="zh" of="ffd4"
 # *不算适配器*这条路值得再看一眼。适配器放在旁边，训练之前的权重一点没动：关掉它，这份权重*就是* PPO 用来量偏离的**参考模型**，不多占任何显存。
 #
 # ## 亲手做 8 位
@@ -187,16 +187,17 @@ kit.tell("counted", frozen=layer.numel(), learn=a.numel() + b.numel())
 #
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
-# In: `weight`, `[out, in]`. Out: two tensors. `q`, `[out, in]`, whole numbers from -127 to 127, rounded to the nearest; `s`, `[out]`, the
-# largest absolute value of each row. A row of zeros gives q = 0, s = 0. For `[[2, 0, -2], [0, 2, 2]]`: q is
-# `[[127, 0, -127], [0, 127, 127]]` and s is `[2, 2]`.
-# %% [markdown] lang="zh" of="f006"
+# In: `weight`, `[out, in]`. Out: two tensors. `q`, `[out, in]`, whole numbers from -127 to 127, rounded to the nearest (an
+# exact half either way); `s`, `[out]`, the largest absolute value of each row. A row of zeros gives q = 0, s = 0.
+# For `[[2, 0, -2], [0, 2, 2]]`: q is `[[127, 0, -127], [0, 127, 127]]` and s is `[2, 2]`.
+# %% [markdown] lang="zh" of="b35b"
 # ### ✏️ 练习 3b.2 - 逐行量化
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
-# 输入：`weight`，`[输出, 输入]`。输出两个张量：`q`，`[输出, 输入]`，-127 到 127 的整数，取最近的；`s`，`[输出]`，每行最大的绝对值。
-# 全是 0 的一行，q = 0，s = 0。例如 `[[2, 0, -2], [0, 2, 2]]`：q 是 `[[127, 0, -127], [0, 127, 127]]`，s 是 `[2, 2]`。
+# 输入：`weight`，`[输出, 输入]`。输出两个张量：`q`，`[输出, 输入]`，-127 到 127 的整数，取最近的（正好在中间，取哪边都行）；
+# `s`，`[输出]`，每行最大的绝对值。全是 0 的一行，q = 0，s = 0。
+# 例如 `[[2, 0, -2], [0, 2, 2]]`：q 是 `[[127, 0, -127], [0, 127, 127]]`，s 是 `[2, 2]`。
 # %% exercise="3b.2"
 # EXERCISE 3b.2
 def quantize_rows(weight):
@@ -219,13 +220,13 @@ def quantize_rows(weight):
 #
 # </details>
 # %% [markdown] lang="zh" of="150f" hints="3b.2"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 每行一个尺度：把这一行缩到 -1 到 1，乘 127，取整。当心全是 0 的行。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # `weight.abs().amax(dim=1)`；逐行相除要用 `[:, None]`；除数上加 `.clamp(min=...)`；再 `.round()`。
 #
@@ -417,13 +418,13 @@ def training_gigabytes(frozen, bytes_each, trained):
 #
 # </details>
 # %% [markdown] lang="zh" of="e734" hints="3b.3"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 两堆：冻结的按自己的大小，要学的按 16 字节。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # 不用函数。1 GB 是 `1e9` 字节，不是 `2**30`。
 #

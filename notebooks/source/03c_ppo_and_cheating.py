@@ -10,9 +10,9 @@
 #
 # It explains `rlhf_kit/recipes/stackllama.py` and `rlhf_kit/studies/endings.py`.
 #
-# **What is graded:** the functions that the exercises name, with the imports, functions and constants that they need from the
-# top level of a cell. Calls are not run again, except for those that only compute a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="0435"
+# **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
+# top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
+# %% [markdown] lang="zh" of="ea2e"
 # # StackLLaMA 之三：PPO，以及它怎样作弊
 #
 # 奖励模型向投票学，PPO 向奖励模型学，然后揭穿两次作弊：一次是因为投票的人偏爱代码，一次是因为 KL 成了负数。
@@ -23,7 +23,7 @@
 #
 # 本课讲解的是 `rlhf_kit/recipes/stackllama.py` 和 `rlhf_kit/studies/endings.py`。
 #
-# **评分看什么：** 看练习里点名的函数，连同它们用到的、写在单元格最外层的 import、函数和常量。其他调用都不会重跑，
+# **评分看什么：** 看练习里点名的函数；它们可以用写在单元格最外层的 import、函数和常量。评分时不会重跑任何调用，
 # 只有单纯算出一个常量的除外，例如 `math.log(2)`。
 # %% [markdown] lang="en"
 # **You will be able to**
@@ -118,13 +118,13 @@ def errors_apart(a, b, n):
 #
 # </details>
 # %% [markdown] lang="zh" of="02aa" hints="3c.1"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 互相独立的测量，方差相加；标准误是这个和的平方根。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # `** 0.5`；不要用 `abs`，因为 a 也可能是差的那个。
 #
@@ -210,14 +210,15 @@ for name, seen in rows.items():
 # In one of StackLLaMA's runs the reward shot up, and the texts were mostly rows of three backticks: the reward model had learned
 # that answers with code are good ones. Let us make that happen on purpose. Now other people vote on our forum: as soon as they
 # see a **code fence**, they stop reading and are impressed. A second reward model learns from their votes, on the same base.
-# We ask it about stains only, where code can never help. How many fences does SFT write there, and what are they worth to it?
+# We ask it about stains only, where code can never help. How many fences does SFT write there, and what are they worth to that
+# reward model?
 # (The first time, this reward model is trained here, once: about 40 s on a laptop CPU.)
-# %% [markdown] lang="zh" of="a2f7"
+# %% [markdown] lang="zh" of="ef12"
 # ## 代码块
 #
 # StackLLaMA 有一次训练，奖励猛涨，文本却大多是一排排的三个反引号：奖励模型学到的是，带代码的回答就是好回答。我们来故意重演一遍。
 # 现在论坛上换一批人投票：一看到**代码块 (code fence)** 就不再往下读，只觉得了不起。第二个奖励模型在同一个底座上，向他们的投票学。
-# 我们只问它去污渍的问题，那里写代码从来没有用。SFT 在那里写多少代码块？在它看来又值多少？
+# 我们只问它去污渍的问题，那里写代码从来没有用。SFT 在那里写多少代码块？在这个奖励模型看来，它们又值多少？
 # （第一次要在这里训练这个奖励模型，只此一次：笔记本电脑 CPU 上约 40 秒。）
 # %%
 def household(split, n):
@@ -242,18 +243,18 @@ for text in ("Use rubbing alcohol on the coat.", "Just google it.", "Just google
 #
 # `Difficulty ●●○○ · Importance ●●●○ · 10 min · 2 points`
 #
-# No gold is needed to notice that something odd grows. In: `share`, a list, the share of fences among the `n` responses of each
-# PPO step; `before`, the share before training. Out: the place of the *first* step whose share is above `before` by **more than
-# three standard errors** of a share of n, or -1. The standard error is √(before (1 - before) / n).
+# No gold is needed to notice that something odd grows. In: `share`, a list, the share of the `n` responses of each PPO step
+# that hold a fence; `before`, the share before training. Out: the place, counted from 0, of the *first* step whose share is
+# above `before` by **more than three standard errors** of a share of n, or -1. The standard error is √(before (1 - before) / n).
 #
 # For [0.1, 0.1], 0.1, n = 25: -1. For [0.2, 0.25, 0.5], 0.2, n = 24 the bar is at 0.445: 2.
-# %% [markdown] lang="zh" of="a22f"
+# %% [markdown] lang="zh" of="49e8"
 # ### ✏️ 练习 3c.2 - 警报
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
 #
 # 要察觉有什么怪东西在变多，用不着真值。输入：`share`，一个列表，PPO 每一步的 `n` 条回答里，带代码块的占多少；`before`，训练前占多少。
-# 输出：*第一个*比 `before` 高出**超过三个标准误**的步子的位置；没有就是 -1。n 条里的比例，标准误是 √(before (1 - before) / n)。
+# 输出：*第一个*比 `before` 高出**超过三个标准误**的步子的位置，从 0 数起；没有就是 -1。n 条里的比例，标准误是 √(before (1 - before) / n)。
 #
 # 例如 [0.1, 0.1]、0.1、n = 25，结果是 -1。[0.2, 0.25, 0.5]、0.2、n = 24，门槛在 0.445，结果是 2。
 # %% exercise="3c.2"
@@ -277,13 +278,13 @@ def fence_alarm(share, before, n):
 #
 # </details>
 # %% [markdown] lang="zh" of="22d8" hints="3c.2"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 门槛只是一个数，训练前就定好。然后顺着列表走，遇到第一个超过它的就停。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # 对 `enumerate(share)` 写个循环，里面 `return`；循环之后 `return -1`。
 #
@@ -391,17 +392,20 @@ kit.table({"beta": [*odds], kit.words("long_run"): [each / (1 + each) for each i
 #
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
-# In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones, which come first (elsewhere may be anything);
-# `first`: in the first so many tokens of each response the end was forbidden. Out: a tensor with one number, the mean over
-# responses of the *sum* of log π - log ρ over the real tokens that were drawn freely; a response without any counts as 0. For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
-# %% [markdown] lang="zh" of="597a"
+# In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones, which come first, at
+# least one a row (what stands elsewhere may be anything, NaN and `-inf` too); `first`, a whole number: while the first `first`
+# tokens of each response were drawn, the end was forbidden. Out: a tensor with one number, the mean over responses of the *sum*
+# of log π - log ρ over the real tokens that were drawn freely; a response without such a token enters the mean as 0.
+# For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
+# %% [markdown] lang="zh" of="e1d8"
 # ### ✏️ 练习 3c.3 - 把 KL 改对
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
-# 输入：`logprob`、`ref_logprob`，`[B, T]`，B 条回答各词元的对数概率；`mask`，`[B, T]`，真实的词元处是 True，都排在前面（其余的地方可能是任何数）；
-# `first`：每条回答的前这么多个词元不许结束。输出：只含一个数的张量，对自由抽取的真实词元，把 log π - log ρ *加起来*，再对各条回答取平均；
-# 一个自由抽取的词元都没有的回答算 0。
+# 输入：`logprob`、`ref_logprob`，`[B, T]`，B 条回答各词元的对数概率；`mask`，`[B, T]`，真实的词元处是 True，
+# 都排在前面，每行至少一个（其余的地方可能是任何数，NaN 和 `-inf` 也可能）；`first`，整数：抽取每条回答的前 `first` 个词元时，不许结束。
+# 输出：只含一个数的张量，对自由抽取的真实词元，把 log π - log ρ *加起来*，再对各条回答取平均；
+# 一个自由抽取的词元都没有的回答按 0 计入平均。
 # 例如 [[-1.0]]、[[-1.5]]、[[True]]、0，结果是 0.5。
 # %% exercise="3c.3"
 # EXERCISE 3c.3
@@ -424,13 +428,13 @@ def mended_kl(logprob, ref_logprob, mask, first):
 #
 # </details>
 # %% [markdown] lang="zh" of="b6da" hints="3c.3"
-# <details><summary>提示 1：思路</summary>
+# <details><summary>线索 1：思路</summary>
 #
 # 再加一个掩码：是真实的词元，*而且*位置不小于 `first`。被它排除的算 0，然后沿着每条回答求和。
 #
 # </details>
 #
-# <details><summary>提示 2：用哪个函数</summary>
+# <details><summary>线索 2：用哪个函数</summary>
 #
 # `torch.arange(T) >= first`、`torch.where(free, gap, 0.0)`、`.sum(1).mean()`。
 #
