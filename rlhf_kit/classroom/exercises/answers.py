@@ -182,7 +182,7 @@ def _not_usable(asked: _Asked, place: int) -> Verdict | None:
     kept = bool(asked.cases[place].gradient)                # a number has cut the gradient off
 
     def unfit(theirs: _Part, ours: _Part) -> bool:
-        return kept and ours.kind == "tensor" and theirs.kind in SCALARS or not _fits(theirs.value, ours.value)
+        return (kept and ours.kind == "tensor" and theirs.kind in SCALARS) or not _fits(theirs.value, ours.value)
     if not any(map(unfit, _parts(theirs), _parts(ours))):
         return None
     symptom, values = _of_type(asked, place, unfit)
@@ -423,8 +423,8 @@ ERRORS = (
     ("check_error_numpy", r"Can't call numpy\(\) on Tensor that requires grad"),
     ("check_error_mean", r"^RuntimeError: mean\(\): could not infer output dtype"),
     ("check_error_floor", r"derivative for aten::floor_divide is not implemented"),
-    ("check_error_clamp", r"^TypeError: cl(amp|ip)\(\) received an invalid combination of arguments - got \((float|int)\b"
-                          r"|^AttributeError: '(float|int)' object has no attribute 'cl(amp|ip)'"),
+    ("check_error_clamp", r"^TypeError: cl(amp|ip)\(\) received an invalid combination of arguments - got "
+                          r"\((float|int)\b|^AttributeError: '(float|int)' object has no attribute 'cl(amp|ip)'"),
     ("check_error_number", r"^TypeError: \w+\(\): argument 'input' \(position 1\) must be Tensor, not (float|int)\b"))
 
 

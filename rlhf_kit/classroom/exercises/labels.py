@@ -52,7 +52,8 @@ CHINESE = {
     # 3c
     "above": "更高", "below": "更低", "few pairs": "对数少", "very few pairs": "对数很少",
     "the first is always right": "第一个总是对", "the second is always right": "第二个总是对",
-    "the second is never right": "第二个从来不对", "it rises": "往上涨", "at once": "一开始就超过", "it falls": "往下落",
+    "the second is never right": "第二个从来不对", "it rises": "往上涨",
+    "at once": "一开始就超过", "it falls": "往下落",
     "never quite": "一直差一点", "slowly up to the bar": "慢慢涨到门槛", "just below at first": "起初略低于门槛",
     "a peak": "有一个高峰", "up, and down again": "先涨后落",
     "exactly at the bar, and that is not more": "恰好等于门槛，不算超过",
