@@ -12,6 +12,7 @@ import torch
 from rlhf_kit.classroom.exercises import answers, checking, session
 from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
+from rlhf_kit.classroom.exercises.labels import CHINESE
 
 LESSONS = ("00", "01", "02", "03a", "03b", "03c")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
@@ -149,8 +150,11 @@ def test_the_adaptive_coefficient_by_hand():
     (lambda *a: (EXERCISES["0.3"].reference(*a), 1), "returned a tuple"),
     (lambda *a: EXERCISES["0.3"].reference(*a).item(), "without .item()"),
     (lambda *a: EXERCISES["0.3"].reference(*a).detach(), "no gradient"),
-    (lambda *a: 1 / 0, "ZeroDivisionError"), (lambda *a: None, "Is there a return"),
-    (lambda: 0, "with (score, logprob, ref_logprob, beta)"), (lambda *a: "text", "returned str"),
+    (lambda *a: 1 / 0, "Something is divided by 0"),
+    (lambda score, logprob, ref_logprob, beta: (score - beta * (logprob // 1 - ref_logprob)).mean(), "Use `/`"),
+    (lambda score, *a: (score > 0).mean(), ".float().mean()"), (lambda *a: 1j, "a complex number"),
+    (lambda *a: None, "Is there a return"),
+    (lambda: 0, "with (score, logprob, ref_logprob, beta)"), (lambda *a: "text", "returned a string"),
     (lambda *a: [EXERCISES["0.3"].reference(*a).item()], "torch.tensor(...)"),
     (lambda *a: EXERCISES["0.3"].reference(*a).detach().numpy().reshape(1), "torch.as_tensor(...)"),
     (lambda score, *a: EXERCISES["0.3"].reference(score.clamp_(-99, 99).add_(0), *a), "✅"),
@@ -238,6 +242,96 @@ def test_what_the_next_cell_cannot_use_is_refused_with_the_way(number, spoil, sa
     verdict = judge(exercise, lambda *a: spoil(exercise.reference(*a)))
     assert verdict.status == "wrong"
     assert said in likely(verdict, "en")
+
+
+PACKED = EXERCISES["3a.3"].reference
+
+
+@pytest.mark.parametrize(("answer", "en", "zh"), [
+    (lambda n: (PACKED(n)[0], PACKED(n)[1].float()), "number 2, `may_see`, is a tensor of floats; the next cell needs "
+     "a tensor of booleans. A comparison", "第 2 个结果 `may_see` 是浮点数张量，下一个单元格需要的是布尔张量。比较"),
+    (lambda n: (PACKED(n)[0].float(), PACKED(n)[1]), "number 1, `positions`, is a tensor of floats", "第 1 个结果"),
+    (lambda n: (PACKED(n)[0], PACKED(n)[1].tolist()), "number 2, `may_see`, is a list;", "`may_see` 是列表"),
+    (lambda n: [PACKED(n)[0], [*PACKED(n)[1]]], "number 2, `may_see`, is a list of tensors", "张量的列表"),
+    (lambda n: (*PACKED(n), PACKED(n)[0]), "3 values; expected 2", "3 个值"),
+    (lambda n: PACKED(n)[0], "It returned a tensor of integers; the next cell needs a tuple", "元组"),
+])
+def test_of_a_tuple_the_part_of_the_wrong_type_is_named(answer, en, zh):
+    verdict = judge(EXERCISES["3a.3"], answer)
+    assert en in likely(verdict, "en")
+    assert zh in likely(verdict, "zh")
+    assert "。 " not in likely(verdict, "zh")
+
+
+@pytest.mark.parametrize(("number", "answer", "said"), [
+    ("1.6", lambda beta, kl, target, n, horizon: torch.clamp(kl / target - 1, -0.2, 0.2), "max(low, min(high, x))"),
+    ("1.6", lambda beta, kl, target, n, horizon: (kl / target - 1).clamp(-0.2, 0.2), "max(low, min(high, x))"),
+    ("1.6", lambda beta, kl, target, n, horizon: torch.exp(kl), "`math`"),
+    ("1.6", lambda beta, kl, target, n, horizon: EXERCISES["1.6"].reference(beta, kl, target, n, horizon) * kl / kl,
+     "`kl` is 0"),
+    ("3c.1", lambda a, b, n: EXERCISES["3c.1"].reference(a, b, n) * (1 - a) / (1 - a), "Find what is 0 there"),
+    ("2.5", lambda agreement: complex(agreement), "** 0.5"),
+    ("2.5", lambda agreement: str(agreement), "a string"),
+    ("3b.3", lambda frozen, bytes_each, trained: (frozen * bytes_each + (16 + bytes_each) * trained) // 1e9 + trained,
+     "holds by chance. Go through"),
+])
+def test_what_an_error_or_a_type_means_is_said(number, answer, said):
+    verdict = judge(EXERCISES[number], answer)
+    assert said in likely(verdict, "en")
+    assert likely(verdict, "zh")
+
+
+def test_a_division_by_0_says_which_case_it_is(capsys):
+    """`kl` is 0 in one case only, and there it is shown."""
+    check("1.6", lambda beta, kl, *others: EXERCISES["1.6"].reference(beta, kl, *others) * kl / kl)
+    said = capsys.readouterr().out
+    assert "kl=0, " in said
+    assert "(KL 0)" in said
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_every_case_is_described_in_chinese_too(number):
+    assert [case.about for case in EXERCISES[number].all_cases(1) if bool(case.about) != bool(case.zh)] == []
+
+
+def test_every_description_in_chinese_is_of_some_case():
+    told = {case.about for exercise in EXERCISES.values() for case in exercise.cases(0)}
+    assert not CHINESE.keys() - told
+
+
+def test_the_reference_from_the_last_check_is_told_from_no_attempt(capsys):
+    def wrong(ranks):
+        return len(ranks)
+    again = check("0.2", wrong)
+    capsys.readouterr()
+    check("0.2", again)
+    said = capsys.readouterr().out
+    assert "reference from the last check. Run the cell with your function again" in said
+    assert "not attempted" not in said
+
+
+def test_what_known_mistakes_give_is_asked_once_for_a_whole_class(monkeypatch):
+    """The second student with a wrong answer costs no call of a mistake or of the reference; other inputs do."""
+    exercise = EXERCISES["2.4"]
+    asked = []
+    ours = answers.ask
+    monkeypatch.setattr(answers, "ask", lambda function, case: asked.append(function) or ours(function, case))
+    grade = lambda seed: compare(exercise, cases := exercise.all_cases(seed), [              # noqa: E731
+        ours(lambda score, rank: (score.mean(), score.mean()), case) for case in cases])
+    answers._given.cache_clear()
+    first = grade(5)
+    many = len(asked)
+    assert many > len(exercise.mistakes)
+    assert (grade(5).symptom, len(asked)) == (first.symptom, many)
+    grade(6)
+    assert len(asked) > many
+
+
+def test_something_that_is_no_number_is_not_taken_for_another_such_thing():
+    """2.5 has a mistake that gives complex numbers; text in the same places is not that mistake."""
+    exercise = EXERCISES["2.5"]
+    answer = lambda agreement: exercise.reference(agreement) if agreement >= 0.5 else "low"      # noqa: E731
+    assert judge(exercise, answer).mistake is None
 
 
 @pytest.mark.parametrize("number", EXERCISES)

@@ -714,6 +714,23 @@ def value_of_the_mask(value, old_value, target, mask, clip):
     return 0.5 * (worse * mask).sum() / mask.sum()
 
 
+def score_with_the_penalty_turned_round(logprob, ref_logprob, score, mask, beta):
+    penalty = beta * (logprob - ref_logprob)
+    penalty[~mask] = 0
+    penalty[range(len(penalty)), mask.sum(-1) - 1] = score
+    return -penalty
+
+
+def rolled_values(reward, value, mask, gamma, lam):
+    reward, value = reward.masked_fill(~mask, 0), value.masked_fill(~mask, 0)
+    delta = reward + gamma * torch.roll(value, -1, 1) - value
+    advantage, last = torch.zeros_like(delta), 0
+    for t in reversed(range(delta.shape[1])):
+        last = delta[:, t] + gamma * lam * last
+        advantage[:, t] = last
+    return advantage
+
+
 MUTANTS = {
     "1.1": [
         ("padding_is_zero", padding_is_zero, "by token 0"),
@@ -732,6 +749,7 @@ MUTANTS = {
         ("a_mask_of_floats", a_mask_of_floats, "It returned a tensor of floats"),
     ],
     "1.2": [
+        ("score_with_the_penalty_turned_round", score_with_the_penalty_turned_round, "came out with a minus"),
         ("score_in_the_last_column", score_in_the_last_column, "last column, where shorter"),
         ("padding_is_priced", padding_is_priced, "mask is not used"),
         ("the_first_score", the_first_score, "first one's score"),
@@ -749,6 +767,7 @@ MUTANTS = {
         ("score_where_the_longest_ends", score_where_the_longest_ends, "longest response ends"),
     ],
     "1.3": [
+        ("rolled_values", rolled_values, "roll() brings the first value round"),
         ("gae_over_padding", gae_over_padding, "leaked into real tokens"),
         ("gae_without_gamma_in_delta", gae_without_gamma_in_delta, "missing in δ"),
         ("gae_with_lambda_alone", gae_with_lambda_alone, "λ alone"),

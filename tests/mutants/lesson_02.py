@@ -713,6 +713,18 @@ def mean_of_differences(score, demonstration):
     return (score[:, None] - demonstration[None, :]).mean(dim=1)
 
 
+def ties_forgotten_twice(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    higher = score[:, :, None] > score[:, None, :]
+    return higher[better].float().mean(), (higher == better).all(2).all(1).float().mean()
+
+
+def mean_of_booleans(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    return ((gap > 0) + 0.5 * (gap == 0))[better].mean(), ((gap > 0) | ~better).all(2).all(1).mean()
+
+
 MUTANTS = {
     "2.1": [("ties_in_list_order", ties_in_list_order, "A tie is in it"),
             ("all_combinations", all_combinations, "ranks are not used"),
@@ -755,7 +767,9 @@ MUTANTS = {
             ("places_as_ranks", places_as_ranks, "The ranks are not used"),
             ("neighbours_only", neighbours_only, "Only neighbours are compared"),
             ("fills_padding_in_place", fills_padding_in_place, "The result is right")],
-    "2.4": [("equal_is_right", equal_is_right, "count as right"),
+    "2.4": [("ties_forgotten_twice", ties_forgotten_twice, "Equal scores count half, for pairs"),
+            ("mean_of_booleans", mean_of_booleans, ".float().mean()"),
+            ("equal_is_right", equal_is_right, "count as right"),
             ("equal_is_wrong", equal_is_wrong, "count as wrong"),
             ("best_only", best_only, "best response only"),
             ("mean_of_shares", mean_of_shares, "ranking's share"),
@@ -776,7 +790,7 @@ MUTANTS = {
             ("zero_below_half", zero_below_half, "An agreement below 1/2 can only be bad luck"),
             ("no_root", no_root, "This is the agreement itself"),
             ("smaller_root", smaller_root, "This is the other root"),
-            ("complex_below_half", complex_below_half, "It returned complex"),
+            ("complex_below_half", complex_below_half, "root of a negative number"),
             ("both_roots", both_roots, "It returned a tuple")],
     "2.6": [("every_bin_the_same", every_bin_the_same, "weighs the same"),
             ("middle_of_the_bin", middle_of_the_bin, "middle of the bin"),

@@ -392,7 +392,7 @@ MUTANTS = {
              ("sees_the_future", sees_the_future, "Tokens see what comes after them in their"),
              ("not_itself", not_itself, "A token does not see itself"),
              ("upper_triangle", upper_triangle, "Rows and columns have changed places"),
-             ("ints_for_bools", ints_for_bools, "It returned a tuple"),
+             ("ints_for_bools", ints_for_bools, "number 2, `may_see`, is a tensor of integers"),
              ("one_based", one_based, "The positions begin at 1")],
 }
 

@@ -307,8 +307,25 @@ def flat_selection(logprob, ref_logprob, mask, first):
     return (logprob[free] - ref_logprob[free]).sum().div(logprob.shape[0])
 
 
+def second_root_behind_the_quotient(a, b, n):
+    return (a - b) / math.sqrt(a * (1 - a) / n) + math.sqrt(b * (1 - b) / n)
+
+
+def argmax_of_nothing(share, before, n):
+    return int((torch.tensor(share) > before + 3 * (before * (1 - before) / n) ** .5).float().argmax())
+
+
+def numpy_argmax_of_nothing(share, before, n):
+    return int(np.argmax(np.array(share) > before + 3 * (before * (1 - before) / n) ** .5))
+
+
+def over_responses_with_a_token(logprob, ref_logprob, mask, first):
+    return (logprob - ref_logprob)[:, first:][mask[:, first:]].sum() / mask.any(1).sum()
+
+
 MUTANTS = {
-    "3c.1": [("variance", variance, "divides by the variance"),
+    "3c.1": [("second_root_behind_the_quotient", second_root_behind_the_quotient, "takes only the first root"),
+             ("variance", variance, "divides by the variance"),
              ("a_single_pair", a_single_pair, "n is not used"),
              ("errors_added", errors_added, "errors are added"),
              ("without_a_sign", without_a_sign, "sign is lost"),
@@ -322,7 +339,9 @@ MUTANTS = {
              ("n_200", n_200, "n is an argument"),
              ("one_variance", one_variance, "Only the second accuracy is taken to be"),
              ("the_second_is_certain", the_second_is_certain, "Only the first accuracy")],
-    "3c.2": [("a_single_response", a_single_response, "n is not used"),
+    "3c.2": [("argmax_of_nothing", argmax_of_nothing, "`argmax` gives 0 there"),
+             ("numpy_argmax_of_nothing", numpy_argmax_of_nothing, "`argmax` gives 0 there"),
+             ("a_single_response", a_single_response, "n is not used"),
              ("both_ways", both_ways, "become rarer"),
              ("one_error", one_error, "One standard error"),
              ("any_rise", any_rise, "Any rise"),
@@ -339,7 +358,8 @@ MUTANTS = {
              ("variance_for_error", variance_for_error, "The root is missing"),
              ("none_when_silent", none_when_silent, "It returned nothing"),
              ("sentinel_appended", sentinel_appended, "The result is right")],
-    "3c.3": [("all_tokens", all_tokens, "kept from ending"),
+    "3c.3": [("over_responses_with_a_token", over_responses_with_a_token, "no real token at all"),
+             ("all_tokens", all_tokens, "kept from ending"),
              ("padding_counts", padding_counts, "padding is in it"),
              ("one_too_many", one_too_many, "One token too many"),
              ("per_token", per_token, "mean per token"),

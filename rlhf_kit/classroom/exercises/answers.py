@@ -20,14 +20,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rlhf_kit.classroom.exercises.asking import Case, Function, Outcome, ask
+from rlhf_kit.classroom.exercises.labels import CHINESE
 from rlhf_kit.classroom.exercises.slips import PLACES, place_of_error, slips
 
 __all__ = ["Case", "Exercise", "Function", "Mistake", "Outcome", "Verdict", "ask", "compare", "converted",
@@ -63,10 +64,12 @@ class Exercise:
     mistakes: tuple[Mistake, ...]
     points: int = 1
     tolerance: float = 1e-5                 # relative, and absolute next to the largest number of a result, at least 1
+    results: tuple[str, ...] = ()           # names of what a tuple holds, where the text gives them names
 
     def all_cases(self, seed: int) -> list[Case]:
         """The example of the text first: the simplest thing that can go wrong."""
-        return [self.worked, *self.cases(seed)]
+        return [self.worked, *(case if case.zh else replace(case, zh=CHINESE.get(case.about, ""))
+                               for case in self.cases(seed))]
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def compare(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcom
     """The verdict over outcomes that may come from another process."""
     if any(outcome.untouched for outcome in outcomes):
         return Verdict(exercise, "not attempted")
-    expected = [ask(exercise.reference, case) for case in cases]
+    expected = [_known(exercise.reference, case) for case in cases]
     asked = _Asked(exercise, list(cases), expected, list(outcomes))
     for find in (_dead_or_far, _not_usable, _other_gradient, _changed):
         for place in range(len(cases)):
@@ -157,10 +160,13 @@ def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
     """An error, something that is no tensor or number where one is wanted, or other values."""
     ours, theirs, tolerance = asked.ours[place], asked.theirs[place], asked.exercise.tolerance
     if theirs.error:
-        return asked.verdict(place, _of_error(theirs.error), _likely(asked, place),
-                             names=", ".join(asked.exercise.names))
+        symptom, values = _of_error(theirs.error, asked, place)
+        return asked.verdict(place, symptom, _likely(asked, place), **values)
     if len(theirs.kinds) != len(ours.kinds) or any(map(_unlike, theirs.kinds, ours.kinds)):
-        return asked.verdict(place, "check_type", seen=_kind(theirs), expected=_kind(ours), way=_way(theirs, ours))
+        if mistake := _likely(asked, place):
+            return asked.verdict(place, "", mistake)
+        symptom, values = _of_type(asked, place, _unlike_part)
+        return asked.verdict(place, symptom, **values)
     if len(theirs.values) == len(ours.values) and all(_close(x, y, tolerance) for x, y in
                                                       zip(ours.values, theirs.values, strict=True)):
         return None
@@ -173,10 +179,14 @@ def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
 def _not_usable(asked: _Asked, place: int) -> Verdict | None:
     """Right numbers of a type that the next cell cannot use."""
     ours, theirs = asked.ours[place], asked.theirs[place]
-    scalar = "tensor" in ours.kinds and any(kind in SCALARS for kind in theirs.kinds)
-    if not (scalar and asked.cases[place].gradient) and all(map(_fits, theirs.values, ours.values)):
+    kept = bool(asked.cases[place].gradient)                # a number has cut the gradient off
+
+    def unfit(theirs: _Part, ours: _Part) -> bool:
+        return (kept and ours.kind == "tensor" and theirs.kind in SCALARS) or not _fits(theirs.value, ours.value)
+    if not any(map(unfit, _parts(theirs), _parts(ours))):
         return None
-    return asked.verdict(place, "check_type", seen=_kind(theirs), expected=_kind(ours), way=_way(theirs, ours))
+    symptom, values = _of_type(asked, place, unfit)
+    return asked.verdict(place, symptom, **values)
 
 
 def _other_gradient(asked: _Asked, place: int) -> Verdict | None:
@@ -208,6 +218,36 @@ def _changed(asked: _Asked, place: int) -> Verdict | None:
 
 # Known mistakes
 
+class _Question:
+    """A case that equals another one with the same arguments, so that what is known to come of it is asked once."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.bits = (case.gradient, *((a.dtype, a.shape, a.detach().contiguous().numpy().tobytes())
+                                      if isinstance(a, Tensor) else repr(a) for a in case.arguments))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Question) and self.bits == other.bits
+
+    def __hash__(self) -> int:
+        return hash(self.bits)
+
+
+@lru_cache(maxsize=2 ** 15)
+def _given(known: Function, question: _Question) -> Outcome:
+    """What a function of the kit gives: for a class with one seed, the same for every student."""
+    return ask(known, question.case)
+
+
+def _known(known: Function, case: Case) -> Outcome:
+    return _given(known, _Question(case))
+
+
+@lru_cache(maxsize=64)
+def _slips(reference: Function, names: tuple[str, ...], worked: _Question) -> tuple:
+    return tuple(slips(reference, names, worked.case))
+
+
 def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | None:
     """The known mistake that gives the same on every case; looks at the one that went wrong first.
 
@@ -217,7 +257,8 @@ def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | N
     tolerance, cases = asked.exercise.tolerance, asked.cases
     order = [first, *(i for i in range(len(cases)) if i != first)]
     finite = [i for i in order if all(a.isfinite().all() for a in cases[i].arguments if isinstance(a, Tensor))]
-    tried = [(mistake, cache(lambda i, wrong=wrong: ask(wrong, cases[i])))
+    questions = [_Question(case) for case in cases]
+    tried = [(mistake, lambda i, wrong=wrong: _given(wrong, questions[i]))
              for mistake in asked.exercise.mistakes for wrong in (mistake.wrong, *mistake.also)]
 
     def exactly(mine: Callable[[int], Outcome]) -> bool:
@@ -241,7 +282,7 @@ def _agree(a: Outcome, b: Outcome, tolerance: float, gradients: bool = False) ->
     """The same values (and gradients), or the same kind of death."""
     if a.error or b.error:
         return _name(a.error) == _name(b.error)
-    if len(a.values) != len(b.values):
+    if len(a.values) != len(b.values) or (not a.values and a.kinds != b.kinds):
         return False
     pairs = [*zip(a.values, b.values, strict=True)]
     if gradients:
@@ -300,23 +341,60 @@ def _converted(part: Any, kind: str, dtype: torch.dtype) -> Any:
     return {"bool": bool, "int": int, "float": float}[kind](number)
 
 
-def _kind(outcome: Outcome) -> str:
+@dataclass(frozen=True)
+class _Part:
+    """One of the things that were returned, or the only one."""
+
+    kind: str
+    value: Tensor | None
+
+
+def _parts(outcome: Outcome) -> list[_Part]:
+    """What was returned, one after the other; without the tuple that holds it."""
+    kinds = outcome.kinds or ("NoneType",)
+    inside = kinds[1:] if kinds[0] in ("tuple", "list of tensors") and len(kinds) > 1 else kinds
+    return [_Part(kind, outcome.values[i] if i < len(outcome.values) else None) for i, kind in enumerate(inside)]
+
+
+def _unlike_part(theirs: _Part, ours: _Part) -> bool:
+    return _unlike(theirs.kind, ours.kind)
+
+
+def _of_type(asked: _Asked, place: int, bad: Callable[[_Part, _Part], bool]) -> tuple[str, dict[str, Any]]:
+    """A sentence about a type: of which part of a tuple, if it is a part, and what to do about it."""
+    ours, theirs = asked.ours[place], asked.theirs[place]
+    whole, wanted = (o.kinds[0] if o.kinds else "NoneType" for o in (theirs, ours))
+    if wanted != "tuple" or _unlike(whole, wanted):
+        mine, its = _parts(ours)[0], _parts(theirs)[0]
+        kinds = [_kind(whole, its.value), _kind(wanted, mine.value)]
+        return "check_type", {"seen": kinds[0], "expected": kinds[1],
+                              "way": _way(_Part(whole, its.value), _Part(wanted, mine.value), bool(ours.gradients))}
+    for at, (its, mine) in enumerate(zip(_parts(theirs), _parts(ours), strict=False)):
+        if bad(its, mine):
+            key, names = "check_type_part", asked.exercise.results
+            values = {"at": at + 1, "seen": _kind(its.kind, its.value), "expected": _kind(mine.kind, mine.value),
+                      "way": _way(its, mine, bool(ours.gradients))}
+            return (f"{key}_named", values | {"name": names[at]}) if names else (key, values)
+    return "check_count", {"n": len(_parts(theirs)), "expected": len(_parts(ours))}
+
+
+def _kind(kind: str, value: Tensor | None) -> str:
     """The key of a few words for what was returned, or the name of its type."""
-    kind = outcome.kinds[0] if outcome.kinds else "NoneType"
-    if kind == "tensor" and outcome.values:
-        dtype = outcome.values[0].dtype
-        kind = ("tensor of booleans" if dtype == torch.bool else "tensor of floats" if dtype.is_floating_point
+    if kind == "tensor" and value is not None:
+        kind = ("tensor of booleans" if value.dtype == torch.bool else "tensor of floats" if value.is_floating_point()
                 else "tensor of integers")
     named = ("tensor of booleans", "tensor of floats", "tensor of integers", "tuple", "list of tensors", "list",
-             "array", "NoneType", *SCALARS)
+             "array", "NoneType", "complex", "str", "dict", "set", *SCALARS)
     return f"check_kind_{kind.replace(' ', '_')}" if kind in named else kind
 
 
-def _way(theirs: Outcome, ours: Outcome) -> str:
+def _way(theirs: _Part, ours: _Part, gradient: bool) -> str:
     """The key of what to do about a type; empty if there is nothing to say."""
-    seen, wanted = (o.kinds[0] if o.kinds else "NoneType" for o in (theirs, ours))
+    seen, wanted = theirs.kind, ours.kind
     if seen == "NoneType":
         return "check_way_return"
+    if seen == "complex":
+        return "check_way_complex"
     if wanted == "tuple":
         return "check_way_tuple"
     if seen == "tuple":
@@ -326,28 +404,37 @@ def _way(theirs: Outcome, ours: Outcome) -> str:
     if wanted != "tensor":
         return ""
     if seen in SCALARS:
-        return "check_way_no_item" if ours.gradients else "check_way_tensor"
-    for x, y in zip(theirs.values, ours.values, strict=False):
-        if not _fits(x, y):
-            return ("check_way_bool" if y.dtype == torch.bool else "check_way_float" if y.is_floating_point()
-                    else "check_way_long")
-    return ""
+        return "check_way_no_item" if gradient else "check_way_tensor"
+    if theirs.value is None or ours.value is None or _fits(theirs.value, ours.value):
+        return ""
+    return ("check_way_bool" if ours.value.dtype == torch.bool else "check_way_float" if ours.value.is_floating_point()
+            else "check_way_long")
 
 
 # What can be said of a wrong answer that is no known mistake: a sentence's key and its fields
 
-def _of_error(error: str) -> str:
+ERRORS = (
+    ("check_error_signature", r"^TypeError: .*(positional argument|unexpected keyword)[^←]*$"),
+    ("check_error_argument", r"leaf Variable that requires grad"),
+    ("check_error_in_place", r"in-?place operation|modified by an in-?place"),
+    ("check_error_truth", r"Boolean value of Tensor with more than one value"),
+    ("check_error_item", r"converted to (a )?(Python )?[Ss]calar"),
+    ("check_error_name", r"^NameError"),
+    ("check_error_numpy", r"Can't call numpy\(\) on Tensor that requires grad"),
+    ("check_error_mean", r"^RuntimeError: mean\(\): could not infer output dtype"),
+    ("check_error_floor", r"derivative for aten::floor_divide is not implemented"),
+    ("check_error_clamp", r"^TypeError: cl(amp|ip)\(\) received an invalid combination of arguments - got "
+                          r"\((float|int)\b|^AttributeError: '(float|int)' object has no attribute 'cl(amp|ip)'"),
+    ("check_error_number", r"^TypeError: \w+\(\): argument 'input' \(position 1\) must be Tensor, not (float|int)\b"))
+
+
+def _of_error(error: str, asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
     """Of errors that everybody meets, what they mean."""
-    for key, pattern in (("check_error_signature", r"^TypeError: .*(positional argument|unexpected keyword)[^←]*$"),
-                         ("check_error_argument", r"leaf Variable that requires grad"),
-                         ("check_error_in_place", r"in-?place operation|modified by an in-?place"),
-                         ("check_error_truth", r"Boolean value of Tensor with more than one value"),
-                         ("check_error_item", r"converted to (a )?(Python )?[Ss]calar"),
-                         ("check_error_name", r"^NameError"),
-                         ("check_error_numpy", r"Can't call numpy\(\) on Tensor that requires grad")):
-        if re.search(pattern, error):
-            return key
-    return ""
+    names, arguments = asked.exercise.names, asked.cases[place].arguments
+    if error.startswith("ZeroDivisionError"):
+        zero = [name for name, a in zip(names, arguments, strict=True) if type(a) in (int, float) and a == 0]
+        return ("check_error_zero_argument", {"name": zero[0]}) if len(zero) == 1 else ("check_error_zero", {})
+    return next((key for key, pattern in ERRORS if re.search(pattern, error)), ""), {"names": ", ".join(names)}
 
 
 def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
@@ -402,8 +489,8 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
 def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
     """Where no mistake is known: a slip that gives the same, else where the wrong numbers stand, else what is right."""
     exercise, pairs = asked.exercise, [*zip(asked.cases, asked.theirs, strict=True)]
-    for wrong, key, values in slips(exercise.reference, exercise.names, exercise.worked):
-        if all(_agree(ask(wrong, case), theirs, exercise.tolerance) for case, theirs in pairs):
+    for wrong, key, values in _slips(exercise.reference, exercise.names, _Question(exercise.worked)):
+        if all(_agree(_known(wrong, case), theirs, exercise.tolerance) for case, theirs in pairs):
             return key, values
     if place := _place(asked):
         return place, {}

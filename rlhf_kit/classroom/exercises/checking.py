@@ -36,8 +36,10 @@ def check(number: str, answer: Function | None = None) -> Function:
     if number not in EXERCISES:
         raise ValueError(f"there is no exercise {number!r}; there are {', '.join(EXERCISES)}.")
     exercise = EXERCISES[number]
-    if answer is None or is_reference(answer, exercise):
+    if answer is None:
         verdict = Verdict(exercise, "not attempted")
+    elif is_reference(answer, exercise):
+        verdict = Verdict(exercise, "not attempted", symptom="check_rerun")
     elif callable(answer):
         verdict = judge(exercise, answer)
     else:
@@ -58,7 +60,7 @@ def in_words(verdict: Verdict, language: str) -> str:
     if verdict.status == "right":
         return f"✅ {title}: {words('check_right', cases=len(exercise.all_cases(0)))}"
     if verdict.status == "not attempted":
-        return f"⏳ {title}: {words('check_not_attempted')}"
+        return f"⏳ {title}: {words(verdict.symptom or 'check_not_attempted')}"
     rows = []
     if verdict.case:
         shown = ", ".join(f"{name}={show(value)}" for name, value in zip(exercise.names, verdict.case.arguments,
@@ -78,7 +80,8 @@ def likely(verdict: Verdict, language: str) -> str:
     if not verdict.symptom:
         return ""
     fields = {name: _said(value, language) for name, value in verdict.values.items()}
-    return f"{say(language, verdict.symptom, **fields)} {fields.get('way', '')}".strip()
+    between = "" if language == "zh" else " "
+    return f"{say(language, verdict.symptom, **fields)}{between}{fields.get('way', '')}".strip()
 
 
 def _said(value: object, language: str) -> object:

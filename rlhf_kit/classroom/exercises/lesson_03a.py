@@ -418,5 +418,5 @@ EXERCISES = (
                 "Rows and columns have changed places: this looks forward only.", "行和列反了：这样只能往后看。"),
         Mistake(lambda lengths: (packed_row(lengths)[0] + 1, packed_row(lengths)[1]),
                 "The positions begin at 1; a model counts from 0.", "位置从 1 数起了；模型从 0 数起。"),
-        ), points=2),
+        ), points=2, results=("positions", "may_see")),
 )

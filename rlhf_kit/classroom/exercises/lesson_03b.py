@@ -302,7 +302,7 @@ EXERCISES = (
         Mistake(lambda weight: (quantize_rows(weight)[0], quantize_rows(weight)[1] / 127),
                 "The scales are those of one step, s/127. Hand out the largest absolute value itself.",
                 "给出的是一级的大小 s/127。要给的是最大的绝对值本身。"),
-        ), points=2),
+        ), points=2, results=("q", "s")),
     Exercise("3b.3", "training_gigabytes", ("frozen", "bytes_each", "trained"), training_gigabytes,
              Case((1e9, 2, 0)), _runs, (
         Mistake(lambda frozen, bytes_each, trained: (frozen * bytes_each + BLOG * trained) / 1e9,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,7 +78,9 @@ def _rollouts(seed: int) -> list[Case]:
              Case((logprob.repeat(2, 1), ref.repeat(2, 1), torch.tensor([[True, False, False, False], [True] * 4]), 1),
                   "one token, and it was not drawn freely"),
              Case((logprob + nothing, ref, mask, 1), "NaN in the padding"),
-             Case((three, before, torch.arange(3) < lengths, 0), "-inf in the padding")]
+             Case((three, before, torch.arange(3) < lengths, 0), "-inf in the padding"),
+             Case((three[:2], before.clamp(min=-9)[:2], torch.tensor([[True] * 3, [False] * 3]), 0),
+                  "an empty response")]
     for first in (1, 2, 3):
         length = torch.randint(3, 7, (4, 1), generator=g)
         draw = lambda: -3 * torch.rand(4, 6, generator=g)                                       # noqa: E731
@@ -179,6 +182,11 @@ EXERCISES = (
         Mistake(lambda a, b, n: (b - a) / math.sqrt((a * (1 - a) + b * (1 - b)) / n),
                 "The sign is the other way round: it is a - b, positive where the first accuracy is higher.",
                 "符号反了：应为 a - b，第一个准确率更高时为正。"),
+        Mistake(lambda a, b, n: (a - b) / math.sqrt(a * (1 - a) / n) + math.sqrt(b * (1 - b) / n),
+                "`/` takes only the first root; the second is added to the quotient. Both variances stand under one "
+                "root: (a - b) / √(a(1 - a)/n + b(1 - b)/n).",
+                "`/` 只管到第一个根号，第二个加到了商上。两个方差要放在同一个根号下："
+                "(a - b) / √(a(1 - a)/n + b(1 - b)/n)。"),
         *(Mistake(wrong, *POOLED) for wrong in (
             lambda a, b, n: (a - b) / math.sqrt((a + b) * (1 - (a + b) / 2) / n),
             lambda a, b, n: (a - b) / math.sqrt((a + b) / 2 * (1 - (a + b) / 2) / n),
@@ -320,7 +328,9 @@ EXERCISES = (
                 "这只说了响不响。要的是第一次响的那一步的位置，没有就是 -1。"),
         Mistake(lambda share, before, n: max(fence_alarm(share, before, n), 0) if share else -1,
                 "Where nothing is above the bar, -1 is wanted; 0 is the first step. (`argmax` gives 0 there.)",
-                "没有超过门槛的，就要返回 -1；0 是第一步。（`argmax` 在这里会给出 0。）"),
+                "没有超过门槛的，就要返回 -1；0 是第一步。（`argmax` 在这里会给出 0。）",
+                (lambda share, before, n: int((torch.tensor(share) > _bar(before, n)).int().argmax()),
+                 lambda share, before, n: int(np.argmax(np.array(share) > _bar(before, n))))),
         Mistake(lambda share, before, n: next((now for now in share if now > _bar(before, n)), -1),
                 "This is the share itself. Wanted is its place in the list.",
                 "这是比例本身。要的是它在列表里的位置。"),
@@ -386,6 +396,11 @@ EXERCISES = (
                   "Responses with no free token are left out of the mean. They count, with a sum of 0.",
                   "没有自由词元的回答没有算进平均。它们也要算，和是 0。",
                   lambda gap, free: gap.sum() / free.any(1).sum()),
+        Mistake(lambda logprob, ref_logprob, mask, first: _summed(logprob - ref_logprob, _free(mask, first))
+                * len(mask) / mask.any(1).sum(),
+                "Responses with no real token at all are left out of the mean. They count, with a sum of 0: divide by "
+                "the number of rows.",
+                "一个真实词元也没有的回答，没有算进平均。它们也要算，和是 0：要除以行数。"),
         _dividing(lambda gap, free: gap.sum(1).mean().clamp(min=0),
                   "The result was cut off at 0. That hides a negative estimate; what is wrong is which tokens count.",
                   "结果在 0 处被截断了。这只是把负的估计藏起来；错的是算了哪些词元。"),

@@ -142,7 +142,9 @@ GAE = (
             "最后一列之后又用了一次最后的价值。那里什么也没有：V = 0。"),
     Mistake(_walk(after_last=lambda v: v[:, 0]),
             "roll() brings the first value round behind the last token. There is nothing: V = 0.",
-            "roll() 把第一个价值转到了最后一个词元之后。那里什么也没有：V = 0。"),
+            "roll() 把第一个价值转到了最后一个词元之后。那里什么也没有：V = 0。",
+            tuple(_walk(after_last=lambda v: v[:, 0], clean=clean, out=out)
+                  for clean, out in ((keep, _asis), (keep, _times), (_times, _asis), (_times, keep)))),
     Mistake(_walk(backwards=False),
             "This walks from the first token to the last. Â_t needs Â_{t+1}: begin at the end.",
             "这是从第一个词元走到最后一个。Â_t 要用 Â_{t+1}：应从末尾开始。",

@@ -266,6 +266,10 @@ TOKEN_REWARD = (
     Mistake(_earned(price=lambda d, beta: beta * d),
             "The KL penalty has the wrong sign: a token that the policy likes more than the reference does must cost.",
             "KL 惩罚的符号反了：策略比参考模型更偏爱的词元应当扣分。"),
+    Mistake(lambda logprob, ref_logprob, score, mask, beta: _instead(logprob, ref_logprob, -score, mask, beta),
+            "The score came out with a minus, and in place of the last token's penalty. Give the penalty its minus "
+            "first, then add the score: +=.",
+            "得分带上了负号，还把最后一个词元的 KL 惩罚盖掉了。先给惩罚加负号，再用 += 加上得分。"),
     Mistake(_earned(score=lambda s, beta: -s),
             "The score was subtracted. It is what the response earns: add it.", "得分被减掉了。它是挣来的：应当加上。",
             (_earned(lambda d, beta: beta * d, score=lambda s, beta: -s),)),

@@ -521,6 +521,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(_above,
                 "Equal scores count as wrong. A guess is right half of the time: count such a pair as half.",
                 "得分相同被当成了错。瞎猜也有一半对：这样的对算一半。"),
+        Mistake(lambda score, rank: (_above(score, rank)[0], _whole(score, rank, lambda gap, better:
+                                                                    (gap > 0) == better)),
+                "Equal scores count half, for pairs. For the list, only pairs with a winner are asked: two of one rank "
+                "may have any scores.",
+                "成对准确率里，得分相同的对算一半。整列准确率只看有胜负的对：名次相同的两个，得分怎样都行。"),
         Mistake(lambda score, rank: (accuracies(score, rank)[0], (score.gather(1, rank.argmin(1, keepdim=True))[:, 0]
                                                                   >= score.amax(1)).float().mean()),
                 "List accuracy looks at the best response only. Every pair of the list must be right.",
@@ -660,7 +665,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "there is 1/2. `max(2 * agreement - 1, 0.0)` does it.",
                 "一致率低于 1/2 时，这里要对负数开方。那只能是运气不好：答案应为 1/2。用 `max(2 * agreement - 1, "
                 "0.0)` 就行。",
-                (lambda agreement: (1 + torch.tensor(2 * agreement - 1).sqrt()) / 2,)),
+                (lambda agreement: (1 + torch.tensor(2 * agreement - 1).sqrt()) / 2,
+                 lambda agreement: (1 + (2 * agreement - 1) ** 0.5) / 2)),
         *(Mistake(lambda agreement, below=below: labeler_quality(agreement) if agreement >= 0.5 else below(agreement),
                   "An agreement below 1/2 can only be bad luck, and there q is 1/2.",
                   "一致率低于 1/2 只能是运气不好，这时 q 是 1/2。")

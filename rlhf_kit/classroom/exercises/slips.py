@@ -56,6 +56,8 @@ def _of_result() -> Iterator[tuple[Callable[[Tensor], Tensor], str]]:
     yield lambda y: y.flip(0) if y.dim() else y, "check_slip_reversed"
     for digits in range(5):
         yield lambda y, digits=digits: y.round(decimals=digits) if y.is_floating_point() else y, "check_slip_rounded"
+    for cut in (torch.floor, torch.ceil, torch.trunc):
+        yield lambda y, cut=cut: cut(y) if y.is_floating_point() else y, "check_slip_rounded"
     yield lambda y: y.abs() if y.dtype != torch.bool else y, "check_slip_result_abs"
     yield lambda y: y.clamp(min=0) if y.dtype != torch.bool else y, "check_slip_result_negative"
     yield lambda y: ~y if y.dtype == torch.bool else y, "check_slip_opposite"
