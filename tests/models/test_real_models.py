@@ -430,7 +430,7 @@ def test_load_model_says_which_of_both_it_is(small_zoo, folders, capsys):
     assert said[1:] == ["small-lm stands in for gpt2."]
     model, tokenizer = kit.load_model("lvwerra/distilbert-imdb", fallback="small-judge")
     assert (model.config.num_labels, tokenizer.eos_token) == (2, "<eos>")
-    assert "small-judge stands in for lvwerra/distilbert-imdb." in capsys.readouterr().err
+    assert "由 small-judge 顶替 lvwerra/distilbert-imdb。" in capsys.readouterr().err       # it reads Chinese
     assert kit.load_model(folders["gpt2"], fallback="small-lm").lm.config.n_layer == 2
     assert capsys.readouterr().err == f"{folders['gpt2']} is loaded.\n"
 
