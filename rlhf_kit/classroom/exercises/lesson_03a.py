@@ -52,7 +52,7 @@ def _votes(seed: int) -> list[Case]:
             Case((-1, False), "one too many against"), Case((-1, True), "one too many against, and accepted"),
             Case((0, False), "nobody voted"), Case((0, True), "accepted, and nobody voted"), Case((2, False), "two"),
             Case((4, False), "four"), Case((5, True), "five"), Case((10, True), "ten"),
-            Case((1000, False), "a famous answer"),
+            Case((1000, False), "a famous answer"), Case((5000, False), "a very famous answer"),
             *(Case((rng.randint(5, 400), rng.random() < 0.5), "random") for _ in range(4))]
 
 

@@ -74,6 +74,8 @@ def _rollouts(seed: int) -> list[Case]:
              Case((logprob, ref, mask, 2), "the end was forbidden twice"),
              Case((ref, logprob, mask, 2), "a negative one"), Case((logprob, ref, mask, 4), "all of it was forbidden"),
              Case((logprob, ref, mask, 7), "more than all of it was forbidden"),
+             Case((three, before.clamp(min=-9), torch.ones(3, 3, dtype=torch.bool), 3),
+                  "no padding, and all of it was forbidden"),
              Case((three, before.clamp(min=-9), torch.arange(3) < lengths, 2), "a response shorter than `first`"),
              Case((logprob.repeat(2, 1), ref.repeat(2, 1), torch.tensor([[True, False, False, False], [True] * 4]), 1),
                   "one token, and it was not drawn freely"),
