@@ -392,18 +392,18 @@ kit.table({"beta": [*odds], kit.words("long_run"): [each / (1 + each) for each i
 #
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
-# In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones, which come first, at
-# least one a row (what stands elsewhere may be anything, NaN and `-inf` too); `first`, a whole number: while the first `first`
+# In: `logprob`, `ref_logprob`, `[B, T]`, of the tokens of B responses; `mask`, `[B, T]`, True on real ones, which come first; a
+# row may have none (what stands elsewhere may be anything, NaN and `-inf` too); `first`, a whole number: while the first `first`
 # tokens of each response were drawn, the end was forbidden. Out: a tensor with one number, the mean over responses of the *sum*
 # of log π - log ρ over the real tokens that were drawn freely; a response without such a token enters the mean as 0.
 # For [[-1.0]], [[-1.5]], [[True]], 0 it is 0.5.
-# %% [markdown] lang="zh" of="e1d8"
+# %% [markdown] lang="zh" of="3286"
 # ### ✏️ 练习 3c.3 - 把 KL 改对
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
 # 输入：`logprob`、`ref_logprob`，`[B, T]`，B 条回答各词元的对数概率；`mask`，`[B, T]`，真实的词元处是 True，
-# 都排在前面，每行至少一个（其余的地方可能是任何数，NaN 和 `-inf` 也可能）；`first`，整数：抽取每条回答的前 `first` 个词元时，不许结束。
+# 都排在前面，也可能一个都没有（其余的地方可能是任何数，NaN 和 `-inf` 也可能）；`first`，整数：抽取每条回答的前 `first` 个词元时，不许结束。
 # 输出：只含一个数的张量，对自由抽取的真实词元，把 log π - log ρ *加起来*，再对各条回答取平均；
 # 一个自由抽取的词元都没有的回答按 0 计入平均。
 # 例如 [[-1.0]]、[[-1.5]]、[[True]]、0，结果是 0.5。
