@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from itertools import combinations, pairwise, takewhile
+from itertools import combinations, groupby, pairwise, takewhile
 
 import torch
 from torch import Tensor
@@ -89,8 +89,25 @@ def _row_means(logprob: Tensor, response: Tensor) -> Tensor:
     return -(keep(logprob, response).sum(-1) / response.sum(-1)).mean()
 
 
+def _column_means(logprob: Tensor, response: Tensor) -> Tensor:
+    return -(keep(logprob, response).sum(0) / response.sum(0).clamp(min=1)).mean()
+
+
+def _all_but_the_last(logprob: Tensor, response: Tensor) -> list[Tensor]:
+    return [row[marks][:-1] for row, marks in zip(logprob, response, strict=True)]
+
+
 def _pairs(ranks: list[int], keep) -> int:
     return sum(keep(a, b) for a, b in combinations(ranks, 2))
+
+
+def _tied_neighbours(ranks: list[int]) -> int:
+    """The ties that groupby finds if the list is not sorted."""
+    return sum(n * (n - 1) // 2 for n in (len([*group]) for _, group in groupby(ranks)))
+
+
+def _alone(ranks: list[int]) -> int:
+    return sum(ranks.count(r) == 1 for r in ranks)
 
 
 def _price(f):
@@ -171,6 +188,38 @@ IMITATION = (
     Mistake(lambda logprob, response: -logprob[response].sum() / (response.sum() + 1),
             "The count is one too many. Divide by the number of marked tokens.",
             "个数多算了一个。应除以被标出的词元个数。"),
+    Mistake(lambda logprob, response: -logprob[response].sum() / 4,
+            "This always divides by 4, the number of tokens of the example. Count the marked tokens: response.sum().",
+            "这里总是除以 4，那是例子里的词元个数。请数被标出的词元：response.sum()。"),
+    Mistake(_column_means,
+            "This is a mean of the columns' means: the tokens of long responses weigh more. Sum all marked tokens, "
+            "divide once.",
+            "这是各列平均的平均：长回答末尾的词元分量更重。把所有标出的词元加起来，只除一次。",
+            (lambda logprob, response: -(keep(logprob, response).sum(0) / response.sum(0))[response.any(0)].mean(),)),
+    Mistake(lambda logprob, response: -keep(logprob, response).sum(-1) / response.sum(-1),
+            "This is one loss for each response. One number is wanted: sum the marked tokens of all responses and "
+            "divide once.",
+            "这样每条回答各有一个损失。要的是一个数：把所有回答里标出的词元加起来，只除一次。",
+            (lambda logprob, response: -keep(logprob, response).sum(-1),)),
+    Mistake(lambda logprob, response: -logprob[response & (logprob != 0)].mean(),
+            "Tokens of log-probability 0 are left out. A token of which the policy is certain counts as well: the mask "
+            "says which tokens count, not their value.",
+            "对数概率为 0 的词元被漏掉了。策略完全确定的词元也要算：哪些词元算数由掩码决定，不看数值。"),
+    *(Mistake(lambda logprob, response, low=low: -logprob[response].clamp(min=low).mean(),
+              "Very unlikely tokens are cut off at some size. They count in full, and teach the most; no clamp.",
+              "很不可能的词元被截断了。它们要全部计入，教得最多的正是它们；不要 clamp。")
+      for low in (-10, -5, -20, -50, -100)),
+    Mistake(lambda logprob, response: -logprob[response].sum() / (response.sum(-1).max() * len(logprob)),
+            "This divides by rows times the longest response. Shorter ones have fewer tokens: divide by how many are "
+            "marked.",
+            "这里除以了行数乘最长回答的长度。短回答的词元更少：应除以被标出的词元个数。"),
+    Mistake(lambda logprob, response: -torch.cat(_all_but_the_last(logprob, response)).sum() / response.sum(),
+            "The last token of each response is left out. It is imitated like the others: no [:-1].",
+            "每条回答的最后一个词元被漏掉了。它同样要模仿：不要 [:-1]。",
+            (lambda logprob, response: -torch.cat(_all_but_the_last(logprob, response)).mean(),)),
+    Mistake(lambda logprob, response: -logprob[0][response[0]].mean(),
+            "Only the first response is read. The mean runs over the marked tokens of all rows.",
+            "只看了第一条回答。平均要算所有行里被标出的词元。"),
 )
 
 COMPARISONS = (
@@ -228,8 +277,29 @@ COMPARISONS = (
             "These are the ties. Count the other pairs.", "这样数的是平局。要数的是其余的对。"),
     Mistake(lambda ranks: sum(r != min(ranks) for r in ranks),
             "Only the comparisons with the best answer are counted. The others beat one another, too.",
-            "只数了和最好的那个回答的比较。其余的回答之间也分胜负。",
-            (lambda ranks: sum(r != ranks[0] for r in ranks[1:]),)),
+            "只数了和最好的那个回答的比较。其余的回答之间也分胜负。"),
+    Mistake(lambda ranks: sum(r != ranks[0] for r in ranks[1:]),
+            "Only the comparisons with the first answer are counted. Does a return stand inside the outer loop?",
+            "只数了和第一个回答的比较。return 是不是写在了外层循环里面？"),
+    Mistake(lambda ranks: sum(a != b for i, a in enumerate(ranks[:2]) for b in ranks[i + 1:]),
+            "Only the comparisons of the first two answers are counted. Does the loop end, or return, before all had "
+            "their turn?",
+            "只数了前两个回答的比较。是不是还没轮完，循环就结束或返回了？"),
+    Mistake(lambda ranks: count_comparisons(ranks[:-1]),
+            "The last answer in the list is never compared. Does a range end one too early?",
+            "列表里最后一个回答从没比较过。是不是 range 少了一个？"),
+    Mistake(lambda ranks: count_comparisons(ranks[1:]),
+            "The first answer in the list is never compared. Places begin with 0.",
+            "列表里第一个回答从没比较过。下标从 0 开始。"),
+    Mistake(lambda ranks: len(ranks) * (len(ranks) - 1) // 2 - _tied_neighbours(ranks),
+            "Ties are found only where equal ranks stand side by side, as groupby does. Sort first, or compare every "
+            "pair.",
+            "只有相邻的相同名次才被当作平局，groupby 就是这样。请先排序，或者比较每一对。",
+            (lambda ranks: len(ranks) * (len(ranks) - 1) // 2 - sum(a == b for a, b in pairwise(ranks)),)),
+    Mistake(lambda ranks: _alone(ranks) * (_alone(ranks) - 1) // 2,
+            "Answers that share their rank are dropped. Each of them still beats or loses to the answers of other "
+            "ranks.",
+            "与别人同名次的回答被丢掉了。它们和其他名次的回答仍要分出胜负。"),
     Mistake(lambda ranks: _pairs(ranks, lambda a, b: abs(a - b) == 1),
             "Only ranks that follow one another are counted. Rank 1 beats rank 3 as well.",
             "只数了名次相邻的对。第 1 名同样胜过第 3 名。",
@@ -237,6 +307,10 @@ COMPARISONS = (
     Mistake(lambda ranks: _pairs(ranks, lambda a, b: abs(a - b)),
             "This adds up by how many ranks they differ. A pair counts once, however far apart the two are.",
             "这里加起来的是名次差。不管差多少，一对只算一次。"),
+    Mistake(lambda ranks: _pairs(ranks, lambda a, b: min(abs(a - b), 2)),
+            "Pairs that are further apart count more. A pair counts once, however far apart the two are.",
+            "名次差得远的对算得更多。不管差多少，一对只算一次。",
+            (lambda ranks: _pairs(ranks, lambda a, b: min(abs(a - b), 3)),)),
     Mistake(lambda ranks: max(ranks) * (max(ranks) - 1) // 2,
             "This takes the worst rank for the number of answers. Ranks may repeat, and some may be missing.",
             "这里把最差的名次当成了回答的个数。名次可能重复，也可能有缺。"),
@@ -300,8 +374,21 @@ OBJECTIVE = (
     Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * logprob - ref_logprob).mean(),
             "Brackets are missing: β multiplies both log-probabilities, β · (log π - log π_ref).",
             "少了括号：两个对数概率都要乘 β，即 β · (log π - log π_ref)。",
-            (lambda score, logprob, ref_logprob, beta: (score - beta * logprob + ref_logprob).mean(),
-             lambda score, logprob, ref_logprob, beta: ((score - beta) * (logprob - ref_logprob)).mean())),
+            (lambda score, logprob, ref_logprob, beta: (score - beta * logprob + ref_logprob).mean(),)),
+    Mistake(lambda score, logprob, ref_logprob, beta: ((score - beta) * (logprob - ref_logprob)).mean(),
+            "Brackets too many: score - β is multiplied by the difference. Only β is; the score stands alone.",
+            "多了括号：这里把 score - β 乘上了差。要乘的只有 β，得分单独放着。"),
+    Mistake(_price(lambda logprob, ref_logprob: logprob + ref_logprob),
+            "The two log-probabilities are added. Subtract: log π - log π_ref.",
+            "两个对数概率被加了起来。应当相减：log π - log π_ref。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: (beta * score - (logprob - ref_logprob)).mean(),
+            "β stands at the score. It weighs the penalty: score - β · (log π - log π_ref).",
+            "β 乘在了得分上。它要乘的是惩罚：score - β · (log π - log π_ref)。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: ((1 - beta) * score - beta * (logprob - ref_logprob)).mean(),
+            "The score was multiplied by 1 - β. It counts in full; β weighs the penalty alone.",
+            "得分乘上了 1 - β。得分要全部计入，β 只乘惩罚。"),
+    Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * (logprob - ref_logprob)).median(),
+            "This is the median. Take the mean.", "这是中位数。请取平均数。"),
     Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * logprob).mean(),
             "The reference is missing. What costs is not being likely, but being likelier than under the reference.",
             "少了参考模型。要付代价的不是概率高，而是比参考模型给的概率更高。",
@@ -317,22 +404,30 @@ OBJECTIVE = (
             tuple(_price(lambda logprob, ref_logprob, low=low, high=high: (logprob - ref_logprob).clamp(low, high))
                   for low, high in ((-1, 1), (-2, 2), (-5, 5), (-20, 20), (-30, 30), (None, 10), (-10, None)))),
     Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).mean().abs()),
-            "The mean of the differences was made positive. On a sample it may be negative, and must stay so.",
-            "差的平均被变成了正数。在一批样本上它可以是负的，要原样保留。",
+            "The mean of the differences was kept from being negative. On a sample it may be, and must stay so: no "
+            "abs, no clamp.",
+            "差的平均被弄成了不小于 0。在一批样本上它可以是负的，要原样保留：不要 abs，不要 clamp。",
             (_price(lambda logprob, ref_logprob: (logprob - ref_logprob).mean().clamp(min=0)),)),
     Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).exp()),
             "This takes the ratio of the probabilities. The KL penalty is per nat: a difference of logarithms, "
             "without exp.",
             "这里用的是概率之比。KL 惩罚按奈特计：是对数之差，不要 exp。",
-            (_price(lambda logprob, ref_logprob: logprob.exp() - ref_logprob.exp()),)),
+            (_price(lambda logprob, ref_logprob: (logprob - ref_logprob).exp() - 1),)),
+    Mistake(_price(lambda logprob, ref_logprob: logprob.exp() - ref_logprob.exp()),
+            "Probabilities are subtracted. The KL penalty is a difference of *log*-probabilities: no exp.",
+            "这里相减的是概率。KL 惩罚是*对数*概率之差：不要 exp。"),
     Mistake(_price(lambda logprob, ref_logprob: logprob / ref_logprob),
             "Logarithms are divided here. The log of a ratio is a *difference* of logarithms.",
             "这里把对数相除了。比值的对数等于对数*之差*。",
             (_price(lambda logprob, ref_logprob: (logprob / ref_logprob).log()),)),
     Mistake(_price(lambda logprob, ref_logprob: (logprob - ref_logprob).square()),
             "The difference was squared. In J it stands as it is.", "差被平方了。在 J 里它保持原样。",
-            (_price(lambda logprob, ref_logprob: 0.5 * (logprob - ref_logprob).square()),
-             _price(lambda logprob, ref_logprob: torch.expm1(ref_logprob - logprob) + logprob - ref_logprob))),
+            (_price(lambda logprob, ref_logprob: 0.5 * (logprob - ref_logprob).square()),)),
+    Mistake(_price(lambda logprob, ref_logprob: torch.expm1(ref_logprob - logprob) + logprob - ref_logprob),
+            "This is another estimate of the KL, with exp. In J the difference of the log-probabilities stands as it "
+            "is.",
+            "这是 KL 的另一种估计，带有 exp。在 J 里就用对数概率之差本身。",
+            (_price(lambda logprob, ref_logprob: torch.expm1(logprob - ref_logprob) - logprob + ref_logprob),)),
     Mistake(lambda score, logprob, ref_logprob, beta: score.mean() - beta * (logprob - ref_logprob).sum(),
             "The score is a mean and the penalty a sum. Both are means over the responses.",
             "得分取了平均，KL 惩罚却是总和。两者都要对回答取平均。",
@@ -341,8 +436,11 @@ OBJECTIVE = (
             "The score was changed before it counts. Take it as it is: it may be negative, and larger than 1.",
             "得分在计入之前被改动了。请原样使用：它可以是负数，也可以大于 1。",
             (_score(lambda score: score.clamp(min=0)), _score(lambda score: score.clamp(-1, 1)), _score(torch.abs),
-             _score(torch.sigmoid), _score(lambda score: score - score.mean()),
-             _score(lambda score: (score - score.mean()) / score.std()),
+             _score(torch.sigmoid))),
+    Mistake(_score(lambda score: score - score.mean()),
+            "The mean was taken off the score. It counts as it is; centred, nothing is left of it in the mean.",
+            "得分减去了平均。应原样计入；中心化之后，它的平均里就什么也不剩了。",
+            (_score(lambda score: (score - score.mean()) / score.std()),
              _score(lambda score: (score - score.mean()) / (score.std() + 1e-8)))),
     Mistake(_score(lambda score: score.long()),
             "The score was made a whole number. It has decimals, and they count.", "得分被取成了整数。小数部分也要算。",

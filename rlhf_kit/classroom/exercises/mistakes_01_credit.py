@@ -59,17 +59,25 @@ def _cleaned_delta(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, la
 
 
 def _carried(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float, *, from_last: bool = False,
-             values_too: bool = False) -> Tensor:
+             values_too: bool = False, seen_too: bool = True) -> Tensor:
     """Row by row, without forgetting the row before."""
     advantage, seen, after = torch.zeros_like(reward), 0.0, 0.0
     rows = range(len(reward))
     for i in reversed(rows) if from_last else rows:
         if not values_too:
             after = 0.0
+        if not seen_too:
+            seen = 0.0
         for t in reversed(range(int(mask[i].sum()))):
             seen = reward[i, t] + gamma * after - value[i, t] + gamma * lam * seen
             advantage[i, t], after = seen, value[i, t]
     return advantage
+
+
+def _one_step(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+    """δ of the token and of the next one alone."""
+    delta = _walk(decay=lambda g, lam: 0.0)(reward, value, mask, gamma, lam)
+    return delta + gamma * lam * torch.nn.functional.pad(delta, (0, 1))[:, 1:]
 
 
 def _with_value(f: Function) -> Function:
@@ -152,8 +160,24 @@ GAE = (
     Mistake(_walk(columns=lambda n: range(n - 1)),
             "The last column is left out. Its token has an advantage as well, δ = r - V.",
             "漏掉了最后一列。那里的词元也有优势：δ = r - V。",
-            (_walk(columns=lambda n: range(1, n)),
-             _walk(columns=lambda n: range(n - 1), after_last=lambda v: v[:, -1]))),
+            (_walk(columns=lambda n: range(n - 1), after_last=lambda v: v[:, -1]),)),
+    Mistake(_walk(columns=lambda n: range(1, n)),
+            "The first column is left out: a loop down to 0 is reversed(range(T)), or range(T - 1, -1, -1).",
+            "漏掉了第一列：要一直循环到 0，应写 reversed(range(T)) 或 range(T - 1, -1, -1)。"),
+    Mistake(_one_step,
+            "Only δ of the token and of the next one are there. Carry the whole *advantage* of the next token, from "
+            "the end.",
+            "这里只有词元自己和下一个词元的 δ。要从末尾开始，带上下一个词元的整个*优势*。"),
+    Mistake(lambda *a: _carried(*a, seen_too=False, values_too=True),
+            "Behind the end of a row stands the value that was left from the row before. Each row starts from V = 0 "
+            "behind its end.",
+            "一行的末尾之后用了上一行留下的价值。每一行都要从末尾之后 V = 0 开始。"),
+    Mistake(lambda *a: keep(_right_gae(*a) - masked_mean(_right_gae(*a), a[2]), a[2]),
+            "The mean was taken off. Whitening is the next exercise; here the advantages are left as they are.",
+            "这里减去了平均。白化是下一题的事，这里的优势保持原样。",
+            (lambda *a: _right_gae(*a) - masked_mean(_right_gae(*a), a[2]),
+             lambda *a: _right_gae(*a) - _right_gae(*a).mean(),
+             lambda *a: keep(_right_gae(*a) - _right_gae(*a).mean(), a[2]))),
     Mistake(_carried,
             "One row's advantage is carried into the next. Each response starts from 0.",
             "上一行的优势带进了下一行。每条回答都要从 0 开始。",
@@ -227,8 +251,8 @@ WHITEN = (
              lambda a, m: keep((a - a[m].mean()) / torch.stack([r[k].std() for r, k in zip(a, m, strict=True)]).mean(),
                                m))),
     Mistake(unmasked(lambda a, m: _standard()(a, m)),
-            "Padding took part in mean and variance. Only marked tokens count.",
-            "填充也参与了平均和方差。只有被标出的词元才算。",
+            "Padding took part in the mean or the variance. Only marked tokens count.",
+            "填充参与了平均或方差的计算。只有被标出的词元才算。",
             (_standard(picked=lambda a, m: a), _standard(picked=lambda a, m: a, out=_times),
              _standard(picked=keep), _standard(picked=_times), _standard(picked=keep, out=_times),
              _standard(picked=keep, out=_asis), lambda a, m: keep((a - a[m].mean()) / a.std(), m),
@@ -260,11 +284,37 @@ WHITEN = (
             "这里除以了方差。应当除以它的平方根，也就是标准差。", (_standard(scale=torch.var, out=_times),)),
     Mistake(_standard(shift=lambda x: 0.0),
             "The mean is still there. Subtract it first.", "平均数还在。先减去它。",
-            (lambda a, m: keep((a - a[m].mean()) / a[m].std() + a[m].mean(), m),
-             lambda a, m: keep(a - a[m].mean() / a[m].std(), m), lambda a, m: keep(a / a[m].std() - a[m].mean(), m))),
+            (lambda a, m: keep((a - a[m].mean()) / a[m].std() + a[m].mean(), m),)),
+    Mistake(lambda a, m: keep(a - a[m].mean() / a[m].std(), m),
+            "Brackets are missing: the whole difference is divided, (advantage - mean) / std.",
+            "少了括号：要除的是整个差，(advantage - mean) / std。",
+            (lambda a, m: keep(a / a[m].std() - a[m].mean(), m),)),
     Mistake(_standard(scale=lambda x: torch.ones(())),
             "The mean is gone, but the variance is not 1 yet: divide by the standard deviation.",
-            "均值减掉了，但方差还不是 1：要除以标准差。", (lambda a, m: keep((a - a[m].mean()) * a[m].std(), m),)),
+            "均值减掉了，但方差还不是 1：要除以标准差。"),
+    Mistake(_standard(scale=lambda x: 1 / x.std()),
+            "This multiplies by the standard deviation. Divide by it.", "这里乘上了标准差。应当除以它。"),
+    Mistake(lambda a, m: (a[m] - a[m].mean()) / a[m].std(),
+            "Only the marked tokens came back, in one row. Keep the shape of `advantage`, with 0 in the padding: "
+            "torch.where(mask, ..., 0.0).",
+            "只返回了被标出的词元，排成一行。要保持 `advantage` 的形状，填充处为 0：torch.where(mask, ..., 0.0)。"),
+    *(Mistake(lambda a, m, c=c: _standard()(a, m).clamp(-c, c),
+              "Large results were cut off. Whitening shifts and scales, and cuts nothing off; no clamp.",
+              "较大的结果被截断了。白化只平移和缩放，什么也不截断；不要 clamp。") for c in (2, 1, 3)),
+    Mistake(_standard(scale=lambda x: x.square().mean().sqrt()),
+            "This divides by the root of the mean square, about 0. The deviation is taken about the mean, "
+            "with n - 1.",
+            "这里除以了均方根，是围绕 0 算的。标准差围绕均值来算，并除以 n - 1。",
+            (_standard(scale=lambda x: (x.square().sum() / (len(x) - 1)).sqrt()),)),
+    Mistake(_standard(scale=lambda x: ((x.square().mean() - x.mean().square()) * len(x) / (len(x) - 1)).sqrt()),
+            "The variance is the difference of two large numbers, E[x²] - E[x]²: where the mean is large, no digit is "
+            "left. Subtract the mean first, then square.",
+            "方差成了两个大数之差 E[x²] - E[x]²：均值很大时，一位准确数字也不剩。先减去均值，再平方。",
+            (_standard(scale=lambda x: ((x.square().sum() - len(x) * x.mean().square()) / (len(x) - 1)).sqrt()),)),
+    *(Mistake(lambda a, m, low=low: keep((a - a[m].mean()) / ((a[m] - a[m].mean()).square().sum()
+                                                            / max(len(a) - 1, low)).sqrt(), m),
+              "The sum of squares is divided by the number of responses less 1. n counts the marked tokens.",
+              "平方和除以了回答条数减 1。n 数的是被标出的词元。") for low in (1, 0)),
     Mistake(_standard(scale=lambda x: x.std().clamp(min=0.1)),
             "The deviation has a floor, or something large was added to it. Small advantages are scaled up to "
             "variance 1, "
@@ -282,6 +332,18 @@ WHITEN = (
             "This scales by the largest numbers. Whitening divides by the standard deviation.",
             "这里用最大的数来缩放。白化除以的是标准差。",
             (_standard(torch.min, lambda x: x.max() - x.min()), _standard(scale=lambda x: x.abs().max()),
-             _standard(lambda x: 0.0, lambda x: x.abs().max()), _standard(scale=lambda x: (x - x.mean()).abs().mean()),
-             _standard(scale=torch.norm), _standard(scale=lambda x: (x - x.mean()).norm()))),
+             _standard(lambda x: 0.0, lambda x: x.abs().max()))),
+    Mistake(_standard(scale=lambda x: (x - x.mean()).abs().mean()),
+            "This divides by the mean absolute deviation. The standard deviation is the root of the variance: "
+            "squares, not absolute values.",
+            "这里除以了平均绝对偏差。标准差是方差的平方根：用平方，不是绝对值。"),
+    Mistake(_standard(scale=lambda x: x.abs().mean()),
+            "This divides by the mean absolute value. The standard deviation is the root of the mean square about the "
+            "mean.",
+            "这里除以了绝对值的平均。标准差是与均值之差的均方的平方根。"),
+    Mistake(_standard(scale=torch.norm),
+            "This divides by a norm, a root of a sum. The standard deviation is the root of a mean: the sum is divided "
+            "by n - 1 first.",
+            "这里除以了范数，也就是总和的平方根。标准差是平均的平方根：总和要先除以 n - 1。",
+            (_standard(scale=lambda x: (x - x.mean()).norm()),)),
 )

@@ -43,6 +43,17 @@ def _must_end(ids: Tensor, eos: int) -> Tensor:
     return _arange(ids) <= torch.tensor([[row.index(eos)] for row in ids.tolist()])
 
 
+def _flag_never_down(ids: Tensor, eos: int) -> Tensor:
+    """Row after row, "ended" staying True once it is."""
+    return _before((ids == eos).flatten()[None]).reshape(ids.shape) == 0
+
+
+def _first_other(ids: Tensor, eos: int) -> Tensor:
+    """The place of the first token that is no EOS, taken for the end."""
+    hit = (ids == eos).long()
+    return _arange(ids) <= torch.where(hit.any(-1), hit.argmin(-1), ids.shape[1] - 1)[:, None]
+
+
 def _fixed_eos(number: int) -> Function:
     return lambda ids, eos: _before(ids == number) == 0
 
@@ -91,6 +102,32 @@ RESPONSE_MASK = (
             "This runs up to the second EOS. Count the EOS *before* each token: a token that has one is padding.",
             "这样一直到第二个 EOS 之前。要数的是每个词元*之前*的 EOS：前面有 EOS 的就是填充。",
             (lambda ids, eos: _before(ids == eos) <= 1,)),
+    Mistake(_flag_never_down,
+            "Once a response has ended, the rows behind it count as ended too. Set the flag back at the start of each "
+            "row.",
+            "一条回答结束之后，后面的行也都算结束了。每一行开始时要把标志复位。"),
+    Mistake(lambda ids, eos: ids >= eos,
+            "This compares the sizes of the ids. They are names and have no order: look for the first id equal to "
+            "`eos`.",
+            "这里比较的是编号的大小。编号只是名字，没有大小之分：应当找第一个等于 `eos` 的。",
+            (lambda ids, eos: ids > eos, lambda ids, eos: ids <= eos, lambda ids, eos: ids < eos)),
+    Mistake(_first_other,
+            "The row ends at the first token that is *not* EOS. The first EOS is where (ids == eos) is largest: "
+            "argmax, not argmin.",
+            "这样在第一个*不是* EOS 的词元处就结束了。第一个 EOS 是 (ids == eos) 最大的地方：用 argmax，不是 argmin。",
+            (lambda ids, eos: _arange(ids) <= (ids == eos).long().argmin(-1, keepdim=True),)),
+    Mistake(lambda ids, eos: _arange(ids) < (ids != eos).sum(-1, keepdim=True) + 1,
+            "The length is the number of all tokens other than EOS, so tokens of the padding are counted too. It ends "
+            "with the first EOS.",
+            "长度数的是所有不是 EOS 的词元，连填充里的也算了。应当到第一个 EOS 为止。",
+            (lambda ids, eos: _arange(ids) <= (ids != eos).sum(-1, keepdim=True),
+             lambda ids, eos: _arange(ids) < (ids != eos).sum(-1, keepdim=True))),
+    Mistake(lambda ids, eos: (_before(ids == eos) == 0).squeeze(),
+            "The mask of one response, or of one token, has lost a dimension: squeeze() takes away every one of size "
+            "1. Leave it out.",
+            "只有一条回答或一个词元时，掩码少了一维：squeeze() 会去掉所有大小为 1 的维。去掉它。",
+            (lambda ids, eos: (_before(ids == eos) == 0).squeeze(0),
+             lambda ids, eos: (_before(ids == eos) == 0).squeeze(-1))),
     Mistake(lambda ids, eos: ((ids == eos).long().cumsum(-1) == 0) | (ids == eos),
             "Every EOS is kept. Only the first belongs to the response; GPT-2 fills the padding with EOS.",
             "所有的 EOS 都留下了。只有第一个属于回答；GPT-2 就用 EOS 来填充。"),
@@ -104,9 +141,11 @@ RESPONSE_MASK = (
              lambda ids, eos: (_before(ids[:1] == eos) == 0).expand(ids.shape).clone(),
              lambda ids, eos: (_before((ids == eos).any(0, keepdim=True)) == 0).expand(ids.shape).clone())),
     Mistake(lambda ids, eos: (ids == eos).long().cumsum(-1).roll(1, -1) == 0,
-            "roll() brings the end of a row round to its beginning, so the first token is lost. Before it stands "
-            "nothing.",
-            "roll() 把行尾转到了行首，于是第一个词元丢了。第一个词元之前什么也没有。"),
+            "roll() brings the end of a row round to its beginning, so where the last token is EOS the row goes wrong "
+            "from the first token on. Before the first token stands nothing.",
+            "roll() 把行尾转到了行首，于是最后一个词元是 EOS 的那一行从第一个词元起就错了。第一个词元之前什么也没有。",
+            (lambda ids, eos: (ids.roll(1, -1) != eos).long().cumprod(-1).bool(),
+             lambda ids, eos: (ids == eos).roll(1, -1).long().cumsum(-1) == 0)),
     Mistake(lambda ids, eos: _before(_before(ids == eos) > 0) == 0,
             "One token too many: the response ends with its EOS, and the token behind it is padding.",
             "多了一个词元：回答到 EOS 为止，EOS 后面那个就是填充。"),
@@ -162,6 +201,26 @@ def _all_rows(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor,
     return reward
 
 
+def _where_the_price_ends(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor, beta: float) -> Tensor:
+    """The score on the last token that costs something, else in the last column."""
+    reward = keep(-beta * (logprob - ref_logprob), mask)
+    ends = [int(row.nonzero()[-1]) if row.any() else reward.shape[1] - 1 for row in reward]
+    return _put(reward, torch.tensor(ends), score)
+
+
+def _without_brackets(sign: int) -> Function:
+    return lambda logprob, ref_logprob, score, mask, beta: _put(
+        keep(-beta * logprob + sign * ref_logprob, mask), _last(mask), score)
+
+
+def _free(column: int) -> Function:
+    def wrong(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor, beta: float) -> Tensor:
+        reward = keep(-beta * (logprob - ref_logprob), mask)
+        reward[:, column] = 0.0
+        return _put(reward, _last(mask), score)
+    return wrong
+
+
 def _times_mask(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor, beta: float) -> Tensor:
     return _put(-beta * (logprob - ref_logprob) * mask, _last(mask), score)
 
@@ -212,7 +271,18 @@ TOKEN_REWARD = (
     Mistake(_all_rows,
             "`reward[:, last]` means these columns in *every* row. Pair them with the rows: "
             "reward[torch.arange(len(score)), last].",
-            "`reward[:, last]` 指的是*每一行*的这些列。要和行一一配对：reward[torch.arange(len(score)), last]。"),
+            "`reward[:, last]` 指的是*每一行*的这些列。要和行一一配对：reward[torch.arange(len(score)), last]。",
+            (lambda *a: keep(_all_rows(*a), a[3]),)),
+    Mistake(_where_the_price_ends,
+            "The score stands on the last token whose penalty is not 0. The last token may cost nothing: find it by "
+            "the mask, mask.sum(-1) - 1.",
+            "得分放在了最后一个惩罚不为 0 的词元上。最后一个词元的惩罚可以是 0：要用掩码来找，mask.sum(-1) - 1。"),
+    Mistake(_without_brackets(-1),
+            "Brackets are missing: β multiplies both log-probabilities, -β · (log π - log π_ref).",
+            "少了括号：两个对数概率都要乘 β，即 -β · (log π - log π_ref)。", (_without_brackets(1),)),
+    Mistake(_free(0),
+            "The first token pays no penalty. Every marked token does: does a slice or a loop begin at 1?",
+            "第一个词元没有付惩罚。每个被标出的词元都要付：切片或循环是不是从 1 开始了？"),
     Mistake(lambda logprob, ref_logprob, score, mask, beta: _right_reward(
         logprob / mask.sum(-1, keepdim=True), ref_logprob / mask.sum(-1, keepdim=True), score, mask, beta),
             "The penalty was divided by the length of the response. Each token pays in full.",
@@ -326,5 +396,9 @@ TOKEN_REWARD = (
             "The score was changed before it counts. Take it as it is: it may be negative, and larger than 1.",
             "得分在计入之前被改动了。请原样使用：它可以是负数，也可以大于 1。",
             (_earned(score=lambda s, beta: s.clamp(min=0)), _earned(score=lambda s, beta: s.clamp(-1, 1)),
-             _earned(score=lambda s, beta: s.abs()), _earned(score=lambda s, beta: s - s.mean()))),
+             _earned(score=lambda s, beta: s.abs()))),
+    Mistake(_earned(score=lambda s, beta: s - s.mean()),
+            "The mean was taken off the scores. Each counts as it is; only the advantages are whitened, later.",
+            "得分减去了平均。每个得分都要原样计入；要做白化的是后面的优势。",
+            (_earned(score=lambda s, beta: (s - s.mean()) / (s.std() + 1e-8)),)),
 )
