@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.datasets.python_file import object_in, told, where
 from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.models.chats import closed
 from rlhf_kit.models.heads import RewardModel, reading_limit
 from rlhf_kit.models.judging import class_logits, reward_scores
 
@@ -130,7 +131,7 @@ def learned(model: RewardModel, *, output: Literal["score", "probability"] = "sc
     was centred on those. Of texts over `max_length` tokens (default: the model's context) the end is read.
     """
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
-        texts = [p + r for p, r in zip(prompts, responses, strict=True)]
+        texts = closed(model.tokenizer, prompts, responses)
         score = reward_scores(model, texts, max_length=max_length or model.context, batch_size=batch_size)
         return score if output == "score" else torch.sigmoid(score)
 

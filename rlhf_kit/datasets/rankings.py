@@ -1,7 +1,7 @@
 """Rankings and comparisons from a file of yours: rank lists, JSON lines, and pairs with or without a prompt.
 
 Four forms, told apart by the name and the columns; none of them is executed, and a malformed row is skipped and counted
-while such rows are at most 1 in 100:
+while such rows are at most 1 in 20:
 
     .tsv or .txt    no header; K responses a line with tabs between them, best first; no prompt
     .jsonl          {"prompt": ..., "responses": [...], "ranks": [...]}; without ranks, best first

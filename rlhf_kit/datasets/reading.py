@@ -2,7 +2,7 @@
 
 CSV, TSV and JSON lines (or one JSON array), plain or gzipped, in UTF-8, UTF-16 with a byte-order mark, or
 GB18030. Nothing is executed and nothing is written. A malformed row (wrong number of cells, not JSON, a cell
-longer than `LONGEST_CELL`) is skipped and counted while such rows are at most 1 in 100; beyond that the file
+longer than `LONGEST_CELL`) is skipped and counted while such rows are at most 1 in 20; beyond that the file
 is refused.
 """
 
@@ -23,7 +23,8 @@ from pathlib import Path
 
 LARGEST_FILE = 256 * 2**20      # bytes after unpacking; a gzip bomb stops here too
 LONGEST_CELL = 131_072          # characters; the csv module's own default
-MALFORMED_ALLOWED = 0.01        # share of the rows
+MALFORMED_ALLOWED = 0.05        # share of the rows; of 10 rows and more, one in any case
+FEW_ROWS = 10
 DAMAGE_ALLOWED = 0.05           # damaged places per sound non-ASCII character, to still call it UTF-8
 SAVE_AS = "Save it as CSV, TSV or JSON lines in UTF-8."
 TOO_LONG = f"a cell of more than {LONGEST_CELL:,} characters (a quote that never closes?)"
@@ -130,15 +131,15 @@ def check_column(table: Table, option: str | None, name: str, path: str | Path) 
 
 
 def refuse_if_many(malformed: list[tuple[int, str]], rows: int, path: str | Path) -> None:
-    """Raise FileError, about the first of them, when more than 1 row in 100 is malformed."""
+    """Raise FileError, about the first of them, when more than 1 row in 20 is malformed."""
     if _many(malformed, rows):
         line, wrong = malformed[0]
-        share = f"{len(malformed):,} of the first {rows:,} rows are malformed; at most 1 in 100 is skipped"
+        share = f"{len(malformed):,} of the first {rows:,} rows are malformed; at most 1 in 20 is skipped"
         raise refused(path, f"{wrong}. {share}. Mend them (in CSV, quote cells that hold a delimiter).", line)
 
 
 def _many(malformed: list, rows: int) -> bool:
-    return len(malformed) > MALFORMED_ALLOWED * rows
+    return len(malformed) > max(MALFORMED_ALLOWED * rows, rows >= FEW_ROWS)
 
 
 def shorten(value: object, length: int = 24) -> str:

@@ -63,6 +63,17 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What one side said in a conversation."""
+
+    role: str                       # "system", "user", "assistant" or "tool"
+    text: str
+
+
+Chat = tuple[Turn, ...]             # a conversation, from its first turn on
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Of two answers to one prompt, the one that was preferred and the one that was not."""
 
