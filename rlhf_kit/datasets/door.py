@@ -1,0 +1,325 @@
+"""The one door for what people bring: a file, a folder, a hub set or rows come in, typed data and an account go out.
+
+    brought = bring("pairs.parquet", "preferences")
+    brought.items                       # [Comparison(...), ...]
+    print(brought.account.text("en"))   # pairs.parquet: 800 rows read as pairs: prompt from 'question', chosen, ...
+
+Texts are texts; conversations are tuples of turns, which a model's chat template writes (`models.chats`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from rlhf_kit.datasets import demonstrations, exports, preferences
+from rlhf_kit.datasets.chats import Wrong, dialogue_of
+from rlhf_kit.datasets.columns import Columns
+from rlhf_kit.datasets.preferences import Form, Labelled, Scored, contrasts
+from rlhf_kit.datasets.rankings import parted, read_rank_lists
+from rlhf_kit.datasets.reading import guessed, read_lines, refuse_if_many, refused, shorten
+from rlhf_kit.datasets.sources import Rows, Source, read_source
+from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
+from rlhf_kit.language import Lang, say
+
+Want = Literal["preferences", "examples", "prompts"]
+EXPECTED = {
+    "preferences": "chosen and rejected; responses with ranks or scores; two answers with a preference; or one answer "
+                   "with a score or a label",
+    "examples": "text; prompt and response; or messages",
+    "prompts": "prompt, question, instruction or messages",
+}
+PARTS = ("prompt", "system", "chosen", "rejected", "margin", "responses", "ranks", "scores", "response", "score", "label",
+         "text", "messages", "preference", "input", "history")
+
+
+@dataclass(frozen=True)
+class Account:
+    """What was understood, and what was not taken."""
+
+    source: str
+    kind: str                                   # "pairs", "rankings", "scored", "binary", "texts", "examples", ...
+    used: tuple[tuple[str, tuple[str, ...]], ...]       # part -> the columns that it came from
+    rows: int                                   # in the source, malformed ones included
+    items: int                                  # what is handed on
+    left_out: tuple[tuple[str, int], ...]       # (why, how many)
+    notes: tuple[tuple[str, Mapping[str, Any]], ...]    # what a person should know: key of the sentence, its values
+
+    def lines(self, lang: Lang) -> list[str]:
+        """A sentence of what was understood, and one for everything that a person should know."""
+        parts = (", " if lang == "en" else "、").join(_part(lang, part, columns) for part, columns in self.used)
+        lines = [say(lang, "read_as" if parts else "read_as_lines", source=self.source, n=self.rows,
+                     kind=say(lang, f"read_kind_{self.kind}"), parts=parts, items=self.items)]
+        if self.left_out:
+            lines.append(say(lang, "read_left_out", what=(", " if lang == "en" else "、").join(
+                say(lang, f"read_out_{why}", n=n) for why, n in self.left_out)))
+        return lines + [say(lang, key, **values) for key, values in self.notes]
+
+    def text(self, lang: Lang) -> str:
+        """The same, a line each."""
+        return "\n".join(self.lines(lang))
+
+    def numbers(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {"source": self.source, "kind": self.kind, "used": {part: list(names) for part, names in self.used},
+                "rows": self.rows, "items": self.items, "left_out": dict(self.left_out),
+                "notes": [[key, dict(values)] for key, values in self.notes]}
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, Any]) -> Account:
+        """The account that these numbers tell of."""
+        return cls(numbers["source"], numbers["kind"], tuple((p, tuple(names)) for p, names in numbers["used"].items()),
+                   numbers["rows"], numbers["items"], tuple(numbers["left_out"].items()),
+                   tuple((key, values) for key, values in numbers["notes"]))
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What somebody brought."""
+
+    account: Account
+
+
+@dataclass(frozen=True)
+class Pairs(Brought):
+    """Of two answers the better one."""
+
+    items: list[Comparison]
+
+
+@dataclass(frozen=True)
+class Rankings(Brought):
+    """Orders of K answers."""
+
+    items: list[Ranking]
+
+
+@dataclass(frozen=True)
+class ScoredAnswers(Brought):
+    """Numbers for answers."""
+
+    items: list[Scored]
+
+
+@dataclass(frozen=True)
+class Binary(Brought):
+    """Answers that were called good or bad."""
+
+    items: list[Labelled]
+
+
+@dataclass(frozen=True)
+class Examples(Brought):
+    """What is to be imitated: whole texts, (prompt, response), or conversations; all of one kind."""
+
+    items: list[str] | list[tuple[str, str]] | list[Chat]
+
+
+@dataclass(frozen=True)
+class Prompts(Brought):
+    """What is to be answered, nothing twice."""
+
+    items: list[str] | list[Chat]
+
+
+CLASSES = {"pairs": Pairs, "rankings": Rankings, "scored": ScoredAnswers, "binary": Binary, "prompts": Prompts,
+           "texts": Examples, "examples": Examples, "chats": Examples}
+
+
+def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None) -> Brought:
+    """Read it as what is wanted, and say what was understood.
+
+    Args:
+        source: a file (.jsonl, .json, .csv, .tsv, .parquet, .arrow, .txt; also .gz), a folder of such files, the name
+            of a set on the hub, or rows, an iterable of dictionaries.
+        want: "preferences" gives `Pairs`, `Rankings`, `ScoredAnswers` or `Binary`; "examples" `Examples`; "prompts"
+            `Prompts`.
+        columns: what the parts are called there, where that is not plain: {"prompt": "question"}.
+
+    Raises: datasets.reading.FileError, one line, if nothing of the kind is in it or more than 1 row in 20 is malformed.
+    """
+    plain = isinstance(source, str | Path) and Path(source).name.lower().removesuffix(".gz")
+    if plain and plain.endswith(".txt") and want != "preferences":
+        lines = list(dict.fromkeys(read_lines(source)))
+        kind = "texts" if want == "examples" else "prompts"
+        return CLASSES[kind](Account(str(source), kind, (), len(lines), len(lines), (), ()), lines)
+    if plain and plain.endswith((".txt", ".tsv")) and want == "preferences" and not columns and Path(source).is_file():
+        if (lists := read_rank_lists(source)) is not None:
+            found, malformed = lists
+            out = (("malformed", malformed),) if malformed else ()
+            return Rankings(Account(str(source), "rankings", (), len(found) + malformed, len(found), out,
+                                    (("read_order_lines", {}),)), found)
+    rows = read_source(source)
+    table = Columns(rows.table, _checked(rows, columns or {}))
+    form = _form(table, want)
+    if form is None:
+        raise refused(rows.name, f"has the columns {', '.join(map(shorten, table.names[:12]))}; for {want}, expected "
+                                 f"{EXPECTED[want]}. Name them: --columns prompt=THEIRS,chosen=THEIRS, and so on.")
+    return _read(rows, table, form, want)
+
+
+def columns_in(text: str | None) -> dict[str, str] | None:
+    """{"prompt": "question", "chosen": "better"} of "prompt=question,chosen=better". Raises: ValueError, one line."""
+    if text is None:
+        return None
+    found = {}
+    for part in text.split(","):
+        name, equals, column = part.partition("=")
+        if not equals or not column.strip() or name.strip() not in PARTS:
+            raise ValueError(f"--columns is {text!r}; expected PART=COLUMN,PART=COLUMN where a part is one of "
+                             f"{', '.join(PARTS)}: --columns prompt=question,chosen=better.")
+        found[name.strip()] = column.strip()
+    return found
+
+
+def as_rankings(brought: Brought) -> list[Comparison] | list[Ranking]:
+    """Preferences as a reward model learns from them. Raises: ValueError, one line, if there is no comparison in them.
+
+    Of binary labels those prompts count that have a good answer and a bad one.
+    """
+    if isinstance(brought, ScoredAnswers):
+        return [one.ranking() for one in brought.items]
+    if not isinstance(brought, Binary):
+        return brought.items
+    found = contrasts(brought.items)
+    if not found:
+        raise ValueError(f"{brought.account.source} holds labels of single answers, good or bad, and no prompt has "
+                         f"both; a reward model learns from comparisons. Methods for such labels (KTO) are not in the "
+                         f"kit; give pairs, or several answers to a prompt.")
+    return found
+
+
+def dialogues(items: Sequence[Any]) -> list[Any]:
+    """Texts with hh-rlhf's "\\n\\nHuman:" and "\\n\\nAssistant:" in them as conversations, plain ones as one question.
+
+    For a model whose template writes conversations otherwise.
+    """
+    return [_as_chat(item) for item in items]
+
+
+# Inside
+
+def _checked(rows: Rows, columns: Mapping[str, str]) -> Mapping[str, str]:
+    from rlhf_kit.datasets.reading import check_column
+    for column in columns.values():
+        check_column(rows.table, "--columns", column, rows.name)
+    return columns
+
+
+def _form(table: Columns, want: Want) -> Form | None:
+    if want == "prompts":
+        return demonstrations.prompts(table)
+    if want == "examples":
+        return exports.threads(table) or demonstrations.examples(table)
+    return exports.recognise(table) or preferences.recognise(table)
+
+
+def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
+    found, out, malformed = [], Counter(), list(rows.table.malformed)
+    for line, row in table.rows:
+        try:
+            items = form.of(row)
+        except Wrong as error:
+            malformed.append((line, str(error)))
+            continue
+        found += [(line, item) for item in items]
+        out["undecided"] += not items
+    total = len(table.rows) + len(rows.table.malformed)
+    refuse_if_many(sorted(malformed), total, rows.name)
+    out["malformed"] = len(malformed)
+    if form.whole is not None:
+        grouped = form.whole(found)
+        if want == "preferences" and not grouped:
+            raise refused(rows.name, "has no two answers to one prompt that were judged differently; a reward model "
+                                     "learns from differences.")
+        out["alone"] = 0
+        found = grouped
+    items = [item for _, item in found]
+    notes = [*_about_source(rows), *form.notes]
+    if form.kind == "pairs" and items:
+        items, twice = _once(items)
+        if twice:
+            notes.append(("read_prompt_twice", {"n": twice}))
+    if form.kind == "pairs":
+        items = [_parted(item) for item in items]
+    if form.kind in ("texts", "examples", "chats", "prompts"):
+        different = list(dict.fromkeys(items))
+        out["repeated"], items = len(items) - len(different), different
+    used = [name for _, names in form.used for name in names]
+    unused = table.like_a_prompt([*used, *table.called])
+    if want != "prompts" and unused and form.kind != "texts" and not isinstance(_prompt_of(items[:1]), tuple):
+        notes.append(("read_unused" if form.prompted else "read_unused_prompt", {"columns": ", ".join(
+            map(repr, map(table.real, unused))), "first": table.real(unused[0])}))
+    elif not form.prompted:
+        notes.append(("read_no_prompt", {}))
+    if form.whole is not None and want == "preferences":
+        notes.append(("read_grouped", {"n": len(items)}))
+    if not items:
+        raise refused(rows.name, f"has {total:,} rows and none that can be used ({_why(out)}). Expected "
+                                 f"{EXPECTED[want]}.")
+    order = ("malformed", "undecided", "repeated")
+    account = Account(rows.name, form.kind, form.used, total, len(items),
+                      tuple((why, out[why]) for why in order if out[why]), tuple(notes))
+    return CLASSES[form.kind](account, items)
+
+
+def _about_source(rows: Rows) -> list[tuple[str, dict[str, Any]]]:
+    notes = []
+    if guessed(rows.table.encoding) or "damaged" in rows.table.encoding:
+        notes.append(("read_encoding", {"encoding": rows.table.encoding.partition(" (")[0]}))
+    if rows.passed_over or len(rows.files) > 1:
+        notes.append(("read_files", {"n": len(rows.files), "over": len(rows.passed_over),
+                                     "first": rows.files[0]}))
+    if rows.cut:
+        notes.append(("read_cut", {"n": len(rows.table.rows)}))
+    return notes
+
+
+def _once(pairs: list[Comparison]) -> tuple[list[Comparison], int]:
+    """Pairs without the prompt at the head of their answers, where most have it there; and how many had."""
+    twice = [isinstance(one.prompt, str) and bool(one.prompt.strip()) and one.chosen.startswith(one.prompt)
+             and one.rejected.startswith(one.prompt) for one in pairs]
+    if sum(twice) < 0.5 * len(pairs):
+        return pairs, 0
+    return [replace(one, chosen=one.chosen[len(one.prompt):], rejected=one.rejected[len(one.prompt):]) if again else one
+            for one, again in zip(pairs, twice, strict=True)], sum(twice)
+
+
+def _parted(pair: Comparison) -> Comparison:
+    """A pair of whole dialogues cut where the last answers begin."""
+    if pair.prompt or not isinstance(pair.chosen, str):
+        return pair
+    prompt, chosen, rejected = parted(pair.chosen, pair.rejected)
+    return Comparison(prompt, chosen, rejected, pair.margin)
+
+
+def _prompt_of(items: Sequence[Any]) -> Any:
+    return getattr(items[0], "prompt", "") if items else ""
+
+
+def _as_chat(item: Any) -> Any:
+    if isinstance(item, str):
+        return dialogue_of(item) or (Turn("user", item),)
+    if isinstance(item, Comparison) and isinstance(item.prompt, str):
+        return Comparison(_as_chat(item.prompt), *((Turn("assistant", one.strip()),)
+                                                   for one in (item.chosen, item.rejected)), item.margin)
+    if isinstance(item, Ranking) and isinstance(item.prompt, str):
+        return Ranking(_as_chat(item.prompt), tuple((Turn("assistant", one.strip()),) for one in item.responses),
+                       item.ranks)
+    if isinstance(item, tuple) and isinstance(item[0], str):
+        return (*_as_chat(item[0]), Turn("assistant", item[1].strip()))
+    return item
+
+
+def _part(lang: Lang, part: str, columns: Sequence[str]) -> str:
+    name = say(lang, f"read_part_{part}")
+    if tuple(columns) == (part,):
+        return name
+    return say(lang, "read_from", part=name, columns=" + ".join(map(repr, columns)))
+
+
+def _why(out: Counter[str]) -> str:
+    return ", ".join(f"{n:,} {why}" for why, n in out.items() if n) or "nothing in them"
