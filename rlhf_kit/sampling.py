@@ -170,7 +170,8 @@ class _Growing:
         """As it is now."""
         columns = zip(*self.columns, strict=True)
         token, marked, logprob, spread, value = (torch.stack(column, dim=1) for column in columns)
-        return Rollout(prompts=list(self.prompts), responses=decode(self.policy.tokenizer, token, marked, self.policy.ends),
+        texts = decode(self.policy.tokenizer, token, marked, self.policy.ends)
+        return Rollout(prompts=list(self.prompts), responses=texts,
                        prompt_ids=self.prompt_ids, prompt_mask=self.prompt_mask, response_ids=token, mask=marked,
                        logprob=torch.where(marked, logprob, 0.0),
                        value=None if self.policy.value_head is None else torch.where(marked, value, 0.0),

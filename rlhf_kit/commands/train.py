@@ -15,6 +15,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
+FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
 
 
@@ -28,10 +29,13 @@ def add(commands: argparse._SubParsersAction) -> None:
                              description="Supervised fine-tuning: the model imitates texts, or responses to prompts. "
                                          "Run again, it goes on where it stopped.")
     sft.add_argument("--model", required=True, help=MODEL)
-    sft.add_argument("--data", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: the made-up reviews)")
-    sft.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
+    sft.add_argument("--data", metavar="FILE", help=f"{FILES}: texts, prompts with responses, or conversations "
+                                                    f"(default: the made-up reviews)")
+    sft.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts or conversations (default: "
+                                                                      "%(default)s)")
     sft.add_argument("--prompt", metavar="COLUMN", help="or its columns of prompts ...")
     sft.add_argument("--response", metavar="COLUMN", help="... and responses; only these are learned")
+    _of_files(sft)
     sft.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
     _common(sft)
     sft.set_defaults(run=run, job="sft", settings=_sft)
@@ -39,10 +43,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     ranked = methods.add_parser("reward-model", help="a reward model, from rankings or from pairs",
                                 description="A reward model: it learns from rankings, or from pairs, which response is "
                                             "better. Run again, it goes on where it stopped.")
-    ranked.add_argument("--rankings", metavar="FILE", help=".tsv: no header, responses with tabs between, best "
-                                                           "first; .jsonl: prompt, responses, ranks, 1 for the "
-                                                           "best (default: made-up reviews)")
-    ranked.add_argument("--pairs", metavar="FILE", help="or .jsonl or .csv: prompt, chosen, rejected")
+    ranked.add_argument("--rankings", metavar="FILE", help=f"{FILES}: responses with ranks or scores, or a .tsv "
+                                                           f"without header, best first (default: made-up reviews)")
+    ranked.add_argument("--pairs", metavar="FILE", help="or of prompt, chosen, rejected; both options take either, and "
+                                                        "what most public sets look like")
+    _of_files(ranked)
     ranked.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of one output "
                                                        "(default: a tiny encoder from nothing)")
     ranked.add_argument("--pretrain", metavar="FILE", help="labelled reviews to learn from first: good above bad")
@@ -72,9 +77,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     ppo.add_argument("--label", default="positive", help="whose probability is the score, by name (%(default)s)")
     ppo.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
                                                               "the file is run")
-    ppo.add_argument("--prompts", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: openings of the made-up "
-                                                       "reviews)")
+    ppo.add_argument("--prompts", metavar="FILE", help=f"{FILES}: prompts or conversations (default: openings of the "
+                                                       f"made-up reviews)")
     ppo.add_argument("--column", default="prompt", help="its column of prompts (default: %(default)s)")
+    _of_files(ppo)
     ppo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float, help="price of a nat of drift")
     ppo.add_argument("--kl-target", dest="target", metavar="NATS", type=float, help="adapt the price to this drift")
     ppo.add_argument("--minibatch-size", metavar="N", type=int, help="responses per gradient")
@@ -84,6 +90,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(ppo)
     ppo.set_defaults(run=run, job="ppo", settings=_ppo)
     stackllama.add_method(methods)
+
+
+def _of_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
+                                                                     "that is not plain: prompt=question,chosen=better")
+    parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
+                                                           "default), chatml, llama-3, gemma, mistral, zephyr; plain "
+                                                           "prompts are then asked as questions")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +118,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, or show the run that is finished."""
-    console, lang = showing.console_for(options.json), options.lang
+    console, lang, said = showing.console_for(options.json), options.lang, []
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
@@ -121,23 +135,35 @@ def run(options: argparse.Namespace) -> int:
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
+        said = [] if (account := job.understood()) is None else account.lines(lang)
+        _say(console, said)
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads), lang, console)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
     else:
+        if "read" in result:                                # what was not said before: all of a run that is finished
+            from rlhf_kit.datasets.door import Account
+            _say(console, [line for line in Account.of(result["read"]).lines(lang) if line not in said])
         _show(console, result, options)
     return 0
 
 
+def _say(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        console.print(showing.plain(line), markup=False, soft_wrap=True)
+
+
 def _sft(options: argparse.Namespace) -> dict[str, Any]:
     return {"data": options.data, "text": options.text, "prompt": options.prompt, "response": options.response,
+            "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
 
 
 def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
-    return {"rankings": options.rankings, "pairs": options.pairs, "pretrain": options.pretrain, "text": options.text,
+    return {"rankings": options.rankings, "pairs": options.pairs, "columns": options.columns,
+            "template": options.template, "pretrain": options.pretrain, "text": options.text,
             "label": options.label, "positive": options.positive, "held_out": options.held_out,
             "examples": tuple(options.example or ()),
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss", "centring",
@@ -147,6 +173,7 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
 def _ppo(options: argparse.Namespace) -> dict[str, Any]:
     return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
             "column": options.column,
+            "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
                                   "coefficient", "target", "max_new_tokens", "temperature")}
 

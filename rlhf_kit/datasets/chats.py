@@ -13,6 +13,7 @@ ROLES = {**dict.fromkeys(("user", "human", "prompter", "question", "instruction"
          **dict.fromkeys(("assistant", "gpt", "bot", "model", "chatgpt", "ai", "answer", "助手"), "assistant"),
          **dict.fromkeys(("system", "developer"), "system"),
          **dict.fromkeys(("tool", "function", "observation", "ipython"), "tool"), "function_call": "assistant"}
+NAMES = {"system": "\n\nSystem:", "user": "\n\nHuman:", "assistant": "\n\nAssistant:", "tool": "\n\nTool:"}
 WHO, WHAT = ("role", "from", "speaker"), ("content", "value", "text")
 _NAMED = re.compile(r"(?:^|\n\n)(Human|User|Assistant|System|Tool):[ \n]?")
 _HALF = re.compile(r"[\ud800-\udfff]")
@@ -102,6 +103,23 @@ def answered(prompt: Any, answers: Sequence[Chat]) -> tuple[Chat, tuple[Chat, ..
     if not shared or shared[-1].role == "assistant":
         raise Wrong("answers without a question")
     return shared, rest
+
+
+def readable(chat: Chat, *, asked: bool = True) -> str:
+    """As a person reads it: a single question is itself; more turns, or with `asked=False`, have names before them."""
+    if asked and len(chat) == 1 and chat[0].role == "user":
+        return chat[0].text
+    return dialogue(chat) + (NAMES["assistant"] if asked else "")
+
+
+def dialogue(chat: Chat) -> str:
+    """As the dialogues of hh-rlhf (arXiv:2204.05862) are written, for models without a template."""
+    return "".join(f"{NAMES.get(turn.role, NAMES['user'])} {turn.text}" for turn in chat)
+
+
+def said(answer: Chat) -> str:
+    """An answer as a person reads it: without a name before it, unless it goes on for several turns."""
+    return answer[0].text if len(answer) == 1 else dialogue(answer).removeprefix(NAMES[answer[0].role]).strip()
 
 
 def usable(text: str) -> str:

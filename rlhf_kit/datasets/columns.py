@@ -22,8 +22,8 @@ PROMPTS = ("prompt", "instruction", "question", "query", "user_prompt", "user_in
 BESIDE = {"instruction": ("input", "context"), "question": ("input",), "prompt": ("input",)}     # joined to the prompt
 ALONE = ("input", "inputs", "conversation", "dialogue", "messages", "conversations", "title", "text")
 SYSTEMS = ("system", "system_prompt", "system_message")
-LIKE_A_PROMPT = re.compile(r"prompt|question|instruction|query|input|context|problem|history|post|title|system|提示|问题|指令",
-                           re.IGNORECASE)
+LIKE_A_PROMPT = re.compile(r"prompt|question|instruction|query|input|context|problem|history|post|title|system|"
+                           r"提示|问题|指令", re.IGNORECASE)
 NOT_LIKE = re.compile(r"(^|[_.-])(id|ids|hash|len|length|tokens?|score|type|lang|language|category|source|date|time|"
                       r"url|index|created|upvotes?|subset|domain|safe|severity|model|name)([_.-]|$)", re.IGNORECASE)
 
@@ -133,9 +133,9 @@ class Columns:
         """A text inside an object: WebGPT's question.full_text, the post of OpenAI's summaries."""
         for name, inside in (("question", "full_text"), ("info", "post"), ("info", "article"), ("prompt", "text"),
                              ("data", "prompt")):
-            if name not in taken and name in self.names and self.holds(name) == "record":
-                if any(isinstance(row.get(name), dict) and row[name].get(inside) for _, row in self.rows[:SEEN]):
-                    return Part((f"{name}.{inside}",), lambda row, n=name, i=inside: text_of((row.get(n) or {}).get(i)))
+            there = name not in taken and name in self.names and self.holds(name) == "record"
+            if there and any(isinstance(row.get(name), dict) and row[name].get(inside) for _, row in self.rows[:SEEN]):
+                return Part((f"{name}.{inside}",), lambda row, n=name, i=inside: text_of((row.get(n) or {}).get(i)))
         return None
 
     def like_a_prompt(self, used: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is to be imitated, or answered, recognised by columns: whole texts, (prompt, response), conversations, prompts."""
+"""What is to be imitated or answered, recognised by columns: whole texts, prompts with responses, conversations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def prompts(columns: Columns) -> Form | None:
     part = columns.prompt()
     chats = columns.first(*MESSAGES, "chosen", holding=("messages",))
     if chats is not None and (part is None or part.columns[0] in MESSAGES):
-        return Form("prompts", used_by(columns, Part((chats,), chat_of)), lambda row: (asked(_whole(columns, row, chats)),))
+        used = used_by(columns, Part((chats,), chat_of))
+        return Form("prompts", used, lambda row: (asked(_whole(columns, row, chats)),))
     if part is None:
         return None
     return Form("prompts", used_by(columns, part), lambda row: (asked(part.of(row)) if part.chats else part.of(row),))

@@ -9,6 +9,7 @@ Texts are texts; conversations are tuples of turns, which a model's chat templat
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlhf_kit.datasets import demonstrations, exports, preferences
-from rlhf_kit.datasets.chats import Wrong, dialogue_of
+from rlhf_kit.datasets.chats import Wrong, dialogue_of, readable, said
 from rlhf_kit.datasets.columns import Columns
 from rlhf_kit.datasets.preferences import Form, Labelled, Scored, contrasts
-from rlhf_kit.datasets.rankings import parted, read_rank_lists
-from rlhf_kit.datasets.reading import guessed, read_lines, refuse_if_many, refused, shorten
+from rlhf_kit.datasets.rankings import as_ranking, parted, read_rank_lists
+from rlhf_kit.datasets.reading import check_column, guessed, read_lines, refuse_if_many, refused, shorten
 from rlhf_kit.datasets.sources import Rows, Source, read_source
 from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
 from rlhf_kit.language import Lang, say
@@ -32,8 +33,8 @@ EXPECTED = {
     "examples": "text; prompt and response; or messages",
     "prompts": "prompt, question, instruction or messages",
 }
-PARTS = ("prompt", "system", "chosen", "rejected", "margin", "responses", "ranks", "scores", "response", "score", "label",
-         "text", "messages", "preference", "input", "history")
+PARTS = ("prompt", "system", "input", "history", "chosen", "rejected", "margin", "responses", "ranks", "scores",
+         "response", "score", "rating", "label", "preference", "text", "messages")
 
 
 @dataclass(frozen=True)
@@ -146,18 +147,19 @@ def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None) 
         lines = list(dict.fromkeys(read_lines(source)))
         kind = "texts" if want == "examples" else "prompts"
         return CLASSES[kind](Account(str(source), kind, (), len(lines), len(lines), (), ()), lines)
-    if plain and plain.endswith((".txt", ".tsv")) and want == "preferences" and not columns and Path(source).is_file():
-        if (lists := read_rank_lists(source)) is not None:
-            found, malformed = lists
-            out = (("malformed", malformed),) if malformed else ()
-            return Rankings(Account(str(source), "rankings", (), len(found) + malformed, len(found), out,
-                                    (("read_order_lines", {}),)), found)
+    listed = plain and plain.endswith((".txt", ".tsv")) and want == "preferences" and not columns
+    if listed and Path(source).expanduser().is_file() and (lists := read_rank_lists(source)) is not None:
+        found, malformed = lists
+        out = (("malformed", malformed),) if malformed else ()
+        return Rankings(Account(str(source), "rankings", (), len(found) + malformed, len(found), out,
+                                (("read_order_lines", {}),)), found)
     rows = read_source(source)
     table = Columns(rows.table, _checked(rows, columns or {}))
     form = _form(table, want)
     if form is None:
-        raise refused(rows.name, f"has the columns {', '.join(map(shorten, table.names[:12]))}; for {want}, expected "
-                                 f"{EXPECTED[want]}. Name them: --columns prompt=THEIRS,chosen=THEIRS, and so on.")
+        shown = ", ".join(map(shorten, table.names[:12])) + ", …" * (len(table.names) > 12)
+        raise refused(rows.name, f"has no columns of {want}; it has {shown}. Expected {EXPECTED[want]}. "
+                                 f"{_nearest(table, want)}")
     return _read(rows, table, form, want)
 
 
@@ -200,10 +202,26 @@ def dialogues(items: Sequence[Any]) -> list[Any]:
     return [_as_chat(item) for item in items]
 
 
+def for_people(items: Sequence[Comparison] | Sequence[Ranking]) -> list[Ranking]:
+    """Rankings to be shown and kept: conversations as a person reads them."""
+    found = [as_ranking(one) if isinstance(one, Comparison) else one for one in items]
+    return [Ranking(readable(one.prompt), tuple(map(said, one.responses)), one.ranks) if isinstance(one.prompt, tuple)
+            else one for one in found]
+
+
 # Inside
 
+def _nearest(table: Columns, want: Want) -> str:
+    """What to do about columns of other names; with the name that was meant, if one is nearly right."""
+    parts = ("chosen", "rejected", "responses", "prompt") if want == "preferences" else ("prompt", "response", "text")
+    for part in parts:
+        near = [] if table.has(part) else difflib.get_close_matches(part, table.names, n=1, cutoff=0.75)
+        if near:
+            return f"Did you mean {near[0]!r}? Say so: --columns {part}={near[0]}."
+    return "Say what is what: --columns prompt=question,chosen=better, for example."
+
+
 def _checked(rows: Rows, columns: Mapping[str, str]) -> Mapping[str, str]:
-    from rlhf_kit.datasets.reading import check_column
     for column in columns.values():
         check_column(rows.table, "--columns", column, rows.name)
     return columns
@@ -239,18 +257,20 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
         found = grouped
     items = [item for _, item in found]
     notes = [*_about_source(rows), *form.notes]
-    if form.kind == "pairs" and items:
+    if form.kind in ("pairs", "examples", "rankings", "scored"):
         items, twice = _once(items)
         if twice:
             notes.append(("read_prompt_twice", {"n": twice}))
     if form.kind == "pairs":
         items = [_parted(item) for item in items]
+    if (glued := _glued(items)) is not None:
+        notes.append(("read_glued", {"where": glued}))
     if form.kind in ("texts", "examples", "chats", "prompts"):
         different = list(dict.fromkeys(items))
         out["repeated"], items = len(items) - len(different), different
     used = [name for _, names in form.used for name in names]
     unused = table.like_a_prompt([*used, *table.called])
-    if want != "prompts" and unused and form.kind != "texts" and not isinstance(_prompt_of(items[:1]), tuple):
+    if want != "prompts" and unused and form.kind != "texts":
         notes.append(("read_unused" if form.prompted else "read_unused_prompt", {"columns": ", ".join(
             map(repr, map(table.real, unused))), "first": table.real(unused[0])}))
     elif not form.prompted:
@@ -278,14 +298,42 @@ def _about_source(rows: Rows) -> list[tuple[str, dict[str, Any]]]:
     return notes
 
 
-def _once(pairs: list[Comparison]) -> tuple[list[Comparison], int]:
-    """Pairs without the prompt at the head of their answers, where most have it there; and how many had."""
-    twice = [isinstance(one.prompt, str) and bool(one.prompt.strip()) and one.chosen.startswith(one.prompt)
-             and one.rejected.startswith(one.prompt) for one in pairs]
-    if sum(twice) < 0.5 * len(pairs):
-        return pairs, 0
-    return [replace(one, chosen=one.chosen[len(one.prompt):], rejected=one.rejected[len(one.prompt):]) if again else one
-            for one, again in zip(pairs, twice, strict=True)], sum(twice)
+def _once(items: list[Any]) -> tuple[list[Any], int]:
+    """Items without the prompt at the head of their answers, where most have it there; and how many had."""
+    twice = [bool(prompt.strip()) and all(answer.startswith(prompt) for answer in answers)
+             for prompt, answers in map(_texts, items)]
+    if not items or sum(twice) < 0.5 * len(items):
+        return items, 0
+    return [_without(one) if again else one for one, again in zip(items, twice, strict=True)], sum(twice)
+
+
+def _texts(item: Any) -> tuple[str, tuple[str, ...]]:
+    """Prompt and answers, where they are texts; ("", ()) of a conversation."""
+    if isinstance(item, Comparison):
+        prompt, answers = item.prompt, (item.chosen, item.rejected)
+    elif isinstance(item, Ranking | Scored):
+        prompt, answers = item.prompt, item.responses
+    else:
+        prompt, answers = (item[0], item[1:]) if isinstance(item, tuple) else ("", ())
+    return (prompt, tuple(answers)) if all(isinstance(one, str) for one in (prompt, *answers)) else ("", ())
+
+
+def _without(item: Any) -> Any:
+    n = len(_texts(item)[0])
+    if isinstance(item, Comparison):
+        return replace(item, chosen=item.chosen[n:], rejected=item.rejected[n:])
+    if isinstance(item, Ranking | Scored):
+        return replace(item, responses=tuple(one[n:] for one in item.responses))
+    return (item[0], item[1][n:])
+
+
+def _glued(items: Sequence[Any]) -> str | None:
+    """A place where a finished prompt and an answer meet with nothing between, if nearly all do."""
+    met = [(prompt, answers[0]) for prompt, answers in map(_texts, items) if prompt.strip() and answers]
+    glued = [(prompt, answer) for prompt, answer in met if prompt[-1] in ".?!:。？！：" and answer[:1].isalnum()]
+    if not met or len(glued) < 0.9 * len(met):
+        return None
+    return f"{glued[0][0][-12:]}{glued[0][1][:12]}"
 
 
 def _parted(pair: Comparison) -> Comparison:
@@ -294,10 +342,6 @@ def _parted(pair: Comparison) -> Comparison:
         return pair
     prompt, chosen, rejected = parted(pair.chosen, pair.rejected)
     return Comparison(prompt, chosen, rejected, pair.margin)
-
-
-def _prompt_of(items: Sequence[Any]) -> Any:
-    return getattr(items[0], "prompt", "") if items else ""
 
 
 def _as_chat(item: Any) -> Any:

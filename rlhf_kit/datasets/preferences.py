@@ -1,4 +1,4 @@
-"""Which answer people preferred, recognised by columns and what they hold: pairs, rankings, scores, yes-or-no labels."""
+"""Which answer people preferred, recognised by columns and what they hold: pairs, rankings, scores, labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ LISTS = ("responses", "completions", "answers", "outputs", "candidates", "genera
 RANKS = ("ranks", "rank", "ranking", "rankings", "order", "排名")
 SCORES = ("scores", "rewards", "ratings", "score", "reward", "rating", "overall_score", "preference_scores", "grades",
           "labels", "评分")
-CHOICES = ("chosen", "choice", "best", "best_index", "chosen_index", "preferred", "winner", "label", "better", "selected")
+CHOICES = ("chosen", "choice", "best", "best_index", "chosen_index", "preferred", "winner", "label", "better",
+           "selected")
 TEXTS = ("response", "text", "content", "answer", "completion", "output", "summary", "value")
 GIVEN = ("overall_score", "score", "rating", "reward")                       # in an object; higher is better
 SINGLE = ("response", "completion", "answer", "output", "reply", "回答")
@@ -208,8 +209,7 @@ def _numbered(columns: Columns) -> Form | None:
            part: [f"{part}_{which.lower()}" for which in names] for part in ("score", "rating", "reward", "rank")
            if columns.has(*(f"{part}_{which.lower()}" for which in names))}
     verdict = columns.first(*VERDICTS, holding=("number", "text", "bool"))
-    one_hot = [next((name for name in (f"winner_model_{which.lower()}", f"winner_{which.lower()}") if columns.has(name)),
-                    None) for which in names]
+    one_hot = [columns.first(f"winner_model_{which.lower()}", f"winner_{which.lower()}") for which in names]
     if verdict is not None and len(names) == 2:
         mean = _meaning(columns, names, verdict, per.get("score"))
         return made("pairs", used(preference=(verdict,)),
@@ -257,7 +257,7 @@ def _meaning(columns: Columns, names: Mapping[str, str], verdict: str,
 
 
 def _one_means(columns: Columns, verdict: str, scores: Sequence[str] | None, counted: bool) -> int | None:
-    """Where 1 points: where the scores say, if there are any, else at A, as in SHP; of numbered answers nobody knows."""
+    """Where 1 points: where the scores say, if there are any, else at A, as in SHP; of numbered ones nobody knows."""
     if scores:
         votes = [_above(row.get(scores[0]), row.get(scores[1])) - _above(row.get(scores[1]), row.get(scores[0]))
                  for _, row in columns.rows if _maybe(row.get(verdict)) == 1]

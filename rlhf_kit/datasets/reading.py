@@ -1,9 +1,9 @@
 """From a file of unknown make to rows with line numbers: unpack, decode, split into rows.
 
 CSV, TSV and JSON lines (or one JSON array, or an object around it), plain or gzipped, in UTF-8, UTF-16 with a
-byte-order mark, or by a guess GB18030, Big5 or Windows-1252. Nothing is executed and nothing is written. A malformed row (wrong number of cells, not JSON, a cell
-longer than `LONGEST_CELL`) is skipped and counted while such rows are at most 1 in 20; beyond that the file
-is refused.
+byte-order mark, or by a guess GB18030, Big5 or Windows-1252. Nothing is executed and nothing is written. A malformed
+row (wrong number of cells, not JSON, a cell longer than `LONGEST_CELL`) is skipped and counted while such rows are at
+most 1 in 20; beyond that the file is refused.
 """
 
 from __future__ import annotations
@@ -346,7 +346,7 @@ def _json_object(source: str) -> tuple[dict, str]:
 def _inner_array(text: str) -> str | None:
     """The one list of objects in a JSON object that is the whole file, as many tools export; its lines count anew."""
     head = text.lstrip()
-    if not head.startswith("{") or _json_object(head.partition("\n")[0])[1] == "" and head.rstrip().count("\n"):
+    if not head.startswith("{") or (_json_object(head.partition("\n")[0])[1] == "" and head.rstrip().count("\n")):
         return None
     whole, wrong = _json_object(text)
     lists = [cell for name, cell in whole.items() if name in INNER and isinstance(cell, list)]

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlhf_kit.datasets.reading import FileError, Table, refused, shorten, tidy
+from rlhf_kit.datasets.reading import FileError, Table, read_table, refused, shorten, tidy
 
 Source = str | Path | Iterable[dict[str, Any]]
 
@@ -76,16 +77,16 @@ def _kind(path: Path) -> str:
 
 
 def _read_file(source: str | Path, place: Path) -> Table:
-    from rlhf_kit.datasets.reading import read_table
     try:
-        head = place.open("rb").read(6) if place.is_file() else b""
+        with open(place, "rb") if place.is_file() else io.BytesIO() as file:
+            head = file.read(6)
     except OSError as error:
         raise refused(source, f"cannot be read: {error.strerror or error}.") from error
-    if head[:4] == b"PAR1" or head == b"ARROW1" or _kind(place) in BINARY_KINDS and head:
+    if head[:4] == b"PAR1" or head == b"ARROW1" or (_kind(place) in BINARY_KINDS and head):
         return _arrow_table(source, place, head)
     if head[:4] == b"PK\x03\x04":
-        raise refused(source, "is a zip archive or a spreadsheet (.xlsx). Unpack it, or save it as CSV or JSON lines in "
-                              "UTF-8.")
+        raise refused(source, "is a zip archive or a spreadsheet (.xlsx). Unpack it, or save it as CSV or JSON lines "
+                              "in UTF-8.")
     if head[:4] == b"\x28\xb5\x2f\xfd":
         raise refused(source, "is packed with zstandard. Unpack it first: zstd -d.")
     return read_table(source)
@@ -152,8 +153,8 @@ def _shards(source: str | Path, place: Path) -> tuple[list[Path], list[Path], Pa
     files = [path for path in sorted(place.rglob("*")) if path.is_file() and _kind(path) and path.name not in _HIDDEN
              and not any(part.startswith(".") for part in path.relative_to(place).parts)]
     if not files:
-        raise refused(source, f"is a folder without a file of rows; expected {', '.join(TEXT_KINDS[:1] + BINARY_KINDS)} "
-                              f"or others of their kind in it.")
+        raise refused(source, f"is a folder without a file of rows; expected {', '.join(TEXT_KINDS + BINARY_KINDS)} in "
+                              f"it.")
     chosen = _chosen([path.relative_to(place).as_posix() for path in files])
     return [place / name for name in chosen], [f for f in files if f.relative_to(place).as_posix() not in chosen], place
 

@@ -19,8 +19,9 @@ OWN = "own"                         # the template that the tokenizer came with
 
 _CHATML = """{% for turn in messages %}{{ '<|im_start|>' + turn['role'] + '\n' + turn['content'] + '<|im_end|>\n' }}\
 {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
-_LLAMA_3 = """{{ bos_token }}{% for turn in messages %}{{ '<|start_header_id|>' + turn['role'] + '<|end_header_id|>\n\n' \
-+ turn['content'] | trim + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}\
+_LLAMA_3 = """{{ bos_token }}{% for turn in messages %}\
+{{ '<|start_header_id|>' + turn['role'] + '<|end_header_id|>\n\n' + turn['content'] | trim + '<|eot_id|>' }}\
+{% endfor %}{% if add_generation_prompt %}\
 {{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"""
 _GEMMA = """{{ bos_token }}{% for turn in messages %}{% if turn['role'] == 'system' %}\
 {{ raise_exception('no system turns') }}{% endif %}\
@@ -164,21 +165,6 @@ def closed(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], responses
         return [p + r for p, r in zip(prompts, responses, strict=True)]
     return [p + r + end.text * (p.startswith(begins) and not r.endswith(end.text))
             for p, r in zip(prompts, responses, strict=True)]
-
-
-def readable(chat: Chat, *, asked: bool = True) -> str:
-    """As a person reads it: a single question is itself; more turns, or with `asked=False`, have names before them."""
-    if asked and len(chat) == 1 and chat[0].role == "user":
-        return chat[0].text
-    return dialogue(chat) + (NAMES["assistant"] if asked else "")
-
-
-NAMES = {"system": "\n\nSystem:", "user": "\n\nHuman:", "assistant": "\n\nAssistant:", "tool": "\n\nTool:"}
-
-
-def dialogue(chat: Chat) -> str:
-    """As the dialogues of hh-rlhf (arXiv:2204.05862) are written, for models without a template."""
-    return "".join(f"{NAMES.get(turn.role, NAMES['user'])} {turn.text}" for turn in chat)
 
 
 def _marked(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int], list[bool]]:

@@ -34,9 +34,11 @@ from rlhf_kit.runs.snapshots import Snapshots
 from rlhf_kit.storage import is_complete, write_json_lines
 
 if TYPE_CHECKING:
+    from rlhf_kit.datasets.door import Account
     from rlhf_kit.models.heads import Policy
 
 METRICS = "metrics.jsonl"
+LATER = ("task", "columns", "template")                 # fields that jobs have not always had
 
 
 def nothing(processes: int) -> None:
@@ -96,6 +98,10 @@ class Job:
         named = [value for name in self.files if (value := getattr(self, name))]
         return {"job": self.name, **settings_of(self),
                 "files": {**{one: content(one) for one in named}, **task_content(getattr(self, "task", None))}}
+
+    def understood(self) -> Account | None:
+        """What was understood of the file to learn from, and what was left out; None without one. Raises: FileError."""
+        return None
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Do what is left in `folder`; it may be stopped at any moment.
@@ -292,8 +298,9 @@ def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
 # -- what makes a run this one -----------------------------------------------------------------------------------------
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """The fields of a job. A task that nobody named is left out: runs of before there were tasks stay the same."""
-    return {name: value for name, value in asdict(job).items() if name != "task" or value is not None}
+    """The fields of a job. What nobody named is left out where it came later: runs of before it was there stay the
+    same."""
+    return {name: value for name, value in asdict(job).items() if name not in LATER or value is not None}
 
 
 def task_content(task: str | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, processors, trainers
 from tokenizers import models as kinds
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
+from rlhf_kit.datasets.chats import readable
 from rlhf_kit.formulas.records import Turn
 from rlhf_kit.methods import sft
 from rlhf_kit.models import chats, text
@@ -226,8 +227,8 @@ def test_a_tiny_model_can_have_conversations_all_the_same(tokenizer):
 
 
 def test_without_a_template_a_conversation_is_a_dialogue():
-    assert chats.readable((ASK,)) == ASK.text
-    assert chats.readable((MORE, LAST, MORE)) == (
+    assert readable((ASK,)) == ASK.text
+    assert readable((MORE, LAST, MORE)) == (
         "\n\nHuman: And then?\n\nAssistant: 你好\n\nHuman: And then?\n\nAssistant:")
     with pytest.raises(chats.CannotWrite, match="Choose one with --template"):
         chats.write(tokenizer_for(), SINGLE)
