@@ -130,7 +130,8 @@ CLASSES = {"pairs": Pairs, "rankings": Rankings, "scored": ScoredAnswers, "binar
            "texts": Examples, "examples": Examples, "chats": Examples}
 
 
-def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None) -> Brought:
+def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None,
+          options: Mapping[str, str] | None = None) -> Brought:
     """Read it as what is wanted, and say what was understood.
 
     Args:
@@ -139,6 +140,7 @@ def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None) 
         want: "preferences" gives `Pairs`, `Rankings`, `ScoredAnswers` or `Binary`; "examples" `Examples`; "prompts"
             `Prompts`.
         columns: what the parts are called there, where that is not plain: {"prompt": "question"}.
+        options: how the user named a column, for the error, where it was not with --columns: {"prompt": "--column"}.
 
     Raises: datasets.reading.FileError, one line, if nothing of the kind is in it or more than 1 row in 20 is malformed.
     """
@@ -154,8 +156,11 @@ def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None) 
         return Rankings(Account(str(source), "rankings", (), len(found) + malformed, len(found), out,
                                 (("read_order_lines", {}),)), found)
     rows = read_source(source)
-    table = Columns(rows.table, _checked(rows, columns or {}))
+    table = Columns(rows.table, _checked(rows, columns or {}, options or {}))
     form = _form(table, want)
+    for name in () if form is None else (name for _, names in form.used for name in names):
+        if rows.table.columns.count(name) > 1:
+            check_column(rows.table, None, name, rows.name)
     if form is None:
         shown = ", ".join(map(shorten, table.names[:12])) + ", …" * (len(table.names) > 12)
         raise refused(rows.name, f"has no columns of {want}; it has {shown}. Expected {EXPECTED[want]}. "
@@ -221,9 +226,9 @@ def _nearest(table: Columns, want: Want) -> str:
     return "Say what is what: --columns prompt=question,chosen=better, for example."
 
 
-def _checked(rows: Rows, columns: Mapping[str, str]) -> Mapping[str, str]:
-    for column in columns.values():
-        check_column(rows.table, "--columns", column, rows.name)
+def _checked(rows: Rows, columns: Mapping[str, str], options: Mapping[str, str]) -> Mapping[str, str]:
+    for part, column in columns.items():
+        check_column(rows.table, options.get(part, "--columns"), column, rows.name)
     return columns
 
 
@@ -278,8 +283,9 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
     if form.whole is not None and want == "preferences":
         notes.append(("read_grouped", {"n": len(items)}))
     if not items:
-        raise refused(rows.name, f"has {total:,} rows and none that can be used ({_why(out)}). Expected "
-                                 f"{EXPECTED[want]}.")
+        what = {"pairs": "pairs whose texts differ", "prompts": "prompts", "texts": "texts"}.get(
+            form.kind, "rankings that are not all ties" if want == "preferences" else "examples")
+        raise refused(rows.name, f"holds 0 {what} in {total:,} rows{_why(out)}. Expected {EXPECTED[want]}.")
     order = ("malformed", "undecided", "repeated")
     account = Account(rows.name, form.kind, form.used, total, len(items),
                       tuple((why, out[why]) for why in order if out[why]), tuple(notes))
@@ -366,4 +372,5 @@ def _part(lang: Lang, part: str, columns: Sequence[str]) -> str:
 
 
 def _why(out: Counter[str]) -> str:
-    return ", ".join(f"{n:,} {why}" for why, n in out.items() if n) or "nothing in them"
+    found = ", ".join(f"{n:,} {why}" for why, n in out.items() if n)
+    return f" ({found})" if found else ""

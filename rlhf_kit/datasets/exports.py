@@ -27,7 +27,7 @@ def recognise(columns: Columns) -> Form | None:
     if columns.has("message_id", "parent_id", "text", "role"):
         return Form("rankings", (("responses", ("text",)), ("ranks", ("rank",)), ("prompt", ("parent_id",))), _message,
                     whole=_ranked_siblings)
-    if columns.has("prompt") and columns.holds("prompt") == "record" and columns.has("message_tree_id"):
+    if columns.has("prompt", "message_tree_id") and columns.holds("prompt") in ("record", "message"):
         return Form("rankings", (("responses", ("prompt.replies",)), ("ranks", ("rank",))),
                     lambda row: _tree_rankings(row["prompt"], ()))
     return None

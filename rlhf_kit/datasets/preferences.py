@@ -90,8 +90,9 @@ def recognise(columns: Columns) -> Form | None:
 # Pairs
 
 def _pairs(columns: Columns) -> Form | None:
-    names = next((pair for pair in PAIRS if columns.has(*pair) and all(
-        columns.holds(name) in ("text", "messages", "message", "record") for name in pair)), None)
+    words = ("text", "messages", "message", "record", "nothing", "anything")
+    names = next((pair for pair in PAIRS if columns.has(*pair)
+                  and all(columns.holds(name) in words for name in pair)), None)
     if names is None:
         return None
     prompt = columns.prompt(names)
@@ -128,6 +129,8 @@ def _with_prompts(columns: Columns, name: str) -> bool:
 
 def _lists(columns: Columns) -> Form | None:
     name = columns.first(*LISTS, holding=("texts", "records", "messages", "lists"))
+    if name is None and columns.has("responses") and not columns.has("chosen", "rejected"):
+        name = "responses"                                      # whatever it holds: the first row says what is wrong
     if name is None:
         return None
     prompt, answers = columns.prompt((name,)), partial(_answers, name=name)

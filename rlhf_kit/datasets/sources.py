@@ -23,6 +23,7 @@ Source = str | Path | Iterable[dict[str, Any]]
 
 TEXT_KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 BINARY_KINDS = (".parquet", ".arrow", ".feather")
+MOST_FOLDERS = 4                        # below one that was named, from which shards are taken together
 MOST_ROWS = 500_000                     # that are held in memory; what comes behind is left out, and that is said
 _HUB = re.compile(r"[\w][\w.-]*/[\w.-]+(/[\w./-]+)?")
 _TRAIN = re.compile(r"(^|[^a-z])train", re.IGNORECASE)
@@ -46,7 +47,7 @@ def read_source(source: Source) -> Rows:
     if not isinstance(source, str | Path):
         return _memory(source)
     place = Path(source).expanduser()
-    if place.is_dir():
+    if place.is_dir() and str(source):
         return _many(str(source), *_shards(source, place))
     if place.exists() or not is_hub_name(source):
         table = _read_file(source, place)
@@ -64,10 +65,10 @@ def _memory(rows: Iterable[dict[str, Any]]) -> Rows:
     found = list(rows)
     odd = next((row for row in found if not isinstance(row, dict)), None)
     if not found or odd is not None:
-        raise FileError(f"the rows are {shorten(odd) if found else 'none at all'}; expected dictionaries such as "
+        raise FileError(f"the data are {shorten(odd) if found else 'none at all'}; expected dictionaries such as "
                         f"{{'prompt': ..., 'chosen': ..., 'rejected': ...}}.")
     columns = tuple(dict.fromkeys(name for row in found for name in row))
-    return Rows("the rows", Table(columns, list(enumerate(found, 1)), [], "text in memory"))
+    return Rows("the data", Table(columns, list(enumerate(found, 1)), [], "text in memory"))
 
 
 def _kind(path: Path) -> str:
@@ -135,6 +136,9 @@ def _many(name: str, files: Sequence[Path], passed_over: Sequence[Path], root: P
     columns, rows, malformed, encodings = {}, [], [], Counter()
     for path in files:
         table = _read_file(path, path)
+        if columns and not {*table.columns} & {*columns}:
+            raise refused(name, f"is a folder of different things: {files[0].name} has {', '.join(list(columns)[:6])}, "
+                                f"and {path.name} {', '.join(table.columns[:6])}. Name one of the files.")
         columns.update(dict.fromkeys(table.columns))
         start = rows[-1][0] if rows else 0
         rows += [(start + line, row) for line, row in table.rows]
@@ -156,12 +160,16 @@ def _shards(source: str | Path, place: Path) -> tuple[list[Path], list[Path], Pa
         raise refused(source, f"is a folder without a file of rows; expected {', '.join(TEXT_KINDS + BINARY_KINDS)} in "
                               f"it.")
     chosen = _chosen([path.relative_to(place).as_posix() for path in files])
+    if len({path.parent for path in files if path.relative_to(place).as_posix() in chosen}) > MOST_FOLDERS:
+        raise refused(source, "is a folder of many folders with files of rows in them; name the one that is meant.")
     return [place / name for name in chosen], [f for f in files if f.relative_to(place).as_posix() not in chosen], place
 
 
 def _chosen(names: Sequence[str]) -> list[str]:
     """Those of the commonest kind (parquet, where there is any), and of these the part to train on."""
     kinds = Counter(_kind(Path(name)) for name in names)
+    if len(kinds) > 1:
+        del kinds[".json"]                              # settings, mostly
     kind = ".parquet" if ".parquet" in kinds else kinds.most_common(1)[0][0]
     found = [name for name in names if _kind(Path(name)) == kind]
     train = [name for name in found if _TRAIN.search(name)]

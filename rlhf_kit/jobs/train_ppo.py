@@ -115,7 +115,8 @@ class PpoJob(Job):
         if self.prompts is None:
             return None
         named = {} if self.column == "prompt" else {"prompt": self.column}
-        return bring(self.prompts, "prompts", {**(columns_in(self.columns) or {}), **named})
+        return bring(self.prompts, "prompts", {**(columns_in(self.columns) or {}), **named},
+                     {"prompt": "--column"} if named else {})
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account

@@ -19,6 +19,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
 
+OPTIONS = {"prompt": "--prompt", "response": "--response", "text": "--text"}
 TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
 
@@ -81,7 +82,7 @@ class SftJob(Job):
     @cached_property
     def brought(self) -> Brought | None:
         """What the file holds, read once. Raises: datasets.reading.FileError."""
-        return None if self.data is None else bring(self.data, "examples", self._columns())
+        return None if self.data is None else bring(self.data, "examples", self._columns(), OPTIONS)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
