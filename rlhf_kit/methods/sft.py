@@ -13,15 +13,17 @@ from torch.optim import AdamW
 
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.schedules import cosine
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import encode_documents, pad_id, pad_right, prompt_rows, response_rows
+from rlhf_kit.models.text import check_texts, encode_documents, pad_id, pad_right, prompt_rows, response_rows
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of one run."""
@@ -116,9 +118,14 @@ def _encode(policy: Policy, examples: Sequence, config: Config) -> list[tuple[li
     """Token ids of each example with the position of the first token that counts."""
     if len(examples) == 0:
         raise ValueError("there are no examples to learn from; give at least one text.")
+    if isinstance(examples, str):
+        check_texts(examples, "examples")
     limit = min(config.max_length, policy.context or config.max_length)
-    if isinstance(examples[0], str):
+    if isinstance(first := next(iter(examples)), str):
         rows = [(ids, 1) for ids in encode_documents(policy.tokenizer, examples, limit)]
+    elif not isinstance(first, Sequence) or len(first) != 2:
+        raise ValueError(f"the first example is {' '.join(repr(first).split())[:60]}; expected texts, or (prompt, "
+                         f"response) pairs of texts.")
     else:
         prompts = prompt_rows(policy.tokenizer, [p for p, _ in examples])           # as PPO will sample from them
         responses = response_rows(policy.tokenizer, [r for _, r in examples])

@@ -64,6 +64,19 @@ def end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     return tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
 
 
+def check_texts(texts: Sequence[str], what: str = "texts") -> list[str]:
+    """The texts as a list. Raises: ValueError for one text in place of a list of them, or for what is no text."""
+    if isinstance(texts, str):
+        shown = repr(texts if len(texts) <= 40 else texts[:40] + "…")
+        raise ValueError(f"the {what} are one text, {shown}; expected a list of texts, such as [{shown}].")
+    texts = list(texts)
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            shown = " ".join(repr(text).split())
+            raise ValueError(f"number {number} of the {what} is {shown[:60]}, not a text; expected a list of texts.")
+    return texts
+
+
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Ids and mask of prompts to be continued, padded on the left: [B, P] long, [B, P] bool (True on tokens)."""
     return _pad(prompt_rows(tokenizer, prompts), pad_id(tokenizer), left=True)
@@ -77,7 +90,7 @@ def prompt_rows(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> l
     """
     closing = {tokenizer.sep_token_id, tokenizer.eos_token_id} - {None}
     rows = []
-    for ids in tokenizer(list(prompts)).input_ids:
+    for ids in tokenizer(check_texts(prompts, "prompts")).input_ids:
         while ids and ids[-1] in closing:
             ids = ids[:-1]
         rows.append(ids or [end_id(tokenizer) or 0])
@@ -87,7 +100,7 @@ def prompt_rows(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> l
 def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str]) -> list[list[int]]:
     """Token ids of responses as a policy would write them: nothing in front, the end token behind."""
     end = [] if end_id(tokenizer) is None else [end_id(tokenizer)]
-    return [ids + end for ids in tokenizer(list(responses), add_special_tokens=False).input_ids]
+    return [ids + end for ids in tokenizer(check_texts(responses, "responses"), add_special_tokens=False).input_ids]
 
 
 def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int,
@@ -99,7 +112,7 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_l
     """
     side, tokenizer.truncation_side = tokenizer.truncation_side, "right" if keep == "start" else "left"
     try:
-        rows = tokenizer(list(texts), truncation=True, max_length=max_length).input_ids
+        rows = tokenizer(check_texts(texts), truncation=True, max_length=max_length).input_ids
     finally:
         tokenizer.truncation_side = side
     return [ids or [pad_id(tokenizer)] for ids in rows]
@@ -109,7 +122,7 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], m
     """Token ids of whole texts for language modelling, each closed by the end token if it fits in `max_length`."""
     end = end_id(tokenizer)
     rows = []
-    for ids in tokenizer(list(texts)).input_ids:
+    for ids in tokenizer(check_texts(texts)).input_ids:
         while ids and ids[-1] == end:
             ids = ids[:-1]
         rows.append([*ids, *([] if end is None else [end])][:max_length])
