@@ -157,7 +157,7 @@ def label_index(model: PreTrainedModel, label: str) -> int:
     close = exact or [i for i, name in names.items() if name.startswith(label.lower())]
     if len(close) != 1:
         raise RewardError(f"the classifier has no label {label!r}; it has {', '.join(sorted(names.values()))}. "
-                          f"Name one of these with --label (in Python, label=).")
+                          f"Name one of these with --judge-class (in Python, label=).")
     return close[0]
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
+
+import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.texts import hold_out, read_texts
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
+from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, content
 from rlhf_kit.sampling import check_room
@@ -35,6 +41,7 @@ class PpoJob(Job):
     reward: str | None = None               # or a function: my_reward.py:reward
     prompts: str | None = None              # a file of prompts; None = openings of the made-up reviews
     column: str = "prompt"                  # its column, unless it is a .txt
+    reference: str | None = None            # what drift is measured from; None = the model as it is now
     lang: Lang = "en"                       # of the made-up reviews
     task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
     device: str = "cpu"
@@ -46,9 +53,9 @@ class PpoJob(Job):
             raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier or a reward model "
                              f"with --judge, or a function of yours with --reward my_reward.py:reward.")
         if self.judge is None and self.label != "positive":
-            raise ValueError("--label is an output of a classifier, and there is none. Name it with --judge.")
+            raise ValueError("--judge-class is an output of a classifier, and there is none. Name it with --judge.")
         if self.prompts is None and self.column != "prompt":
-            raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
+            raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
         check_task(self.task, self.prompts, "--prompts")
         changed(zoo.TINY_PPO, self.changes)
 
@@ -71,8 +78,12 @@ class PpoJob(Job):
         use_threads(run.threads, policy)
         config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
-        reference, measured = policy.reference(), {"score": score, **watch}
+        reference, measured = self._reference(policy), {"score": score, **watch}
         seen = {"before": evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)}
+
+        if config.checks:
+            check_varies(torch.tensor(seen["before"].each["score"][:len(set(held_out))]), "the reward",
+                         of="to the held-out prompts ")
 
         def train() -> Iterator[Step]:
             steps = ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch,
@@ -91,14 +102,30 @@ class PpoJob(Job):
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
                     "samples": side_by_side(before, after)[:SHOWN], "steps": len(run.history("ppo"))}
         return Plan([Stage("ppo", train, total=config.steps, metrics=Metrics(every=1, shrinks=False)),
-                     Stage("evaluate", examine)], result)
+                     Stage("evaluate", examine)], result, notes=[*self._notes(), *unread(policy.tokenizer, learn)])
+
+    def _reference(self, policy: Policy) -> Policy:
+        """Frozen: the model as it is now, or another one that reads the same tokens."""
+        if self.reference is None:
+            return policy.reference()
+        other = zoo.load_policy(self.reference, value_head=False, device=self.device)
+        if other.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
+            raise ValueError(f"--reference {self.reference} reads other tokens than --model {self.model}, so their "
+                             f"log-probabilities cannot be compared. Name a model with the same tokenizer: the one "
+                             f"that {self.model} was trained from.")
+        return other.requires_grad_(False).eval()
+
+    def _notes(self) -> list[tuple[str, dict[str, Any]]]:
+        """A policy that was trained before does not silently become what its own drift is measured from."""
+        trained = self.reference is None and (Path(self.model).expanduser() / VALUE_HEAD).is_file()
+        return [("ppo_reference_trained", {"model": self.model})] if trained else []
 
     def _prompts(self) -> tuple[list[str], list[str], dict[str, rewards.Reward]]:
         """Prompts to learn on, prompts to be examined on, and what is known of the truth."""
         if self.prompts is None:
             task = world(self.task, self.lang)
             return task.prompts("train"), task.prompts("heldout", EVALUATED), {"gold": rewards.gold(task)}
-        learn, held_out = hold_out(read_texts(self.prompts, self.column, "--column"))
+        learn, held_out = hold_out(read_texts(self.prompts, self.column, "--prompt-column"))
         return learn, (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED], {}
 
     def _reward(self) -> rewards.Reward:
@@ -106,7 +133,7 @@ class PpoJob(Job):
             return rewards.from_file(self.reward)
         if zoo.is_reward_model(self.judge):
             if self.label != "positive":
-                raise ValueError(f"--label is an output of a classifier; {self.judge} is a reward model and has one "
-                                 f"output. Leave --label out.")
+                raise ValueError(f"--judge-class is an output of a classifier; {self.judge} is a reward model and has "
+                                 f"one output. Leave --judge-class out.")
             return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from rlhf_kit import zoo
 from rlhf_kit.datasets.texts import hold_out, read_pairs, read_texts
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import sft
 from rlhf_kit.models.tiny import parameters
@@ -38,11 +38,11 @@ class SftJob(Job):
 
     def __post_init__(self) -> None:
         if (self.prompt is None) != (self.response is None):
-            there, missing = ("--response", "--prompt") if self.prompt is None else ("--prompt", "--response")
+            there, missing = ("--prompt-column", "--response-column")[::1 if self.response is None else -1]
             raise ValueError(f"{there} is given without {missing}; pairs need both columns, whole texts neither.")
         if self.data is None and (self.prompt is not None or self.text != "text"):
-            raise ValueError("--text, --prompt and --response are columns of a file, and there is none. "
-                             "Name it with --data.")
+            raise ValueError("--text-column, --prompt-column and --response-column are columns of a file, and there is "
+                             "none. Name it with --data.")
         check_task(self.task, self.data, "--data")
         changed(TINY_SFT, self.changes)
 
@@ -63,7 +63,9 @@ class SftJob(Job):
             return {"job": "sft", "settings": described(self, config), "examples": len(learn),
                     "held_out": 0 if held_out == learn else len(held_out), "loss": loss,
                     "steps": len(run.history("sft"))}
-        return Plan([Stage("sft", train, total=config.steps, metrics=Metrics())], result)
+        whole = [one if isinstance(one, str) else "".join(one) for one in learn]
+        return Plan([Stage("sft", train, total=config.steps, metrics=Metrics())], result,
+                    notes=unread(policy.tokenizer, whole))
 
     def _examples(self) -> tuple[list, list]:
         if self.data is None:

@@ -60,12 +60,17 @@ def check_start(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob
                           f"but a log-probability differs by {drift:.3g} nats. Cause: {cause}")
 
 
-def check_varies(score: Tensor, name: str, group: Sums | None = None) -> None:
+def check_varies(score: Tensor, name: str, group: Sums | None = None, of: str = "of the first batch ") -> None:
     """Of a first batch of 32 responses or more not all score the same: else PPO has nothing to prefer.
 
     Of 8 to 31 it is only said, on standard error: what is rewarded may be rare.
 
-    Args: score: [B], of this process; name: of the reward; group: the processes that share the batch, if several do.
+    Args:
+        score: [B], of this process.
+        name: of the reward.
+        group: the processes that share the batch, if several do.
+        of: which responses these are, for the message.
+
     Raises: CheckFailed.
     """
     x, total = score.float(), (lambda y: y) if group is None or group.size == 1 else group.sum
@@ -73,7 +78,7 @@ def check_varies(score: Tensor, name: str, group: Sums | None = None) -> None:
     mean = summed / n
     away = total((x - mean).abs().sum()[None]).item()                   # 0 but for the rounding of the mean
     if n >= FEW and away <= 4e-7 * n * max(abs(mean), 1e-30):
-        said = (f"all {n:.0f} responses of the first batch score {mean:.3f} by {name}, so there is nothing to learn "
+        said = (f"all {n:.0f} responses {of}score {mean:.3f} by {name}, so there is nothing to learn "
                 f"from. Call the reward with a few responses and look at what it returns.")
         if n >= ENOUGH:
             raise CheckFailed(f"{said} If only rare responses are to score otherwise, train all the same with "

@@ -129,6 +129,23 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], m
     return rows
 
 
+def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], shown: int = 6) -> tuple[float, list[str]]:
+    """The share of tokens that the tokenizer has no piece for, and what they stand for, the commonest first.
+
+    Several of them read alike, and none can be written. 0 for tokenizers with bytes to fall back on (GPT-2, Llama).
+    """
+    unknown = tokenizer.unk_token_id
+    if unknown is None or not tokenizer.is_fast or not texts:
+        return 0.0, []
+    encoded = tokenizer(check_texts(texts), add_special_tokens=False, return_offsets_mapping=True)
+    total, lost = 0, Counter()
+    for text, ids, places in zip(texts, encoded.input_ids, encoded.offset_mapping, strict=True):
+        total += len(ids)
+        lost.update(text[start:stop].strip() or repr(text[start:stop]) for token, (start, stop) in
+                    zip(ids, places, strict=True) if token == unknown)
+    return sum(lost.values()) / max(total, 1), [piece for piece, _ in lost.most_common(shown)]
+
+
 def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
     """Rows of ids as one batch, padded on the right: [B, L] long, [B, L] bool (True on tokens)."""
     return _pad(rows, padding, left=False)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
 
 METRICS = "metrics.jsonl"
+LATER = ("task", "reference", "positive_from")          # fields that jobs got later; None: as if they were not there
 
 
 def nothing(processes: int) -> None:
@@ -76,6 +77,7 @@ class Plan:
     stages: Sequence[Stage]
     result: Callable[[], dict[str, Any]]                # of result.json; asked for when all stages are done
     report: Callable[[dict[str, Any]], None] | None = None      # writes what else shows the result, before it
+    notes: Sequence[tuple[str, dict[str, Any]]] = ()    # what to say before the first stage: keys of sentences, fields
 
 
 class Job:
@@ -160,6 +162,8 @@ def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None =
     """
     with opened(job, folder, fresh, threads, stage=stage) as (run, plan):
         chosen = _chosen(plan, stage)
+        for note in plan.notes if run.main else ():
+            yield Event("note", 0, 0, note=note)
         for one in chosen:
             yield from _worked(run, one)
             wait(job.device)
@@ -292,8 +296,8 @@ def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
 # -- what makes a run this one -----------------------------------------------------------------------------------------
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """The fields of a job. A task that nobody named is left out: runs of before there were tasks stay the same."""
-    return {name: value for name, value in asdict(job).items() if name != "task" or value is not None}
+    """The fields of a job. Of `LATER` what nobody named is left out: runs of before there were such stay the same."""
+    return {name: value for name, value in asdict(job).items() if name not in LATER or value is not None}
 
 
 def task_content(task: str | None) -> dict[str, str]:
