@@ -496,10 +496,8 @@ def test_a_threshold_needs_numbers_and_no_other_option(tmp_path):
 
 
 def test_prompts_are_made_shorter_where_reviews_are_short(tmp_path):
-    """"Good food here" opens no prompt of three words and more, for nothing would follow."""
-    rows = [(f"{a} {b} {c}", str(n % 2)) for n, (a, b, c) in enumerate(
-        (a, b, c) for a in ("good", "cold", "warm", "fine") for b in ("food", "soup", "wine", "bread", "staff")
-        for c in ("here", "today", "again", "everyday"))]
+    """"Dish7 tasted fine" opens no prompt of three words or more, for nothing would follow."""
+    rows = [(f"Dish{n} tasted {('fine', 'sour')[n % 2]}", str(n % 2)) for n in range(80)]
     reviews = FileReviews.read(save(tmp_path, table(rows)))
-    assert reviews.longest_prompt == 2
+    assert reviews.longest_prompt == 4                              # from two words on
     assert all(len(reviews.prompts(split)) >= 2 for split in ("train", "heldout"))
