@@ -24,6 +24,7 @@ from rlhf_kit.commands import (
     tour,
     train,
 )
+from rlhf_kit.commands.choices import say_renamed
 from rlhf_kit.language import say
 
 USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnavailable, StorageError are among them
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
+        say_renamed(options)
         return options.run(options)
     except KeyboardInterrupt:
         print(f"\n{say(options.lang, 'stopped')}", file=sys.stderr)

@@ -24,7 +24,8 @@ from rlhf_kit.formulas.preference import (
 )
 from rlhf_kit.formulas.records import Ranking, Rollout
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.rewards import Reward, checked, score
+from rlhf_kit.models.text import check_texts
+from rlhf_kit.rewards import Reward, check_arguments, checked, score
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 
 FEW = 30                            # rows to resample; below, a bootstrap promises too much
@@ -83,6 +84,11 @@ def evaluate(policy: Policy, reference: Policy, prompts: Sequence[str], rewards:
         reference: where the KL is measured from; the policy before training.
         rewards: named scores; none of them is optimised here.
     """
+    if not isinstance(rewards, Mapping):
+        raise ValueError(f"rewards is {' '.join(repr(rewards).split())[:60]}; expected named ones, such as "
+                         f"{{\"score\": reward}}.")
+    check_arguments(reference, *rewards.values())
+    check_texts(prompts, "prompts")
     rollout = sample_rollout(policy, prompts, sampling, seed)
     with torch.no_grad():
         ref_logprob = response_logprob(reference, rollout)

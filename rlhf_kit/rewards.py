@@ -40,6 +40,18 @@ class Sums(Protocol):
     def sum(self, x: Tensor) -> Tensor: ...
 
 
+def check_arguments(reference: object, *rewards: object) -> None:
+    """What every loop asks of the two before it begins. Raises: ValueError with what to give instead."""
+    if reference is None or isinstance(reference, str | bool):
+        raise ValueError(f"the reference is {reference!r}; expected the policy as it was before training, "
+                         f"policy.reference(), or another one, kit.load_policy(...).")
+    for reward in rewards:
+        if not callable(reward):
+            shown = " ".join(repr(reward).split())[:60]
+            raise ValueError(f"the reward is {shown}; expected a function (prompts, responses) -> one number a "
+                             f"response. For a model: kit.rewards.classifier(...) or kit.rewards.learned(...).")
+
+
 def score(reward: Reward, rollout: Rollout, group: Sums | None = None) -> Tensor:
     """Ask `reward` about a rollout and check its answer: [B] float32 on the rollout's device.
 
@@ -162,7 +174,7 @@ def label_index(model: PreTrainedModel, label: str) -> int:
     close = exact or [i for i, name in names.items() if name.startswith(label.lower())]
     if len(close) != 1:
         raise RewardError(f"the classifier has no label {label!r}; it has {', '.join(sorted(names.values()))}. "
-                          f"Name one of these with --label (in Python, label=).")
+                          f"Name one of these with --judge-class (in Python, label=).")
     return close[0]
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from rlhf_kit.engine import read
 from rlhf_kit.formulas.distributions import draw, sample
 from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.models.cache import forgets_rows, roomy
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import decode, encode_prompts, pad_id, pad_right, response_rows
@@ -30,6 +31,7 @@ Choice = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 DROPPED_AT_ONCE = 8         # rows that have ended are computed on until they are one in so many
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """How a response is drawn."""

@@ -136,12 +136,12 @@ def test_a_text_file_that_cannot_be_used(refused, command, content, said):
 
 
 @pytest.mark.parametrize(("words", "option"), [
-    ([*TOUR, "--reviews", "texts.csv", "--text", "review"], "--text"),
-    ([*TOUR, "--reviews", "texts.csv", "--label", "stars"], "--label"),
-    ([*LEARN, "--text", "review"], "--text"),
-    ([*LEARN, "--prompt", "text", "--response", "answer"], "--response"),
-    ([*LEARN, "--prompt", "question", "--response", "text"], "--prompt"),
-    ([*PPO, "--reward", "good.py:reward", "--prompts", "texts.csv", "--column", "prompt_"], "--column")])
+    ([*TOUR, "--reviews", "texts.csv", "--text-column", "review"], "--text-column"),
+    ([*TOUR, "--reviews", "texts.csv", "--label-column", "stars"], "--label-column"),
+    ([*LEARN, "--text-column", "review"], "--text-column"),
+    ([*LEARN, "--prompt-column", "text", "--response-column", "answer"], "--response-column"),
+    ([*LEARN, "--prompt-column", "question", "--response-column", "text"], "--prompt-column"),
+    ([*PPO, "--reward", "good.py:reward", "--prompts", "texts.csv", "--prompt-column", "prompt_"], "--prompt-column")])
 def test_a_column_that_is_not_there_is_answered_with_those_that_are(refused, words, option):
     line = refused(*words)
     assert "it has 'text', 'label'" in line
@@ -217,12 +217,14 @@ def test_a_device_that_is_not_there(refused, words, device):
 
 
 @pytest.mark.parametrize(("words", "missing"), [
-    ([*TOUR, "--text", "review"], "--reviews"), ([*TOUR, "--label", "stars"], "--reviews"),
-    ([*TOUR, "--positive", "1"], "--reviews"), ([*SFT, "--prompt", "a", "--response", "b"], "--data"),
-    ([*SFT, "--text", "review"], "--data"), ([*LEARN, "--prompt", "text"], "--response"),
-    ([*LEARN, "--response", "text"], "--prompt"), ([*PPO, "--judge", "judge", "--column", "a"], "--prompts"),
-    ([*PLEASE, "--label", "negative"], "--judge"), ([*JUDGED, "scorer", "--label", "negative"], "Leave --label out"),
-    ([*RANK, "--text", "review"], "--pretrain"), ([*COMPARE, "--label", "stars"], "--pretrain")])
+    ([*TOUR, "--text-column", "review"], "--reviews"), ([*TOUR, "--label-column", "stars"], "--reviews"),
+    ([*TOUR, "--positive", "1"], "--reviews"), ([*SFT, "--prompt-column", "a", "--response-column", "b"], "--data"),
+    ([*SFT, "--text-column", "review"], "--data"), ([*LEARN, "--prompt-column", "text"], "--response-column"),
+    ([*LEARN, "--response-column", "text"], "--prompt-column"),
+    ([*PPO, "--judge", "judge", "--prompt-column", "a"], "--prompts"),
+    ([*PLEASE, "--judge-class", "negative"], "--judge"),
+    ([*JUDGED, "scorer", "--judge-class", "negative"], "Leave --judge-class out"),
+    ([*RANK, "--text-column", "review"], "--pretrain"), ([*COMPARE, "--label-column", "stars"], "--pretrain")])
 def test_an_option_that_would_be_ignored_is_answered_with_what_it_needs(refused, words, missing):
     assert missing in refused(*words)
 
@@ -230,7 +232,7 @@ def test_an_option_that_would_be_ignored_is_answered_with_what_it_needs(refused,
 def test_one_thing_to_please_and_not_none_or_two(refused):
     assert "neither --judge nor --reward is given" in refused(*PPO)
     assert "both --judge and --reward are given" in refused(*PLEASE, "--judge", "judge")
-    assert "name two columns" in refused(*LEARN, "--prompt", "text", "--response", "text")
+    assert "name two columns" in refused(*LEARN, "--prompt-column", "text", "--response-column", "text")
 
 
 def test_prompts_that_leave_no_room_for_a_response(refused):
@@ -340,8 +342,8 @@ def test_a_classifier_cannot_write_and_a_language_model_cannot_judge(refused):
 
 
 def test_a_label_that_the_classifier_does_not_have_is_answered_with_those_it_has(refused):
-    assert "no label 'kind'; it has negative, positive. Name one of these with --label" in refused(
-        *JUDGED, "judge", "--label", "kind")
+    assert "no label 'kind'; it has negative, positive. Name one of these with --judge-class" in refused(
+        *JUDGED, "judge", "--judge-class", "kind")
 
 
 # Rankings and pairs
@@ -423,8 +425,8 @@ def test_nothing_left_to_learn_from_or_to_score(refused, words, said):
 
 
 @pytest.mark.parametrize(("name", "content", "options", "said"), [
-    ("bad.csv", None, [], "bad.csv does not exist"), ("texts.csv", None, ["--text", "review"], "--text"),
-    ("texts.csv", None, ["--label", "stars"], "--label"),
+    ("bad.csv", None, [], "bad.csv does not exist"), ("texts.csv", None, ["--text-column", "review"], "--text-column"),
+    ("texts.csv", None, ["--label-column", "stars"], "--label-column"),
     ("bad.csv", "text,label\na lamp,1\nno lamp,0\n", [], "at least 50 are needed"),
     ("bad.csv", "text,label\n" + "".join(f"a lamp number {i},1\n" for i in range(60)), [], "every review is positive"),
     ("bad.csv", "text,label\n" + "".join(f"a lamp number {i},{i % 7 + 6}\n" for i in range(60)), [], "bad.csv"),

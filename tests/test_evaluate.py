@@ -252,3 +252,12 @@ def test_agreement_with_nothing_is_refused(lists, message):
 def test_an_agreement_is_plain_numbers_for_a_file():
     numbers = agreement(said, [Ranking("", ("2", "1"), (1, 2))]).numbers()
     assert json.loads(json.dumps(numbers))["pair_accuracy"]["mean"] == 1
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"reference": None}, "the reference is None"), ({"prompts": "the lamp"}, "the prompts are one text"),
+    ({"rewards": len}, "expected named ones"), ({"rewards": {"score": 0.5}}, "the reward is 0.5; expected a function")])
+def test_what_is_no_argument_is_named(policy, prompts, change, message):
+    arguments = {"reference": policy, "prompts": prompts, "rewards": {}, **change}
+    with pytest.raises(ValueError, match=message):
+        evaluate(policy, **arguments)

@@ -27,6 +27,7 @@ from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
 from rlhf_kit.language import Lang, say
 
 Want = Literal["preferences", "examples", "prompts"]
+OPTIONS = {part: f"--{part}-column" for part in ("prompt", "response", "text")}      # each has one of its own
 EXPECTED = {
     "preferences": "chosen and rejected; responses with ranks or scores; two answers with a preference; or one answer "
                    "with a score or a label",
@@ -180,6 +181,11 @@ def columns_in(text: str | None) -> dict[str, str] | None:
                              f"{', '.join(PARTS)}: --columns prompt=question,chosen=better.")
         found[name.strip()] = column.strip()
     return found
+
+
+def named(columns: str | None, **parts: str | None) -> dict[str, str]:
+    """What `--columns` names, and over it columns that were named one by one; None names nothing."""
+    return {**(columns_in(columns) or {}), **{part: name for part, name in parts.items() if name is not None}}
 
 
 def as_rankings(brought: Brought) -> list[Comparison] | list[Ranking]:

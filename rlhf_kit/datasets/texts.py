@@ -22,7 +22,7 @@ from rlhf_kit.formulas.records import Chat
 Item = TypeVar("Item", str, tuple[str, str], Chat)
 
 
-def read_texts(path: str | Path, column: str, option: str = "--text") -> list[str]:
+def read_texts(path: str | Path, column: str, option: str = "--text-column") -> list[str]:
     """Different texts: the lines of a .txt file, or one column of a .csv, .tsv or .jsonl file, plain or gzipped.
 
     `option` is how the user names the column, for the error. Raises: datasets.reading.FileError, one line.
@@ -35,8 +35,9 @@ def read_texts(path: str | Path, column: str, option: str = "--text") -> list[st
 def read_pairs(path: str | Path, prompt: str, response: str) -> list[tuple[str, str]]:
     """Different (prompt, response) pairs, two columns of a table. Raises: datasets.reading.FileError, one line."""
     if prompt == response:
-        raise refused(path, f"cannot be read with --prompt and --response both {prompt!r}; name two columns.")
-    return _cells(path, {"--prompt": prompt, "--response": response})
+        raise refused(path, f"cannot be read with --prompt-column and --response-column both {prompt!r}; name two "
+                            f"columns.")
+    return _cells(path, {"--prompt-column": prompt, "--response-column": response})
 
 
 def hold_out(items: Sequence[Item], share: float = 0.1, most: int = 500) -> tuple[list[Item], list[Item]]:

@@ -9,6 +9,7 @@
     agreement      how far annotators agree: percent of pairs, alpha, W, kappa
     preference     from scores to pairs: how many are right, and how sure they are
     ratings        from who beat whom to strengths: Bradley-Terry, Elo
+    spelling       settings by name: a slip of the pen gets the nearest one
 
 Nothing here samples, loads, loops over steps, shifts tokens, or changes its inputs.
 """

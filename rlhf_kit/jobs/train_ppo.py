@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
+
+import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.chats import readable
-from rlhf_kit.datasets.door import Account, Brought, bring, columns_in
+from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import written
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
+from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.chats import has_template, write
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, content
 from rlhf_kit.sampling import check_room
@@ -44,6 +49,7 @@ class PpoJob(Job):
     column: str = "prompt"                  # its column, unless it is a .txt
     columns: str | None = None              # or "prompt=question,system=rules"
     template: str | None = None             # that conversations are written by; None = the model's own
+    reference: str | None = None            # what drift is measured from; None = the model as it is now
     lang: Lang = "en"                       # of the made-up reviews
     task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
     device: str = "cpu"
@@ -55,9 +61,9 @@ class PpoJob(Job):
             raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier or a reward model "
                              f"with --judge, or a function of yours with --reward my_reward.py:reward.")
         if self.judge is None and self.label != "positive":
-            raise ValueError("--label is an output of a classifier, and there is none. Name it with --judge.")
+            raise ValueError("--judge-class is an output of a classifier, and there is none. Name it with --judge.")
         if self.prompts is None and (self.column != "prompt" or self.columns is not None):
-            raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
+            raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
         columns_in(self.columns)
         check_task(self.task, self.prompts, "--prompts")
         changed(zoo.TINY_PPO, self.changes)
@@ -84,8 +90,12 @@ class PpoJob(Job):
         use_threads(run.threads, policy)
         config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
-        reference, measured = policy.reference(), {"score": score, **watch}
+        reference, measured = self._reference(policy), {"score": score, **watch}
         seen = {"before": evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)}
+
+        if config.checks:
+            check_varies(torch.tensor(seen["before"].each["score"][:len(set(held_out))]), "the reward",
+                         of="to the held-out prompts ")
 
         def train() -> Iterator[Step]:
             steps = ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch,
@@ -107,16 +117,31 @@ class PpoJob(Job):
                     "samples": samples, "steps": len(run.history("ppo")),
                     **({} if account is None else {"read": account.numbers()})}
         return Plan([Stage("ppo", train, total=config.steps, metrics=Metrics(every=1, shrinks=False)),
-                     Stage("evaluate", examine)], result)
+                     Stage("evaluate", examine)], result, notes=[*self._notes(), *unread(policy.tokenizer, learn)])
+
+    def _reference(self, policy: Policy) -> Policy:
+        """Frozen: the model as it is now, or another one that reads the same tokens."""
+        if self.reference is None:
+            return policy.reference()
+        other = zoo.load_policy(self.reference, value_head=False, device=self.device)
+        if other.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
+            raise ValueError(f"--reference {self.reference} reads other tokens than --model {self.model}, so their "
+                             f"log-probabilities cannot be compared. Name a model with the same tokenizer: the one "
+                             f"that {self.model} was trained from.")
+        return other.requires_grad_(False).eval()
+
+    def _notes(self) -> list[tuple[str, dict[str, Any]]]:
+        """A policy that was trained before does not silently become what its own drift is measured from."""
+        trained = self.reference is None and (Path(self.model).expanduser() / VALUE_HEAD).is_file()
+        return [("ppo_reference_trained", {"model": self.model})] if trained else []
 
     @cached_property
     def brought(self) -> Brought | None:
         """What the file of prompts holds, read once. Raises: datasets.reading.FileError."""
         if self.prompts is None:
             return None
-        named = {} if self.column == "prompt" else {"prompt": self.column}
-        return bring(self.prompts, "prompts", {**(columns_in(self.columns) or {}), **named},
-                     {"prompt": "--column"} if named else {})
+        column = None if self.column == "prompt" else self.column
+        return bring(self.prompts, "prompts", named(self.columns, prompt=column), OPTIONS)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
@@ -154,8 +179,8 @@ class PpoJob(Job):
             return rewards.from_file(self.reward)
         if zoo.is_reward_model(self.judge):
             if self.label != "positive":
-                raise ValueError(f"--label is an output of a classifier; {self.judge} is a reward model and has one "
-                                 f"output. Leave --label out.")
+                raise ValueError(f"--judge-class is an output of a classifier; {self.judge} is a reward model and has "
+                                 f"one output. Leave --judge-class out.")
             return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 

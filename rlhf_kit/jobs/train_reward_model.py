@@ -17,7 +17,7 @@ from rlhf_kit.datasets.reading import refused, same_text, shorten
 from rlhf_kit.evaluate import Agreement, agreement
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.jobs import written
-from rlhf_kit.jobs.settings import SMALL, changed, described, use_threads, world
+from rlhf_kit.jobs.settings import SMALL, changed, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
@@ -75,6 +75,7 @@ class RewardModelJob(Job):
     text: str = "text"                      # its columns
     label: str = "label"
     positive: str | None = None             # the label of a good review, where its name does not say so
+    positive_from: float | None = None      # or the number from which on a label is good
     held_out: int | None = None             # rankings to be examined on; None = 400, or a fifth if that is fewer
     examples: tuple[str, ...] = ()          # texts to be scored at the end
     lang: Lang = "en"                       # of the made-up reviews
@@ -89,9 +90,10 @@ class RewardModelJob(Job):
         if self.columns is not None and self.rankings is None and self.pairs is None:
             raise ValueError("--columns are those of a file, and there is none. Name it with --pairs or --rankings.")
         columns_in(self.columns)
-        if self.pretrain is None and (self.text, self.label, self.positive) != ("text", "label", None):
-            raise ValueError("--text, --label and --positive are about a file of reviews, and there is none. Name it "
-                             "with --pretrain.")
+        if self.pretrain is None and (self.text, self.label, self.positive, self.positive_from) != (
+                "text", "label", None, None):
+            raise ValueError("--text-column, --label-column and --positive are about a file of reviews, and there is "
+                             "none. Name it with --pretrain.")
         if self.held_out is not None and self.held_out < 1:
             raise ValueError(f"--held-out is {self.held_out}; at least 1 ranking has to be examined on.")
         for example in self.examples:
@@ -140,7 +142,7 @@ class RewardModelJob(Job):
                     **self._origin(), **({} if account is None else {"read": account.numbers()})}
         pretrain = [stage("pretrain", first, _pretraining_config(size, changes, len(first)))] if first else []
         return Plan([*pretrain, stage("reward_model", learn, config, Metrics()), Stage("examine", examine, total=1)],
-                    result)
+                    result, notes=unread(model.tokenizer, [whole for one in learn for whole in texts_of(one)]))
 
     @cached_property
     def brought(self) -> Brought | None:
@@ -186,7 +188,8 @@ class RewardModelJob(Job):
         """Rankings with ties, good reviews above bad ones, none of them a text that the model will be examined on."""
         if self.pretrain is None:
             return []
-        reviews = FileReviews.read(self.pretrain, text=self.text, label=self.label, positive=self.positive)
+        reviews = FileReviews.read(self.pretrain, text=self.text, label=self.label, positive=self.positive,
+                                   positive_from=self.positive_from)
         seen = {same_text(whole) for one in kept_out for whole in texts_of(one)}
         sides: dict[int, list[str]] = {1: [], 0: []}
         for review, label in zip(reviews.texts, reviews.labels, strict=True):

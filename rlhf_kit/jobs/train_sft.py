@@ -8,18 +8,17 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from rlhf_kit import zoo
-from rlhf_kit.datasets.door import Account, Brought, bring, columns_in
+from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import written
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import sft
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
 
-OPTIONS = {"prompt": "--prompt", "response": "--response", "text": "--text"}
 TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
 
@@ -46,13 +45,13 @@ class SftJob(Job):
 
     def __post_init__(self) -> None:
         if (self.prompt is None) != (self.response is None):
-            there, missing = ("--response", "--prompt") if self.prompt is None else ("--prompt", "--response")
+            there, missing = ("--prompt-column", "--response-column")[::1 if self.response is None else -1]
             raise ValueError(f"{there} is given without {missing}; pairs need both columns, whole texts neither.")
         if self.data is None and (self.prompt is not None or self.text != "text" or self.columns is not None):
-            raise ValueError("--text, --prompt, --response and --columns are columns of a file, and there is none. "
-                             "Name it with --data.")
+            raise ValueError("--text-column, --prompt-column, --response-column and --columns are columns of a file, "
+                             "and there is none. Name it with --data.")
         if self.prompt is not None and self.prompt == self.response:
-            raise ValueError(f"--prompt and --response are both {self.prompt!r}; name two columns.")
+            raise ValueError(f"--prompt-column and --response-column are both {self.prompt!r}; name two columns.")
         columns_in(self.columns)
         check_task(self.task, self.data, "--data")
         changed(TINY_SFT, self.changes)
@@ -77,19 +76,19 @@ class SftJob(Job):
                     "held_out": 0 if held_out == learn else len(held_out), "loss": loss,
                     "left_out": fit.left_out, "cut": fit.cut, "steps": len(run.history("sft")),
                     **({} if account is None else {"read": _with_room(account, fit).numbers()})}
-        return Plan([Stage("sft", train, total=config.steps, metrics=Metrics())], result)
+        whole = [one if isinstance(one, str) else "".join(getattr(part, "text", part) for part in one) for one in learn]
+        return Plan([Stage("sft", train, total=config.steps, metrics=Metrics())], result,
+                    notes=unread(policy.tokenizer, whole))
 
     @cached_property
     def brought(self) -> Brought | None:
         """What the file holds, read once. Raises: datasets.reading.FileError."""
-        return None if self.data is None else bring(self.data, "examples", self._columns(), OPTIONS)
+        return None if self.data is None else bring(
+            self.data, "examples", named(self.columns, prompt=self.prompt, response=self.response,
+                                         text=None if self.text == "text" else self.text), OPTIONS)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
-
-    def _columns(self) -> dict[str, str] | None:
-        named = {"prompt": self.prompt, "response": self.response, "text": None if self.text == "text" else self.text}
-        return {part: name for part, name in named.items() if name is not None} or columns_in(self.columns)
 
     def _examples(self, brought: Brought | None, policy: Policy) -> tuple[list, list, Account | None]:
         if brought is None:

@@ -13,6 +13,7 @@ from torch.optim import AdamW
 
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Chat, Step, Turn
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
@@ -20,12 +21,13 @@ from rlhf_kit.loops.schedules import cosine
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.chats import chat_rows
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import encode_documents, pad_id, pad_right, prompt_rows, response_rows
+from rlhf_kit.models.text import check_texts, encode_documents, pad_id, pad_right, prompt_rows, response_rows
 
 Examples = Sequence[str] | Sequence[tuple[str, str]] | Sequence[Chat]       # all of one kind
 Row = tuple[list[int], int | list[bool]]        # ids, and the first that counts, or True on those that count
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of one run."""
@@ -138,12 +140,17 @@ def _whole(policy: Policy, examples: Examples, config: Config) -> tuple[list[Row
     """Every example as it is, and the tokens that there is room for."""
     if len(examples) == 0:
         raise ValueError("there are no examples to learn from; give at least one text.")
+    if isinstance(examples, str):
+        check_texts(examples, "examples")
     limit = min(config.max_length, policy.context or config.max_length)
-    if isinstance(examples[0], str):
+    if isinstance(first := next(iter(examples)), str):
         return [(ids, 1) for ids in encode_documents(policy.tokenizer, examples, None)], limit
-    if examples[0] and isinstance(examples[0][0], Turn):
+    if isinstance(first, tuple) and first and isinstance(first[0], Turn):
         rows = chat_rows(policy.tokenizer, examples)
         return [(ids, mask if config.response_only else 1) for ids, mask in rows], limit
+    if not isinstance(first, Sequence) or len(first) != 2:
+        raise ValueError(f"the first example is {' '.join(repr(first).split())[:60]}; expected texts, or (prompt, "
+                         f"response) pairs of texts, or conversations.")
     asked = [prompt for prompt, _ in examples]
     prompts = prompt_rows(policy.tokenizer, asked)                                  # as PPO will sample from them
     responses = response_rows(policy.tokenizer, [response for _, response in examples], asked)

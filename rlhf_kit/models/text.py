@@ -79,6 +79,19 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, generation: Any = None) -> tuple
     return tuple(dict.fromkeys(i for i in found if i is not None))
 
 
+def check_texts(texts: Sequence[str], what: str = "texts") -> list[str]:
+    """The texts as a list. Raises: ValueError for one text in place of a list of them, or for what is no text."""
+    if isinstance(texts, str):
+        shown = repr(texts if len(texts) <= 40 else texts[:40] + "…")
+        raise ValueError(f"the {what} are one text, {shown}; expected a list of texts, such as [{shown}].")
+    texts = list(texts)
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            shown = " ".join(repr(text).split())
+            raise ValueError(f"number {number} of the {what} is {shown[:60]}, not a text; expected a list of texts.")
+    return texts
+
+
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Ids and mask of prompts to be continued, padded on the left: [B, P] long, [B, P] bool (True on tokens)."""
     return _pad(prompt_rows(tokenizer, prompts), pad_id(tokenizer), left=True)
@@ -92,7 +105,7 @@ def prompt_rows(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> l
     """
     closing = {tokenizer.sep_token_id, tokenizer.eos_token_id} - {None}
     rows, begins = [], openings(tokenizer)
-    for prompt, ids in zip(prompts, _ids(tokenizer, prompts), strict=True):
+    for prompt, ids in zip(prompts, _ids(tokenizer, check_texts(prompts, "prompts")), strict=True):
         while ids and ids[-1] in closing and not (begins and prompt.startswith(begins)):
             ids = ids[:-1]
         rows.append(ids or [end_id(tokenizer) or 0])
@@ -107,7 +120,7 @@ def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str],
     """
     end, turn, begins = end_id(tokenizer), ending(tokenizer), openings(tokenizer)
     ends, rows = set(end_ids(tokenizer)), []
-    for number, ids in enumerate(tokenizer(list(responses), add_special_tokens=False).input_ids):
+    for number, ids in enumerate(tokenizer(check_texts(responses, "responses"), add_special_tokens=False).input_ids):
         written = prompts is not None and turn is not None and begins and prompts[number].startswith(begins)
         last = turn.token if written and turn.token is not None else end
         rows.append(ids if last is None or (written and ids and ids[-1] in ends) else [*ids, last])
@@ -123,7 +136,7 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_l
     """
     side, tokenizer.truncation_side = tokenizer.truncation_side, "right" if keep == "start" else "left"
     try:
-        rows = _ids(tokenizer, texts, truncation=True, max_length=max_length)
+        rows = _ids(tokenizer, check_texts(texts), truncation=True, max_length=max_length)
     finally:
         tokenizer.truncation_side = side
     return [ids or [pad_id(tokenizer)] for ids in rows]
@@ -137,7 +150,7 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
     """
     end, turn = end_id(tokenizer), ending(tokenizer)
     rows = []
-    for text, ids in zip(texts, _ids(tokenizer, texts), strict=True):
+    for text, ids in zip(texts, _ids(tokenizer, check_texts(texts)), strict=True):
         if turn is not None and turn.token is not None and text.endswith(turn.text):
             rows.append(ids[:max_length])
             continue
@@ -160,6 +173,23 @@ def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], **options: An
         for i, ids in zip(places, found, strict=True):
             rows[i] = ids
     return rows
+
+
+def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], shown: int = 6) -> tuple[float, list[str]]:
+    """The share of tokens that the tokenizer has no piece for, and what they stand for, the commonest first.
+
+    Several of them read alike, and none can be written. 0 for tokenizers with bytes to fall back on (GPT-2, Llama).
+    """
+    unknown = tokenizer.unk_token_id
+    if unknown is None or not tokenizer.is_fast or not texts:
+        return 0.0, []
+    encoded = tokenizer(check_texts(texts), add_special_tokens=False, return_offsets_mapping=True)
+    total, lost = 0, Counter()
+    for text, ids, places in zip(texts, encoded.input_ids, encoded.offset_mapping, strict=True):
+        total += len(ids)
+        lost.update(text[start:stop].strip() or repr(text[start:stop]) for token, (start, stop) in
+                    zip(ids, places, strict=True) if token == unknown)
+    return sum(lost.values()) / max(total, 1), [piece for piece, _ in lost.most_common(shown)]
 
 
 def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:

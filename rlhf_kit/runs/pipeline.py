@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
 
 METRICS = "metrics.jsonl"
-LATER = ("task", "columns", "template")                 # fields that jobs have not always had
+LATER = ("task", "columns", "template", "reference", "positive_from")      # fields that jobs got later; None: as before
 
 
 def nothing(processes: int) -> None:
@@ -78,6 +78,7 @@ class Plan:
     stages: Sequence[Stage]
     result: Callable[[], dict[str, Any]]                # of result.json; asked for when all stages are done
     report: Callable[[dict[str, Any]], None] | None = None      # writes what else shows the result, before it
+    notes: Sequence[tuple[str, dict[str, Any]]] = ()    # what to say before the first stage: keys of sentences, fields
 
 
 class Job:
@@ -166,6 +167,8 @@ def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None =
     """
     with opened(job, folder, fresh, threads, stage=stage) as (run, plan):
         chosen = _chosen(plan, stage)
+        for note in plan.notes if run.main else ():
+            yield Event("note", 0, 0, note=note)
         for one in chosen:
             yield from _worked(run, one)
             wait(job.device)
@@ -298,8 +301,7 @@ def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
 # -- what makes a run this one -----------------------------------------------------------------------------------------
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """The fields of a job. What nobody named is left out where it came later: runs of before it was there stay the
-    same."""
+    """The fields of a job. Of `LATER` what nobody named is left out: runs of before there were such stay the same."""
     return {name: value for name, value in asdict(job).items() if name not in LATER or value is not None}
 
 
