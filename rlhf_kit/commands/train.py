@@ -220,7 +220,7 @@ def _judge(options: argparse.Namespace) -> dict[str, Any]:
 # What is wrong with a file is found by the same readers that the job will ask.
 
 def _look_sft(options: argparse.Namespace) -> None:
-    if small(options.data):
+    if small(options.data) and (options.prompt is None) == (options.response is None):
         _look(options, options.data, "examples", prompt=options.prompt, response=options.response,
               text=None if options.text == "text" else options.text)
 
