@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from rlhf_kit import rewards, zoo
+from rlhf_kit.datasets.reading import read_table
 from rlhf_kit.datasets.texts import hold_out, read_texts
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
@@ -128,9 +129,15 @@ class PpoJob(Job):
         learn, held_out = hold_out(read_texts(self.prompts, self.column, "--prompt-column"))
         return learn, (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED], {}
 
+    def _rows(self) -> list[dict[str, Any]]:
+        """The other columns of a table of prompts, for a reward with TRL's signature."""
+        if self.prompts is None or self.prompts.lower().removesuffix(".gz").endswith(".txt"):
+            return []
+        return [{**row, "prompt": row[self.column]} for _, row in read_table(self.prompts).rows]
+
     def _reward(self) -> rewards.Reward:
         if self.reward is not None:
-            return rewards.from_file(self.reward)
+            return rewards.from_file(self.reward, self._rows())
         if zoo.is_reward_model(self.judge):
             if self.label != "positive":
                 raise ValueError(f"--judge-class is an output of a classifier; {self.judge} is a reward model and has "
