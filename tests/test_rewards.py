@@ -342,7 +342,7 @@ def test_a_function_with_trls_signature_gets_completions_and_columns_by_keyword(
     (tmp_path / "mine.py").write_text(code)
     asked = rewards.from_file(f"{tmp_path}/mine.py:reward", rows)
     assert said(asked, ["2+2", "1+1", "1+1"], ["= 4", "= 4", "= 2"]) == [1, 0, 1]
-    with pytest.raises(RewardError, match=r"asks for answer; there are prompts, completions\. Give the prompts in a tab"):
+    with pytest.raises(RewardError, match=r"asks for answer; there are prompts, completions\. Give the"):
         rewards.from_file(f"{tmp_path}/mine.py:reward")(["1+1"], ["2"])
 
 

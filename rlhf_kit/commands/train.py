@@ -201,12 +201,13 @@ def _look_sft(options: argparse.Namespace) -> None:
 
 
 def _look_reward_model(options: argparse.Namespace) -> None:
-    from rlhf_kit.datasets.rankings import read_comparisons, read_rankings
+    look_labelled(options.pretrain, options)
     if options.rankings is None and small(options.pairs):
+        from rlhf_kit.datasets.rankings import read_comparisons
         read_comparisons(options.pairs)
     elif options.pairs is None and small(options.rankings):
+        from rlhf_kit.datasets.rankings import read_rankings
         read_rankings(options.rankings)
-    look_labelled(options.pretrain, options)
 
 
 def _look_judge(options: argparse.Namespace) -> None:
