@@ -34,7 +34,7 @@ _NAMES = {
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
     "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "loops.sanity_checks",
-    "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
+    "RemoteJudge": "models.remote", "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
     "check": "classroom.exercises.checking", "setup": "classroom.exercises.session", "panel": "studio.inline",
 }
 __all__ = sorted([*_MODULES, *_METHODS, *_RECIPES, *_NAMES, "REPOSITORY", "__version__"])

@@ -16,6 +16,7 @@ from rlhf_kit.commands import (
     grade,
     human_loop,
     labels,
+    lessons,
     memory,
     models,
     posts,
@@ -90,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, studio, train, stackllama, labels, human_loop, posts, grade, models, memory, export, doctor):
+    for command in (tour, lessons, studio, train, stackllama, labels, human_loop, posts, grade, models, memory, export,
+                    doctor):
         command.add(commands)
     return parser
 

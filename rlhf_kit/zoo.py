@@ -236,7 +236,7 @@ def save_reward_model(model: heads.RewardModel, folder: Path | str) -> None:
     Raises: storage.StorageError for a folder with files that the kit did not write.
     """
     with new_folder(folder) as unfinished:
-        loading.save_model(model.model, model.tokenizer, unfinished)
+        loading.save_model(model.model, text.closed(model.tokenizer), unfinished)
 
 
 def save_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path | str) -> None:
@@ -245,7 +245,7 @@ def save_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
     Raises: storage.StorageError for a folder with files that the kit did not write.
     """
     with new_folder(folder) as unfinished:
-        loading.save_model(model, tokenizer, unfinished)
+        loading.save_model(model, text.closed(tokenizer), unfinished)
 
 
 def save_policy(policy: Policy, folder: Path | str) -> None:
@@ -274,7 +274,7 @@ def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path |
     lm, tokenizer = loading.load_language_model(base, dtype=getattr(torch, dtype))
     merged = adapters.merge(lm, adapter)                    # and a base that was not here before is compared now
     with new_folder(folder) as unfinished:
-        loading.save_model(merged, tokenizer, unfinished)
+        loading.save_model(merged, text.opened(tokenizer), unfinished)
     return str(base)
 
 

@@ -226,9 +226,9 @@ def _look_sft(options: argparse.Namespace) -> None:
 
 
 def _look_reward_model(options: argparse.Namespace) -> None:
+    look_labelled(options.pretrain, options)
     for path in filter(small, (options.pairs, options.rankings)):
         _look(options, path, "preferences")
-    look_labelled(options.pretrain, options)
 
 
 def _look_judge(options: argparse.Namespace) -> None:

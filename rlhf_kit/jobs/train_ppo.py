@@ -174,9 +174,13 @@ class PpoJob(Job):
             return rewards.of_chats(score, chats, written.as_dialogue)
         return rewards.of_chats(score, chats, lambda chat: write(tokenizer, chat, asked=True))
 
+    def _rows(self) -> list[dict[str, Any]]:
+        """The other columns of a table of prompts, for a reward with TRL's signature."""
+        return [] if self.brought is None else list(self.brought.rows)
+
     def _reward(self) -> rewards.Reward:
         if self.reward is not None:
-            return rewards.from_file(self.reward)
+            return rewards.from_file(self.reward, self._rows())
         if zoo.is_reward_model(self.judge):
             if self.label != "positive":
                 raise ValueError(f"--judge-class is an output of a classifier; {self.judge} is a reward model and has "

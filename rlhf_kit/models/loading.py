@@ -31,7 +31,7 @@ from rlhf_kit.models.adapters import CONFIG as ADAPTER
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.quantization import Quantization, check_shapes, settings
 from rlhf_kit.models.shared import VALUE_HEAD, AdaptedPolicy
-from rlhf_kit.models.text import pad_id
+from rlhf_kit.models.text import opened, pad_id
 from rlhf_kit.models.tiny import LABELS
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
@@ -173,7 +173,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
     if isinstance(policy, AdaptedPolicy):
         policy.save(folder)
         return
-    save_model(policy.lm, policy.tokenizer, folder)
+    save_model(policy.lm, opened(policy.tokenizer), folder)
     if policy.value_trunk is not None:
         with quiet():
             policy.value_trunk.save_pretrained(folder / VALUE_TRUNK)

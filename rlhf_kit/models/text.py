@@ -6,7 +6,10 @@ put in front of it a second time, nothing behind it.
 
 from __future__ import annotations
 
+import copy
+import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal
@@ -19,6 +22,8 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from rlhf_kit.models.chats import ending, openings
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+Keep = Literal["start", "end", "both"]      # of a text that is too long
+CLOSES = "closes_texts"             # in tokenizer_config.json: judges close whole texts, it does not by itself
 
 # A piece is a word with the space before it, a run of digits, one Chinese character, or one other mark. So
 # Chinese is read by character, English by word or part of a word, and decoding is plain concatenation.
@@ -46,10 +51,45 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int, *, reading: bool
                                   initial_alphabet=_commonest(map(tokenizer.normalizer.normalize_str, texts) if reading
                                                               else texts, room))
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(          # a whole text is closed; prompts are not
-        single=f"$A {EOS}", special_tokens=[(EOS, tokenizer.token_to_id(EOS))])
+    tokenizer.post_processor = _closing(tokenizer.token_to_id(EOS))    # a whole text is closed; prompts are not
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN,
                                    padding_side="left", clean_up_tokenization_spaces=False)
+
+
+def opened(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The same, but it puts no end token behind a text by itself: for a model that writes on after what it was given.
+
+    So plain transformers continues a prompt, and TRL, which closes responses itself, does not close them twice. Whoever
+    judges with it (`encode_texts`) still closes whole texts, by a word in tokenizer_config.json. Only a tokenizer of
+    `train_tokenizer` is changed; other people's rules are theirs.
+    """
+    if not tokenizer.is_fast or not _closes(tokenizer):
+        return tokenizer
+    made = copy.deepcopy(tokenizer)
+    made.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    made.init_kwargs[CLOSES] = True
+    return made
+
+
+def closed(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """What `opened` changed, changed back: for a judge, which reads whole texts, in plain transformers too."""
+    if CLOSES not in tokenizer.init_kwargs:
+        return tokenizer
+    made = copy.deepcopy(tokenizer)
+    made.backend_tokenizer.post_processor = _closing(tokenizer.eos_token_id)
+    del made.init_kwargs[CLOSES]
+    return made
+
+
+def _closing(end: int) -> processors.TemplateProcessing:
+    return processors.TemplateProcessing(single=f"$A {EOS}", special_tokens=[(EOS, end)])
+
+
+def _closes(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """True of what `train_tokenizer` makes: a template of the text and EOS."""
+    rule = json.loads(tokenizer.backend_tokenizer.to_str())["post_processor"] or {}
+    pieces = [next(iter(piece.items())) for piece in rule.get("single", [])]
+    return [(kind, piece["id"]) for kind, piece in pieces] == [("Sequence", "A"), ("SpecialToken", EOS)]
 
 
 def _commonest(texts: Iterable[str], n: int) -> list[str]:
@@ -128,18 +168,34 @@ def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str],
 
 
 def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int,
-                 keep: Literal["start", "end"] = "start") -> list[list[int]]:
+                 keep: Keep = "start") -> list[list[int]]:
     """Token ids of whole texts for a classifier, with what its tokenizer puts around them ([CLS], [SEP], EOS).
 
-    Of longer texts `max_length` tokens are kept, the first ones or, where what matters is the response behind a long
-    prompt, the last. An empty text becomes one padding token.
+    Of longer texts `max_length` tokens are kept: the first ones or, where what matters is the response behind a long
+    prompt, the last, or as many of both. An empty text becomes one padding token.
     """
+    if keep == "both":
+        rows = encode_texts(tokenizer, texts, sys.maxsize)
+        head = max_length // 2
+        return [ids if len(ids) <= max_length else [*ids[:head], *ids[head - max_length:]] for ids in rows]
+    if CLOSES in tokenizer.init_kwargs:                     # the same ids as before it was `opened`
+        begins = openings(tokenizer)
+        ends = [() if begins and text.startswith(begins) else (tokenizer.eos_token_id,) for text in texts]
+        rows = [(ids, max_length - len(end), end) for ids, end in zip(_ids(tokenizer, check_texts(texts)), ends,
+                                                                      strict=True)]
+        return [[*(ids[:room] if keep == "start" else ids[max(len(ids) - room, 0):]), *end] for ids, room, end in rows]
     side, tokenizer.truncation_side = tokenizer.truncation_side, "right" if keep == "start" else "left"
     try:
-        rows = _ids(tokenizer, check_texts(texts), truncation=True, max_length=max_length)
+        cut = {} if max_length == sys.maxsize else {"truncation": True, "max_length": max_length}
+        rows = _ids(tokenizer, check_texts(texts), verbose=False, **cut)
     finally:
         tokenizer.truncation_side = side
     return [ids or [pad_id(tokenizer)] for ids in rows]
+
+
+def cut_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> int:
+    """How many of these texts have more tokens than `max_length`, what the tokenizer puts around them included."""
+    return sum(len(ids) > max_length for ids in encode_texts(tokenizer, texts, sys.maxsize)) if texts else 0
 
 
 def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
