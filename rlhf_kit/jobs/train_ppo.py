@@ -117,7 +117,8 @@ class PpoJob(Job):
                     "samples": samples, "steps": len(run.history("ppo")),
                     **({} if account is None else {"read": account.numbers()})}
         return Plan([Stage("ppo", train, total=config.steps, metrics=Metrics(every=1, shrinks=False)),
-                     Stage("evaluate", examine)], result, notes=[*self._notes(), *unread(policy.tokenizer, learn)])
+                     Stage("evaluate", examine)], result, notes=[
+                         *written.news(brought, account), *self._notes(), *unread(policy.tokenizer, learn)])
 
     def _reference(self, policy: Policy) -> Policy:
         """Frozen: the model as it is now, or another one that reads the same tokens."""
