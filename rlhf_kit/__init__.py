@@ -34,7 +34,7 @@ _NAMES = {
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
     "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "loops.sanity_checks",
-    "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
+    "RemoteJudge": "models.remote", "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
     "check": "classroom.exercises.checking", "setup": "classroom.exercises.session", "panel": "studio.inline",
     "tell": "classroom.telling", "words": "classroom.telling", "guessed": "classroom.telling",
     "table": "classroom.telling", "progress": "loops.progress", "slide": "studies.sliders",

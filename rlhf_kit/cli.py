@@ -16,6 +16,7 @@ from rlhf_kit.commands import (
     grade,
     human_loop,
     labels,
+    lessons,
     memory,
     models,
     posts,
@@ -24,6 +25,7 @@ from rlhf_kit.commands import (
     tour,
     train,
 )
+from rlhf_kit.commands.choices import say_renamed
 from rlhf_kit.language import say
 
 USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnavailable, StorageError are among them
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
+        say_renamed(options)
         return options.run(options)
     except KeyboardInterrupt:
         print(f"\n{say(options.lang, 'stopped')}", file=sys.stderr)
@@ -88,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, studio, train, stackllama, labels, human_loop, posts, grade, models, memory, export, doctor):
+    for command in (tour, lessons, studio, train, stackllama, labels, human_loop, posts, grade, models, memory, export,
+                    doctor):
         command.add(commands)
     return parser
 

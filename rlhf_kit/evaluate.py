@@ -24,7 +24,8 @@ from rlhf_kit.formulas.preference import (
 )
 from rlhf_kit.formulas.records import Ranking, Rollout
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.rewards import Reward, checked, score
+from rlhf_kit.models.text import check_texts
+from rlhf_kit.rewards import Reward, check_arguments, checked, range_of, score
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 
 FEW = 30                            # rows to resample; below, a bootstrap promises too much
@@ -46,12 +47,19 @@ class Estimate:
         return (self.high - self.low) / 2 / Z95
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} ({self.low:.3f}–{self.high:.3f})"
+        few = f", n = {self.n}" if self.n < FEW else ""
+        return f"{self.mean:.3f} ({self.low:.3f}–{self.high:.3f}){few}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """One policy on one set of prompts."""
+    """One policy on one set of prompts.
+
+        seen = evaluate(policy, reference, prompts, {"judge": judge, "length": kit.rewards.length(60)})
+        print(seen.summary())               # a line a measure, with intervals
+        seen.mean["judge"]                  # 0.71
+        seen.per_prompt()[0]                # {"prompt": ..., "response": ..., "judge": 0.93, "length": 0.4}
+    """
 
     prompts: tuple[str, ...]
     responses: tuple[str, ...]
@@ -62,6 +70,28 @@ class Evaluation:
     length: float                             # tokens per response
     distinct: float                           # share of responses that occur once or are the first of their kind
     distinct_2: float                         # distinct pairs of neighbouring tokens over all pairs
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in self.mean.items())
+        return f"Evaluation({len(self.prompts)} prompts: {scores}{', ' * bool(scores)}kl {self.kl:.2f})"
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Each score's mean over the responses, by name."""
+        return {name: found.mean for name, found in self.scores.items()}
+
+    def per_prompt(self) -> list[dict[str, Any]]:
+        """A row for each prompt: prompt, response and scores; what pandas.DataFrame takes."""
+        return [self.row(i) for i in range(len(self.prompts))]
+
+    def summary(self) -> str:
+        """What was measured, a line each, with 95 % intervals; a warning below `FEW` prompts."""
+        n = len(self.prompts)
+        lines = [*(f"{name:18} {found}" for name, found in self.scores.items()),
+                 f"{'KL':18} {self.kl:.2f} nats per response", f"{'ended':18} {self.eos_rate:.0%}",
+                 f"{'length':18} {self.length:.1f} tokens", f"{'different':18} {self.distinct:.0%}"]
+        few = [f"Only {n} prompts; below {FEW} such numbers say little."] if n < FEW else []
+        return "\n".join([f"{n} prompts, one response each", *lines, *few])
 
     def numbers(self) -> dict[str, Any]:
         """What was measured, without the texts, as plain JSON values."""
@@ -81,15 +111,26 @@ def evaluate(policy: Policy, reference: Policy, prompts: Sequence[str], rewards:
 
     Args:
         reference: where the KL is measured from; the policy before training.
-        rewards: named scores; none of them is optimised here.
+        rewards: named scores; none of them is optimised here. The interval of one that says its range
+            (`rewards.bounded`, as a probability does) stays in it.
+
+        policy = kit.load_policy("tiny-lm-en")
+        judge = kit.rewards.classifier("runs/judge/model")      # or *kit.load_classifier("tiny-judge-en")
+        before = kit.evaluate.evaluate(policy, policy.reference(), prompts, {"judge": judge})
+        print(before.summary())
     """
+    if not isinstance(rewards, Mapping):
+        raise ValueError(f"rewards is {' '.join(repr(rewards).split())[:60]}; expected named ones, such as "
+                         f"{{\"score\": reward}}.")
+    check_arguments(reference, *rewards.values())
+    check_texts(prompts, "prompts")
     rollout = sample_rollout(policy, prompts, sampling, seed)
     with torch.no_grad():
         ref_logprob = response_logprob(reference, rollout)
     each = {name: score(reward, rollout) for name, reward in rewards.items()}
     return Evaluation(prompts=tuple(rollout.prompts), responses=tuple(rollout.responses),
                       each={name: tuple(x.tolist()) for name, x in each.items()},
-                      scores={name: mean(x) for name, x in each.items()},
+                      scores={name: mean(x, range_of(rewards[name])) for name, x in each.items()},
                       kl=sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                       eos_rate=rollout.ended.float().mean().item(), length=rollout.length.float().mean().item(),
                       distinct=distinct(rollout.responses), distinct_2=distinct_pairs(rollout))
@@ -176,13 +217,19 @@ def side_by_side(before: Evaluation, after: Evaluation) -> list[dict[str, Any]]:
     return [{"before": before.row(i), "after": after.row(i)} for i in range(len(before.prompts))]
 
 
-def mean(x: Tensor | Sequence[float]) -> Estimate:
-    """Mean with the normal interval, mean ± 1.96·s/√n; needs two numbers at least."""
+def mean(x: Tensor | Sequence[float], bounds: tuple[float, float] | None = None) -> Estimate:
+    """Mean with the normal interval, mean ± 1.96·s/√n; needs two numbers at least.
+
+    With `bounds`, the least and the most that such a number can be, the interval stays inside. Below `FEW` numbers it
+    is narrower than it should be: `Estimate` then shows how many there were.
+    """
     x = torch.as_tensor(x, dtype=torch.float64)
     if x.numel() < 2:
         raise ValueError(f"{x.numel()} number(s) have no interval; give at least 2.")
     error = Z95 * (x.std() / math.sqrt(x.numel())).item()
-    return Estimate(x.mean().item(), x.mean().item() - error, x.mean().item() + error, x.numel())
+    centre = x.mean().item()
+    least, most = bounds or (-math.inf, math.inf)
+    return Estimate(centre, max(centre - error, min(least, centre)), min(centre + error, max(most, centre)), x.numel())
 
 
 def share(successes: float, n: int) -> Estimate:

@@ -1,10 +1,12 @@
-"""The reader's language: which one it is, and the sentences of the interface in it."""
+"""The reader's language: which one it is, the sentences of the interface in it, and the word that was meant."""
 
 from __future__ import annotations
 
+import difflib
 import locale
 import os
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -45,3 +47,16 @@ def lesson_sentences(lesson: str) -> dict[str, dict[str, str]]:
 def _lesson_table(name: str) -> dict[str, dict[str, str]]:
     file = files("rlhf_kit") / "data" / "lessons" / f"{name}.toml"
     return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like it, case and the kind of stroke aside; None if none is."""
+    plain = {one.casefold().replace("_", "-"): one for one in known}
+    found = difflib.get_close_matches(name.casefold().replace("_", "-"), plain, n=1, cutoff=cutoff)
+    return plain[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question with a space behind it, or nothing."""
+    near = nearest(name, known)
+    return f"Did you mean {near}? " if near else ""

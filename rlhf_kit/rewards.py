@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlhf_kit.datasets.chats import readable
 from rlhf_kit.datasets.python_file import object_in, told, where
-from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.formulas.records import Chat, Rollout
+from rlhf_kit.models.chats import closed
 from rlhf_kit.models.heads import RewardModel, reading_limit
 from rlhf_kit.models.judging import class_logits, reward_scores
+from rlhf_kit.models.loading import load_classifier
+from rlhf_kit.models.remote import RemoteJudge
+from rlhf_kit.models.text import Keep, cut_texts
+from rlhf_kit.tasks import tiny_names
 
 Reward = Callable[[Sequence[str], Sequence[str]], Tensor | Sequence[float]]
 
@@ -36,6 +46,18 @@ class Sums(Protocol):
     size: int
 
     def sum(self, x: Tensor) -> Tensor: ...
+
+
+def check_arguments(reference: object, *rewards: object) -> None:
+    """What every loop asks of the two before it begins. Raises: ValueError with what to give instead."""
+    if reference is None or isinstance(reference, str | bool):
+        raise ValueError(f"the reference is {reference!r}; expected the policy as it was before training, "
+                         f"policy.reference(), or another one, kit.load_policy(...).")
+    for reward in rewards:
+        if not callable(reward):
+            shown = " ".join(repr(reward).split())[:60]
+            raise ValueError(f"the reward is {shown}; expected a function (prompts, responses) -> one number a "
+                             f"response. For a model: kit.rewards.classifier(...) or kit.rewards.learned(...).")
 
 
 def score(reward: Reward, rollout: Rollout, group: Sums | None = None) -> Tensor:
@@ -92,32 +114,103 @@ def wants_tokens(reward: Reward) -> bool:
     return getattr(reward, "tokens", False)
 
 
-def classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, label: str = "positive",
-               output: Literal["probability", "log_odds"] = "probability", batch_size: int = 64,
-               max_length: int | None = None) -> Reward:
+def bounded(reward: Reward, low: float, high: float) -> Reward:
+    """Mark a reward whose scores lie between these: the interval of their mean will, too. Returns the same reward."""
+    if not low < high:
+        raise ValueError(f"low is {low} and high is {high}; low must be the smaller.")
+    reward.bounds = float(low), float(high)
+    return reward
+
+
+def range_of(reward: Reward) -> tuple[float, float] | None:
+    """The least and the most that it says, if `bounded` marked it."""
+    return getattr(reward, "bounds", None)
+
+
+def classifier(model: PreTrainedModel | str | Path, tokenizer: PreTrainedTokenizerBase | None = None, *,
+               label: str = "positive", output: Literal["probability", "log_odds"] = "probability",
+               batch_size: int = 64, max_length: int | None = None, keep: Keep = "end",
+               device: str | torch.device = "cpu") -> Reward:
     """The opinion of a text classifier about prompt + response.
+
+    Args:
+        model, tokenizer: a classifier with its tokenizer, as `kit.load_classifier` returns them; or `model` alone, a
+            folder or a name on the hub, which is loaded onto `device`.
+        max_length: tokens that it reads (default: the model's context). Of longer texts it reads what `keep` says: the
+            "end", where the response is, the "start", or as much of "both". That texts are cut is said, once.
 
         probability = softmax(logits)[label]          log_odds = log p - log(1 - p)
 
     The label is found by *name* in the model's `id2label` (models differ in order); longer names that start with
-    it count too ("positive (stars 4 and 5)"). Texts over `max_length` tokens (default: the model's context) are cut.
+    it count too ("positive (stars 4 and 5)").
     """
+    if isinstance(model, str | Path):
+        if tokenizer is not None:
+            raise ValueError(f"{str(model)!r} is a name and a tokenizer is given; a name brings its own. Leave it out.")
+        if str(model) in tiny_names():
+            raise ValueError(f"{str(model)!r} is a tiny model, which may have to be trained first; expected a folder "
+                             f"or a name on the hub. Take kit.rewards.classifier(*kit.load_classifier("
+                             f"{str(model)!r})).")
+        model, tokenizer = load_classifier(model, device=device)
+    elif tokenizer is None:
+        raise ValueError("there is no tokenizer; give both, kit.rewards.classifier(*kit.load_classifier(name)), or a "
+                         "folder alone.")
+    if keep not in get_args(Keep):
+        raise ValueError(f"keep is {keep!r}; expected one of {', '.join(get_args(Keep))}.")
     if model.config.num_labels < 2:
         raise RewardError("the classifier has one output, so its probability would always be 1; expected two labels "
                           "or more. For a reward model take kit.rewards.learned.")
     index = label_index(model, label)
     limit = max_length or reading_limit(model)
+    say_cut = _Cuts(tokenizer, limit, keep)
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         texts = [p + r for p, r in zip(prompts, responses, strict=True)]
-        logits = class_logits(model, tokenizer, texts, max_length=limit, batch_size=batch_size)     # [B, labels]
+        say_cut(texts)
+        logits = class_logits(model, tokenizer, texts, max_length=limit, batch_size=batch_size, keep=keep)  # [B, C]
         if output == "probability":
             return logits.softmax(-1)[:, index]
         others = torch.cat([logits[:, :index], logits[:, index + 1:]], dim=1)
         return logits[:, index] - others.logsumexp(-1)
 
     reward.__name__ = f"classifier_{label}"
-    return reward
+    return bounded(reward, 0, 1) if output == "probability" else reward
+
+
+class _Cuts:
+    """Says once, on standard error, that a judge reads a part only of some texts."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, limit: int, keep: Keep) -> None:
+        self.tokenizer, self.limit, self.keep, self.said = tokenizer, limit, keep, False
+
+    @property
+    def run_identity(self) -> tuple:
+        """What was said is no part of what a reward is."""
+        return "cuts", self.limit, self.keep
+
+    def __call__(self, texts: Sequence[str]) -> None:
+        if self.said or not (cut := cut_texts(self.tokenizer, texts, self.limit)):
+            return
+        self.said = True
+        part = {"start": "their start", "end": "their end", "both": "both ends"}[self.keep]
+        print(f"{cut} of {len(texts)} texts are longer than the {self.limit} tokens that the judge reads; it reads "
+              f"{part}.", file=sys.stderr)
+
+
+def of_chats(reward: Reward, chats: Mapping[str, Chat], write: Callable[[Chat], str] = readable) -> Reward:
+    """A reward that is handed conversations as `write` writes them, and not as the policy's template does.
+
+    `chats` has the conversation of every prompt that the template wrote; other prompts stay as they are. By default
+    a person could read them: a single question is itself.
+    """
+    if wants_tokens(reward):
+        return reward
+
+    def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
+        return reward([write(chats[p]) if p in chats else p for p in prompts], responses)
+
+    made, bounds = _made_of(asked, name_of(reward), (reward,)), range_of(reward)
+    return made if bounds is None else bounded(made, *bounds)
 
 
 def learned(model: RewardModel, *, output: Literal["score", "probability"] = "score", batch_size: int = 64,
@@ -129,13 +222,16 @@ def learned(model: RewardModel, *, output: Literal["score", "probability"] = "sc
     σ(r) is the probability that the text is preferred to one that scores 0: an average demonstration, if the model
     was centred on those. Of texts over `max_length` tokens (default: the model's context) the end is read.
     """
+    say_cut = _Cuts(model.tokenizer, max_length or model.context, "end")
+
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
-        texts = [p + r for p, r in zip(prompts, responses, strict=True)]
+        texts = closed(model.tokenizer, prompts, responses)
+        say_cut(texts)
         score = reward_scores(model, texts, max_length=max_length or model.context, batch_size=batch_size)
         return score if output == "score" else torch.sigmoid(score)
 
     reward.__name__ = f"learned_{output}"
-    return reward
+    return bounded(reward, 0, 1) if output == "probability" else reward
 
 
 def label_index(model: PreTrainedModel, label: str) -> int:
@@ -145,7 +241,7 @@ def label_index(model: PreTrainedModel, label: str) -> int:
     close = exact or [i for i, name in names.items() if name.startswith(label.lower())]
     if len(close) != 1:
         raise RewardError(f"the classifier has no label {label!r}; it has {', '.join(sorted(names.values()))}. "
-                          f"Name one of these with --label (in Python, label=).")
+                          f"Name one of these with --judge-class (in Python, label=).")
     return close[0]
 
 
@@ -153,7 +249,7 @@ def gold(task: HasGold) -> Reward:
     """The task's own truth, for measuring; a policy that is trained on it has seen the exam."""
     def gold(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return torch.tensor([task.gold(p, r) for p, r in zip(prompts, responses, strict=True)])
-    return gold
+    return bounded(gold, 0, 1)
 
 
 def length(target: int) -> Reward:
@@ -163,7 +259,7 @@ def length(target: int) -> Reward:
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return torch.tensor([max(0.0, 1 - abs(len(r) - target) / target) for r in responses])
     reward.__name__ = f"length_{target}"
-    return reward
+    return bounded(reward, 0, 1)
 
 
 def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
@@ -175,11 +271,98 @@ def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
         return torch.tensor([sum(bool(check(p, r)) for check in checks.values()) / len(checks)
                              for p, r in zip(prompts, responses, strict=True)])
     reward.__name__ = f"rules({', '.join(checks)})"
-    return reward
+    return bounded(reward, 0, 1)
 
 
-def from_file(place: str) -> Reward:
+def from_trl(function: Callable, rows: Sequence[Mapping[str, Any]] | None = None) -> Reward:
+    """A reward function with TRL's signature, `(prompts, completions, **columns)`, all by keyword.
+
+    Args:
+        function: as TRL's GRPOTrainer takes it, such as `def reward(completions, answer, **kwargs)`.
+        rows: the prompts' other columns, [{"prompt": ..., "answer": ...}, ...]; each column comes as a list beside the
+            completions. Of what TRL hands over beside these (token ids, the trainer's state) there is nothing here.
+
+    Raises: RewardError, when it is called, for a column that no row of the prompt has.
+    """
+    wanted = inspect.signature(function).parameters
+    takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in wanted.values())
+    by_prompt = {str(row["prompt"]): row for row in rows or ()}
+    columns = {name for row in rows or () for name in row} - {"prompt"}
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Any:
+        known = {"prompts": list(prompts), "completions": list(responses),
+                 **{name: [by_prompt.get(p, {}).get(name) for p in prompts] for name in columns}}
+        missing = [name for name, p in wanted.items() if name not in known and p.default is inspect.Parameter.empty
+                   and p.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)]
+        if missing:
+            raise RewardError(f"the reward function {name_of(function)} asks for {', '.join(missing)}; there are "
+                              f"prompts, completions{''.join(f', {name}' for name in sorted(columns))}. Give the "
+                              f"prompts in a table with such a column.")
+        return function(**(known if takes_all else {name: x for name, x in known.items() if name in wanted}))
+    return _made_of(reward, name_of(function), [function])
+
+
+def takes_completions(function: Callable) -> bool:
+    """True of a function with TRL's signature: it has a parameter `completions`."""
+    try:
+        return "completions" in inspect.signature(function).parameters
+    except (TypeError, ValueError):                         # of a built-in one nobody knows
+        return False
+
+
+def sklearn(model: Any, *, label: object = None) -> Reward:
+    """What a fitted scikit-learn pipeline says of prompt + response.
+
+        probability = predict_proba(texts)[label]          of a regressor: predict(texts)
+
+    Args:
+        model: takes texts, as a pipeline of a vectoriser and a classifier does.
+        label: one of its `classes_`; None = the last, which is 1 or True of two.
+    """
+    if not hasattr(model, "predict"):
+        raise ValueError(f"{type(model).__name__} has no predict; expected a fitted scikit-learn pipeline that takes "
+                         f"texts, such as make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, labels).")
+    if not hasattr(model, "predict_proba"):
+        def predicted(prompts: Sequence[str], responses: Sequence[str]) -> Any:
+            return model.predict([p + r for p, r in zip(prompts, responses, strict=True)])
+        predicted.__name__ = f"sklearn_{type(model).__name__}"
+        return predicted
+    classes = list(model.classes_)
+    if label is not None and label not in classes:
+        raise RewardError(f"the pipeline has no class {label!r}; it has {', '.join(map(str, classes))}. Name one of "
+                          f"these with label=.")
+    index = len(classes) - 1 if label is None else classes.index(label)
+
+    def probability(prompts: Sequence[str], responses: Sequence[str]) -> Any:
+        return model.predict_proba([p + r for p, r in zip(prompts, responses, strict=True)])[:, index]
+    probability.__name__ = f"sklearn_{classes[index]}"
+    return bounded(probability, 0, 1)
+
+
+def endpoint(judge: RemoteJudge) -> Reward:
+    """The marks of a language model behind an OpenAI-compatible address, see `models.remote.RemoteJudge`.
+
+        judge = kit.RemoteJudge("http://127.0.0.1:8000/v1", "my-model", "Is the answer kind?", cache="runs/marks")
+        marks = kit.rewards.endpoint(judge)
+
+    Raises, when it is called: RewardError if it cannot be reached, or gives no mark.
+    """
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        try:
+            return judge.marks(prompts, responses)
+        except (OSError, ValueError) as error:
+            raise RewardError(f"the judge at {judge.address} gave no marks: {told(error)}. What it has answered is "
+                              f"kept; try again, or raise timeout= or retries=.") from error
+    reward.run_identity = ("endpoint", judge.address, judge.model, judge.rubric, judge.lowest, judge.highest)
+    reward.__name__ = f"endpoint_{judge.model}"
+    return bounded(reward, judge.lowest, judge.highest)
+
+
+def from_file(place: str, rows: Sequence[Mapping[str, Any]] | None = None) -> Reward:
     """The reward function that stands in a Python file of yours: "my_reward.py:reward".
+
+    It may import the files beside it. One with a parameter `completions` is called as TRL would, see `from_trl`, with
+    the other columns of `rows`.
 
     The file is run, as an import would run it. Its content is part of the reward's name, so a run whose
     reward was changed meanwhile is not taken for the same run. Whatever goes wrong in it is one line with its place.
@@ -187,10 +370,13 @@ def from_file(place: str) -> Reward:
     function, source = object_in(place, "reward", "function", "my_reward.py:reward",
                                  "def {name}(prompts, responses)", RewardError)
     path, _, name = place.rpartition(":")
+    asked = from_trl(function, rows) if takes_completions(function) else function
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         try:
-            return function(prompts, responses)
+            return asked(prompts, responses)
+        except RewardError:
+            raise
         except (Exception, SystemExit) as error:
             raise RewardError(f"the reward function {name} failed, {where(error, path)}: {told(error)}. "
                               f"Mend it and try again.") from error
@@ -217,7 +403,7 @@ def clipped(reward: Reward, low: float, high: float) -> Reward:
         raise ValueError(f"low is {low} and high is {high}; low must be the smaller.")
     def inside(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return checked(reward(prompts, responses), len(responses), reward).clamp(low, high)
-    return _made_of(inside, f"clipped({name_of(reward)}, {low}, {high})", [reward])
+    return bounded(_made_of(inside, f"clipped({name_of(reward)}, {low}, {high})", [reward]), low, high)
 
 
 class Normalised:
@@ -327,6 +513,8 @@ def _made_of(reward: Reward, name: str, parts: Sequence[Reward]) -> Reward:
 def checked(answer: object, size: int, reward: Reward) -> Tensor:
     """What a reward function returned for `size` responses as [size] float32 on the CPU. Raises: RewardError."""
     name = name_of(reward).partition("@")[0]                # without the fingerprint of its file
+    if hasattr(answer, "to_numpy"):                         # a pandas Series, whatever its index
+        answer = np.array(answer.to_numpy())                # a copy: pandas' own may not be written to
     try:
         score = torch.as_tensor(answer, dtype=torch.float32).detach().cpu()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf_kit import tasks
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.language import Lang, say
+from rlhf_kit.language import Lang, did_you_mean, say
 from rlhf_kit.loops.checkpoints import FILE as CHECKPOINT
 from rlhf_kit.loops.progress import progress
 from rlhf_kit.methods import classifier, ppo, reward_model, sft
@@ -95,8 +95,7 @@ class Judge:
                                 context=self.classifier.max_length)
         config = replace(self.classifier, seed=self.seed)
         yield from classifier.steps(model, tokenizer, examples, config, checkpoint=checkpoint)
-        with new_folder(folder) as unfinished:
-            loading.save_model(model, tokenizer, unfinished)
+        save_classifier(model, tokenizer, folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +201,12 @@ def load_policy(name: str | Path, **options) -> Policy:
 
 
 def load_classifier(name: str | Path, **options) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A classifier by name: a tiny one ("tiny-judge-en"), a folder, or a hub id."""
+    """A classifier by name: a tiny one ("tiny-judge-en"), a folder, or a hub id.
+
+    With `new_head=True` any network becomes one that is to be trained: a tiny language model, a BERT, a Llama.
+    """
+    if options.get("new_head") and is_tiny(name):
+        return loading.load_classifier(cached(name), **options)
     return _loaded(loading.load_classifier, "judge", name, options)
 
 
@@ -220,6 +224,8 @@ def is_reward_model(name: str | Path) -> bool:
     """True if that tiny model, folder or hub model scores with one output. Raises: ModelUnavailable."""
     if is_tiny(name):
         return _kind(name) == "reward_model"
+    if (why := tasks.slip(str(name))) is not None:
+        raise ModelUnavailable(why)
     try:
         return loading.outputs(name) == 1
     except ModelUnavailable as error:
@@ -232,7 +238,16 @@ def save_reward_model(model: heads.RewardModel, folder: Path | str) -> None:
     Raises: storage.StorageError for a folder with files that the kit did not write.
     """
     with new_folder(folder) as unfinished:
-        loading.save_model(model.model, model.tokenizer, unfinished)
+        loading.save_model(model.model, text.closed(model.tokenizer), unfinished)
+
+
+def save_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path | str) -> None:
+    """Network and tokenizer into `folder`, which appears whole or not at all.
+
+    Raises: storage.StorageError for a folder with files that the kit did not write.
+    """
+    with new_folder(folder) as unfinished:
+        loading.save_model(model, text.closed(tokenizer), unfinished)
 
 
 def save_policy(policy: Policy, folder: Path | str) -> None:
@@ -261,7 +276,7 @@ def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path |
     lm, tokenizer = loading.load_language_model(base, dtype=getattr(torch, dtype))
     merged = adapters.merge(lm, adapter)                    # and a base that was not here before is compared now
     with new_folder(folder) as unfinished:
-        loading.save_model(merged, tokenizer, unfinished)
+        loading.save_model(merged, text.opened(tokenizer), unfinished)
     return str(base)
 
 
@@ -397,7 +412,9 @@ def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
             raise ModelUnavailable(f"{name!r} is {words[_kind(name)]}; expected {words[kind]}. "
                                    f"The tiny ones are {fitting}.")
         return load(cached(name), **options)
+    if (why := tasks.slip(str(name))) is not None:
+        raise ModelUnavailable(why)
     try:
         return load(name, **options)
     except ModelUnavailable as error:
-        raise ModelUnavailable(f"{error} Offline names: {fitting}.") from error
+        raise ModelUnavailable(f"{error} {did_you_mean(str(name), HUB)}Offline names: {fitting}.") from error

@@ -64,7 +64,7 @@ def test_a_mean_with_its_interval_by_hand():
     assert estimate.mean == 2.5
     assert estimate.standard_error == pytest.approx(0.6454972)
     assert (estimate.low, estimate.high) == pytest.approx((2.5 - 1.265151, 2.5 + 1.265151))
-    assert str(estimate) == "2.500 (1.235–3.765)"
+    assert str(estimate) == "2.500 (1.235–3.765), n = 4"
     assert mean(torch.tensor([1, 2, 3, 4])) == estimate
 
 
@@ -252,3 +252,40 @@ def test_agreement_with_nothing_is_refused(lists, message):
 def test_an_agreement_is_plain_numbers_for_a_file():
     numbers = agreement(said, [Ranking("", ("2", "1"), (1, 2))]).numbers()
     assert json.loads(json.dumps(numbers))["pair_accuracy"]["mean"] == 1
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"reference": None}, "the reference is None"), ({"prompts": "the lamp"}, "the prompts are one text"),
+    ({"rewards": len}, "expected named ones"), ({"rewards": {"score": 0.5}}, "the reward is 0.5; expected a function")])
+def test_what_is_no_argument_is_named(policy, prompts, change, message):
+    arguments = {"reference": policy, "prompts": prompts, "rewards": {}, **change}
+    with pytest.raises(ValueError, match=message):
+        evaluate(policy, **arguments)
+
+
+def test_the_interval_of_a_probability_stays_a_probability():
+    """0.5 of two answers, 0 and 1: the normal interval alone would go from -0.479 to 1.479."""
+    assert (mean([0.0, 1.0]).low, mean([0.0, 1.0]).high) == pytest.approx((-0.48, 1.48), abs=2e-3)
+    found = mean([0.0, 1.0], (0.0, 1.0))
+    assert (found.mean, found.low, found.high) == (0.5, 0.0, 1.0)
+    assert str(found) == "0.500 (0.000–1.000), n = 2"
+    inside = mean([0.4, 0.6] * 20, (0.0, 1.0))
+    assert inside == mean([0.4, 0.6] * 20)               # a bound that is far away changes nothing
+    assert "n =" not in str(inside)
+
+
+def test_an_evaluation_tells_what_it_saw_and_prints_short(policy, prompts):
+    judge = rewards.bounded(lambda p, r: [float(len(one) > 20) for one in r], 0, 1)
+    letters = lambda p, r: [len(one) for one in r]                                                  # noqa: E731
+    seen = evaluate(policy, policy, prompts, {"judge": judge, "letters": letters}, SAMPLING)
+    assert seen.mean == {name: pytest.approx(sum(each) / len(each)) for name, each in seen.each.items()}
+    rows = seen.per_prompt()
+    assert [row["prompt"] for row in rows] == prompts
+    assert rows[3] == {"prompt": prompts[3], "response": seen.responses[3], "judge": seen.each["judge"][3],
+                       "letters": len(seen.responses[3])}
+    assert 0 <= seen.scores["judge"].low <= seen.scores["judge"].high <= 1
+    assert repr(seen) == (f"Evaluation(16 prompts: judge {seen.mean['judge']:.3f}, letters {seen.mean['letters']:.3f}, "
+                          f"kl {seen.kl:.2f})")
+    assert seen.summary().splitlines()[0] == "16 prompts, one response each"
+    assert str(seen.scores["letters"]) in seen.summary()
+    assert seen.summary().endswith("Only 16 prompts; below 30 such numbers say little.")

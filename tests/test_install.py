@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def _train_and_stop(process: subprocess.Popen, folder: Path) -> None:
 @pytest.mark.slow
 def test_the_wheel_runs_the_tour_outside_the_clone(wheel, tmp_path):
     first_minute(lent(wheel, tmp_path), tmp_path)
+
+
+def test_the_wheel_has_the_lessons_and_nothing_of_their_solutions(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    for lang in ("en", "zh"):
+        assert sum(name.startswith(f"rlhf_kit/notebooks/{lang}/") for name in names) == 6
+    assert not any("solution" in name or name.endswith("build.py") for name in names)
 
 
 @pytest.mark.slow

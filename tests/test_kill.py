@@ -90,13 +90,13 @@ def commands(material: Path) -> dict[str, list[str]]:
               "--batch-size", "4"]
     return {
         "tour": tour,
-        "reviews": [*tour, "--reviews", str(material / "reviews.csv"), "--text", "review"],
+        "reviews": [*tour, "--reviews", str(material / "reviews.csv"), "--text-column", "review"],
         "sft": ["train", "sft", *common, "60", "--data", str(material / "texts.txt"), "--batch-size", "4"],
         "ppo": ["train", "ppo", *common, "24", "--prompts", str(material / "prompts.txt"), "--reward",
                 f"{material / 'reward.py'}:pleasing", "--batch-size", "8", "--minibatch-size", "4", "--epochs", "1",
                 "--max-new-tokens", "8"],
         "ranked": [*ranked, "--example", "the lamp broke"],
-        "pretrained": [*ranked, "--pretrain", str(material / "reviews.csv"), "--text", "review"],
+        "pretrained": [*ranked, "--pretrain", str(material / "reviews.csv"), "--text-column", "review"],
     }
 
 

@@ -21,8 +21,8 @@ FLOORS = {
     "studio": 7,
     "commands": 8, "cli": 9,
 }
-NEIGHBOURS = {("tasks", "datasets"), ("sampling", "engine"), ("loops", "engine"), ("loops", "sampling"),
-              ("loops", "rewards"), ("recipes", "zoo"), ("plots", "scale"), ("runs", "plots")}
+NEIGHBOURS = {("formulas", "language"), ("tasks", "datasets"), ("sampling", "engine"), ("loops", "engine"),
+              ("loops", "sampling"), ("loops", "rewards"), ("recipes", "zoo"), ("plots", "scale"), ("runs", "plots")}
 FOLDERS_WITHOUT_NEIGHBOURS = {"methods", "recipes"}          # methods do not import each other, nor recipes
 AT_THE_ROOT = 12                                             # files beside the folders, at most
 

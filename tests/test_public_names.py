@@ -10,7 +10,8 @@ import rlhf_kit
 
 NAMES = [
     "CheckFailed", "Comparison", "FileError", "FileReviews", "Forum", "KL", "Labels", "LabelsError", "LoRA",
-    "ModelUnavailable", "Policy", "REPOSITORY", "Ranking", "Reviews", "RewardError", "RewardModel", "Rollout",
+    "ModelUnavailable", "Policy", "REPOSITORY", "Ranking", "RemoteJudge", "Reviews", "RewardError", "RewardModel",
+    "Rollout",
     "Sampling", "SharedBase", "Step", "StorageError", "__version__", "check", "classifier", "evaluate", "formulas",
     "generate", "guessed", "human", "jobs", "load_classifier", "load_model", "load_policy", "load_reward_model",
     "panel", "plots", "ppo", "progress", "reward_model", "rewards", "sample_rollout", "sampling", "save_policy",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
-from rlhf_kit import rewards
+from rlhf_kit import rewards, zoo
 from rlhf_kit.models import tiny
 from rlhf_kit.rewards import Normalised, RewardError, RunningMoments
 
@@ -330,3 +330,85 @@ def test_a_normalised_rewards_own_reward_may_remember_too():
     plain = Normalised(lambda prompts, responses: [len(r) for r in responses])
     plain.load_state_dict({"count": 2.0, "mean": 1.0, "squares": 0.5})              # of a checkpoint from before
     assert plain.moments.count == 2
+
+
+# Other people's functions and judges
+
+def test_a_function_with_trls_signature_gets_completions_and_columns_by_keyword(tmp_path):
+    """As GRPOTrainer calls it: def reward(completions, answer, **kwargs)."""
+    code = ("def reward(completions, answer, **others):\n"
+            "    return [float(a in c) for a, c in zip(answer, completions)]\n")
+    rows = [{"prompt": "1+1", "answer": "2"}, {"prompt": "2+2", "answer": "4"}]
+    (tmp_path / "mine.py").write_text(code)
+    asked = rewards.from_file(f"{tmp_path}/mine.py:reward", rows)
+    assert said(asked, ["2+2", "1+1", "1+1"], ["= 4", "= 4", "= 2"]) == [1, 0, 1]
+    with pytest.raises(RewardError, match=r"asks for answer; there are prompts, completions\. Give the"):
+        rewards.from_file(f"{tmp_path}/mine.py:reward")(["1+1"], ["2"])
+
+
+def test_trls_function_may_want_nothing_but_completions():
+    assert said(rewards.from_trl(lambda completions: [len(c) for c in completions]), ["a"] * 2, ["b", "bb"]) == [1, 2]
+
+
+def test_a_file_may_import_its_neighbours_now_and_when_it_is_called(tmp_path):
+    (tmp_path / "neighbour_now.py").write_text("LIKED = 'tea'\n")
+    (tmp_path / "neighbour_later.py").write_text("WEIGHT = 3\n")
+    reward = own(tmp_path, "from neighbour_now import LIKED\ndef reward(prompts, responses):\n"
+                           "    from neighbour_later import WEIGHT\n"
+                           "    return [WEIGHT * r.count(LIKED) for r in responses]\n")
+    assert said(reward, [""] * 2, ["tea", "coffee"]) == [3, 0]
+
+
+def test_a_pandas_series_is_as_many_numbers_whatever_its_index():
+    series = pytest.importorskip("pandas").Series([1.0, 2.0, 3.0], index=[7, 8, 9])
+    assert rewards.checked(series, 3, len).tolist() == [1, 2, 3]
+
+
+def test_a_pipeline_of_scikit_learn_is_a_judge():
+    text, linear = pytest.importorskip("sklearn.feature_extraction.text"), pytest.importorskip("sklearn.linear_model")
+    from sklearn.pipeline import make_pipeline
+    texts, labels = ["good tea", "good cake", "bad tea", "bad soup"] * 5, ["fine", "fine", "poor", "poor"] * 5
+    fitted = make_pipeline(text.TfidfVectorizer(), linear.LogisticRegression()).fit(texts, labels)
+    kind = rewards.sklearn(fitted, label="fine")
+    good, bad = said(kind, ["good ", "bad "], ["cake", "soup"])
+    assert good > 0.6 > 0.4 > bad
+    assert rewards.range_of(kind) == (0, 1)
+    assert said(rewards.sklearn(fitted), ["good "], ["cake"]) == pytest.approx([1 - good])     # the last class
+    with pytest.raises(RewardError, match="no class 'kind'; it has fine, poor"):
+        rewards.sklearn(fitted, label="kind")
+    with pytest.raises(ValueError, match="str has no predict"):
+        rewards.sklearn("model.joblib")
+
+
+def test_a_classifier_reads_the_end_of_a_long_text_and_says_once_that_it_cuts(judge_of_24, capsys):
+    model, tokenizer = judge_of_24
+    long = ["the lamp is very sturdy, and it works. " * 4, "the lamp is not cheap, and it broke. " * 4]
+    by_end, by_start, by_both = (rewards.classifier(model, tokenizer, keep=keep) for keep in ("end", "start", "both"))
+    ends = [" the pen is loud.", " the bag is pretty."]
+    assert said(by_start, long[:1] * 2, ends) == pytest.approx([said(by_start, long[:1], [""])[0]] * 2)
+    assert len(set(said(by_end, long[:1] * 2, ends))) == 2
+    assert len(set(said(by_both, long[:1] * 2, ends))) == len(set(said(by_both, long, ends[:1] * 2))) == 2
+    capsys.readouterr()
+    again = rewards.classifier(model, tokenizer)
+    again(["the lamp"], [" works."])
+    assert capsys.readouterr().err == ""
+    for _ in range(2):
+        again([long[0], "the lamp"], ["", ""])
+    assert capsys.readouterr().err == ("1 of 2 texts are longer than the 24 tokens that the judge reads; it reads "
+                                       "their end.\n")
+
+
+@pytest.fixture
+def judge_of_24(tokenizer):
+    return tiny.classifier(tokenizer, layers=1, width=16, context=24), tokenizer
+
+
+def test_a_classifier_comes_by_its_folder(judge_of_24, tmp_path):
+    zoo.save_classifier(*judge_of_24, tmp_path / "judge")
+    by_name = rewards.classifier(tmp_path / "judge")
+    assert said(by_name, ["the lamp"], [" works."]) == pytest.approx(said(rewards.classifier(*judge_of_24),
+                                                                         ["the lamp"], [" works."]))
+    with pytest.raises(ValueError, match=r"Take kit.rewards.classifier\(\*kit.load_classifier\('tiny-judge-en'\)\)"):
+        rewards.classifier("tiny-judge-en")
+    with pytest.raises(ValueError, match="there is no tokenizer"):
+        rewards.classifier(judge_of_24[0])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 from typing import Any
 
-from rlhf_kit.language import Lang
+from rlhf_kit.language import Lang, say
 
+TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
 TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, or my_task.py:Weather, one in a Python file of yours, "
         "which is run")
 
@@ -18,11 +21,76 @@ def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:
     one, else --lang. Raises: ValueError, one line.
     """
     from rlhf_kit import tasks
-    from rlhf_kit.zoo import TINY
     if options.task is None:
-        return TINY[model][1] if (model := getattr(options, "model", None)) in TINY else options.lang, None
+        return tasks.tiny_lang(getattr(options, "model", None)) or options.lang, None
     lang = getattr(tasks.find(options.task), "lang", options.lang)
     return lang, None if options.task == f"reviews-{lang}" and options.task in tasks.OWN else options.task
+
+
+class _Old(argparse.Action):
+    """An option's name of before: does what the new one does, and is remembered, to be said once."""
+
+    def __call__(self, parser: argparse.ArgumentParser, options: argparse.Namespace, value: Any,
+                 option: str | None = None) -> None:
+        setattr(options, self.dest, value)
+        options.renamed = {**getattr(options, "renamed", {}), option: self.const}
+
+
+def renamed(parser: argparse.ArgumentParser, old: str, new: str) -> None:
+    """Let `old` go on working for a release, as another name of the option `new`."""
+    [action] = [action for action in parser._actions if new in action.option_strings]
+    parser.add_argument(old, dest=action.dest, type=action.type, action=_Old, const=new, default=argparse.SUPPRESS,
+                        help=argparse.SUPPRESS)
+
+
+def say_renamed(options: argparse.Namespace) -> None:
+    """Name the new names of old options, on standard error."""
+    for old, new in getattr(options, "renamed", {}).items():
+        print(say(options.lang, "option_renamed", old=old, new=new), file=sys.stderr)
+
+
+def check_names(*names: str | None) -> None:
+    """Refuse what looks like a slip in the name of a tiny model, before torch is imported and the hub is asked.
+
+    Raises: ValueError, one line, with the nearest.
+    """
+    from rlhf_kit import tasks
+    for name in names:
+        if name is not None and (why := tasks.slip(name)) is not None:
+            raise ValueError(why)
+
+
+def labelled_columns(parser: argparse.ArgumentParser) -> None:
+    """Which columns of a file of labelled texts are meant, and what its labels mean."""
+    parser.add_argument("--text-column", dest="text", metavar="COLUMN", default="text",
+                        help="its column of texts (default: %(default)s)")
+    parser.add_argument("--label-column", dest="label", metavar="COLUMN", default="label",
+                        help="its column of labels (default: %(default)s)")
+    for old in ("text", "label"):
+        renamed(parser, f"--{old}", f"--{old}-column")
+    parser.add_argument("--positive", metavar="VALUE", help="the label of a good one, where its name does not say so")
+    parser.add_argument("--positive-from", metavar="N", type=float,
+                        help="labels are numbers, such as stars: from N on is good, such as 4, and below is bad "
+                             "(default: of 1 to 5, half stars and 1 to 10 the middle is left out)")
+
+
+def look_labelled(path: str | None, options: argparse.Namespace) -> None:
+    """Read the file now, for the sake of an error. Raises: FileError."""
+    if small(path):
+        from rlhf_kit.datasets.labelled import FileReviews
+        FileReviews.read(path, text=options.text, label=options.label, positive=options.positive,
+                         positive_from=options.positive_from)
+
+
+def small(path: str | None) -> bool:
+    """True if a file is there to be read twice: once now, before torch is imported, and once by the job.
+
+    One that is not there is read now, too, for the sake of the error.
+    """
+    if path is None:
+        return False
+    place = Path(path).expanduser()
+    return not place.is_file() or place.stat().st_size <= TWICE
 
 
 def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK, changes_in, device_of, world_of
+from rlhf_kit.commands.choices import TASK, changes_in, check_names, device_of, renamed, small, world_of
 from rlhf_kit.commands.train import MODEL
 from rlhf_kit.language import LANGS, say, system_language
 
@@ -35,7 +35,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     human.add_argument("--model", help=f"{MODEL} (default: tiny-lm-en or tiny-lm-zh)")
     human.add_argument("--prompts", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: openings of the made-up "
                                                          "reviews)")
-    human.add_argument("--column", default="prompt", help="its column of prompts (default: %(default)s)")
+    human.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
+                       help="its column of prompts (default: %(default)s)")
+    renamed(human, "--column", "--prompt-column")
     human.add_argument("--mode", choices=("score", "pick"), default="score",
                        help="score each response from -2 to 2, or pick the better of two (default: %(default)s)")
     human.add_argument("--batch", metavar="N", type=int, default=6, help="ratings per update (default: %(default)s)")
@@ -67,6 +69,10 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--ratings is {options.ratings}; it must be at least 1.")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
+    check_names(options.model)
+    if small(options.prompts):
+        from rlhf_kit.datasets.texts import read_texts
+        read_texts(options.prompts, options.column, "--prompt-column")
     from rlhf_kit.jobs import cores
     from rlhf_kit.runs.folder import RunFolder
     job = _job(options)
@@ -92,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
 def _job(options: argparse.Namespace) -> HumanLoopJob:
     from rlhf_kit import tasks
     from rlhf_kit.jobs import JOBS
-    from rlhf_kit.zoo import tiny_name
+    from rlhf_kit.tasks import tiny_name
     lang, task = world_of(options)
     if options.model is None:
         options.model = tiny_name("lm", f"reviews-{lang}" if task is None else tasks.find(task).name)

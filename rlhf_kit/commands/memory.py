@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rlhf_kit.commands import showing
+from rlhf_kit.commands.choices import check_names
 from rlhf_kit.language import LANGS, Lang, say, system_language
 from rlhf_kit.scale import memory
 
@@ -86,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
 def _shape(options: argparse.Namespace) -> memory.Shape:
     if options.model is None:
         return memory.nearest(options.params)
+    check_names(options.model)
     from rlhf_kit.models.loading import config_of
     return memory.shape(config_of(options.model), options.model)
 

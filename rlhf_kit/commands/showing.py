@@ -30,7 +30,9 @@ def watch(events: Iterable[Event], lang: Lang, console: Console, **numbers: obje
     if not console.is_terminal:
         seen: set[str] = set()
         for event in events:
-            if event.stage not in seen:
+            if event.note is not None:
+                note(console, event, lang)
+            elif event.stage not in seen:
                 seen.add(event.stage)
                 console.print(title(event.stage))
                 console.file.flush()
@@ -41,9 +43,18 @@ def watch(events: Iterable[Event], lang: Lang, console: Console, **numbers: obje
     with Progress(*columns, console=console, transient=False) as progress:
         bars: dict[str, int] = {}
         for event in events:
+            if event.note is not None:
+                note(progress.console, event, lang)
+                continue
             if event.stage not in bars:
                 bars[event.stage] = progress.add_task(title(event.stage), total=event.total, note="")
             progress.update(bars[event.stage], completed=event.done, note=_note(event, lang))
+
+
+def note(console: Console, event: Event, lang: Lang) -> None:
+    """Something that a run says before it begins."""
+    key, values = event.note
+    console.print(say(lang, key, **values), markup=False, soft_wrap=True)
 
 
 def _title(stage: str, lang: Lang, numbers: dict[str, object]) -> str:

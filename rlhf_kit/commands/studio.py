@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK
+from rlhf_kit.commands.choices import TASK, check_names
 from rlhf_kit.language import LANGS, say, system_language
 from rlhf_kit.studio import PANELS
 
@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
     if options.teacher and not options.code:
         raise ValueError(f"--teacher {options.teacher} is for a class; that needs --class-code too. Leave it out on a "
                          f"machine of your own: there everybody sees the labels of all.")
+    check_names(*options.models)
     prepare()
     import torch
     torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK, world_of
+from rlhf_kit.commands.choices import TASK, labelled_columns, look_labelled, world_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -27,15 +27,13 @@ def add(commands: argparse._SubParsersAction) -> None:
                       help="of the made-up reviews and of the report (default: the system's, %(default)s)")
     tour.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
     tour.add_argument("--reviews", metavar="FILE", help="your own reviews: .csv, .tsv or .jsonl, plain or .gz")
-    tour.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
-    tour.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: %(default)s)")
+    labelled_columns(tour)
     tour.add_argument("--judge", choices=("classifier", "ranked"), default="classifier",
                       help="learn the judge from labels, or from rankings as a reward model (default: %(default)s)")
     tour.add_argument("--output", metavar="DIR", default="runs/tour", help="where results go (default: %(default)s)")
     tour.add_argument("--kl", metavar="BETA", type=float,
                       help="KL coefficient (default: 0.04; 0.15 for your own reviews, in the loss)")
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
-    tour.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say so")
     tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")
     tour.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     tour.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
@@ -48,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit tour[/] {__version__}")
     if not options.json:
         console.file.flush()                                # shown before the seconds that importing torch takes
+    check_what(options)
+    look_labelled(options.reviews, options)
     from rlhf_kit.jobs.tour import EVALUATED
     from rlhf_kit.runs import pipeline, report
     from rlhf_kit.runs.folder import RunFolder
@@ -75,21 +75,27 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def settings(options: argparse.Namespace) -> TourJob:
-    """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
-    from rlhf_kit.jobs import tour
+def check_what(options: argparse.Namespace) -> None:
+    """Raises ValueError for options that contradict each other."""
     if options.reviews is not None and options.task is not None:
         raise ValueError("--task names a made-up world and --reviews a file of yours; a tour is about one of them. "
                          "Leave one out.")
     if options.reviews is not None and options.judge == "ranked":
         raise ValueError("--judge ranked learns from rankings, and a file of reviews has labels. Leave out --judge, or "
                          "train on rankings of yours with rlhf-kit train reward-model --rankings FILE.")
+    if options.reviews is None and (options.text, options.label, options.positive, options.positive_from) != (
+            "text", "label", None, None):
+        raise ValueError("--text-column, --label-column, --positive and --positive-from are about a file of reviews, "
+                         "and there is none. Name it with --reviews.")
+
+
+def settings(options: argparse.Namespace) -> TourJob:
+    """The tour that the options ask for. Raises: ValueError for values that mean nothing."""
+    check_what(options)
+    from rlhf_kit.jobs import tour
     if options.reviews is not None:
         found = tour.for_file(options.reviews, text=options.text, label=options.label, lang=options.lang,
-                              positive=options.positive, seed=options.seed)
-    elif (options.text, options.label, options.positive) != ("text", "label", None):
-        raise ValueError("--text, --label and --positive are about a file of reviews, and there is none. "
-                         "Name it with --reviews.")
+                              positive=options.positive, positive_from=options.positive_from, seed=options.seed)
     else:
         lang, task = world_of(options)
         found = tour.embedded(lang, options.seed, options.judge, task)

@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing, stackllama
-from rlhf_kit.commands.choices import TASK, changes_in, device_of, world_of
+from rlhf_kit.commands.choices import (
+    TASK,
+    changes_in,
+    check_names,
+    device_of,
+    labelled_columns,
+    look_labelled,
+    renamed,
+    small,
+    world_of,
+)
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
 
 
@@ -28,29 +39,33 @@ def add(commands: argparse._SubParsersAction) -> None:
                              description="Supervised fine-tuning: the model imitates texts, or responses to prompts. "
                                          "Run again, it goes on where it stopped.")
     sft.add_argument("--model", required=True, help=MODEL)
-    sft.add_argument("--data", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: the made-up reviews)")
-    sft.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
-    sft.add_argument("--prompt", metavar="COLUMN", help="or its columns of prompts ...")
-    sft.add_argument("--response", metavar="COLUMN", help="... and responses; only these are learned")
+    sft.add_argument("--data", metavar="FILE", help=f"{FILES}: texts, prompts with responses, or conversations "
+                                                    f"(default: the made-up reviews)")
+    sft.add_argument("--text-column", dest="text", metavar="COLUMN", default="text", help="its column of texts "
+                                                                                          "or conversations (default: "
+                                                                                          "%(default)s)")
+    sft.add_argument("--prompt-column", dest="prompt", metavar="COLUMN", help="or its columns of prompts ...")
+    sft.add_argument("--response-column", dest="response", metavar="COLUMN", help="... and responses; only these are "
+                                                                                  "learned")
+    for old in ("text", "prompt", "response"):
+        renamed(sft, f"--{old}", f"--{old}-column")
+    _of_files(sft)
     sft.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
     _common(sft)
-    sft.set_defaults(run=run, job="sft", settings=_sft)
+    sft.set_defaults(run=run, job="sft", settings=_sft, look=_look_sft)
 
     ranked = methods.add_parser("reward-model", help="a reward model, from rankings or from pairs",
                                 description="A reward model: it learns from rankings, or from pairs, which response is "
                                             "better. Run again, it goes on where it stopped.")
-    ranked.add_argument("--rankings", metavar="FILE", help=".tsv: no header, responses with tabs between, best "
-                                                           "first; .jsonl: prompt, responses, ranks, 1 for the "
-                                                           "best (default: made-up reviews)")
-    ranked.add_argument("--pairs", metavar="FILE", help="or .jsonl or .csv: prompt, chosen, rejected")
+    ranked.add_argument("--rankings", metavar="FILE", help=f"{FILES}: responses with ranks or scores, or a .tsv "
+                                                           f"without header, best first (default: made-up reviews)")
+    ranked.add_argument("--pairs", metavar="FILE", help="or of prompt, chosen, rejected; both options take either, and "
+                                                        "what most public sets look like")
+    _of_files(ranked)
     ranked.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of one output "
                                                        "(default: a tiny encoder from nothing)")
     ranked.add_argument("--pretrain", metavar="FILE", help="labelled reviews to learn from first: good above bad")
-    ranked.add_argument("--text", metavar="COLUMN", default="text", help="its column of texts (default: %(default)s)")
-    ranked.add_argument("--label", metavar="COLUMN", default="label", help="its column of labels (default: "
-                                                                           "%(default)s)")
-    ranked.add_argument("--positive", metavar="VALUE", help="the label of a good review, where its name does not say "
-                                                            "so")
+    labelled_columns(ranked)
     ranked.add_argument("--held-out", metavar="N", type=int, help="rankings or pairs to be examined on (default: "
                                                                   "400, or a fifth if that is fewer)")
     ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
@@ -60,7 +75,19 @@ def add(commands: argparse._SubParsersAction) -> None:
                                                                           "those learnt from few rankings small (0)")
     ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
     _common(ranked)
-    ranked.set_defaults(run=run, job="reward-model", settings=_reward_model)
+    ranked.set_defaults(run=run, job="reward-model", settings=_reward_model, look=_look_reward_model)
+
+    judge = methods.add_parser("judge", help="a classifier, from labelled texts: a judge for ppo",
+                               description="A judge: a classifier that learns from labelled texts what is good, for "
+                                           "rlhf-kit train ppo --judge. Run again, it goes on where it stopped.")
+    judge.add_argument("--data", metavar="FILE", help="labelled texts, .csv, .tsv or .jsonl, plain or .gz (default: "
+                                                      "made-up reviews)")
+    judge.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of two outputs "
+                                                      "(default: a tiny encoder from nothing)")
+    labelled_columns(judge)
+    judge.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
+    _common(judge)
+    judge.set_defaults(run=run, job="judge", settings=_judge, look=_look_judge)
 
     ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier, a reward model or a "
                                          "function of yours",
@@ -69,12 +96,21 @@ def add(commands: argparse._SubParsersAction) -> None:
                                          "where it stopped.")
     ppo.add_argument("--model", required=True, help=MODEL)
     ppo.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
-    ppo.add_argument("--label", default="positive", help="whose probability is the score, by name (%(default)s)")
+    ppo.add_argument("--judge-class", dest="label", metavar="NAME", default="positive",
+                     help="of a classifier: the class whose probability is the score, by name (%(default)s)")
+    renamed(ppo, "--label", "--judge-class")
     ppo.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
                                                               "the file is run")
-    ppo.add_argument("--prompts", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: openings of the made-up "
-                                                       "reviews)")
-    ppo.add_argument("--column", default="prompt", help="its column of prompts (default: %(default)s)")
+    ppo.add_argument("--prompts", metavar="FILE", help=f"{FILES}: prompts or conversations (default: openings of the "
+                                                       f"made-up reviews)")
+    ppo.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
+                     help="its column of prompts (default: %(default)s)")
+    renamed(ppo, "--column", "--prompt-column")
+    _of_files(ppo)
+    ppo.add_argument("--reference", metavar="MODEL", help="where drift is measured from: a language model with the "
+                                                          "same tokenizer (default: --model as it is now)")
+    ppo.add_argument("--no-checks", dest="checks", action="store_false", default=None,
+                     help="skip the checks before the first update, such as that the reward varies")
     ppo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float, help="price of a nat of drift")
     ppo.add_argument("--kl-target", dest="target", metavar="NATS", type=float, help="adapt the price to this drift")
     ppo.add_argument("--minibatch-size", metavar="N", type=int, help="responses per gradient")
@@ -82,8 +118,16 @@ def add(commands: argparse._SubParsersAction) -> None:
     ppo.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     _common(ppo)
-    ppo.set_defaults(run=run, job="ppo", settings=_ppo)
+    ppo.set_defaults(run=run, job="ppo", settings=_ppo, look=_look_ppo)
     stackllama.add_method(methods)
+
+
+def _of_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
+                                                                     "that is not plain: prompt=question,chosen=better")
+    parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
+                                                           "default), chatml, llama-3, gemma, mistral, zephyr; plain "
+                                                           "prompts are then asked as questions")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -108,19 +152,26 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
+    world, task = world_of(options)
+    check_names(*(getattr(options, name, None) for name in ("model", "judge", "reference")))
+    options.look(options)                                   # slips are told before the seconds that torch takes
     from rlhf_kit.jobs import JOBS, cores
     from rlhf_kit.runs import pipeline
     from rlhf_kit.runs.folder import RunFolder
-    world, task = world_of(options)
     job = JOBS[options.job](model=options.model, lang=world, task=task, device=device_of(options),
                             **options.settings(options))
     if not options.fresh and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
+        if account := RunFolder(options.output).result().get("read"):
+            from rlhf_kit.datasets.door import Account
+            _say(console, Account.of(account).lines(lang))
     else:
-        new = job.model == "new" and options.job == "reward-model"
+        new = job.model == "new" and options.job in ("reward-model", "judge")
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
+        if (account := job.understood()) is not None:
+            _say(console, account.lines(lang))
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads), lang, console)
     result = RunFolder(options.output).result()
@@ -131,14 +182,22 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _say(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        console.print(showing.plain(line), markup=False, soft_wrap=True)
+
+
 def _sft(options: argparse.Namespace) -> dict[str, Any]:
     return {"data": options.data, "text": options.text, "prompt": options.prompt, "response": options.response,
+            "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
 
 
 def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
-    return {"rankings": options.rankings, "pairs": options.pairs, "pretrain": options.pretrain, "text": options.text,
-            "label": options.label, "positive": options.positive, "held_out": options.held_out,
+    return {"rankings": options.rankings, "pairs": options.pairs, "columns": options.columns,
+            "template": options.template, "pretrain": options.pretrain, "text": options.text,
+            "label": options.label, "positive": options.positive, "positive_from": options.positive_from,
+            "held_out": options.held_out,
             "examples": tuple(options.example or ()),
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss", "centring",
                                   "seed")}
@@ -146,9 +205,44 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
 
 def _ppo(options: argparse.Namespace) -> dict[str, Any]:
     return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
-            "column": options.column,
+            "column": options.column, "reference": options.reference,
+            "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
-                                  "coefficient", "target", "max_new_tokens", "temperature")}
+                                  "coefficient", "target", "max_new_tokens", "temperature", "checks")}
+
+
+def _judge(options: argparse.Namespace) -> dict[str, Any]:
+    return {"data": options.data, "text": options.text, "label": options.label, "positive": options.positive,
+            "positive_from": options.positive_from,
+            "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
+
+
+# What is wrong with a file is found by the same readers that the job will ask.
+
+def _look_sft(options: argparse.Namespace) -> None:
+    if small(options.data) and (options.prompt is None) == (options.response is None):
+        _look(options, options.data, "examples", prompt=options.prompt, response=options.response,
+              text=None if options.text == "text" else options.text)
+
+
+def _look_reward_model(options: argparse.Namespace) -> None:
+    look_labelled(options.pretrain, options)
+    for path in filter(small, (options.pairs, options.rankings)):
+        _look(options, path, "preferences")
+
+
+def _look_judge(options: argparse.Namespace) -> None:
+    look_labelled(options.data, options)
+
+
+def _look_ppo(options: argparse.Namespace) -> None:
+    if small(options.prompts):
+        _look(options, options.prompts, "prompts", prompt=None if options.column == "prompt" else options.column)
+
+
+def _look(options: argparse.Namespace, path: str, want: str, **columns: str | None) -> None:
+    from rlhf_kit.datasets.door import OPTIONS, bring, named
+    bring(path, want, named(options.columns, **columns), OPTIONS)
 
 
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:
@@ -156,6 +250,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
     lang = options.lang
     if result["job"] == "reward_model":
         _show_reward_model(console, result, options)
+    elif result["job"] == "judge":
+        _show_judge(console, result, lang)
     elif result["job"] == "sft":
         loss = result["loss"]
         showing.measures(console, [{"name": say(lang, "row_loss"), "before": f"{loss['before']:.3f}",
@@ -167,8 +263,18 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         showing.measures(console, report.measures(result, lang), lang)
     showing.took(console, result, lang)
     folder = os.path.join(options.output, "policy" if result["job"] == "ppo" else "model")
-    door = "load_reward_model" if result["job"] == "reward_model" else "load_policy"
+    door = {"reward_model": "load_reward_model", "judge": "load_classifier"}.get(result["job"], "load_policy")
     console.print(say(lang, "load_it", door=door, folder=folder), markup=False, soft_wrap=True)
+
+
+def _show_judge(console: Console, result: dict[str, Any], lang: str) -> None:
+    from rlhf_kit.evaluate import Estimate
+    rows = [(say(lang, "row_judge_accuracy"), str(Estimate(**result["accuracy"]))),
+            (say(lang, "row_commonest"), f"{result['commonest']:.3f}")]
+    showing.values(console, rows, lang, "column_value_texts")
+    console.print(say(lang, "judge_examples", n=result["texts"], held_out=result["held_out"]), soft_wrap=True)
+    if not result["above_commonest"]:
+        console.print(say(lang, "not_above_commonest"), soft_wrap=True)
 
 
 def _show_reward_model(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:

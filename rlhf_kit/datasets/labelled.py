@@ -11,10 +11,11 @@ judge, trained on the half of the reviews that the first never saw (`labelled(ha
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -37,14 +38,17 @@ from rlhf_kit.datasets.reading import (
 __all__ = ["FileError", "FileReviews"]
 
 FEWEST = 50                             # usable reviews
+FEWEST_PROMPTS = 2                      # different openings of each split, else prompts are made shorter
 LONGEST_PROMPT = {"zh": 8, "en": 6}     # characters, words; the shortest prompt is half as long
 MISSING = {"", "nan", "null", "none"}   # labels that say nothing
 FAMILIES: tuple[dict[str, int | None], ...] = (         # None: neither good nor bad, dropped
     {"0": 0, "1": 1}, {"-1": 0, "1": 1}, {"negative": 0, "positive": 1}, {"neg": 0, "pos": 1},
     {"负面": 0, "正面": 1}, {"差评": 0, "好评": 1}, {"false": 0, "true": 1},
     {"1": 0, "2": 0, "3": None, "4": 1, "5": 1},
+    {"0.5": 0, "1": 0, "1.5": 0, "2": 0, "2.5": None, "3": None, "3.5": None, "4": 1, "4.5": 1, "5": 1},
+    {"1": 0, "2": 0, "3": 0, "4": 0, "5": None, "6": None, "7": None, "8": 1, "9": 1, "10": 1},
 )
-KNOWN = "0/1, -1/1, negative/positive, neg/pos, 负面/正面, 差评/好评, false/true, or ratings 1-5"
+KNOWN = "0/1, -1/1, negative/positive, neg/pos, 负面/正面, 差评/好评, false/true, or ratings 1-5, 0.5-5 or 1-10"
 _NAMES = ("negative", "positive")
 HELDOUT = 2                             # in `parts`; 0 and 1 are the two halves of the training split
 Item = TypeVar("Item")
@@ -64,10 +68,11 @@ class FileReviews:
     rows: int                                       # rows in the file, malformed ones included
     skipped: tuple[tuple[str, int], ...]            # (why, how many rows)
     encoding: str
+    read_as: str = ""                               # labels by what they were taken for: "good 4, 5; bad 1, 2; ..."
 
     @classmethod
     def read(cls, path: str | Path, *, text: str = "text", label: str | None = "label",
-             positive: object = None, seed: int = 0, heldout: float = 0.1,
+             positive: object = None, positive_from: float | None = None, seed: int = 0, heldout: float = 0.1,
              prompt_length: int | None = None) -> FileReviews:
         """Read a file of reviews.
 
@@ -75,9 +80,11 @@ class FileReviews:
             path: .csv, .tsv, .jsonl or .json, plain or gzipped.
             text, label: the columns to read; `label=None` for reviews without labels.
             positive: the label of a good review, when there are two labels whose names we cannot know.
+            positive_from: labels are numbers, good from here on, such as 4; those below are bad, none is left out.
             seed: of the split; another seed deals the reviews into other parts.
             heldout: share of the texts kept out of the training split, at most 0.5.
-            prompt_length: the longest prompt in characters (zh) or words (en); None = 8 or 6.
+            prompt_length: the longest prompt in characters (zh) or words (en); None = 8 or 6, or as many fewer as
+                short reviews need to open two prompts of each split.
 
         Raises: FileError, one line, with `path` and `line`.
         """
@@ -89,7 +96,11 @@ class FileReviews:
         _check_columns(table, text, label, path)
         skipped: Counter[str] = Counter()
         found = _usable(table, text, label, skipped, path)
-        meaning = {"": 0} if label is None else _meaning(found, label, positive, path)
+        if positive is not None and positive_from is not None:
+            raise refused(path, "cannot be read with --positive and --positive-from; one of them says what is good. "
+                                "Leave the other out.")
+        meaning = ({"": 0} if label is None else _from(found, label, positive_from, path)
+                   if positive_from is not None else _meaning(found, label, positive, path))
         pairs = _distinct(found, meaning, skipped)
         rows = len(table.rows) + len(table.malformed)
         reasons = tuple((why, count) for why, count in skipped.items() if count)
@@ -103,9 +114,9 @@ class FileReviews:
             labels=None if label is None else labels,
             parts=tuple(_part(key, seed, heldout) for key in pairs),
             longest_prompt=prompt_length or LONGEST_PROMPT[lang], rows=rows, skipped=reasons,
-            encoding=table.encoding)
+            encoding=table.encoding, read_as="" if label is None else _read_as(found, meaning))
         reviews._check_parts()
-        return reviews
+        return reviews if prompt_length else reviews._able_to_open()
 
     def corpus(self, n: int | None = None, seed: int = 0, split: str = "train") -> list[str]:
         """At most n whole reviews, in an order drawn from the seed."""
@@ -117,7 +128,7 @@ class FileReviews:
 
         `half` 0 or 1 takes one of two halves of the training split that share no text, for two judges."""
         if self.labels is None:
-            raise refused(self.path, "was read without labels. Name their column with --label.")
+            raise refused(self.path, "was read without labels. Name their column with --label-column.")
         return _draw([(self.texts[row], self.labels[row]) for row in self._rows(split, half)], n, seed)
 
     def prompts(self, split: str = "train", n: int | None = None, seed: int = 0) -> list[str]:
@@ -138,9 +149,10 @@ class FileReviews:
         marks = "without labels"
         if self.labels is not None:
             marks = f"{self.labels.count(1):,} positive and {self.labels.count(0):,} negative"
-        language = {"zh": "Chinese", "en": "English or another spaced language"}[self.lang]
+        spoken = {"zh": "Chinese", "en": "English or another spaced language"}[self.lang]
+        marks += f" (labels: {self.read_as})" if self.read_as else ""
         lines = [f"{self.path}: {self.rows:,} rows, {len(self.texts):,} different reviews, {marks}.",
-                 f"{language}, {self.encoding}. {first + second:,} for training (halves of {first:,} "
+                 f"{spoken}, {self.encoding}. {first + second:,} for training (halves of {first:,} "
                  f"and {second:,}), {kept_out:,} held out."]
         if self.skipped:
             lines.append("Left out: " + ", ".join(f"{count:,} {why}" for why, count in self.skipped) + ".")
@@ -165,6 +177,14 @@ class FileReviews:
             taken.update(found[split])
         return found
 
+    def _able_to_open(self) -> FileReviews:
+        """The same with the longest prompts of which each split has some; as it is if no length gives any."""
+        for length in range(self.longest_prompt, 1, -1):
+            shorter = self if length == self.longest_prompt else replace(self, longest_prompt=length)
+            if all(len(shorter._openings[split]) >= FEWEST_PROMPTS for split in ("train", "heldout")):
+                return shorter
+        return self
+
     def _check_parts(self) -> None:
         """Both halves need both labels; the hash sees to that when there are enough reviews of each."""
         if HELDOUT not in self.parts:
@@ -183,10 +203,10 @@ class FileReviews:
 def _check_columns(table: Table, text: str, label: str | None, path: str | Path) -> None:
     """Both columns are there, once each, or an error that names the nearest."""
     if text == label:
-        raise refused(path, f"cannot be read with --text and --label both {text!r}; name two columns.")
-    check_column(table, "--text", text, path)
+        raise refused(path, f"cannot be read with --text-column and --label-column both {text!r}; name two columns.")
+    check_column(table, "--text-column", text, path)
     if label is not None:
-        check_column(table, "--label", label, path)
+        check_column(table, "--label-column", label, path)
 
 
 def _usable(table: Table, text: str, label: str | None, skipped: Counter[str],
@@ -228,16 +248,55 @@ def _meaning(found: list[tuple[int, str, str]], label: str, positive: object,
         if len(seen) != 2 or good not in seen:
             raise refused(path, f"{holds}; --positive {positive} expects two values, {good!r} one of them.")
         return {mark: int(mark == good) for mark in seen}
-    family = next((family for family in FAMILIES if seen.keys() <= family.keys()), None)
+    families = [family for family in FAMILIES if seen.keys() <= family.keys()
+                and (not seen or any(family[mark] is not None for mark in seen))]
+    family = next((family for family in families if {0, 1} <= {family[mark] for mark in seen}),
+                  families[0] if families else None)
     if family is None:
         odd = next(line for line, _, mark in found if seen[mark] == min(seen.values()))
         raise refused(path, f"{holds}; expected {KNOWN}. If there are two values, name the good one with "
-                            f"--positive; if this is the wrong column, name another with --label.", odd)
+                            f"--positive; if this is the wrong column, name another with --label-column.", odd)
     kinds = {family[mark] for mark in seen} - {None}
     if len(kinds) == 1:
         hint = "If one of them is the good one, name it with --positive" if len(seen) == 2 else "Add some"
         raise refused(path, f"{holds}, so every review is {_NAMES[kinds.pop()]}; a judge needs both. {hint}.")
     return family
+
+
+def _from(found: list[tuple[int, str, str]], label: str, least: float, path: str | Path) -> dict[str, int | None]:
+    """{label: 1 from that number on, 0 below}."""
+    meaning: dict[str, int | None] = {}
+    for line, _, mark in found:
+        try:
+            value = float(mark)
+        except ValueError:
+            value = math.nan
+        if math.isnan(value):
+            raise refused(path, f"column {label!r} holds {shorten(mark)}; --positive-from {least:g} expects numbers. "
+                                f"Name another column with --label-column, or the good label with --positive.", line)
+        meaning[mark] = int(value >= least)
+    if len(set(meaning.values())) == 1:
+        numbers = sorted(map(float, meaning))
+        kind = _NAMES[next(iter(meaning.values()))]
+        raise refused(path, f"column {label!r} holds numbers from {numbers[0]:g} to {numbers[-1]:g}, so with "
+                            f"--positive-from {least:g} every review is {kind}; a judge needs both. Choose a number "
+                            f"between.")
+    return meaning
+
+
+def _read_as(found: list[tuple[int, str, str]], meaning: dict[str, int | None]) -> str:
+    """For a person: what the labels were taken for."""
+    seen = {mark for _, _, mark in found}
+    sides = {name: sorted((mark for mark in seen if meaning[mark] == side), key=_in_order)
+             for name, side in (("good", 1), ("bad", 0), ("left out", None))}
+    return "; ".join(f"{name} {', '.join(map(str, marks[:12]))}" for name, marks in sides.items() if marks)
+
+
+def _in_order(mark: str) -> tuple[float, str]:
+    try:
+        return float(mark), mark
+    except ValueError:
+        return math.inf, mark
 
 
 def _distinct(found: list[tuple[int, str, str]], meaning: dict[str, int | None],
@@ -246,7 +305,7 @@ def _distinct(found: list[tuple[int, str, str]], meaning: dict[str, int | None],
     copies: dict[str, list[tuple[str, int]]] = {}
     for _, review, mark in found:
         if meaning[mark] is None:
-            skipped["rated 3, neither good nor bad"] += 1
+            skipped[f"rated {mark}, neither good nor bad"] += 1
         else:
             copies.setdefault(same_text(review), []).append((review, meaning[mark]))
     pairs = {}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import runpy
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 PLACE = re.compile(r".+\.py:[^:]*")
 
@@ -31,7 +33,7 @@ def object_in(place: str, what: str, kind: str, example: str, written: str,
         raise error(f"the {what} is {place!r}; expected a file and a {kind} in it, such as {example}.")
     try:
         source = Path(path).read_bytes()
-        module = runpy.run_path(path, run_name=Path(path).stem)
+        module = _run(path)
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror}. Expected a Python file with "
                     f"{written.format(name=name)}.") from problem
@@ -42,6 +44,18 @@ def object_in(place: str, what: str, kind: str, example: str, written: str,
         there = ", ".join(sorted(n for n, value in module.items() if callable(value) and n[0] != "_")) or "none"
         raise error(f"{path} has no {kind} {name!r}; it has {there}. Write {written.format(name=name)}.")
     return found, source
+
+
+def _run(path: str) -> dict[str, Any]:
+    """What the file defines. As beside a script that is started, the files of its folder can be imported."""
+    folder = str(Path(path).resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        return runpy.run_path(path, run_name=Path(path).stem)
+    finally:
+        sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)                         # for what it imports when it is called; nothing is hidden
 
 
 def where(error: BaseException, path: str) -> str:

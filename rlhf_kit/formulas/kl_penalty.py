@@ -19,6 +19,7 @@ from torch import Tensor
 
 from rlhf_kit.formulas.distributions import exact_kl
 from rlhf_kit.formulas.masked import keep, masked_mean, masked_sum
+from rlhf_kit.formulas.spelling import spelled
 
 Estimate = Callable[[Tensor, Tensor], Tensor]
 
@@ -178,6 +179,7 @@ class AdaptiveCoefficient:
         return f"AdaptiveCoefficient({self.value}, target={self.target}, horizon={self.horizon})"
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class KL:
     """How drifting is priced: a fixed coefficient, or one that steers towards a target; in the reward or in the loss.

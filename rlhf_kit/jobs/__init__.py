@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _TABLE = {                          # what it is called on the command line -> its class, and where that stands
     "tour": ("TourJob", "tour"), "sft": ("SftJob", "train_sft"), "reward-model": ("RewardModelJob",
                                                                                   "train_reward_model"),
-    "ppo": ("PpoJob", "train_ppo"), "stackllama": ("StackLlamaJob", "train_stackllama"),
-    "human-loop": ("HumanLoopJob", "human_loop"),
+    "judge": ("JudgeJob", "train_judge"), "ppo": ("PpoJob", "train_ppo"),
+    "stackllama": ("StackLlamaJob", "train_stackllama"), "human-loop": ("HumanLoopJob", "human_loop"),
 }
 _OLD = {"Sft": "sft", "RewardModel": "reward-model", "Ppo": "ppo", "StackLlama": "stackllama"}      # their first names
 _NAMES = {

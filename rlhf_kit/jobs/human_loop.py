@@ -279,7 +279,7 @@ class HumanLoopJob(Job):
         check_task(self.task, self.prompts, "--prompts")
         changed(TINY, self.changes)
         if self.prompts is None and self.column != "prompt":
-            raise ValueError("--column is one of a file of prompts, and there is none. Name it with --prompts.")
+            raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Only a person can go through it: see `session`."""
@@ -319,7 +319,7 @@ class HumanLoopJob(Job):
         if self.prompts is None:
             task = world(self.task, self.lang)
             return task.prompts("train"), task.prompts("heldout", EVALUATED)
-        learn, held_out = hold_out(read_texts(self.prompts, self.column, "--column"))
+        learn, held_out = hold_out(read_texts(self.prompts, self.column, "--prompt-column"))
         return learn, held_out[:EVALUATED]
 
     def _result(self, loop: Loop, held_out: Sequence[str]) -> dict[str, Any]:

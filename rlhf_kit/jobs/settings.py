@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit import tasks
 from rlhf_kit.language import Lang
+from rlhf_kit.models.text import unknown_share
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, settings_of
 from rlhf_kit.tasks import Task
 
+LOOKED_AT = 2000                    # texts in which unknown tokens are counted
 SMALL = 20_000_000                  # parameters; below, a model takes a tiny one's settings and a single thread
 
 
@@ -55,6 +59,14 @@ def changed(config: Any, changes: dict[str, Any]) -> Any:
         theirs = {key: left.pop(key) for key in [f.name for f in fields(part)] if key in left}
         own[name] = replace(part, **theirs)
     return replace(config, **own, **left)
+
+
+def unread(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """A note about texts of which the tokenizer knows a part only, with what it does not know; none if it knows all."""
+    share, examples = unknown_share(tokenizer, texts[:LOOKED_AT])
+    if not share:
+        return []
+    return [("unknown_tokens", {"share": share, "examples": " ".join(examples)})]
 
 
 def described(job: Job, config: Any) -> dict[str, Any]:

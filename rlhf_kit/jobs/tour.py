@@ -17,8 +17,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit import rewards, tasks, zoo
-from rlhf_kit.datasets.labelled import FileReviews
-from rlhf_kit.evaluate import Evaluation, agreement, evaluate, share, side_by_side, win_rate
+from rlhf_kit.datasets.labelled import HELDOUT, FileReviews
+from rlhf_kit.evaluate import FEW, Evaluation, agreement, evaluate, share, side_by_side, win_rate
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs.settings import world
@@ -46,6 +46,9 @@ CHEATS = 4                          # most overrated responses in the report
 # Real reviews are shorter or longer than the embedded ones. As a part of the reward the KL penalty makes every token
 # cost something, so responses shrink, to nothing where reviews are short; in the loss it has no such side.
 FROM_FILE = replace(zoo.TINY_PPO, steps=70, lam=0.95, kl=KL(coefficient=0.15, in_loss=True))
+OFTEN = 20                          # times that a model reads each of a file's reviews, at most
+# Seconds of one core a token (measured: 8, 20 and 60 words a review, AVX-512), of the models that `for_file` makes.
+COSTS = {"language_model": 2.2e-4, "judge": 3.7e-5, "ppo": 7.1e-4, "evaluate": 2.2e-4}
 LONGEST = 40                        # tokens of a response over real reviews, at most
 
 
@@ -62,6 +65,7 @@ class TourJob(Job):
     text: str = "text"                      # its columns
     label: str = "label"
     positive: str | None = None             # the label of a good review, where its name does not say so
+    positive_from: float | None = None      # or the number from which on a label is good
     seed: int = 0
     ppo: ppo.Config = zoo.TINY_PPO
     language_model: zoo.LanguageModel = field(default_factory=zoo.LanguageModel)
@@ -81,7 +85,7 @@ class TourJob(Job):
         if self.reviews is None:
             return world(self.task, self.lang)
         return FileReviews.read(self.reviews, text=self.text, label=self.label, positive=self.positive,
-                                seed=self.seed)
+                                positive_from=self.positive_from, seed=self.seed)
 
     def _fingerprint(self) -> str | None:
         """Of the reviews file, so that a result is never shown for a file that has changed since."""
@@ -109,21 +113,31 @@ def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] =
 
 
 def for_file(path: str, *, text: str, label: str, lang: Lang, positive: str | None = None,
-             seed: int = 0) -> TourJob:
+             positive_from: float | None = None, seed: int = 0) -> TourJob:
     """Settings of a tour over a user's own reviews: larger models, a second judge for the honest number.
 
-    Raises: FileError, for PPO's settings depend on the reviews.
+    The models read every review `OFTEN` times at most: a small file is not read by heart. Raises: FileError, for steps
+    and PPO's settings depend on the reviews.
     """
     context = 96
+    reviews = FileReviews.read(path, text=text, label=label, positive=positive, positive_from=positive_from, seed=seed)
+    learnt = len(reviews.corpus())
+    lm_steps, judge_steps = fitted(1600, 48, learnt), fitted(900, 64, learnt // 2)
     job = TourJob(
-        lang=lang, reviews=path, text=text, label=label, positive=positive, seed=seed,
+        lang=lang, reviews=path, text=text, label=label, positive=positive, positive_from=positive_from, seed=seed,
         language_model=zoo.LanguageModel(
             texts=10**9, vocabulary=4000, layers=4, width=160, context=context, seed=seed,
-            sft=sft.Config(steps=1600, batch_size=48, learning_rate=2e-3, max_length=64, warmup=100)),
+            sft=sft.Config(steps=lm_steps, batch_size=48, learning_rate=2e-3, max_length=64,
+                           warmup=min(100, lm_steps // 5))),
         judge=zoo.Judge(texts=10**9, vocabulary=4000, width=96, dropout=0.1, seed=seed,
-                        classifier=classifier.Config(steps=900, batch_size=64, learning_rate=3e-3, warmup=100,
-                                                     max_length=context)))
-    return replace(job, ppo=replace(ppo_for(job.world()), seed=seed))
+                        classifier=classifier.Config(steps=judge_steps, batch_size=64, learning_rate=3e-3,
+                                                     warmup=min(100, judge_steps // 5), max_length=context)))
+    return replace(job, ppo=replace(ppo_for(reviews), seed=seed))
+
+
+def fitted(most: int, batch_size: int, texts: int) -> int:
+    """Steps in which every text is read `OFTEN` times; not more than `most`, and not fewer than a tenth of that."""
+    return min(most, max(math.ceil(OFTEN * texts / batch_size), most // 10))
 
 
 def ppo_for(reviews: FileReviews) -> ppo.Config:
@@ -139,6 +153,25 @@ def ppo_for(reviews: FileReviews) -> ppo.Config:
     nine_in_ten = sorted(map(length, reviews.texts))[int(0.9 * len(reviews.texts))]
     room = min(max(math.ceil(tokens * nine_in_ten), 8), LONGEST)
     return replace(FROM_FILE, sampling=Sampling(max_new_tokens=room))
+
+
+def cost(job: TourJob, reviews: FileReviews) -> float:
+    """About how many seconds one core will take for a tour over a file, of everything but importing torch.
+
+        Σ over models of  steps · texts a step · tokens a text · `COSTS`      tokens from the length of the reviews
+    """
+    characters, words = {"zh": 1.0, "en": 0.0}[reviews.lang], {"zh": 0.0, "en": 1.1}[reviews.lang]
+    lengths = [characters * len(text) + words * len(text.split()) for text in reviews.texts]
+
+    def tokens(most: int) -> float:
+        return sum(min(length + 1, most) for length in lengths) / len(lengths)
+    writer, judge, policy = job.language_model.sft, job.judge.classifier, job.ppo
+    answer = policy.sampling.max_new_tokens
+    examined = 2 * min(EXAMINED, reviews.parts.count(HELDOUT)) * tokens(judge.max_length)
+    return (writer.steps * writer.batch_size * tokens(writer.max_length) * COSTS["language_model"]
+            + 2 * judge.steps * judge.batch_size * tokens(judge.max_length) * COSTS["judge"]
+            + policy.steps * policy.batch_size * answer * COSTS["ppo"] + 2 * EVALUATED * answer * COSTS["evaluate"]
+            + examined * COSTS["judge"] / 3)
 
 
 class Tour:
@@ -181,7 +214,21 @@ class _Work:
         settings = self.settings
         train = Stage("ppo", self.train, total=settings.ppo.steps, leaves=("policy",), again=True, check=self.check,
                       metrics=Metrics(every=1, row=metrics_line))
-        return Plan([*self.models(), train, Stage("evaluate", self.evaluate, total=2)], self.result, self.report)
+        return Plan([*self.models(), train, Stage("evaluate", self.evaluate, total=2)], self.result, self.report,
+                    notes=self.notes())
+
+    def notes(self) -> list[tuple[str, dict[str, Any]]]:
+        """What a file's labels were taken for, and how long it will take."""
+        settings, reviews = self.settings, self.task
+        if not isinstance(reviews, FileReviews):
+            return []
+        minutes = max(round(cost(settings, reviews) / 60), 1)
+        found = [("labels_read_as", {"how": reviews.read_as}),
+                 ("tour_takes", {"reviews": len(reviews.texts), "lm": settings.language_model.sft.steps,
+                                 "judge": settings.judge.classifier.steps, "ppo": settings.ppo.steps,
+                                 "minutes": minutes})]
+        few = min(len(self.prompts()), reviews.parts.count(HELDOUT))
+        return [*found, *([("few_examined", {"n": few, "few": FEW})] if few < FEW else [])]
 
     def check(self, processes: int) -> None:
         """Raises ValueError for what would fail after the models have been trained."""
@@ -189,6 +236,7 @@ class _Work:
         if most >= room:
             raise ValueError(f"max_new_tokens is {most}, but the language model will read {room} tokens at most, the "
                              f"prompt included. Lower max_new_tokens, or raise the language model's context.")
+        self.task.prompts("train", 1)
         if len(self.prompts()) < FEWEST:
             raise ValueError(f"{self.settings.reviews or self.task.name} has {len(self.prompts())} held-out prompts; "
                              f"at least {FEWEST} are needed to measure what changed. Give more texts.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +14,19 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import BaseAlone
 from rlhf_kit.sampling import response_logprob
 
+FEW, ENOUGH = 8, 32     # responses that score the same: fewer may by luck, so few are worth a word, so many stop a run
 TOLERANCE = 1e-3        # nats; float32 sampling and recomputation differ by about 1e-6, bfloat16 by more
 
 
 PADDING = ("padding shifts this model's positions; use a model that takes position_ids, or prompts of one length.")
+
+
+class Sums(Protocol):
+    """Several processes; see `process_group.ProcessGroup`."""
+
+    size: int
+
+    def sum(self, x: Tensor) -> Tensor: ...
 
 
 class CheckFailed(RuntimeError):
@@ -47,6 +58,32 @@ def check_start(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob
         cause = _dropout(reference) or "the reference reads the text differently (another tokenizer or dtype)."
         raise CheckFailed(f"the KL before the first update must be 0, for the reference has the policy's weights, "
                           f"but a log-probability differs by {drift:.3g} nats. Cause: {cause}")
+
+
+def check_varies(score: Tensor, name: str, group: Sums | None = None, of: str = "of the first batch ") -> None:
+    """Of a first batch of 32 responses or more not all score the same: else PPO has nothing to prefer.
+
+    Of 8 to 31 it is only said, on standard error: what is rewarded may be rare.
+
+    Args:
+        score: [B], of this process.
+        name: of the reward.
+        group: the processes that share the batch, if several do.
+        of: which responses these are, for the message.
+
+    Raises: CheckFailed.
+    """
+    x, total = score.float(), (lambda y: y) if group is None or group.size == 1 else group.sum
+    n, summed = total(torch.stack([x.new_tensor(len(x)), x.sum()])).tolist()
+    mean = summed / n
+    away = total((x - mean).abs().sum()[None]).item()                   # 0 but for the rounding of the mean
+    if n >= FEW and away <= 4e-7 * n * max(abs(mean), 1e-30):
+        said = (f"all {n:.0f} responses {of}score {mean:.3f} by {name}, so there is nothing to learn "
+                f"from. Call the reward with a few responses and look at what it returns.")
+        if n >= ENOUGH:
+            raise CheckFailed(f"{said} If only rare responses are to score otherwise, train all the same with "
+                              f"checks=False (--no-checks).")
+        print(said, file=sys.stderr)
 
 
 def check_gradients(policy: Policy, reference: Policy, heads: Sequence[str] = ()) -> None:

@@ -12,6 +12,7 @@ from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
@@ -20,6 +21,7 @@ from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of one run."""

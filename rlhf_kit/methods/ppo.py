@@ -26,20 +26,23 @@ from rlhf_kit.formulas.losses import (
 )
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
 from rlhf_kit.loops.pretraining import add_gradient
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
-from rlhf_kit.loops.sanity_checks import check_gradients, check_start
+from rlhf_kit.loops.sanity_checks import check_gradients, check_start, check_varies
 from rlhf_kit.loops.schedules import falling
 from rlhf_kit.loops.updates import update
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.rewards import Memory, Reward, score
+from rlhf_kit.models.text import check_texts
+from rlhf_kit.rewards import Memory, Reward, check_arguments, name_of, score
 from rlhf_kit.sampling import Sampling, check_room, response_logits, response_logprob, sample_rollout
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of one run. The first block is PPO; the second holds options that are off."""
@@ -137,7 +140,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         settings. Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
     config, group = config or Config(), ProcessGroup(accelerator)
-    _check_arguments(policy, reference, prompts, config, pretraining)
+    _check_arguments(policy, reference, prompts, reward, config, pretraining)
     minibatch_size = group.divided("minibatch_size", config.minibatch_size)
     group.divided("batch_size", config.batch_size)
     group.broadcast(policy)
@@ -166,6 +169,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
 
         # 2. Judge: one score per response, minus a penalty per token for drifting.
         scores = score(reward, rollout, group)                                     # [B]
+        if number == 0 and config.checks:
+            check_varies(scores, name_of(reward).partition("@")[0], group)
         penalized_score = scores - config.missing_eos_penalty * (~rollout.ended)
         with torch.no_grad(), precision(reference, config.autocast):
             ref_logprob = response_logprob(reference, rollout)                     # [B, T]
@@ -305,12 +310,13 @@ def _optimizer(policy: Policy, config: Config) -> Optimizer:
     return Adam(learning, lr=config.learning_rate, eps=config.adam_epsilon, fused=True)
 
 
-def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], config: Config,
+def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config,
                      pretraining: Sequence[str] | None) -> None:
     if policy.value_head is None:
         raise ValueError("the policy has no value head, which PPO's critic is; "
                          "build it with Policy(lm, tokenizer).")
-    if len(prompts) == 0 or isinstance(prompts, str):
+    check_arguments(reference, reward)
+    if len(check_texts(prompts, "prompts")) == 0:
         raise ValueError("there are no prompts; give a list with at least one text.")
     check_room(policy, prompts, config.sampling)
     if policy.device != reference.device:

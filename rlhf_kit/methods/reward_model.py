@@ -16,6 +16,7 @@ from torch.optim import AdamW
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
@@ -26,6 +27,7 @@ from rlhf_kit.models.judging import by_length, reward_scores
 from rlhf_kit.models.text import encode_texts, pad_id
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of one run."""

@@ -9,15 +9,15 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.models.heads import RewardModel
-from rlhf_kit.models.text import encode_texts, pad_id, pad_right
+from rlhf_kit.models.text import Keep, encode_texts, pad_id, pad_right
 
 
 @torch.no_grad()
 def class_logits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *,
-                 max_length: int, batch_size: int = 64) -> Tensor:
-    """Logits of each class, [texts, classes] float32 on the CPU."""
+                 max_length: int, batch_size: int = 64, keep: Keep = "start") -> Tensor:
+    """Logits of each class, [texts, classes] float32 on the CPU; of longer texts start, end or both are read."""
     read = lambda ids, mask: model(input_ids=ids, attention_mask=mask).logits                         # noqa: E731
-    rows = encode_texts(tokenizer, _some(texts), max_length)
+    rows = encode_texts(tokenizer, _some(texts), max_length, keep)
     return by_length(read, rows, pad_id(tokenizer), model.device, batch_size).float().cpu()
 
 

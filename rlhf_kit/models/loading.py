@@ -31,7 +31,8 @@ from rlhf_kit.models.adapters import CONFIG as ADAPTER
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.quantization import Quantization, check_shapes, one_kernel, settings
 from rlhf_kit.models.shared import VALUE_HEAD, AdaptedPolicy
-from rlhf_kit.models.text import pad_id
+from rlhf_kit.models.text import opened, pad_id
+from rlhf_kit.models.tiny import LABELS
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
 # tell the hub what runs here. The first looks at its variable when it is called, the second has already looked.
@@ -84,10 +85,19 @@ def load_language_model(source: str | Path, *, quantize: Quantization | None = N
     return lm, tokenizer
 
 
-def load_classifier(source: str | Path, *, dtype: torch.dtype = torch.float32,
+def load_classifier(source: str | Path, *, new_head: bool = False, seed: int = 0, dtype: torch.dtype = torch.float32,
                     device: str | torch.device = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A text classifier with its tokenizer, from a folder or a hub id. Raises: ModelUnavailable."""
-    model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype)
+    """A text classifier with its tokenizer, from a folder or a hub id. Raises: ModelUnavailable.
+
+    With `new_head` any encoder, decoder or classifier will do: its trunk is kept and a head of two outputs, negative
+    and positive, drawn from `seed`, is put on it.
+    """
+    heads = {"num_labels": 2, "ignore_mismatched_sizes": True, "id2label": dict(enumerate(LABELS)),
+             "label2id": {name: i for i, name in enumerate(LABELS)}} if new_head else {}
+    with torch.random.fork_rng(devices=[], enabled=new_head):
+        if new_head:
+            torch.manual_seed(seed)
+        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads)
     if model.config.pad_token_id is None:               # GPT-2: it must know where a padded text ends
         model.config.pad_token_id = pad_id(tokenizer)
     return model.to(device).requires_grad_(False).eval(), tokenizer
@@ -163,7 +173,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
     if isinstance(policy, AdaptedPolicy):
         policy.save(folder)
         return
-    save_model(policy.lm, policy.tokenizer, folder)
+    save_model(policy.lm, opened(policy.tokenizer), folder)
     if policy.value_trunk is not None:
         with quiet():
             policy.value_trunk.save_pretrained(folder / VALUE_TRUNK)

@@ -29,6 +29,7 @@ from rlhf_kit.models.adapters import (
     sign,
 )
 from rlhf_kit.models.heads import Policy, RewardModel
+from rlhf_kit.models.text import opened
 
 VALUE_HEAD = "value_head.safetensors"
 POLICY, REWARD = "policy", "reward"
@@ -172,7 +173,7 @@ class AdaptedPolicy(Policy):
             self._shared[0]._peft.save_pretrained(own, selected_adapters=[POLICY])
             for file in (CONFIG, WEIGHTS):
                 Path(own, POLICY, file).replace(folder / file)         # peft's place for an adapter that has a name
-        self.tokenizer.save_pretrained(folder)
+        opened(self.tokenizer).save_pretrained(folder)
         save_file({name: t.detach().cpu().contiguous() for name, t in self.value_head.state_dict().items()},
                   folder / VALUE_HEAD)
         sign(folder, self.lm.name_or_path)

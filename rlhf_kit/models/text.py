@@ -1,18 +1,29 @@
-"""Between text and token ids: a tokenizer trained on a corpus, prompts padded on the left, texts on the right."""
+"""Between text and token ids: a tokenizer trained on a corpus, prompts padded on the left, texts on the right.
+
+What a chat template has written (`chats.is_written`) and what begins with BOS is tokenised as it stands: nothing is
+put in front of it a second time, nothing behind it.
+"""
 
 from __future__ import annotations
 
+import copy
+import json
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from rlhf_kit.models.chats import ending, openings
+
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+Keep = Literal["start", "end", "both"]      # of a text that is too long
+CLOSES = "closes_texts"             # in tokenizer_config.json: judges close whole texts, it does not by itself
 
 # A piece is a word with the space before it, a run of digits, one Chinese character, or one other mark. So
 # Chinese is read by character, English by word or part of a word, and decoding is plain concatenation.
@@ -40,10 +51,45 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int, *, reading: bool
                                   initial_alphabet=_commonest(map(tokenizer.normalizer.normalize_str, texts) if reading
                                                               else texts, room))
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(          # a whole text is closed; prompts are not
-        single=f"$A {EOS}", special_tokens=[(EOS, tokenizer.token_to_id(EOS))])
+    tokenizer.post_processor = _closing(tokenizer.token_to_id(EOS))    # a whole text is closed; prompts are not
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN,
                                    padding_side="left", clean_up_tokenization_spaces=False)
+
+
+def opened(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The same, but it puts no end token behind a text by itself: for a model that writes on after what it was given.
+
+    So plain transformers continues a prompt, and TRL, which closes responses itself, does not close them twice. Whoever
+    judges with it (`encode_texts`) still closes whole texts, by a word in tokenizer_config.json. Only a tokenizer of
+    `train_tokenizer` is changed; other people's rules are theirs.
+    """
+    if not tokenizer.is_fast or not _closes(tokenizer):
+        return tokenizer
+    made = copy.deepcopy(tokenizer)
+    made.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    made.init_kwargs[CLOSES] = True
+    return made
+
+
+def closed(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """What `opened` changed, changed back: for a judge, which reads whole texts, in plain transformers too."""
+    if CLOSES not in tokenizer.init_kwargs:
+        return tokenizer
+    made = copy.deepcopy(tokenizer)
+    made.backend_tokenizer.post_processor = _closing(tokenizer.eos_token_id)
+    del made.init_kwargs[CLOSES]
+    return made
+
+
+def _closing(end: int) -> processors.TemplateProcessing:
+    return processors.TemplateProcessing(single=f"$A {EOS}", special_tokens=[(EOS, end)])
+
+
+def _closes(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """True of what `train_tokenizer` makes: a template of the text and EOS."""
+    rule = json.loads(tokenizer.backend_tokenizer.to_str())["post_processor"] or {}
+    pieces = [next(iter(piece.items())) for piece in rule.get("single", [])]
+    return [(kind, piece["id"]) for kind, piece in pieces] == [("Sequence", "A"), ("SpecialToken", EOS)]
 
 
 def _commonest(texts: Iterable[str], n: int) -> list[str]:
@@ -64,6 +110,28 @@ def end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     return tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
 
 
+def end_ids(tokenizer: PreTrainedTokenizerBase, generation: Any = None) -> tuple[int, ...]:
+    """Every id that ends a response: `end_id`, the template's end of turn, and all of `generation.eos_token_id`."""
+    named = getattr(generation, "eos_token_id", None)
+    turn = ending(tokenizer)
+    found = [end_id(tokenizer), None if turn is None else turn.token,
+             *(named if isinstance(named, list | tuple) else [named])]
+    return tuple(dict.fromkeys(i for i in found if i is not None))
+
+
+def check_texts(texts: Sequence[str], what: str = "texts") -> list[str]:
+    """The texts as a list. Raises: ValueError for one text in place of a list of them, or for what is no text."""
+    if isinstance(texts, str):
+        shown = repr(texts if len(texts) <= 40 else texts[:40] + "…")
+        raise ValueError(f"the {what} are one text, {shown}; expected a list of texts, such as [{shown}].")
+    texts = list(texts)
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            shown = " ".join(repr(text).split())
+            raise ValueError(f"number {number} of the {what} is {shown[:60]}, not a text; expected a list of texts.")
+    return texts
+
+
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Ids and mask of prompts to be continued, padded on the left: [B, P] long, [B, P] bool (True on tokens)."""
     return _pad(prompt_rows(tokenizer, prompts), pad_id(tokenizer), left=True)
@@ -76,44 +144,108 @@ def prompt_rows(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> l
     would be asked to continue after the end. An empty prompt becomes the one token EOS.
     """
     closing = {tokenizer.sep_token_id, tokenizer.eos_token_id} - {None}
-    rows = []
-    for ids in tokenizer(list(prompts)).input_ids:
-        while ids and ids[-1] in closing:
+    rows, begins = [], openings(tokenizer)
+    for prompt, ids in zip(prompts, _ids(tokenizer, check_texts(prompts, "prompts")), strict=True):
+        while ids and ids[-1] in closing and not (begins and prompt.startswith(begins)):
             ids = ids[:-1]
         rows.append(ids or [end_id(tokenizer) or 0])
     return rows
 
 
-def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str]) -> list[list[int]]:
-    """Token ids of responses as a policy would write them: nothing in front, the end token behind."""
-    end = [] if end_id(tokenizer) is None else [end_id(tokenizer)]
-    return [ids + end for ids in tokenizer(list(responses), add_special_tokens=False).input_ids]
+def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str],
+                  prompts: Sequence[str] | None = None) -> list[list[int]]:
+    """Token ids of responses as a policy would write them: nothing in front, the end token behind.
+
+    That is EOS, or to those of the `prompts` that a chat template has written the end of a turn; never two.
+    """
+    end, turn, begins = end_id(tokenizer), ending(tokenizer), openings(tokenizer)
+    ends, rows = set(end_ids(tokenizer)), []
+    for number, ids in enumerate(tokenizer(check_texts(responses, "responses"), add_special_tokens=False).input_ids):
+        written = prompts is not None and turn is not None and begins and prompts[number].startswith(begins)
+        last = turn.token if written and turn.token is not None else end
+        rows.append(ids if last is None or (written and ids and ids[-1] in ends) else [*ids, last])
+    return rows
 
 
 def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int,
-                 keep: Literal["start", "end"] = "start") -> list[list[int]]:
+                 keep: Keep = "start") -> list[list[int]]:
     """Token ids of whole texts for a classifier, with what its tokenizer puts around them ([CLS], [SEP], EOS).
 
-    Of longer texts `max_length` tokens are kept, the first ones or, where what matters is the response behind a long
-    prompt, the last. An empty text becomes one padding token.
+    Of longer texts `max_length` tokens are kept: the first ones or, where what matters is the response behind a long
+    prompt, the last, or as many of both. An empty text becomes one padding token.
     """
+    if keep == "both":
+        rows = encode_texts(tokenizer, texts, sys.maxsize)
+        head = max_length // 2
+        return [ids if len(ids) <= max_length else [*ids[:head], *ids[head - max_length:]] for ids in rows]
+    if CLOSES in tokenizer.init_kwargs:                     # the same ids as before it was `opened`
+        begins = openings(tokenizer)
+        ends = [() if begins and text.startswith(begins) else (tokenizer.eos_token_id,) for text in texts]
+        rows = [(ids, max_length - len(end), end) for ids, end in zip(_ids(tokenizer, check_texts(texts)), ends,
+                                                                      strict=True)]
+        return [[*(ids[:room] if keep == "start" else ids[max(len(ids) - room, 0):]), *end] for ids, room, end in rows]
     side, tokenizer.truncation_side = tokenizer.truncation_side, "right" if keep == "start" else "left"
     try:
-        rows = tokenizer(list(texts), truncation=True, max_length=max_length).input_ids
+        cut = {} if max_length == sys.maxsize else {"truncation": True, "max_length": max_length}
+        rows = _ids(tokenizer, check_texts(texts), verbose=False, **cut)
     finally:
         tokenizer.truncation_side = side
     return [ids or [pad_id(tokenizer)] for ids in rows]
 
 
-def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[list[int]]:
-    """Token ids of whole texts for language modelling, each closed by the end token if it fits in `max_length`."""
-    end = end_id(tokenizer)
+def cut_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> int:
+    """How many of these texts have more tokens than `max_length`, what the tokenizer puts around them included."""
+    return sum(len(ids) > max_length for ids in encode_texts(tokenizer, texts, sys.maxsize)) if texts else 0
+
+
+def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
+                     max_length: int | None) -> list[list[int]]:
+    """Token ids of whole texts for language modelling, each closed by the end token if it fits in `max_length`.
+
+    A conversation that ends with the end of a turn is closed already.
+    """
+    end, turn = end_id(tokenizer), ending(tokenizer)
     rows = []
-    for ids in tokenizer(list(texts)).input_ids:
+    for text, ids in zip(texts, _ids(tokenizer, check_texts(texts)), strict=True):
+        if turn is not None and turn.token is not None and text.endswith(turn.text):
+            rows.append(ids[:max_length])
+            continue
         while ids and ids[-1] == end:
             ids = ids[:-1]
         rows.append([*ids, *([] if end is None else [end])][:max_length])
     return rows
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], **options: Any) -> list[list[int]]:
+    """Token ids of texts, those that are complete as they stand without anything around them."""
+    begins = openings(tokenizer)
+    complete = [bool(begins) and text.startswith(begins) for text in texts]
+    if not any(complete):
+        return tokenizer(list(texts), **options).input_ids
+    rows: list[list[int]] = [[]] * len(texts)
+    for one in {*complete}:
+        places = [i for i, written in enumerate(complete) if written == one]
+        found = tokenizer([texts[i] for i in places], add_special_tokens=not one, **options).input_ids
+        for i, ids in zip(places, found, strict=True):
+            rows[i] = ids
+    return rows
+
+
+def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], shown: int = 6) -> tuple[float, list[str]]:
+    """The share of tokens that the tokenizer has no piece for, and what they stand for, the commonest first.
+
+    Several of them read alike, and none can be written. 0 for tokenizers with bytes to fall back on (GPT-2, Llama).
+    """
+    unknown = tokenizer.unk_token_id
+    if unknown is None or not tokenizer.is_fast or not texts:
+        return 0.0, []
+    encoded = tokenizer(check_texts(texts), add_special_tokens=False, return_offsets_mapping=True)
+    total, lost = 0, Counter()
+    for text, ids, places in zip(texts, encoded.input_ids, encoded.offset_mapping, strict=True):
+        total += len(ids)
+        lost.update(text[start:stop].strip() or repr(text[start:stop]) for token, (start, stop) in
+                    zip(ids, places, strict=True) if token == unknown)
+    return sum(lost.values()) / max(total, 1), [piece for piece, _ in lost.most_common(shown)]
 
 
 def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
@@ -121,11 +253,18 @@ def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tens
     return _pad(rows, padding, left=False)
 
 
-def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor) -> list[str]:
-    """Texts of the marked tokens of each row, special tokens left out."""
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor, ends: Collection[int] = ()) -> list[str]:
+    """Texts of the marked tokens of each row, as a person reads them: without `ends`, BOS, EOS, padding and the like.
+
+    Other added tokens stay, such as the mark of a turn that the model was not asked for: a reward has to see it.
+    """
     word = tokenizer("a", add_special_tokens=False).input_ids       # some decoders drop the space before the first word
-    rows = [word, *(word + row[keep].tolist() for row, keep in zip(ids, mask, strict=True))]
-    texts = tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    named = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id,
+             tokenizer.sep_token_id, tokenizer.cls_token_id, tokenizer.mask_token_id)
+    hidden = {*named, *end_ids(tokenizer), *ends}
+    rows = [word, *(word + [i for i in row[keep].tolist() if i not in hidden]
+                    for row, keep in zip(ids, mask, strict=True))]
+    texts = tokenizer.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     texts = [text[len(texts[0]):] for text in texts[1:]]
     return [_join_chinese(text) for text in texts] if _splits_chinese(tokenizer) else texts
 

@@ -32,6 +32,7 @@ class Event:
     total: int
     metrics: dict[str, float] = field(default_factory=dict)
     kept: bool = False              # the stage was finished earlier
+    note: tuple[str, dict[str, Any]] | None = None      # of the stage "note": a sentence's key in the language tables
 
 
 class RunFolder:
@@ -115,9 +116,9 @@ class RunFolder:
         if not place.is_file():
             self._check_empty()
             write_text(place, ours)
-        elif place.read_text(encoding="utf-8", errors="replace") != ours:
-            raise StorageError(f"{self.path} holds a run with other settings; name another folder with --output, "
-                               f"or start anew with --fresh.")
+        elif (theirs := place.read_text(encoding="utf-8", errors="replace")) != ours:
+            raise StorageError(f"{self.path} holds a run with other settings{_differing(theirs, settings)}; name "
+                               f"another folder with --output, or start anew with --fresh.")
         if self.finished:
             remove(self.path / "checkpoints", STATES)
 
@@ -199,3 +200,42 @@ class RunFolder:
         if any(not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise StorageError(f"{self.path} holds files that no run of the kit wrote; "
                                f"name a new or empty folder with --output.")
+
+
+def _differing(theirs: str, ours: dict[str, Any]) -> str:
+    """Which settings differ, the first three, as " (steps was 50, is now 30)"; "" if theirs cannot be read."""
+    try:
+        before, now = _flat(json.loads(theirs)), _flat(json.loads(json.dumps(ours)))
+    except (ValueError, AttributeError):
+        return ""
+    if before.get("job") != now.get("job"):
+        return f" (it is a {before.get('job', 'tour')} run, this is a {now.get('job', 'tour')} run)"
+    said = [_change(name, before.get(name, UNSET), now.get(name, UNSET)) for name in {**before, **now}
+            if before.get(name, UNSET) != now.get(name, UNSET)]
+    more = f", and {len(said) - 3} more" if len(said) > 3 else ""
+    return f" ({', '.join(said[:3])}{more})" if said else ""
+
+
+UNSET = "not given"
+
+
+def _change(name: str, before: object, now: object) -> str:
+    *above, last = name.split("/")
+    if "files" in above or name == "file":
+        path = "/".join([*above[above.index("files") + 1:], last]) if above else "the file"
+        return f"the content of {path} has changed"
+    return f"{last} was {_said(before)}, is now {_said(now)}"
+
+
+def _said(value: object) -> str:
+    text = " ".join((value if value is UNSET else json.dumps(value, ensure_ascii=False)).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """{"ppo/kl/coefficient": 0.04, ...}."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        inside = isinstance(value, dict) and value
+        found.update(_flat(value, f"{above}{name}/") if inside else {f"{above}{name}": value})
+    return found

@@ -34,9 +34,11 @@ from rlhf_kit.runs.snapshots import Snapshots
 from rlhf_kit.storage import is_complete, write_json_lines
 
 if TYPE_CHECKING:
+    from rlhf_kit.datasets.door import Account
     from rlhf_kit.models.heads import Policy
 
 METRICS = "metrics.jsonl"
+LATER = ("task", "columns", "template", "reference", "positive_from")      # fields that jobs got later; None: as before
 
 
 def nothing(processes: int) -> None:
@@ -76,6 +78,7 @@ class Plan:
     stages: Sequence[Stage]
     result: Callable[[], dict[str, Any]]                # of result.json; asked for when all stages are done
     report: Callable[[dict[str, Any]], None] | None = None      # writes what else shows the result, before it
+    notes: Sequence[tuple[str, dict[str, Any]]] = ()    # what to say before the first stage: keys of sentences, fields
 
 
 class Job:
@@ -96,6 +99,10 @@ class Job:
         named = [value for name in self.files if (value := getattr(self, name))]
         return {"job": self.name, **settings_of(self),
                 "files": {**{one: content(one) for one in named}, **task_content(getattr(self, "task", None))}}
+
+    def understood(self) -> Account | None:
+        """What was understood of the file to learn from, and what was left out; None without one. Raises: FileError."""
+        return None
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Do what is left in `folder`; it may be stopped at any moment.
@@ -160,6 +167,8 @@ def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None =
     """
     with opened(job, folder, fresh, threads, stage=stage) as (run, plan):
         chosen = _chosen(plan, stage)
+        for note in plan.notes if run.main else ():
+            yield Event("note", 0, 0, note=note)
         for one in chosen:
             yield from _worked(run, one)
             wait(job.device)
@@ -292,8 +301,8 @@ def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
 # -- what makes a run this one -----------------------------------------------------------------------------------------
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """The fields of a job. A task that nobody named is left out: runs of before there were tasks stay the same."""
-    return {name: value for name, value in asdict(job).items() if name != "task" or value is not None}
+    """The fields of a job. Of `LATER` what nobody named is left out: runs of before there were such stay the same."""
+    return {name: value for name, value in asdict(job).items() if name not in LATER or value is not None}
 
 
 def task_content(task: str | None) -> dict[str, str]:

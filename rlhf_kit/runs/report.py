@@ -56,8 +56,10 @@ def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lan
 def command(settings: dict[str, Any], **changes: object) -> str:
     """The command that makes a tour with these settings, as one would type it; `changes` are further options."""
     words = [_program(), "tour", "--lang", settings["lang"]]
-    for name in ("reviews", "text", "label", "positive") if settings["reviews"] else ():
-        words += [f"--{name}", settings[name]] if settings[name] is not None else []
+    for option, name in (("reviews", "reviews"), ("text-column", "text"), ("label-column", "label"),
+                         ("positive", "positive"), ("positive-from", "positive_from")):
+        value = settings.get(name) if settings["reviews"] else None
+        words += [f"--{option}", f"{value:g}" if isinstance(value, float) else value] if value is not None else []
     words += ["--task", settings["task"]] if settings.get("task") else []
     words += ["--judge", "ranked"] if _ranked(settings) else []
     words += ["--seed", str(settings["seed"])] if settings["seed"] else []

@@ -15,13 +15,16 @@ import json
 import re
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from rlhf_kit.datasets.python_file import is_place, object_in
+from rlhf_kit.language import LANGS, Lang, nearest
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")            # it becomes part of a folder's name: tiny-lm-NAME
 FORUM = "tiny-forum"                                    # the language model that has read the made-up forum's pages
 Part = Literal["lm", "judge", "rm"]
+PARTS: tuple[Part, ...] = get_args(Part)                # of a task: language model, judge, reward model
 SAMPLES = 16                                            # texts by which a task is told from an older one of its name
 
 
@@ -119,6 +122,35 @@ def tiny_name(part: Part, task: str) -> str:
     if task.startswith("reviews-") and task in OWN:
         return f"tiny-{part}-{task.removeprefix('reviews-')}"
     return FORUM if (part, task) == ("lm", "forum-en") else f"tiny-{part}-{task}"
+
+
+def tiny_names() -> list[str]:
+    """Every name of a tiny model: of the kit's own tasks, and of registered ones."""
+    return [tiny_name(part, task) for task in names() for part in PARTS]
+
+
+def tiny_lang(name: str | None) -> Lang | None:
+    """The language of the kit's own tiny models; None for another name."""
+    if name == FORUM:
+        return "en"
+    return next((lang for lang in LANGS for part in PARTS if tiny_name(part, f"reviews-{lang}") == name), None)
+
+
+def slip(name: str) -> str | None:
+    """What to say of a name that is meant for a tiny model's and is none; None for any other name.
+
+    Nothing is loaded and nobody is asked: the hub would take a minute to say that it has no such model.
+    """
+    known = tiny_names()
+    if name in known or "/" in name or "\\" in name or Path(name).expanduser().exists():
+        return None
+    meant = name.startswith("tiny-")
+    near = nearest(name, known, cutoff=0.75 if meant else 0.85)
+    if near is None and not meant:
+        return None
+    hint = f" Did you mean {near}?" if near else ""
+    return (f"there is no tiny model {name!r}.{hint} The tiny ones are {', '.join(sorted(known))}; those of a task of "
+            f"yours need --task my_task.py:NAME.")
 
 
 def is_registered(name: str) -> bool:

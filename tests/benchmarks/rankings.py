@@ -81,7 +81,7 @@ def main() -> None:
               flush=True)
         print(f"<!-- the file's first list: best {examples[0]['score']:+.2f}, worst {examples[1]['score']:+.2f} -->")
     if reviews:
-        result, _ = kit("--rankings", path, "--pretrain", reviews, "--text", "review", "--label", "label")
+        result, _ = kit("--rankings", path, "--pretrain", reviews, "--text-column", "review", "--label-column", "label")
         print(row(f"rlhf-kit, pretrained on {result['pretrained_on']:,} labelled reviews", result["agreement"],
                   result["cpu_seconds"]), flush=True)
     bigrams = {"analyzer": "char", "min_df": 2}

@@ -1,10 +1,12 @@
 """What the commands show: their help, tables and progress, to people in two languages and to machines."""
 
+import argparse
 import io
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
@@ -16,7 +18,8 @@ from rlhf_kit.language import LANGS, say
 from rlhf_kit.methods import ppo, sft
 from rlhf_kit.runs.folder import Event
 
-COMMANDS = [[], ["tour"], ["human-loop"], ["train"], ["train", "sft"], ["train", "reward-model"], ["train", "ppo"],
+COMMANDS = [[], ["tour"], ["lessons"], ["human-loop"], ["train"], ["train", "judge"], ["train", "sft"],
+            ["train", "reward-model"], ["train", "ppo"],
             ["labels"], ["labels", "import"], ["labels", "export"], ["labels", "agreement"], ["posts"],
             ["posts", "read"], ["posts", "write"], ["models"], ["doctor"]]
 
@@ -50,7 +53,8 @@ def test_every_command_explains_itself_and_each_of_its_options(capsys, words):
         parser = next(a for a in parser._actions if a.choices and word in a.choices).choices[word]
     for action in parser._actions:
         assert action.help or action.choices, action
-        assert all(name in shown for name in action.option_strings)
+        hidden = action.help == argparse.SUPPRESS                       # an option's name of before
+        assert hidden or all(name in shown for name in action.option_strings)
 
 
 def test_help_and_the_import_of_the_kit_stay_free_of_torch():
@@ -183,3 +187,76 @@ def test_nothing_is_shown_where_the_result_is_for_a_machine(capsys):
     showing.watch([Event("sft", 0, 1)], "en", console)
     console.print("anything")
     assert capsys.readouterr().out == ""
+
+
+# Lessons
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_lessons_are_copied_and_what_somebody_wrote_stays(lang, tmp_path, capsys):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "00_map.ipynb").write_text("mine")
+    assert cli.main(["lessons", str(tmp_path / "work"), "--lang", lang, "--json"]) == 0
+    seen = json.loads(capsys.readouterr().out)
+    assert [Path(place).name for place in seen["kept"]] == ["00_map.ipynb"]
+    assert (tmp_path / "work" / "00_map.ipynb").read_text() == "mine"
+    source = Path(__file__).parents[2] / "notebooks" / ("" if lang == "en" else lang)
+    copied = [Path(place) for place in seen["copied"]]
+    assert {place.name for place in copied} == {file.name for file in source.glob("*.ipynb")} - {"00_map.ipynb"}
+    assert all(place.read_bytes() == (source / place.name).read_bytes() for place in copied)
+
+
+# Old names of options
+
+def test_an_old_name_does_what_the_new_one_does_and_is_said_once(tmp_path, capsys):
+    (tmp_path / "food.csv").write_text("review,stars\n" + "good soup,5\n" * 3)
+    for text, label in (("--text", "--label"), ("--text-column", "--label-column")):
+        words = ["tour", "--lang", "en", "--reviews", str(tmp_path / "food.csv"), text, "review", label, "star"]
+        assert cli.main([*words, "--output", str(tmp_path / "out")]) == 2
+        *said, refusal = capsys.readouterr().err.splitlines()
+        assert "no column 'star'" in refusal
+        assert said == [f"{old} is now called {old}-column; the old name goes on working for one more release."
+                        for old in (text, label) if text == "--text"]
+
+
+@pytest.mark.parametrize(("words", "old", "new", "field"), [
+    (["train", "ppo", "--model", "m", "--output", "o"], "--label", "--judge-class", "label"),
+    (["train", "ppo", "--model", "m", "--output", "o"], "--column", "--prompt-column", "column"),
+    (["train", "sft", "--model", "m", "--output", "o"], "--prompt", "--prompt-column", "prompt"),
+    (["train", "sft", "--model", "m", "--output", "o"], "--response", "--response-column", "response"),
+    (["train", "judge", "--output", "o"], "--label", "--label-column", "label"),
+    (["human-loop"], "--column", "--prompt-column", "column")])
+def test_every_old_name_is_another_name_of_the_new_one(words, old, new, field):
+    before, now = (cli._parser().parse_args([*words, name, "mine"]) for name in (old, new))
+    assert getattr(before, field) == getattr(now, field) == "mine"
+    assert before.renamed == {old: new}
+    assert not hasattr(now, "renamed")
+
+
+# Slips
+
+@pytest.mark.parametrize("words", [
+    ["train", "sft", "--model", "tiny-lm-ne", "--output", "o"], ["human-loop", "--model", "tiny-lm-eng"],
+    ["train", "ppo", "--model", "tiny-lm-en", "--judge", "Tiny_judge_en", "--output", "o"],
+    ["memory", "--model", "tiny-form"], ["merge", "a", "--base", "tiny-lm-n", "--output", "o"],
+    ["train", "stackllama", "--model", "tiny-forums", "--output", "o"]])
+def test_a_slip_in_a_tiny_name_is_told_before_torch_is_imported(words):
+    """And before the hub is asked, which takes a minute to say that it has no such model."""
+    code = f"import sys; from rlhf_kit import cli; print(cli.main({words!r}), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "2 False"
+    assert "there is no tiny model" in done.stderr
+    assert "Did you mean tiny-" in done.stderr
+
+
+def test_a_wrong_column_is_told_before_torch_is_imported(tmp_path):
+    (tmp_path / "mine.csv").write_text("body,stars\n" + "a lamp,5\n" * 60)
+    for words in (["tour", "--reviews"], ["train", "sft", "--model", "tiny-lm-en", "--data"],
+                  ["train", "judge", "--data"], ["train", "reward-model", "--pretrain"],
+                  ["train", "ppo", "--model", "tiny-lm-en", "--judge", "tiny-judge-en", "--prompts"],
+                  ["human-loop", "--prompts"]):
+        words = [*words, "mine.csv", "--output", "o"]
+        code = f"import sys; from rlhf_kit import cli; print(cli.main({words!r}), 'torch' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+        assert done.stdout.splitlines()[-1] == "2 False", words
+        assert "has no column" in done.stderr
+        assert not (tmp_path / "o").exists()

@@ -351,7 +351,7 @@ def test_missing_column_lists_and_suggests(tmp_path):
     path = save(tmp_path, table(english(60), header=("Review", "labl")))
     assert str(refusal(path, text="review")) == (
         f"{path} has no column 'review'; it has 'Review', 'labl'. Did you mean 'Review'? Name the right one "
-        f"with --text, or add a header line if there is none.")
+        f"with --text-column, or add a header line if there is none.")
     assert "Did you mean 'labl'? Name the right one with --label" in str(refusal(path, text="Review"))
     assert "Did you mean" not in str(refusal(path, text="qqqqq"))
 
@@ -402,31 +402,31 @@ def test_a_tsv_whose_writer_never_quoted(tmp_path):
 
 @pytest.mark.parametrize("bad", ["just text", "a,b,1", '"a "quote" inside",1', '"never closes,1',
                                  "x" * 140_000 + ",1"])
-def test_bad_csv_rows_are_skipped_up_to_one_in_a_hundred(tmp_path, bad):
+def test_bad_csv_rows_are_skipped_up_to_one_in_twenty(tmp_path, bad):
     lines = table((f'"{text}, they say"', label) for text, label in english(400)).splitlines()
     reviews = FileReviews.read(save(tmp_path, "\n".join([*lines[:30], bad, *lines[30:]])))
     assert "1 malformed" in reviews.summary()
     assert len(reviews.texts) == 400
-    error = refusal(save(tmp_path, "\n".join([*lines[:30], *[bad] * 5, *lines[30:]])))
+    error = refusal(save(tmp_path, "\n".join([*lines[:30], *[bad] * 30, *lines[30:]])))
     assert error.line == 31
     assert "line 31: " in str(error)
 
 
 @pytest.mark.parametrize("bad", ['{"text": "cut', "[1, 2]", '"text"', "[" * 9000,
                                  '{"text": ' + "9" * 9000 + "}", '{"text": ["a", "b"], "label": 1}'])
-def test_bad_json_lines_are_skipped_up_to_one_in_a_hundred(tmp_path, bad):
+def test_bad_json_lines_are_skipped_up_to_one_in_twenty(tmp_path, bad):
     lines = [json.dumps({"text": text, "label": label}) for text, label in english(400)]
     reviews = FileReviews.read(save(tmp_path, "\n".join([*lines[:30], bad, *lines[30:]]), "r.jsonl"))
     assert "1 malformed" in reviews.summary()
-    error = refusal(save(tmp_path, "\n".join([*lines[:30], *[bad] * 5, *lines[30:]]), "r.jsonl"))
+    error = refusal(save(tmp_path, "\n".join([*lines[:30], *[bad] * 30, *lines[30:]]), "r.jsonl"))
     assert error.line == 31
     assert len(str(error)) < 400 + len(str(tmp_path))
 
 
 def test_a_bad_item_of_an_array_has_its_line(tmp_path):
     items = [json.dumps({"text": text, "label": label}) for text, label in english(60)]
-    for bad in ("3", "oops"):
-        content = "[\n" + ",\n".join([*items[:20], bad, *items[20:]]) + "\n]"
+    for bad in (["3"] * 5, ["oops"]):
+        content = "[\n" + ",\n".join([*items[:20], *bad, *items[20:]]) + "\n]"
         assert refusal(save(tmp_path, content, "r.json")).line == 22
 
 
@@ -458,3 +458,46 @@ def test_nothing_is_written_or_changed(tmp_path):
     FileReviews.read(path).prompts()
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def rated(tmp_path, *marks):
+    """Sixty reviews for each of these labels."""
+    rows = [(f"{text} {mark} of {n}", mark) for mark in marks for n, (text, _) in enumerate(english(60))]
+    return save(tmp_path, table(rows))
+
+
+@pytest.mark.parametrize(("marks", "read_as"), [
+    (("0.5", "2", "3", "4.5"), "good 4.5; bad 0.5, 2; left out 3"),
+    (("1", "4", "6", "8", "10"), "good 8, 10; bad 1, 4; left out 6"),
+    (("1", "2", "3", "4", "5"), "good 4, 5; bad 1, 2; left out 3")])
+def test_half_stars_and_one_to_ten_have_a_middle_that_is_left_out(tmp_path, marks, read_as):
+    reviews = FileReviews.read(rated(tmp_path, *marks))
+    assert reviews.read_as == read_as
+    assert read_as in reviews.summary()
+
+
+def test_numbers_are_good_from_where_one_says(tmp_path):
+    reviews = FileReviews.read(rated(tmp_path, "1", "3", "3.5", "4"), positive_from=3.5)
+    assert reviews.read_as == "good 3.5, 4; bad 1, 3"
+    assert reviews.labels.count(1) == reviews.labels.count(0) == 120
+
+
+@pytest.mark.parametrize(("least", "message"), [
+    (9, "numbers from 1 to 4, so with --positive-from 9 every review is negative"),
+    (0, "every review is positive; a judge needs both. Choose a number between")])
+def test_a_threshold_that_all_are_on_one_side_of(tmp_path, least, message):
+    assert message in str(refusal(rated(tmp_path, "1", "4"), positive_from=least))
+
+
+def test_a_threshold_needs_numbers_and_no_other_option(tmp_path):
+    path = rated(tmp_path, "bad", "4")
+    assert "holds 'bad'; --positive-from 4 expects numbers" in str(refusal(path, positive_from=4))
+    assert "one of them says what is good" in str(refusal(path, positive_from=4, positive="4"))
+
+
+def test_prompts_are_made_shorter_where_reviews_are_short(tmp_path):
+    """"Dish7 tasted fine" opens no prompt of three words or more, for nothing would follow."""
+    rows = [(f"Dish{n} tasted {('fine', 'sour')[n % 2]}", str(n % 2)) for n in range(80)]
+    reviews = FileReviews.read(save(tmp_path, table(rows)))
+    assert reviews.longest_prompt == 4                              # from two words on
+    assert all(len(reviews.prompts(split)) >= 2 for split in ("train", "heldout"))

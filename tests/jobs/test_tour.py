@@ -198,8 +198,8 @@ def test_a_file_that_changed_since_is_another_tour(tmp_path):
 
 def test_the_command_of_a_tour_can_be_typed_again():
     settings = tour.plain_values(replace(SMALL, reviews="my reviews.csv", positive="so good", seed=3))
-    assert report.command(settings, kl=0) == ("rlhf-kit tour --lang en --reviews 'my reviews.csv' --text text "
-                                              "--label label --positive 'so good' --seed 3 --kl 0")
+    assert report.command(settings, kl=0) == ("rlhf-kit tour --lang en --reviews 'my reviews.csv' --text-column text "
+                                              "--label-column label --positive 'so good' --seed 3 --kl 0")
 
 
 def test_a_tour_never_writes_over_what_somebody_else_made(tmp_path):

@@ -241,7 +241,8 @@ def test_missing_eos_is_penalised_in_the_reward_and_not_in_the_reported_score():
     with pytest.MonkeyPatch.context() as patch:
         original = ppo.token_reward
         patch.setattr(ppo, "token_reward", lambda score, *rest: seen.append(score) or original(score, *rest))
-        _, [step] = run(replace(QUICK, steps=1, missing_eos_penalty=5.0), reward=lambda p, r: [1.0] * len(r))
+        _, [step] = run(replace(QUICK, steps=1, missing_eos_penalty=5.0, checks=False),
+                        reward=lambda p, r: [1.0] * len(r))
     assert step.metrics["score"] == 1.0
     assert set(seen[0].tolist()) == {1.0, -4.0}
 
@@ -504,3 +505,37 @@ def test_a_penalty_in_the_loss_holds_the_policy_and_leaves_the_reward_alone(esti
     held = run(replace(config, kl=KL(coefficient=2.0, estimate=estimate, in_loss=True)))[1][-1].metrics
     assert held["kl"] < free["kl"] / 3
     assert all((reward >= 0).all() for reward in seen)              # scores alone: nothing was taken off
+
+
+@pytest.mark.parametrize("score", [0.0, 0.1, -7.3])
+def test_a_reward_that_never_varies_is_said_at_the_first_batch_and_can_be_insisted_on(score):
+    def same(prompts, responses):
+        return [score] * len(responses)
+    with pytest.raises(CheckFailed, match=rf"^all 32 responses of the first batch score {score:.3f} by same, so there"):
+        run(replace(QUICK, batch_size=32), reward=same)
+    assert len(run(replace(QUICK, batch_size=32, checks=False), reward=same)[1]) == 3
+
+
+def test_of_a_small_first_batch_it_is_only_said(capsys):
+    run(replace(QUICK, steps=1), reward=lambda p, r: [0.5] * len(r))
+    assert capsys.readouterr().err.startswith("all 16 responses of the first batch score 0.500")
+    run(replace(QUICK, steps=1, batch_size=4, minibatch_size=4), reward=lambda p, r: [0.5] * len(r))
+    assert capsys.readouterr().err == ""
+
+
+def test_one_response_that_scores_otherwise_is_something_to_learn_from():
+    _, history = run(replace(QUICK, steps=1, batch_size=32), reward=lambda p, r: [1e-3, *[0.0] * (len(r) - 1)])
+    assert len(history) == 1
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"reference": None}, "the reference is None; expected the policy as it was before training"),
+    ({"prompts": "the cat"}, r"the prompts are one text, 'the cat'; expected a list of texts, such as \['the cat'\]"),
+    ({"prompts": ["the cat", 3]}, "number 1 of the prompts is 3, not a text"),
+    ({"reward": "tiny-judge-en"}, "the reward is 'tiny-judge-en'; expected a function"),
+    ({"reward": [1.0]}, r"the reward is \[1.0\]; expected a function")])
+def test_what_is_no_argument_is_named(options, message):
+    policy = new_policy()
+    arguments = {"reference": policy.reference(), "prompts": PROMPTS, "reward": cats, **options}
+    with pytest.raises(ValueError, match=message):
+        next(ppo.steps(policy, config=QUICK, **arguments))

@@ -137,3 +137,13 @@ def test_measuring_a_loss_drops_nothing_out_and_changes_nothing():
 def test_settings_that_mean_nothing_are_refused(change):
     with pytest.raises(ValueError, match=f"{next(iter(change))} is .*; it must be"):
         sft.Config(**change)
+
+
+@pytest.mark.parametrize(("examples", "message"), [
+    ("hello", "the examples are one text, 'hello'; expected a list"), (["a lamp", 3], "number 1 of the texts is 3"),
+    ([("the lamp", None)], "number 0 of the responses is None"), ([3, 4], "the first example is 3; expected texts, or"),
+    ([("the", "lamp", "is")], "the first example is")])
+def test_what_is_no_example_is_named(examples, message):
+    """One text was taken for as many as it has letters."""
+    with pytest.raises(ValueError, match=message):
+        next(sft.steps(new_policy(), examples, QUICK))

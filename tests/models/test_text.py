@@ -5,9 +5,10 @@ import random
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import BertTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
-from rlhf_kit.models import text
+from rlhf_kit import zoo
+from rlhf_kit.models import loading, text
 
 ENGLISH = ["The lamp isn't bad: 12 hours, and it works!", "it's  sturdy (really),\nbut loud.", "wow... 3,5 stars"]
 CHINESE = ["这个手机很好，屏幕也清楚。", "物流太慢了，差评！", "用了3天就坏了…… 不推荐"]
@@ -195,3 +196,53 @@ def test_either_end_of_a_long_text_can_be_kept_and_the_tokenizer_is_as_it_was(bo
     with pytest.raises((TypeError, ValueError)):
         text.encode_texts(both, [None], 5, keep="end")
     assert both.truncation_side == side
+
+
+# A tokenizer that was saved with a policy
+
+@pytest.fixture
+def saved(policy, tmp_path):
+    """A policy's tokenizer as plain transformers loads it."""
+    zoo.save_policy(policy, tmp_path / "policy")
+    return AutoTokenizer.from_pretrained(tmp_path / "policy")
+
+
+def test_a_saved_policy_goes_on_after_a_prompt_in_plain_transformers(saved, tokenizer):
+    """An EOS behind the prompt would begin another text; TRL, which adds its own, would have two."""
+    assert saved("the lamp is").input_ids == ids(tokenizer, "the lamp is")
+    assert saved("the lamp is", " very").input_ids == ids(tokenizer, "the lamp is") + ids(tokenizer, " very")
+
+
+@pytest.mark.parametrize("keep", ["start", "end"])
+def test_whole_texts_have_the_ids_that_they_had_before_it_was_saved(saved, tokenizer, sentences, keep):
+    texts = ["", "the", *sentences[:20]]
+    for limit in (1, 2, 5, 40):
+        assert text.encode_texts(saved, texts, limit, keep) == text.encode_texts(tokenizer, texts, limit, keep)
+    assert text.encode_documents(saved, texts, 12) == text.encode_documents(tokenizer, texts, 12)
+    assert text.prompt_rows(saved, texts) == text.prompt_rows(tokenizer, texts)
+    assert text.response_rows(saved, texts) == text.response_rows(tokenizer, texts)
+
+
+def test_a_judge_made_of_a_saved_policy_closes_texts_in_plain_transformers_too(saved, tokenizer, policy, tmp_path):
+    model = loading.load_reward_model(saved.name_or_path, new_head=True)
+    zoo.save_reward_model(model, tmp_path / "scorer")
+    again = AutoTokenizer.from_pretrained(tmp_path / "scorer")
+    assert again("the lamp").input_ids == tokenizer("the lamp").input_ids == [*ids(tokenizer, "the lamp"), 1]
+    assert text.encode_texts(again, ["the lamp is"], 3) == text.encode_texts(saved, ["the lamp is"], 3)
+
+
+def test_other_peoples_tokenizers_stay_as_they_are(bert):
+    assert text.opened(bert) is bert
+    assert text.closed(bert) is bert
+
+
+# What a tokenizer does not know
+
+def test_the_share_of_unknown_tokens_and_what_they_stand_for(tokenizer):
+    share, examples = text.unknown_share(tokenizer, ["the lamp 好 好", "the 😀"])
+    whole = sum(len(ids(tokenizer, one)) for one in ("the lamp 好 好", "the 😀"))
+    assert share == pytest.approx(sum(ids(tokenizer, one).count(tokenizer.unk_token_id)
+                                      for one in ("the lamp 好 好", "the 😀")) / whole)
+    assert share > 0
+    assert examples[:2] == ["好", "😀"]
+    assert text.unknown_share(tokenizer, ["the lamp is very sturdy"]) == (0.0, [])

@@ -1,0 +1,113 @@
+"""`rlhf-kit train judge`: labelled texts become a classifier, examined on texts that it never saw."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+
+from rlhf_kit import zoo
+from rlhf_kit.datasets.labelled import FileReviews
+from rlhf_kit.evaluate import share
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
+from rlhf_kit.language import Lang
+from rlhf_kit.methods import classifier
+from rlhf_kit.models import tiny
+from rlhf_kit.models.heads import reading_limit
+from rlhf_kit.models.judging import class_logits
+from rlhf_kit.models.text import train_tokenizer
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
+
+NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
+MADE_UP = 9000                      # texts, where there is no file
+EXAMINED = 6000                     # held-out texts, at most
+
+# What a tour's judge of real reviews takes. Steps stand for what `_fitted` makes of them.
+TINY_JUDGE = classifier.Config(batch_size=64, learning_rate=3e-3, warmup=100, max_length=96)
+REAL_JUDGE = classifier.Config(batch_size=16, learning_rate=2e-5, warmup=100, max_length=256)   # BERT and larger
+EPOCHS, MOST_STEPS, FEWEST_STEPS = {"tiny": 20, "real": 3}, {"tiny": 900, "real": 2000}, 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeJob(Job):
+    """Train a classifier that says how likely a text is good: a judge for PPO."""
+
+    name: ClassVar[str] = "judge"
+    files: ClassVar[tuple[str, ...]] = ("data",)
+
+    data: str | None = None                 # a file of labelled texts; None = the made-up reviews
+    model: str = NEW                        # what it starts from: "new", a tiny model's name, a folder, or a hub id
+    text: str = "text"                      # its columns
+    label: str = "label"
+    positive: str | None = None             # the label of a good one, where its name does not say so
+    positive_from: float | None = None      # or the number from which on a label is good
+    lang: Lang = "en"                       # of the made-up reviews
+    task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
+    device: str = "cpu"
+    changes: dict[str, Any] = field(default_factory=dict)       # fields of `classifier.Config` that differ
+
+    def __post_init__(self) -> None:
+        if self.data is None and (self.text, self.label, self.positive, self.positive_from) != (
+                "text", "label", None, None):
+            raise ValueError("--text-column, --label-column, --positive and --positive-from are about a file of "
+                             "labelled texts, and there is none. Name it with --data.")
+        check_task(self.task, self.data, "--data")
+        changed(TINY_JUDGE, self.changes)
+
+    def plan(self, run: Run) -> Plan:
+        """Two stages: training, which leaves `model/`, and the examination on what is held out."""
+        learn, held_out, notes = self._texts()
+        texts, seed = [text for text, _ in learn], self.changes.get("seed", 0)
+        if self.model == NEW:
+            config = _fitted("tiny", self.changes, len(learn))
+            tokenizer = train_tokenizer(texts, 4000)
+            model = tiny.classifier(tokenizer, layers=2, width=96, dropout=0.1, seed=seed, context=config.max_length)
+            model.to(self.device)
+        else:
+            model, tokenizer = zoo.load_classifier(self.model, new_head=True, seed=seed, device=self.device)
+            model.requires_grad_(True)
+            config = _fitted("tiny" if tiny.parameters(model) < SMALL else "real", self.changes, len(learn))
+            config = replace(config, max_length=min(config.max_length, reading_limit(model)))
+        use_threads(run.threads, model)
+        seen: dict[str, Any] = {}
+
+        def train() -> Iterator[Step]:
+            yield from classifier.steps(model, tokenizer, learn, config, checkpoint=run.checkpoint("judge"))
+
+        def examine() -> Iterator[Step]:
+            logits = class_logits(model.eval(), tokenizer, [text for text, _ in held_out], max_length=config.max_length)
+            right = (logits.argmax(-1) == torch.tensor([label for _, label in held_out])).sum().item()
+            seen["accuracy"] = share(right, len(held_out))
+            zoo.save_classifier(model, tokenizer, run.at("model"))
+            yield from ()
+
+        def result() -> dict[str, Any]:
+            commonest = Counter(label for _, label in held_out).most_common(1)[0][1] / len(held_out)
+            return {"job": "judge", "settings": described(self, config), "texts": len(learn),
+                    "held_out": len(held_out), "accuracy": asdict(seen["accuracy"]), "commonest": commonest,
+                    "above_commonest": seen["accuracy"].low > commonest, "steps": len(run.history("judge"))}
+        return Plan([Stage("judge", train, total=config.steps, metrics=Metrics()),
+                     Stage("examine", examine, total=1)], result, notes=[*notes, *unread(tokenizer, texts)])
+
+    def _texts(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[tuple[str, dict[str, Any]]]]:
+        """To learn from and to be examined on: (text, 1 for a good one); and what the labels were taken for."""
+        if self.data is None:
+            task = world(self.task, self.lang)
+            return task.labelled(MADE_UP), task.labelled(EXAMINED // 4, split="heldout"), []
+        file = FileReviews.read(self.data, text=self.text, label=self.label, positive=self.positive,
+                                positive_from=self.positive_from)
+        return file.labelled(), file.labelled(EXAMINED, split="heldout"), [("labels_read_as", {"how": file.read_as})]
+
+
+def _fitted(size: str, changes: dict[str, Any], n: int) -> classifier.Config:
+    """Settings for a model of that size and `n` texts; steps follow from both unless somebody named them."""
+    config = changed(TINY_JUDGE if size == "tiny" else REAL_JUDGE, changes)
+    if "steps" in changes:
+        return config
+    steps = min(max(math.ceil(EPOCHS[size] * n / config.batch_size), FEWEST_STEPS), MOST_STEPS[size])
+    return replace(config, steps=steps, warmup=min(config.warmup, steps // 5))

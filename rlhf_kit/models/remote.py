@@ -1,0 +1,142 @@
+"""A judge behind an address: a language model with an OpenAI-compatible API gives each response a mark by a rubric."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+from rlhf_kit.storage import write_text
+
+ASKED = ("Below are a prompt and a response to it. Judge the response by the rubric. Reason as much as you need, then "
+         "write the mark, a number from {lowest:g} to {highest:g}, alone on the last line.\n\nRubric: {rubric}\n\n"
+         "Prompt:\n{prompt}\n\nResponse:\n{response}")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+OUT_OF = re.compile(r"(?:/|\bout of\b)\s*\d+(?:\.\d+)?")
+WAIT = 0.5                          # seconds before the first new try, twice as many before each further one
+PASSING = (408, 425, 429, 500, 502, 503, 504)       # answers of a server that may be others a moment later
+
+
+@dataclass(frozen=True)
+class RemoteJudge:
+    """Who is asked, and how.
+
+    Args:
+        address: of the API, up to and with /v1: POST address/chat/completions is what is asked.
+        model: its name there.
+        rubric: what a good response is, in words.
+        lowest, highest: marks lie between; a number outside is no mark.
+        key: the environment variable that holds the key, if one is needed; the key itself is written nowhere.
+        timeout: seconds for an answer.
+        retries: how often a question is asked again after no answer, a busy server or an answer without a mark.
+        at_once: questions on the way at the same time.
+        cache: a folder that keeps answers, so that nothing is paid for twice; None = nothing is kept.
+    """
+
+    address: str
+    model: str
+    rubric: str
+    lowest: float = 1.0
+    highest: float = 10.0
+    key: str | None = None
+    timeout: float = 60.0
+    retries: int = 3
+    at_once: int = 4
+    cache: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if urlsplit(self.address).scheme not in ("http", "https"):
+            raise ValueError(f"address is {self.address!r}; expected one such as http://127.0.0.1:8000/v1.")
+        if not self.lowest < self.highest:
+            raise ValueError(f"lowest is {self.lowest} and highest {self.highest}; lowest must be the smaller.")
+        if self.key is not None and not os.environ.get(self.key):
+            raise ValueError(f"key is {self.key!r}, and no environment variable of that name is set. Set it to the "
+                             f"key, or leave key= out where none is needed.")
+
+    def marks(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        """A mark for each response. Raises: OSError, ValueError if one cannot be had after all tries."""
+        with ThreadPoolExecutor(self.at_once) as pool:
+            return list(pool.map(self.mark, prompts, responses))
+
+    def mark(self, prompt: str, response: str) -> float:
+        """The mark of one response, from the cache if it was given before."""
+        question = ASKED.format(lowest=self.lowest, highest=self.highest, rubric=self.rubric, prompt=prompt,
+                                response=response)
+        kept = self._kept(question)
+        if kept is not None and kept.is_file() and (mark := self._read(kept)) is not None:
+            return mark
+        answer, mark = self._tried(question)
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_text(kept, json.dumps({"question": question, "answer": answer, "mark": mark}, ensure_ascii=False))
+        return mark
+
+    def _tried(self, question: str) -> tuple[str, float]:
+        for number in range(self.retries + 1):
+            last = number == self.retries
+            try:
+                answer = self._ask(question)
+                if (mark := self._in(answer)) is not None:
+                    return answer, mark
+                if last:
+                    raise ValueError(f"the answer holds no number from {self.lowest:g} to {self.highest:g}: "
+                                     f"{' '.join(answer.split())[-80:]!r}")
+            except HTTPError as error:
+                if last or error.code not in PASSING:
+                    raise OSError(f"the server answered {error.code} {error.reason}") from error
+            except (URLError, TimeoutError, ConnectionError) as error:
+                if last:
+                    raise OSError(f"no answer ({getattr(error, 'reason', error) or type(error).__name__})") from error
+            time.sleep(WAIT * 2**number)
+        raise AssertionError("the last try returns or raises")
+
+    def _ask(self, question: str) -> str:
+        body = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": question}]}
+        headers = {"Content-Type": "application/json"}
+        if self.key is not None:
+            headers["Authorization"] = f"Bearer {os.environ[self.key]}"
+        request = Request(f"{self.address.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers)
+        opener = build_opener(ProxyHandler({})) if _here(self.address) else build_opener()
+        with opener.open(request, timeout=self.timeout) as reply:
+            said = json.loads(reply.read())
+        try:
+            return str(said["choices"][0]["message"]["content"] or "")
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError("the answer is none of a chat API (no choices[0].message.content)") from error
+
+    def _in(self, answer: str) -> float | None:
+        """The last number of the last line, if it is a mark; of "7/10" and "7 out of 10" it is 7."""
+        found = NUMBER.findall(OUT_OF.sub("", (answer.strip().splitlines() or [""])[-1]))
+        mark = float(found[-1]) if found else None
+        return mark if mark is not None and self.lowest <= mark <= self.highest else None
+
+    def _kept(self, question: str) -> Path | None:
+        if self.cache is None:
+            return None
+        of = hashlib.sha256(json.dumps([self.address, self.model, question]).encode()).hexdigest()
+        return Path(self.cache).expanduser() / f"{of[:32]}.json"
+
+    def _read(self, kept: Path) -> float | None:
+        try:
+            return float(json.loads(kept.read_text(encoding="utf-8"))["mark"])
+        except (ValueError, KeyError, TypeError):           # damaged: it is asked again
+            return None
+
+
+def _here(address: str) -> bool:
+    """True of an address on this machine, which no proxy is asked for."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
