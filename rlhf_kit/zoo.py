@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from rlhf_kit.models import adapters, heads, loading, text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
-from rlhf_kit.storage import check_new_folder, is_complete, new_folder, remove, sweep
+from rlhf_kit.storage import StorageError, check_new_folder, is_complete, new_folder, remove, sweep
 from rlhf_kit.tasks import FORUM, Part, Task, tiny_name
 from rlhf_kit.tasks.rankings import rankings_of
 
@@ -344,7 +345,7 @@ def build(name: str) -> Iterator[Step]:
     if is_complete(folder):
         remove(unfinished, [CHECKPOINT])                    # of a process killed between the two
         return
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    _made_cache()
     with _lock(folder):
         if not is_complete(folder):
             sweep(folder)
@@ -355,7 +356,7 @@ def build(name: str) -> Iterator[Step]:
 
 def in_the_making(name: str, seconds: float = 0.0) -> bool:
     """Whether another process trains that tiny model, and still does after so many seconds."""
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    _made_cache()
     try:
         with _lock(place(name)).acquire(timeout=seconds):
             return False
@@ -380,6 +381,18 @@ def cache_folder() -> Path:
     """`RLHF_KIT_CACHE`, or the platform's folder for such things."""
     chosen = os.environ.get("RLHF_KIT_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("rlhf-kit")
+
+
+def _made_cache() -> None:
+    """Make the cache's folder. Raises: StorageError that names RLHF_KIT_CACHE, before anything is trained."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(f"tiny models are kept in {folder}, which cannot be written: {error.strerror or error}. "
+                           f"Name another folder in the environment variable RLHF_KIT_CACHE.") from error
 
 
 def _lock(folder: Path) -> FileLock:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest

@@ -33,7 +33,7 @@ def shouting(prompts, responses):
     return [response.count("{mark}") for response in responses]
 
 for step in kit.ppo.steps(policy, policy.reference(), prompts, shouting, config):
-    print(step.number, step.metrics["score"], step.samples[0])'''
+    print(step.number + 1, step.metrics["score"], step.samples[0])'''
 
 
 def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lang) -> None:
