@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlhf_kit.datasets.chats import readable
 from rlhf_kit.datasets.python_file import object_in, told, where
-from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.formulas.records import Chat, Rollout
+from rlhf_kit.models.chats import closed
 from rlhf_kit.models.heads import RewardModel, reading_limit
 from rlhf_kit.models.judging import class_logits, reward_scores
 from rlhf_kit.models.loading import load_classifier
@@ -195,6 +197,21 @@ class _Cuts:
               f"{part}.", file=sys.stderr)
 
 
+def of_chats(reward: Reward, chats: Mapping[str, Chat], write: Callable[[Chat], str] = readable) -> Reward:
+    """A reward that is handed conversations as `write` writes them, and not as the policy's template does.
+
+    `chats` has the conversation of every prompt that the template wrote; other prompts stay as they are. By default
+    a person could read them: a single question is itself.
+    """
+    if wants_tokens(reward):
+        return reward
+
+    def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
+        return reward([write(chats[p]) if p in chats else p for p in prompts], responses)
+
+    return _made_of(asked, name_of(reward), (reward,))
+
+
 def learned(model: RewardModel, *, output: Literal["score", "probability"] = "score", batch_size: int = 64,
             max_length: int | None = None) -> Reward:
     """What a reward model says of prompt + response.
@@ -207,7 +224,7 @@ def learned(model: RewardModel, *, output: Literal["score", "probability"] = "sc
     say_cut = _Cuts(model.tokenizer, max_length or model.context, "end")
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
-        texts = [p + r for p, r in zip(prompts, responses, strict=True)]
+        texts = closed(model.tokenizer, prompts, responses)
         say_cut(texts)
         score = reward_scores(model, texts, max_length=max_length or model.context, batch_size=batch_size)
         return score if output == "score" else torch.sigmoid(score)

@@ -1,7 +1,8 @@
 """Responses and their log-probabilities; the only file where a rollout is shifted, padded or cut at its end.
 
 Four promises, each with a test:
-1. the mask ends with the first EOS, *inclusive*: stopping is an action and is reinforced like one;
+1. the mask ends with the first EOS, *inclusive*: stopping is an action and is reinforced like one (EOS is any of
+   `policy.ends`: a chat model also stops at the end of its turn);
 2. rollouts for training use a temperature, but no top-k or top-p: what is learnt from is what was drawn from;
 3. log-probabilities use that same temperature;
 4. the log-probability at t is that of response token t, predicted one position earlier: nobody else shifts.
@@ -22,7 +23,7 @@ from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.models.cache import forgets_rows, roomy
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import decode, encode_prompts, end_id, pad_id, pad_right, response_rows
+from rlhf_kit.models.text import decode, encode_prompts, pad_id, pad_right, response_rows
 
 # From logits, [B, V], and a random number a row, [B]: the token, and behind it log-probability and entropy, or nothing.
 Choice = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
@@ -99,7 +100,7 @@ def given_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[st
         raise ValueError(f"there are {len(prompts)} prompts and {len(responses)} responses; give as many of both, "
                          f"at least one.")
     prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
-    rows = response_rows(policy.tokenizer, responses)
+    rows = response_rows(policy.tokenizer, responses, prompts)
     ids, mask = (x.to(policy.device) for x in pad_right(rows, pad_id(policy.tokenizer)))
     nothing = torch.zeros(mask.shape, device=policy.device)
     rollout = Rollout(prompts=list(prompts), responses=list(responses), prompt_ids=prompt_ids, prompt_mask=prompt_mask,
@@ -165,13 +166,14 @@ class _Growing:
     def texts(self) -> list[str]:
         """What has been said."""
         token, marked = (torch.stack(column, dim=1) for column in list(zip(*self.columns, strict=True))[:2])
-        return decode(self.policy.tokenizer, token, marked)
+        return decode(self.policy.tokenizer, token, marked, self.policy.ends)
 
     def rollout(self) -> Rollout:
         """As it is now."""
         columns = zip(*self.columns, strict=True)
         token, marked, logprob, spread, value = (torch.stack(column, dim=1) for column in columns)
-        return Rollout(prompts=list(self.prompts), responses=decode(self.policy.tokenizer, token, marked),
+        texts = decode(self.policy.tokenizer, token, marked, self.policy.ends)
+        return Rollout(prompts=list(self.prompts), responses=texts,
                        prompt_ids=self.prompt_ids, prompt_mask=self.prompt_mask, response_ids=token, mask=marked,
                        logprob=torch.where(marked, logprob, 0.0),
                        value=None if self.policy.value_head is None else torch.where(marked, value, 0.0),
@@ -197,8 +199,8 @@ def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int,
         raise ValueError("there are no prompts; give a list with at least one text.")
     prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
     _check_room(policy, prompts, prompt_mask, sampling)
-    end, padding = end_id(policy.tokenizer), pad_id(policy.tokenizer)
-    (size, width), device = prompt_ids.shape, prompt_ids.device
+    padding, (size, width), device = pad_id(policy.tokenizer), prompt_ids.shape, prompt_ids.device
+    ends = torch.tensor(policy.ends, device=device)
     generator = torch.Generator().manual_seed(seed)
     grown = _Growing(policy, prompts, sampling.temperature, prompt_ids, prompt_mask, prompt_mask.new_ones(size))
     # Of the n rows that are still computed: which they are, what has been read, whether they go on, what to read next.
@@ -215,8 +217,8 @@ def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int,
             said.append(logits.new_zeros(len(rows)) if predicted.value is None else predicted.value[:, -1].float())
         grown.columns.append((_of_all(token, rows, size, padding), _of_all(alive, rows, size),
                               *(_of_all(column, rows, size) for column in said)))
-        if end is not None:
-            alive = alive & (token != end)
+        if len(ends):
+            alive = alive & ~torch.isin(token, ends)
         grown.alive, left = _of_all(alive, rows, size), int(alive.sum())
         grown.last = t + 1 == sampling.max_new_tokens or left == 0
         yield grown

@@ -237,7 +237,7 @@ def save_reward_model(model: heads.RewardModel, folder: Path | str) -> None:
     Raises: storage.StorageError for a folder with files that the kit did not write.
     """
     with new_folder(folder) as unfinished:
-        loading.save_model(model.model, text.closed(model.tokenizer), unfinished)
+        loading.save_model(model.model, text.closing_again(model.tokenizer), unfinished)
 
 
 def save_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path | str) -> None:
@@ -246,7 +246,7 @@ def save_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
     Raises: storage.StorageError for a folder with files that the kit did not write.
     """
     with new_folder(folder) as unfinished:
-        loading.save_model(model, text.closed(tokenizer), unfinished)
+        loading.save_model(model, text.closing_again(tokenizer), unfinished)
 
 
 def save_policy(policy: Policy, folder: Path | str) -> None:

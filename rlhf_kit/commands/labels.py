@@ -32,7 +32,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     into = actions.add_parser("import", help="rankings from a file into the database",
                               description="Reads rankings from a file into the database. The same file a second time "
                                           "changes nothing.")
-    into.add_argument("file", metavar="FILE", help="of rankings or pairs: .tsv, .csv or .jsonl, plain or .gz")
+    into.add_argument("file", metavar="FILE", help="of rankings, pairs or scored answers: .jsonl, .json, .csv, .tsv, "
+                                                  ".parquet ..., a folder of them, or a set on the hub")
+    into.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where that "
+                                                                   "is not plain: prompt=question,chosen=better")
     into.add_argument("--annotator", metavar="NAME", help="whose rankings these are (default: nobody's; only the texts "
                                                           "are taken, to be judged)")
     _common(into, "made if it is not there")
@@ -66,21 +69,22 @@ def _common(parser: argparse.ArgumentParser, about: str = "made by labels import
 
 def run_import(options: argparse.Namespace) -> int:
     """Read the file, then open the database: one that cannot be read makes none."""
-    from rlhf_kit.datasets.rankings import read_either
+    from rlhf_kit.datasets.door import as_rankings, bring, columns_in, for_people
     from rlhf_kit.labels import Labels, check_name
     if options.annotator is not None:
         check_name(options.annotator)
-    left_out = Counter(malformed=0, undecided=0)
-    rankings = read_either(options.file, left_out)
+    brought = bring(options.file, "preferences", columns_in(options.columns))
+    rankings, left_out = for_people(as_rankings(brought)), Counter(malformed=0, undecided=0)
+    left_out.update(dict(brought.account.left_out))
     with Labels(options.database) as labels:
         done = labels.add_rankings(rankings, options.annotator, options.question or "")
     if options.json:
-        print(json.dumps({**asdict(done), "left_out": dict(left_out)}))
+        print(json.dumps({**asdict(done), "left_out": dict(left_out), "read": brought.account.numbers()}))
         return 0
+    for line in brought.account.lines(options.lang):
+        _print(options, showing.plain(line))
     key = "labels_imported_tasks" if options.annotator is None else "labels_imported"
     _print(options, say(options.lang, key, database=options.database, **asdict(done)))
-    if any(left_out.values()):
-        _print(options, say(options.lang, "labels_left_out_import", **left_out))
     return 0
 
 

@@ -25,6 +25,7 @@ from rlhf_kit.language import LANGS, say, system_language
 if TYPE_CHECKING:
     from rich.console import Console
 
+FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
 
 
@@ -38,14 +39,17 @@ def add(commands: argparse._SubParsersAction) -> None:
                              description="Supervised fine-tuning: the model imitates texts, or responses to prompts. "
                                          "Run again, it goes on where it stopped.")
     sft.add_argument("--model", required=True, help=MODEL)
-    sft.add_argument("--data", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: the made-up reviews)")
+    sft.add_argument("--data", metavar="FILE", help=f"{FILES}: texts, prompts with responses, or conversations "
+                                                    f"(default: the made-up reviews)")
     sft.add_argument("--text-column", dest="text", metavar="COLUMN", default="text", help="its column of texts "
-                                                                                          "(default: %(default)s)")
+                                                                                          "or conversations (default: "
+                                                                                          "%(default)s)")
     sft.add_argument("--prompt-column", dest="prompt", metavar="COLUMN", help="or its columns of prompts ...")
     sft.add_argument("--response-column", dest="response", metavar="COLUMN", help="... and responses; only these are "
                                                                                   "learned")
     for old in ("text", "prompt", "response"):
         renamed(sft, f"--{old}", f"--{old}-column")
+    _of_files(sft)
     sft.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
     _common(sft)
     sft.set_defaults(run=run, job="sft", settings=_sft, look=_look_sft)
@@ -53,10 +57,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     ranked = methods.add_parser("reward-model", help="a reward model, from rankings or from pairs",
                                 description="A reward model: it learns from rankings, or from pairs, which response is "
                                             "better. Run again, it goes on where it stopped.")
-    ranked.add_argument("--rankings", metavar="FILE", help=".tsv: no header, responses with tabs between, best "
-                                                           "first; .jsonl: prompt, responses, ranks, 1 for the "
-                                                           "best (default: made-up reviews)")
-    ranked.add_argument("--pairs", metavar="FILE", help="or .jsonl or .csv: prompt, chosen, rejected")
+    ranked.add_argument("--rankings", metavar="FILE", help=f"{FILES}: responses with ranks or scores, or a .tsv "
+                                                           f"without header, best first (default: made-up reviews)")
+    ranked.add_argument("--pairs", metavar="FILE", help="or of prompt, chosen, rejected; both options take either, and "
+                                                        "what most public sets look like")
+    _of_files(ranked)
     ranked.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of one output "
                                                        "(default: a tiny encoder from nothing)")
     ranked.add_argument("--pretrain", metavar="FILE", help="labelled reviews to learn from first: good above bad")
@@ -96,11 +101,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     renamed(ppo, "--label", "--judge-class")
     ppo.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
                                                               "the file is run")
-    ppo.add_argument("--prompts", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: openings of the made-up "
-                                                       "reviews)")
+    ppo.add_argument("--prompts", metavar="FILE", help=f"{FILES}: prompts or conversations (default: openings of the "
+                                                       f"made-up reviews)")
     ppo.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
                      help="its column of prompts (default: %(default)s)")
     renamed(ppo, "--column", "--prompt-column")
+    _of_files(ppo)
     ppo.add_argument("--reference", metavar="MODEL", help="where drift is measured from: a language model with the "
                                                           "same tokenizer (default: --model as it is now)")
     ppo.add_argument("--no-checks", dest="checks", action="store_false", default=None,
@@ -114,6 +120,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(ppo)
     ppo.set_defaults(run=run, job="ppo", settings=_ppo, look=_look_ppo)
     stackllama.add_method(methods)
+
+
+def _of_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
+                                                                     "that is not plain: prompt=question,chosen=better")
+    parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
+                                                           "default), chatml, llama-3, gemma, mistral, zephyr; plain "
+                                                           "prompts are then asked as questions")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -134,7 +148,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, or show the run that is finished."""
-    console, lang = showing.console_for(options.json), options.lang
+    console, lang, said = showing.console_for(options.json), options.lang, []
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
@@ -153,23 +167,35 @@ def run(options: argparse.Namespace) -> int:
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
+        said = [] if (account := job.understood()) is None else account.lines(lang)
+        _say(console, said)
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads), lang, console)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
     else:
+        if "read" in result:                                # what was not said before: all of a run that is finished
+            from rlhf_kit.datasets.door import Account
+            _say(console, [line for line in Account.of(result["read"]).lines(lang) if line not in said])
         _show(console, result, options)
     return 0
 
 
+def _say(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        console.print(showing.plain(line), markup=False, soft_wrap=True)
+
+
 def _sft(options: argparse.Namespace) -> dict[str, Any]:
     return {"data": options.data, "text": options.text, "prompt": options.prompt, "response": options.response,
+            "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
 
 
 def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
-    return {"rankings": options.rankings, "pairs": options.pairs, "pretrain": options.pretrain, "text": options.text,
+    return {"rankings": options.rankings, "pairs": options.pairs, "columns": options.columns,
+            "template": options.template, "pretrain": options.pretrain, "text": options.text,
             "label": options.label, "positive": options.positive, "positive_from": options.positive_from,
             "held_out": options.held_out,
             "examples": tuple(options.example or ()),
@@ -180,6 +206,7 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
 def _ppo(options: argparse.Namespace) -> dict[str, Any]:
     return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
             "column": options.column, "reference": options.reference,
+            "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
                                   "coefficient", "target", "max_new_tokens", "temperature", "checks")}
 
@@ -193,21 +220,15 @@ def _judge(options: argparse.Namespace) -> dict[str, Any]:
 # What is wrong with a file is found by the same readers that the job will ask.
 
 def _look_sft(options: argparse.Namespace) -> None:
-    from rlhf_kit.datasets.texts import read_pairs, read_texts
-    if small(options.data) and options.prompt is None and options.response is None:
-        read_texts(options.data, options.text)
-    elif small(options.data) and None not in (options.prompt, options.response):
-        read_pairs(options.data, options.prompt, options.response)
+    if small(options.data) and (options.prompt is None) == (options.response is None):
+        _look(options, options.data, "examples", prompt=options.prompt, response=options.response,
+              text=None if options.text == "text" else options.text)
 
 
 def _look_reward_model(options: argparse.Namespace) -> None:
     look_labelled(options.pretrain, options)
-    if options.rankings is None and small(options.pairs):
-        from rlhf_kit.datasets.rankings import read_comparisons
-        read_comparisons(options.pairs)
-    elif options.pairs is None and small(options.rankings):
-        from rlhf_kit.datasets.rankings import read_rankings
-        read_rankings(options.rankings)
+    for path in filter(small, (options.pairs, options.rankings)):
+        _look(options, path, "preferences")
 
 
 def _look_judge(options: argparse.Namespace) -> None:
@@ -215,9 +236,13 @@ def _look_judge(options: argparse.Namespace) -> None:
 
 
 def _look_ppo(options: argparse.Namespace) -> None:
-    from rlhf_kit.datasets.texts import read_texts
     if small(options.prompts):
-        read_texts(options.prompts, options.column, "--prompt-column")
+        _look(options, options.prompts, "prompts", prompt=None if options.column == "prompt" else options.column)
+
+
+def _look(options: argparse.Namespace, path: str, want: str, **columns: str | None) -> None:
+    from rlhf_kit.datasets.door import OPTIONS, bring, named
+    bring(path, want, named(options.columns, **columns), OPTIONS)
 
 
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """Rankings and comparisons from a file of yours: rank lists, JSON lines, and pairs with or without a prompt.
 
 Four forms, told apart by the name and the columns; none of them is executed, and a malformed row is skipped and counted
-while such rows are at most 1 in 100:
+while such rows are at most 1 in 20:
 
     .tsv or .txt    no header; K responses a line with tabs between them, best first; no prompt
     .jsonl          {"prompt": ..., "responses": [...], "ranks": [...]}; without ranks, best first
@@ -34,6 +34,7 @@ from rlhf_kit.datasets.reading import (
 )
 from rlhf_kit.formulas.records import Comparison, Ranking
 
+HEADER = {"prompt", "chosen", "rejected", "question", "instruction", "response", "label"}    # cells of a header line
 FEWEST = 4                              # rankings; below, nothing can be held out and learnt from
 ASSISTANT = "\n\nAssistant:"            # begins an answer in the dialogues of hh-rlhf (arXiv:2204.05862)
 _HALF = re.compile(r"[\ud800-\udfff]")  # of a character; JSON can say it, no file can hold it
@@ -129,12 +130,21 @@ def _compared_rows(path: str | Path, table: Table, left_out: Counter[str]) -> li
         if wrong:
             malformed.append((line, wrong))
         elif chosen != rejected:
-            found.append(Comparison(*(_parted(chosen, rejected) if not prompt else (prompt, chosen, rejected)),
+            found.append(Comparison(*(parted(chosen, rejected) if not prompt else (prompt, chosen, rejected)),
                                     margin=number))
     refuse_if_many(malformed, len(table.rows) + len(table.malformed), path)
     left_out.update(malformed=len(malformed), undecided=len(table.rows) + len(table.malformed) - len(malformed)
                     - len(found))
     return _enough(found, path, "pairs whose texts differ")
+
+
+def read_rank_lists(path: str | Path) -> tuple[list[Ranking], int] | None:
+    """Texts a line, best first, and how many lines are malformed; None if the first line names columns of a table."""
+    first = {cell.strip().casefold() for cell in read_rows(path)[0][1].split("\t")}
+    if first & HEADER and len(first) > 1:
+        return None
+    left_out: Counter[str] = Counter()
+    return _rank_lists(path, left_out), left_out["malformed"]
 
 
 def _rank_lists(path: str | Path, left_out: Counter[str]) -> list[Ranking]:
@@ -227,7 +237,7 @@ def _unusable(texts: Sequence[str]) -> str:
     return "half of a character (a \\ud800 without its other half)" if _HALF.search("".join(texts)) else ""
 
 
-def _parted(chosen: str, rejected: str) -> tuple[str, str, str]:
+def parted(chosen: str, rejected: str) -> tuple[str, str, str]:
     """Prompt and two responses of two dialogues that are the same up to the last answer; else no prompt."""
     same = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b),
                 min(len(chosen), len(rejected)))

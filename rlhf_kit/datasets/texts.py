@@ -17,8 +17,9 @@ from rlhf_kit.datasets.reading import (
     refused,
     shorten,
 )
+from rlhf_kit.formulas.records import Chat
 
-Item = TypeVar("Item", str, tuple[str, str])
+Item = TypeVar("Item", str, tuple[str, str], Chat)
 
 
 def read_texts(path: str | Path, column: str, option: str = "--text-column") -> list[str]:
@@ -42,8 +43,8 @@ def read_pairs(path: str | Path, prompt: str, response: str) -> list[tuple[str, 
 def hold_out(items: Sequence[Item], share: float = 0.1, most: int = 500) -> tuple[list[Item], list[Item]]:
     """(to learn from, kept out), by a hash of each text, so that rows added later move nobody.
 
-    Of a pair its prompt decides, so that no prompt is on both sides. Where there are too few to keep one out, both
-    parts are everything.
+    Of a pair its prompt decides, of a conversation its first question, so that neither is on both sides. Where there
+    are too few to keep one out, both parts are everything.
     """
     kept = [item for item in items if _place(item) < share][:most]
     out = {_key(item) for item in kept}
@@ -51,8 +52,10 @@ def hold_out(items: Sequence[Item], share: float = 0.1, most: int = 500) -> tupl
     return (rest, kept) if kept and rest else (list(items), list(items))
 
 
-def _key(item: str | tuple[str, str]) -> str:
-    return item if isinstance(item, str) else item[0]
+def _key(item: str | tuple[str, str] | Chat) -> str:
+    if isinstance(item, str):
+        return item
+    return item[0] if isinstance(item[0], str) else next((turn.text for turn in item if turn.role == "user"), "")
 
 
 def _place(item: str | tuple[str, str]) -> float:

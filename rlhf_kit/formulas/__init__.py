@@ -14,17 +14,18 @@
 Nothing here samples, loads, loops over steps, shifts tokens, or changes its inputs.
 """
 
-from rlhf_kit.formulas import (
-    advantages,
-    agreement,
-    distributions,
-    kl_penalty,
-    losses,
-    masked,
-    preference,
-    ratings,
-    records,
-)
+from importlib import import_module
 
 __all__ = ["advantages", "agreement", "distributions", "kl_penalty", "losses", "masked", "preference", "ratings",
            "records"]
+
+
+def __getattr__(name: str) -> object:
+    """Imported when it is first used: records can be named without the seconds that torch takes."""
+    if name in __all__:
+        return import_module(f"rlhf_kit.formulas.{name}")
+    raise AttributeError(f"module 'rlhf_kit.formulas' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

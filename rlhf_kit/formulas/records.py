@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:                       # what reads people's files names these records, and torch takes seconds
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +40,15 @@ class Rollout:
 
     def __getitem__(self, rows: Tensor | list[int] | slice | int) -> Rollout:
         """The same record for some rows: an index or boolean tensor, a list, a slice, or one number."""
-        if isinstance(rows, Tensor):
+        import torch
+        if isinstance(rows, torch.Tensor):
             rows = rows.cpu()
         index = torch.arange(len(self))[rows].reshape(-1)       # one row keeps its batch dimension
         chosen = index.tolist()
         new = {}
         for field in fields(self):
             old = getattr(self, field.name)
-            if isinstance(old, Tensor):
+            if isinstance(old, torch.Tensor):
                 new[field.name] = old[index.to(old.device)]
             elif isinstance(old, list):
                 new[field.name] = [old[row] for row in chosen]
@@ -53,13 +56,25 @@ class Rollout:
 
     def to(self, device: torch.device | str) -> Rollout:
         """The same record with every tensor on `device`."""
+        import torch
         tensors = {f.name: getattr(self, f.name) for f in fields(self)
-                   if isinstance(getattr(self, f.name), Tensor)}
+                   if isinstance(getattr(self, f.name), torch.Tensor)}
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
 
     def texts(self, n: int) -> tuple[str, ...]:
         """The first `n` answers, each after its prompt, for people to read."""
         return tuple(p + r for p, r in zip(self.prompts[:n], self.responses[:n], strict=True))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side said in a conversation."""
+
+    role: str                       # "system", "user", "assistant" or "tool"
+    text: str
+
+
+Chat = tuple[Turn, ...]             # a conversation, from its first turn on
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ class Step:
     samples: tuple[str, ...] = ()
 
     def __post_init__(self):
-        numbers = {name: float(value.detach() if isinstance(value, Tensor) else value)
+        numbers = {name: float(value.detach() if hasattr(value, "detach") else value)
                    for name, value in self.metrics.items()}
         object.__setattr__(self, "metrics", numbers)
         object.__setattr__(self, "samples", tuple(self.samples))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
 from rlhf_kit import rewards, zoo
-from rlhf_kit.datasets.reading import read_table
-from rlhf_kit.datasets.texts import hold_out, read_texts
+from rlhf_kit.datasets.chats import readable
+from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
+from rlhf_kit.datasets.reading import FileError, read_table
+from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
-from rlhf_kit.formulas.records import Step
+from rlhf_kit.formulas.records import Chat, Step
+from rlhf_kit.jobs import written
 from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
+from rlhf_kit.models.chats import has_template, write
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.models.tiny import parameters
@@ -40,8 +45,11 @@ class PpoJob(Job):
                                             # for a reward model: the probability of beating a text that scores 0
     label: str = "positive"                 # by name; models differ in the order of their outputs
     reward: str | None = None               # or a function: my_reward.py:reward
-    prompts: str | None = None              # a file of prompts; None = openings of the made-up reviews
+    prompts: str | None = None              # a file of prompts, a folder of them, or a set on the hub; None = openings
+                                            # of the made-up reviews
     column: str = "prompt"                  # its column, unless it is a .txt
+    columns: str | None = None              # or "prompt=question,system=rules"
+    template: str | None = None             # that conversations are written by; None = the model's own
     reference: str | None = None            # what drift is measured from; None = the model as it is now
     lang: Lang = "en"                       # of the made-up reviews
     task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
@@ -55,8 +63,9 @@ class PpoJob(Job):
                              f"with --judge, or a function of yours with --reward my_reward.py:reward.")
         if self.judge is None and self.label != "positive":
             raise ValueError("--judge-class is an output of a classifier, and there is none. Name it with --judge.")
-        if self.prompts is None and self.column != "prompt":
+        if self.prompts is None and (self.column != "prompt" or self.columns is not None):
             raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
+        columns_in(self.columns)
         check_task(self.task, self.prompts, "--prompts")
         changed(zoo.TINY_PPO, self.changes)
 
@@ -73,9 +82,12 @@ class PpoJob(Job):
 
         The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """
-        learn, held_out, watch = self._prompts()
+        brought = self.brought
         score = self._reward()
         policy = zoo.load_policy(self.model, device=self.device)
+        learn, held_out, watch, chats, account = self._prompts(brought, policy)
+        if chats:
+            score = self._on_chats(score, chats)
         use_threads(run.threads, policy)
         config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
@@ -98,10 +110,13 @@ class PpoJob(Job):
 
         def result() -> dict[str, Any]:
             before, after = seen["before"], seen["after"]
+            samples = [{side: {**row, "prompt": _shown(row["prompt"], chats)} for side, row in pair.items()}
+                       for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
                     "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
-                    "samples": side_by_side(before, after)[:SHOWN], "steps": len(run.history("ppo"))}
+                    "samples": samples, "steps": len(run.history("ppo")),
+                    **({} if account is None else {"read": account.numbers()})}
         return Plan([Stage("ppo", train, total=config.steps, metrics=Metrics(every=1, shrinks=False)),
                      Stage("evaluate", examine)], result, notes=[*self._notes(), *unread(policy.tokenizer, learn)])
 
@@ -121,19 +136,52 @@ class PpoJob(Job):
         trained = self.reference is None and (Path(self.model).expanduser() / VALUE_HEAD).is_file()
         return [("ppo_reference_trained", {"model": self.model})] if trained else []
 
-    def _prompts(self) -> tuple[list[str], list[str], dict[str, rewards.Reward]]:
-        """Prompts to learn on, prompts to be examined on, and what is known of the truth."""
+    @cached_property
+    def brought(self) -> Brought | None:
+        """What the file of prompts holds, read once. Raises: datasets.reading.FileError."""
         if self.prompts is None:
+            return None
+        column = None if self.column == "prompt" else self.column
+        return bring(self.prompts, "prompts", named(self.columns, prompt=column), OPTIONS)
+
+    def understood(self) -> Account | None:
+        return None if self.brought is None else self.brought.account
+
+    def _prompts(self, brought: Brought | None, policy: Policy) -> tuple[
+            list[str], list[str], dict[str, rewards.Reward], Mapping[str, Chat], Account | None]:
+        """Prompts to learn on, prompts to be examined on, what is known of the truth; and of a file the conversations
+        that were written as prompts, and what was understood."""
+        if brought is None:
             task = world(self.task, self.lang)
-            return task.prompts("train"), task.prompts("heldout", EVALUATED), {"gold": rewards.gold(task)}
-        learn, held_out = hold_out(read_texts(self.prompts, self.column, "--prompt-column"))
-        return learn, (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED], {}
+            found = written.prompts(task.prompts("train"), policy.tokenizer, self.template, self.model)
+            held_out = written.prompts(task.prompts("heldout", EVALUATED), policy.tokenizer, self.template, self.model)
+            chats = {**found.chats, **held_out.chats}
+            gold = rewards.gold(task)
+            return found.items, held_out.items, {"gold": rewards.of_chats(gold, chats) if chats else gold}, chats, None
+        found = written.prompts(brought.items, policy.tokenizer, self.template, self.model)
+        learn, held_out = hold_out(found.items)
+        held_out = (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED]
+        return learn, held_out, {}, found.chats, found.told(brought.account)
+
+    def _on_chats(self, score: rewards.Reward, chats: Mapping[str, Chat]) -> rewards.Reward:
+        """The reward, handed each conversation as it knows them: by its own template, as a dialogue, or as one reads.
+        """
+        if self.reward is not None:
+            return rewards.of_chats(score, chats)
+        if not zoo.is_reward_model(self.judge):
+            return rewards.of_chats(score, chats, lambda chat: f"{readable(chat)}\n")
+        tokenizer = zoo.load_reward_model(self.judge).tokenizer
+        if not has_template(tokenizer):
+            return rewards.of_chats(score, chats, written.as_dialogue)
+        return rewards.of_chats(score, chats, lambda chat: write(tokenizer, chat, asked=True))
 
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
-        if self.prompts is None or self.prompts.lower().removesuffix(".gz").endswith(".txt"):
+        try:
+            table = [] if self.prompts is None else read_table(self.prompts).rows
+        except FileError:                                   # of lines, or of another kind: there are no other columns
             return []
-        return [{**row, "prompt": row[self.column]} for _, row in read_table(self.prompts).rows]
+        return [{**row, "prompt": row[self.column]} for _, row in table if isinstance(row.get(self.column), str)]
 
     def _reward(self) -> rewards.Reward:
         if self.reward is not None:
@@ -144,3 +192,8 @@ class PpoJob(Job):
                                  f"one output. Leave --judge-class out.")
             return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
+
+
+def _shown(prompt: str, chats: Mapping[str, Chat]) -> str:
+    """A prompt for a person."""
+    return f"{readable(chats[prompt])}\n" if prompt in chats else prompt

@@ -6,14 +6,17 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from rlhf_kit import rewards, zoo
+from rlhf_kit.datasets.door import Account, Brought, as_rankings, bring, columns_in
 from rlhf_kit.datasets.labelled import FileReviews
-from rlhf_kit.datasets.rankings import as_ranking, hold_out, read_comparisons, read_rankings, texts_of
-from rlhf_kit.datasets.reading import same_text, shorten
+from rlhf_kit.datasets.rankings import FEWEST, as_ranking, hold_out, texts_of
+from rlhf_kit.datasets.reading import refused, same_text, shorten
 from rlhf_kit.evaluate import Agreement, agreement
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.jobs import written
 from rlhf_kit.jobs.settings import SMALL, changed, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
@@ -63,8 +66,10 @@ class RewardModelJob(Job):
     name: ClassVar[str] = "rewardmodel"
     files: ClassVar[tuple[str, ...]] = ("rankings", "pairs", "pretrain")
 
-    rankings: str | None = None             # a file of rankings
+    rankings: str | None = None             # a file of rankings, a folder of them, or a set on the hub
     pairs: str | None = None                # or of (prompt, chosen, rejected); None and None = made-up reviews
+    columns: str | None = None              # of the file: "prompt=question,chosen=better"
+    template: str | None = None             # that conversations are written by; None = the model's own
     model: str = NEW                        # what it starts from: "new", a tiny model's name, a folder, or a hub id
     pretrain: str | None = None             # a file of labelled reviews to learn from first: good above bad
     text: str = "text"                      # its columns
@@ -82,6 +87,9 @@ class RewardModelJob(Job):
     def __post_init__(self) -> None:
         if self.rankings is not None and self.pairs is not None:
             raise ValueError("both --rankings and --pairs are given; a run learns from one file. Name one of them.")
+        if self.columns is not None and self.rankings is None and self.pairs is None:
+            raise ValueError("--columns are those of a file, and there is none. Name it with --pairs or --rankings.")
+        columns_in(self.columns)
         if self.pretrain is None and (self.text, self.label, self.positive, self.positive_from) != (
                 "text", "label", None, None):
             raise ValueError("--text-column, --label-column and --positive are about a file of reviews, and there is "
@@ -99,13 +107,16 @@ class RewardModelJob(Job):
         The scores are centred: the responses of the held-out rankings score 0 on average.
         """
         left_out: Counter[str] = Counter(malformed=0, undecided=0, shared=0)
-        learn, kept_out, highest = self._rankings(left_out)
+        brought = self.brought
+        loaded = None if self.model == NEW else self._loaded()
+        learn, kept_out, highest, account = self._rankings(brought, loaded, left_out)
         first = self._pretraining(kept_out)
-        model, size = self._model([*learn, *first])
+        model, size = self._model([*learn, *first]) if loaded is None else (loaded, _size(loaded))
         changes = _within(model, size, self.changes)
         config = _fitted(size, changes, len(learn), pretrained=bool(first))
         use_threads(run.threads, model)
         judged = [_as_ranked(one) for one in kept_out]
+        account = account and _with_room(account, model, learn, config.max_length)
         score, seen = rewards.learned(model, max_length=config.max_length), {}
 
         def stage(name: str, rankings: Sequence, config: reward_model.Config, metrics: Metrics | None = None) -> Stage:
@@ -128,28 +139,45 @@ class RewardModelJob(Job):
                     "comparisons": sum(_pairs(one) for one in learn),
                     "pretrained_on": len({text for one in first for text in one.responses}),
                     "examples": _scored(score, self.examples), "steps": len(run.history("reward_model")),
-                    **self._origin()}
+                    **self._origin(), **({} if account is None else {"read": account.numbers()})}
         pretrain = [stage("pretrain", first, _pretraining_config(size, changes, len(first)))] if first else []
         return Plan([*pretrain, stage("reward_model", learn, config, Metrics()), Stage("examine", examine, total=1)],
                     result, notes=unread(model.tokenizer, [whole for one in learn for whole in texts_of(one)]))
 
-    def _rankings(self, left_out: Counter[str]) -> tuple[list, list, float | None]:
-        """To learn from, to be examined on, and the pair accuracy that the truth has on the latter, if it is known."""
-        if self.rankings is None and self.pairs is None:
+    @cached_property
+    def brought(self) -> Brought | None:
+        """What the file holds, read once. Raises: datasets.reading.FileError."""
+        path = self.pairs if self.rankings is None else self.rankings
+        return None if path is None else bring(path, "preferences", columns_in(self.columns))
+
+    def understood(self) -> Account | None:
+        return None if self.brought is None else self.brought.account
+
+    def _rankings(self, brought: Brought | None, model: heads.RewardModel | None,
+                  left_out: Counter[str]) -> tuple[list, list, float | None, Account | None]:
+        """To learn from, to be examined on, the pair accuracy that the truth has on the latter, if it is known, and
+        what was understood of a file."""
+        if brought is None:
             task, recipe = world(self.task, self.lang), zoo.TinyRewardModel()
             kept_out = rankings_of(task, self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
-            return rankings_of(task, MADE_UP, recipe.k, recipe.noise), kept_out, ceiling(task, kept_out)
-        path = self.pairs if self.rankings is None else self.rankings
-        found = (read_comparisons if self.rankings is None else read_rankings)(path, left_out)
+            return rankings_of(task, MADE_UP, recipe.k, recipe.noise), kept_out, ceiling(task, kept_out), None
+        tokenizer, path = None if model is None else model.tokenizer, brought.account.source
+        texts = written.comparisons(as_rankings(brought), tokenizer, self.template, self.model)
+        found, kind = texts.items, "pairs" if brought.account.kind == "pairs" else "rankings"
+        if len(found) < FEWEST:
+            what = {"pairs": "pairs whose texts differ", "rankings": "rankings that are not all ties"}[kind]
+            raise refused(path, f"holds {len(found)} {what}; at least {FEWEST} are needed, so that some can be held "
+                                f"out. Add more.")
         wanted = self.held_out or max(min(HELD_OUT, len(found) // 5), 1)
         learn, kept_out = hold_out(found, wanted)
         if not learn:
-            kind = "rankings" if self.rankings is not None else "pairs"
             raise ValueError(f"{path} holds {len(found)} {kind}, and with {wanted} held out none is left to learn "
                              f"from ({kind} of one prompt stay together). Lower --held-out, or add some with other "
                              f"prompts.")
-        left_out["shared"] = len(found) - len(learn) - len(kept_out)
-        return learn, kept_out, None
+        out = dict(brought.account.left_out)
+        left_out.update(malformed=out.get("malformed", 0) + texts.refused, undecided=out.get("undecided", 0),
+                        shared=len(found) - len(learn) - len(kept_out))
+        return learn, kept_out, None, texts.told(brought.account)
 
     def _origin(self) -> dict[str, str]:
         """Where the rankings of a made-up world come from, if they are not its own."""
@@ -175,12 +203,27 @@ class RewardModelJob(Job):
         return [_two_groups(_around(good, i), _around(bad, i)) for i in range(0, max(len(good), len(bad)), SIDE)]
 
     def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, Size]:
-        config = changed(TINY_RM, self.changes)
-        if self.model == NEW:
-            encoder = Encoder() if self.pretrain is None else Encoder(vocabulary=6000, dropout=0.1)
-            return encoder.make([whole for one in learn for whole in texts_of(one)], config).to(self.device), "tiny"
-        model = zoo.load_reward_model(self.model, new_head=True, seed=config.seed, device=self.device)
-        return model, "tiny" if tiny.parameters(model) < SMALL else "real"
+        """A new one for these texts."""
+        encoder = Encoder() if self.pretrain is None else Encoder(vocabulary=6000, dropout=0.1)
+        texts = [whole for one in learn for whole in texts_of(one)]
+        return encoder.make(texts, changed(TINY_RM, self.changes)).to(self.device), "tiny"
+
+    def _loaded(self) -> heads.RewardModel:
+        seed = changed(TINY_RM, self.changes).seed
+        return zoo.load_reward_model(self.model, new_head=True, seed=seed, device=self.device)
+
+
+def _size(model: heads.RewardModel) -> Size:
+    return "tiny" if tiny.parameters(model) < SMALL else "real"
+
+
+def _with_room(account: Account, model: heads.RewardModel, learn: Sequence[Ranking | Comparison],
+               limit: int) -> Account:
+    """The account with how many texts are longer than what is read."""
+    texts = [whole for one in learn for whole in texts_of(one)]
+    cut = sum(len(row) > limit for row in text.encode_texts(model.tokenizer, texts, 10**9))
+    note = ("read_cut_start", {"cut": cut, "n": len(texts), "limit": limit})
+    return replace(account, notes=(*account.notes, note)) if cut else account
 
 
 def ceiling(task: Task, rankings: Sequence[Ranking]) -> float | None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from rlhf_kit import zoo
-from rlhf_kit.datasets.texts import hold_out, read_pairs, read_texts
+from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
+from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.jobs import written
 from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import sft
+from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
 
@@ -21,16 +25,19 @@ REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=2
 
 @dataclass(frozen=True, kw_only=True)
 class SftJob(Job):
-    """Fine-tune a language model on texts, or on (prompt, response) pairs of which only the response counts."""
+    """Fine-tune a language model on texts, on (prompt, response) pairs of which only the response counts, or on
+    conversations of which only what the assistant says counts."""
 
     name: ClassVar[str] = "sft"
     files: ClassVar[tuple[str, ...]] = ("data",)
 
     model: str                              # a tiny model's name, a folder, or a hub id
-    data: str | None = None                 # a file; None = the made-up reviews
-    text: str = "text"                      # its column of whole texts, unless it holds pairs:
+    data: str | None = None                 # a file, a folder of them, or a set on the hub; None = the made-up reviews
+    text: str = "text"                      # its column of whole texts or conversations, unless it holds pairs:
     prompt: str | None = None
     response: str | None = None
+    columns: str | None = None              # or "prompt=question,response=answer"
+    template: str | None = None             # that conversations are written by; None = the model's own
     lang: Lang = "en"                       # of the made-up reviews
     task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
     device: str = "cpu"
@@ -40,18 +47,23 @@ class SftJob(Job):
         if (self.prompt is None) != (self.response is None):
             there, missing = ("--prompt-column", "--response-column")[::1 if self.response is None else -1]
             raise ValueError(f"{there} is given without {missing}; pairs need both columns, whole texts neither.")
-        if self.data is None and (self.prompt is not None or self.text != "text"):
-            raise ValueError("--text-column, --prompt-column and --response-column are columns of a file, and there is "
-                             "none. Name it with --data.")
+        if self.data is None and (self.prompt is not None or self.text != "text" or self.columns is not None):
+            raise ValueError("--text-column, --prompt-column, --response-column and --columns are columns of a file, "
+                             "and there is none. Name it with --data.")
+        if self.prompt is not None and self.prompt == self.response:
+            raise ValueError(f"--prompt-column and --response-column are both {self.prompt!r}; name two columns.")
+        columns_in(self.columns)
         check_task(self.task, self.data, "--data")
         changed(TINY_SFT, self.changes)
 
     def plan(self, run: Run) -> Plan:
         """One stage, which leaves `model/`; the loss on what is held out before and after it."""
-        learn, held_out = self._examples()
+        brought = self.brought
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
+        learn, held_out, account = self._examples(brought, policy)
         use_threads(run.threads, policy)
         config = changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
+        fit = sft.fit(policy, learn, config)
         loss = {"before": sft.loss_on(policy, held_out, config)}
 
         def train() -> Iterator[Step]:
@@ -62,15 +74,35 @@ class SftJob(Job):
         def result() -> dict[str, Any]:
             return {"job": "sft", "settings": described(self, config), "examples": len(learn),
                     "held_out": 0 if held_out == learn else len(held_out), "loss": loss,
-                    "steps": len(run.history("sft"))}
-        whole = [one if isinstance(one, str) else "".join(one) for one in learn]
+                    "left_out": fit.left_out, "cut": fit.cut, "steps": len(run.history("sft")),
+                    **({} if account is None else {"read": _with_room(account, fit).numbers()})}
+        whole = [one if isinstance(one, str) else "".join(getattr(part, "text", part) for part in one) for one in learn]
         return Plan([Stage("sft", train, total=config.steps, metrics=Metrics())], result,
                     notes=unread(policy.tokenizer, whole))
 
-    def _examples(self) -> tuple[list, list]:
-        if self.data is None:
+    @cached_property
+    def brought(self) -> Brought | None:
+        """What the file holds, read once. Raises: datasets.reading.FileError."""
+        return None if self.data is None else bring(
+            self.data, "examples", named(self.columns, prompt=self.prompt, response=self.response,
+                                         text=None if self.text == "text" else self.text), OPTIONS)
+
+    def understood(self) -> Account | None:
+        return None if self.brought is None else self.brought.account
+
+    def _examples(self, brought: Brought | None, policy: Policy) -> tuple[list, list, Account | None]:
+        if brought is None:
             task = world(self.task, self.lang)
-            return task.corpus(6000), task.corpus(300, split="heldout")
-        if self.prompt is not None:
-            return hold_out(read_pairs(self.data, self.prompt, self.response))
-        return hold_out(read_texts(self.data, self.text))
+            return task.corpus(6000), task.corpus(300, split="heldout"), None
+        found = written.examples(brought.items, policy.tokenizer, self.template, self.model)
+        return *hold_out(found.items), found.told(brought.account)
+
+
+def _with_room(account: Account, fit: sft.Fit) -> Account:
+    """The account with what there was no room for."""
+    notes = []
+    if fit.left_out:
+        notes.append(("read_no_token", {"left_out": fit.left_out, "n": fit.examples, "limit": fit.limit}))
+    if fit.cut:
+        notes.append(("read_cut_end", {"cut": fit.cut, "n": fit.examples, "limit": fit.limit}))
+    return replace(account, notes=(*account.notes, *notes))

@@ -12,15 +12,19 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from rlhf_kit.formulas.losses import language_model
-from rlhf_kit.formulas.records import Step
+from rlhf_kit.formulas.records import Chat, Step, Turn
 from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.schedules import cosine
 from rlhf_kit.loops.updates import diverged, update
+from rlhf_kit.models.chats import chat_rows
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import check_texts, encode_documents, pad_id, pad_right, prompt_rows, response_rows
+
+Examples = Sequence[str] | Sequence[tuple[str, str]] | Sequence[Chat]       # all of one kind
+Row = tuple[list[int], int | list[bool]]        # ids, and the first that counts, or True on those that count
 
 
 @spelled
@@ -36,7 +40,7 @@ class Config:
     weight_decay: float = 0.01
     max_length: int = 96             # tokens; longer texts are cut
     max_grad_norm: float = 1.0
-    response_only: bool = True       # for (prompt, response) pairs: the loss counts the response alone
+    response_only: bool = True       # of pairs and conversations: the loss counts the response, the assistant, alone
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -46,7 +50,7 @@ class Config:
         check_settings(self.batch_size, self.seed, self.learning_rate)
 
 
-def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], config: Config | None = None, *,
+def steps(policy: Policy, examples: Examples, config: Config | None = None, *,
           checkpoint: Path | str | None = None, checkpoint_every: int = 50) -> Iterator[Step]:
     """Yield one `Step` per update; nothing runs until you iterate.
 
@@ -54,7 +58,8 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
 
     Args:
         policy: its language model is trained in place; a value head is left alone.
-        examples: whole texts, or (prompt, response) pairs.
+        examples: whole texts; (prompt, response) pairs; or conversations, tuples of `Turn`s, which the tokenizer's
+            chat template writes, and of which what the assistant said counts.
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
 
     Raises: sanity_checks.CheckFailed before an update by a loss or a gradient that is not finite.
@@ -87,14 +92,14 @@ def steps(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], c
         yield step
 
 
-def train(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]],
+def train(policy: Policy, examples: Examples,
           config: Config | None = None, *, checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
     return list(steps(policy, examples, config, checkpoint=checkpoint))
 
 
 @torch.no_grad()
-def loss_on(policy: Policy, examples: Sequence[str] | Sequence[tuple[str, str]], config: Config | None = None) -> float:
+def loss_on(policy: Policy, examples: Examples, config: Config | None = None) -> float:
     """The same loss on texts that were not learned from: nats per token, each token weighing the same."""
     config = config or Config()
     rows = sorted(_encode(policy, examples, config), key=lambda row: len(row[0]))
@@ -114,32 +119,64 @@ def rate(config: Config, number: int) -> float:
     return cosine(config.learning_rate, number, config.steps, config.warmup, config.min_lr_ratio)
 
 
-def _encode(policy: Policy, examples: Sequence, config: Config) -> list[tuple[list[int], int]]:
-    """Token ids of each example with the position of the first token that counts."""
+@dataclass(frozen=True)
+class Fit:
+    """How many of the examples there is room for."""
+
+    examples: int
+    left_out: int                   # nothing of the response lies within `limit` tokens
+    cut: int                        # learned from without their end: such a text teaches never to end
+    limit: int                      # tokens
+
+
+def fit(policy: Policy, examples: Examples, config: Config | None = None) -> Fit:
+    """What `steps` will leave out and cut, to be said before it does."""
+    rows, limit = _whole(policy, examples, config or Config())
+    kept = [len(ids) for ids, counts in rows if _counted(ids[:limit], counts)]
+    return Fit(len(rows), len(rows) - len(kept), sum(length > limit for length in kept), limit)
+
+
+def _whole(policy: Policy, examples: Examples, config: Config) -> tuple[list[Row], int]:
+    """Every example as it is, and the tokens that there is room for."""
     if len(examples) == 0:
         raise ValueError("there are no examples to learn from; give at least one text.")
     if isinstance(examples, str):
         check_texts(examples, "examples")
     limit = min(config.max_length, policy.context or config.max_length)
     if isinstance(first := next(iter(examples)), str):
-        rows = [(ids, 1) for ids in encode_documents(policy.tokenizer, examples, limit)]
-    elif not isinstance(first, Sequence) or len(first) != 2:
+        return [(ids, 1) for ids in encode_documents(policy.tokenizer, examples, None)], limit
+    if isinstance(first, tuple) and first and isinstance(first[0], Turn):
+        rows = chat_rows(policy.tokenizer, examples)
+        return [(ids, mask if config.response_only else 1) for ids, mask in rows], limit
+    if not isinstance(first, Sequence) or len(first) != 2:
         raise ValueError(f"the first example is {' '.join(repr(first).split())[:60]}; expected texts, or (prompt, "
-                         f"response) pairs of texts.")
-    else:
-        prompts = prompt_rows(policy.tokenizer, [p for p, _ in examples])           # as PPO will sample from them
-        responses = response_rows(policy.tokenizer, [r for _, r in examples])
-        rows = [((prompt + response)[:limit], len(prompt) if config.response_only else 1)
-                for prompt, response in zip(prompts, responses, strict=True)]
-    kept = [(ids, first) for ids, first in rows if len(ids) > first]
+                         f"response) pairs of texts, or conversations.")
+    asked = [prompt for prompt, _ in examples]
+    prompts = prompt_rows(policy.tokenizer, asked)                                  # as PPO will sample from them
+    responses = response_rows(policy.tokenizer, [response for _, response in examples], asked)
+    return [(prompt + response, len(prompt) if config.response_only else 1)
+            for prompt, response in zip(prompts, responses, strict=True)], limit
+
+
+def _counted(ids: list[int], counts: int | list[bool]) -> bool:
+    """True if something is to be predicted; the first token is not."""
+    return len(ids) > counts if isinstance(counts, int) else any(counts[1:len(ids)])
+
+
+def _encode(policy: Policy, examples: Examples, config: Config) -> list[Row]:
+    """The rows to learn from, cut."""
+    rows, limit = _whole(policy, examples, config)
+    kept = [(ids[:limit], counts) for ids, counts in rows if _counted(ids[:limit], counts)]
     if not kept:
         raise ValueError(f"no example has a token to predict within {limit} tokens; "
                          f"give longer texts or raise max_length.")
     return kept
 
 
-def _batch(rows: list[tuple[list[int], int]], padding: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def _batch(rows: list[Row], padding: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     ids, mask = pad_right([ids for ids, _ in rows], padding)
-    first = torch.tensor([first for _, first in rows])[:, None]
-    counted = mask & (torch.arange(ids.shape[1])[None] >= first)
+    counted = torch.zeros_like(mask)
+    for number, (row, counts) in enumerate(rows):
+        counted[number, :len(row)] = (torch.arange(len(row)) >= counts if isinstance(counts, int)
+                                      else torch.tensor(counts[:len(row)]))
     return ids.to(device), mask.to(device), counted.to(device)

@@ -15,6 +15,7 @@ from transformers.activations import NewGELUActivation
 
 from rlhf_kit.models import trunk
 from rlhf_kit.models.quantization import eight_bit_layers
+from rlhf_kit.models.text import end_ids
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,11 @@ class Policy(nn.Module):
         """The longest text in tokens that the model was built for, or None if it names no limit."""
         config = self.lm.config
         return getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The ids that end a response: EOS, the template's end of turn, and what generation_config.json names."""
+        return end_ids(self.tokenizer, getattr(self.lm, "generation_config", None))
 
     @property
     def repeats_itself(self) -> bool:

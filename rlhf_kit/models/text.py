@@ -1,4 +1,8 @@
-"""Between text and token ids: a tokenizer trained on a corpus, prompts padded on the left, texts on the right."""
+"""Between text and token ids: a tokenizer trained on a corpus, prompts padded on the left, texts on the right.
+
+What a chat template has written (`chats.is_written`) and what begins with BOS is tokenised as it stands: nothing is
+put in front of it a second time, nothing behind it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from rlhf_kit.models.chats import ending, openings
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 Keep = Literal["start", "end", "both"]      # of a text that is too long
@@ -65,7 +71,7 @@ def opened(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     return made
 
 
-def closed(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+def closing_again(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """What `opened` changed, changed back: for a judge, which reads whole texts, in plain transformers too."""
     if CLOSES not in tokenizer.init_kwargs:
         return tokenizer
@@ -104,6 +110,15 @@ def end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     return tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
 
 
+def end_ids(tokenizer: PreTrainedTokenizerBase, generation: Any = None) -> tuple[int, ...]:
+    """Every id that ends a response: `end_id`, the template's end of turn, and all of `generation.eos_token_id`."""
+    named = getattr(generation, "eos_token_id", None)
+    turn = ending(tokenizer)
+    found = [end_id(tokenizer), None if turn is None else turn.token,
+             *(named if isinstance(named, list | tuple) else [named])]
+    return tuple(dict.fromkeys(i for i in found if i is not None))
+
+
 def check_texts(texts: Sequence[str], what: str = "texts") -> list[str]:
     """The texts as a list. Raises: ValueError for one text in place of a list of them, or for what is no text."""
     if isinstance(texts, str):
@@ -129,18 +144,27 @@ def prompt_rows(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> l
     would be asked to continue after the end. An empty prompt becomes the one token EOS.
     """
     closing = {tokenizer.sep_token_id, tokenizer.eos_token_id} - {None}
-    rows = []
-    for ids in tokenizer(check_texts(prompts, "prompts")).input_ids:
-        while ids and ids[-1] in closing:
+    rows, begins = [], openings(tokenizer)
+    for prompt, ids in zip(prompts, _ids(tokenizer, check_texts(prompts, "prompts")), strict=True):
+        while ids and ids[-1] in closing and not (begins and prompt.startswith(begins)):
             ids = ids[:-1]
         rows.append(ids or [end_id(tokenizer) or 0])
     return rows
 
 
-def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str]) -> list[list[int]]:
-    """Token ids of responses as a policy would write them: nothing in front, the end token behind."""
-    end = [] if end_id(tokenizer) is None else [end_id(tokenizer)]
-    return [ids + end for ids in tokenizer(check_texts(responses, "responses"), add_special_tokens=False).input_ids]
+def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str],
+                  prompts: Sequence[str] | None = None) -> list[list[int]]:
+    """Token ids of responses as a policy would write them: nothing in front, the end token behind.
+
+    That is EOS, or to those of the `prompts` that a chat template has written the end of a turn; never two.
+    """
+    end, turn, begins = end_id(tokenizer), ending(tokenizer), openings(tokenizer)
+    ends, rows = set(end_ids(tokenizer)), []
+    for number, ids in enumerate(tokenizer(check_texts(responses, "responses"), add_special_tokens=False).input_ids):
+        written = prompts is not None and turn is not None and begins and prompts[number].startswith(begins)
+        last = turn.token if written and turn.token is not None else end
+        rows.append(ids if last is None or (written and ids and ids[-1] in ends) else [*ids, last])
+    return rows
 
 
 def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int,
@@ -161,7 +185,7 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_l
     side, tokenizer.truncation_side = tokenizer.truncation_side, "right" if keep == "start" else "left"
     try:
         cut = {} if max_length == sys.maxsize else {"truncation": True, "max_length": max_length}
-        rows = tokenizer(check_texts(texts), verbose=False, **cut).input_ids
+        rows = _ids(tokenizer, check_texts(texts), verbose=False, **cut)
     finally:
         tokenizer.truncation_side = side
     return [ids or [pad_id(tokenizer)] for ids in rows]
@@ -172,14 +196,36 @@ def cut_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_leng
     return sum(len(ids) > max_length for ids in encode_texts(tokenizer, texts, sys.maxsize)) if texts else 0
 
 
-def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[list[int]]:
-    """Token ids of whole texts for language modelling, each closed by the end token if it fits in `max_length`."""
-    end = end_id(tokenizer)
+def encode_documents(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
+                     max_length: int | None) -> list[list[int]]:
+    """Token ids of whole texts for language modelling, each closed by the end token if it fits in `max_length`.
+
+    A conversation that ends with the end of a turn is closed already.
+    """
+    end, turn = end_id(tokenizer), ending(tokenizer)
     rows = []
-    for ids in tokenizer(check_texts(texts)).input_ids:
+    for text, ids in zip(texts, _ids(tokenizer, check_texts(texts)), strict=True):
+        if turn is not None and turn.token is not None and text.endswith(turn.text):
+            rows.append(ids[:max_length])
+            continue
         while ids and ids[-1] == end:
             ids = ids[:-1]
         rows.append([*ids, *([] if end is None else [end])][:max_length])
+    return rows
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], **options: Any) -> list[list[int]]:
+    """Token ids of texts, those that are complete as they stand without anything around them."""
+    begins = openings(tokenizer)
+    complete = [bool(begins) and text.startswith(begins) for text in texts]
+    if not any(complete):
+        return tokenizer(list(texts), **options).input_ids
+    rows: list[list[int]] = [[]] * len(texts)
+    for one in {*complete}:
+        places = [i for i, written in enumerate(complete) if written == one]
+        found = tokenizer([texts[i] for i in places], add_special_tokens=not one, **options).input_ids
+        for i, ids in zip(places, found, strict=True):
+            rows[i] = ids
     return rows
 
 
@@ -205,11 +251,18 @@ def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tens
     return _pad(rows, padding, left=False)
 
 
-def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor) -> list[str]:
-    """Texts of the marked tokens of each row, special tokens left out."""
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor, ends: Collection[int] = ()) -> list[str]:
+    """Texts of the marked tokens of each row, as a person reads them: without `ends`, BOS, EOS, padding and the like.
+
+    Other added tokens stay, such as the mark of a turn that the model was not asked for: a reward has to see it.
+    """
     word = tokenizer("a", add_special_tokens=False).input_ids       # some decoders drop the space before the first word
-    rows = [word, *(word + row[keep].tolist() for row, keep in zip(ids, mask, strict=True))]
-    texts = tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    named = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id,
+             tokenizer.sep_token_id, tokenizer.cls_token_id, tokenizer.mask_token_id)
+    hidden = {*named, *end_ids(tokenizer), *ends}
+    rows = [word, *(word + [i for i in row[keep].tolist() if i not in hidden]
+                    for row, keep in zip(ids, mask, strict=True))]
+    texts = tokenizer.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     texts = [text[len(texts[0]):] for text in texts[1:]]
     return [_join_chinese(text) for text in texts] if _splits_chinese(tokenizer) else texts
 

@@ -34,10 +34,11 @@ from rlhf_kit.runs.snapshots import Snapshots
 from rlhf_kit.storage import is_complete, write_json_lines
 
 if TYPE_CHECKING:
+    from rlhf_kit.datasets.door import Account
     from rlhf_kit.models.heads import Policy
 
 METRICS = "metrics.jsonl"
-LATER = ("task", "reference", "positive_from")          # fields that jobs got later; None: as if they were not there
+LATER = ("task", "columns", "template", "reference", "positive_from")      # fields that jobs got later; None: as before
 
 
 def nothing(processes: int) -> None:
@@ -98,6 +99,10 @@ class Job:
         named = [value for name in self.files if (value := getattr(self, name))]
         return {"job": self.name, **settings_of(self),
                 "files": {**{one: content(one) for one in named}, **task_content(getattr(self, "task", None))}}
+
+    def understood(self) -> Account | None:
+        """What was understood of the file to learn from, and what was left out; None without one. Raises: FileError."""
+        return None
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
         """Do what is left in `folder`; it may be stopped at any moment.

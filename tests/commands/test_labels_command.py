@@ -68,6 +68,7 @@ def shown(capsys, *words: str) -> str:
 
 def test_import_adds_once_and_says_how_much(capsys):
     done = json.loads(shown(capsys, *IMPORT, "--json"))
+    assert done.pop("read")["kind"] == "rankings"
     assert done == {"tasks": 0, "judgements": 6, "replaced": 0, "unchanged": 0,
                     "left_out": {"malformed": 0, "undecided": 0}}
     assert json.loads(shown(capsys, *IMPORT, "--json"))["unchanged"] == 6
@@ -81,7 +82,8 @@ def test_import_says_what_it_left_out(capsys, lang):
     rows = [{"prompt": f"p{i}", "responses": ["a", "b"], "ranks": [1, 1] if i == 7 else [1, 2]} for i in range(120)]
     Path("some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "no JSON\n")
     out = shown(capsys, "labels", "import", "some.jsonl", "--database", "new.db", "--annotator", "ana", "--lang", lang)
-    assert say(lang, "labels_left_out_import", malformed=1, undecided=1) in out
+    assert say(lang, "read_out_malformed", n=1) in out
+    assert say(lang, "read_out_undecided", n=1) in out
 
 
 def test_what_steers_a_terminal_is_shown_as_such(capsys, refused):
@@ -116,8 +118,10 @@ def test_a_name_that_is_none_makes_no_database(refused, name):
 def test_a_file_of_lists_or_of_pairs_comes_back_as_it_was(capsys, name, content):
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
     words = ["labels", "import", name, "--database", "new.db", "--annotator", "ana", "--json"]
-    assert json.loads(shown(capsys, *words)) == {"tasks": 4, "judgements": 4, "replaced": 0, "unchanged": 0,
-                                                 "left_out": {"malformed": 0, "undecided": 0}}
+    done = json.loads(shown(capsys, *words))
+    assert done.pop("read")["items"] == 4
+    assert done == {"tasks": 4, "judgements": 4, "replaced": 0, "unchanged": 0,
+                    "left_out": {"malformed": 0, "undecided": 0}}
     with Labels("new.db", read_only=True) as labels:
         found = labels.rankings("ana")
     assert sorted(found, key=repr) == sorted(read_either(name), key=repr)
@@ -132,13 +136,13 @@ def test_what_one_command_wrote_the_next_one_reads(capsys):
 
 
 @pytest.mark.parametrize(("name", "content", "said"), [
-    ("none.tsv", None, "does not exist"), (".", None, "is a folder"), ("empty.jsonl", "", "is empty"),
+    ("none.tsv", None, "does not exist"), ("empty.jsonl", "", "is empty"),
     ("one.tsv", "a\tb\n", "holds 1 rankings; at least 4"), ("ragged.tsv", "a\tb\nc\td\te\nf\tg\nh\ti\n", "line 2"),
     ("twice.tsv", "a\tb\nc\tC \nf\tg\nh\ti\n", "line 2: the same response twice"),
     ("hole.tsv", "a\tb\tc\nd\t \tf\ng\th\ti\n", "line 2: an empty response"),
     ("strange.tsv", b"a\tb\n\xff\xff\xff\t\x81\x20\n" * 9, "neither UTF-8 nor GB18030"),
     ("odd.jsonl", '{"responses": ["a", "b"], "rank": 1}\n' * 3 + '{"response": 1}\n', "line 4"),
-    ("names.jsonl", '{"prompt": "", "response": ["a", "b"]}\n' * 5, "Did you mean 'response'? Call the right one")])
+    ("names.jsonl", '{"prompt": "", "response": ["a", "b"]}\n' * 5, "Did you mean 'response'? Say so: --columns ")])
 @pytest.mark.parametrize("database", ["labels.db", "new.db"])
 def test_a_file_that_cannot_be_imported_makes_and_changes_nothing(refused, name, content, said, database):
     if content is not None:

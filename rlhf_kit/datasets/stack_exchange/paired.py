@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rlhf_kit.datasets.reading import LONGEST_CELL, MALFORMED_ALLOWED, refused, same_text, shorten, tidy
+from rlhf_kit.datasets.reading import LONGEST_CELL, refused, same_text, shorten, tidy
 from rlhf_kit.datasets.stack_exchange.posts import LEFT_OUT, Pair, read_posts, share_of
 from rlhf_kit.datasets.stack_exchange.threads import prompt_of, response_of
 from rlhf_kit.formulas.records import Comparison
@@ -42,6 +42,7 @@ COLUMNS = {"qid": int, "question": str, "date": str, "metadata": list, "response
            **{f"{name}_{side}": kind for side in "jk" for name, kind in POST.items()}}
 ABOUT, CLAIM = "about.json", "conversion.json"      # of a folder that `tasks.conversion` has finished, and begun
 LONGEST_LINE = 8 * LONGEST_CELL                     # bytes: three texts, as JSON escapes them
+MALFORMED_ALLOWED = 0.01                            # share of the rows
 BATCH = 1000                                        # rows of a parquet file at once
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
 Item = TypeVar("Item")

@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from rlhf_kit.datasets.reading import LONGEST_CELL, MALFORMED_ALLOWED, refused, shorten, tidy
+from rlhf_kit.datasets.reading import LONGEST_CELL, refused, shorten, tidy
 from rlhf_kit.datasets.stack_exchange.dump import ANSWER, QUESTION, line_at, read_rows, write_posts
 from rlhf_kit.datasets.stack_exchange.markdown import check_installed, to_markdown
 from rlhf_kit.formulas.votes import MOST_PAIRS, answer_pairs, answer_score
@@ -41,6 +41,7 @@ from rlhf_kit.storage import StorageError
 
 __all__ = ["Pair", "Post", "read_posts", "write_posts"]
 
+MALFORMED_ALLOWED = 0.01                # share of the rows
 MOST_ANSWERS = 300                      # of one question; of more, so many are drawn, or its pairs would be millions
 LEFT_OUT = {                            # what `left_out` counts, for people
     "other": "rows of other kinds", "malformed": "malformed rows", "orphans": "answers without their question",

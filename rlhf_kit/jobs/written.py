@@ -1,0 +1,123 @@
+"""What people bring as the texts that a model reads: conversations written by its template, and what was said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from rlhf_kit.datasets.chats import NAMES, dialogue
+from rlhf_kit.datasets.door import Account, dialogues
+from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
+from rlhf_kit.models.chats import CannotWrite, has_template, use_template, write, write_answers
+
+NOTE = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Written:
+    """Items as texts."""
+
+    items: list[Any]
+    refused: int = 0                            # conversations that the template does not take
+    notes: tuple[NOTE, ...] = ()
+    chats: Mapping[str, Chat] = field(default_factory=dict)     # of prompts: what the template wrote -> what it was
+
+    def told(self, account: Account) -> Account:
+        """The account with what became of the conversations."""
+        notes = (*self.notes, *((("read_refused", {"n": self.refused}),) if self.refused else ()))
+        return replace(account, notes=(*account.notes, *notes))
+
+
+def comparisons(items: Sequence[Comparison] | Sequence[Ranking], tokenizer: PreTrainedTokenizerBase | None,
+                template: str | None, model: str) -> Written:
+    """Pairs or rankings whose prompt and answers are texts.
+
+    Without a tokenizer that has a template they are dialogues with "Human:" and "Assistant:". Raises: CannotWrite.
+    """
+    items, notes = _ready(items, tokenizer, template, model, needed=False)
+    if not any(isinstance(one.prompt, tuple) for one in items):
+        return Written(list(items), notes=notes)
+    write_one = _plainly if tokenizer is None or not has_template(tokenizer) else (
+        lambda prompt, answers: write_answers(tokenizer, prompt, answers))
+    found, refused = [], 0
+    for one in items:
+        answers = (one.chosen, one.rejected) if isinstance(one, Comparison) else one.responses
+        try:
+            prompt, texts = write_one(one.prompt, answers)
+        except CannotWrite:
+            refused += 1
+            continue
+        found.append(Comparison(prompt, *texts, one.margin) if isinstance(one, Comparison)
+                     else Ranking(prompt, tuple(texts), one.ranks))
+    return Written(_some(found, refused), refused, notes)
+
+
+def examples(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: str | None, model: str) -> Written:
+    """What sft learns from: texts and pairs as they are, conversations that the template takes. Raises: CannotWrite."""
+    items, notes = _ready(items, tokenizer, template, model, needed=True)
+    found = [one for one in items if not is_chat(one) or _takes(tokenizer, one)]
+    return Written(_some(found, len(items) - len(found)), len(items) - len(found), notes)
+
+
+def prompts(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: str | None, model: str) -> Written:
+    """Prompts up to where the assistant's answer begins. Raises: CannotWrite."""
+    items, notes = _ready(items, tokenizer, template, model, needed=True)
+    chats = {write(tokenizer, one, asked=True): one for one in items if is_chat(one) and _takes(tokenizer, one)}
+    found = [*chats, *(one for one in items if not is_chat(one))]
+    refused = sum(is_chat(one) for one in items) - len(chats)
+    if not chats and has_template(tokenizer):
+        notes = (*notes, ("read_plain", {}))
+    return Written(_some(found, refused), refused, notes, chats)
+
+
+def is_chat(item: Any) -> bool:
+    """True of a conversation."""
+    return isinstance(item, tuple) and bool(item) and isinstance(item[0], Turn)
+
+
+def as_dialogue(chat: Chat) -> str:
+    """A prompt for a model without a template, up to where the answer begins."""
+    return f"{dialogue(chat)}{NAMES['assistant']} "
+
+
+def _ready(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase | None, template: str | None, model: str,
+           needed: bool) -> tuple[Sequence[Any], tuple[NOTE, ...]]:
+    """The template in its place, and plain items as conversations if one is asked for."""
+    if template is not None:
+        if tokenizer is None:
+            raise CannotWrite(f"--template is {template!r}, and a model made from nothing has no tokens for it. Name a "
+                              f"model with --model, or leave --template out: conversations are written as dialogues.")
+        use_template(tokenizer, template, model)
+        items = dialogues(items)
+    chats = any(is_chat(getattr(one, "prompt", one)) for one in items)
+    if not chats:
+        return items, ()
+    if tokenizer is None or not has_template(tokenizer):
+        if needed:
+            raise CannotWrite(f"{model} has no chat template, and these are conversations. Choose one with --template: "
+                              f"zephyr does with the tokens that every model has.")
+        return items, (("read_no_template", {}),)
+    return items, (("read_written_by", {"template": template}) if template not in (None, "own")
+                   else ("read_written", {}),)
+
+
+def _plainly(prompt: Chat, answers: Sequence[Chat]) -> tuple[str, list[str]]:
+    asked = as_dialogue(prompt)
+    return asked, [dialogue(prompt + answer)[len(asked):] for answer in answers]
+
+
+def _takes(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> bool:
+    try:
+        write(tokenizer, chat)
+    except CannotWrite:
+        return False
+    return True
+
+
+def _some(found: list[Any], refused: int) -> list[Any]:
+    if not found:
+        raise CannotWrite(f"the chat template refuses all {refused} conversations. Choose another with --template.")
+    return found
