@@ -63,11 +63,15 @@ def check_names(*names: str | None) -> None:
 def check_models(*names: str | None) -> None:
     """`check_names`, and of a folder that it may hold a model. Raises: ValueError, ModelUnavailable, one line."""
     from rlhf_kit import tasks
-    from rlhf_kit.models.places import found
+    from rlhf_kit.models.places import ModelUnavailable, found
     check_names(*names)
+    tiny = tasks.tiny_names()
     for name in names:
-        if name not in (None, "new", *tasks.tiny_names()):
-            found(name)
+        try:
+            if name not in (None, "new", *tiny):
+                found(name)
+        except ModelUnavailable as error:
+            raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(tiny))}.") from error
 
 
 def labelled_columns(parser: argparse.ArgumentParser) -> None:

@@ -103,12 +103,12 @@ def test_drift_is_measured_from_the_model_that_is_named(tmp_path, policy):
                                                                         "minibatch_size": 4, "max_new_tokens": 4})
     result, notes = run(again, tmp_path / "silent")
     assert result["before"]["kl"] == pytest.approx(0, abs=1e-5)
-    assert notes == [("ppo_reference_trained", {"model": str(tmp_path / "first" / "policy")})]
+    assert ("ppo_reference_trained", {"model": str(tmp_path / "first" / "policy")}) in notes
     named = JOBS["ppo"](model=again.model, reward=again.reward, prompts=again.prompts, changes=again.changes,
                         reference=str(tmp_path / "lm"))
     result, notes = run(named, tmp_path / "named")
     assert abs(result["before"]["kl"]) > 1e-3
-    assert notes == []
+    assert "ppo_reference_trained" not in dict(notes)
 
 
 def test_a_reference_of_other_tokens_is_refused(tmp_path, policy):
