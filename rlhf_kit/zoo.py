@@ -422,4 +422,5 @@ def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
     try:
         return load(name, **options)
     except ModelUnavailable as error:
-        raise ModelUnavailable(f"{error} {did_you_mean(str(name), HUB)}Offline names: {fitting}.") from error
+        hint = "" if str(name) in HUB or Path(name).exists() else did_you_mean(str(name), HUB)
+        raise ModelUnavailable(f"{error} {hint}Offline names: {fitting}.") from error

@@ -43,7 +43,8 @@ if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
 VALUE_TRUNK = "value_trunk"
 KINDS = {AutoModelForCausalLM: "language model", AutoModelForSequenceClassification: "classifier",
          AutoModel: "value trunk"}
-UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
+PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
+UNREADABLE = (ImportError, OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
 
 
 def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dtype = torch.float32,
@@ -327,7 +328,20 @@ def _explained(source: str | Path, kind: type) -> Iterator[None]:
             raise ModelUnavailable(f"{source} cannot be loaded: {why}.") from error
         raise ModelUnavailable(
             f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it ({why}). "
-            f"Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.") from error
+            f"Check the name and the network (HF_ENDPOINT for a mirror{_on_the_way(error)}), or give a local "
+            f"folder.") from error
+
+
+def _on_the_way(error: BaseException | None) -> str:
+    """Which of a person's own settings stand between here and the hub; what a proxy's address holds is not shown."""
+    said = [f"{name} is set" for name in ("HF_ENDPOINT", *PROXIES) if os.environ.get(name) or
+            os.environ.get(name.lower())]
+    while error is not None:
+        if "socksio" in str(error):
+            said.append("a SOCKS proxy needs pip install 'httpx[socks]'")
+            break
+        error = error.__cause__ or error.__context__
+    return "".join(f"; {one}" for one in said)
 
 
 def _without_tokenizer(source: str | Path) -> ModelUnavailable:

@@ -348,3 +348,17 @@ def test_a_slip_beside_a_folder_gets_the_nearest(tmp_path, monkeypatch):
     with pytest.raises(ModelUnavailable, match=r"runs/tuor does not exist. Did you mean runs.tour\?"):
         load_policy("runs/tuor")
     assert found("Qwen/Qwen3-0.6B") == "Qwen/Qwen3-0.6B"
+
+
+def test_a_proxy_that_is_set_is_named_and_its_address_is_not(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@127.0.0.1:9")
+    message = refusal(load_policy, "no-such-owner/no-such-model")
+    assert "HF_ENDPOINT for a mirror; ALL_PROXY is set" in message
+    assert "secret" not in message
+
+
+def test_what_needs_no_network_works_behind_a_broken_proxy(saved, monkeypatch):
+    for name in ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "socks5://127.0.0.1:9")
+    load_policy(saved)
