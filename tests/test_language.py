@@ -39,6 +39,12 @@ def test_every_sentence_can_be_said(lang):
         assert not set("{}") & set(spoken), key
 
 
+def test_a_command_is_quoted_for_the_shell_of_the_system():
+    words = ["rlhf-kit", "tour", "--reviews", "my reviews.csv", "--kl", 0]
+    assert language.typed(words, windows=False) == "rlhf-kit tour --reviews 'my reviews.csv' --kl 0"
+    assert language.typed(words, windows=True) == 'rlhf-kit tour --reviews "my reviews.csv" --kl 0'
+
+
 def chinese(sentence: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in sentence)
 

@@ -26,6 +26,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from rlhf_kit.language import typed
 from rlhf_kit.models.adapters import CONFIG as ADAPTER
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.places import ModelUnavailable, check_folder, found
@@ -252,8 +253,8 @@ _PATCHING, _LOADS, _REAL = Lock(), [], {}
 def _mention_adapter(source: str | Path) -> None:
     beside = isinstance(source, Path) and (source / ADAPTER).is_file()
     if beside or isinstance(try_to_load_from_cache(str(source), ADAPTER) if isinstance(source, str) else None, str):
-        print(f"{source} holds an adapter beside its model; the model was loaded without it. To add it: rlhf-kit merge "
-              f"{source} --base {source} --output FOLDER.", file=sys.stderr)
+        print(f"{source} holds an adapter beside its model; the model was loaded without it. To add it: "
+              f"{typed(['rlhf-kit', 'merge', source, '--base', source, '--output', 'FOLDER'])}.", file=sys.stderr)
 
 
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype, **heads) -> PreTrainedModel:

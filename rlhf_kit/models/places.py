@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rlhf_kit.language import nearest
+from rlhf_kit.language import nearest, typed
 
 ADAPTER = "adapter_config.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
@@ -41,7 +41,7 @@ def check_folder(folder: Path) -> None:
         raise ModelUnavailable(f"{folder} is a file; expected a folder with config.json and model.safetensors.")
     if (folder / ADAPTER).is_file() and not (folder / "config.json").is_file():
         raise ModelUnavailable(f"{folder} holds an adapter and not a model. Merge it into the base that it was trained "
-                               f"on first: rlhf-kit merge {folder} --output FOLDER.")
+                               f"on first: {typed(['rlhf-kit', 'merge', folder, '--output', 'FOLDER'])}.")
     if not (folder / "config.json").is_file():
         inside = sorted(str(place.parent) for place in folder.glob("*/config.json"))
         hint = f" Models lie in {', '.join(inside[:6])}: name one of these." if inside else ""
