@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import locale
 import os
+import shlex
+import subprocess
 import tomllib
 from collections.abc import Iterable
 from functools import cache
@@ -13,6 +15,12 @@ from typing import Literal
 
 Lang = Literal["en", "zh"]
 LANGS: tuple[Lang, ...] = ("en", "zh")
+
+
+def typed(words: Iterable[object], windows: bool = os.name == "nt") -> str:
+    """A command as one types it into the shell of this system: what holds spaces is in quotes that the shell knows."""
+    words = [str(word) for word in words]
+    return subprocess.list2cmdline(words) if windows else shlex.join(words)
 
 
 def system_language() -> Lang:

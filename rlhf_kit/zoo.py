@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -28,7 +29,7 @@ from rlhf_kit.models import adapters, heads, loading, text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling
-from rlhf_kit.storage import check_new_folder, is_complete, new_folder, remove, sweep
+from rlhf_kit.storage import StorageError, check_new_folder, is_complete, new_folder, remove, sweep
 from rlhf_kit.tasks import FORUM, Part, Task, tiny_name
 from rlhf_kit.tasks.rankings import rankings_of
 
@@ -238,7 +239,7 @@ def save_reward_model(model: heads.RewardModel, folder: Path | str) -> None:
     Raises: storage.StorageError for a folder with files that the kit did not write.
     """
     with new_folder(folder) as unfinished:
-        loading.save_model(model.model, text.closed(model.tokenizer), unfinished)
+        loading.save_model(model.model, text.closing_again(model.tokenizer), unfinished)
 
 
 def save_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path | str) -> None:
@@ -247,7 +248,7 @@ def save_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
     Raises: storage.StorageError for a folder with files that the kit did not write.
     """
     with new_folder(folder) as unfinished:
-        loading.save_model(model, text.closed(tokenizer), unfinished)
+        loading.save_model(model, text.closing_again(tokenizer), unfinished)
 
 
 def save_policy(policy: Policy, folder: Path | str) -> None:
@@ -347,7 +348,7 @@ def build(name: str) -> Iterator[Step]:
     if is_complete(folder):
         remove(unfinished, [CHECKPOINT])                    # of a process killed between the two
         return
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    _made_cache()
     with _lock(folder):
         if not is_complete(folder):
             sweep(folder)
@@ -358,7 +359,7 @@ def build(name: str) -> Iterator[Step]:
 
 def in_the_making(name: str, seconds: float = 0.0) -> bool:
     """Whether another process trains that tiny model, and still does after so many seconds."""
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    _made_cache()
     try:
         with _lock(place(name)).acquire(timeout=seconds):
             return False
@@ -383,6 +384,18 @@ def cache_folder() -> Path:
     """`RLHF_KIT_CACHE`, or the platform's folder for such things."""
     chosen = os.environ.get("RLHF_KIT_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("rlhf-kit")
+
+
+def _made_cache() -> None:
+    """Make the cache's folder. Raises: StorageError that names RLHF_KIT_CACHE, before anything is trained."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(f"tiny models are kept in {folder}, which cannot be written: {error.strerror or error}. "
+                           f"Name another folder in the environment variable RLHF_KIT_CACHE.") from error
 
 
 def _lock(folder: Path) -> FileLock:
@@ -417,4 +430,5 @@ def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
     try:
         return load(name, **options)
     except ModelUnavailable as error:
-        raise ModelUnavailable(f"{error} {did_you_mean(str(name), HUB)}Offline names: {fitting}.") from error
+        hint = "" if str(name) in HUB or Path(name).exists() else did_you_mean(str(name), HUB)
+        raise ModelUnavailable(f"{error} {hint}Offline names: {fitting}.") from error

@@ -65,6 +65,12 @@ def test_a_lesson_without_a_table_has_the_labels_of_all():
     assert language.lesson_sentences("99")["labels"] == language.lesson_sentences("plots")["labels"]
 
 
+def test_a_command_is_quoted_for_the_shell_of_the_system():
+    words = ["rlhf-kit", "tour", "--reviews", "my reviews.csv", "--kl", 0]
+    assert language.typed(words, windows=False) == "rlhf-kit tour --reviews 'my reviews.csv' --kl 0"
+    assert language.typed(words, windows=True) == 'rlhf-kit tour --reviews "my reviews.csv" --kl 0'
+
+
 def chinese(sentence: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in sentence)
 

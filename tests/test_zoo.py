@@ -9,8 +9,9 @@ import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.methods import classifier, reward_model, sft
+from rlhf_kit.models import loading
 from rlhf_kit.models.loading import ModelUnavailable
-from rlhf_kit.storage import is_complete
+from rlhf_kit.storage import StorageError, is_complete
 from rlhf_kit.tasks.reviews import Reviews
 
 SMALL = zoo.LanguageModel(texts=60, vocabulary=200, layers=1, width=16,
@@ -227,3 +228,22 @@ def test_a_saved_reward_model_appears_whole_or_not_at_all(small_zoo, tmp_path, m
     with pytest.raises(ZeroDivisionError):
         zoo.save_reward_model(model, tmp_path / "mine")
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(StorageError, match=r"kept in .*file, which cannot be written: .*variable RLHF_KIT_CACHE\."):
+        next(zoo.build("tiny-lm-en"))
+
+
+@pytest.mark.parametrize(("load", "name", "near"), [
+    (zoo.load_policy, "tiny-lm-eng", "tiny-lm-en"), (zoo.load_classifier, "tiny_judge_en", "tiny-judge-en"),
+    (zoo.load_reward_model, "tiny-rm-ne", "tiny-rm-en"), (zoo.is_reward_model, "Tiny-rm-en", "tiny-rm-en")])
+def test_a_slip_in_a_tiny_name_never_reaches_the_hub(load, name, near, monkeypatch):
+    def asked(*_, **__):
+        raise AssertionError("the hub was asked")
+    for module in (loading.AutoConfig, loading.AutoModelForCausalLM, loading.AutoModelForSequenceClassification):
+        monkeypatch.setattr(module, "from_pretrained", asked)
+    with pytest.raises(ModelUnavailable, match=rf"there is no tiny model '{name}'. Did you mean {near}\?"):
+        load(name)

@@ -50,7 +50,7 @@ def say_renamed(options: argparse.Namespace) -> None:
 
 
 def check_names(*names: str | None) -> None:
-    """Refuse what looks like a slip in the name of a tiny model, before torch is imported and the hub is asked.
+    """Refuse a slip in the name of a tiny model, before torch is imported and the hub is asked.
 
     Raises: ValueError, one line, with the nearest.
     """
@@ -58,6 +58,20 @@ def check_names(*names: str | None) -> None:
     for name in names:
         if name is not None and (why := tasks.slip(name)) is not None:
             raise ValueError(why)
+
+
+def check_models(*names: str | None) -> None:
+    """`check_names`, and of a folder that it may hold a model. Raises: ValueError, ModelUnavailable, one line."""
+    from rlhf_kit import tasks
+    from rlhf_kit.models.places import ModelUnavailable, found
+    check_names(*names)
+    tiny = tasks.tiny_names()
+    for name in names:
+        try:
+            if name not in (None, "new", *tiny):
+                found(name)
+        except ModelUnavailable as error:
+            raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(tiny))}.") from error
 
 
 def labelled_columns(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK, changes_in, check_names, device_of, renamed, small, world_of
+from rlhf_kit.commands.choices import TASK, changes_in, check_models, device_of, renamed, small, world_of
 from rlhf_kit.commands.train import MODEL
 from rlhf_kit.language import LANGS, say, system_language
 
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--ratings is {options.ratings}; it must be at least 1.")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    check_names(options.model)
+    check_models(options.model)
     if small(options.prompts):
         from rlhf_kit.datasets.texts import read_texts
         read_texts(options.prompts, options.column, "--prompt-column")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from rlhf_kit.commands import showing
-from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.language import LANGS, say, system_language, typed
 from rlhf_kit.storage import write_bytes
 
 PACKAGE = Path(__file__).parents[1]
@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     console = showing.console_for(json=False)
     if copied:
-        console.print(say(options.lang, "lessons_copied", n=len(copied), folder=options.folder), markup=False,
+        console.print(say(options.lang, "lessons_copied", n=len(copied), folder=options.folder,
+                          command=typed(["jupyter", "lab", options.folder])), markup=False,
                       soft_wrap=True)
     if kept:
         console.print(say(options.lang, "lessons_kept", names=", ".join(place.name for place in kept)), markup=False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import changes_in, check_names, device_of, world_of
+from rlhf_kit.commands.choices import changes_in, check_models, device_of, world_of
 from rlhf_kit.language import LANGS, say, system_language
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, or show the run that is finished."""
-    check_names(options.model)
+    check_models(options.model)
     from rlhf_kit.jobs import cores
     from rlhf_kit.loops.process_group import here
     from rlhf_kit.runs import pipeline
@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
 def run_merge(options: argparse.Namespace) -> int:
     """Merge, and say where the model is."""
     console, lang = showing.console_for(False), options.lang
-    check_names(options.base)
+    check_models(options.base)
     from rlhf_kit.zoo import merge_adapter
     base = merge_adapter(options.adapter, options.output, base=options.base, dtype=options.dtype)
     console.print(say(lang, "merged", adapter=options.adapter, base=base, dtype=options.dtype), markup=False,

@@ -12,7 +12,7 @@ from rlhf_kit.commands import showing, stackllama
 from rlhf_kit.commands.choices import (
     TASK,
     changes_in,
-    check_names,
+    check_models,
     device_of,
     labelled_columns,
     look_labelled,
@@ -153,7 +153,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.json:
         console.file.flush()
     world, task = world_of(options)
-    check_names(*(getattr(options, name, None) for name in ("model", "judge", "reference")))
+    check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference")))
     options.look(options)                                   # slips are told before the seconds that torch takes
     from rlhf_kit.jobs import JOBS, cores
     from rlhf_kit.runs import pipeline

@@ -118,7 +118,7 @@ class Ranking:
 class Step:
     """What one update of any method reports; numbers and texts, no tensors: a long history costs nothing."""
 
-    number: int
+    number: int                     # from 0; shown to people from 1
     metrics: dict[str, float]
     samples: tuple[str, ...] = ()
 

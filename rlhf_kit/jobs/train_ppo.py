@@ -91,7 +91,8 @@ class PpoJob(Job):
         config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured = self._reference(policy), {"score": score, **watch}
-        seen = {"before": evaluate(reference, reference, held_out, measured, config.sampling, config.seed + 1)}
+        first = reference if self.reference is None else policy
+        seen = {"before": evaluate(first, reference, held_out, measured, config.sampling, config.seed + 1)}
 
         if config.checks:
             check_varies(torch.tensor(seen["before"].each["score"][:len(set(held_out))]), "the reward",

@@ -24,10 +24,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rlhf_kit.models.places import ADAPTER
 from rlhf_kit.models.quantization import is_quantized
 
 MISSING = "peft is not installed; adapters need it. pip install 'rlhf-kit[scale]'."
-CONFIG, WEIGHTS, OF_BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
+CONFIG, WEIGHTS, OF_BASE = ADAPTER, "adapter_model.safetensors", "base.json"
 SCHEME = "tensors:"                                 # how a signature begins; without it, it is of an earlier kind
 NOTHING = "e3b0c44298fc1c14"                        # SHA-256 of no files, which stood for every hub id
 COMPUTED = ("inv_freq", "attn.bias", "masked_bias", "position_ids")     # buffers that some files hold and others not

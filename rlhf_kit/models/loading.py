@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -27,8 +26,10 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from rlhf_kit.language import typed
 from rlhf_kit.models.adapters import CONFIG as ADAPTER
 from rlhf_kit.models.heads import Policy, RewardModel
+from rlhf_kit.models.places import ModelUnavailable, check_folder, found
 from rlhf_kit.models.quantization import Quantization, check_shapes, one_kernel, settings
 from rlhf_kit.models.shared import VALUE_HEAD, AdaptedPolicy
 from rlhf_kit.models.text import opened, pad_id
@@ -43,12 +44,8 @@ if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
 VALUE_TRUNK = "value_trunk"
 KINDS = {AutoModelForCausalLM: "language model", AutoModelForSequenceClassification: "classifier",
          AutoModel: "value trunk"}
-UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-
-
-class ModelUnavailable(OSError):
-    """A model cannot be loaded; the message says what was looked for, where, and what to do."""
+PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
+UNREADABLE = (ImportError, OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
 
 
 def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dtype = torch.float32,
@@ -131,7 +128,7 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
 
 def outputs(source: str | Path) -> int:
     """How many outputs a classifier's config.json tells of, before it is loaded. Raises: ModelUnavailable."""
-    source = _found(source)
+    source = found(source)
     with _explained(source, AutoModelForSequenceClassification), quiet():
         return AutoConfig.from_pretrained(source, trust_remote_code=False).num_labels
 
@@ -142,14 +139,14 @@ def config_of(source: str | Path) -> PretrainedConfig:
     Raises: ModelUnavailable.
     """
     folder = Path(source).expanduser()
-    source = folder if (folder / "config.json").is_file() else _found(source)
+    source = folder if (folder / "config.json").is_file() else found(source)
     with _explained(source, AutoModelForCausalLM), quiet():
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer alone of a model in a folder or on the hub. Raises: ModelUnavailable."""
-    source = _found(source)
+    source = found(source)
     with _explained(source, AutoModelForCausalLM), quiet():
         return _tokenizer(source)
 
@@ -190,7 +187,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
 
 def _load(kind: type, source: str | Path, dtype: torch.dtype,
           **heads) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    source = _found(source)
+    source = found(source)
     with _explained(source, kind), quiet():
         model = _from_pretrained(kind, source, dtype, **heads)
         tokenizer = _tokenizer(source)
@@ -213,27 +210,15 @@ def _smaller(kind: type, source: str | Path, quantize: Quantization | None, thre
         return {}
     smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype),
                "device_map": {"": str(device)}}
-    source = _found(source)
+    source = found(source)
     with _explained(source, kind), quiet():
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     check_shapes(config, quantize, device)
     return smaller
 
 
-def _found(source: str | Path) -> str | Path:
-    """A folder that may hold a model, as a path, or a name to ask the hub for."""
-    local = Path(source).expanduser()
-    if local.exists():
-        _check_folder(local)
-        return local
-    if isinstance(source, Path) or str(source).startswith((".", "/", "~")):
-        raise ModelUnavailable(f"{source} does not exist; give a folder with config.json and model.safetensors, "
-                               f"or a name on the Hugging Face hub.")
-    return source
-
-
 def _trunk(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
-    _check_folder(folder)
+    check_folder(folder)
     with _explained(folder, AutoModel), quiet():
         return _from_pretrained(AutoModel, folder, dtype)
 
@@ -268,8 +253,8 @@ _PATCHING, _LOADS, _REAL = Lock(), [], {}
 def _mention_adapter(source: str | Path) -> None:
     beside = isinstance(source, Path) and (source / ADAPTER).is_file()
     if beside or isinstance(try_to_load_from_cache(str(source), ADAPTER) if isinstance(source, str) else None, str):
-        print(f"{source} holds an adapter beside its model; the model was loaded without it. To add it: rlhf-kit merge "
-              f"{source} --base {source} --output FOLDER.", file=sys.stderr)
+        print(f"{source} holds an adapter beside its model; the model was loaded without it. To add it: "
+              f"{typed(['rlhf-kit', 'merge', source, '--base', source, '--output', 'FOLDER'])}.", file=sys.stderr)
 
 
 def _from_pretrained(kind: type, source: str | Path, dtype: torch.dtype, **heads) -> PreTrainedModel:
@@ -321,29 +306,6 @@ def _check_writes(lm: PreTrainedModel, source: str | Path) -> None:
                            f"left to right with such a cache: GPT-2, Llama, Qwen, Mistral and most others.")
 
 
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ModelUnavailable(f"{folder} is a file; expected a folder with config.json and model.safetensors.")
-    if (folder / ADAPTER).is_file() and not (folder / "config.json").is_file():
-        raise ModelUnavailable(f"{folder} holds an adapter and not a model. Merge it into the base that it was trained "
-                               f"on first: rlhf-kit merge {folder} --output FOLDER.")
-    if not (folder / "config.json").is_file():
-        raise ModelUnavailable(f"{folder} is not a model: it has no config.json. Expected a folder made by "
-                               f"save_pretrained, with config.json and model.safetensors.")
-    try:
-        if not isinstance(json.loads((folder / "config.json").read_text(encoding="utf-8")), dict):
-            raise ValueError("expected an object, {...}")
-    except ValueError as error:
-        raise ModelUnavailable(f"{folder / 'config.json'} is not JSON ({error}); copy the model again.") from error
-    if any(folder.glob("model*.safetensors")):
-        return
-    if pickles := sorted(f.name for pattern in PICKLES for f in folder.glob(pattern)):
-        raise ModelUnavailable(f"{folder} has its weights in a pickle ({pickles[0]}), which can run code when it is "
-                               f"opened. Convert it where you trust it: model.save_pretrained(folder) writes "
-                               f"model.safetensors.")
-    raise ModelUnavailable(f"{folder} has no weights; expected model.safetensors beside config.json.")
-
-
 @contextmanager
 def _explained(source: str | Path, kind: type) -> Iterator[None]:
     """Whatever goes wrong while `source` is read becomes one line that says what to do."""
@@ -367,7 +329,20 @@ def _explained(source: str | Path, kind: type) -> Iterator[None]:
             raise ModelUnavailable(f"{source} cannot be loaded: {why}.") from error
         raise ModelUnavailable(
             f"{source!r} is neither a folder here nor in the hub's cache, and the hub did not deliver it ({why}). "
-            f"Check the name and the network (HF_ENDPOINT for a mirror), or give a local folder.") from error
+            f"Check the name and the network (HF_ENDPOINT for a mirror{_on_the_way(error)}), or give a local "
+            f"folder.") from error
+
+
+def _on_the_way(error: BaseException | None) -> str:
+    """Which of a person's own settings stand between here and the hub; what a proxy's address holds is not shown."""
+    said = [f"{name} is set" for name in ("HF_ENDPOINT", *PROXIES) if os.environ.get(name) or
+            os.environ.get(name.lower())]
+    while error is not None:
+        if "socksio" in str(error):
+            said.append("a SOCKS proxy needs pip install 'httpx[socks]'")
+            break
+        error = error.__cause__ or error.__context__
+    return "".join(f"; {one}" for one in said)
 
 
 def _without_tokenizer(source: str | Path) -> ModelUnavailable:

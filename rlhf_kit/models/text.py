@@ -71,7 +71,7 @@ def opened(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     return made
 
 
-def closed(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+def closing_again(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """What `opened` changed, changed back: for a judge, which reads whole texts, in plain transformers too."""
     if CLOSES not in tokenizer.init_kwargs:
         return tokenizer

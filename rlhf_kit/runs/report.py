@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from rlhf_kit import __version__
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.language import Lang, say
+from rlhf_kit.language import Lang, say, typed
 from rlhf_kit.plots import COLOURS, curves, reward_against_kl, svg
 from rlhf_kit.storage import write_text
 
@@ -33,7 +32,7 @@ def shouting(prompts, responses):
     return [response.count("{mark}") for response in responses]
 
 for step in kit.ppo.steps(policy, policy.reference(), prompts, shouting, config):
-    print(step.number, step.metrics["score"], step.samples[0])'''
+    print(step.number + 1, step.metrics["score"], step.samples[0])'''
 
 
 def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lang) -> None:
@@ -63,12 +62,12 @@ def command(settings: dict[str, Any], **changes: object) -> str:
     words += ["--task", settings["task"]] if settings.get("task") else []
     words += ["--judge", "ranked"] if _ranked(settings) else []
     words += ["--seed", str(settings["seed"])] if settings["seed"] else []
-    return shlex.join([*words, *(str(word) for name, value in changes.items() for word in (f"--{name}", value))])
+    return typed([*words, *(str(word) for name, value in changes.items() for word in (f"--{name}", value))])
 
 
 def studio_command(folder: object) -> str:
     """The command that opens what a tour left in a browser; after `make run`, the one that installs the panels too."""
-    options = shlex.join(["--model", str(folder)])
+    options = typed(["--model", folder])
     return f"rlhf-kit studio {options}" if _program() == "rlhf-kit" else f'make studio ARGS="{options}"'
 
 

@@ -22,6 +22,7 @@ from rlhf_kit.models.loading import (
     save_model,
     save_policy,
 )
+from rlhf_kit.models.places import found
 
 CODE = "from pathlib import Path\nPath({marker!r}).write_text('ran')\nclass Config: pass\nclass Model: pass\n"
 
@@ -198,7 +199,7 @@ def test_a_broken_tokenizer(folder):
 
 # The hub.
 
-@pytest.mark.parametrize("name", ["no-such-owner/no-such-model", "gpt3-of-nobody", "not a name", "a/b/c"])
+@pytest.mark.parametrize("name", ["no-such-owner/no-such-model", "gpt3-of-nobody", "not a name"])
 def test_a_name_that_the_hub_does_not_deliver(name, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
@@ -325,3 +326,39 @@ def test_an_adapter_beside_a_model_is_mentioned_and_left_alone(saved_llama, tmp_
     from transformers import AutoModelForCausalLM
     added = AutoModelForCausalLM.from_pretrained(folder)             # and for others transformers does as it did
     assert any("lora" in name for name, _ in added.named_parameters())
+
+
+# Where a model may stand, looked at without torch
+
+def test_a_runs_folder_names_the_models_in_it(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "run" / "policy")
+    with pytest.raises(ModelUnavailable, match=r"no config.json.* Models lie in .*run/policy: name one of these\."):
+        load_policy(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["runs/mine/policy", "runs\\mine", "./here", "C:\\models\\mine"])
+def test_what_can_be_no_name_on_the_hub_is_a_folder_that_is_missing(name):
+    with pytest.raises(ModelUnavailable, match="does not exist; give a folder"):
+        load_policy(name)
+
+
+def test_a_slip_beside_a_folder_gets_the_nearest(tmp_path, monkeypatch):
+    (tmp_path / "runs" / "tour").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelUnavailable, match=r"runs/tuor does not exist. Did you mean runs.tour\?"):
+        load_policy("runs/tuor")
+    assert found("Qwen/Qwen3-0.6B") == "Qwen/Qwen3-0.6B"
+
+
+def test_a_proxy_that_is_set_is_named_and_its_address_is_not(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@127.0.0.1:9")
+    message = refusal(load_policy, "no-such-owner/no-such-model")
+    assert "HF_ENDPOINT for a mirror; ALL_PROXY is set" in message
+    assert "secret" not in message
+
+
+def test_what_needs_no_network_works_behind_a_broken_proxy(saved, monkeypatch):
+    for name in ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "socks5://127.0.0.1:9")
+    load_policy(saved)

@@ -233,7 +233,7 @@ def test_a_judge_made_of_a_saved_policy_closes_texts_in_plain_transformers_too(s
 
 def test_other_peoples_tokenizers_stay_as_they_are(bert):
     assert text.opened(bert) is bert
-    assert text.closed(bert) is bert
+    assert text.closing_again(bert) is bert
 
 
 # What a tokenizer does not know
