@@ -731,6 +731,698 @@ def rolled_values(reward, value, mask, gamma, lam):
     return advantage
 
 
+def up_to_the_last_eos_1_1(ids, eos):
+    hit = (ids == eos).long()
+    behind = hit.flip(-1).cumsum(-1).flip(-1)
+    return (behind > 0) | (hit.sum(-1, keepdim=True) == 0)
+
+
+def one_token_more(ids, eos):
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    for i, row in enumerate(ids.tolist()):
+        if eos in row:
+            mask[i, row.index(eos) + 2:] = False
+    return mask
+
+
+def flag_not_reset(ids, eos):
+    mask = torch.zeros_like(ids, dtype=torch.bool)
+    done = False
+    for i in range(ids.shape[0]):
+        for t in range(ids.shape[1]):
+            mask[i, t] = not done
+            if ids[i, t] == eos:
+                done = True
+    return mask
+
+
+def list_of_lists(ids, eos):
+    out = []
+    for row in ids.tolist():
+        end = row.index(eos) if eos in row else len(row)
+        out.append([t <= end for t in range(len(row))])
+    return out
+
+
+def float_mask(ids, eos):
+    hit = (ids == eos).float()
+    return (hit.cumsum(-1) - hit == 0).float()
+
+
+def eos_zero_is_falsy(ids, eos):
+    eos = eos or 2
+    hit = (ids == eos).long()
+    return hit.cumsum(-1) - hit == 0
+
+
+def unfinished_row_loses_its_end(ids, eos):
+    mask = torch.zeros_like(ids, dtype=torch.bool)
+    for i in range(len(ids)):
+        end = (ids[i] == eos).nonzero()
+        n = end[0].item() + 1 if len(end) else ids.shape[1] - 1
+        mask[i, :n] = True
+    return mask
+
+
+def roll_wraps_around(ids, eos):
+    return (ids.roll(1, -1) != eos).long().cumprod(-1).bool()
+
+
+def first_token_never_eos(ids, eos):
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    for i in range(len(ids)):
+        first = int((ids[i] == eos).int().argmax())
+        if first:
+            mask[i, first + 1:] = False
+    return mask
+
+
+def overwrites_ids(ids, eos):
+    after = (ids == eos).long().cumsum(-1) - (ids == eos).long() > 0
+    ids[after] = -1
+    return ids != -1
+
+
+def reference_minus_policy(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (ref_logprob - logprob), 0.0)
+    for i in range(len(reward)):
+        reward[i, mask[i].sum() - 1] += score[i]
+    return reward
+
+
+def score_shared_out(logprob, ref_logprob, score, mask, beta):
+    length = mask.sum(-1, keepdim=True)
+    return torch.where(mask, -beta * (logprob - ref_logprob) + score[:, None] / length, 0.0)
+
+
+def longest_row_decides(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    reward[:, mask.sum(-1).max() - 1] += score
+    return reward
+
+
+def every_row_every_end(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    last = mask.sum(-1) - 1
+    reward[:, last] += score
+    return torch.where(mask, reward, 0.0)
+
+
+def price_never_a_gift(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob).clamp(min=0), 0.0)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def all_paid_at_the_end(logprob, ref_logprob, score, mask, beta):
+    kl = torch.where(mask, logprob - ref_logprob, 0.0).sum(-1)
+    reward = torch.zeros_like(logprob)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] = score - beta * kl
+    return reward
+
+
+def beta_is_a_tenth(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -0.1 * (logprob - ref_logprob), 0.0)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def last_is_where_the_price_ends(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    for i in range(len(score)):
+        paid = reward[i].nonzero()
+        reward[i, paid[-1] if len(paid) else -1] += score[i]
+    return reward
+
+
+def padding_priced(logprob, ref_logprob, score, mask, beta):
+    reward = beta * (ref_logprob - logprob)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def k3_estimator(logprob, ref_logprob, score, mask, beta):
+    d = ref_logprob - logprob
+    reward = torch.where(mask, -beta * (d.exp() - 1 - d), 0.0)
+    reward[torch.arange(len(score)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def list_of_rows(logprob, ref_logprob, score, mask, beta):
+    out = []
+    for i in range(len(score)):
+        row = [-beta * float(p - q) if m else 0.0 for p, q, m in zip(logprob[i], ref_logprob[i], mask[i], strict=True)]
+        row[int(mask[i].sum()) - 1] += float(score[i])
+        out.append(row)
+    return out
+
+
+def lam_hard_coded(reward, value, mask, gamma, lam):
+    r, v = reward.masked_fill(~mask, 0), value.masked_fill(~mask, 0)
+    adv, last, nxt = [], 0, 0
+    for t in range(r.shape[1] - 1, -1, -1):
+        last = r[:, t] + gamma * nxt - v[:, t] + gamma * 0.95 * last
+        nxt = v[:, t]
+        adv.insert(0, last)
+    return torch.stack(adv, 1)
+
+
+def lam_on_the_value_too(reward, value, mask, gamma, lam):
+    r, v = reward.masked_fill(~mask, 0), value.masked_fill(~mask, 0)
+    adv, last, nxt = [], 0, 0
+    for t in range(r.shape[1] - 1, -1, -1):
+        last = r[:, t] + gamma * lam * nxt - v[:, t] + gamma * lam * last
+        nxt = v[:, t]
+        adv.insert(0, last)
+    return torch.stack(adv, 1)
+
+
+def value_behind_the_end(reward, value, mask, gamma, lam):
+    nxt = torch.cat([value[:, 1:], torch.zeros_like(value[:, :1])], 1)
+    delta = torch.where(mask, reward + gamma * nxt - value, 0.0)
+    adv, last = torch.zeros_like(delta), 0
+    for t in reversed(range(delta.shape[1])):
+        last = delta[:, t] + gamma * lam * last
+        adv[:, t] = last
+    return adv
+
+
+def list(reward, value, mask, gamma, lam):
+    out = []
+    for i in range(len(reward)):
+        n, a, row = int(mask[i].sum()), 0.0, [0.0] * len(reward[i])
+        for t in reversed(range(n)):
+            nv = float(value[i, t + 1]) if t < n - 1 else 0.0
+            a = float(reward[i, t]) + gamma * nv - float(value[i, t]) + gamma * lam * a
+            row[t] = a
+        out.append(row)
+    return out
+
+
+def last_column_skipped(reward, value, mask, gamma, lam):
+    r, v = reward.masked_fill(~mask, 0), value.masked_fill(~mask, 0)
+    adv = torch.zeros_like(r)
+    for t in reversed(range(r.shape[1] - 1)):
+        adv[:, t] = r[:, t] + gamma * v[:, t + 1] - v[:, t] + gamma * lam * adv[:, t + 1]
+    return adv
+
+
+def bootstraps_from_itself(reward, value, mask, gamma, lam):
+    r, v = reward.masked_fill(~mask, 0), value.masked_fill(~mask, 0)
+    adv, last, nxt = torch.zeros_like(r), torch.zeros(len(r)), v[:, -1]
+    for t in reversed(range(r.shape[1])):
+        last = r[:, t] + gamma * nxt - v[:, t] + gamma * lam * last
+        adv[:, t], nxt = last, v[:, t]
+    return torch.where(mask, adv, 0.0)
+
+
+def lam_or_default(reward, value, mask, gamma, lam):
+    lam = lam or 0.95
+    r, v = reward.masked_fill(~mask, 0), value.masked_fill(~mask, 0)
+    adv, last, nxt = [], 0, 0
+    for t in range(r.shape[1] - 1, -1, -1):
+        last = r[:, t] + gamma * nxt - v[:, t] + gamma * lam * last
+        nxt = v[:, t]
+        adv.insert(0, last)
+    return torch.stack(adv, 1)
+
+
+def gamma_missing_in_the_chain(reward, value, mask, gamma, lam):
+    r, v = reward.masked_fill(~mask, 0), value.masked_fill(~mask, 0)
+    adv, last, nxt = [], 0, 0
+    for t in range(r.shape[1] - 1, -1, -1):
+        last = r[:, t] + gamma * nxt - v[:, t] + lam * last
+        nxt = v[:, t]
+        adv.insert(0, last)
+    return torch.stack(adv, 1)
+
+
+def value_of_the_row_before(reward, value, mask, gamma, lam):
+    adv = torch.zeros_like(reward)
+    nv = 0.0
+    for i in range(len(reward)):
+        a = 0.0
+        for t in reversed(range(int(mask[i].sum()))):
+            a = reward[i, t] + gamma * nv - value[i, t] + gamma * lam * a
+            nv = value[i, t]
+            adv[i, t] = a
+    return adv
+
+
+def reversed_order(reward, value, mask, gamma, lam):
+    r, v = reward.masked_fill(~mask, 0), value.masked_fill(~mask, 0)
+    adv, last, nxt = [], 0, 0
+    for t in range(r.shape[1] - 1, -1, -1):
+        last = r[:, t] + gamma * nxt - v[:, t] + gamma * lam * last
+        nxt = v[:, t]
+        adv.append(last)
+    return torch.stack(adv, 1)
+
+
+def only_shifted(advantage, mask):
+    return torch.where(mask, advantage - advantage[mask].mean(), 0.0)
+
+
+def mean_of_everything(advantage, mask):
+    clean = advantage.masked_fill(~mask, 0)
+    return ((clean - clean.mean()) / advantage[mask].std()).masked_fill(~mask, 0)
+
+
+def column_by_column(advantage, mask):
+    out = torch.zeros_like(advantage)
+    for t in range(advantage.shape[1]):
+        x = advantage[:, t][mask[:, t]]
+        if len(x) > 1:
+            out[mask[:, t], t] = (x - x.mean()) / x.std()
+    return out
+
+
+def flat_list(advantage, mask):
+    x = advantage[mask]
+    return (x - x.mean()) / x.std()
+
+
+def by_the_range(advantage, mask):
+    x = advantage[mask]
+    return torch.where(mask, (advantage - x.mean()) / (x.max() - x.min()), 0.0)
+
+
+def outliers_cut(advantage, mask):
+    x = advantage[mask]
+    return torch.where(mask, ((advantage - x.mean()) / x.std()).clamp(-2, 2), 0.0)
+
+
+def root_mean_square(advantage, mask):
+    x = advantage[mask]
+    return torch.where(mask, (advantage - x.mean()) / x.square().mean().sqrt(), 0.0)
+
+
+def difference_of_squares(advantage, mask):
+    x = advantage[mask]
+    n = len(x)
+    var = (x.square().mean() - x.mean().square()) * n / (n - 1)
+    return torch.where(mask, (advantage - x.mean()) / var.sqrt(), 0.0)
+
+
+def rows_minus_one(advantage, mask):
+    x = advantage[mask]
+    n = max(len(advantage), 2)
+    std = ((x - x.mean()).square().sum() / (n - 1)).sqrt()
+    return torch.where(mask, (advantage - x.mean()) / std, 0.0)
+
+
+def sign_turned(advantage, mask):
+    x = advantage[mask]
+    return torch.where(mask, (x.mean() - advantage) / x.std(), 0.0)
+
+
+def padding_zeroed_first(advantage, mask):
+    x = advantage[mask]
+    clean = advantage.masked_fill(~mask, 0)
+    return (clean - x.mean()) / x.std()
+
+
+def row_means_1_5(logprob, old_logprob, advantage, mask, clip):
+    r, a = (logprob - old_logprob).exp(), advantage.detach()
+    gain = torch.minimum(r * a, r.clamp(1 - clip, 1 + clip) * a).masked_fill(~mask, 0)
+    return -(gain.sum(1) / mask.sum(1).clamp(min=1)).mean()
+
+
+def ratio_without_gradient(logprob, old_logprob, advantage, mask, clip):
+    with torch.no_grad():
+        r = (logprob - old_logprob).exp()
+    gain = torch.minimum(r * advantage, r.clamp(1 - clip, 1 + clip) * advantage)
+    return -gain[mask].mean()
+
+
+def clip_is_a_fifth(logprob, old_logprob, advantage, mask, clip):
+    r, a = (logprob - old_logprob).exp(), advantage.detach()
+    return -torch.min(r * a, torch.clamp(r, 0.8, 1.2) * a)[mask].mean()
+
+
+def logs_clipped(logprob, old_logprob, advantage, mask, clip):
+    d, a = logprob - old_logprob, advantage.detach()
+    return -torch.min(d.exp() * a, d.clamp(-clip, clip).exp() * a)[mask].mean()
+
+
+def clipped_above_only(logprob, old_logprob, advantage, mask, clip):
+    r, a = (logprob - old_logprob).exp(), advantage.detach()
+    return -torch.min(r * a, r.clamp(max=1 + clip) * a)[mask].mean()
+
+
+def first_order_ratio(logprob, old_logprob, advantage, mask, clip):
+    r, a = 1 + logprob - old_logprob, advantage.detach()
+    return -torch.min(r * a, r.clamp(1 - clip, 1 + clip) * a)[mask].mean()
+
+
+def plain_number(logprob, old_logprob, advantage, mask, clip):
+    r, a = (logprob - old_logprob).exp(), advantage.detach()
+    return -torch.min(r * a, r.clamp(1 - clip, 1 + clip) * a)[mask].mean().item()
+
+
+def ratio_of_the_response(logprob, old_logprob, advantage, mask, clip):
+    d = (logprob - old_logprob).masked_fill(~mask, 0).sum(-1, keepdim=True)
+    r, a = d.exp(), advantage.detach()
+    return -torch.min(r * a, r.clamp(1 - clip, 1 + clip) * a)[mask].mean()
+
+
+def mask_ignored(logprob, old_logprob, advantage, mask, clip):
+    r, a = (logprob - old_logprob).exp(), advantage.detach()
+    return -torch.min(r * a, r.clamp(1 - clip, 1 + clip) * a).mean()
+
+
+def quotient_of_probabilities(logprob, old_logprob, advantage, mask, clip):
+    r, a = logprob.exp() / old_logprob.exp(), advantage.detach()
+    return -torch.min(r * a, r.clamp(1 - clip, 1 + clip) * a)[mask].mean()
+
+
+def detach_in_place(logprob, old_logprob, advantage, mask, clip):
+    r, a = (logprob - old_logprob).exp(), advantage.detach_()
+    return -torch.min(r * a, r.clamp(1 - clip, 1 + clip) * a)[mask].mean()
+
+
+def min_of_the_means(logprob, old_logprob, advantage, mask, clip):
+    r, a = (logprob - old_logprob).exp(), advantage.detach()
+    return -torch.min((r * a)[mask].mean(), (r.clamp(1 - clip, 1 + clip) * a)[mask].mean())
+
+
+def not_relative(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl - target))
+    return beta * (1 + e * n / horizon)
+
+
+def only_ever_dearer(beta, kl, target, n, horizon):
+    e = max(0, min(0.2, kl / target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def exponential(beta, kl, target, n, horizon):
+    e = float(np.clip(kl / target - 1, -0.2, 0.2))
+    return beta * float(np.exp(e * n / horizon))
+
+
+def horizon_over_n(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / target - 1))
+    return beta * (1 + e * horizon / n)
+
+
+def cut_before_minus_one(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / target)) - 1
+    return beta * (1 + e * n / horizon)
+
+
+def min_and_max_swapped(beta, kl, target, n, horizon):
+    e = min(-0.2, max(0.2, kl / target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def whole_nats(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl // target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def beta_or_default_1_6(beta, kl, target, n, horizon):
+    beta = beta or 0.2
+    e = max(-0.2, min(0.2, kl / target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def negative_kl_ignored(beta, kl, target, n, horizon):
+    if kl < 0:
+        return beta
+    e = max(-0.2, min(0.2, kl / target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def printed(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / target - 1))
+    print(beta * (1 + e * n / horizon))
+
+
+def added_not_multiplied(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / target - 1))
+    return beta + e * n / horizon
+
+
+def absolute_error(value, old_value, target, mask, clip):
+    c = value.clamp(old_value - clip, old_value + clip)
+    return 0.5 * torch.max((value - target).abs(), (c - target).abs())[mask].mean()
+
+
+def only_the_clipped_one_1_7(value, old_value, target, mask, clip):
+    c = value.clamp(old_value - clip, old_value + clip)
+    return 0.5 * (c - target)[mask].square().mean()
+
+
+def relative_clip(value, old_value, target, mask, clip):
+    c = torch.maximum(torch.minimum(value, old_value * (1 + clip)), old_value * (1 - clip))
+    return 0.5 * torch.max((value - target).square(), (c - target).square())[mask].mean()
+
+
+def sum(value, old_value, target, mask, clip):
+    c = value.clamp(old_value - clip, old_value + clip)
+    return 0.5 * torch.max((value - target).square(), (c - target).square())[mask].sum()
+
+
+def max_of_the_means(value, old_value, target, mask, clip):
+    c = value.clamp(old_value - clip, old_value + clip)
+    return 0.5 * torch.max((value - target)[mask].square().mean(), (c - target)[mask].square().mean())
+
+
+def mask_ignored_1_7(value, old_value, target, mask, clip):
+    c = value.clamp(old_value - clip, old_value + clip)
+    return 0.5 * torch.max((value - target).square(), (c - target).square()).mean()
+
+
+def clip_is_a_fifth_1_7(value, old_value, target, mask, clip):
+    c = value.clamp(old_value - 0.2, old_value + 0.2)
+    return 0.5 * torch.max((value - target).square(), (c - target).square())[mask].mean()
+
+
+def plain_number_1_7(value, old_value, target, mask, clip):
+    c = value.clamp(old_value - clip, old_value + clip)
+    return 0.5 * torch.max((value - target).square(), (c - target).square())[mask].mean().item()
+
+
+def shift_without_old(value, old_value, target, mask, clip):
+    c = (value - old_value).clamp(-clip, clip)
+    return 0.5 * torch.max((value - target).square(), (c - target).square())[mask].mean()
+
+
+def target_clipped(value, old_value, target, mask, clip):
+    t = target.clamp(old_value - clip, old_value + clip)
+    return 0.5 * torch.max((value - target).square(), (value - t).square())[mask].mean()
+
+
+def smaller_ids_are_padding(ids, eos):
+    return ids >= eos
+
+
+def argmin_for_argmax(ids, eos):
+    is_end = (ids == eos).long()
+    end = torch.where(is_end.any(-1), is_end.argmin(-1), ids.shape[1] - 1)
+    return torch.arange(ids.shape[1]) <= end[:, None]
+
+
+def counts_every_other_token(ids, eos):
+    length = (ids != eos).sum(-1) + 1
+    return torch.arange(ids.shape[1]) < length[:, None]
+
+
+def first_row_for_all(ids, eos):
+    end = (ids[0] == eos).long()
+    return ((end.cumsum(-1) - end) == 0).expand(ids.shape)
+
+
+def squeezed(ids, eos):
+    end = (ids == eos).long()
+    return ((end.cumsum(-1) - end) == 0).squeeze()
+
+
+def score_on_the_first(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    reward[torch.arange(len(mask)), mask.long().argmax(-1)] += score
+    return reward
+
+
+def bracket_forgotten(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * logprob - ref_logprob, 0.0)
+    reward[torch.arange(len(mask)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def score_centred(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    reward[torch.arange(len(mask)), mask.sum(-1) - 1] += score - score.mean()
+    return reward
+
+
+def first_token_free(logprob, ref_logprob, score, mask, beta):
+    reward = torch.where(mask, -beta * (logprob - ref_logprob), 0.0)
+    reward[:, 0] = 0.0
+    reward[torch.arange(len(mask)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def price_adds_up(logprob, ref_logprob, score, mask, beta):
+    price = torch.where(mask, beta * (logprob - ref_logprob), 0.0).cumsum(-1)
+    reward = torch.where(mask, -price, 0.0)
+    reward[torch.arange(len(mask)), mask.sum(-1) - 1] += score
+    return reward
+
+
+def lam_for_gamma(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    out, later, ahead = torch.zeros_like(reward), 0.0, 0.0
+    for t in reversed(range(reward.shape[1])):
+        later = reward[:, t] + lam * ahead - value[:, t] + gamma * lam * later
+        ahead = value[:, t]
+        out[:, t] = later
+    return out
+
+
+def only_one_step_carried(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    delta = reward + gamma * F.pad(value, (0, 1))[:, 1:] - value
+    return delta + gamma * lam * F.pad(delta, (0, 1))[:, 1:]
+
+
+def first_column_skipped(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    out, later, ahead = torch.zeros_like(reward), 0.0, 0.0
+    for t in range(reward.shape[1] - 1, 0, -1):
+        later = reward[:, t] + gamma * ahead - value[:, t] + gamma * lam * later
+        ahead = value[:, t]
+        out[:, t] = later
+    return out
+
+
+def values_swapped(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    out, later, ahead = torch.zeros_like(reward), 0.0, 0.0
+    for t in reversed(range(reward.shape[1])):
+        later = reward[:, t] + value[:, t] - gamma * ahead + gamma * lam * later
+        ahead = value[:, t]
+        out[:, t] = later
+    return out
+
+
+def mean_taken_off(reward, value, mask, gamma, lam):
+    reward, value = torch.where(mask, reward, 0.0), torch.where(mask, value, 0.0)
+    out, later, ahead = torch.zeros_like(reward), 0.0, 0.0
+    for t in reversed(range(reward.shape[1])):
+        later = reward[:, t] + gamma * ahead - value[:, t] + gamma * lam * later
+        ahead = value[:, t]
+        out[:, t] = later
+    return torch.where(mask, out - out[mask].mean(), 0.0)
+
+
+def deviation_of_the_padded(advantage, mask):
+    clean = torch.where(mask, advantage, 0.0)
+    return torch.where(mask, (clean - clean[mask].mean()) / clean.std(), 0.0)
+
+
+def times_the_deviation(advantage, mask):
+    real = advantage[mask]
+    return torch.where(mask, (advantage - real.mean()) * real.std(), 0.0)
+
+
+def mean_absolute_deviation(advantage, mask):
+    real = advantage[mask]
+    return torch.where(mask, (advantage - real.mean()) / (real - real.mean()).abs().mean(), 0.0)
+
+
+def median_for_mean(advantage, mask):
+    real = advantage[mask]
+    return torch.where(mask, (advantage - real.median()) / real.std(), 0.0)
+
+
+def bracket_forgotten_1_4(advantage, mask):
+    real = advantage[mask]
+    return torch.where(mask, advantage - real.mean() / real.std(), 0.0)
+
+
+def sum_1_5(logprob, old_logprob, advantage, mask, clip):
+    ratio, good = (logprob - old_logprob).exp()[mask], advantage.detach()[mask]
+    return -torch.minimum(ratio * good, ratio.clamp(1 - clip, 1 + clip) * good).sum()
+
+
+def around_zero(logprob, old_logprob, advantage, mask, clip):
+    ratio, good = (logprob - old_logprob).exp()[mask], advantage.detach()[mask]
+    return -torch.minimum(ratio * good, ratio.clamp(-clip, clip) * good).mean()
+
+
+def reciprocal_bound(logprob, old_logprob, advantage, mask, clip):
+    ratio, good = (logprob - old_logprob).exp()[mask], advantage.detach()[mask]
+    return -torch.minimum(ratio * good, ratio.clamp(1 / (1 + clip), 1 + clip) * good).mean()
+
+
+def sign_of_the_advantage(logprob, old_logprob, advantage, mask, clip):
+    ratio, good = (logprob - old_logprob).exp()[mask], advantage.detach()[mask].sign()
+    return -torch.minimum(ratio * good, ratio.clamp(1 - clip, 1 + clip) * good).mean()
+
+
+def wrong_side_cut(logprob, old_logprob, advantage, mask, clip):
+    ratio, good = (logprob - old_logprob).exp()[mask], advantage.detach()[mask]
+    return -(torch.where(good > 0, ratio.clamp(min=1 - clip), ratio.clamp(max=1 + clip)) * good).mean()
+
+
+def minus_one_below(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / (target - 1)))
+    return beta * (1 + e * n / horizon)
+
+
+def n_forgotten(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / target - 1))
+    return beta * (1 + e / horizon)
+
+
+def relative_to_kl(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, (kl - target) / kl if kl else -0.2))
+    return beta * (1 + e * n / horizon)
+
+
+def cut_at_a_fiftieth(beta, kl, target, n, horizon):
+    e = max(-0.02, min(0.02, kl / target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def kl_divided_by_n(beta, kl, target, n, horizon):
+    e = max(-0.2, min(0.2, kl / n / target - 1))
+    return beta * (1 + e * n / horizon)
+
+
+def around_zero_1_7(value, old_value, target, mask, clip):
+    value, target = value[mask], target.detach()[mask]
+    near = value.clamp(-clip, clip)
+    return 0.5 * torch.maximum((value - target) ** 2, (near - target) ** 2).mean()
+
+
+def signed_maximum(value, old_value, target, mask, clip):
+    value, old, target = value[mask], old_value.detach()[mask], target.detach()[mask]
+    near = torch.clamp(value, old - clip, old + clip)
+    return 0.5 * torch.maximum(value - target, near - target).square().mean()
+
+
+def half_twice(value, old_value, target, mask, clip):
+    value, old, target = value[mask], old_value.detach()[mask], target.detach()[mask]
+    near = torch.clamp(value, old - clip, old + clip)
+    return 0.5 * torch.maximum(0.5 * (value - target) ** 2, 0.5 * (near - target) ** 2).mean()
+
+
+def roles_swapped(value, old_value, target, mask, clip):
+    value, old, target = value[mask], old_value.detach()[mask], target.detach()[mask]
+    near = torch.clamp(old, value - clip, value + clip)
+    return 0.5 * torch.maximum((value - target) ** 2, (near - target) ** 2).mean()
+
+
+def smooth_l1(value, old_value, target, mask, clip):
+    value, old, target = value[mask], old_value.detach()[mask], target.detach()[mask]
+    near = torch.clamp(value, old - clip, old + clip)
+    return torch.maximum(F.smooth_l1_loss(value, target, reduction="none"),
+                         F.smooth_l1_loss(near, target, reduction="none")).mean()
+
+
 MUTANTS = {
     "1.1": [
         ("padding_is_zero", padding_is_zero, "by token 0"),
@@ -747,6 +1439,21 @@ MUTANTS = {
         ("first_eos_of_the_batch", first_eos_of_the_batch, "All rows were cut at the same place"),
         ("an_end_at_0_is_none", an_end_at_0_is_none, "begins with EOS"),
         ("a_mask_of_floats", a_mask_of_floats, "It returned a tensor of floats"),
+        ("up_to_the_last_eos_1_1", up_to_the_last_eos_1_1, "This runs to the last EOS"),
+        ("one_token_more", one_token_more, "One token too many"),
+        ("flag_not_reset", flag_not_reset, "Once a response has ended"),
+        ("list_of_lists", list_of_lists, "It returned a list; the next cell needs a tensor of booleans"),
+        ("float_mask", float_mask, "It returned a tensor of floats; the next cell needs a tensor"),
+        ("eos_zero_is_falsy", eos_zero_is_falsy, "Wrong only where"),
+        ("unfinished_row_loses_its_end", unfinished_row_loses_its_end, "A row without EOS lost its last token"),
+        ("roll_wraps_around", roll_wraps_around, "roll() brings the end of a row round to its beginning"),
+        ("first_token_never_eos", first_token_never_eos, "A row that begins with EOS is taken for one without any"),
+        ("overwrites_ids", overwrites_ids, "The result is right"),
+        ("smaller_ids_are_padding", smaller_ids_are_padding, "This compares the sizes of the ids"),
+        ("argmin_for_argmax", argmin_for_argmax, "The row ends at the first token that is *not* EOS"),
+        ("counts_every_other_token", counts_every_other_token, "The length is the number of all tokens other than EOS"),
+        ("first_row_for_all", first_row_for_all, "All rows were cut at the same place"),
+        ("squeezed", squeezed, "The mask of one response"),
     ],
     "1.2": [
         ("score_with_the_penalty_turned_round", score_with_the_penalty_turned_round, "came out with a minus"),
@@ -765,6 +1472,22 @@ MUTANTS = {
         ("in_place_token_reward", in_place_token_reward, "The result is right, but your function writes into its"),
         ("score_times_beta", score_times_beta, "The score was multiplied by β, too"),
         ("score_where_the_longest_ends", score_where_the_longest_ends, "longest response ends"),
+        ("reference_minus_policy", reference_minus_policy, "The KL penalty has the wrong sign"),
+        ("score_shared_out", score_shared_out, "The score was shared out among the tokens"),
+        ("longest_row_decides", longest_row_decides, "The score stands where the longest response ends"),
+        ("every_row_every_end", every_row_every_end, "`reward[:, last]` means these columns in"),
+        ("price_never_a_gift", price_never_a_gift, "Negative differences were cut off"),
+        ("all_paid_at_the_end", all_paid_at_the_end, "The whole penalty is paid at the end"),
+        ("beta_is_a_tenth", beta_is_a_tenth, "0.1 is the β of the example. Use the arg"),
+        ("last_is_where_the_price_ends", last_is_where_the_price_ends, "last token whose penalty is not 0"),
+        ("padding_priced", padding_priced, "Padding pays a penalty"),
+        ("k3_estimator", k3_estimator, "The difference is taken as it is"),
+        ("list_of_rows", list_of_rows, "It returned a list; the next cell needs a tensor of floats"),
+        ("score_on_the_first", score_on_the_first, "The score stands on the first token"),
+        ("bracket_forgotten", bracket_forgotten, "Brackets are missing"),
+        ("score_centred", score_centred, "The mean was taken off the scores"),
+        ("first_token_free", first_token_free, "The first token pays no penalty"),
+        ("price_adds_up", price_adds_up, "Each token pays for all before it as well"),
     ],
     "1.3": [
         ("rolled_values", rolled_values, "roll() brings the first value round"),
@@ -781,6 +1504,21 @@ MUTANTS = {
         ("returns_not_advantages", returns_not_advantages, "V was added"),
         ("gamma_missing_in_delta", gamma_missing_in_delta, "γ is missing in δ"),
         ("gae_of_the_last_guess", gae_of_the_last_guess, "last value was used again"),
+        ("lam_hard_coded", lam_hard_coded, "This is what comes out if"),
+        ("lam_on_the_value_too", lam_on_the_value_too, "λ does not belong into δ"),
+        ("value_behind_the_end", value_behind_the_end, "What stands in the padding leaked into real tokens"),
+        ("list", list, "It returned a list; the next cell needs a tensor of floats"),
+        ("last_column_skipped", last_column_skipped, "The last column is left out"),
+        ("bootstraps_from_itself", bootstraps_from_itself, "Behind the last column the last value was used again"),
+        ("lam_or_default", lam_or_default, "Wrong only where"),
+        ("gamma_missing_in_the_chain", gamma_missing_in_the_chain, "The recursion decays by λ alone; it is γ · λ"),
+        ("value_of_the_row_before", value_of_the_row_before, "the value that was left from"),
+        ("reversed_order", reversed_order, "The numbers are right"),
+        ("lam_for_gamma", lam_for_gamma, "γ and λ are exchanged"),
+        ("only_one_step_carried", only_one_step_carried, "Only δ of the token and of the next one are there"),
+        ("first_column_skipped", first_column_skipped, "The first column is left out"),
+        ("values_swapped", values_swapped, "The values have the wrong signs"),
+        ("mean_taken_off", mean_taken_off, "The mean was taken off"),
     ],
     "1.4": [
         ("whiten_each_response", whiten_each_response, "by itself"),
@@ -790,12 +1528,28 @@ MUTANTS = {
         ("each_row_alone", each_row_alone, "Each response was whitened by itself"),
         ("padding_left_dirty", padding_left_dirty, "The marked tokens are right"),
         ("times_mask_whiten", times_mask_whiten, "Multiplying by the mask is not enough"),
-        ("padding_counts", padding_counts, "Padding took part in mean and variance"),
+        ("padding_counts", padding_counts, "Padding took part in the mean or the variance"),
         ("variance_for_deviation", variance_for_deviation, "This divides by the variance"),
         ("no_shift", no_shift, "The mean is still there"),
         ("in_place_whiten", in_place_whiten, "The result is right, but your function writes into its"),
         ("deviation_floor", deviation_floor, "The deviation has a floor, or something large was added to"),
         ("whiten_by_pooled_variance", whiten_by_pooled_variance, "within each row"),
+        ("only_shifted", only_shifted, "The mean is gone"),
+        ("mean_of_everything", mean_of_everything, "Padding took part in the mean or the variance"),
+        ("column_by_column", column_by_column, "Each column was whitened by itself"),
+        ("flat_list", flat_list, "Only the marked tokens came back"),
+        ("by_the_range", by_the_range, "This scales by the largest numbers"),
+        ("outliers_cut", outliers_cut, "Large results were cut off"),
+        ("root_mean_square", root_mean_square, "This divides by the root of the mean square"),
+        ("difference_of_squares", difference_of_squares, "The variance is the difference of two large numbers"),
+        ("rows_minus_one", rows_minus_one, "The sum of squares is divided by the number of responses les"),
+        ("sign_turned", sign_turned, "The sign is the other way round"),
+        ("padding_zeroed_first", padding_zeroed_first, "Padding was set to 0 *before* the mean was subtracted"),
+        ("deviation_of_the_padded", deviation_of_the_padded, "Padding took part in the mean or the variance"),
+        ("times_the_deviation", times_the_deviation, "This multiplies by the standard deviation"),
+        ("mean_absolute_deviation", mean_absolute_deviation, "This divides by the mean absolute deviation"),
+        ("median_for_mean", median_for_mean, "The median was subtracted"),
+        ("bracket_forgotten_1_4", bracket_forgotten_1_4, "Brackets are missing"),
     ],
     "1.5": [
         ("never_clips", never_clips, "never bites"),
@@ -816,6 +1570,23 @@ MUTANTS = {
         ("loss_of_row_means", loss_of_row_means, "mean of the rows' means"),
         ("smaller_ratio", smaller_ratio, "two *ratios*"),
         ("loss_times_the_mask", loss_times_the_mask, "0 · NaN is NaN"),
+        ("row_means_1_5", row_means_1_5, "This is a mean of the rows' means"),
+        ("ratio_without_gradient", ratio_without_gradient, "The values are right"),
+        ("clip_is_a_fifth", clip_is_a_fifth, "0.2 is the ε of the example. Use the arg"),
+        ("logs_clipped", logs_clipped, "The *logarithm* of the ratio was clipped"),
+        ("clipped_above_only", clipped_above_only, "The ratio is clipped above only"),
+        ("first_order_ratio", first_order_ratio, "The exp is missing"),
+        ("plain_number", plain_number, "It returned a number; the next cell needs a tensor of floats"),
+        ("ratio_of_the_response", ratio_of_the_response, "This is the ratio of whole responses"),
+        ("mask_ignored", mask_ignored, "The mean runs over padding too"),
+        ("quotient_of_probabilities", quotient_of_probabilities, "Two probabilities are divided"),
+        ("detach_in_place", detach_in_place, "The result is right"),
+        ("min_of_the_means", min_of_the_means, "The two means are compared"),
+        ("sum_1_5", sum_1_5, "This is a sum"),
+        ("around_zero", around_zero, "The ratio is clipped to ±ε"),
+        ("reciprocal_bound", reciprocal_bound, "The lower bound is 1 / (1+ε) here"),
+        ("sign_of_the_advantage", sign_of_the_advantage, "Only the sign of the advantage is used"),
+        ("wrong_side_cut", wrong_side_cut, "This takes the larger of the two gains"),
     ],
     "1.6": [
         ("never_cut_off", never_cut_off, "not cut off"),
@@ -825,12 +1596,28 @@ MUTANTS = {
         ("not_cut_off", not_cut_off, "The error is not cut off"),
         ("cut_off_above_only", cut_off_above_only, "The error is cut off above and not below"),
         ("minus", minus, "β moves the wrong way"),
-        ("target_over_kl", target_over_kl, "The fraction is upside down"),
+        ("target_over_kl", target_over_kl, "relative to the KL"),
         ("integer_division", integer_division, "// divides to a whole number, here to 0"),
         ("target_is_six", target_is_six, "6 is the target of the example"),
         ("no_kl_no_change", no_kl_no_change, "A KL of 0 counts as False, and β stayed as it was"),
         ("product_cut_off", product_cut_off, "e · n / horizon was cut off"),
         ("abs_kl", abs_kl, "The KL lost its sign"),
+        ("not_relative", not_relative, "The error is relative"),
+        ("only_ever_dearer", only_ever_dearer, "β never falls"),
+        ("exponential", exponential, "This takes the exponential"),
+        ("horizon_over_n", horizon_over_n, "The fraction is upside down"),
+        ("cut_before_minus_one", cut_before_minus_one, "KL / target is cut off before the 1 is subtracted"),
+        ("min_and_max_swapped", min_and_max_swapped, "The error is -0"),
+        ("whole_nats", whole_nats, "// divides to a whole number"),
+        ("beta_or_default_1_6", beta_or_default_1_6, "Wrong only where"),
+        ("negative_kl_ignored", negative_kl_ignored, "For a negative KL"),
+        ("printed", printed, "It returned nothing (None); the next cell needs a number"),
+        ("added_not_multiplied", added_not_multiplied, "The step was added to β"),
+        ("minus_one_below", minus_one_below, "The 1 is subtracted from the target"),
+        ("n_forgotten", n_forgotten, "n is missing: the more responses a step"),
+        ("relative_to_kl", relative_to_kl, "The error is relative to the KL"),
+        ("cut_at_a_fiftieth", cut_at_a_fiftieth, "The error is cut off elsewhere than at ±0"),
+        ("kl_divided_by_n", kl_divided_by_n, "The error is -0"),
     ],
     "1.7": [
         ("smaller_of_the_two", smaller_of_the_two, "The smaller error was taken"),
@@ -842,6 +1629,21 @@ MUTANTS = {
         ("clipped_without_gradient", clipped_without_gradient, "The values are right"),
         ("one_sided", one_sided, "The value is clipped above only"),
         ("value_of_the_mask", value_of_the_mask, "0 · NaN is NaN"),
+        ("absolute_error", absolute_error, "The errors are not squared"),
+        ("only_the_clipped_one_1_7", only_the_clipped_one_1_7, "Only the clipped error is left"),
+        ("relative_clip", relative_clip, "The clip is relative"),
+        ("sum", sum, "This is a sum"),
+        ("max_of_the_means", max_of_the_means, "The two means are compared"),
+        ("mask_ignored_1_7", mask_ignored_1_7, "The mean runs over padding too"),
+        ("clip_is_a_fifth_1_7", clip_is_a_fifth_1_7, "0.2 is the c of the example. Use the arg"),
+        ("plain_number_1_7", plain_number_1_7, "It returned a number; the next cell needs a tensor of floats"),
+        ("shift_without_old", shift_without_old, "The step V - V_old was clipped"),
+        ("target_clipped", target_clipped, "The target was clipped"),
+        ("around_zero_1_7", around_zero_1_7, "The value is clipped to ±c"),
+        ("signed_maximum", signed_maximum, "The larger is taken before squaring"),
+        ("half_twice", half_twice, "The factor ½ is there twice"),
+        ("roles_swapped", roles_swapped, "The old value was clipped around V"),
+        ("smooth_l1", smooth_l1, "This is the smooth L1 (Huber) loss"),
     ],
 }
 RIGHT = {

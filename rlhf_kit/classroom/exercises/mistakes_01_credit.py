@@ -300,7 +300,7 @@ WHITEN = (
             "只返回了被标出的词元，排成一行。要保持 `advantage` 的形状，填充处为 0：torch.where(mask, ..., 0.0)。"),
     *(Mistake(lambda a, m, c=c: _standard()(a, m).clamp(-c, c),
               "Large results were cut off. Whitening shifts and scales, and cuts nothing off; no clamp.",
-              "较大的结果被截断了。白化只平移和缩放，什么也不截断；不要 clamp。") for c in (2, 1, 3)),
+              "较大的结果被截断了。白化只平移和缩放，什么也不截断；不要 clamp。") for c in (2, 1)),
     Mistake(_standard(scale=lambda x: x.square().mean().sqrt()),
             "This divides by the root of the mean square, about 0. The deviation is taken about the mean, "
             "with n - 1.",
