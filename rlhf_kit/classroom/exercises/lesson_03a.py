@@ -403,7 +403,8 @@ EXERCISES = (
                 "这是 luck 最大的十对；要的是最小的。"),
         *(Mistake(lambda scores, luck, left_out=left_out: _won_of(scores, sorted(sorted(
                       (pair for pair in _drawn(scores, luck, 10 ** 9)
-                       if not any(left_out(scores[i]) for i in pair[:2])), key=lambda pair: pair[2])[:of_votes.MOST_PAIRS])), en, zh)
+                       if not any(left_out(scores[i]) for i in pair[:2])),
+                      key=lambda pair: pair[2])[:of_votes.MOST_PAIRS])), en, zh)
           for left_out, en, zh in (
             (lambda score: not score,
              "Answers with a score of 0 are left out: `if scores[i]` takes 0 for nothing. Compare the two scores, "
