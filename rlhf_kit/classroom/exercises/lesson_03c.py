@@ -258,9 +258,9 @@ EXERCISES = (
           for of in (lambda z: math.erfc(abs(z) / math.sqrt(2)), lambda z: math.erfc(z / math.sqrt(2)) / 2,
                      lambda z: math.erfc(-z / math.sqrt(2)) / 2)),
         *(Mistake(lambda a, b, n, one=one: (a - b) / math.sqrt(one(a * (1 - a), b * (1 - b)) / n),
-                  "Only one of the two variances counts, the larger or the smaller one. Both accuracies are uncertain: "
-                  "add them.",
-                  "两个方差里只算了大的或小的一个。两个准确率都不确定：要相加。") for one in (max, min)),
+                  f"Only the {en} of the two variances counts. Both accuracies are uncertain: add them.",
+                  f"两个方差里只算了{zh}的一个。两个准确率都不确定：要相加。")
+          for one, en, zh in ((max, "larger", "大"), (min, "smaller", "小"))),
         Mistake(lambda a, b, n: (a - b) / math.sqrt((a * (1 - b) + b * (1 - a)) / n),
                 "Each accuracy is multiplied with 1 minus the *other*. The variances are a(1 - a)/n and b(1 - b)/n.",
                 "每个准确率乘的是 1 减*另一个*。方差是 a(1 - a)/n 和 b(1 - b)/n。"),
@@ -438,9 +438,10 @@ EXERCISES = (
                   "mean over responses.",
                   "平均是对 B × T 个位置取的，连不要的也算在内。要沿着每条回答求和，再对各条回答取平均。"),
         _dividing(lambda gap, free: gap.sum(0).mean(),
-                  "It is summed over responses and averaged over tokens. Sum along a response, `.sum(1)`, then take "
-                  "the mean over responses.",
-                  "这里对回答求了和，对词元取了平均。应当沿着每条回答求和，`.sum(1)`，再对各条回答取平均。"),
+                  "It is summed over responses and averaged over tokens, that is, divided by the number of columns. Sum "
+                  "along a response, `.sum(1)`, then take the mean over responses.",
+                  "这里对回答求了和，对词元取了平均，也就是除以了列数。应当沿着每条回答求和，`.sum(1)`，"
+                  "再对各条回答取平均。"),
         _dividing(lambda gap, free: gap.sum(),
                   "This is the sum over all responses. Take the mean over responses, `.sum(1).mean()`.",
                   "这是所有回答的总和。要对各条回答取平均：`.sum(1).mean()`。"),
