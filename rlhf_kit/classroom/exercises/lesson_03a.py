@@ -191,6 +191,34 @@ def _whole_texts(lengths: list[int]) -> tuple[Tensor, Tensor]:
     return packed_row(lengths)[0], text[:, None] == text[None, :]
 
 
+def _with_table(lengths: list[int], change) -> tuple[Tensor, Tensor]:
+    """The right positions, and what `change(the right table, numbers of the texts)` makes of who may see whom."""
+    position, table = packed_row(lengths)
+    return position, change(table, _texts(lengths))
+
+
+def _set_not_moved(lengths: list[int]) -> tuple[Tensor, Tensor]:
+    """A block for each text, the start of which is set to the length of the last one instead of moved on by it."""
+    total, start = sum(lengths), 0
+    table = torch.zeros(total, total, dtype=torch.bool)
+    for n in lengths:
+        table[start:start + n, start:start + n] = _before(n)[:max(total - start, 0), :max(total - start, 0)]
+        start = n
+    return packed_row(lengths)[0], table
+
+
+def _as_long_as_the_first(lengths: list[int]) -> tuple[Tensor, Tensor]:
+    place = torch.arange(sum(lengths))
+    text = place // lengths[0]
+    return place % lengths[0], (text[:, None] == text) & _before(len(place))
+
+
+def _one_too_early(lengths: list[int]) -> tuple[Tensor, Tensor]:
+    """Each block begins with the last token of the text before it."""
+    position, place = packed_row(lengths)[0], torch.arange(sum(lengths))
+    return position, (place[:, None] - position[:, None] - 1 <= place) & _before(len(place))
+
+
 EXERCISES = (
     Exercise("3a.1", "answer_score", ("votes", "accepted"), answer_score, Case((1, False)), _votes, (
         Mistake(lambda votes, accepted: (-1 if votes < 0 else round(math.log2(1 + votes))) + int(accepted),
@@ -242,7 +270,9 @@ EXERCISES = (
         Mistake(lambda votes, accepted: -round(math.log2(1 - votes)) if votes < 0
                 else round(math.log2(1 + votes)) + int(accepted),
                 "Negative votes were put on the same scale. All of them score -1, however many.",
-                "负票也放到了同样的尺度上。不管负多少，都是 -1。"),
+                "负票也放到了同样的尺度上。不管负多少，都是 -1。",
+                (lambda votes, accepted: (-1 if votes < 0 else 1) * (round(math.log2(1 + abs(votes)))
+                                                                     + int(accepted)),)),
         Mistake(lambda votes, accepted: votes if votes < 0 else round(math.log2(1 + votes)) + int(accepted),
                 "Negative votes came out as they are. All of them score -1, however many.",
                 "负票原样给出了。不管负多少，都是 -1。"),
@@ -264,6 +294,24 @@ EXERCISES = (
                 "These are the votes themselves. A famous question would outweigh everything: take log2(1 + votes), "
                 "rounded.",
                 "这是票数本身。热门问题会压倒一切：要取 log2(1 + 票数) 再四舍五入。"),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else min(10, round(math.log2(1 + votes)) + int(accepted)),
+                "The score is capped at 10. Nothing caps it: 5000 votes give 12.",
+                "分数最多只到 10。本来没有上限：5000 票得 12。",
+                (lambda votes, accepted: -1 if votes < 0 else min(10, round(math.log2(1 + votes))) + int(accepted),)),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else int(accepted)
+                + max(score for least, score in ((0, 0), (1, 1), (3, 2), (10, 3), (100, 7)) if votes >= least),
+                "This reads a table of a few numbers of votes, and all between two of them get one score. Compute it: "
+                "round(log2(1 + votes)).",
+                "这是在查一张只有几个票数的表，两个票数之间的都得同样的分。应当计算：round(log2(1 + 票数))。"),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else round(math.log10(1 + votes) * 3.5) + int(accepted),
+                "This is a logarithm of base 10 times 3.5, which is only near to that of base 2. Take math.log2.",
+                "这是以 10 为底的对数乘 3.5，和以 2 为底的只是接近。请用 math.log2。"),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else answer_score(votes, False) + (1 if accepted else -1),
+                "1 is taken off where the answer was not accepted. There the score stays as it is.",
+                "没有被采纳的减了 1。没有被采纳，分数就保持不变。"),
+        Mistake(lambda votes, accepted: -1 if votes < -1 else round(math.log2(max(1 + votes, 1))) + int(accepted),
+                "-1 vote was treated like none. It is below 0 already, and the score there is -1.",
+                "-1 票算得和没有票一样了。-1 已经小于 0，分数就是 -1。"),
         ), points=1, tolerance=1e-6),
     Exercise("3a.2", "answer_pairs", ("scores", "luck"), answer_pairs, Case(([3, 1, 0], [0.5, 0.1, 0.9])), _threads, (
         Mistake(lambda scores, luck: _won(scores, _least(scores, luck), ties=False),
@@ -286,7 +334,9 @@ EXERCISES = (
                 "留下的是 luck 比第十对还*小*的，第十对自己就没了：用 `<=`，或者排序后用 `[:10]` 截断。"),
         Mistake(lambda scores, luck: answer_pairs(scores, [-abs(a - b) for a, b in combinations(scores, 2)]),
                 "These are the ten with the largest difference of scores. Take the ten with the least luck.",
-                "这是分数相差最大的十对。要取 luck 最小的十对。"),
+                "这是分数相差最大的十对。要取 luck 最小的十对。",
+                (lambda scores, luck: _won_of(scores, sorted(sorted(_drawn(scores, luck, 10 ** 9), key=lambda pair: (
+                    -abs(scores[pair[0]] - scores[pair[1]]), pair[2]))[:of_votes.MOST_PAIRS])),)),
         Mistake(_keyed,
                 "Pairs were kept in a dict under their luck, and of two with equal luck one disappears. Keep tuples "
                 "in a list and sort that.",
@@ -351,6 +401,34 @@ EXERCISES = (
         Mistake(_luckiest,
                 "These are the ten with the greatest luck; the least is asked for.",
                 "这是 luck 最大的十对；要的是最小的。"),
+        *(Mistake(lambda scores, luck, left_out=left_out: _won_of(scores, sorted(sorted(
+                      (pair for pair in _drawn(scores, luck, 10 ** 9)
+                       if not any(left_out(scores[i]) for i in pair[:2])),
+                      key=lambda pair: pair[2])[:of_votes.MOST_PAIRS])), en, zh)
+          for left_out, en, zh in (
+            (lambda score: not score,
+             "Answers with a score of 0 are left out: `if scores[i]` takes 0 for nothing. Compare the two scores, "
+             "`!=`.",
+             "分数为 0 的回答没有算：`if scores[i]` 把 0 当成了没有。要比较两个分数，用 `!=`。"),
+            (lambda score: score < 0,
+             "Answers with a score of -1 are left out. They take part, and lose.",
+             "分数为 -1 的回答没有算。它们也要参加比较，只是会输。"),
+            (lambda score: score <= 0,
+             "Answers with a score of 0 or -1 are left out. All answers take part.",
+             "分数为 0 或 -1 的回答没有算。所有的回答都要参加比较。"))),
+        Mistake(lambda scores, luck: _won_of(scores, sorted(sorted(
+                    (pair for pair in _drawn(scores, luck, 10 ** 9) if pair[1] == pair[0] + 1),
+                    key=lambda pair: pair[2])[:of_votes.MOST_PAIRS])),
+                "Only answers side by side in the list are compared. All twos take part.",
+                "只比较了列表里相邻的两个回答。任意两个回答都要比较。"),
+        Mistake(lambda scores, luck: _won_of(scores, sorted((i, j) for _, i, j in sorted(
+                    (drawn, i, j) for drawn, (i, j) in zip(luck, ((i, j) for j in range(len(scores)) for i in range(j)),
+                                                           strict=True) if scores[i] != scores[j]
+                    )[:of_votes.MOST_PAIRS])),
+                "Luck was handed out in another order of the pairs, (0, 1), (0, 2), (1, 2), (0, 3), ... It belongs to "
+                "(0, 1), (0, 2), (0, 3), ..., then (1, 2): the first place outside, the second inside.",
+                "luck 按另一种次序分给了各对：(0, 1)、(0, 2)、(1, 2)、(0, 3)、……。应当是 (0, 1)、(0, 2)、(0, 3)、……，"
+                "然后才是 (1, 2)：前一个位置在外层循环，后一个在内层。"),
         ), points=2),
     Exercise("3a.3", "packed_row", ("lengths",), packed_row, Case(([3],)), _packs, (
         Mistake(lambda lengths: (torch.arange(sum(lengths)), _before(sum(lengths))),
@@ -418,5 +496,30 @@ EXERCISES = (
                 "Rows and columns have changed places: this looks forward only.", "行和列反了：这样只能往后看。"),
         Mistake(lambda lengths: (packed_row(lengths)[0] + 1, packed_row(lengths)[1]),
                 "The positions begin at 1; a model counts from 0.", "位置从 1 数起了；模型从 0 数起。"),
+        Mistake(_as_long_as_the_first,
+                "All texts are taken to be as long as the first. Each has its own length.",
+                "所有文本都被当成和第一段一样长。每段有自己的长度。"),
+        Mistake(lambda lengths: packed_row(sorted(lengths, reverse=True)),
+                "The texts were sorted by length. They stand in the row in the order in which they are given.",
+                "文本按长度排了序。它们在行里的次序就是给出的次序。",
+                (lambda lengths: packed_row(sorted(lengths)),)),
+        Mistake(lambda lengths: (torch.cat([torch.arange(n - 1, -1, -1) for n in lengths]), packed_row(lengths)[1]),
+                "The positions count down in each text. They count up from 0.",
+                "位置在每段文本里倒着数了。应当从 0 往上数。"),
+        Mistake(_one_too_early,
+                "A text sees the last token of the text before it: its block begins one token too early.",
+                "一段文本看到了前一段的最后一个词元：它的那一块早开始了一个词元。"),
+        Mistake(lambda lengths: _with_table(lengths, lambda table, text: (text[:, None] - text <= 1)
+                                            & _before(len(text))),
+                "A text sees the text right before it. That is the leak: it may see only tokens of its own.",
+                "一段文本看到了紧挨在前面的那段。这就是泄漏：它只能看自己的词元。"),
+        Mistake(lambda lengths: _with_table(lengths, lambda table, text: table.triu(-1)),
+                "A token sees itself and only the one before it. It may look at everything before it in its own text.",
+                "词元只看得到自己和前一个。它可以看自己文本里前面的一切。"),
+        Mistake(_set_not_moved,
+                "The start of a text was set to the length of the one before it. It is to be moved on by that, "
+                "`start += n`: from the third text on the blocks stand in the wrong place.",
+                "一段文本的起点被设成了前一段的长度。应当再往后移这么多，`start += n`：否则从第三段起，"
+                "块的位置就错了。"),
         ), points=2, results=("positions", "may_see")),
 )

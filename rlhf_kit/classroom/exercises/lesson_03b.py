@@ -101,6 +101,12 @@ def _rounded(how, en: str, zh: str) -> Mistake:
     return Mistake(first, en, zh, tuple(others))
 
 
+def _cut(weight: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Another scale, and what it makes too large cut off at 127."""
+    q, s = _grid(weight, scale)
+    return q.clamp(-127, 127), s
+
+
 def _at_least(weight: Tensor, least: float, handed_out: bool) -> tuple[Tensor, Tensor]:
     largest = weight.abs().amax(1)
     divisor = largest.clamp(min=least)
@@ -186,6 +192,20 @@ EXERCISES = (
         Mistake(lambda x, weight, a, b, alpha: x @ weight.T + alpha / len(a) * (x @ a.T) @ b.detach().T,
                 "No gradient reaches B. Both matrices learn; only W is frozen.",
                 "梯度没有传到 B。两个矩阵都要学，冻结的只有 W。"),
+        _scaled(lambda alpha, a: len(a) / alpha,
+                "The factor is upside down: it is α/r, not r/α.", "系数上下颠倒了：是 α/r，不是 r/α。"),
+        *(_scaled(lambda alpha, a, rank=rank: alpha / rank,
+                  "The rank is written in as a number. Take it from A: `a.shape[0]`.",
+                  "秩写死成了一个数。要从 A 里取：`a.shape[0]`。") for rank in (2, 4, 8, 16)),
+        _scaled(lambda alpha, a: max(alpha / len(a), 1.0),
+                "The factor is never less than 1 here. α/r may be less than 1, and 0 too.",
+                "系数被限制成至少是 1。α/r 可以小于 1，也可以是 0。"),
+        Mistake(lambda x, weight, a, b, alpha: x @ weight.T + alpha / len(a) * (x @ a.T).relu() @ b.T,
+                "Negative numbers between A and B were set to 0. There is nothing but the product of the two.",
+                "A 和 B 之间的负数被改成了 0。中间什么都没有，就是两个矩阵相乘。"),
+        Mistake(lambda x, weight, a, b, alpha: x @ weight.T + alpha / len(a) * (x @ a[:1].T) @ b[:, :1].T,
+                "Only the first of the r directions is used. Multiply by the whole of A, and by the whole of B.",
+                "r 个方向里只用了第一个。要乘整个 A，再乘整个 B。"),
         ), points=2),
     Exercise("3b.2", "quantize_rows", ("weight",), quantize_rows,
              Case((torch.tensor([[2.0, 0.0, -2.0], [0.0, 2.0, 2.0]]),)), _matrices, (
@@ -291,7 +311,8 @@ EXERCISES = (
                 "符号丢了。绝对值只用在尺度上。"),
         Mistake(lambda weight: _grid(weight, weight.abs().mean(1)),
                 "The scale is the mean of the absolute values. Take the largest.",
-                "尺度用了绝对值的平均。要取最大的。"),
+                "尺度用了绝对值的平均。要取最大的。",
+                (lambda weight: _cut(weight, weight.abs().mean(1)),)),
         Mistake(lambda weight: _grid(weight, weight.norm(dim=1)),
                 "The scale is the length of the row. Take the largest absolute value.",
                 "尺度用了整行的长度。要取最大的绝对值。"),
@@ -302,6 +323,29 @@ EXERCISES = (
         Mistake(lambda weight: (quantize_rows(weight)[0], quantize_rows(weight)[1] / 127),
                 "The scales are those of one step, s/127. Hand out the largest absolute value itself.",
                 "给出的是一级的大小 s/127。要给的是最大的绝对值本身。"),
+        Mistake(lambda weight: _cut(weight, (weight.amax(1) - weight.amin(1)) / 2),
+                "The scale is half of what lies between the least and the greatest number of a row. Take the largest "
+                "absolute value.",
+                "尺度用了每行最大数和最小数之差的一半。要取最大的绝对值。",
+                (lambda weight: _grid(weight, (weight.amax(1) - weight.amin(1)) / 2),)),
+        *(Mistake(lambda weight, steps=steps: _grid(weight * steps / 127, weight.abs().amax(1)),
+                  "There are too few steps: the largest number of a row is to become 127 or -127. Multiply by 127.",
+                  "级数太少了：每行最大的数应当变成 127 或 -127。要乘 127。") for steps in (63.5, 63, 64, 126)),
+        Mistake(lambda weight: (quantize_rows(weight)[0], weight.abs().argmax(1).float()),
+                "These scales are the *places* of the largest numbers. `max(dim=1)` gives values and places: take the "
+                "values, or use `amax`.",
+                "这里的尺度是最大的数所在的*位置*。`max(dim=1)` 给出值和位置：要取值，或者用 `amax`。"),
+        *(Mistake(lambda weight, kind=kind: _cut(weight, weight.abs().amax(1).to(kind).float()),
+                  "The scale was rounded to 16 bits. Keep it in 32 bits: every number of the row is read back with it.",
+                  "尺度被舍入到了 16 位。要保留 32 位：整行的数都要靠它还原。",
+                  (lambda weight, kind=kind: _grid(weight, weight.abs().amax(1).to(kind).float()),))
+          for kind in (torch.float16, torch.bfloat16)),
+        *(Mistake(lambda weight, share=share: _cut(weight, weight.abs().quantile(share, dim=1)),
+                  "The scale is a quantile, below the largest absolute value, and the largest numbers were cut off. "
+                  "Take the largest.",
+                  "尺度用了分位数，比最大的绝对值小，最大的几个数被截断了。要取最大的。",
+                  (lambda weight, share=share: _grid(weight, weight.abs().quantile(share, dim=1)),))
+          for share in (0.9, 0.95, 0.99, 0.999)),
         ), points=2, results=("q", "s")),
     Exercise("3b.3", "training_gigabytes", ("frozen", "bytes_each", "trained"), training_gigabytes,
              Case((1e9, 2, 0)), _runs, (
@@ -342,8 +386,10 @@ EXERCISES = (
         Mistake(lambda frozen, bytes_each, trained: (frozen * int(bytes_each) + MIXED * trained) / 1e9,
                 "`bytes_each` was cut to a whole number. It may be a fraction, as 0.56 of nf4.",
                 "`bytes_each` 被截成了整数。它可以是小数，nf4 就是 0.56。",
-                (lambda frozen, bytes_each, trained: (frozen * max(int(bytes_each), 1) + MIXED * trained) / 1e9,
-                 lambda frozen, bytes_each, trained: (frozen * round(bytes_each) + MIXED * trained) / 1e9)),
+                (lambda frozen, bytes_each, trained: (frozen * round(bytes_each) + MIXED * trained) / 1e9,)),
+        Mistake(lambda frozen, bytes_each, trained: (frozen * max(bytes_each, 1) + MIXED * trained) / 1e9,
+                "A frozen number takes at least one byte here. It may be less, as 0.56 of nf4.",
+                "这里每个冻结的数至少算一个字节。它可以更少，nf4 就是 0.56。"),
         Mistake(lambda frozen, bytes_each, trained: frozen * bytes_each + MIXED * trained / 1e9,
                 "Only the second heap is divided by 10⁹. Put both in brackets, then divide.",
                 "只有第二堆除以了 10⁹。先用括号把两堆加起来，再除。"),
@@ -367,8 +413,22 @@ EXERCISES = (
           for each in (14, 18, 20, 6, 4, 2, 1)),
         *(Mistake(lambda frozen, bytes_each, trained, unit=unit: (frozen * bytes_each + MIXED * trained) / unit,
                   "The unit is another one. A GB is 10⁹ bytes.", "单位不对。1 GB 是 10⁹ 字节。")
-          for unit in (1, 1e3, 1e6, 2 ** 20, 8e9)),
+          for unit in (1, 1e3, 1e6, 2 ** 20, 8e9, 1000 * 2 ** 20, 1e6 * 2 ** 10)),
         Mistake(lambda frozen, bytes_each, trained: (frozen * bytes_each + MIXED * trained) / 2**30,
                 "These are GiB, 2^30 bytes. A GB is 10^9.", "这是 GiB，即 2^30 字节。1 GB 是 10^9 字节。"),
+        Mistake(lambda frozen, bytes_each, trained: ((frozen + trained) * bytes_each + 14 * trained) / 1e9,
+                "A trained number is counted at `bytes_each` and 14 more. It takes 16, whatever the frozen ones take.",
+                "每个要学的数算成了 `bytes_each` 再加 14。不管冻结的数占多少，它都是 16 个字节。"),
+        Mistake(lambda frozen, bytes_each, trained: max(frozen * bytes_each, MIXED * trained) / 1e9,
+                "Only the larger of the two heaps is counted. Both stand in memory at the same time: add them.",
+                "两堆里只算了大的一堆。两堆同时在内存里：要相加。"),
+        Mistake(lambda frozen, bytes_each, trained: (MIXED * trained or frozen * bytes_each) / 1e9,
+                "Where something learns, the frozen numbers are left out. Both stand in memory at the same time: add "
+                "them.",
+                "只要有要学的数，冻结的数就没有算。两堆同时在内存里：要相加。"),
+        *(Mistake(lambda frozen, bytes_each, trained, more=more: more * (frozen * bytes_each + MIXED * trained) / 1e9,
+                  "Something was added on top, for activations maybe. Here only the numbers themselves are counted.",
+                  "结果上又加了一成或几成，也许是给激活值留的。这里只算这些数本身。")
+          for more in (1.1, 1.2, 1.25, 1.5)),
         ), points=1),
 )

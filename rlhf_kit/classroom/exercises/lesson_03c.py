@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -233,6 +234,36 @@ EXERCISES = (
                  lambda a, b, n: round((a - b) / math.sqrt((a * (1 - a) + b * (1 - b)) / n), 3),
                  lambda a, b, n: round((a - b) / math.sqrt((a * (1 - a) + b * (1 - b)) / n)),
                  lambda a, b, n: int((a - b) / math.sqrt((a * (1 - a) + b * (1 - b)) / n)))),
+        *(Mistake(lambda a, b, n, variance=variance: (a - b) / math.sqrt(2 * variance / n),
+                  "The variance of a coin, 1/4, stands where those of the accuracies belong: a(1 - a) and b(1 - b).",
+                  "这里用了抛硬币的方差 1/4。应当用两个准确率各自的：a(1 - a) 和 b(1 - b)。")
+          for variance in (0.25, 0.125)),
+        *(Mistake(lambda a, b, n, least=least: (a - b) / abs(a * (1 - a) / n - b * (1 - b) / n + least) ** 0.5,
+                  "The variances were subtracted. The difference is taken of the accuracies; uncertainties add up.",
+                  "方差被相减了。相减的只是准确率；不确定性要相加。") for least in (1e-12, 1e-9, 1e-8, 0)),
+        Mistake(lambda a, b, n: (a - 0.5) / math.sqrt((a * (1 - a) + 0.25) / n),
+                "a is compared with a coin, 1/2. Compare it with b.",
+                "这里把 a 和抛硬币的 1/2 相比了。要和 b 比。",
+                (lambda a, b, n: (a - 0.5) / math.sqrt(0.25 / n),)),
+        *(Mistake(lambda a, b, n, most=most: (lambda z: z if abs(z) > most else 0.0)(errors_apart(a, b, n)),
+                  "Small results were set to 0. Return the number itself; whether it may be luck is decided later.",
+                  "小的结果被改成了 0。请返回数本身；是不是碰巧，之后再判断。") for most in (3, 2)),
+        Mistake(lambda a, b, n: (a - b) / (a * (1 - a) / n + b * (1 - b) / math.sqrt(n)),
+                "The root is taken of the last n only: `** 0.5` takes what stands right before it. Put the whole sum "
+                "in brackets, then take its root.",
+                "只对最后的 n 开了方：`** 0.5` 只管紧挨在前面的那一项。要给整个和加上括号，再开方。"),
+        *(Mistake(lambda a, b, n, of=of: of(errors_apart(a, b, n)),
+                  "This is a p-value, a probability. Wanted is how many standard errors a - b is.",
+                  "这是 p 值，一个概率。要的是 a - b 等于几个标准误。")
+          for of in (lambda z: math.erfc(abs(z) / math.sqrt(2)), lambda z: math.erfc(z / math.sqrt(2)) / 2,
+                     lambda z: math.erfc(-z / math.sqrt(2)) / 2)),
+        *(Mistake(lambda a, b, n, one=one: (a - b) / math.sqrt(one(a * (1 - a), b * (1 - b)) / n),
+                  f"Only the {en} of the two variances counts. Both accuracies are uncertain: add them.",
+                  f"两个方差里只算了{zh}的一个。两个准确率都不确定：要相加。")
+          for one, en, zh in ((max, "larger", "大"), (min, "smaller", "小"))),
+        Mistake(lambda a, b, n: (a - b) / math.sqrt((a * (1 - b) + b * (1 - a)) / n),
+                "Each accuracy is multiplied with 1 minus the *other*. The variances are a(1 - a)/n and b(1 - b)/n.",
+                "每个准确率乘的是 1 减*另一个*。方差是 a(1 - a)/n 和 b(1 - b)/n。"),
         ), points=1),
     Exercise("3c.2", "fence_alarm", ("share", "before", "n"), fence_alarm, Case(([0.1, 0.1], 0.1, 25)), _shares, (
         _rings(lambda now, before, n: now >= _bar(before, n) and now > before,
@@ -305,10 +336,14 @@ EXERCISES = (
                 "这里从第一步的比例算起了。起点是训练前量的 `before`。"),
         Mistake(_from_step_to_step,
                 "Each step is compared with the one before it, so a slow rise is never noticed. Compare with `before`.",
-                "这里每一步都和上一步比，慢慢地涨就发现不了。要和 `before` 比。"),
+                "这里每一步都和上一步比，慢慢地涨就发现不了。要和 `before` 比。",
+                (lambda share, before, n: next((i for i, (last, now) in enumerate(zip([before, *share], share,
+                                                                                      strict=False))
+                                                if now - last > _bar(before, n) - before), -1),)),
         Mistake(_gives_up,
                 "It gives up after the first step: the -1 is returned inside the loop. It belongs behind the loop.",
-                "看完第一步就放弃了：-1 写在了循环里面返回。它应当写在循环之后。"),
+                "看完第一步就放弃了：-1 写在了循环里面返回。它应当写在循环之后。",
+                (lambda share, before, n: fence_alarm(share[:1], before, n),)),
         Mistake(lambda share, before, n: (lambda at: at if at < 0 else at + 1)(fence_alarm(share, before, n)),
                 "The steps are counted from 1. Wanted is the place in the list, which begins at 0.",
                 "步数从 1 数起了。要的是在列表里的位置，从 0 开始。"),
@@ -342,6 +377,21 @@ EXERCISES = (
           for none in (len, lambda share: 0, lambda share: len(share) - 1)),
         Mistake(lambda share, before, n: next((i for i, now in enumerate(share) if i and now > _bar(before, n)), -1),
                 "The first step is never looked at. Its place is 0.", "第一步没有看。它的位置是 0。"),
+        Mistake(lambda share, before, n: next(
+                    (i for i, now in enumerate(share) if now > before + ERRORS * math.sqrt(before * (1 - before)
+                                                                                           / (n * (i + 1)))), -1),
+                "n grows with the steps here, and the bar sinks. Each step has n responses, and the bar stays.",
+                "这里 n 随步数变大，门槛就越来越低。每一步都是 n 条回答，门槛不变。"),
+        _rings(lambda now, before, n: now > before * (1 + ERRORS * math.sqrt(before * (1 - before) / n)),
+               "The three standard errors were multiplied with `before`. They are added to it.",
+               "三个标准误和 `before` 相乘了。应当加到它上面。"),
+        _rings(lambda now, before, n: now > before + ERRORS * math.sqrt(0.25 / n),
+               "The standard error is that of a share of 1/2. Take that of `before`: √(before (1 - before) / n).",
+               "这里用的是比例为 1/2 时的标准误。要用 `before` 的：√(before (1 - before) / n)。"),
+        *(Mistake(lambda share, before, n, late=late: next(
+                      (i + late for i, two in enumerate(pairwise(share)) if min(two) > _bar(before, n)), -1),
+                  "It waits for two steps in a row above the bar. One is enough.",
+                  "它要等连续两步超过门槛才响。一步就够了。") for late in (0, 1)),
         ), points=2, tolerance=1e-6),
     Exercise("3c.3", "mended_kl", ("logprob", "ref_logprob", "mask", "first"), mended_kl,
              Case((torch.tensor([[-1.0]]), torch.tensor([[-1.5]]), torch.tensor([[True]]), 0)), _rollouts, (
@@ -388,9 +438,10 @@ EXERCISES = (
                   "mean over responses.",
                   "平均是对 B × T 个位置取的，连不要的也算在内。要沿着每条回答求和，再对各条回答取平均。"),
         _dividing(lambda gap, free: gap.sum(0).mean(),
-                  "It is summed over responses and averaged over tokens. Sum along a response, `.sum(1)`, then take "
-                  "the mean over responses.",
-                  "这里对回答求了和，对词元取了平均。应当沿着每条回答求和，`.sum(1)`，再对各条回答取平均。"),
+                  "It is summed over responses and averaged over tokens, that is, divided by the number of columns. "
+                  "Sum along a response, `.sum(1)`, then take the mean over responses.",
+                  "这里对回答求了和，对词元取了平均，也就是除以了列数。应当沿着每条回答求和，`.sum(1)`，"
+                  "再对各条回答取平均。"),
         _dividing(lambda gap, free: gap.sum(),
                   "This is the sum over all responses. Take the mean over responses, `.sum(1).mean()`.",
                   "这是所有回答的总和。要对各条回答取平均：`.sum(1).mean()`。"),
@@ -442,5 +493,34 @@ EXERCISES = (
         _summing(lambda logprob, ref_logprob: logprob.exp() - ref_logprob.exp(),
                  "This is a difference of probabilities. KL is made of log-probabilities: leave out the exp.",
                  "这是概率之差。KL 用的是对数概率：去掉 exp。"),
+        _summing(_gap,
+                 "The place was counted along the wrong dimension: the first `first` *responses* are left out. Tokens "
+                 "run along dim 1.",
+                 "位置数错了方向：去掉的是前 `first` 条*回答*。词元沿着第 1 维排列。",
+                 lambda mask, first: mask & (torch.arange(len(mask)) >= first)[:, None]),
+        _summing(_gap,
+                 "The *last* `first` columns were summed, `[:, -first:]`. Leave the first ones out: `[:, first:]`.",
+                 "求和的是*最后* `first` 列，`[:, -first:]`。应当去掉最前面的：`[:, first:]`。",
+                 lambda mask, first: torch.cat([torch.zeros_like(mask[:, :-first]), mask[:, -first:]], 1)),
+        _summing(_gap,
+                 "The last real token of each response is left out. It was drawn freely too.",
+                 "每条回答的最后一个真实词元没有算。它也是自由抽取的。",
+                 lambda mask, first: _free(mask, first) & (torch.arange(mask.shape[1])
+                                                           < mask.sum(1, keepdim=True) - 1)),
+        _summing(_gap,
+                 "The last column is always kept, even where `first` leaves no token. Then nothing was drawn freely, "
+                 "and the response counts 0.",
+                 "最后一列总是留着，哪怕 `first` 已经不留下任何词元。那时没有自由抽取的词元，这条回答算 0。",
+                 lambda mask, first: _free(mask, min(first, mask.shape[1] - 1))),
+        *(Mistake(lambda logprob, ref_logprob, mask, first, one=one: one(logprob, ref_logprob, _free(mask, first)
+                                                                        ).sum(1).mean(),
+                  "Only one of the two was cleaned of the tokens that do not count; the other is summed over all of "
+                  "them. Take the difference first, then choose with torch.where.",
+                  "两个里只有一个去掉了不算的词元，另一个仍对全部求和。应当先相减，再用 torch.where 来选。")
+          for one in (lambda logprob, ref, free: torch.where(free, logprob, 0.0) - ref,
+                      lambda logprob, ref, free: logprob - torch.where(free, ref, 0.0))),
+        _dividing(lambda gap, free: gap.sum(1).median(),
+                  "This is the median over responses. Take the mean.", "这是各条回答的中位数。要取平均。",
+                  lambda gap, free: gap.sum(1).quantile(0.5)),
         ), points=2),
 )

@@ -144,6 +144,10 @@ def _won(rank: Tensor) -> Tensor:
     return preference.preference_mask(rank)
 
 
+def _won_or_tied(rank: Tensor) -> Tensor:
+    return (rank[:, :, None] <= rank[:, None, :]) & ~torch.eye(rank.shape[1], dtype=torch.bool)
+
+
 def _credit(score: Tensor) -> Tensor:
     """[B, K, K] 1 where i scores higher than j, 1/2 where the same."""
     return (score[:, :, None] - score[:, None, :]).sign() / 2 + 0.5
@@ -230,6 +234,83 @@ def _without_certain(probability: Tensor, happened: Tensor, bins: int) -> Tensor
     return calibration_error(probability[~sure], happened[~sure], bins) * (~sure).sum() / len(probability)
 
 
+def _until_a_tie(ranks: list[int]) -> Tensor:
+    """`break` where a tie should only be passed over."""
+    found = []
+    for i in range(len(ranks)):
+        for j in range(len(ranks)):
+            if i != j and ranks[i] == ranks[j]:
+                break
+            if ranks[i] < ranks[j]:
+                found.append((i, j))
+    return torch.tensor(found, dtype=torch.long).reshape(-1, 2)
+
+
+def _costs(score: Tensor, rank: Tensor, mask: Tensor) -> list[Tensor]:
+    """Of each ranking that has a pair, -log σ of its pairs."""
+    better, _, cost = _parts(score, rank, mask)
+    return [cost[b][better[b]] for b in range(len(score)) if better[b].any()]
+
+
+def _remembering(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    """A list of pairs that is not emptied for the next ranking."""
+    costs = _costs(score, rank, mask)
+    return torch.stack([torch.cat(costs[:k + 1]).mean() for k in range(len(costs))]).mean()
+
+
+def _full_only(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    full = mask.all(1)
+    return ranking_loss(score[full], rank[full], mask[full]) if full.any() else ranking_loss(score, rank, mask)
+
+
+def _top_only(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    top = rank.masked_fill(~mask, 10 ** 6).amin(1, keepdim=True)
+    return _of_pairs(score, preference.preference_mask(rank, mask) & (rank == top)[:, :, None])
+
+
+def _weighted(score: Tensor, rank: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+    """A weighted mean over the rankings that have a pair; weight [B]."""
+    weight = weight[preference.preference_mask(rank, mask).any(2).any(1)]
+    return (torch.stack([cost.mean() for cost in _costs(score, rank, mask)]) * weight).sum() / weight.sum()
+
+
+def _by_distance(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    """Pairs weigh as much as their ranks are apart."""
+    better, _, cost = _parts(score, rank, mask)
+    weight = better * (rank[:, None, :] - rank[:, :, None])
+    each = (weight * cost).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
+    return each[better.any(2).any(1)].mean()
+
+
+def _mean_of_gaps(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    better, gap, _ = _parts(score, rank, mask)
+    means = torch.where(better, gap, 0.0).sum((1, 2)) / better.sum((1, 2)).clamp(min=1)
+    return -logsigmoid(means)[better.any(2).any(1)].mean()
+
+
+def _majority(score: Tensor, rank: Tensor, least) -> Tensor:
+    """The share of rankings of whose pairs at least a half, `least(right, half)`, are right."""
+    right = ((score[:, :, None] > score[:, None, :]) & _won(rank)).sum((1, 2))
+    return least(right, _won(rank).sum((1, 2)) / 2).float().mean()
+
+
+def _of_whole_gaps(score: Tensor, rank: Tensor, cut) -> tuple[Tensor, Tensor]:
+    gap = cut(score[:, :, None] - score[:, None, :])
+    return (gap.sign() / 2 + 0.5)[_won(rank)].mean(), ((gap > 0) | ~_won(rank)).all(2).all(1).float().mean()
+
+
+def _of_equal_numbers(probability: Tensor, happened: Tensor, bins: int, split) -> Tensor:
+    """Bins that hold equally many, in order of what was stated."""
+    parts = [part for part in split(probability.argsort(), bins) if len(part)]
+    return sum((happened[part] - probability[part]).sum().abs() for part in parts) / len(probability)
+
+
+def _over_the_range(probability: Tensor, happened: Tensor, bins: int) -> Tensor:
+    low, high = probability.min(), probability.max()
+    place = ((probability - low) / (high - low).clamp(min=1e-9) * bins).long()
+    return _placed(probability, happened, place.clamp(max=bins - 1))
+
+
 MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "2.1": (
         Mistake(lambda ranks: _every(ranks, lambda i, j: i != j and ranks[i] <= ranks[j]),
@@ -294,7 +375,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "这里把列表里靠前的当成了赢家。名次数字小的才是赢家。"),
         Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] == min(ranks) < ranks[j]),
                 "Only the best is compared with the others. Every pair with a winner counts.",
-                "只拿最好的和别的比了。只要有胜负，每一对都算。"),
+                "只拿最好的和别的比了。只要有胜负，每一对都算。",
+                (lambda ranks: _every(ranks, lambda i, j: i == ranks.index(min(ranks)) and ranks[i] < ranks[j]),)),
         Mistake(lambda ranks: rank_to_pairs(sorted(ranks)),
                 "The list was sorted first, so these are places in the sorted list. Wanted are places in the list as "
                 "it was given.",
@@ -302,8 +384,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda ranks: _rows_sorted(rank_to_pairs(ranks), lambda pair: (pair[1], pair[0])),
                 "The pairs are right, their order is not: they are sorted by the loser. Sort by the place of the "
                 "winner first.",
-                "对是对的，次序不对：这里按输家排了。先按赢家的位置排。",
-                (lambda ranks: rank_to_pairs(ranks).flip(0),)),
+                "对是对的，次序不对：这里按输家排了。先按赢家的位置排。"),
+        Mistake(lambda ranks: rank_to_pairs(ranks).flip(0),
+                "The pairs are right, their order is not: they run backwards. The winner with the smallest place comes "
+                "first.",
+                "对是对的，次序不对：从后往前排了。位置最小的赢家要排在最前面。"),
         Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] > ranks[j]),
                 "Winner and loser have changed places. Rank 1 is the best: the winner has the *smaller* rank.",
                 "赢家和输家写反了。名次 1 最好：名次数字*小*的才是赢家。"),
@@ -315,16 +400,34 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "These are ranks. Wanted are places in the list, from which the scores will be taken.",
                 "这里写的是名次。要的是在列表里的位置，之后要按位置去取得分。",
                 (lambda ranks: torch.tensor([[ranks[i], ranks[j]] for i, j in rank_to_pairs(ranks).tolist()]
-                                            ).reshape(-1, 2),)),
+                                            ).reshape(-1, 2),
+                 lambda ranks: torch.tensor([(a, b) for a in sorted(ranks) for b in sorted(ranks) if a < b],
+                                            dtype=torch.long).reshape(-1, 2))),
         Mistake(_by_rank,
                 "The pairs are right, their order is not: sort by the place of the winner, then by that of the loser.",
                 "对是对的，次序不对：先按赢家的位置排，再按输家的位置排。"),
+        Mistake(lambda ranks: rank_to_pairs(ranks).flatten(),
+                "The places stand in one long row. Wanted is a row for each pair, [P, 2]: `.reshape(-1, 2)`.",
+                "所有位置排成了一长行。要的是一对占一行，[P, 2]：用 `.reshape(-1, 2)`。"),
+        Mistake(lambda ranks: (torch.tensor(ranks)[:, None] < torch.tensor(ranks)).long(),
+                "This is the table of who beats whom, [K, K]. Wanted are the places where it is true, [P, 2]: "
+                "`.nonzero()`.",
+                "这是谁赢了谁的表，[K, K]。要的是表里成立的那些位置，[P, 2]：用 `.nonzero()`。"),
+        Mistake(_until_a_tie,
+                "At the first tie the loop ends, and the pairs after it are lost. Pass over that pair only: "
+                "`continue`, not `break`.",
+                "遇到平局循环就结束了，后面的对都丢了。只跳过这一对：用 `continue`，不用 `break`。"),
+        Mistake(lambda ranks: rank_to_pairs(ranks) if len(set(ranks)) > 1 else torch.zeros(1, 2, dtype=torch.long),
+                "Where nobody wins, a row of zeros came out, as if the first response beat itself. The result is then "
+                "empty, [0, 2].",
+                "没有胜负时给出了一行 0，好像第一个回答赢了自己。这时结果是空的，[0, 2]。"),
     ),
     "2.2": (
         Mistake(lambda chosen, rejected: -torch.sigmoid(chosen - rejected).log().mean(),
-                "σ becomes exactly 0 when a pair is very wrong, and its logarithm infinite. Take logsigmoid, or "
-                "softplus of the negative gap.",
-                "一对错得很远时，σ 会变成 0，取对数就是无穷大。请用 logsigmoid，或者对负的差取 softplus。"),
+                "σ becomes exactly 0 when a pair is very wrong, and exp(-gap) infinite; either way the loss is "
+                "infinite. Take logsigmoid, or softplus of the negative gap.",
+                "一对错得很远时，σ 会变成 0，exp(-差) 会变成无穷大，损失都成了无穷大。请用 logsigmoid，"
+                "或者对负的差取 softplus。"),
         Mistake(lambda chosen, rejected: -(torch.sigmoid(chosen - rejected) + 1e-8).log().mean(),
                 "The small number inside the logarithm hides the infinity, and with it the gradient: a very wrong pair "
                 "is no longer corrected. Take logsigmoid.",
@@ -408,6 +511,22 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected.detach()).mean(),
                 "No gradient reaches the rejected scores: a pair pushes one up *and* the other down.",
                 "梯度没有传到落选的得分上：一对回答，一个要推高，*另一个*要压低。"),
+        *(Mistake(lambda chosen, rejected, more=more: -logsigmoid(
+                      (chosen - rejected) / ((chosen - rejected).std(unbiased=False) + more)).mean(),
+                  "The gaps were divided by their spread. Take each gap as it is: its size says how sure the model is.",
+                  "差被除以了它们的标准差。每个差原样使用：它的大小说明模型有多大把握。") for more in (1, 1e-8)),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected).sum() / max(len(chosen) - 1, 1),
+                "This divides by N - 1. A mean over N pairs divides by N.",
+                "这里除的是 N - 1。N 对的平均要除以 N。",
+                (lambda chosen, rejected: -logsigmoid(chosen - rejected).sum() / (len(chosen) - 1),)),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen - rejected).max(),
+                "This is the loss of the worst pair alone. Take the mean over all pairs.",
+                "这只是最差一对的损失。要对所有的对取平均。",
+                (lambda chosen, rejected: -logsigmoid((chosen - rejected).min()),)),
+        Mistake(lambda chosen, rejected: -logsigmoid(chosen[:, None] - rejected[None, :]).mean(),
+                "Every chosen score is compared with every rejected one, [N, N]. A chosen answer belongs to one "
+                "rejected answer, that in the same place.",
+                "每个入选的得分和每个落选的都比了，[N, N]。一个入选的回答只对应同一位置上的那个落选的回答。"),
     ),
     "2.3": (
         Mistake(lambda score, rank, mask: ranking_loss(score, rank, torch.ones_like(mask)),
@@ -416,8 +535,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "填充被当成了回答，名次是 0，赢了所有人。一对里的两个回答都必须存在：两边都要用掩码。"),
         Mistake(_times_the_table,
                 "0 times infinity is NaN, and the padding may hold anything. Choose with torch.where(better, cost, "
-                "0.0) instead of multiplying.",
-                "0 乘无穷大是 NaN，而填充里什么都可能有。不要做乘法，用 torch.where(better, cost, 0.0) 来选。"),
+                "0.0), and multiply neither costs nor scores by a mask or by 0.",
+                "0 乘无穷大是 NaN，而填充里什么都可能有。请用 torch.where(better, cost, 0.0) 来选，"
+                "代价和得分都不要去乘掩码或 0。"),
         Mistake(lambda score, rank, mask: _of_pairs(score, (rank[:, :, None] <= rank[:, None, :])
                                                     & mask[:, :, None] & mask[:, None, :]),
                 "Ties are counted, and each response against itself. Equal ranks say nothing: compare strictly, rank "
@@ -482,7 +602,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda score, rank, mask: _of_pairs(score, _real(mask) & (rank[:, :, None] < rank[:, None, :])
                                                     & (rank == 1)[:, :, None]),
                 "Only the best is compared with the others. Every pair with a winner counts.",
-                "只拿最好的和别的比了。只要有胜负，每一对都算。"),
+                "只拿最好的和别的比了。只要有胜负，每一对都算。",
+                (_top_only,)),
         *(Mistake(lambda score, rank, mask, of=of: (_parts(score, rank, mask)[2].sum((1, 2)) / of(mask)).sum()
                   / preference.preference_mask(rank, mask).any(2).any(1).sum(),
                   "This divides by the number of responses. Divide by the number of pairs that have a winner.",
@@ -495,15 +616,38 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "A ranking of nothing but ties gives 0 / 0. Leave such rankings out of the mean.",
                 "全是平局的排序会出现 0 / 0。取平均时不要算这样的排序。"),
         Mistake(lambda score, rank, mask: ranking_loss(-score, rank, mask),
-                "The direction: rank 1 is the best, so i beats j where rank i is *smaller*.",
-                "方向反了：名次 1 最好，名次 i *更小*才是 i 赢了 j。"),
+                "The direction: rank 1 is the best, so i beats j where rank i is *smaller*, and the gap is then the "
+                "score of i minus that of j.",
+                "方向反了：名次 1 最好，名次 i *更小*才是 i 赢了 j，这时的差是 i 的得分减 j 的得分。"),
         Mistake(lambda score, rank, mask: _parts(score, rank, mask)[2].sum((1, 2))[
                     preference.preference_mask(rank, mask).any(2).any(1)].mean(),
                 "Within each ranking this is a sum over pairs. Take their mean, or a long ranking makes a large step.",
                 "每个排序内部是求和。请取平均，否则排序越长步子越大。"),
         Mistake(_log_of_sigmoid,
-                "σ becomes exactly 0 when a pair is very wrong, and its logarithm infinite. Take logsigmoid.",
-                "一对错得很远时，σ 会变成 0，取对数就是无穷大。请用 logsigmoid。"),
+                "σ becomes exactly 0 when a pair is very wrong, and exp(-gap) infinite; either way the loss is "
+                "infinite. Take logsigmoid.",
+                "一对错得很远时，σ 会变成 0，exp(-差) 会变成无穷大，损失都成了无穷大。请用 logsigmoid。"),
+        Mistake(_remembering,
+                "The pairs of earlier rankings are still in the list when the next one is averaged, so they count "
+                "again and again. Begin each ranking with an empty list.",
+                "算下一个排序时，前面排序的对还留在列表里，于是反复计入。每个排序都要从空列表开始。"),
+        Mistake(_full_only,
+                "Rankings that have padding are left out. They count too, with the responses they have.",
+                "有填充的排序没有算。它们也要算，有几个回答就算几个。"),
+        Mistake(_by_distance,
+                "Pairs weigh more, the further their ranks are apart. Every pair with a winner weighs the same.",
+                "名次差得越远的对，分量越大。只要有胜负，每一对的分量都一样。"),
+        Mistake(_mean_of_gaps,
+                "The mean was taken of the gaps of a ranking. Take -log σ of each pair first, then the mean.",
+                "这里先对一个排序里的差取了平均。应当先对每一对取 -log σ，再取平均。"),
+        Mistake(lambda score, rank, mask: _weighted(score, rank, mask, mask.sum(1)),
+                "Longer rankings weigh more. The last mean is over rankings, and each weighs the same.",
+                "越长的排序分量越大。最后是对排序取平均，每个排序的分量都一样。"),
+        Mistake(lambda score, rank, mask: (_parts(score, rank, mask)[2].sum((1, 2)) / (mask.sum(1) * (
+                    mask.sum(1) - 1)).clamp(min=1))[preference.preference_mask(rank, mask).any(2).any(1)].mean(),
+                "This divides by K(K-1), which counts every pair from both sides, and ties as well. Divide by the "
+                "number of pairs that have a winner.",
+                "这里除以了 K(K-1)：每一对从两边各数了一次，平局也数了。应除以有胜负的对数。"),
     ),
     "2.4": (
         Mistake(_at_least,
@@ -584,7 +728,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda score, rank: (_share(score, (rank[:, :, None] <= rank[:, None, :]) & ~torch.eye(
                     rank.shape[1], dtype=torch.bool)), accuracies(score, rank)[1]),
                 "Ties among the ranks count as pairs. Equal ranks have no winner: compare strictly, rank i < rank j.",
-                "名次相同的也算成了一对。名次相同就没有赢家：要严格比较，名次 i < 名次 j。"),
+                "名次相同的也算成了一对。名次相同就没有赢家：要严格比较，名次 i < 名次 j。",
+                (lambda score, rank: (_share(score, _won_or_tied(rank)), _whole(
+                    score, rank, lambda gap, better: (gap > 0) | ~_won_or_tied(rank))),)),
         Mistake(lambda score, rank: (_share(score, _won(rank) & (rank[:, None, :] - rank[:, :, None] == 1)),
                                      accuracies(score, rank)[1]),
                 "Only neighbours are compared, whose ranks differ by 1. Every pair with a winner counts.",
@@ -640,6 +786,32 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "The direction: rank 1 is the best and should have the highest score.",
                 "方向反了：名次 1 最好，得分应当最高。",
                 (lambda score, rank: (accuracies(-score, rank)[0], accuracies(score, rank)[1]),)),
+        *(Mistake(lambda score, rank, cut=cut: _of_whole_gaps(score, rank, cut),
+                  "The gaps were made whole numbers, so that scores a little apart count as equal. Any difference "
+                  "counts: compare with `>`.",
+                  "差被变成了整数，得分只差一点的就成了相同。差多少都算：用 `>` 比较。")
+          for cut in (torch.Tensor.long, torch.Tensor.round)),
+        Mistake(lambda score, rank: (accuracies(score, rank)[0], ((score[:, :, None] > score[:, None, :]) & _won(rank)
+                                                                  ).any(2).any(1).float().mean()),
+                "For the list, one right pair is enough here. Every pair of the list must be right: `all`, not "
+                "`any`.",
+                "整列准确率里，有一对是对的就算对了。列表里的每一对都必须对：用 `all`，不用 `any`。"),
+        Mistake(lambda score, rank: (accuracies(score, rank)[0], ((score[:, :, None] > score[:, None, :]) | ~_won(rank)
+                                                                  ).all(2).float().mean()),
+                "List accuracy is a mean over responses here, how many of them beat all they should. One answer a "
+                "list: `.all(2).all(1)`.",
+                "整列准确率成了对回答取的平均，即有几个回答赢了该赢的。每个列表只有一个结果：`.all(2).all(1)`。"),
+        Mistake(lambda score, rank: ((score[:, :, None] - score[:, None, :]).sign()[_won(rank)].mean(),
+                                     accuracies(score, rank)[1]),
+                "This is the share that is right minus the share that is wrong, from -1 to 1 (Kendall's τ). Wanted is "
+                "the share that is right, from 0 to 1.",
+                "这是对的比例减去错的比例，从 -1 到 1（肯德尔 τ）。要的是对的比例，从 0 到 1。"),
+        *(Mistake(lambda score, rank, least=least: (accuracies(score, rank)[0], _majority(score, rank, least)),
+                  "For the list, half of the pairs are enough here. Every pair of the list must be right.",
+                  "整列准确率里，一半的对是对的就算对了。列表里的每一对都必须对。") for least in (torch.ge, torch.gt)),
+        Mistake(lambda score, rank: accuracies(score[:1], rank[:1]),
+                "Only the first ranking is looked at. Both numbers are of the whole batch.",
+                "只看了第一个排序。两个数都是对整批算的。"),
     ),
     "2.5": (
         Mistake(lambda agreement: max(math.sqrt(agreement), 0.5),
@@ -680,8 +852,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "This is the root alone. Of the quadratic equation the larger solution is (1 + root) / 2.",
                 "这只是平方根。一元二次方程较大的解是 (1 + 根) / 2。"),
         Mistake(lambda agreement: round(labeler_quality(agreement), 2),
-                "It is right but for rounding. Return the number itself; rounding is for printing.",
-                "除了四舍五入都对。请返回数本身；取几位小数是打印时的事。",
+                "It is right but for rounding, or for the steps of a search. Return the number itself, with all its "
+                "digits.",
+                "除了四舍五入都对；如果是逐格搜索，那就是步长太粗。请返回数本身，保留所有小数。",
                 (lambda agreement: round(labeler_quality(agreement), 3),
                  lambda agreement: round(labeler_quality(agreement), 4))),
         Mistake(lambda agreement: (1 + math.sqrt(abs(2 * agreement - 1))) / 2,
@@ -692,6 +865,22 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "这是另一个根：错多对少的标注者，一致率是一样的。"),
         Mistake(lambda agreement: 1 + math.sqrt(max(2 * agreement - 1, 0.0)),
                 "Divide by 2: this is a probability.", "还要除以 2：这是一个概率。"),
+        Mistake(lambda agreement: 0.5 + math.sqrt(max(2 * agreement - 1, 0.0)),
+                "Only the 1 was divided by 2, and the root was not. Put both in brackets: (1 + root) / 2.",
+                "只有 1 除以了 2，根没有除。两个要放进括号里：(1 + 根) / 2。",
+                (lambda agreement: min(0.5 + math.sqrt(max(2 * agreement - 1, 0.0)), 1.0),)),
+        Mistake(lambda agreement: agreement and labeler_quality(agreement),
+                "An agreement of 0 came out as 0: `and`, `or` and `if agreement` take 0 for nothing. It is below 1/2, "
+                "and there q is 1/2.",
+                "一致率为 0 时结果成了 0：`and`、`or` 和 `if agreement` 把 0 当成了没有。它低于 1/2，这时 q 是 1/2。"),
+        Mistake(lambda agreement: (1 + math.sqrt(max(agreement, 0.0))) / 2,
+                "The root of the agreement itself stands where that of 2a - 1 belongs. Of q² + (1 - q)² = a, that is "
+                "2q² - 2q + 1 - a = 0, the larger solution is (1 + √(2a - 1)) / 2.",
+                "该开方的是 2a - 1，这里开的是一致率 a 本身。q² + (1 - q)² = a 即 2q² - 2q + 1 - a = 0，较大的解是 "
+                "(1 + √(2a - 1)) / 2。"),
+        Mistake(lambda agreement: (1 + math.sqrt(max(2 * agreement - 1, 0.0))) // 2,
+                "`//` drops what is behind the point, so that 0 or 1 comes out. Divide with `/`.",
+                "`//` 去掉了小数部分，结果只剩 0 或 1。请用 `/` 来除。"),
     ),
     "2.6": (
         Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
@@ -745,8 +934,10 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "There are always ten bins. Their number is an argument, `bins`.",
                 "总是分成了十格。格数是参数 `bins`。"),
         Mistake(lambda probability, happened, bins: calibration_error(probability, happened, bins + 1),
-                "The width of the bins is not 1 / bins: with edges from `linspace`, `bins` bins have `bins + 1` edges.",
-                "格子的宽度不是 1 / bins：用 `linspace` 取边界时，`bins` 格要有 `bins + 1` 个边界。",
+                "The width of the bins is not 1 / bins. With `long()`, multiply by `bins`; with edges from `linspace`, "
+                "`bins` bins have `bins + 1` edges.",
+                "格子的宽度不是 1 / bins。用 `long()` 时要乘 `bins`；用 `linspace` 取边界时，"
+                "`bins` 格要有 `bins + 1` 个边界。",
                 (lambda probability, happened, bins: calibration_error(probability, happened, max(bins - 1, 1)),
                  *(lambda probability, happened, bins, more=more: _placed(probability, happened, (
                      probability * (bins + more)).long()) for more in (-1, 1)))),
@@ -801,6 +992,29 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda probability, happened, bins: (probability - happened).abs().mean(),
                 "This compares pair by pair. Nobody can be 0.8 right on one pair; the share in a bin can be 0.8.",
                 "这样是逐对比较。单独一对没法“对 0.8”，一格里的比例才可以是 0.8。"),
+        Mistake(lambda probability, happened, bins: _of_equal_numbers(probability, happened, bins, torch.chunk),
+                "These are bins that hold equally many pairs. They are to be of equal width over [0, 1].",
+                "这里的每一格里个数相同。应当把 [0, 1] 等分，每格的宽度相同。",
+                (lambda probability, happened, bins: _of_equal_numbers(probability, happened, bins,
+                                                                       torch.tensor_split),)),
+        *(Mistake(lambda probability, happened, bins, most=most: calibration_error(
+                      probability.clamp(max=most), happened, bins),
+                  "The probabilities themselves were cut off just below 1. Clamp only the number of the bin: what was "
+                  "stated stays as it is.",
+                  "概率本身被截到了略小于 1。只限制格子的编号：说出的概率保持不变。")
+          for most in (0.99, 0.999, 0.9999)),
+        Mistake(lambda probability, happened, bins: (probability - happened).square().mean(),
+                "This is the Brier score, of each pair by itself. Wanted is a distance of means, bin by bin.",
+                "这是 Brier 分数，逐对计算。要的是逐格计算的两个平均之间的距离。"),
+        Mistake(_over_the_range,
+                "The bins divide the range from the least to the greatest probability. They are of equal width over "
+                "[0, 1].",
+                "这里把最小到最大的概率之间分成了几格。应当把 [0, 1] 等分。"),
+        Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
+                                                            n * s * (s - p).abs()) / happened.sum().clamp(min=1),
+                "A bin weighs as many pairs as happened in it. It weighs all that it holds, whether they happened or "
+                "not.",
+                "每格的权重用了其中发生了的个数。应当用格里的全部个数，发生与否都算。"),
     ),
     "2.7": (
         Mistake(lambda score, demonstration: score - score.mean(),
@@ -844,10 +1058,42 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "方向反了：应当从得分里减去示范的平均，好的文本仍然更高。"),
         Mistake(lambda score, demonstration: score - demonstration.max(),
                 "The best demonstration became 0. It is their mean that must become 0.",
-                "归零的是最好的示范。应当归零的是平均数。",
-                (lambda score, demonstration: score - demonstration.min(),
-                 lambda score, demonstration: score - demonstration[0])),
+                "归零的是最好的示范。应当归零的是平均数。"),
+        Mistake(lambda score, demonstration: score - demonstration.min(),
+                "The worst demonstration became 0. It is their mean that must become 0.",
+                "归零的是最差的示范。应当归零的是平均数。"),
+        Mistake(lambda score, demonstration: score - demonstration[0],
+                "The first demonstration alone is looked at, and it became 0. It is the mean of all that must become "
+                "0.",
+                "只看了第一个示范，归零的就是它。应当归零的是全部示范的平均数。"),
+        Mistake(lambda score, demonstration: score - demonstration[-1],
+                "The last demonstration alone is looked at, and it became 0. It is the mean of all that must become "
+                "0.",
+                "只看了最后一个示范，归零的就是它。应当归零的是全部示范的平均数。"),
         Mistake(lambda score, demonstration: score + demonstration.mean(),
                 "The sign: the demonstrations' mean is taken away.", "符号反了：应当减去示范的平均。"),
+        Mistake(lambda score, demonstration: score - 2,
+                "Always 2 is taken off, the mean of the example's demonstrations. Take the mean of those that are "
+                "given.",
+                "总是减去 2，那是例子里示范的平均。要取给出的示范的平均。"),
+        Mistake(lambda score, demonstration: score - demonstration.sum() / len(score),
+                "The sum of the demonstrations was divided by the number of scores. Divide by the number of "
+                "demonstrations.",
+                "示范之和除以了得分的个数。要除以示范的个数。"),
+        Mistake(lambda score, demonstration: score - (demonstration.min() + demonstration.max()) / 2,
+                "This takes the middle between the worst and the best demonstration. It is their mean that must become "
+                "0.",
+                "这里取了最差和最好的示范的中点。应当归零的是平均数。"),
+        *(Mistake(lambda score, demonstration, off=off: score / demonstration.mean() - off,
+                  "The scores were divided by the demonstrations' mean, which changes their differences. Take it off.",
+                  "得分被除以了示范的平均，差就变了。应当减去它。") for off in (1, 0)),
+        Mistake(lambda score, demonstration: score - demonstration.mean().round(),
+                "The demonstrations' mean was made a whole number. Take it off with all its digits.",
+                "示范的平均被变成了整数。要减去平均本身，保留所有小数。",
+                tuple(lambda score, demonstration, whole=whole: score - whole(demonstration.mean())
+                      for whole in (torch.floor, torch.ceil, torch.trunc))),
+        Mistake(lambda score, demonstration: (score - demonstration.mean()).mean(),
+                "This is the mean of the shifted scores, one number. Wanted is each shifted score, [N].",
+                "这是平移之后得分的平均，只有一个数。要的是每个平移之后的得分，[N]。"),
     ),
 }
