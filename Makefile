@@ -14,7 +14,7 @@ SHARED  := -n $(WORKERS) --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run studio space test test-browser test-processor test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
+.PHONY: run studio space test test-browser test-processor test-newest test-slow test-notebooks lint bench notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
 	@$(BIN)/rlhf-kit tour $(ARGS)
@@ -42,6 +42,13 @@ LEARNS := tests/formulas tests/loops tests/methods/test_ppo.py tests/methods/tes
 test-processor: $(VENV)/dev.done         ## what computes, as on another processor; ARGS=tests for all of it
 	$(OTHER) $(BIN)/python -m pytest $(SHARED) $(or $(ARGS),$(LEARNS))
 
+# Without constraints.txt: the newest release of everything that the kit stands on. A warning is a failure here, too.
+test-newest:                             ## the same tests with the newest libraries, in .venv-newest, made anew
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/pip install -qq --disable-pip-version-check $(shell grep '^torch==' constraints.txt)
+	.venv-newest/bin/pip install -qq --disable-pip-version-check --upgrade --editable '.[dev]'
+	.venv-newest/bin/python -m pytest $(SHARED) $(or $(ARGS),--ignore=tests/demos)
+
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
 	$(BIN)/python -m pytest $(SHARED) -m slow --durations=10 $(ARGS)
 
@@ -67,7 +74,7 @@ lab: $(VENV)/lab.done                    ## JupyterLab with the kit in it
 	$(BIN)/jupyter lab $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-newest build dist .pytest_cache .ruff_cache
 
 # torch goes first and by its exact version: asked for by a range, pip may take a build with gigabytes of CUDA.
 $(VENV)/run.done: pyproject.toml constraints.txt

@@ -6,12 +6,16 @@ rows of responses that have ended.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import GPT2Model
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
 
+# What models of this transformers call the keys and values read so far; 5.24 has given them a new name.
+NAME = "cache" if "cache" in inspect.signature(GPT2Model.forward).parameters else "past_key_values"
 ROOM = 32           # tokens that a layer makes room for at a time
 
 
@@ -25,7 +29,7 @@ class RoomyLayer(DynamicLayer):
 
     def __init__(self, layer: DynamicLayer, most: int) -> None:
         super().__init__()
-        self.dtype, self.device, self.is_initialized = layer.dtype, layer.device, True
+        self.dtype, self.device, self.is_initialized = layer.keys.dtype, layer.keys.device, True
         self.keys, self.values, self.most = layer.keys, layer.values, most
         self._rooms: tuple[Tensor, Tensor] | None = None        # keys and values begin them
 

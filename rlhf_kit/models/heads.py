@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import NewGELUActivation
 
 from rlhf_kit.models import trunk
+from rlhf_kit.models.cache import NAME
 from rlhf_kit.models.quantization import quantized_layers
 from rlhf_kit.models.text import end_ids
 
@@ -107,11 +108,11 @@ class Policy(nn.Module):
                need_hidden: bool) -> tuple[Tensor | None, Tensor, Any]:
         """Of a model that does not come apart: hidden states, logits and cache."""
         positions = self._positions(ids, mask)
-        output = self.lm(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache,
+        output = self.lm(input_ids=ids, attention_mask=mask, use_cache=use_cache, **{NAME: cache},
                          logits_to_keep=keep, output_hidden_states=need_hidden and self.value_trunk is None,
                          return_dict=True, **({} if positions is None else {"position_ids": positions}))
         hidden = output.hidden_states[-1][:, -keep:] if output.hidden_states else None
-        return hidden, output.logits, output.past_key_values if use_cache else None
+        return hidden, output.logits, getattr(output, NAME) if use_cache else None
 
     def train(self, mode: bool = True) -> Policy:
         """Dropout on, or off with False; layers in 8 or 4 bits stay with one kernel all the same.

@@ -28,6 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.language import typed
 from rlhf_kit.models.adapters import CONFIG as ADAPTER
+from rlhf_kit.models.cache import NAME as CACHE
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.places import ModelUnavailable, check_folder, found
 from rlhf_kit.models.quantization import Quantization, check_shapes, one_kernel, settings
@@ -298,7 +299,7 @@ def _check_writes(lm: PreTrainedModel, source: str | Path) -> None:
     first, same = output.logits[:, 0].float()               # what follows the first token must not change its logits
     if not torch.allclose(first, same, atol=1e-3, rtol=1e-3):
         why = "reads to the end before it predicts (an encoder, as BERT is)"
-    elif getattr(output, "past_key_values", None) is None:
+    elif getattr(output, CACHE, None) is None:
         why = "has no key-value cache to sample with"
     else:
         return

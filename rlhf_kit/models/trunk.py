@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
+from rlhf_kit.models.cache import NAME
+
 TOLERANCE = 0.02                    # of the largest logit: rounding in 16 bits, but no other model
 
 
@@ -43,9 +45,9 @@ def hidden_states(lm: PreTrainedModel, ids: Tensor, mask: Tensor, positions: Ten
     """Last hidden states of `ids` [B, L] with `mask` [B, tokens so far], and the cache to go on from: [B, L, d]."""
     model = _inner(lm)
     output = model._modules[model.base_model_prefix](
-        input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache, return_dict=True,
+        input_ids=ids, attention_mask=mask, use_cache=use_cache, return_dict=True, **{NAME: cache},
         **({} if positions is None else {"position_ids": positions}))
-    return output.last_hidden_state, output.past_key_values if use_cache else None
+    return output.last_hidden_state, getattr(output, NAME) if use_cache else None
 
 
 def logits(lm: PreTrainedModel, hidden: Tensor) -> Tensor:
