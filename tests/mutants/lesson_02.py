@@ -725,6 +725,603 @@ def mean_of_booleans(score, rank):
     return ((gap > 0) + 0.5 * (gap == 0))[better].mean(), ((gap > 0) | ~better).all(2).all(1).mean()
 
 
+def index_by_value_2_1(ranks):
+    pairs = [(ranks.index(a), ranks.index(b)) for a in ranks for b in ranks if a < b]
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+
+
+def sorted_by_rank_2_1(ranks):
+    order = sorted(range(len(ranks)), key=lambda i: ranks[i])
+    pairs = [(i, j) for i in order for j in order if ranks[i] < ranks[j]]
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+
+
+def ranks_not_places_2_1(ranks):
+    pairs = [(int(a), int(b)) for a in sorted(ranks) for b in sorted(ranks) if a < b]
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+
+
+def one_based_2_1(ranks):
+    rank = torch.tensor(ranks)
+    return (rank[:, None] < rank[None, :]).nonzero() + 1
+
+
+def sorted_by_worse_2_1(ranks):
+    pairs = [(i, j) for j in range(len(ranks)) for i in range(len(ranks)) if ranks[i] < ranks[j]]
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+
+
+def float_places_2_1(ranks):
+    rank = torch.tensor(ranks)
+    return (rank[:, None] < rank[None, :]).nonzero().float()
+
+
+def ties_both_ways_2_1(ranks):
+    pairs = [(i, j) for i in range(len(ranks)) for j in range(len(ranks)) if i != j and ranks[i] <= ranks[j]]
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+
+
+def combinations_as_given_2_1(ranks):
+    return torch.combinations(torch.arange(len(ranks)), 2)
+
+
+def empty_none_2_1(ranks):
+    pairs = [(i, j) for i in range(len(ranks)) for j in range(len(ranks)) if ranks[i] < ranks[j]]
+    return torch.tensor(pairs or [(0, 0)])
+
+
+def clamped_gap_2_2(chosen, rejected):
+    return -torch.log(torch.sigmoid((chosen - rejected).clamp(-20, 20))).mean()
+
+
+def log1p_exp_overflow_2_2(chosen, rejected):
+    return torch.log(1 + torch.exp(rejected - chosen)).mean()
+
+
+def softplus_sign_2_2(chosen, rejected):
+    return F.softplus(chosen - rejected).mean()
+
+
+def not_reduced_2_2(chosen, rejected):
+    return -F.logsigmoid(chosen - rejected)
+
+
+def in_place_gap_2_2(chosen, rejected):
+    with torch.no_grad():
+        chosen -= rejected
+    return -F.logsigmoid(chosen).mean()
+
+
+def unit_norm_2_2(chosen, rejected):
+    gap = chosen - rejected
+    return -F.logsigmoid(gap / (gap.std(unbiased=False) + 1)).mean()
+
+
+def log2_base_2_2(chosen, rejected):
+    return -F.logsigmoid(chosen - rejected).mean() / math.log(2)
+
+
+def numpy_detached_2_2(chosen, rejected):
+    gap = (chosen - rejected).detach().numpy()
+    return torch.tensor(np.logaddexp(0, -gap).mean())
+
+
+def n_minus_one_2_2(chosen, rejected):
+    return F.softplus(rejected - chosen).sum() / max(len(chosen) - 1, 1)
+
+
+def detached_rejected_2_2(chosen, rejected):
+    return -F.logsigmoid(chosen - rejected.detach()).mean()
+
+
+def ranking_mean_nan_2_3(score, rank, mask):
+    better = (rank[:, :, None] < rank[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    cost = torch.where(better, -F.logsigmoid(gap), 0.0).sum((1, 2))
+    return (cost / better.sum((1, 2))).mean()
+
+
+def mean_of_sums_2_3(score, rank, mask):
+    total, used = 0.0, 0
+    for s, r, m in zip(score, rank, mask, strict=False):
+        s, r = s[m], r[m]
+        better = r[:, None] < r[None, :]
+        if better.any():
+            total = total - F.logsigmoid((s[:, None] - s[None, :])[better]).sum()
+            used += 1
+    return total / used
+
+
+def sum_over_rankings_2_3(score, rank, mask):
+    better = (rank[:, :, None] < rank[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    cost = torch.where(better, F.softplus(-gap), 0.0).sum((1, 2))
+    return (cost / better.sum((1, 2)).clamp(min=1)).sum()
+
+
+def ties_are_pairs_2_3(score, rank, mask):
+    k = score.shape[1]
+    better = (rank[:, :, None] <= rank[:, None, :]) & ~torch.eye(k, dtype=torch.bool)
+    better = better & mask[:, :, None] & mask[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    cost = torch.where(better, -F.logsigmoid(gap), 0.0).sum((1, 2))
+    pairs = better.sum((1, 2))
+    return (cost / pairs.clamp(min=1)).sum() / (pairs > 0).sum()
+
+
+def memory_between_rows_2_3(score, rank, mask):
+    losses, means = [], []
+    for s, r, m in zip(score, rank, mask, strict=False):
+        s, r = s[m], r[m]
+        better = r[:, None] < r[None, :]
+        if better.any():
+            losses.append(-F.logsigmoid((s[:, None] - s[None, :])[better]))
+            means.append(torch.cat(losses).mean())
+    return torch.stack(means).mean()
+
+
+def gap_wrong_axis_2_3(score, rank, mask):
+    better = (rank[:, :, None] < rank[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    gap = score[:, None, :] - score[:, :, None]
+    cost = torch.where(better, -F.logsigmoid(gap), 0.0).sum((1, 2))
+    pairs = better.sum((1, 2))
+    return (cost / pairs.clamp(min=1)).sum() / (pairs > 0).sum()
+
+
+def nan_to_num_2_3(score, rank, mask):
+    better = (rank[:, :, None] < rank[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    gap = (score * mask)[:, :, None] - (score * mask)[:, None, :]
+    cost = torch.where(better, -F.logsigmoid(gap), 0.0).sum((1, 2))
+    pairs = better.sum((1, 2))
+    return (torch.nan_to_num(cost) / pairs.clamp(min=1)).mean() * len(score) / (pairs > 0).sum() + 0 * score.sum()
+
+
+def log_sigmoid_unstable_2_3(score, rank, mask):
+    better = (rank[:, :, None] < rank[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    cost = torch.where(better, -torch.sigmoid(gap).log(), 0.0).sum((1, 2))
+    pairs = better.sum((1, 2))
+    return (cost / pairs.clamp(min=1)).sum() / (pairs > 0).sum()
+
+
+def full_rankings_only_2_3(score, rank, mask):
+    whole = mask.all(1)
+    if whole.any():
+        score, rank, mask = score[whole], rank[whole], mask[whole]
+    better = (rank[:, :, None] < rank[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    cost = torch.where(better, -F.logsigmoid(gap), 0.0).sum((1, 2))
+    pairs = better.sum((1, 2))
+    return (cost / pairs.clamp(min=1)).sum() / (pairs > 0).sum()
+
+
+def divided_by_responses_2_3(score, rank, mask):
+    better = (rank[:, :, None] < rank[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    cost = torch.where(better, -F.logsigmoid(gap), 0.0).sum((1, 2))
+    return (cost / mask.sum(1).clamp(min=1)).sum() / better.any(2).any(1).sum()
+
+
+def upper_triangle_2_4(score, rank):
+    i, j = torch.triu_indices(score.shape[1], score.shape[1], 1)
+    gap = score[:, i] - score[:, j]
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return right.mean(), (gap > 0).all(1).float().mean()
+
+
+def best_only_2_4(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return right[better].mean(), (score.argmax(1) == rank.argmin(1)).float().mean()
+
+
+def any_for_all_2_4(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return right[better].mean(), ((gap > 0) & better).any(2).any(1).float().mean()
+
+
+def swapped_outputs_2_4(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return ((gap > 0) | ~better).all(2).all(1).float().mean(), right[better].mean()
+
+
+def list_counts_not_share_2_4(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return right[better].mean(), ((gap > 0) | ~better).all(2).all(1).float().sum()
+
+
+def tied_ranks_are_pairs_2_4(score, rank):
+    k = score.shape[1]
+    better = (rank[:, :, None] <= rank[:, None, :]) & ~torch.eye(k, dtype=torch.bool)
+    gap = score[:, :, None] - score[:, None, :]
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return right[better].mean(), ((gap > 0) | ~better).all(2).all(1).float().mean()
+
+
+def half_left_in_list_2_4(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    right = (gap > 0) + 0.5 * (gap == 0)
+    whole = torch.where(better, right, 1.0).amin((1, 2))
+    return right[better].mean(), whole.mean()
+
+
+def long_cuts_the_half_2_4(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    right = ((gap > 0) + 0.5 * (gap == 0)).long()
+    return right[better].float().mean(), ((gap > 0) | ~better).all(2).all(1).float().mean()
+
+
+def all_axis_lost_2_4(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = score[:, :, None] - score[:, None, :]
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return right[better].mean(), ((gap > 0) | ~better).all(2).float().mean()
+
+
+def gap_rounded_2_4(score, rank):
+    better = rank[:, :, None] < rank[:, None, :]
+    gap = (score[:, :, None] - score[:, None, :]).long()
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return right[better].mean(), ((gap > 0) | ~better).all(2).all(1).float().mean()
+
+
+def agreement_itself_2_5(agreement):
+    return max(agreement, 0.5)
+
+
+def raises_below_half_2_5(agreement):
+    return (1 + math.sqrt(2 * agreement - 1)) / 2
+
+
+def flipped_2_5(agreement):
+    a = max(agreement, 1 - agreement)
+    return (1 + (2 * a - 1) ** 0.5) / 2
+
+
+def falsy_zero_2_5(agreement):
+    return agreement and (1 + max(2 * agreement - 1, 0.0) ** 0.5) / 2
+
+
+def precedence_2_5(agreement):
+    return min(1.0, 1 / 2 + max(2 * agreement - 1, 0.0) ** 0.5)
+
+
+def grid_search_2_5(agreement):
+    grid = [0.5 + k / 100 for k in range(51)]
+    return min(grid, key=lambda q: abs(q * q + (1 - q) ** 2 - agreement))
+
+
+def discriminant_slip_2_5(agreement):
+    return (1 + max(agreement, 0.0) ** 0.5) / 2
+
+
+def clamps_q_only_2_5(agreement):
+    return max((1 + np.sqrt(2 * np.float64(agreement) - 1)) / 2, 0.5)
+
+
+def extra_bin_for_one_2_6(probability, happened, bins):
+    place = (probability * bins).long()
+    error = torch.tensor(0.0)
+    for b in place.unique():
+        inside = place == b
+        error += inside.sum() * (happened[inside].mean() - probability[inside].mean()).abs()
+    return error / len(probability)
+
+
+def squared_2_6(probability, happened, bins):
+    place = (probability * bins).long().clamp(max=bins - 1)
+    error = torch.tensor(0.0)
+    for b in place.unique():
+        inside = place == b
+        error += inside.sum() * (happened[inside].mean() - probability[inside].mean()) ** 2
+    return (error / len(probability)) ** 0.5
+
+
+def worst_bin_2_6(probability, happened, bins):
+    place = (probability * bins).long().clamp(max=bins - 1)
+    return max((happened[place == b].mean() - probability[place == b].mean()).abs() for b in place.unique())
+
+
+def divided_by_bins_2_6(probability, happened, bins):
+    place = (probability * bins).long().clamp(max=bins - 1)
+    error = torch.tensor(0.0)
+    for b in place.unique():
+        inside = place == b
+        error += (happened[inside].mean() - probability[inside].mean()).abs()
+    return error / bins
+
+
+def equal_mass_2_6(probability, happened, bins):
+    order = probability.argsort()
+    error = torch.tensor(0.0)
+    for part in order.chunk(bins):
+        error += len(part) * (happened[part].mean() - probability[part].mean()).abs()
+    return error / len(probability)
+
+
+def half_to_one_2_6(probability, happened, bins):
+    place = ((probability - 0.5) * 2 * bins).long().clamp(min=0, max=bins - 1)
+    error = torch.tensor(0.0)
+    for b in place.unique():
+        inside = place == b
+        error += inside.sum() * (happened[inside].mean() - probability[inside].mean()).abs()
+    return error / len(probability)
+
+
+def confidence_first_2_6(probability, happened, bins):
+    stated = torch.maximum(probability, 1 - probability)
+    place = (stated * bins).long().clamp(max=bins - 1)
+    error = torch.tensor(0.0)
+    for b in place.unique():
+        inside = place == b
+        error += inside.sum() * (happened[inside].mean() - stated[inside].mean()).abs()
+    return error / len(probability)
+
+
+def zero_is_dropped_2_6(probability, happened, bins):
+    edges = torch.linspace(0, 1, bins + 1)
+    error = torch.tensor(0.0)
+    for low, high in itertools.pairwise(edges):
+        inside = (probability > low) & (probability <= high)
+        if inside.any():
+            error += inside.sum() * (happened[inside].mean() - probability[inside].mean()).abs()
+    return error / len(probability)
+
+
+def clamps_in_place_2_6(probability, happened, bins):
+    place = probability.clamp_(max=0.999).mul(bins).long()
+    error = torch.tensor(0.0)
+    for b in place.unique():
+        inside = place == b
+        error += inside.sum() * (happened[inside].mean() - probability[inside].mean()).abs()
+    return error / len(probability)
+
+
+def pooled_mean_2_7(score, demonstration):
+    return score - torch.cat([score, demonstration]).mean()
+
+
+def two_is_the_mean_2_7(score, demonstration):
+    return score - 2
+
+
+def sign_flipped_2_7(score, demonstration):
+    return demonstration.mean() - score
+
+
+def summed_2_7(score, demonstration):
+    return score - demonstration.sum()
+
+
+def divided_by_n_2_7(score, demonstration):
+    return score - demonstration.sum() / len(score)
+
+
+def middle_of_range_2_7(score, demonstration):
+    return score - (demonstration.min() + demonstration.max()) / 2
+
+
+def both_centred_2_7(score, demonstration):
+    shifted = score - demonstration.mean()
+    return shifted - shifted.mean()
+
+
+def ratio_2_7(score, demonstration):
+    return score / demonstration.mean() - 1
+
+
+def mean_rounded_2_7(score, demonstration):
+    return score - round(demonstration.mean().item())
+
+
+def out_argument_2_7(score, demonstration):
+    return torch.sub(score, demonstration.mean(), out=score)
+
+
+def only_the_best_wins_2_1(ranks):
+    best = ranks.index(min(ranks))
+    pairs = [(best, j) for j in range(len(ranks)) if ranks[j] > ranks[best]]
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+
+
+def flat_2_1(ranks):
+    pairs = [(i, j) for i in range(len(ranks)) for j in range(len(ranks)) if ranks[i] < ranks[j]]
+    return torch.tensor(pairs, dtype=torch.long).flatten()
+
+
+def from_the_back_2_1(ranks):
+    pairs = [(i, j) for i in range(len(ranks)) for j in range(len(ranks)) if ranks[i] < ranks[j]]
+    return torch.tensor(pairs[::-1], dtype=torch.long).reshape(-1, 2)
+
+
+def tie_breaks_the_loop_2_1(ranks):
+    pairs = []
+    for i in range(len(ranks)):
+        for j in range(len(ranks)):
+            if i != j and ranks[i] == ranks[j]:
+                break
+            if ranks[i] < ranks[j]:
+                pairs.append((i, j))
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+
+
+def table_2_1(ranks):
+    rank = torch.tensor(ranks)
+    return (rank[:, None] < rank[None, :]).long()
+
+
+def each_on_its_own_2_2(chosen, rejected):
+    return (-F.logsigmoid(chosen) - F.logsigmoid(-rejected)).mean()
+
+
+def mean_first_2_2(chosen, rejected):
+    return -F.logsigmoid(chosen.mean() - rejected.mean())
+
+
+def hinge_2_2(chosen, rejected):
+    return (1 - (chosen - rejected)).clamp(min=0).mean()
+
+
+def worst_pair_only_2_2(chosen, rejected):
+    return F.softplus(rejected - chosen).max()
+
+
+def every_with_every_2_2(chosen, rejected):
+    return -F.logsigmoid(chosen[:, None] - rejected[None, :]).mean()
+
+
+def _tables(score, rank, mask):
+    score = score.masked_fill(~mask, 0.0)
+    better = (rank[:, :, None] < rank[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    return better, score[:, :, None] - score[:, None, :]
+
+
+def rank_gap_weighs_2_3(score, rank, mask):
+    better, gap = _tables(score, rank, mask)
+    weight = better * (rank[:, None, :] - rank[:, :, None])
+    each = (weight * F.softplus(-gap)).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
+    return each[better.any(2).any(1)].mean()
+
+
+def best_against_the_rest_2_3(score, rank, mask):
+    better, gap = _tables(score, rank, mask)
+    top = rank.masked_fill(~mask, 10**6).amin(1, keepdim=True)
+    better = better & (rank == top)[:, :, None]
+    each = torch.where(better, F.softplus(-gap), 0.0).sum((1, 2)) / better.sum((1, 2)).clamp(min=1)
+    return each[better.any(2).any(1)].mean()
+
+
+def mean_gap_first_2_3(score, rank, mask):
+    better, gap = _tables(score, rank, mask)
+    mean = torch.where(better, gap, 0.0).sum((1, 2)) / better.sum((1, 2)).clamp(min=1)
+    return F.softplus(-mean)[better.any(2).any(1)].mean()
+
+
+def longer_rankings_weigh_more_2_3(score, rank, mask):
+    better, gap = _tables(score, rank, mask)
+    each = torch.where(better, F.softplus(-gap), 0.0).sum((1, 2)) / better.sum((1, 2)).clamp(min=1)
+    weight = mask.sum(1) * better.any(2).any(1)
+    return (each * weight).sum() / weight.sum()
+
+
+def ordered_pairs_divide_2_3(score, rank, mask):
+    better, gap = _tables(score, rank, mask)
+    k = mask.sum(1)
+    each = torch.where(better, F.softplus(-gap), 0.0).sum((1, 2)) / (k * (k - 1)).clamp(min=1)
+    return each[better.any(2).any(1)].mean()
+
+
+def kendall_tau_2_4(score, rank):
+    better, gap = rank[:, :, None] < rank[:, None, :], score[:, :, None] - score[:, None, :]
+    return gap.sign()[better].mean(), ((gap > 0) | ~better).all(2).all(1).float().mean()
+
+
+def majority_for_list_2_4(score, rank):
+    better, gap = rank[:, :, None] < rank[:, None, :], score[:, :, None] - score[:, None, :]
+    right = ((gap > 0) & better).sum((1, 2)) >= 0.5 * better.sum((1, 2))
+    return ((gap > 0) + 0.5 * (gap == 0))[better].mean(), right.float().mean()
+
+
+def first_ranking_only_2_4(score, rank):
+    score, rank = score[:1], rank[:1]
+    better, gap = rank[:, :, None] < rank[:, None, :], score[:, :, None] - score[:, None, :]
+    return ((gap > 0) + 0.5 * (gap == 0))[better].mean(), ((gap > 0) | ~better).all(2).all(1).float().mean()
+
+
+def larger_rank_is_better_2_4(score, rank):
+    better, gap = rank[:, :, None] > rank[:, None, :], score[:, :, None] - score[:, None, :]
+    return ((gap > 0) + 0.5 * (gap == 0))[better].mean(), ((gap > 0) | ~better).all(2).all(1).float().mean()
+
+
+def list_by_neighbouring_places_2_4(score, rank):
+    better, gap = rank[:, :, None] < rank[:, None, :], score[:, :, None] - score[:, None, :]
+    falls = (score[:, :-1] > score[:, 1:]).all(1)
+    return ((gap > 0) + 0.5 * (gap == 0))[better].mean(), falls.float().mean()
+
+
+def half_forgotten_2_5(agreement):
+    return 0.5 + max(2 * agreement - 1, 0.0) ** 0.5
+
+
+def in_percent_2_5(agreement):
+    return 50 * (1 + max(2 * agreement - 1, 0.0) ** 0.5)
+
+
+def rounded_2_5(agreement):
+    return round((1 + max(2 * agreement - 1, 0.0) ** 0.5) / 2, 2)
+
+
+def below_half_as_it_is_2_5(agreement):
+    return agreement if agreement < 0.5 else (1 + (2 * agreement - 1) ** 0.5) / 2
+
+
+def floor_division_2_5(agreement):
+    return (1 + max(2 * agreement - 1, 0.0) ** 0.5) // 2
+
+
+def brier_2_6(probability, happened, bins):
+    return (probability - happened).square().mean()
+
+
+def _binned(where, probability, happened, bins, weight=None):
+    error = 0.0
+    for b in range(bins):
+        here = where == b
+        if here.any():
+            share = here.float().mean() if weight is None else weight(here)
+            error = error + share * (probability[here].mean() - happened[here].mean()).abs()
+    return error
+
+
+def bins_over_the_range_2_6(probability, happened, bins):
+    low, high = probability.min(), probability.max()
+    where = ((probability - low) / (high - low).clamp(min=1e-9) * bins).long().clamp(max=bins - 1)
+    return _binned(where, probability, happened, bins)
+
+
+def bins_from_one_half_2_6(probability, happened, bins):
+    where = ((probability - 0.5) * 2 * bins).long().clamp(0, bins - 1)
+    return _binned(where, probability, happened, bins)
+
+
+def weighted_by_hits_2_6(probability, happened, bins):
+    where = (probability * bins).long().clamp(max=bins - 1)
+    return _binned(where, probability, happened, bins, lambda here: happened[here].sum() / happened.sum().clamp(min=1))
+
+
+def one_bin_too_few_2_6(probability, happened, bins):
+    return _binned((probability * (bins - 1)).long(), probability, happened, bins)
+
+
+def first_demonstration_only_2_7(score, demonstration):
+    return score - demonstration[0]
+
+
+def best_demonstration_2_7(score, demonstration):
+    return score - demonstration.max()
+
+
+def absolute_values_averaged_2_7(score, demonstration):
+    return score - demonstration.abs().mean()
+
+
+def moved_onto_their_mean_2_7(score, demonstration):
+    return score - (score.mean() - demonstration.mean())
+
+
+def only_the_mean_2_7(score, demonstration):
+    return (score - demonstration.mean()).mean()
+
+
 MUTANTS = {
     "2.1": [("ties_in_list_order", ties_in_list_order, "A tie is in it"),
             ("all_combinations", all_combinations, "ranks are not used"),
@@ -739,7 +1336,21 @@ MUTANTS = {
             ("no_columns_when_empty", no_columns_when_empty, "An empty result keeps its columns"),
             ("python_list", python_list, "It returned a list"),
             ("only_neighbours", only_neighbours, "Only neighbours are compared"),
-            ("transposed_out", transposed_out, "The table lies on its side")],
+            ("transposed_out", transposed_out, "The table lies on its side"),
+             ("index_by_value", index_by_value_2_1, "`ranks.index` finds the first response of"),
+             ("sorted_by_rank", sorted_by_rank_2_1, "The pairs are right"),
+             ("ranks_not_places", ranks_not_places_2_1, "These are ranks. Wanted are places in the"),
+             ("one_based", one_based_2_1, "Places are counted from 1"),
+             ("sorted_by_worse", sorted_by_worse_2_1, "The pairs are right"),
+             ("float_places", float_places_2_1, "It returned a tensor of floats"),
+             ("ties_both_ways", ties_both_ways_2_1, "Ties are in it, from both sides. Equal ranks"),
+             ("combinations_as_given", combinations_as_given_2_1, "The ranks are not used"),
+             ("empty_none", empty_none_2_1, "Where nobody wins, a row of zeros came out,"),
+             ("only_the_best_wins", only_the_best_wins_2_1, "Only the best is compared with the others"),
+             ("flat", flat_2_1, "The places stand in one long row"),
+             ("from_the_back", from_the_back_2_1, "The pairs are right"),
+             ("tie_breaks_the_loop", tie_breaks_the_loop_2_1, "At the first tie the loop ends"),
+             ("table", table_2_1, "This is the table of who beats whom")],
     "2.2": [("log_of_sigmoid", log_of_sigmoid, "exactly 0"),
             ("epsilon_in_the_log", epsilon_in_the_log, "small number"),
             ("added_up", added_up, "sum over pairs"),
@@ -751,7 +1362,22 @@ MUTANTS = {
             ("sign_missing", sign_missing, "The minus is missing"),
             ("swapped", swapped, "The gap is the wrong way round"),
             ("no_log", no_log, "This is -σ"),
-            ("item_returned", item_returned, "It returned a number")],
+            ("item_returned", item_returned, "It returned a number"),
+             ("clamped_gap", clamped_gap_2_2, "The gap or the loss was cut off"),
+             ("log1p_exp_overflow", log1p_exp_overflow_2_2, "σ becomes exactly 0 when a pair is very wrong"),
+             ("softplus_sign", softplus_sign_2_2, "The gap is the wrong way round"),
+             ("not_reduced", not_reduced_2_2, "This is the loss of each pair"),
+             ("in_place_gap", in_place_gap_2_2, "No gradient reaches the rejected scores"),
+             ("unit_norm", unit_norm_2_2, "The gaps were divided by their spread"),
+             ("log2_base", log2_base_2_2, "The logarithm is that of base 2"),
+             ("numpy_detached", numpy_detached_2_2, "No gradient reaches the scores"),
+             ("n_minus_one", n_minus_one_2_2, "This divides by N - 1"),
+             ("detached_rejected", detached_rejected_2_2, "No gradient reaches the rejected scores"),
+             ("each_on_its_own", each_on_its_own_2_2, "The sigmoid is of each score alone"),
+             ("mean_first", mean_first_2_2, "The mean was taken of the gaps"),
+             ("hinge", hinge_2_2, "This is a hinge, max(0, 1 - gap). Wanted is"),
+             ("worst_pair_only", worst_pair_only_2_2, "This is the loss of the worst pair alone"),
+             ("every_with_every", every_with_every_2_2, "Every chosen score is compared with every")],
     "2.3": [("ties_both_ways", ties_both_ways, "Ties are counted"),
             ("list_order_only", list_order_only, "to be in order"),
             ("one_mean_over_everything", one_mean_over_everything, "one mean over all pairs"),
@@ -766,7 +1392,22 @@ MUTANTS = {
             ("k_choose_two", k_choose_two, "This divides by the pairs that the width of"),
             ("places_as_ranks", places_as_ranks, "The ranks are not used"),
             ("neighbours_only", neighbours_only, "Only neighbours are compared"),
-            ("fills_padding_in_place", fills_padding_in_place, "The result is right")],
+            ("fills_padding_in_place", fills_padding_in_place, "The result is right"),
+             ("ranking_mean_nan", ranking_mean_nan_2_3, "A ranking of nothing but ties gives 0 / 0"),
+             ("mean_of_sums", mean_of_sums_2_3, "Within each ranking this is a sum over pairs"),
+             ("sum_over_rankings", sum_over_rankings_2_3, "The rankings are added up"),
+             ("ties_are_pairs", ties_are_pairs_2_3, "Ties are counted. Equal ranks say nothing:"),
+             ("memory_between_rows", memory_between_rows_2_3, "The pairs of earlier rankings are still in"),
+             ("gap_wrong_axis", gap_wrong_axis_2_3, "The direction: rank 1 is the best, so i"),
+             ("nan_to_num", nan_to_num_2_3, "0 times infinity is NaN"),
+             ("log_sigmoid_unstable", log_sigmoid_unstable_2_3, "σ becomes exactly 0 when a pair is very wrong"),
+             ("full_rankings_only", full_rankings_only_2_3, "Rankings that have padding are left out"),
+             ("divided_by_responses", divided_by_responses_2_3, "This divides by the number of responses"),
+             ("rank_gap_weighs", rank_gap_weighs_2_3, "Pairs weigh more, the further their ranks"),
+             ("best_against_the_rest", best_against_the_rest_2_3, "Only the best is compared with the others"),
+             ("mean_gap_first", mean_gap_first_2_3, "The mean was taken of the gaps of a ranking"),
+             ("longer_rankings_weigh_more", longer_rankings_weigh_more_2_3, "Longer rankings weigh more"),
+             ("ordered_pairs_divide", ordered_pairs_divide_2_3, "This divides by K(K-1)")],
     "2.4": [("ties_forgotten_twice", ties_forgotten_twice, "Equal scores count half, for pairs"),
             ("mean_of_booleans", mean_of_booleans, ".float().mean()"),
             ("equal_is_right", equal_is_right, "count as right"),
@@ -781,7 +1422,23 @@ MUTANTS = {
             ("argsort_lists", argsort_lists, "List accuracy compares two sorted lists"),
             ("k_choose_two", k_choose_two_2_4, "Pair accuracy divides by K"),
             ("list_needs_a_pair", list_needs_a_pair, "For the list"),
-            ("soft_accuracy", soft_accuracy, "This is the mean of σ")],
+            ("soft_accuracy", soft_accuracy, "This is the mean of σ"),
+             ("upper_triangle", upper_triangle_2_4, "The ranks are not used"),
+             ("best_only", best_only_2_4, "List accuracy looks at the best response only"),
+             ("any_for_all", any_for_all_2_4, "For the list, one right pair is enough here."),
+             ("swapped_outputs", swapped_outputs_2_4, "The two numbers have changed places"),
+             ("list_counts_not_share", list_counts_not_share_2_4, "The second number counts rankings"),
+             ("tied_ranks_are_pairs", tied_ranks_are_pairs_2_4, "Ties among the ranks count as pairs"),
+             ("half_left_in_list", half_left_in_list_2_4, "A ranking with equal scores counts half"),
+             ("long_cuts_the_half", long_cuts_the_half_2_4, "Equal scores count as wrong"),
+             ("all_axis_lost", all_axis_lost_2_4, "List accuracy is a mean over responses here"),
+             ("gap_rounded", gap_rounded_2_4, "The gaps were made whole numbers"),
+             ("kendall_tau", kendall_tau_2_4, "This is the share that is right minus the"),
+             ("majority_for_list", majority_for_list_2_4, "For the list, half of the pairs are enough"),
+             ("first_ranking_only", first_ranking_only_2_4, "Only the first ranking is looked at"),
+             ("larger_rank_is_better", larger_rank_is_better_2_4, "The direction: rank 1 is the best and should"),
+             ("list_by_neighbouring_places", list_by_neighbouring_places_2_4,
+              "List accuracy takes every list to be in order")],
     "2.5": [("agreement_is_quality", agreement_is_quality, "agreement itself"),
             ("never_both_wrong", never_both_wrong, "both may be wrong"),
             ("skill_below_chance", skill_below_chance, "came out as skill"),
@@ -791,7 +1448,20 @@ MUTANTS = {
             ("no_root", no_root, "This is the agreement itself"),
             ("smaller_root", smaller_root, "This is the other root"),
             ("complex_below_half", complex_below_half, "root of a negative number"),
-            ("both_roots", both_roots, "It returned a tuple")],
+            ("both_roots", both_roots, "It returned a tuple"),
+             ("agreement_itself", agreement_itself_2_5, "This is the agreement itself"),
+             ("raises_below_half", raises_below_half_2_5, "An agreement below 1/2 asks for the root of"),
+             ("flipped", flipped_2_5, "An agreement below 1/2 came out as skill"),
+             ("falsy_zero", falsy_zero_2_5, "An agreement of 0 came out as 0"),
+             ("precedence", precedence_2_5, "Only the 1 was divided by 2"),
+             ("grid_search", grid_search_2_5, "It is right but for rounding"),
+             ("discriminant_slip", discriminant_slip_2_5, "The root of the agreement itself stands"),
+             ("clamps_q_only", clamps_q_only_2_5, "An agreement below 1/2 asks for the root of"),
+             ("half_forgotten", half_forgotten_2_5, "Only the 1 was divided by 2"),
+             ("in_percent", in_percent_2_5, "In every case, your result is 100 times the"),
+             ("rounded", rounded_2_5, "It is right but for rounding"),
+             ("below_half_as_it_is", below_half_as_it_is_2_5, "An agreement below 1/2 can only be bad luck"),
+             ("floor_division", floor_division_2_5, "`//` drops what is behind the point")],
     "2.6": [("every_bin_the_same", every_bin_the_same, "weighs the same"),
             ("middle_of_the_bin", middle_of_the_bin, "middle of the bin"),
             ("certainty_falls_out", certainty_falls_out, "fell into no bin"),
@@ -803,7 +1473,21 @@ MUTANTS = {
             ("empty_bins_nan", empty_bins_nan, "A bin that holds nothing has no mean"),
             ("signed", signed, "Bins that promise too much and bins that"),
             ("each_pair_alone", each_pair_alone, "This compares pair by pair"),
-            ("overwrites", overwrites, "Only the last bin is left")],
+            ("overwrites", overwrites, "Only the last bin is left"),
+             ("extra_bin_for_one", extra_bin_for_one_2_6, "A probability of exactly 1 got a bin of its"),
+             ("squared", squared_2_6, "The distances are squared"),
+             ("worst_bin", worst_bin_2_6, "This is the worst bin"),
+             ("divided_by_bins", divided_by_bins_2_6, "Every bin weighs the same"),
+             ("equal_mass", equal_mass_2_6, "These are bins that hold equally many pairs"),
+             ("half_to_one", half_to_one_2_6, "The bins divide the range from 1/2 to 1"),
+             ("confidence_first", confidence_first_2_6, "Probabilities below 1/2 were turned round"),
+             ("zero_is_dropped", zero_is_dropped_2_6, "A probability of exactly 0 fell into no bin"),
+             ("clamps_in_place", clamps_in_place_2_6, "The probabilities themselves were cut off"),
+             ("brier", brier_2_6, "This is the Brier score"),
+             ("bins_over_the_range", bins_over_the_range_2_6, "The bins divide the range from the least to"),
+             ("bins_from_one_half", bins_from_one_half_2_6, "The bins divide the range from 1/2 to 1"),
+             ("weighted_by_hits", weighted_by_hits_2_6, "A bin weighs as many pairs as happened in it"),
+             ("one_bin_too_few", one_bin_too_few_2_6, "The width of the bins is not 1 / bins")],
     "2.7": [("mean_of_what_is_scored", mean_of_what_is_scored, "own mean"),
             ("middle_demonstration", middle_demonstration, "median"),
             ("standard_scores", standard_scores, "also divided"),
@@ -814,7 +1498,22 @@ MUTANTS = {
             ("in_place", in_place, "The result is right"),
             ("elementwise", elementwise, "Each score has another number taken off"),
             ("keeps_positive", keeps_positive, "Negative results were cut off at 0"),
-            ("returns_demonstrations", returns_demonstrations, "These are the demonstrations")],
+            ("returns_demonstrations", returns_demonstrations, "These are the demonstrations"),
+             ("pooled_mean", pooled_mean_2_7, "The scored texts are in the mean as well"),
+             ("two_is_the_mean", two_is_the_mean_2_7, "Always 2 is taken off"),
+             ("sign_flipped", sign_flipped_2_7, "The direction: the demonstrations' mean is"),
+             ("summed", summed_2_7, "The sum of the demonstrations was taken off"),
+             ("divided_by_n", divided_by_n_2_7, "The sum of the demonstrations was divided by"),
+             ("middle_of_range", middle_of_range_2_7, "This takes the middle between the worst and"),
+             ("both_centred", both_centred_2_7, "The scores' own mean became 0"),
+             ("ratio", ratio_2_7, "The scores were divided by the"),
+             ("mean_rounded", mean_rounded_2_7, "The demonstrations' mean was made a whole"),
+             ("out_argument", out_argument_2_7, "The result is right"),
+             ("first_demonstration_only", first_demonstration_only_2_7, "The first demonstration alone is looked at"),
+             ("best_demonstration", best_demonstration_2_7, "The best demonstration became 0"),
+             ("absolute_values_averaged", absolute_values_averaged_2_7, "This is what comes out if minus signs in"),
+             ("moved_onto_their_mean", moved_onto_their_mean_2_7, "The scores' own mean was moved to the"),
+             ("only_the_mean", only_the_mean_2_7, "This is the mean of the shifted scores")],
 }
 
 # Right answers in unusual forms.

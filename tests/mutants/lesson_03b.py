@@ -250,6 +250,194 @@ def billions_first(frozen, bytes_each, trained):
     return frozen / 1e9 * bytes_each + trained / 62_500_000
 
 
+def update_only_3b_1(x, weight, a, b, alpha):
+    return alpha / a.shape[0] * (x @ a.T) @ b.T
+
+
+def root_of_rank_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[0] ** 0.5 * (x @ a.T) @ b.T
+
+
+def r_over_alpha_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + a.shape[0] / alpha * (x @ a.T) @ b.T
+
+
+def whole_scale_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + int(alpha / a.shape[0]) * (x @ a.T) @ b.T
+
+
+def rank_four_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / 4 * (x @ a.T) @ b.T
+
+
+def scaled_twice_3b_1(x, weight, a, b, alpha):
+    scale = alpha / a.shape[0]
+    return x @ weight.T + (scale * x @ a.T) @ (scale * b.T)
+
+
+def a_detached_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[0] * (x @ a.detach().T) @ b.T
+
+
+def relu_inside_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[0] * (x @ a.T).relu() @ b.T
+
+
+def x_scaled_in_place_3b_1(x, weight, a, b, alpha):
+    base = x @ weight.T
+    x *= alpha / a.shape[0]
+    return base + (x @ a.T) @ b.T
+
+
+def first_direction_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[0] * torch.outer(x @ a[0], b[:, 0])
+
+
+def step_for_scale_3b_2(weight):
+    step = weight.abs().amax(dim=1) / 127
+    return (weight / step.clamp(min=1e-30)[:, None]).round().to(torch.int8), step
+
+
+def floored_3b_2(weight):
+    largest = weight.abs().amax(dim=1)
+    return torch.floor(weight / largest.clamp(min=1e-30)[:, None] * 127).to(torch.int8), largest
+
+
+def epsilon_added_3b_2(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / (largest + 1e-3)[:, None] * 127).round().to(torch.int8), largest
+
+
+def scale_of_zeros_is_one_3b_2(weight):
+    largest = weight.abs().amax(dim=1)
+    largest = torch.where(largest == 0, 1.0, largest)
+    return (weight / largest[:, None] * 127).round().to(torch.int8), largest
+
+
+def divides_in_place_3b_2(weight):
+    largest = weight.abs().amax(dim=1)
+    return weight.div_(largest.clamp(min=1e-30)[:, None]).mul(127).round().to(torch.int8), largest
+
+
+def mean_for_max_3b_2(weight):
+    scale = weight.abs().mean(dim=1)
+    return (weight / scale.clamp(min=1e-30)[:, None] * 127).round().clamp(-127, 127).to(torch.int8), scale
+
+
+def range_min_to_max_3b_2(weight):
+    scale = (weight.amax(1) - weight.amin(1)) / 2
+    return (weight / scale.clamp(min=1e-30)[:, None] * 127).round().clamp(-127, 127).to(torch.int8), scale
+
+
+def half_bits_3b_2(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / largest.clamp(min=1e-30)[:, None] * 63.5).round().to(torch.int8), largest
+
+
+def read_back_3b_2(weight):
+    largest = weight.abs().amax(dim=1)
+    q = (weight / largest.clamp(min=1e-30)[:, None] * 127).round()
+    return q * largest[:, None] / 127, largest
+
+
+def rounds_before_127_3b_2(weight):
+    largest = weight.abs().amax(dim=1)
+    return (weight / largest.clamp(min=1e-30)[:, None]).round().mul(127).to(torch.int8), largest
+
+
+def adapter_ignored_3b_3(frozen, bytes_each, trained):
+    return frozen * bytes_each / 1e9
+
+
+def bits_3b_3(frozen, bytes_each, trained):
+    return (frozen * bytes_each * 8 / 8 + 16 * trained / 8) / 1e9
+
+
+def frozen_is_everything_3b_3(frozen, bytes_each, trained):
+    return ((frozen - trained) * bytes_each + 16 * trained) / 1e9
+
+
+def rounded_3b_3(frozen, bytes_each, trained):
+    return round((frozen * bytes_each + 16 * trained) / 1e9, 1)
+
+
+def two_bytes_always_3b_3(frozen, bytes_each, trained):
+    return (frozen * 2 + 16 * trained) / 1e9
+
+
+def megabytes_3b_3(frozen, bytes_each, trained):
+    return (frozen * bytes_each + 16 * trained) / 1e6
+
+
+def larger_heap_3b_3(frozen, bytes_each, trained):
+    return max(frozen * bytes_each, 16 * trained) / 1e9
+
+
+def nothing_trained_fails_3b_3(frozen, bytes_each, trained):
+    return trained * (frozen / trained * bytes_each + 16) / 1e9
+
+
+def minus_the_update_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T - alpha / a.shape[0] * (x @ a.T) @ b.T
+
+
+def rank_is_outputs_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / b.shape[0] * (x @ a.T) @ b.T
+
+
+def b_detached_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[0] * (x @ a.T) @ b.detach().T
+
+
+def scale_at_least_one_3b_1(x, weight, a, b, alpha):
+    return x @ weight.T + max(1.0, alpha / a.shape[0]) * (x @ a.T) @ b.T
+
+
+def rounded_up_3b_2(weight):
+    s = weight.abs().amax(1)
+    return (127 * weight / s.clamp(min=1e-30)[:, None]).ceil(), s
+
+
+def outputs_swapped_3b_2(weight):
+    s = weight.abs().amax(1)
+    return s, (127 * weight / s.clamp(min=1e-30)[:, None]).round()
+
+
+def place_of_the_largest_3b_2(weight):
+    s, place = weight.abs().max(1)
+    return (127 * weight / s.clamp(min=1e-30)[:, None]).round(), place.to(weight.dtype)
+
+
+def scale_in_16_bits_3b_2(weight):
+    s = weight.abs().amax(1).half().float()
+    return (127 * weight / s.clamp(min=1e-30)[:, None]).round().clamp(-127, 127), s
+
+
+def quantile_for_max_3b_2(weight):
+    s = weight.abs().quantile(0.9, dim=1)
+    return (127 * weight / s.clamp(min=1e-30)[:, None]).round().clamp(-127, 127), s
+
+
+def other_fourteen_bytes_3b_3(frozen, bytes_each, trained):
+    return ((frozen + trained) * bytes_each + trained * 14) / 1e9
+
+
+def at_least_one_byte_3b_3(frozen, bytes_each, trained):
+    return (frozen * max(1, bytes_each) + trained * 16) / 1e9
+
+
+def mixed_units_3b_3(frozen, bytes_each, trained):
+    return (frozen * bytes_each + trained * 16) / (1000 * 1024**2)
+
+
+def either_or_3b_3(frozen, bytes_each, trained):
+    return (trained * 16 if trained else frozen * bytes_each) / 1e9
+
+
+def with_activations_3b_3(frozen, bytes_each, trained):
+    return 1.2 * (frozen * bytes_each + trained * 16) / 1e9
+
+
 MUTANTS = {
     "3b.1": [("without_a_factor", without_a_factor, "is missing"),
              ("alpha_alone", alpha_alone, "not α"),
@@ -263,7 +451,21 @@ MUTANTS = {
              ("no_transpose", no_transpose, "This is x W where W is square"),
              ("falsy_alpha", falsy_alpha, "α = 0 counts as if it were not given"),
              ("rank_is_inputs", rank_is_inputs, "This divides by the number of inputs"),
-             ("weight_in_place", weight_in_place, "No gradient reaches A and B")],
+             ("weight_in_place", weight_in_place, "No gradient reaches A and B"),
+             ("update_only", update_only_3b_1, "The frozen matrix is missing"),
+             ("root_of_rank", root_of_rank_3b_1, "This divides by the root of the rank (a"),
+             ("r_over_alpha", r_over_alpha_3b_1, "The factor is upside down"),
+             ("whole_scale", whole_scale_3b_1, "The factor was cut to a whole number"),
+             ("rank_four", rank_four_3b_1, "The rank is written in as a number"),
+             ("scaled_twice", scaled_twice_3b_1, "The factor α/r is there twice"),
+             ("a_detached", a_detached_3b_1, "No gradient reaches A"),
+             ("relu_inside", relu_inside_3b_1, "Negative numbers between A and B were set to"),
+             ("x_scaled_in_place", x_scaled_in_place_3b_1, "The result is right"),
+             ("first_direction", first_direction_3b_1, "Only the first of the r directions is used"),
+             ("minus_the_update", minus_the_update_3b_1, "The adapter is taken away"),
+             ("rank_is_outputs", rank_is_outputs_3b_1, "This divides by the number of outputs"),
+             ("b_detached", b_detached_3b_1, "No gradient reaches B"),
+             ("scale_at_least_one", scale_at_least_one_3b_1, "The factor is never less than 1 here")],
     "3b.2": [("one_scale_for_all", one_scale_for_all, "One scale"),
              ("cut_towards_zero", cut_towards_zero, "cut off"),
              ("rounded_down", rounded_down, "rounded down"),
@@ -278,7 +480,22 @@ MUTANTS = {
              ("columns", columns, "Each column has its own scale"),
              ("times_128", times_128, "This multiplies by 128"),
              ("keepdim_scale", keepdim_scale, "The scales have shape [out"),
-             ("unsigned", unsigned, "Negative numbers came out above 127")],
+             ("unsigned", unsigned, "Negative numbers came out above 127"),
+             ("step_for_scale", step_for_scale_3b_2, "The scales are those of one step"),
+             ("floored", floored_3b_2, "The numbers are rounded down"),
+             ("epsilon_added", epsilon_added_3b_2, "A number was added to the scales"),
+             ("scale_of_zeros_is_one", scale_of_zeros_is_one_3b_2, "The row of zeros got the scale 1"),
+             ("divides_in_place", divides_in_place_3b_2, "The result is right"),
+             ("mean_for_max", mean_for_max_3b_2, "The scale is the mean of the absolute values"),
+             ("range_min_to_max", range_min_to_max_3b_2, "The scale is half of what lies between the"),
+             ("half_bits", half_bits_3b_2, "There are too few steps"),
+             ("read_back", read_back_3b_2, "These are the weights read back"),
+             ("rounds_before_127", rounds_before_127_3b_2, "It is rounded too early"),
+             ("rounded_up", rounded_up_3b_2, "The numbers are rounded up"),
+             ("outputs_swapped", outputs_swapped_3b_2, "The two results have changed places"),
+             ("place_of_the_largest", place_of_the_largest_3b_2, "These scales are the *places* of the largest"),
+             ("scale_in_16_bits", scale_in_16_bits_3b_2, "The scale was rounded to 16 bits"),
+             ("quantile_for_max", quantile_for_max_3b_2, "The scale is a quantile")],
     "3b.3": [("as_the_blog_counts", as_the_blog_counts, "as the blog counts"),
              ("no_copy_in_32_bits", no_copy_in_32_bits, "12 bytes"),
              ("all_alike", all_alike, "like frozen ones"),
@@ -290,7 +507,20 @@ MUTANTS = {
              ("nothing_frozen_falsy", nothing_frozen_falsy, "Where nothing is frozen"),
              ("gibibytes", gibibytes, "These are GiB"),
              ("all_at_sixteen", all_at_sixteen, "Frozen numbers are counted at 16 bytes"),
-             ("precedence", precedence, "Only the second heap is divided by 10⁹")],
+             ("precedence", precedence, "Only the second heap is divided by 10⁹"),
+             ("adapter_ignored", adapter_ignored_3b_3, "The trained numbers are missing"),
+             ("bits", bits_3b_3, "Another number than 16 stands for what a"),
+             ("frozen_is_everything", frozen_is_everything_3b_3, "The trained numbers were taken out of the"),
+             ("rounded", rounded_3b_3, "It is right but for rounding"),
+             ("two_bytes_always", two_bytes_always_3b_3, "This is what comes out if `bytes_each` is"),
+             ("megabytes", megabytes_3b_3, "The unit is another one"),
+             ("larger_heap", larger_heap_3b_3, "Only the larger of the two heaps is counted"),
+             ("nothing_trained_fails", nothing_trained_fails_3b_3, "Something is divided by 0 for the input above"),
+             ("other_fourteen_bytes", other_fourteen_bytes_3b_3, "A trained number is counted at `bytes_each`"),
+             ("at_least_one_byte", at_least_one_byte_3b_3, "A frozen number takes at least one byte here"),
+             ("mixed_units", mixed_units_3b_3, "The unit is another one"),
+             ("either_or", either_or_3b_3, "Where something learns"),
+             ("with_activations", with_activations_3b_3, "Something was added on top")],
 }
 
 # Right answers in unusual forms.

@@ -323,6 +323,244 @@ def over_responses_with_a_token(logprob, ref_logprob, mask, first):
     return (logprob - ref_logprob)[:, first:][mask[:, first:]].sum() / mask.any(1).sum()
 
 
+def swapped_3c_1(a, b, n):
+    return (b - a) / (a * (1 - a) / n + b * (1 - b) / n) ** 0.5
+
+
+def n_forgotten_3c_1(a, b, n):
+    return (a - b) / (a * (1 - a) + b * (1 - b)) ** 0.5
+
+
+def half_for_both_3c_1(a, b, n):
+    return (a - b) / (0.5 / n) ** 0.5
+
+
+def n_inside_wrong_3c_1(a, b, n):
+    return (a - b) / (a * (1 - a) + b * (1 - b) / n) ** 0.5
+
+
+def variance_difference_3c_1(a, b, n):
+    return (a - b) / abs(a * (1 - a) / n - b * (1 - b) / n + 1e-12) ** 0.5
+
+
+def standard_deviation_3c_1(a, b, n):
+    return (a - b) / (a / n + b / n) ** 0.5
+
+
+def above_chance_3c_1(a, b, n):
+    return (a - 0.5) / (a * (1 - a) / n + 0.25 / n) ** 0.5
+
+
+def luck_is_zero_3c_1(a, b, n):
+    z = (a - b) / (a * (1 - a) / n + b * (1 - b) / n) ** 0.5
+    return z if z > 3 or z < -3 else 0.0
+
+
+def two_errors_3c_2(share, before, n):
+    bar = before + 2 * (before * (1 - before) / n) ** 0.5
+    return next((place for place, now in enumerate(share) if now > bar), -1)
+
+
+def highest_place_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    return share.index(max(share)) if share and max(share) > bar else -1
+
+
+def returns_in_first_round_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    for place, now in enumerate(share):
+        if now > bar:
+            return place
+        return -1
+    return -1
+
+
+def jump_from_step_before_3c_2(share, before, n):
+    error = 3 * (before * (1 - before) / n) ** 0.5
+    last = before
+    for place, now in enumerate(share):
+        if now - last > error:
+            return place
+        last = now
+    return -1
+
+
+def argmax_of_bools_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    return int((torch.tensor(share) > bar).int().argmax()) if share else -1
+
+
+def start_of_list_3c_2(share, before, n):
+    before = share[0] if share else before
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    return next((place for place, now in enumerate(share) if now > bar), -1)
+
+
+def running_mean_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    for place in range(len(share)):
+        if sum(share[:place + 1]) / (place + 1) > bar:
+            return place
+    return -1
+
+
+def n_minus_one_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / (n - 1)) ** 0.5
+    return next((place for place, now in enumerate(share) if now > bar), -1)
+
+
+def starts_at_one_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    for place in range(1, len(share)):
+        if share[place] > bar:
+            return place
+    return -1
+
+
+def zero_before_is_falsy_3c_2(share, before, n):
+    before = before or 0.1
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    return next((place for place, now in enumerate(share) if now > bar), -1)
+
+
+def pooled_steps_3c_2(share, before, n):
+    for place, now in enumerate(share):
+        if now > before + 3 * (before * (1 - before) / (n * (place + 1))) ** 0.5:
+            return place
+    return -1
+
+
+def sum_over_batch_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    return torch.where(free, logprob - ref_logprob, 0.0).sum()
+
+
+def first_ignored_3c_3(logprob, ref_logprob, mask, first):
+    return torch.where(mask, logprob - ref_logprob, 0.0).sum(1).mean()
+
+
+def mask_ignored_3c_3(logprob, ref_logprob, mask, first):
+    return (logprob - ref_logprob)[:, first:].sum(1).mean()
+
+
+def absolute_gaps_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    return torch.where(free, (logprob - ref_logprob).abs(), 0.0).sum(1).mean()
+
+
+def k3_estimator_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    gap = logprob - ref_logprob
+    return torch.where(free, (-gap).exp() - 1 + gap, 0.0).sum(1).mean()
+
+
+def first_rows_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[0]) >= first)[:, None]
+    return torch.where(free, logprob - ref_logprob, 0.0).sum(1).mean()
+
+
+def drops_short_responses_3c_3(logprob, ref_logprob, mask, first):
+    keep = mask.sum(1) > first
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    sums = torch.where(free, logprob - ref_logprob, 0.0).sum(1)
+    return sums[keep].mean() if keep.any() else torch.tensor(0.0)
+
+
+def padding_zeroed_in_place_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    logprob[~free] = 0.0
+    return torch.where(free, logprob - ref_logprob, 0.0).sum(1).mean()
+
+
+def last_instead_of_first_3c_3(logprob, ref_logprob, mask, first):
+    gap = torch.where(mask, logprob - ref_logprob, 0.0)
+    return gap[:, -first:].sum(1).mean()
+
+
+def mean_over_t_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    return torch.where(free, logprob - ref_logprob, 0.0).sum(1).sum() / mask.shape[1]
+
+
+def bracket_of_the_sum_forgotten_3c_1(a, b, n):
+    return (a - b) / (a * (1 - a) / n + b * (1 - b) / n ** 0.5)
+
+
+def p_value_3c_1(a, b, n):
+    z = (a - b) / ((a * (1 - a) + b * (1 - b)) / n) ** 0.5
+    return math.erfc(abs(z) / 2**0.5)
+
+
+def variance_is_p_3c_1(a, b, n):
+    return (a - b) / ((a + b) / n) ** 0.5
+
+
+def larger_variance_only_3c_1(a, b, n):
+    return (a - b) / (max(a * (1 - a), b * (1 - b)) / n) ** 0.5
+
+
+def crossed_over_3c_1(a, b, n):
+    return (a - b) / ((a * (1 - b) + b * (1 - a)) / n) ** 0.5
+
+
+def relative_bar_3c_2(share, before, n):
+    bar = before * (1 + 3 * (before * (1 - before) / n) ** 0.5)
+    return next((i for i, x in enumerate(share) if x > bar), -1)
+
+
+def share_for_place_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    for x in share:
+        if x > bar:
+            return x
+    return -1
+
+
+def two_in_a_row_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    for i in range(1, len(share)):
+        if share[i - 1] > bar and share[i] > bar:
+            return i - 1
+    return -1
+
+
+def error_of_a_half_3c_2(share, before, n):
+    bar = before + 3 * (0.25 / n) ** 0.5
+    return next((i for i, x in enumerate(share) if x > bar), -1)
+
+
+def how_many_above_3c_2(share, before, n):
+    bar = before + 3 * (before * (1 - before) / n) ** 0.5
+    return sum(x > bar for x in share) or -1
+
+
+def weighted_by_probability_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    return torch.where(free, logprob.exp() * (logprob - ref_logprob), 0.0).sum(1).mean()
+
+
+def one_token_always_left_3c_3(logprob, ref_logprob, mask, first):
+    first = min(first, mask.shape[1] - 1)
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    return torch.where(free, logprob - ref_logprob, 0.0).sum(1).mean()
+
+
+def only_the_policy_cleaned_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    return (torch.where(free, logprob, 0.0) - ref_logprob).sum(1).mean()
+
+
+def end_left_out_3c_3(logprob, ref_logprob, mask, first):
+    place = torch.arange(mask.shape[1])
+    free = mask & (place >= first) & (place < mask.sum(1, keepdim=True) - 1)
+    return torch.where(free, logprob - ref_logprob, 0.0).sum(1).mean()
+
+
+def median_response_3c_3(logprob, ref_logprob, mask, first):
+    free = mask & (torch.arange(mask.shape[1]) >= first)
+    return torch.where(free, logprob - ref_logprob, 0.0).sum(1).median()
+
+
 MUTANTS = {
     "3c.1": [("second_root_behind_the_quotient", second_root_behind_the_quotient, "takes only the first root"),
              ("variance", variance, "divides by the variance"),
@@ -338,7 +576,21 @@ MUTANTS = {
              ("rounded", rounded, "It is right but for rounding"),
              ("n_200", n_200, "n is an argument"),
              ("one_variance", one_variance, "Only the second accuracy is taken to be"),
-             ("the_second_is_certain", the_second_is_certain, "Only the first accuracy")],
+             ("the_second_is_certain", the_second_is_certain, "Only the first accuracy"),
+             ("swapped", swapped_3c_1, "The sign is the other way round"),
+             ("n_forgotten", n_forgotten_3c_1, "n is not used: this is how much one pair"),
+             ("half_for_both", half_for_both_3c_1, "The variance of a coin"),
+             ("n_inside_wrong", n_inside_wrong_3c_1, "Only one of the variances is divided by n"),
+             ("variance_difference", variance_difference_3c_1, "The variances were subtracted"),
+             ("standard_deviation", standard_deviation_3c_1, "The variance of a share is p(1 - p)/n"),
+             ("above_chance", above_chance_3c_1, "a is compared with a coin"),
+             ("luck_is_zero", luck_is_zero_3c_1, "Small results were set to 0"),
+             ("bracket_of_the_sum_forgotten", bracket_of_the_sum_forgotten_3c_1,
+              "The root is taken of the last n only"),
+             ("p_value", p_value_3c_1, "This is a p-value, a probability. Wanted is"),
+             ("variance_is_p", variance_is_p_3c_1, "The variance of a share is p(1 - p)/n"),
+             ("larger_variance_only", larger_variance_only_3c_1, "Only the larger of the two variances counts"),
+             ("crossed_over", crossed_over_3c_1, "Each accuracy is multiplied with 1 minus the")],
     "3c.2": [("argmax_of_nothing", argmax_of_nothing, "`argmax` gives 0 there"),
              ("numpy_argmax_of_nothing", numpy_argmax_of_nothing, "`argmax` gives 0 there"),
              ("a_single_response", a_single_response, "n is not used"),
@@ -357,7 +609,23 @@ MUTANTS = {
              ("one_based", one_based, "The steps are counted from 1"),
              ("variance_for_error", variance_for_error, "The root is missing"),
              ("none_when_silent", none_when_silent, "It returned nothing"),
-             ("sentinel_appended", sentinel_appended, "The result is right")],
+             ("sentinel_appended", sentinel_appended, "The result is right"),
+             ("two_errors", two_errors_3c_2, "The bar is two standard errors above `before`"),
+             ("highest_place", highest_place_3c_2, "This is the step with the largest share"),
+             ("returns_in_first_round", returns_in_first_round_3c_2, "It gives up after the first step"),
+             ("jump_from_step_before", jump_from_step_before_3c_2, "Each step is compared with the one before it"),
+             ("argmax_of_bools", argmax_of_bools_3c_2, "Where nothing is above the bar"),
+             ("start_of_list", start_of_list_3c_2, "It is counted from the first step's share"),
+             ("running_mean", running_mean_3c_2, "The mean of all steps so far is compared"),
+             ("n_minus_one", n_minus_one_3c_2, "This divides by n - 1"),
+             ("starts_at_one", starts_at_one_3c_2, "The first step is never looked at"),
+             ("zero_before_is_falsy", zero_before_is_falsy_3c_2, "Wrong only where `before` is 0"),
+             ("pooled_steps", pooled_steps_3c_2, "n grows with the steps here"),
+             ("relative_bar", relative_bar_3c_2, "The three standard errors were multiplied"),
+             ("share_for_place", share_for_place_3c_2, "This is the share itself"),
+             ("two_in_a_row", two_in_a_row_3c_2, "It waits for two steps in a row above the bar"),
+             ("error_of_a_half", error_of_a_half_3c_2, "The standard error is that of a share of 1/2"),
+             ("how_many_above", how_many_above_3c_2, "This counts the steps above the bar")],
     "3c.3": [("over_responses_with_a_token", over_responses_with_a_token, "no real token at all"),
              ("all_tokens", all_tokens, "kept from ending"),
              ("padding_counts", padding_counts, "padding is in it"),
@@ -373,7 +641,22 @@ MUTANTS = {
              ("off_by_one", off_by_one, "One token too few"),
              ("sign", sign, "The direction"),
              ("forbidden_ones", forbidden_ones, "These are the tokens that were *not* drawn"),
-             ("mask_in_place", mask_in_place, "The result is right")],
+             ("mask_in_place", mask_in_place, "The result is right"),
+             ("sum_over_batch", sum_over_batch_3c_3, "This is the sum over all responses"),
+             ("first_ignored", first_ignored_3c_3, "The tokens that were kept from ending are in"),
+             ("mask_ignored", mask_ignored_3c_3, "The padding is in it"),
+             ("absolute_gaps", absolute_gaps_3c_3, "The absolute value hides the problem instead"),
+             ("k3_estimator", k3_estimator_3c_3, "This is another estimator"),
+             ("first_rows", first_rows_3c_3, "The place was counted along the wrong"),
+             ("drops_short_responses", drops_short_responses_3c_3, "Responses with no free token are left out of"),
+             ("padding_zeroed_in_place", padding_zeroed_in_place_3c_3, "The result is right"),
+             ("last_instead_of_first", last_instead_of_first_3c_3, "The *last* `first` columns were summed"),
+             ("mean_over_t", mean_over_t_3c_3, "It is summed over responses and averaged"),
+             ("weighted_by_probability", weighted_by_probability_3c_3, "Each token is weighted by its probability"),
+             ("one_token_always_left", one_token_always_left_3c_3, "The last column is always kept"),
+             ("only_the_policy_cleaned", only_the_policy_cleaned_3c_3, "Only one of the two was cleaned of the"),
+             ("end_left_out", end_left_out_3c_3, "The last real token of each response is left"),
+             ("median_response", median_response_3c_3, "This is the median over responses")],
 }
 
 # Right answers in unusual forms.

@@ -438,8 +438,8 @@ EXERCISES = (
                   "mean over responses.",
                   "平均是对 B × T 个位置取的，连不要的也算在内。要沿着每条回答求和，再对各条回答取平均。"),
         _dividing(lambda gap, free: gap.sum(0).mean(),
-                  "It is summed over responses and averaged over tokens, that is, divided by the number of columns. Sum "
-                  "along a response, `.sum(1)`, then take the mean over responses.",
+                  "It is summed over responses and averaged over tokens, that is, divided by the number of columns. "
+                  "Sum along a response, `.sum(1)`, then take the mean over responses.",
                   "这里对回答求了和，对词元取了平均，也就是除以了列数。应当沿着每条回答求和，`.sum(1)`，"
                   "再对各条回答取平均。"),
         _dividing(lambda gap, free: gap.sum(),

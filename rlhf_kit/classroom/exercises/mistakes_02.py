@@ -424,8 +424,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
     ),
     "2.2": (
         Mistake(lambda chosen, rejected: -torch.sigmoid(chosen - rejected).log().mean(),
-                "σ becomes exactly 0 when a pair is very wrong, and exp(-gap) infinite; either way the loss is infinite. "
-                "Take logsigmoid, or softplus of the negative gap.",
+                "σ becomes exactly 0 when a pair is very wrong, and exp(-gap) infinite; either way the loss is "
+                "infinite. Take logsigmoid, or softplus of the negative gap.",
                 "一对错得很远时，σ 会变成 0，exp(-差) 会变成无穷大，损失都成了无穷大。请用 logsigmoid，"
                 "或者对负的差取 softplus。"),
         Mistake(lambda chosen, rejected: -(torch.sigmoid(chosen - rejected) + 1e-8).log().mean(),
@@ -624,8 +624,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "Within each ranking this is a sum over pairs. Take their mean, or a long ranking makes a large step.",
                 "每个排序内部是求和。请取平均，否则排序越长步子越大。"),
         Mistake(_log_of_sigmoid,
-                "σ becomes exactly 0 when a pair is very wrong, and exp(-gap) infinite; either way the loss is infinite. "
-                "Take logsigmoid.",
+                "σ becomes exactly 0 when a pair is very wrong, and exp(-gap) infinite; either way the loss is "
+                "infinite. Take logsigmoid.",
                 "一对错得很远时，σ 会变成 0，exp(-差) 会变成无穷大，损失都成了无穷大。请用 logsigmoid。"),
         Mistake(_remembering,
                 "The pairs of earlier rankings are still in the list when the next one is averaged, so they count "
@@ -936,8 +936,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda probability, happened, bins: calibration_error(probability, happened, bins + 1),
                 "The width of the bins is not 1 / bins. With `long()`, multiply by `bins`; with edges from `linspace`, "
                 "`bins` bins have `bins + 1` edges.",
-                "格子的宽度不是 1 / bins。用 `long()` 时要乘 `bins`；用 `linspace` 取边界时，`bins` 格要有 `bins + 1` 个"
-                "边界。",
+                "格子的宽度不是 1 / bins。用 `long()` 时要乘 `bins`；用 `linspace` 取边界时，"
+                "`bins` 格要有 `bins + 1` 个边界。",
                 (lambda probability, happened, bins: calibration_error(probability, happened, max(bins - 1, 1)),
                  *(lambda probability, happened, bins, more=more: _placed(probability, happened, (
                      probability * (bins + more)).long()) for more in (-1, 1)))),
@@ -1063,10 +1063,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "The worst demonstration became 0. It is their mean that must become 0.",
                 "归零的是最差的示范。应当归零的是平均数。"),
         Mistake(lambda score, demonstration: score - demonstration[0],
-                "The first demonstration alone is looked at, and it became 0. It is the mean of all that must become 0.",
+                "The first demonstration alone is looked at, and it became 0. It is the mean of all that must become "
+                "0.",
                 "只看了第一个示范，归零的就是它。应当归零的是全部示范的平均数。"),
         Mistake(lambda score, demonstration: score - demonstration[-1],
-                "The last demonstration alone is looked at, and it became 0. It is the mean of all that must become 0.",
+                "The last demonstration alone is looked at, and it became 0. It is the mean of all that must become "
+                "0.",
                 "只看了最后一个示范，归零的就是它。应当归零的是全部示范的平均数。"),
         Mistake(lambda score, demonstration: score + demonstration.mean(),
                 "The sign: the demonstrations' mean is taken away.", "符号反了：应当减去示范的平均。"),
