@@ -823,7 +823,7 @@ def ranking_mean_nan_2_3(score, rank, mask):
 
 def mean_of_sums_2_3(score, rank, mask):
     total, used = 0.0, 0
-    for s, r, m in zip(score, rank, mask):
+    for s, r, m in zip(score, rank, mask, strict=False):
         s, r = s[m], r[m]
         better = r[:, None] < r[None, :]
         if better.any():
@@ -851,7 +851,7 @@ def ties_are_pairs_2_3(score, rank, mask):
 
 def memory_between_rows_2_3(score, rank, mask):
     losses, means = [], []
-    for s, r, m in zip(score, rank, mask):
+    for s, r, m in zip(score, rank, mask, strict=False):
         s, r = s[m], r[m]
         better = r[:, None] < r[None, :]
         if better.any():
@@ -1070,7 +1070,7 @@ def confidence_first_2_6(probability, happened, bins):
 def zero_is_dropped_2_6(probability, happened, bins):
     edges = torch.linspace(0, 1, bins + 1)
     error = torch.tensor(0.0)
-    for low, high in zip(edges[:-1], edges[1:]):
+    for low, high in itertools.pairwise(edges):
         inside = (probability > low) & (probability <= high)
         if inside.any():
             error += inside.sum() * (happened[inside].mean() - probability[inside].mean()).abs()

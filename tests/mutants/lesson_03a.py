@@ -409,14 +409,14 @@ def minus_one_if_not_accepted_3a_1(votes, accepted):
 
 def first_wins_only_3a_2(scores, luck):
     places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
-    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck) if scores[i] > scores[j]]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=False) if scores[i] > scores[j]]
     kept = sorted((i, j) for _, i, j in sorted(pairs)[:10])
     return torch.tensor(kept, dtype=torch.long).reshape(-1, 2)
 
 
 def worse_first_3a_2(scores, luck):
     places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
-    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck) if scores[i] != scores[j]]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=False) if scores[i] != scores[j]]
     kept = sorted((i, j) for _, i, j in sorted(pairs)[:10])
     won = [(i, j) if scores[i] < scores[j] else (j, i) for i, j in kept]
     return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
@@ -424,7 +424,7 @@ def worse_first_3a_2(scores, luck):
 
 def sorted_after_turning_3a_2(scores, luck):
     places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
-    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck) if scores[i] != scores[j]]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=False) if scores[i] != scores[j]]
     won = sorted((i, j) if scores[i] > scores[j] else (j, i) for _, i, j in sorted(pairs)[:10])
     return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
 
@@ -444,7 +444,8 @@ def no_limit_3a_2(scores, luck):
 
 def falsy_scores_3a_2(scores, luck):
     places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
-    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck) if scores[i] and scores[j] and scores[i] != scores[j]]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=False)
+             if scores[i] and scores[j] and scores[i] != scores[j]]
     kept = sorted((i, j) for _, i, j in sorted(pairs)[:10])
     won = [(i, j) if scores[i] > scores[j] else (j, i) for i, j in kept]
     return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
@@ -453,14 +454,14 @@ def falsy_scores_3a_2(scores, luck):
 def luck_sorted_in_place_3a_2(scores, luck):
     places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
     luck.sort()
-    pairs = [(i, j) for (i, j), drawn in zip(places, luck) if scores[i] != scores[j]][:10]
+    pairs = [(i, j) for (i, j), drawn in zip(places, luck, strict=False) if scores[i] != scores[j]][:10]
     won = [(i, j) if scores[i] > scores[j] else (j, i) for i, j in pairs]
     return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
 
 
 def scores_out_3a_2(scores, luck):
     places = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores))]
-    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck) if scores[i] != scores[j]]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=False) if scores[i] != scores[j]]
     kept = sorted((i, j) for _, i, j in sorted(pairs)[:10])
     won = [(max(scores[i], scores[j]), min(scores[i], scores[j])) for i, j in kept]
     return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
@@ -468,7 +469,7 @@ def scores_out_3a_2(scores, luck):
 
 def luck_by_column_3a_2(scores, luck):
     places = [(i, j) for j in range(len(scores)) for i in range(j)]
-    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck) if scores[i] != scores[j]]
+    pairs = [(drawn, i, j) for (i, j), drawn in zip(places, luck, strict=False) if scores[i] != scores[j]]
     kept = sorted((i, j) for _, i, j in sorted(pairs)[:10])
     won = [(i, j) if scores[i] > scores[j] else (j, i) for i, j in kept]
     return torch.tensor(won, dtype=torch.long).reshape(-1, 2)
@@ -530,7 +531,8 @@ def start_not_moved_3a_3(lengths):
     total, start = sum(lengths), 0
     may_see = torch.zeros(total, total, dtype=torch.bool)
     for n in lengths:
-        may_see[start:start + n, start:start + n] = torch.ones(n, n, dtype=torch.bool).tril()[:total - start, :total - start]
+        may_see[start:start + n, start:start + n] = torch.ones(
+            n, n, dtype=torch.bool).tril()[:total - start, :total - start]
         start = n
     return torch.cat([torch.arange(n) for n in lengths]), may_see
 
@@ -587,7 +589,7 @@ def _pick(kept, scores):
 
 def _without_ties(scores, luck):
     twos = itertools.combinations(range(len(scores)), 2)
-    return [(x, i, j) for x, (i, j) in zip(luck, twos) if scores[i] != scores[j]]
+    return [(x, i, j) for x, (i, j) in zip(luck, twos, strict=False) if scores[i] != scores[j]]
 
 
 def negative_scores_skipped_3a_2(scores, luck):
