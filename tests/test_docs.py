@@ -245,7 +245,8 @@ def typed(page: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", READMES)
 @pytest.mark.parametrize(("mark", "commands"), [("options:tour", ("tour",)),
-                                                ("options:train", ("train sft", "train reward-model", "train judge", "train ppo")),
+                                                ("options:train", ("train sft", "train reward-model", "train judge",
+                                                                    "train ppo")),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),
