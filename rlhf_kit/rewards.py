@@ -209,7 +209,8 @@ def of_chats(reward: Reward, chats: Mapping[str, Chat], write: Callable[[Chat], 
     def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
         return reward([write(chats[p]) if p in chats else p for p in prompts], responses)
 
-    return _made_of(asked, name_of(reward), (reward,))
+    made, bounds = _made_of(asked, name_of(reward), (reward,)), range_of(reward)
+    return made if bounds is None else bounded(made, *bounds)
 
 
 def learned(model: RewardModel, *, output: Literal["score", "probability"] = "score", batch_size: int = 64,

@@ -37,8 +37,8 @@ class _Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.asked.append(f"{self.command} {self.path} {self.headers.get('user-agent')}")
         path = self.path.partition("?")[0]
-        about = re.fullmatch(r"/api/models/(.+?)(?:/(tree|revision)/[^/]+(/.*)?)?", path)
-        file = re.fullmatch(r"/(.+)/resolve/[^/]+/(.+)", path)
+        about = re.fullmatch(r"/api/(?:models|datasets)/(.+?)(?:/(tree|revision)/[^/]+(/.*)?)?", path)
+        file = re.fullmatch(r"/(?:datasets/)?(.+)/resolve/[^/]+/(.+)", path)
         if file and (self.root / file[1] / file[2]).is_file():
             content = (self.root / file[1] / file[2]).read_bytes()
             self._answer(200, content, ETag=f'"{hashlib.sha1(content).hexdigest()}"')

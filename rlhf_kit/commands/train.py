@@ -148,7 +148,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, or show the run that is finished."""
-    console, lang, said = showing.console_for(options.json), options.lang, []
+    console, lang = showing.console_for(options.json), options.lang
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
@@ -162,22 +162,22 @@ def run(options: argparse.Namespace) -> int:
                             **options.settings(options))
     if not options.fresh and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
+        if account := RunFolder(options.output).result().get("read"):
+            from rlhf_kit.datasets.door import Account
+            _say(console, Account.of(account).lines(lang))
     else:
         new = job.model == "new" and options.job in ("reward-model", "judge")
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
-        said = [] if (account := job.understood()) is None else account.lines(lang)
-        _say(console, said)
+        if (account := job.understood()) is not None:
+            _say(console, account.lines(lang))
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads), lang, console)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
     else:
-        if "read" in result:                                # what was not said before: all of a run that is finished
-            from rlhf_kit.datasets.door import Account
-            _say(console, [line for line in Account.of(result["read"]).lines(lang) if line not in said])
         _show(console, result, options)
     return 0
 

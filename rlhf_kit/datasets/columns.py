@@ -19,7 +19,7 @@ SEEN = 200                              # rows that are looked at to know what a
 MOSTLY = 0.8                            # of the cells that are not empty
 PROMPTS = ("prompt", "instruction", "question", "query", "user_prompt", "user_input", "history", "post", "problem",
            "instruction_text", "context", "document", "article", "提示", "问题", "指令")
-BESIDE = {"instruction": ("input", "context"), "question": ("input",), "prompt": ("input",)}     # joined to the prompt
+BESIDE = {"instruction": ("input", "context")}      # Alpaca's, Dolly's: joined to the prompt
 ALONE = ("input", "inputs", "conversation", "dialogue", "messages", "conversations", "title")
 SYSTEMS = ("system", "system_prompt", "system_message")
 LIKE_A_PROMPT = re.compile(r"prompt|question|instruction|query|input|context|problem|history|post|title|system|"

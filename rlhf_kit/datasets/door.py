@@ -125,6 +125,7 @@ class Prompts(Brought):
     """What is to be answered, nothing twice."""
 
     items: list[str] | list[Chat]
+    rows: Sequence[Mapping[str, Any]] = ()      # of a table, for each: its other columns, with "prompt" as one reads it
 
 
 CLASSES = {"pairs": Pairs, "rankings": Rankings, "scored": ScoredAnswers, "binary": Binary, "prompts": Prompts,
@@ -295,7 +296,12 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
     order = ("malformed", "undecided", "repeated")
     account = Account(rows.name, form.kind, form.used, total, len(items),
                       tuple((why, out[why]) for why in order if out[why]), tuple(notes))
-    return CLASSES[form.kind](account, items)
+    if form.kind != "prompts":
+        return CLASSES[form.kind](account, items)
+    by_line = dict(table.rows)
+    first = {item: by_line[line] for line, item in reversed(found)}
+    return Prompts(account, items, [{**first[item], "prompt": readable(item) if isinstance(item, tuple) else item}
+                                    for item in items])
 
 
 def _about_source(rows: Rows) -> list[tuple[str, dict[str, Any]]]:

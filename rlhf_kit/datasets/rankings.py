@@ -1,4 +1,4 @@
-"""Rankings and comparisons from a file of yours: rank lists, JSON lines, and pairs with or without a prompt.
+"""Rankings and comparisons in the kit's own forms, strictly: `datasets.door` reads everybody's, and says what it did.
 
 Four forms, told apart by the name and the columns; none of them is executed, and a malformed row is skipped and counted
 while such rows are at most 1 in 20:

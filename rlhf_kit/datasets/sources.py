@@ -178,21 +178,22 @@ def _chosen(names: Sequence[str]) -> list[str]:
 
 def _from_hub(name: str) -> tuple[list[Path], list[Path], Path]:
     """Fetch a set's files, without running anybody's code."""
-    from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
     owner, repo, *inside = name.split("/", 2)
     repo, folder = f"{owner}/{repo}", inside[0].strip("/") if inside else ""
+    hub = HfApi()
     try:
         if constants.HF_HUB_OFFLINE:
-            there = Path(snapshot_download(repo, repo_type="dataset", local_files_only=True))
+            there = Path(hub.snapshot_download(repo, repo_type="dataset", local_files_only=True))
             return _shards(name, there / folder)
-        listed = [one for one in HfApi().list_repo_files(repo, repo_type="dataset")
+        listed = [one for one in hub.list_repo_files(repo, repo_type="dataset")
                   if _kind(Path(one)) and Path(one).name not in _HIDDEN and one.startswith(folder)]
         if not listed:
             raise refused(name, "is a set on the hub without a file of rows that is read here (JSON lines, JSON, CSV, "
                                 "TSV, parquet, arrow). Fetch it with `datasets` and save it as .parquet.")
         chosen = _chosen(listed)
-        root = Path(snapshot_download(repo, repo_type="dataset", allow_patterns=chosen))
+        root = Path(hub.snapshot_download(repo, repo_type="dataset", allow_patterns=chosen))
     except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
         if isinstance(error, FileError):
             raise

@@ -13,7 +13,6 @@ import torch
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.chats import readable
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
-from rlhf_kit.datasets.reading import FileError, read_table
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Chat, Step
@@ -119,7 +118,8 @@ class PpoJob(Job):
                     "samples": samples, "steps": len(run.history("ppo")),
                     **({} if account is None else {"read": account.numbers()})}
         return Plan([Stage("ppo", train, total=config.steps, metrics=Metrics(every=1, shrinks=False)),
-                     Stage("evaluate", examine)], result, notes=[*self._notes(), *unread(policy.tokenizer, learn)])
+                     Stage("evaluate", examine)], result, notes=[
+                         *written.news(brought, account), *self._notes(), *unread(policy.tokenizer, learn)])
 
     def _reference(self, policy: Policy) -> Policy:
         """Frozen: the model as it is now, or another one that reads the same tokens."""
@@ -178,11 +178,7 @@ class PpoJob(Job):
 
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
-        try:
-            table = [] if self.prompts is None else read_table(self.prompts).rows
-        except FileError:                                   # of lines, or of another kind: there are no other columns
-            return []
-        return [{**row, "prompt": row[self.column]} for _, row in table if isinstance(row.get(self.column), str)]
+        return [] if self.brought is None else list(self.brought.rows)
 
     def _reward(self) -> rewards.Reward:
         if self.reward is not None:

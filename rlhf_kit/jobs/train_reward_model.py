@@ -142,7 +142,8 @@ class RewardModelJob(Job):
                     **self._origin(), **({} if account is None else {"read": account.numbers()})}
         pretrain = [stage("pretrain", first, _pretraining_config(size, changes, len(first)))] if first else []
         return Plan([*pretrain, stage("reward_model", learn, config, Metrics()), Stage("examine", examine, total=1)],
-                    result, notes=unread(model.tokenizer, [whole for one in learn for whole in texts_of(one)]))
+                    result, notes=[*written.news(brought, account), *unread(
+                        model.tokenizer, [whole for one in learn for whole in texts_of(one)])])
 
     @cached_property
     def brought(self) -> Brought | None:

@@ -64,6 +64,7 @@ class SftJob(Job):
         use_threads(run.threads, policy)
         config = changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
         fit = sft.fit(policy, learn, config)
+        account = account and _with_room(account, fit)
         loss = {"before": sft.loss_on(policy, held_out, config)}
 
         def train() -> Iterator[Step]:
@@ -75,10 +76,10 @@ class SftJob(Job):
             return {"job": "sft", "settings": described(self, config), "examples": len(learn),
                     "held_out": 0 if held_out == learn else len(held_out), "loss": loss,
                     "left_out": fit.left_out, "cut": fit.cut, "steps": len(run.history("sft")),
-                    **({} if account is None else {"read": _with_room(account, fit).numbers()})}
+                    **({} if account is None else {"read": account.numbers()})}
         whole = [one if isinstance(one, str) else "".join(getattr(part, "text", part) for part in one) for one in learn]
         return Plan([Stage("sft", train, total=config.steps, metrics=Metrics())], result,
-                    notes=unread(policy.tokenizer, whole))
+                    notes=[*written.news(brought, account), *unread(policy.tokenizer, whole)])
 
     @cached_property
     def brought(self) -> Brought | None:

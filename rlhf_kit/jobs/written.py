@@ -9,7 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit.datasets.chats import NAMES, dialogue
-from rlhf_kit.datasets.door import Account, dialogues
+from rlhf_kit.datasets.door import Account, Brought, dialogues
 from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
 from rlhf_kit.models.chats import CannotWrite, has_template, use_template, write, write_answers
 
@@ -71,6 +71,11 @@ def prompts(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: 
     if not chats and has_template(tokenizer):
         notes = (*notes, ("read_plain", {}))
     return Written(_some(found, refused), refused, notes, chats)
+
+
+def news(brought: Brought | None, account: Account | None) -> list[NOTE]:
+    """What has to be said of a file after it was read: what became of its conversations, and what has no room."""
+    return [] if brought is None or account is None else list(account.notes[len(brought.account.notes):])
 
 
 def is_chat(item: Any) -> bool:

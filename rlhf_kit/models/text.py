@@ -179,9 +179,11 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_l
         head = max_length // 2
         return [ids if len(ids) <= max_length else [*ids[:head], *ids[head - max_length:]] for ids in rows]
     if CLOSES in tokenizer.init_kwargs:                     # the same ids as before it was `opened`
-        rows, room = tokenizer(check_texts(texts)).input_ids, max_length - 1
-        return [[*(ids[:room] if keep == "start" else ids[max(len(ids) - room, 0):]), tokenizer.eos_token_id]
-                for ids in rows]
+        begins = openings(tokenizer)
+        ends = [() if begins and text.startswith(begins) else (tokenizer.eos_token_id,) for text in texts]
+        rows = [(ids, max_length - len(end), end) for ids, end in zip(_ids(tokenizer, check_texts(texts)), ends,
+                                                                      strict=True)]
+        return [[*(ids[:room] if keep == "start" else ids[max(len(ids) - room, 0):]), *end] for ids, room, end in rows]
     side, tokenizer.truncation_side = tokenizer.truncation_side, "right" if keep == "start" else "left"
     try:
         cut = {} if max_length == sys.maxsize else {"truncation": True, "max_length": max_length}

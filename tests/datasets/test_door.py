@@ -2,8 +2,13 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from hub import serving
 
 from rlhf_kit.datasets.door import (
     Account,
@@ -241,6 +246,13 @@ def test_prompts(row, item):
 
 # Where it comes from
 
+def environment(folder, address) -> dict[str, str]:
+    """Of a process whose hub is at that address."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    return {**kept, "HF_ENDPOINT": address, "HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
 def rows_of(n: int = 6) -> list[dict]:
     return [{"prompt": f"{ASK} {i}", "chosen": GOOD, "rejected": BAD} for i in range(n)]
 
@@ -308,6 +320,23 @@ def test_a_set_that_is_in_the_hub_s_cache(tmp_path, monkeypatch):
     assert len(bring("some/pairs", "preferences").items) == 6
     with pytest.raises(FileError, match="is no file here, and cannot be read from the hub"):
         bring("some/other", "preferences")
+
+
+def test_a_set_on_the_hub_by_its_name(tmp_path):
+    """Listed, fetched and read by another process, whose hub is here; what is no file of rows stays there."""
+    repo = tmp_path / "hub" / "some" / "pairs"
+    repo.mkdir(parents=True)
+    (repo / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of()))
+    (repo / "README.md").write_text("about")
+    (repo / "script.py").write_text("raise SystemExit('run')")
+    asks = "from rlhf_kit.datasets.door import bring; print(len(bring({!r}, 'preferences').items))"
+    with serving(tmp_path / "hub") as (address, asked):
+        env = environment(tmp_path, address)
+        there, nothing = (subprocess.run([sys.executable, "-c", asks.format(name)], env=env, check=False,
+                                         capture_output=True, text=True) for name in ("some/pairs", "some/nothing"))
+        assert not any("script.py" in one or "README" in one for one in asked)
+    assert there.stdout == "6\n", there.stderr
+    assert "is no file here, and cannot be read from the hub" in nothing.stderr
 
 
 # What is said
