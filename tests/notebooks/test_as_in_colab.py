@@ -40,4 +40,4 @@ def test_the_wheel_alone_runs_a_lesson_in_an_empty_folder(source, kernel, tmp_pa
     build.run(book, strict=False, kernel=kernel)
     where, _, files = book.cells[-1].outputs[0].text.partition(" ")
     assert where.startswith(str(tmp_path))
-    assert files.strip() in ("[]", "['runs']")          # what the lesson's panel opens with is kept there, and nothing else
+    assert files.strip() in ("[]", "['runs']")              # what its panel opens with is kept there, and nothing else
