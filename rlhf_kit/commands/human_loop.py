@@ -43,7 +43,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     human.add_argument("--batch", metavar="N", type=int, default=6, help="ratings per update (default: %(default)s)")
     human.add_argument("--ratings", metavar="N", type=int, help="stop after so many (default: when you type q)")
     human.add_argument("--output", metavar="DIR", default="runs/human", help="where results go (default: %(default)s)")
-    human.add_argument("--kl", dest="coefficient", metavar="BETA", type=float, help="price of a nat of drift")
+    human.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
+                      help="KL coefficient: what a nat of drift costs")
     human.add_argument("--epochs", metavar="N", type=int, help="passes over each batch")
     human.add_argument("--learning-rate", metavar="RATE", type=float, help="(default: by the model's size)")
     human.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")

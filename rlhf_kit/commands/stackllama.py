@@ -44,9 +44,9 @@ def add_method(methods: argparse._SubParsersAction) -> None:
     stack.add_argument("--model", help="another base: a folder, or a name on the Hugging Face hub")
     stack.add_argument("--quantize", choices=("int8", "nf4", "none"), default="preset",
                        help="how the frozen base is held (default: the preset's)")
-    stack.add_argument("--kl", dest="coefficient", metavar="BETA", type=float, help="PPO: price of a nat of drift")
-    stack.add_argument("--kl-target", dest="target", metavar="NATS", type=float, help="PPO: adapt the price to this "
-                                                                                      "drift")
+    stack.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
+                       help="PPO: KL coefficient, what a nat of drift costs")
+    stack.add_argument("--kl-target", dest="target", metavar="NATS", type=float, help="PPO: adapt it to this drift")
     stack.add_argument("--steps", metavar="N", type=int, help="PPO: updates")
     stack.add_argument("--batch-size", metavar="N", type=int, help="PPO: responses per step, of all processes together")
     stack.add_argument("--minibatch-size", metavar="N", type=int, help="PPO: responses per gradient")

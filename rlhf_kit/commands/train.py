@@ -35,6 +35,14 @@ def add(commands: argparse._SubParsersAction) -> None:
                                 description="Trains a model in a folder. Run again, it goes on where it stopped.")
     methods = train.add_subparsers(required=True, metavar="METHOD")
 
+    _add_sft(methods)
+    _add_reward_model(methods)
+    _add_judge(methods)
+    _add_ppo(methods)
+    stackllama.add_method(methods)
+
+
+def _add_sft(methods: argparse._SubParsersAction) -> None:
     sft = methods.add_parser("sft", help="supervised fine-tuning: imitate texts, or responses to prompts",
                              description="Supervised fine-tuning: the model imitates texts, or responses to prompts. "
                                          "Run again, it goes on where it stopped.")
@@ -54,6 +62,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(sft)
     sft.set_defaults(run=run, job="sft", settings=_sft, look=_look_sft)
 
+
+def _add_reward_model(methods: argparse._SubParsersAction) -> None:
     ranked = methods.add_parser("reward-model", help="a reward model, from rankings or from pairs",
                                 description="A reward model: it learns from rankings, or from pairs, which response is "
                                             "better. Run again, it goes on where it stopped.")
@@ -77,6 +87,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(ranked)
     ranked.set_defaults(run=run, job="reward-model", settings=_reward_model, look=_look_reward_model)
 
+
+def _add_judge(methods: argparse._SubParsersAction) -> None:
     judge = methods.add_parser("judge", help="a classifier, from labelled texts: a judge for ppo",
                                description="A judge: a classifier that learns from labelled texts what is good, for "
                                            "rlhf-kit train ppo --judge. Run again, it goes on where it stopped.")
@@ -89,6 +101,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     _common(judge)
     judge.set_defaults(run=run, job="judge", settings=_judge, look=_look_judge)
 
+
+def _add_ppo(methods: argparse._SubParsersAction) -> None:
     ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier, a reward model or a "
                                          "function of yours",
                              description="Proximal policy optimisation: the model learns to be scored well, by a "
@@ -111,15 +125,16 @@ def add(commands: argparse._SubParsersAction) -> None:
                                                           "same tokenizer (default: --model as it is now)")
     ppo.add_argument("--no-checks", dest="checks", action="store_false", default=None,
                      help="skip the checks before the first update, such as that the reward varies")
-    ppo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float, help="price of a nat of drift")
-    ppo.add_argument("--kl-target", dest="target", metavar="NATS", type=float, help="adapt the price to this drift")
+    ppo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
+                    help="KL coefficient: what a nat of drift costs")
+    ppo.add_argument("--kl-target", dest="target", metavar="NATS", type=float,
+                     help="adapt the coefficient to this drift")
     ppo.add_argument("--minibatch-size", metavar="N", type=int, help="responses per gradient")
     ppo.add_argument("--epochs", metavar="N", type=int, help="passes over each batch")
     ppo.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     _common(ppo)
     ppo.set_defaults(run=run, job="ppo", settings=_ppo, look=_look_ppo)
-    stackllama.add_method(methods)
 
 
 def _of_files(parser: argparse.ArgumentParser) -> None:

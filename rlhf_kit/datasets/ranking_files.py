@@ -1,6 +1,6 @@
 """Rankings as files for others: the article's TSV, pairs for TRL, and JSON lines that keep ties. Written whole.
 
-`tasks/rankings.py` reads them back.
+`datasets/rankings.py` reads them back.
 """
 
 from __future__ import annotations

@@ -58,21 +58,6 @@ def read_comparisons(path: str | Path, left_out: Counter[str] | None = None) -> 
     return _compared_rows(path, read_table(path), Counter() if left_out is None else left_out)
 
 
-def read_either(path: str | Path, left_out: Counter[str] | None = None) -> list[Ranking]:
-    """The rankings of a file, or its pairs as rankings of two, told apart by its columns; margins are lost.
-
-    `left_out` as in `read_rankings`.
-    """
-    left_out = Counter() if left_out is None else left_out
-    if _plain(path):
-        return _rank_lists(path, left_out)
-    table = read_table(path)
-    pairs = "responses" not in table.columns and "chosen" in table.columns
-    if pairs:
-        return [as_ranking(pair) for pair in _compared_rows(path, table, left_out)]
-    return _ranked_rows(path, table, left_out)
-
-
 def as_ranking(pair: Comparison) -> Ranking:
     """A comparison as a ranking of two; its margin is lost."""
     return Ranking(pair.prompt, (pair.chosen, pair.rejected), (1, 2))

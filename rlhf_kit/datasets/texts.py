@@ -32,14 +32,6 @@ def read_texts(path: str | Path, column: str, option: str = "--text-column") -> 
     return [text for text, in _cells(path, {option: column})]
 
 
-def read_pairs(path: str | Path, prompt: str, response: str) -> list[tuple[str, str]]:
-    """Different (prompt, response) pairs, two columns of a table. Raises: datasets.reading.FileError, one line."""
-    if prompt == response:
-        raise refused(path, f"cannot be read with --prompt-column and --response-column both {prompt!r}; name two "
-                            f"columns.")
-    return _cells(path, {"--prompt-column": prompt, "--response-column": response})
-
-
 def hold_out(items: Sequence[Item], share: float = 0.1, most: int = 500) -> tuple[list[Item], list[Item]]:
     """(to learn from, kept out), by a hash of each text, so that rows added later move nobody.
 

@@ -11,7 +11,7 @@ import pytest
 
 from rlhf_kit import cli
 from rlhf_kit.datasets.ranking_files import write_rankings
-from rlhf_kit.datasets.rankings import read_either
+from rlhf_kit.datasets.rankings import as_ranking, read_comparisons, read_rankings
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.labels import Labels, Response, database
 from rlhf_kit.language import LANGS, say
@@ -124,7 +124,8 @@ def test_a_file_of_lists_or_of_pairs_comes_back_as_it_was(capsys, name, content)
                     "left_out": {"malformed": 0, "undecided": 0}}
     with Labels("new.db", read_only=True) as labels:
         found = labels.rankings("ana")
-    assert sorted(found, key=repr) == sorted(read_either(name), key=repr)
+    read = [as_ranking(pair) for pair in read_comparisons(name)] if "pairs" in name else read_rankings(name)
+    assert sorted(found, key=repr) == sorted(read, key=repr)
     assert {one.ranks for one in found} == ({(1, 2)} if "pairs" in name else {(1, 2, 3)})
 
 

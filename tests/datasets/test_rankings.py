@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from rlhf_kit.datasets.door import as_rankings, bring, for_people
 from rlhf_kit.datasets.ranking_files import write_rankings, write_tsv
-from rlhf_kit.datasets.rankings import as_ranking, hold_out, read_comparisons, read_either, read_rankings, texts_of
+from rlhf_kit.datasets.rankings import as_ranking, hold_out, read_comparisons, read_rankings, texts_of
 from rlhf_kit.datasets.reading import FileError, read_rows, same_text
 from rlhf_kit.formulas.records import Comparison, Ranking
 
@@ -199,13 +200,17 @@ def test_columns_that_are_not_there_and_rows_that_say_nothing(tmp_path, read, ro
     assert said in str(caught.value)
 
 
+def either(path):
+    return for_people(as_rankings(bring(path, "preferences")))
+
+
 def test_either_is_told_by_the_columns(tmp_path):
     pairs = save(tmp_path, "pairs.csv", "prompt,chosen,rejected\n" + "p,a,b\n" * 4)
-    assert read_either(pairs) == [as_ranking(pair) for pair in read_comparisons(pairs)]
-    assert read_either(pairs)[0] == Ranking("p", ("a", "b"), (1, 2))
+    assert either(pairs) == [as_ranking(pair) for pair in read_comparisons(pairs)]
+    assert either(pairs)[0] == Ranking("p", ("a", "b"), (1, 2))
     both = save(tmp_path, "x.jsonl", rows())                          # with responses and with chosen
-    assert read_either(both) == read_rankings(both)
-    assert read_either(save(tmp_path, "x.tsv", TSV)) == LISTS
+    assert either(both) == read_rankings(both)
+    assert either(save(tmp_path, "x.tsv", TSV)) == LISTS
 
 
 # Holding out

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from rlhf_kit.datasets.door import bring
 from rlhf_kit.datasets.reading import FileError
-from rlhf_kit.datasets.texts import hold_out, read_pairs, read_texts
+from rlhf_kit.datasets.texts import hold_out, read_texts
 
 TEXTS = [f"text number {i}" for i in range(6000)]
 
@@ -32,9 +33,12 @@ def test_a_column_of_a_table_once_each_without_empty_cells(tmp_path, name, conte
 
 
 def test_pairs_keep_what_differs_in_either_column(tmp_path):
-    path = save(tmp_path, "x.csv", "q,a\none,1\none,2\none,1\ntwo,\n,3\n")
-    assert read_pairs(path, "q", "a") == [("one", "1"), ("one", "2")]
-    assert read_pairs(path, "a", "q") == [("1", "one"), ("2", "one")]
+    rows = "q,a\none,1\none,2\none,1\n"
+    path = save(tmp_path, "x.csv", rows)
+    assert bring(path, "examples", {"prompt": "q", "response": "a"}).items == [("one", "1"), ("one", "2")]
+    assert bring(path, "examples", {"prompt": "a", "response": "q"}).items == [("1", "one"), ("2", "one")]
+    with pytest.raises(FileError, match="line 5: an empty text"):
+        bring(save(tmp_path, "x.csv", rows + "two,\n,3\n"), "examples", {"prompt": "q", "response": "a"})
 
 
 @pytest.mark.parametrize(("rows", "said"), [

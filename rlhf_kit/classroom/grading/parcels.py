@@ -182,6 +182,7 @@ class _Reader:
         return "".join(c if c.isprintable() else " " for c in text)
 
     def array(self) -> Tensor | None:
+        """The next array, or the None that stands for one. Raises: Damaged before more is taken than there is."""
         kind = self.number(1)
         if kind == 255:
             return None
