@@ -1,4 +1,4 @@
-"""An adapter and its base as one model: it says what both say side by side, whatever the adapter holds, or is refused."""
+"""An adapter and its base as one model: it says what both say side by side, or is refused, whatever it holds."""
 
 import json
 import shutil
