@@ -21,7 +21,6 @@ from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
-from rlhf_kit.models.chats import has_template, write
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.models.tiny import parameters
@@ -169,12 +168,8 @@ class PpoJob(Job):
         """
         if self.reward is not None:
             return rewards.of_chats(score, chats)
-        if not zoo.is_reward_model(self.judge):
-            return rewards.of_chats(score, chats, lambda chat: f"{readable(chat)}\n")
-        tokenizer = zoo.load_reward_model(self.judge).tokenizer
-        if not has_template(tokenizer):
-            return rewards.of_chats(score, chats, written.as_dialogue)
-        return rewards.of_chats(score, chats, lambda chat: write(tokenizer, chat, asked=True))
+        reader = zoo.load_reward_model(self.judge).tokenizer if zoo.is_reward_model(self.judge) else None
+        return rewards.of_chats(score, chats, written.read_by(reader))
 
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""

@@ -110,6 +110,7 @@ def test_a_reward_model_learns_pairs_of_conversations(desk, model, template, not
     assert result["rankings"] == 19
     end = "<eos>\n" if template else ""
     assert result["read_as"]["best"] == repr(("the lamp is red." + end).strip())
+    assert zoo.load_reward_model(desk / "rm" / "model").reads_chats is (True if template else None)
 
 
 def test_conversations_without_a_template_are_refused_in_one_line(desk, capsys):
