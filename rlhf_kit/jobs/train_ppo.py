@@ -109,7 +109,7 @@ class PpoJob(Job):
 
         def result() -> dict[str, Any]:
             before, after = seen["before"], seen["after"]
-            samples = [{side: {**row, "prompt": _shown(row["prompt"], chats)} for side, row in pair.items()}
+            samples = [{side: {**row, "prompt": as_read(row["prompt"], chats)} for side, row in pair.items()}
                        for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
                     "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
@@ -186,6 +186,6 @@ class PpoJob(Job):
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 
 
-def _shown(prompt: str, chats: Mapping[str, Chat]) -> str:
-    """A prompt for a person."""
+def as_read(prompt: str, chats: Mapping[str, Chat]) -> str:
+    """A prompt for a person, who reads no marks of a template."""
     return f"{readable(chats[prompt])}\n" if prompt in chats else prompt
