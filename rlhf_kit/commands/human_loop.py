@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK, changes_in, check_models, device_of, renamed, small, world_of
+from rlhf_kit.commands.choices import TASK, changes_in, check_models, device_of, renamed, small, tracked, world_of
 from rlhf_kit.commands.train import MODEL
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +55,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     human.add_argument("--lang", choices=LANGS, default=system_language(),
                        help="of what is printed, and of the made-up reviews (default: the system's, %(default)s)")
     human.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    tracked(human)
     human.add_argument("--fresh", action="store_true",
                        help="throw away what is in the output folder, ratings included, and start anew")
     human.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
@@ -71,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     check_models(options.model)
+    trackers.check(options.track)
     if small(options.prompts):
         from rlhf_kit.datasets.texts import read_texts
         read_texts(options.prompts, options.column, "--prompt-column")
@@ -79,7 +82,11 @@ def run(options: argparse.Namespace) -> int:
     job = _job(options)
     console.print(say(lang, "training", model=job.model, device=job.device), markup=False)
     console.print(say(lang, "human_saved", folder=options.output), markup=False, soft_wrap=True)
-    with job.session(options.output, options.fresh, None if options.threads_chosen else cores()) as loop:
+    threads = None if options.threads_chosen else cores()
+    with job.session(options.output, options.fresh, threads, track=options.track) as loop:
+        if loop.followed is not None:
+            key, values = loop.followed
+            console.print(say(lang, key, **values), markup=False, soft_wrap=True)
         _talk(loop, options.ratings, lang, console)
         console.print(say(lang, "human_end"))
     result = RunFolder(options.output).result()
