@@ -206,7 +206,7 @@ class RunFolder:
 def _differing(theirs: str, ours: dict[str, Any]) -> str:
     """Which settings differ, the first three, as " (steps was 50, is now 30)"; "" if theirs cannot be read."""
     try:
-        before, now = _flat(json.loads(theirs)), _flat(json.loads(json.dumps(ours)))
+        before, now = flat(json.loads(theirs)), flat(json.loads(json.dumps(ours)))
     except (ValueError, AttributeError):
         return ""
     if before.get("job") != now.get("job"):
@@ -233,10 +233,10 @@ def _said(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+def flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
     """{"ppo/kl/coefficient": 0.04, ...}."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         inside = isinstance(value, dict) and value
-        found.update(_flat(value, f"{above}{name}/") if inside else {f"{above}{name}": value})
+        found.update(flat(value, f"{above}{name}/") if inside else {f"{above}{name}": value})
     return found
