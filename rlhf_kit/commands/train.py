@@ -19,9 +19,11 @@ from rlhf_kit.commands.choices import (
     renamed,
     small,
     template_option,
+    tracked,
     world_of,
 )
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -156,6 +158,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
                         help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
                              "system's, %(default)s)")
     parser.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    tracked(parser)
     parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 
@@ -166,6 +169,7 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
+    trackers.check(options.track)
     world, task = world_of(options)
     check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference")))
     options.look(options)                                   # slips are told before the seconds that torch takes
@@ -187,7 +191,7 @@ def run(options: argparse.Namespace) -> int:
         if (account := job.understood()) is not None:
             showing.lines(console, account.lines(lang))
         threads = None if options.threads_chosen else cores()
-        showing.watch(job.run(options.output, options.fresh, threads), lang, console)
+        showing.watch(job.run(options.output, options.fresh, threads, track=options.track), lang, console)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
