@@ -126,6 +126,10 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
     _of_files(ppo)
     ppo.add_argument("--reference", metavar="MODEL", help="where drift is measured from: a language model with the "
                                                           "same tokenizer (default: --model as it is now)")
+    ppo.add_argument("--rollouts", metavar="ENGINE", help="what draws the responses: own (the default), continuous "
+                                                          "(transformers' continuous batching), or "
+                                                          "vllm=http://HOST:PORT, a vLLM server that is sent the "
+                                                          "policy's adapter (tested with a stand-in, not with vLLM)")
     ppo.add_argument("--no-checks", dest="checks", action="store_false", default=None,
                      help="skip the checks before the first update, such as that the reward varies")
     ppo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
@@ -219,6 +223,7 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
 def _ppo(options: argparse.Namespace) -> dict[str, Any]:
     return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
             "column": options.column, "reference": options.reference,
+            "rollouts": None if options.rollouts == "own" else options.rollouts,
             "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
                                   "coefficient", "target", "max_new_tokens", "temperature", "checks")}
