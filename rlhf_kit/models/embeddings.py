@@ -34,7 +34,7 @@ def within_rows(tokenizer: PreTrainedTokenizerBase, rows: int, source: str | Pat
     if set(beyond) == {tokenizer.pad_token} and tokenizer.is_fast and _added(tokenizer, tokenizer.pad_token):
         pad = tokenizer.pad_token
         _without(tokenizer, pad)
-        print(f"{source}: its padding token {pad!r} has no row in the embedding ({rows} rows); it is left out, and "
+        print(f"{source}: its pad token {pad!r} has no row in the embedding ({rows} rows); it is left out, and "
               f"{tokenizer.eos_token or 'token 0'!r} pads instead.", file=sys.stderr)
         return tokenizer
     named = sorted(beyond, key=lambda token: beyond[token])

@@ -131,7 +131,8 @@ class Compare:
                     yield (comparing.picture(columns, grown, **about),
                            self.words("generating", done=tokens, most=sampling.max_new_tokens))
             yield comparing.picture(columns, grown, **about), self.words("scoring")
-            view = comparing.judged(columns, grown, asked.probability, self._task_lang(names),
+            heard = asked.on(comparing.chats_of(columns, [prompt]))
+            view = comparing.judged(columns, grown, heard.probability, self._task_lang(names),
                                     self.workspace.world, **about)
             yield view, self.words("done", seconds=time.monotonic() - began)
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
@@ -152,8 +153,10 @@ class Compare:
             yield from self._prepared(names, judge)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
             lang, scores = self._task_lang(names), [[] for _ in columns]
-            self._check_room(columns, comparing.held_out(lang, self.workspace.world), sampling.max_new_tokens)
-            for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, lang, into=scores,
+            prompts = comparing.held_out(lang, self.workspace.world)
+            self._check_room(columns, prompts, sampling.max_new_tokens)
+            heard = asked.on(comparing.chats_of(columns, prompts))
+            for done, total in comparing.rewards_of(columns, heard.probability, sampling, seed, lang, into=scores,
                                                         world=self.workspace.world):
                 yield None, self.words("histogram_progress", done=done, total=total)
             result = {"reward": label(judge, self.lang), "series": [{"name": _titled(column), "scores": one}
@@ -194,7 +197,8 @@ class Compare:
     def _check_room(self, columns: Sequence[Column], prompts: Sequence[str], most: int) -> None:
         from rlhf_kit.models.text import prompt_rows
         for column in columns:
-            n, context = max(map(len, prompt_rows(column.policy.tokenizer, prompts))), column.policy.context
+            n = max(map(len, prompt_rows(column.policy.tokenizer, column.asked(prompts))))
+            context = column.policy.context
             if context is not None and n + most > context:
                 raise Problem("too_long", n=n, most=most, room=max(context - most, 0))
 

@@ -193,7 +193,7 @@ def test_a_padding_token_without_a_row_is_left_out_and_others_are_named(saved_ll
     tokenizer.save_pretrained(folder)
     policy = zoo.load_policy(folder)
     assert max(policy.tokenizer("the [PAD] lamp").input_ids) < policy.lm.config.vocab_size
-    assert "its padding token '[PAD]' has no row" in capsys.readouterr().err
+    assert "its pad token '[PAD]' has no row" in capsys.readouterr().err
     tokenizer.add_tokens(["<|mark|>"])
     tokenizer.save_pretrained(folder)
     with pytest.raises(ModelUnavailable, match=r"'\[PAD\]', '<\|mark\|>' cannot be read\. Give the model a row"):
