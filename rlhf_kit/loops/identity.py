@@ -13,7 +13,8 @@ from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of, identity_of
 from rlhf_kit.loops.process_group import ProcessGroup
 from rlhf_kit.rewards import Reward, name_of
 
-FREE = ("tokens_per_pass", "activation_checkpointing")      # how a step fits into memory changes none of its numbers
+FREE = ("tokens_per_pass", "micro_batch", "activation_checkpointing",       # how a step fits into memory changes none
+        "more_steps")                                       # of its numbers, nor does how many are to follow the last
 
 
 def identity(method: str, config: Any, group: ProcessGroup | None = None,
@@ -25,9 +26,14 @@ def identity(method: str, config: Any, group: ProcessGroup | None = None,
         group: the processes, whose number decides what is drawn.
         parts: by name, such as `prompts=`, `reward=`, `reference=`.
     """
-    settings = {name: value for name, value in asdict(config).items() if name not in FREE}
-    return {"method": method, **{name: _of(part) for name, part in parts.items()}, **settings,
+    return {"method": method, **{name: _of(part) for name, part in parts.items()}, **settings_of(config),
             **(group.identity if group else {})}
+
+
+def settings_of(config: Any, later: Sequence[str] = ("stop_kl",)) -> dict[str, Any]:
+    """The settings that a run is known by; of those that configs got `later`, only what is not None."""
+    return {name: value for name, value in asdict(config).items()
+            if name not in FREE and not (name in later and value is None)}
 
 
 def _of(part: nn.Module | Reward | Sequence[object]) -> str:

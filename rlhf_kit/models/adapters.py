@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
@@ -31,6 +32,7 @@ from rlhf_kit.models.quantization import is_quantized
 
 MISSING = "peft is not installed; adapters need it. pip install 'rlhf-kit[scale]'."
 CONFIG, WEIGHTS, OF_BASE = ADAPTER, "adapter_model.safetensors", "base.json"
+JUDGE = "judge"                                     # name of the adapter on a classifier or a reward model
 PREFIX = "base_model.model."                        # of every name in an adapter's file
 HEAD = re.compile(r"(score|classifier|out_proj|summary)\.weight$")
 ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}      # of logits, by a merge in that type
@@ -72,14 +74,70 @@ class LoRA:
 def put_on(lm: PreTrainedModel, lora: LoRA, name: str, seed: int = 0) -> Any:
     """Freeze a model and put a fresh adapter into its layers, its first numbers drawn from `seed`; returns peft's view.
 
-    Raises: AdapterError for targets that are not there.
+    What learns is held in 32 bits, whatever the model is held in. Raises: AdapterError for targets that are not there.
     """
-    _check_installed()
-    from peft import get_peft_model
     check_targets(lm, lora)
+    return _put_on(lm, lora.settings(), name, seed)
+
+
+def put_on_judge(model: PreTrainedModel, lora: LoRA, seed: int = 0) -> PreTrainedModel:
+    """The same for a classifier or a reward model: adapters in its trunk, and all that stands on it learns whole.
+
+    The head, and a pooler, which encoders draw anew with it, read and learn in 32 bits. Returns the model itself.
+    """
+    if lora.targets != "all-linear":
+        raise AdapterError(f"targets are {lora.targets!r}; of a judge all linear layers of the trunk are taken, "
+                           f"'all-linear'.")
+    trunk = model.base_model_prefix
+    whole = [name for name, part in model.named_children() if name != trunk and any(True for _ in part.parameters())]
+    if hasattr(getattr(model, trunk), "pooler"):
+        whole.append("pooler")
+    targets = [name for name, layer in getattr(model, trunk).named_modules() if _linear(layer)
+               and not name.startswith("pooler")]
+    settings = lora.settings("SEQ_CLS")
+    settings.task_type = None                           # peft would guess the head by its name
+    settings.target_modules, settings.modules_to_save = [f"{trunk}.{name}" for name in targets], whole
+    both = _put_on(model, settings, JUDGE, seed)
+    both.peft_config[JUDGE].task_type = "SEQ_CLS"
+    for part in model.modules():
+        if type(part).__name__ == "ModulesToSaveWrapper":
+            part.register_forward_pre_hook(_in_32_bits)
+    return model
+
+
+def _put_on(model: PreTrainedModel, settings: Any, name: str, seed: int) -> Any:
+    from peft import get_peft_model
     with torch.random.fork_rng(devices=[]), no_chatter():
         torch.manual_seed(seed)
-        return get_peft_model(lm, lora.settings(), adapter_name=name)
+        both = get_peft_model(model, settings, adapter_name=name)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    model.adapted = (both, name)                        # in a tuple, or torch would look into it
+    return both
+
+
+def _in_32_bits(_: nn.Module, given: tuple) -> tuple:
+    return tuple(x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for x in given)
+
+
+def is_adapted(model: nn.Module) -> bool:
+    """True if `put_on` or `put_on_judge` has put an adapter on it."""
+    return getattr(model, "adapted", None) is not None
+
+
+def save_adapter(model: PreTrainedModel, folder: Path, **more: Any) -> None:
+    """The adapter on a model, alone, into `folder`, safetensors only, signed for the base; `more` is kept along."""
+    both, name = model.adapted
+    folder.mkdir(parents=True, exist_ok=True)
+    place = Path(str(model.name_or_path)).expanduser()
+    if place.is_dir():                                  # what is typed in one folder has to be found from another
+        both.peft_config[name].base_model_name_or_path = str(place.resolve())
+    with no_chatter(), TemporaryDirectory(prefix=".peft-", dir=folder) as own:         # it writes a README.md, too
+        both.save_pretrained(own, selected_adapters=[name])
+        for file in (CONFIG, WEIGHTS):
+            Path(own, name, file).replace(folder / file)        # peft's place for an adapter that has a name
+    sign(folder, model.name_or_path, **more)
 
 
 def check_targets(lm: nn.Module, lora: LoRA) -> None:
@@ -88,11 +146,14 @@ def check_targets(lm: nn.Module, lora: LoRA) -> None:
         if lora.targets != "all-linear":
             raise AdapterError(f"targets is {lora.targets!r}; expected 'all-linear' or a tuple of names.")
         return
-    linear = {name.rpartition(".")[2] for name, layer in lm.named_modules()
-              if isinstance(layer, nn.Linear) or "Linear" in type(layer).__name__ or type(layer).__name__ == "Conv1D"}
+    linear = {name.rpartition(".")[2] for name, layer in lm.named_modules() if _linear(layer)}
     if missing := [name for name in lora.targets if name not in linear]:
         raise AdapterError(f"the model has no linear layer named {missing[0]!r}; it has {', '.join(sorted(linear))}. "
                            f"Name some of these, or all-linear.")
+
+
+def _linear(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Linear) or "Linear" in type(layer).__name__ or type(layer).__name__ == "Conv1D"
 
 
 def merge(base: PreTrainedModel, adapter: str | Path) -> PreTrainedModel:

@@ -183,7 +183,8 @@ class RewardModel(nn.Module):
             return self.model(input_ids=ids, attention_mask=mask).logits[:, 0].float() - self.shift
         hidden = self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state      # [N, L, d]
         last = hidden[torch.arange(len(ids), device=ids.device), mask.long().sum(-1) - 1]
-        return head(last)[:, 0].float() - self.shift
+        with torch.autocast(last.device.type, enabled=False):               # 16 bits would round scores to three digits
+            return head(last.to(next(head.parameters()).dtype))[:, 0].float() - self.shift
 
     @property
     def shift(self) -> float:

@@ -30,7 +30,17 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.language import typed
 from rlhf_kit.models.adapters import CONFIG as ADAPTER
-from rlhf_kit.models.adapters import base_of, check_base, kind_of, merge, notes_of, outputs_of, weight_files
+from rlhf_kit.models.adapters import (
+    base_of,
+    check_base,
+    is_adapted,
+    kind_of,
+    merge,
+    notes_of,
+    outputs_of,
+    save_adapter,
+    weight_files,
+)
 from rlhf_kit.models.cache import NAME as CACHE
 from rlhf_kit.models.embeddings import rows, within_rows
 from rlhf_kit.models.heads import Policy, RewardModel
@@ -63,13 +73,14 @@ UNREADABLE = (ImportError, OSError, ValueError, KeyError, RuntimeError, Safetens
 
 
 def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dtype = torch.float32,
-                device: str | torch.device = "cpu") -> Policy:
+                device: str | torch.device = "cpu", quantize: Quantization | None = None) -> Policy:
     """A language model with its tokenizer, from a folder or a hub id, as a `Policy`.
 
     A value head that was saved beside it (and its own trunk) comes along; else a fresh one, or none with
-    `value_head=False`. Raises: ModelUnavailable.
+    `value_head=False`. With `quantize` it is held in 8 or 4 bits, to carry an adapter (`shared.with_adapter`).
+    Raises: ModelUnavailable; quantization.CannotQuantize.
     """
-    lm, tokenizer = load_language_model(source, dtype=dtype, device=device)
+    lm, tokenizer = load_language_model(source, dtype=dtype, device=device, quantize=quantize)
     head, trunk = (Path(source).expanduser() / name for name in (VALUE_HEAD, VALUE_TRUNK))
     own = _trunk(trunk, dtype).to(device) if value_head and trunk.is_dir() else None
     policy = Policy(lm, tokenizer, value_head=value_head, value_trunk=own)
@@ -97,18 +108,21 @@ def load_language_model(source: str | Path, *, quantize: Quantization | None = N
 
 
 def load_classifier(source: str | Path, *, new_head: bool = False, seed: int = 0, dtype: torch.dtype = torch.float32,
-                    device: str | torch.device = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A text classifier with its tokenizer, from a folder or a hub id. Raises: ModelUnavailable.
+                    device: str | torch.device = "cpu", quantize: Quantization | None = None
+                    ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A text classifier with its tokenizer, from a folder or a hub id.
 
     With `new_head` any encoder, decoder or classifier will do: its trunk is kept and a head of two outputs, negative
-    and positive, drawn from `seed`, is put on it.
+    and positive, drawn from `seed`, is put on it. With `quantize` all but the head is held in 8 or 4 bits, to carry an
+    adapter. Raises: ModelUnavailable; quantization.CannotQuantize.
     """
+    smaller = _smaller(AutoModelForSequenceClassification, source, quantize, 6.0, dtype, device)
     heads = {"num_labels": 2, "ignore_mismatched_sizes": True, "id2label": dict(enumerate(LABELS)),
              "label2id": {name: i for i, name in enumerate(LABELS)}} if new_head else {}
     with torch.random.fork_rng(devices=[], enabled=new_head):
         if new_head:
             torch.manual_seed(seed)
-        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads)
+        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads, **smaller)
     if model.config.pad_token_id is None:               # GPT-2: it must know where a padded text ends
         model.config.pad_token_id = pad_id(tokenizer)
     return one_kernel(_on(model, device).requires_grad_(False)), tokenizer
@@ -208,9 +222,13 @@ def save_policy(policy: Policy, folder: Path) -> None:
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Any transformers model with its tokenizer into `folder`, safetensors only."""
-    with quiet():
-        model.save_pretrained(folder)
+    """Any transformers model with its tokenizer into `folder`, safetensors only; of one with an adapter that alone."""
+    if is_adapted(model):
+        labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+        save_adapter(model, folder, labels=labels, reward_shift=getattr(model.config, "reward_shift", 0.0))
+    else:
+        with quiet():
+            model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
