@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from torch import nn
@@ -30,10 +30,15 @@ def identity(method: str, config: Any, group: ProcessGroup | None = None,
             **(group.identity if group else {})}
 
 
-def settings_of(config: Any, later: Sequence[str] = ("stop_kl",)) -> dict[str, Any]:
-    """The settings that a run is known by; of those that configs got `later`, only what is not None."""
-    return {name: value for name, value in asdict(config).items()
-            if name not in FREE and not (name in later and value is None)}
+def settings_of(config: Any) -> dict[str, Any]:
+    """The settings that a run is known by. Of those that came later, which their records do not show (`repr=False`),
+    only what is not as it was before there were such."""
+    return {name: value for name, value in asdict(config).items() if name not in FREE and name not in unchanged(config)}
+
+
+def unchanged(config: Any) -> set[str]:
+    """The fields of a record that came later and stand at their defaults."""
+    return {field.name for field in fields(config) if not field.repr and getattr(config, field.name) == field.default}
 
 
 def _of(part: nn.Module | Reward | Sequence[object]) -> str:

@@ -81,7 +81,7 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate,
                       weight_decay=config.weight_decay, fused=True)
     run = {"method": "classifier", "examples": fingerprint(examples), "start": fingerprint_of(model),
-           **settings_of(config, later=("autocast",))}
+           **settings_of(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
     yield from past
@@ -96,7 +96,8 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
                 ids, mask = pad_right([rows[i] for i in part], pad_id(tokenizer))
                 label = labels[part].to(model.device)
                 with precision(model, config.autocast), checkpointed([model], config.activation_checkpointing):
-                    logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits  # [B, 2]
+                    logits = model(input_ids=ids.to(model.device),
+                                   attention_mask=mask.to(model.device)).logits                      # [B, 2]
                 loss += add_gradients(torch.nn.functional.cross_entropy(logits, label), share)
                 right += (logits.argmax(-1) == label).float().mean().item() * share
         set_training(model, False)

@@ -84,7 +84,7 @@ class Config:
     tokens_per_pass: int | None = None    # tokens, padding included, of one forward and backward pass; None = all
     activation_checkpointing: bool = False         # keep each block's input only: less memory, a third more time
     checks: bool = True                   # look for the known bugs before the first update
-    stop_kl: float | None = None          # nats per response; the run ends with the step that measures more
+    stop_kl: float | None = field(default=None, repr=False)     # nats per response; measuring more ends it
     more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
 
     def __post_init__(self) -> None:

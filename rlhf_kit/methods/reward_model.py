@@ -106,7 +106,7 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
     optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate,
                       weight_decay=config.weight_decay, fused=True)
     run = {"method": "reward_model", "rankings": fingerprint(rankings), "start": fingerprint_of(model),
-           **settings_of(config, later=("autocast",))}
+           **settings_of(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
     yield from past

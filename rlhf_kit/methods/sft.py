@@ -89,7 +89,7 @@ def steps(policy: Policy, examples: Examples, config: Config | None = None, *,
     optimizer = AdamW([p for p in policy.lm.parameters() if p.requires_grad], lr=config.learning_rate,
                       weight_decay=config.weight_decay, fused=True)
     run = {"method": "sft", "examples": fingerprint(examples), "start": fingerprint_of(policy.lm),
-           **settings_of(config, later=("autocast",))}
+           **settings_of(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(policy.lm, optimizer)
     yield from past

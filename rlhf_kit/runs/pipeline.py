@@ -21,7 +21,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +29,7 @@ from rlhf_kit import tasks
 from rlhf_kit.datasets.python_file import is_place
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.loops.checkpoints import FILE as STATE
+from rlhf_kit.loops.identity import unchanged
 from rlhf_kit.loops.process_group import here, wait
 from rlhf_kit.runs.folder import Event, RunFolder
 from rlhf_kit.runs.snapshots import Kept, Snapshots
@@ -330,8 +331,8 @@ def _check_more(job: Job, run: Run, more: int, fresh: bool) -> bool:
         if place.more:
             return False
         there = "one that is not finished" if (place.path / "settings.json").is_file() else "none"
-        raise ValueError(f"--more-steps goes on from a finished run, and {place.path} holds {there}. Leave --more-steps "
-                         f"out, and the run starts or goes on.")
+        raise ValueError(f"--more-steps goes on from a finished run, and {place.path} holds {there}. Leave it out, and "
+                         f"the run starts or goes on.")
     place.claim(job.claim())
     if stopped := place.result().get("stopped"):
         raise ValueError(f"the run in {place.path} was ended by --stop-kl {stopped['stop_kl']} at {stopped['kl']:.2f} "
@@ -363,8 +364,19 @@ def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
 
 def settings_of(job: Job) -> dict[str, Any]:
     """The fields of a job. Of `LATER` what nobody named is left out: runs of before there were such stay the same."""
-    return {name: value for name, value in asdict(job).items()
+    return {name: value for name, value in _plain(job).items()
             if name not in FREE and (name not in LATER or value is not None)}
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """`asdict`, without what records in it got later and nobody has set."""
+    found = asdict(record)
+    for name in found:
+        inside = getattr(record, name)
+        if is_dataclass(inside):
+            later = unchanged(inside)
+            found[name] = {key: value for key, value in _plain(inside).items() if key not in later}
+    return found
 
 
 def task_content(task: str | None) -> dict[str, str]:
