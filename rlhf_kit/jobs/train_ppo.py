@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -88,7 +88,7 @@ class PpoJob(Job):
         The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """
         brought = self.brought
-        score = self._reward()
+        score = self.score()
         policy = zoo.load_policy(self.model, device=self.device)
         learn, held_out, watch, chats, account = self._prompts(brought, policy)
         if chats:
@@ -179,20 +179,14 @@ class PpoJob(Job):
     def _on_chats(self, score: rewards.Reward, chats: Mapping[str, Chat]) -> rewards.Reward:
         """The reward, handed each conversation as it knows them: by its own template, as a dialogue, or as one reads.
         """
-        if self.reward is not None:
-            return rewards.of_chats(score, chats)
-        if not zoo.is_reward_model(self.judge):
-            return rewards.of_chats(score, chats, lambda chat: f"{readable(chat)}\n")
-        tokenizer = zoo.load_reward_model(self.judge).tokenizer
-        if not has_template(tokenizer):
-            return rewards.of_chats(score, chats, written.as_dialogue)
-        return rewards.of_chats(score, chats, lambda chat: write(tokenizer, chat, asked=True))
+        return rewards.of_chats(score, chats, readable if self.reward is not None else chat_writer(self.judge))
 
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
         return [] if self.brought is None else list(self.brought.rows)
 
-    def _reward(self) -> rewards.Reward:
+    def score(self) -> rewards.Reward:
+        """What the policy is to please. Raises: RewardError, ModelUnavailable, ValueError."""
         if self.reward is not None:
             return rewards.from_file(self.reward, self._rows())
         if zoo.is_reward_model(self.judge):
@@ -201,6 +195,14 @@ class PpoJob(Job):
                                  f"one output. Leave --judge-class out.")
             return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
+
+
+def chat_writer(judge: str) -> Callable[[Chat], str]:
+    """How a conversation is written for a judge: a reward model's own template, a dialogue, or as one reads it."""
+    if not zoo.is_reward_model(judge):
+        return lambda chat: f"{readable(chat)}\n"
+    tokenizer = zoo.load_reward_model(judge).tokenizer
+    return (lambda chat: write(tokenizer, chat, asked=True)) if has_template(tokenizer) else written.as_dialogue
 
 
 def _shown(prompt: str, chats: Mapping[str, Chat]) -> str:
