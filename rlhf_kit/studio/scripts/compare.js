@@ -21,9 +21,11 @@ beta.addEventListener('input', () => { view.beta = Number(beta.value); view.touc
 const about = make('p', '', { class: 'rk-about' });
 const tools = make('div', '', { class: 'rk-tools' });
 tools.append(lenses, price, about);
+const by = make('p', '', { class: 'rk-by' }), old = make('p', words.otherwise, { class: 'rk-otherwise', role: 'status' });
 const columns = make('div', '', { class: 'rk-columns' });
-root.append(tools, columns);
+root.append(tools, by, old, columns);
 
+let painted = null;                                         // the value that is shown
 let strips = [];                                            // [column][sample]
 const known = x => x !== null && x !== undefined;
 const place = { reward: 1, kl: 2, surprise: 3 };
@@ -51,8 +53,7 @@ const build = value => {
         const box = make('section', '', { class: 'rk-column', 'aria-label': column.name });
         box.append(make('h3'), make('p', '', { class: 'rk-from' }), make('p', words.mean, { class: 'rk-mean' }), make('dl'));
         strips.push(column.samples.map((sample, s) => {
-            const label = fill(words.sample, { n: s + 1, name: column.name });
-            const strip = tokenStrip(label), one = make('div', '', { class: 'rk-sample' });
+            const strip = tokenStrip(''), one = make('div', '', { class: 'rk-sample' });
             one.append(make('h4', fill(words.sample_short, { n: s + 1 })), strip.element, make('dl'));
             box.append(one);
             return strip;
@@ -64,6 +65,8 @@ const same = value => value.columns.length === strips.length
     && value.columns.every((column, c) => column.samples.length === strips[c].length);
 const paint = () => {
     const value = props.value;
+    if (value !== painted) { painted = value; old.hidden = true; root.classList.remove('old'); }
+    by.textContent = value && value.reward ? fill(words.scored_by, { name: value.reward }) : '';
     if (!value || !value.columns) { columns.replaceChildren(); strips = []; return; }
     if (!view.touched && known(value.beta)) { view.beta = value.beta; beta.value = String(value.beta); }
     betaSaid.textContent = view.beta.toFixed(2);
@@ -82,6 +85,7 @@ const paint = () => {
             ? fill(words.kl_from, { name: column.reference }) : words.kl_unknown;
         box.querySelector('dl').replaceChildren(...numbers(column.samples));
         column.samples.forEach((sample, s) => {
+            strips[c][s].row.setAttribute('aria-label', fill(words.sample, { n: s + 1, name: column.name }));
             strips[c][s].show({
                 tokens: sample.pieces.map(p => ({ text: p[0], number: known(p[at]) ? p[at] : null, all: p })),
                 max, hint: '',
@@ -95,3 +99,9 @@ watch('value', paint);
 paint();
 const onRun = event => { if (element.isConnected) trigger('choose', { run: event.detail.run }); };
 window.addEventListener('rk-compare', onRun);
+const onOther = event => {
+    if (!element.isConnected || !props.value?.columns || event.detail === props.value.prompt) return;
+    old.hidden = false;
+    root.classList.add('old');
+};
+window.addEventListener('rk-otherwise', onOther);
