@@ -342,7 +342,7 @@ def _wire(panel: Compare, on: Fields, chosen: Any) -> None:
 
     for number, chip in enumerate(on.chips):
         chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [on.prompt, on.shown],
-                   **QUIET).then(None, on.prompt, js=OTHER_PROMPT, show_progress="hidden")
+                   **QUIET)
     asked = [*on.policies, *on.sliders, *on.how]
     going = []
     for begun in (on.go.click, chosen.success):
@@ -352,7 +352,7 @@ def _wire(panel: Compare, on: Fields, chosen: Any) -> None:
     going += turns.wire(on.measure.click, lambda _, first: panel.refused("x", first), [on.policies[0]],
                         weigh, asked, on.line, [on.bars])
     turns.wire_stop(on.stop, going, on.line, panel.stopped, [on.shown])
-    on.prompt.input(None, on.prompt, js=OTHER_PROMPT, show_progress="hidden")
+    on.prompt.change(None, on.prompt, js=OTHER_PROMPT, show_progress="hidden")
     for field in asked:
         field.input(None, js=OTHERWISE, show_progress="hidden")
 
