@@ -153,6 +153,23 @@ def test_the_next_in_line_sees_the_place_and_goes_on_when_the_first_leaves(serve
     escape(second, third.get_by_text("停止 (Esc)").nth(1))
 
 
+def test_a_page_that_is_closed_gives_up_its_place(serve, visit, models, tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path / "studio", models)
+    address, _ = serve("compare", workspace=workspace), slow(monkeypatch)
+    pages = [visit(address) for _ in range(3)]
+    for page, said in zip(pages, ("tokens · Stop", "1 person is before you.", "2 people are before you."), strict=True):
+        ready(page)
+        page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+        page.get_by_text(said).wait_for()
+    began = time.monotonic()
+    pages[1].close()
+    pages[2].get_by_text("1 person is before you.").wait_for()
+    escape(pages[0], pages[0].get_by_text("Stopped."))
+    pages[2].get_by_text("tokens · Stop").wait_for()
+    assert time.monotonic() - began < 15                    # and not after the half minute of those who say nothing
+    escape(pages[2], pages[2].get_by_text("Stopped."))
+
+
 def test_text_stays_text(serve, visit, monkeypatch):
     monkeypatch.setattr(problems, "example", lambda lang: saved([(text, 0.5) for text in EVIL]))
     page = visit(serve("compare"))
