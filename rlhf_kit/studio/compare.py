@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -27,6 +27,8 @@ CHARACTERS = 2_000                  # of a prompt that is looked at
 MOST_TOKENS = 200
 DEFAULT_TOKENS = 40
 COLUMNS = ("first", "second", "third")
+OTHERWISE = "() => window.dispatchEvent(new Event('rk-otherwise'))"     # something else is asked for than what is shown
+OTHER_PROMPT = "prompt => window.dispatchEvent(new CustomEvent('rk-otherwise', { detail: prompt }))"
 
 
 class Compare:
@@ -131,7 +133,7 @@ class Compare:
             yield from self._prepared(names, judge)
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
-            self._check_room(columns, [prompt], sampling.max_new_tokens)
+            sampling, cut = self._fitting(columns, [prompt], sampling)
             about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature,
                      "reward": label(judge, self.lang)}
             shown, grown = 0.0, []
@@ -143,7 +145,7 @@ class Compare:
             yield comparing.picture(columns, grown, **about), self.words("scoring")
             view = comparing.judged(columns, grown, asked.probability, self._task_lang(names),
                                     self.workspace.world, **about)
-            yield view, self.words("done", seconds=time.monotonic() - began)
+            yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *cut])
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
             yield None, told(error, self.words)
 
@@ -162,7 +164,7 @@ class Compare:
             yield from self._prepared(names, judge)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
             lang, scores = self._task_lang(names), [[] for _ in columns]
-            self._check_room(columns, comparing.held_out(lang, self.workspace.world), sampling.max_new_tokens)
+            sampling, cut = self._fitting(columns, comparing.held_out(lang, self.workspace.world), sampling)
             for done, total in comparing.rewards_of(columns, asked.probability, sampling, seed, lang, into=scores,
                                                         world=self.workspace.world):
                 yield None, self.words("histogram_progress", done=done, total=total)
@@ -173,7 +175,7 @@ class Compare:
             except StorageError:
                 yield result, self.words("histogram_unsaved")
                 return
-            yield result, self.words("histogram_done")
+            yield result, " ".join([self.words("histogram_done"), *cut])
         except Exception as error:
             yield None, told(error, self.words)
 
@@ -201,12 +203,17 @@ class Compare:
         except ShelfError:
             return None
 
-    def _check_room(self, columns: Sequence[Column], prompts: Sequence[str], most: int) -> None:
+    def _fitting(self, columns: Sequence[Column], prompts: Sequence[str], sampling: Any) -> tuple[Any, list[str]]:
+        """No more new tokens than every policy has room for after the longest prompt, and a line if that cuts some."""
         from rlhf_kit.models.text import prompt_rows
+        most = sampling.max_new_tokens
         for column in columns:
             n, context = max(map(len, prompt_rows(column.policy.tokenizer, prompts))), column.policy.context
-            if context is not None and n + most > context:
-                raise Problem("too_long", n=n, most=most, room=max(context - most, 0))
+            if context is not None and n >= context:
+                raise Problem("too_long", n=n, name=column.name, context=context)
+            most = min(most, most if context is None else context - n)
+        cut = [] if most == sampling.max_new_tokens else [self.words("cut", most=most, asked=sampling.max_new_tokens)]
+        return replace(sampling, max_new_tokens=most), cut
 
     def _sampling(self, seed: float, temperature: float, most: float) -> tuple[int, Any]:
         from rlhf_kit.sampling import Sampling
@@ -243,7 +250,7 @@ class Fields:
     go: gr.Button
     stop: gr.Button
     line: gr.HTML
-    more: gr.Accordion                      # the models and settings, folded
+    more: gr.Button                         # unfolds the models and settings
     shown: gr.HTML
     measure: gr.Button
     measured: gr.HTML                       # how that goes, beside its button
@@ -254,8 +261,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
     """The panel, in the page that is being built."""
     panel = Compare(lang, workspace)
     on = _fields(panel)
-    _wire_choices(panel, on)
-    _wire(panel, on)
+    _wire(panel, on, _wire_choices(panel, on))
 
 
 def _fields(panel: Compare) -> Fields:
@@ -270,7 +276,8 @@ def _fields(panel: Compare) -> Fields:
     line = widget("notice", words, panel.first_line(), elem_id="rk-compare-line")
     with gr.Row(elem_classes="rk-chips"):
         chips = [gr.Button(comparing.short(one), size="sm", min_width=120) for one in prompts]
-    with gr.Accordion(panel.settled(*chosen), open=False, elem_id="rk-compare-more") as more:
+    more = gr.Button(panel.settled(*chosen), elem_id="rk-compare-more", elem_classes="rk-fold-button", size="sm")
+    with gr.Column(elem_classes="rk-fold"):             # folded by page.css: in the page, unlike what an Accordion folds
         with gr.Row():
             policies = [Names(choices, label=words(which), value=name, elem_id=f"rk-compare-{which}", min_width=200)
                         for which, choices, name in zip(COLUMNS, lists, chosen, strict=False)]
@@ -301,8 +308,11 @@ def _slider(panel: Compare, which: str, name: str) -> Steps:
                  visible=over is not None, elem_id=f"rk-compare-{which}-step", min_width=220)
 
 
-def _wire_choices(panel: Compare, on: Fields) -> None:
-    """Which models there are: when the page opens, when its tab is turned to, and when another panel sends one."""
+def _wire_choices(panel: Compare, on: Fields) -> Any:
+    """Which models there are: when the page opens, when its tab is turned to, and when another panel sends one.
+
+    Returns: the last of these events, after which the one that was sent is chosen.
+    """
     words, named = panel.words, [*on.policies, on.how[0]]
 
     def slide(name: str) -> Any:
@@ -311,7 +321,7 @@ def _wire_choices(panel: Compare, on: Fields) -> None:
 
     def offer(trained: object = None) -> dict[Any, Any]:
         lists, chosen = panel.listed(trained)
-        return {on.more: gr.update(label=panel.settled(*chosen)),
+        return {on.more: panel.settled(*chosen),
                 **{field: gr.update(choices=choices, value=name)
                    for field, choices, name in zip(named, lists, chosen, strict=True)},
                 **{slider: slide(name) for slider, name in zip(on.sliders, chosen, strict=False)}}
@@ -325,8 +335,8 @@ def _wire_choices(panel: Compare, on: Fields) -> None:
             if name in (value for _, value in fresh[field]["choices"]):             # what was chosen stays chosen
                 del fresh[field]["value"]
                 fresh.pop(slider, None)
-        fresh[on.more] = gr.update(label=panel.settled(*(fresh[field].get("value", name)
-                                                         for field, name in zip(named, chosen, strict=True))))
+        fresh[on.more] = panel.settled(*(fresh[field].get("value", name)
+                                         for field, name in zip(named, chosen, strict=True)))
         return fresh
 
     def choose(event: gr.EventData) -> dict[Any, Any]:
@@ -336,15 +346,15 @@ def _wire_choices(panel: Compare, on: Fields) -> None:
     fields = [*named, *on.sliders, on.more]
     gr.on(None, arrive, None, [*fields, on.line], **QUIET)
     when_shown(refresh, named, fields)
-    on.shown.choose(choose, None, [*fields, on.line], **QUIET)
+    chosen = on.shown.choose(choose, None, [*fields, on.line], **QUIET)
     for policy, slider in zip(on.policies, on.sliders, strict=True):
         policy.input(slide, policy, slider, concurrency_limit=None, **QUIET)
-        policy.input(lambda *chosen: gr.update(label=panel.settled(*chosen)), on.policies, on.more,
-                     concurrency_limit=None, **QUIET)
+        policy.input(lambda *names: panel.settled(*names), on.policies, on.more, concurrency_limit=None, **QUIET)
+    return chosen
 
 
-def _wire(panel: Compare, on: Fields) -> None:
-    """What happens when something is pressed."""
+def _wire(panel: Compare, on: Fields, chosen: Any) -> None:
+    """What happens when something is pressed, or `chosen` in another panel."""
     example = panel.saved().get("histogram")
     still_saved, turns = gr.State(True), Turns(panel.workspace, panel.lang, gr.State(None), on.stop)
 
@@ -361,11 +371,17 @@ def _wire(panel: Compare, on: Fields) -> None:
         chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [on.prompt, on.shown],
                    **QUIET)
     asked = [*on.policies, *on.sliders, *on.how]
-    going = turns.wire(on.go.click, lambda _, *given: panel.refused(*given), [on.prompt, on.policies[0]],
-                       write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved], shown=written)
+    going = []
+    for begun in (on.go.click, chosen.success):
+        going += turns.wire(begun, lambda _, *given: panel.refused(*given), [on.prompt, on.policies[0]],
+                            write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved],
+                            shown=written)
     going += turns.wire(on.measure.click, lambda _, first: panel.refused("x", first), [on.policies[0]],
                         weigh, asked, on.measured, [on.bars])
     turns.wire_stop(on.stop, going, on.line, panel.stopped, [on.shown])
+    on.prompt.change(None, on.prompt, js=OTHER_PROMPT, show_progress="hidden")
+    for field in asked:
+        field.input(None, js=OTHERWISE, show_progress="hidden")
 
 
 def _kept(values: Sequence[Any]) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import gradio as gr
@@ -31,6 +31,7 @@ def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "e
     second = LANGS[1 - LANGS.index(first)]
     with gr.Blocks(title=_title(first, panels), analytics_enabled=False, delete_cache=HOURLY) as pages:
         _page(first, second, workspace, panels)
+        pages.unload(_left(workspace))
     with pages.route(Words(first, "studio")("other_language"), f"/{second}", show_in_navbar=False):
         _page(second, "", workspace, panels)
     pages.queue(api_open=False, max_size=256, default_concurrency_limit=4)      # a class with a few presses each
@@ -79,6 +80,13 @@ def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -
 def _title(lang: Lang, panels: Sequence[str]) -> str:
     """The studio's, or of a panel that is the whole page its own."""
     return Words(lang, "studio")(f"title_{panels[0]}" if len(panels) == 1 else "title")
+
+
+def _left(workspace: Workspace) -> Callable[[gr.Request], None]:
+    """What is done when a page is closed: it gives up its place in the line."""
+    def left(request: gr.Request) -> None:
+        workspace.line.gone(str(request.session_hash))
+    return left
 
 
 def _panel(name: str, lang: Lang, workspace: Workspace) -> None:

@@ -107,7 +107,7 @@ async def waiting(workspace: Workspace, lang: Lang, request: gr.Request, refused
     if refused is not None:
         yield [refused, None]
         return
-    ticket = workspace.line.join()
+    ticket = workspace.line.join(str(request.session_hash))
     async for n in workspace.line.wait(ticket):
         yield [words("queue_one") if n == 1 else words("queue", n=n), ticket]
     yield [gr.skip(), ticket]

@@ -26,8 +26,10 @@ const verdict = make('p', '', { class: 'rk-verdict' }), about = make('p', '', { 
 const tools = make('div', '', { class: 'rk-tools' });
 tools.append(lenses, price);
 const columns = make('div', '', { class: 'rk-columns' });
-root.append(asked, verdict, tools, columns, about);
+const by = make('p', '', { class: 'rk-by' }), old = make('p', words.otherwise, { class: 'rk-otherwise', role: 'status' });
+root.append(asked, verdict, tools, old, columns, by, about);
 
+let painted = null;                                         // the value that is shown
 let heads = [], cells = [];                                 // [column], [sample][column]
 const known = x => x !== null && x !== undefined;
 const place = { reward: 1, kl: 2, surprise: 3 };
@@ -84,20 +86,19 @@ const differing = (these, those) => {
 const build = value => {
     heads = value.columns.map(column => {
         const box = make('section', '', { class: 'rk-column', 'aria-label': column.name });
-        const group = explained(make('dl'), fill(words.numbers_of, { name: column.name }));
+        const group = explained(make('dl'), '');
         box.append(make('h3'), group);
         return { box, group };
     });
     columns.replaceChildren(...heads.map(head => head.box));
     cells = value.columns[0].samples.map((_, s) => {
         columns.append(make('h4', fill(words.sample_short, { n: s + 1 }), { class: 'rk-row' }));
-        return value.columns.map(column => {
-            const label = fill(words.sample, { n: s + 1, name: column.name });
-            const strip = tokenStrip(label), one = make('div', '', { class: 'rk-sample' });
-            const group = explained(make('dl'), fill(words.numbers_of, { name: label }));
-            one.append(make('p', column.name, { class: 'rk-whose' }), strip.element, group);
+        return value.columns.map(() => {
+            const whose = make('p', '', { class: 'rk-whose' }), strip = tokenStrip(''), group = explained(make('dl'), '');
+            const one = make('div', '', { class: 'rk-sample' });
+            one.append(whose, strip.element, group);
             columns.append(one);
-            return { strip, group };
+            return { whose, strip, group };
         });
     });
 };
@@ -105,6 +106,8 @@ const same = value => value.columns.length === heads.length
     && value.columns.every(column => column.samples.length === cells.length);
 const paint = () => {
     const value = props.value;
+    if (value !== painted) { painted = value; old.hidden = true; root.classList.remove('old'); }
+    by.textContent = value && value.reward ? fill(words.scored_by, { name: value.reward }) : '';
     root.hidden = !value || !value.columns;
     if (root.hidden) { columns.replaceChildren(); heads = cells = []; return; }
     if (!view.touched && known(value.beta)) { view.beta = value.beta; beta.value = String(value.beta); }
@@ -127,16 +130,21 @@ const paint = () => {
         box.setAttribute('aria-label', column.name);
         box.querySelector('h3').textContent = column.name
             + (known(column.step) ? ' · ' + fill(words.at_step, { step: column.step, steps: column.steps }) : '');
+        group.setAttribute('aria-label', fill(words.numbers_of, { name: column.name }));
         group.replaceChildren(...numbers(column.samples, column, value.reward));
         column.samples.forEach((sample, s) => {
             const first = value.columns[0].samples[s].pieces.map(p => p[0]);
             const other = c ? differing(sample.pieces.map(p => p[0]), first) : [];
-            cells[s][c].strip.show({
+            const { whose, strip, group: own } = cells[s][c], label = fill(words.sample, { n: s + 1, name: column.name });
+            strip.row.setAttribute('aria-label', label);
+            own.setAttribute('aria-label', fill(words.numbers_of, { name: label }));
+            whose.textContent = column.name;
+            strip.show({
                 tokens: sample.pieces.map((p, i) => ({ text: p[0], number: known(p[at]) ? p[at] : null, other: other[i] && p[0] !== '' })),
                 max, hint: '',
                 say: t => t.number === null ? '“' + t.text + '”'
                     : fill(words['say_' + view.lens], { text: t.text === '' ? words.end_mark : t.text, x: signed(t.number) }) });
-            cells[s][c].group.replaceChildren(...numbers([sample], column, value.reward));
+            own.replaceChildren(...numbers([sample], column, value.reward));
         });
     });
 };
@@ -156,3 +164,9 @@ watch('value', () => { paint(); follow(); });
 paint();
 const onRun = event => { if (element.isConnected) trigger('choose', { run: event.detail.run }); };
 window.addEventListener('rk-compare', onRun);
+const onOther = event => {
+    if (!element.isConnected || !props.value?.columns || event.detail === props.value.prompt) return;
+    old.hidden = false;
+    root.classList.add('old');
+};
+window.addEventListener('rk-otherwise', onOther);
