@@ -189,7 +189,7 @@ def launch_settings(*, host: str, port: int | None, code: str | None, teacher: t
         _check_port(host, port)
     from starlette.middleware import Middleware
 
-    from rlhf_kit.studio.look import CSS, HEAD, THEME
+    from rlhf_kit.studio.look import HEAD, THEME
     from rlhf_kit.studio.words import Words
     guard = {} if code is None else {"auth": class_code(code, teacher),
                                      "auth_message": " ".join(Words(lang, "studio")("class_code") for lang in LANGS)}
@@ -198,7 +198,7 @@ def launch_settings(*, host: str, port: int | None, code: str | None, teacher: t
     return {"server_name": host, "server_port": port, "share": False, "run_history": False,
             "enable_monitoring": False, "mcp_server": False, "ssr_mode": False, "pwa": False, "footer_links": [],
             "max_file_size": "1mb", "allowed_paths": [], "strict_cors": True, "show_error": True,
-            "state_session_capacity": 200, "quiet": True, "theme": THEME, "css": CSS, "head": HEAD,
+            "state_session_capacity": 200, "quiet": True, "theme": THEME, "head": HEAD,
             "inline": inline, "height": 620, "prevent_thread_lock": True, **guard}
 
 

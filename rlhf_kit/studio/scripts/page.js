@@ -34,6 +34,15 @@
         if (button) { event.preventDefault(); button.click(); }
     });
 
+    // What is folded behind the button before it; page.css hides it, so that its fields are in the page all the time.
+    const folds = () => document.querySelectorAll('.rk-fold-button:not([aria-expanded])')
+        .forEach(button => button.setAttribute('aria-expanded', 'false'));
+    document.addEventListener('click', event => {
+        const button = event.target.closest?.('.rk-fold-button');
+        if (button) button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') !== 'true'));
+    });
+    new MutationObserver(folds).observe(document, { childList: true, subtree: true });
+
     // A request that reaches nobody means that the server is gone; the next one that does means that it is back.
     // Gradio's own message about that is English on every page, and hidden by page.css.
     const fetched = window.fetch.bind(window);
