@@ -17,6 +17,9 @@
     };
     document.addEventListener('keydown', event => {
         if (event.ctrlKey && event.key === '.') { turn(); event.preventDefault(); return; }
+        // A list that is open would stay so when Tab leaves it; Gradio closes it on Escape.
+        if (event.key === 'Tab' && event.target.matches('[role=combobox][aria-expanded=true]'))
+            event.target.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', code: 'Escape', bubbles: true }));
         const typing = event.target.closest(fields), escape = event.key === 'Escape';
         const withCtrl = event.ctrlKey || event.metaKey;
         if (event.altKey || event.defaultPrevented) return;
