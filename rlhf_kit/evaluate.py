@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rlhf_kit.formulas.best_of_n import expected_best
 from rlhf_kit.formulas.kl_penalty import sequence_kl
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import (
@@ -208,6 +209,25 @@ def ratio(part: Tensor, whole: Tensor, seed: int = 0, draws: int = 1000) -> Esti
         few = share(found * len(part), len(part))
         low, high = few.low, few.high
     return Estimate(found, low, high, round(whole.sum().item()))
+
+
+def best_of_n_curve(proxy: Tensor | Sequence[Sequence[float]], value: Tensor | Sequence[Sequence[float]] | None = None,
+                    bounds: tuple[float, float] | None = None) -> tuple[Estimate, ...]:
+    """What the best of n is worth for every n from 1 to N, with an interval over the prompts; entry n - 1 is n.
+
+        drawn = list(kit.best_of_n.draws(policy, prompts, reward, config, evaluation_rewards={"gold": gold}))
+        curve = best_of_n_curve([d.scores for d in drawn], [d.others["gold"] for d in drawn])
+
+    Args:
+        proxy: the reward that chooses, a row of N numbers for each prompt.
+        value: what is asked about, of the same shape; None = the proxy itself.
+        bounds: the least and the most that it can be; the intervals stay inside.
+
+    Raises: ValueError if the rows differ in length, or there are fewer than 2 prompts.
+    Source: `formulas.best_of_n.expected_best` for each prompt; the prompts' mean with `mean`.
+    """
+    rows = [torch.as_tensor(x, dtype=torch.float64) for x in (proxy, proxy if value is None else value)]
+    return tuple(mean(column, bounds) for column in expected_best(*rows).T)
 
 
 def side_by_side(before: Evaluation, after: Evaluation) -> list[dict[str, Any]]:

@@ -18,9 +18,12 @@ from rlhf_kit.commands.choices import (
     look_labelled,
     renamed,
     small,
+    template_option,
+    tracked,
     world_of,
 )
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -144,9 +147,7 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
 def _of_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
                                                                      "that is not plain: prompt=question,chosen=better")
-    parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
-                                                           "default), chatml, llama-3, gemma, mistral, zephyr; plain "
-                                                           "prompts are then asked as questions")
+    template_option(parser)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -161,6 +162,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
                         help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
                              "system's, %(default)s)")
     parser.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    tracked(parser)
     parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 
@@ -171,6 +173,7 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
+    trackers.check(options.track)
     world, task = world_of(options)
     check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference")))
     options.look(options)                                   # slips are told before the seconds that torch takes
@@ -183,27 +186,22 @@ def run(options: argparse.Namespace) -> int:
         console.print(say(lang, "train_finished"))
         if account := RunFolder(options.output).result().get("read"):
             from rlhf_kit.datasets.door import Account
-            _say(console, Account.of(account).lines(lang))
+            showing.lines(console, Account.of(account).lines(lang))
     else:
         new = job.model == "new" and options.job in ("reward-model", "judge")
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
         if (account := job.understood()) is not None:
-            _say(console, account.lines(lang))
+            showing.lines(console, account.lines(lang))
         threads = None if options.threads_chosen else cores()
-        showing.watch(job.run(options.output, options.fresh, threads), lang, console)
+        showing.watch(job.run(options.output, options.fresh, threads, track=options.track), lang, console)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
     else:
         _show(console, result, options)
     return 0
-
-
-def _say(console: Console, lines: list[str]) -> None:
-    for line in lines:
-        console.print(showing.plain(line), markup=False, soft_wrap=True)
 
 
 def _sft(options: argparse.Namespace) -> dict[str, Any]:

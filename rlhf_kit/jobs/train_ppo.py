@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -23,7 +23,6 @@ from rlhf_kit.language import Lang
 from rlhf_kit.loops import samplers
 from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
-from rlhf_kit.models.chats import has_template, write
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.models.tiny import parameters
@@ -88,7 +87,7 @@ class PpoJob(Job):
         The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """
         brought = self.brought
-        score = self.score()
+        score = self._reward()
         policy = zoo.load_policy(self.model, device=self.device)
         learn, held_out, watch, chats, account = self._prompts(brought, policy)
         if chats:
@@ -119,7 +118,7 @@ class PpoJob(Job):
 
         def result() -> dict[str, Any]:
             before, after = seen["before"], seen["after"]
-            samples = [{side: {**row, "prompt": _shown(row["prompt"], chats)} for side, row in pair.items()}
+            samples = [{side: {**row, "prompt": as_read(row["prompt"], chats)} for side, row in pair.items()}
                        for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
                     "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
@@ -179,14 +178,16 @@ class PpoJob(Job):
     def _on_chats(self, score: rewards.Reward, chats: Mapping[str, Chat]) -> rewards.Reward:
         """The reward, handed each conversation as it knows them: by its own template, as a dialogue, or as one reads.
         """
-        return rewards.of_chats(score, chats, readable if self.reward is not None else chat_writer(self.judge))
+        if self.reward is not None:
+            return rewards.of_chats(score, chats)
+        reader = zoo.load_reward_model(self.judge).tokenizer if zoo.is_reward_model(self.judge) else None
+        return rewards.of_chats(score, chats, written.read_by(reader))
 
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
         return [] if self.brought is None else list(self.brought.rows)
 
-    def score(self) -> rewards.Reward:
-        """What the policy is to please. Raises: RewardError, ModelUnavailable, ValueError."""
+    def _reward(self) -> rewards.Reward:
         if self.reward is not None:
             return rewards.from_file(self.reward, self._rows())
         if zoo.is_reward_model(self.judge):
@@ -197,14 +198,6 @@ class PpoJob(Job):
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 
 
-def chat_writer(judge: str) -> Callable[[Chat], str]:
-    """How a conversation is written for a judge: a reward model's own template, a dialogue, or as one reads it."""
-    if not zoo.is_reward_model(judge):
-        return lambda chat: f"{readable(chat)}\n"
-    tokenizer = zoo.load_reward_model(judge).tokenizer
-    return (lambda chat: write(tokenizer, chat, asked=True)) if has_template(tokenizer) else written.as_dialogue
-
-
-def _shown(prompt: str, chats: Mapping[str, Chat]) -> str:
-    """A prompt for a person."""
+def as_read(prompt: str, chats: Mapping[str, Chat]) -> str:
+    """A prompt for a person, who reads no marks of a template."""
     return f"{readable(chats[prompt])}\n" if prompt in chats else prompt
