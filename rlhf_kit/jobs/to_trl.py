@@ -30,6 +30,7 @@ from rlhf_kit.jobs.train_ppo import PpoJob
 from rlhf_kit.jobs.train_reward_model import MADE_UP, RewardModelJob
 from rlhf_kit.jobs.train_sft import REAL_SFT, TINY_SFT, SftJob
 from rlhf_kit.methods import ppo
+from rlhf_kit.models.adapters import LoRA
 from rlhf_kit.rewards import RewardError, for_trl, takes_completions
 from rlhf_kit.runs.pipeline import Job
 from rlhf_kit.scale.trl import OWN_REWARD, REWARD, Engine, Export, Method, adapter, vllm, words
@@ -39,10 +40,16 @@ JOBS: dict[Method, type[Job]] = {"sft": SftJob, "dpo": RewardModelJob, "grpo": P
 COMMANDS = {"sft": "train sft", "rewardmodel": "train reward-model", "ppo": "train ppo"}
 GENERATIONS = 8                     # responses to one prompt, GRPO's group, at most (TRL's default)
 
-# Fields of `ppo.Config` that GRPO has no setting for; those of a critic are one sentence.
-CRITIC = ("gamma", "lam", "value_clip", "value_coef", "critic_warmup")
-UNKNOWN = ("whiten_advantage", "rescale_reward", "missing_eos_penalty", "target_kl", "ratio_limit", "ptx_coef",
-           "tokens_per_pass")
+# What a job's fields say elsewhere in an export, or what is no matter of training. Any other that is set is said.
+SAID = {"model", "data", "text", "prompt", "response", "columns", "task", "lang", "judge", "label", "reward", "prompts",
+        "column", "rankings", "pairs", "positive", "positive_from", "held_out", "examples", "device", "changes",
+        "rollouts", "lora", "quantize"}
+SFT = {"steps", "batch_size", "learning_rate", "warmup", "min_lr_ratio", "weight_decay", "max_length", "max_grad_norm",
+       "response_only", "seed"}
+CRITIC = {"gamma", "lam", "value_clip", "value_coef", "critic_warmup"}
+GRPO = {"steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "sampling", "kl", "clip", "max_grad_norm",
+        "seed", "min_lr_ratio", "optimizer", "adam_epsilon", "activation_checkpointing", "autocast", "checks", *CRITIC}
+DPO = {"steps", "batch_size", "learning_rate", "max_length", "seed"}
 
 
 def of_run(method: Method, folder: str | Path) -> Job:
@@ -70,8 +77,8 @@ def export(method: Method, job: Job, *, model: str | None = None, rank: int | No
     Args:
         job: of the kind that belongs to the method, see `JOBS`.
         model: what is trained, in place of the job's own; DPO has to be told, since a reward model does not write.
-        rank: of a LoRA adapter; None = all weights.
-        quantize: "int8" or "nf4", of an adapter's base.
+        rank: of a LoRA adapter; None = the job's, else all weights.
+        quantize: "int8" or "nf4", of an adapter's base; None = the job's.
         engine: where GRPO's responses are drawn.
         beta: DPO's β, or GRPO's in place of the KL coefficient.
         generations: responses to one prompt.
@@ -83,12 +90,29 @@ def export(method: Method, job: Job, *, model: str | None = None, rank: int | No
         raise ValueError("export trl dpo trains a language model, and a run of train reward-model has none. Name it "
                          "with --model.")
     made = {"sft": _sft, "dpo": _dpo, "grpo": _grpo}[method](job, _small(name), beta, generations)
-    left = list(made.pop("left_out"))
-    if getattr(job, "template", None) is not None:
-        left.append(f"template={job.template}: TRL writes conversations by the chat template that the model has.")
-    config = {**made.pop("config"), "report_to": "none", **adapter(rank, quantize),
+    left = [*made.pop("left_out"), *_others(job)]
+    lora, bits = (getattr(job, name, None) for name in ("lora", "quantize"))
+    if rank is None:
+        rank = lora or (LoRA().rank if bits else None)
+    config = {**made.pop("config"), "report_to": "none", **adapter(rank, quantize or bits),
               **(vllm(engine) if method == "grpo" else {})}
     return Export(method=method, model=_place(name), config=config, left_out=left, **made)
+
+
+def _others(job: Job) -> list[str]:
+    """Fields that somebody set and nothing here reads."""
+    why = {"template": "TRL writes conversations by the chat template that the model has",
+           "reference": "TRL measures drift from the model as it is before"}
+    plain = {one.name: one.default for one in fields(job)}
+    return [f"{name}={value}: {why.get(name, 'TRL has no such setting')}." for name, value in vars(job).items()
+            if name in plain and name not in SAID and value != plain[name]]
+
+
+def _unsaid(config: Any, said: set[str], method: str) -> list[str]:
+    """Settings that differ from the kit's defaults and have no name in TRL."""
+    plain = type(config)()
+    return [f"{one.name}={getattr(config, one.name)}: {method} in TRL has no such setting." for one in fields(config)
+            if one.name not in said and getattr(config, one.name) != getattr(plain, one.name)]
 
 
 def _place(name: str) -> str:
@@ -123,7 +147,8 @@ def _sft(job: SftJob, small: bool, beta: None, generations: None) -> dict[str, A
              "chat": lambda one: {"messages": words(one)}}[kind]
     counted = {"text": {}, "pair": {"completion_only_loss": config.response_only},
                "chat": {"assistant_only_loss": config.response_only}}[kind]
-    left = ["Of conversations the loss counts what the assistant says only where the chat template marks it; TRL does "
+    left = _unsaid(config, SFT, "SFT")
+    left += ["Of conversations the loss counts what the assistant says only where the chat template marks it; TRL does "
             "so for the models that it knows."] if kind == "chat" and config.response_only else []
     return {"rows": list(map(shape, learn)), "held_out": list(map(shape, held_out)), "left_out": left, "config": {
         **_common(config), "max_steps": config.steps, "per_device_train_batch_size": config.batch_size,
@@ -145,15 +170,15 @@ def _dpo(job: RewardModelJob, small: bool, beta: float | None, generations: None
     if bare := sum(not row["prompt"] for row in rows):
         raise ValueError(f"{bare} of {len(rows)} pairs have no prompt, and DPO asks how much likelier an answer to one "
                          f"became. Name the column of prompts with --columns prompt=NAME.")
-    changes, left = dict(job.changes), []
-    steps, batch, rate = changes.pop("steps", None), changes.pop("batch_size", 32), changes.pop("learning_rate", None)
-    seed, length = changes.pop("seed", 0), changes.pop("max_length", 1024)
-    left += [f"{name}={value}: of a reward model, which DPO has none of." for name, value in changes.items()]
+    own = {name: value for name, value in job.changes.items() if name in DPO}
+    left = [f"{name}={value}: of a reward model, which DPO has none of." for name, value in job.changes.items()
+            if name not in DPO]
     if any(one.margin is not None for one in pairs):
         left.append("The margins of the pairs: TRL's DPO knows only which answer is better.")
     return {"rows": rows, "left_out": left, "config": {
-        "learning_rate": 1e-6 if rate is None else rate, "seed": seed, "per_device_train_batch_size": batch,
-        **({"num_train_epochs": 1} if steps is None else {"max_steps": steps}), "max_length": length,
+        "learning_rate": own.get("learning_rate", 1e-6), "seed": own.get("seed", 0),
+        "per_device_train_batch_size": own.get("batch_size", 32), "max_length": own.get("max_length", 1024),
+        **({"max_steps": own["steps"]} if "steps" in own else {"num_train_epochs": 1}),
         "beta": 0.1 if beta is None else beta, "loss_type": ["sigmoid"]}}
 
 
@@ -188,9 +213,8 @@ def _grpo(job: PpoJob, small: bool, beta: float | None, generations: int | None)
 def _not_in_grpo(config: ppo.Config) -> list[str]:
     """What differs from the kit's defaults and has no name there."""
     plain = ppo.Config()
-    found = [f"{', '.join(CRITIC)}: GRPO has no critic; the mean of a prompt's responses stands for it."]
-    found += [f"{name}={getattr(config, name)}: GRPO has no such setting." for name in UNKNOWN
-              if getattr(config, name) != getattr(plain, name)]
+    found = [f"{', '.join(sorted(CRITIC))}: GRPO has no critic; the mean of a prompt's responses stands for it.",
+             *_unsaid(config, GRPO, "GRPO")]
     kl = {name: value for name, value in asdict(config.kl).items()
           if name != "coefficient" and value != asdict(plain.kl)[name]}
     if math.isinf(config.clip):

@@ -153,10 +153,11 @@ def test_a_judge_is_asked_by_trl_as_train_ppo_asks_it(brought, capsys):
 
 
 def test_what_trl_has_no_setting_for_is_said(brought, capsys):
-    job = PpoJob(model="gpt2", reward="mine.py:reward", prompts="grpo.jsonl", template="zephyr",
+    job = PpoJob(model="gpt2", reward="mine.py:reward", prompts="grpo.jsonl", template="zephyr", reference="gpt2",
                  changes={"ptx_coef": 1.5, "target_kl": 0.1, "target": 3.0})
     left = to_trl.export("grpo", job).left_out
-    for said in ("no critic", "ptx_coef=1.5", "target_kl=0.1", "target=3.0 is left out", "template=zephyr"):
+    for said in ("no critic", "ptx_coef=1.5", "target_kl=0.1", "target=3.0 is left out", "template=zephyr",
+                 "reference=gpt2"):
         assert any(said in sentence for sentence in left), said
     assert cli.main(["export", "trl", "grpo", "--data", "grpo.jsonl", "--model", "gpt2", "--reward", "mine.py:reward",
                      "--output", "out", "--lang", "en"]) == 0
