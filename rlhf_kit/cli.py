@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import (
+    compare,
     doctor,
     export,
     grade,
@@ -92,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, lessons, studio, train, stackllama, plot, labels, human_loop, posts, grade, models, memory,
-                    export, doctor):
+    for command in (tour, lessons, studio, train, stackllama, plot, compare, labels, human_loop, posts, grade, models,
+                    memory, export, doctor):
         command.add(commands)
     return parser
 

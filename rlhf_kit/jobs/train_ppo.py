@@ -16,12 +16,11 @@ from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in,
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Chat, Step
-from rlhf_kit.jobs import written
+from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
-from rlhf_kit.models.chats import has_template, write
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.models.tiny import parameters
@@ -82,11 +81,11 @@ class PpoJob(Job):
         The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """
         brought = self.brought
-        score = self._reward()
+        score = scores.asked(self.judge, self.reward, self.label, device=self.device, rows=self._rows())
         policy = zoo.load_policy(self.model, device=self.device)
         learn, held_out, watch, chats, account = self._prompts(brought, policy)
         if chats:
-            score = self._on_chats(score, chats)
+            score = scores.on_chats(score, chats, self.judge)
         use_threads(run.threads, policy)
         config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
@@ -164,31 +163,9 @@ class PpoJob(Job):
         held_out = (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED]
         return learn, held_out, {}, found.chats, found.told(brought.account)
 
-    def _on_chats(self, score: rewards.Reward, chats: Mapping[str, Chat]) -> rewards.Reward:
-        """The reward, handed each conversation as it knows them: by its own template, as a dialogue, or as one reads.
-        """
-        if self.reward is not None:
-            return rewards.of_chats(score, chats)
-        if not zoo.is_reward_model(self.judge):
-            return rewards.of_chats(score, chats, lambda chat: f"{readable(chat)}\n")
-        tokenizer = zoo.load_reward_model(self.judge).tokenizer
-        if not has_template(tokenizer):
-            return rewards.of_chats(score, chats, written.as_dialogue)
-        return rewards.of_chats(score, chats, lambda chat: write(tokenizer, chat, asked=True))
-
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
         return [] if self.brought is None else list(self.brought.rows)
-
-    def _reward(self) -> rewards.Reward:
-        if self.reward is not None:
-            return rewards.from_file(self.reward, self._rows())
-        if zoo.is_reward_model(self.judge):
-            if self.label != "positive":
-                raise ValueError(f"--judge-class is an output of a classifier; {self.judge} is a reward model and has "
-                                 f"one output. Leave --judge-class out.")
-            return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
-        return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 
 
 def _shown(prompt: str, chats: Mapping[str, Chat]) -> str:
