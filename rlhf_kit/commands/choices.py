@@ -82,6 +82,13 @@ def check_models(*names: str | None) -> None:
             raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(tiny))}.") from error
 
 
+def template_option(parser: argparse.ArgumentParser) -> None:
+    """How conversations become text."""
+    parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
+                                                           "default), chatml, llama-3, gemma, mistral, zephyr; plain "
+                                                           "prompts are then asked as questions")
+
+
 def labelled_columns(parser: argparse.ArgumentParser) -> None:
     """Which columns of a file of labelled texts are meant, and what its labels mean."""
     parser.add_argument("--text-column", dest="text", metavar="COLUMN", default="text",

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlhf_kit import rewards, zoo
-from rlhf_kit.datasets.chats import readable
 from rlhf_kit.formulas.records import Chat
-from rlhf_kit.jobs.written import as_dialogue
-from rlhf_kit.models.chats import has_template, write
+from rlhf_kit.jobs.written import read_by
 
 
 def asked(judge: str | None, reward: str | None, label: str = "positive", *, device: str = "cpu",
@@ -35,9 +33,5 @@ def on_chats(score: rewards.Reward, chats: Mapping[str, Chat], judge: str | None
     """The reward, handed each conversation as it knows them: by its own template, as a dialogue, or as one reads."""
     if judge is None:
         return rewards.of_chats(score, chats)
-    if not zoo.is_reward_model(judge):
-        return rewards.of_chats(score, chats, lambda chat: f"{readable(chat)}\n")
-    tokenizer = zoo.load_reward_model(judge).tokenizer
-    if not has_template(tokenizer):
-        return rewards.of_chats(score, chats, as_dialogue)
-    return rewards.of_chats(score, chats, lambda chat: write(tokenizer, chat, asked=True))
+    reader = zoo.load_reward_model(judge).tokenizer if zoo.is_reward_model(judge) else None
+    return rewards.of_chats(score, chats, read_by(reader))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
 
 METRICS = "metrics.jsonl"
-LATER = ("task", "columns", "template", "reference", "positive_from")      # fields that jobs got later; None: as before
+LATER = ("task", "columns", "template", "reference", "positive_from", "rollouts")     # fields that jobs got later
 
 
 def nothing(processes: int) -> None:
