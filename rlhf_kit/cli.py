@@ -22,6 +22,7 @@ from rlhf_kit.commands import (
     models,
     plot,
     posts,
+    push,
     stackllama,
     studio,
     tour,
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, lessons, studio, train, stackllama, plot, compare, labels, human_loop, posts, grade, models,
+    for command in (tour, lessons, studio, train, stackllama, plot, compare, push, labels, human_loop, posts, grade, models,
                     memory, export, doctor):
         command.add(commands)
     return parser

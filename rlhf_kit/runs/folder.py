@@ -14,7 +14,7 @@ from typing import Any
 from rlhf_kit.storage import StorageError, alone, check_new_folder, remove, sweep, write_text
 
 FOLDERS = ("checkpoints", "updates", "snapshots", "model", "policy", "language_model", "judge", "second_judge",
-           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard")
+           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard", "hub")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html", "tracking.json")
 STATES = ("checkpoint.safetensors", "after-*.safetensors",  # files in `checkpoints` and `updates`,
           "events.out.tfevents.*.rlhf-kit")                 # and in `tensorboard`
