@@ -17,7 +17,7 @@ from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in,
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Chat, Step
-from rlhf_kit.jobs import written
+from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.scaling import AT_ONCE, Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
@@ -91,11 +91,11 @@ class PpoJob(ScaledJob):
         The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """
         brought = self.brought
-        score = self._reward()
+        score = scores.asked(self.judge, self.reward, self.label, device=self.device, rows=self._rows())
         policy, chosen = self.open_policy(self.changes.get("seed", 0))
         learn, held_out, watch, chats, account = self._prompts(brought, policy)
         if chats:
-            score = self._on_chats(score, chats)
+            score = scores.on_chats(score, chats, self.judge)
         use_threads(run.threads, policy)
         config = self.config_for(chosen, zoo.TINY_PPO if chosen.size == "tiny" else zoo.GPT2_PPO, RATES, self.changes)
         config = further(self._within(config, chosen, policy, [*learn, *held_out]), run.more)
@@ -193,27 +193,9 @@ class PpoJob(ScaledJob):
         held_out = (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED]
         return learn, held_out, {}, found.chats, found.told(brought.account)
 
-    def _on_chats(self, score: rewards.Reward, chats: Mapping[str, Chat]) -> rewards.Reward:
-        """The reward, handed each conversation as it knows them: by its own template, as a dialogue, or as one reads.
-        """
-        if self.reward is not None:
-            return rewards.of_chats(score, chats)
-        reader = zoo.load_reward_model(self.judge).tokenizer if zoo.is_reward_model(self.judge) else None
-        return rewards.of_chats(score, chats, written.read_by(reader))
-
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
         return [] if self.brought is None else list(self.brought.rows)
-
-    def _reward(self) -> rewards.Reward:
-        if self.reward is not None:
-            return rewards.from_file(self.reward, self._rows())
-        if zoo.is_reward_model(self.judge):
-            if self.label != "positive":
-                raise ValueError(f"--judge-class is an output of a classifier; {self.judge} is a reward model and has "
-                                 f"one output. Leave --judge-class out.")
-            return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
-        return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 
 
 def as_read(prompt: str, chats: Mapping[str, Chat]) -> str:
