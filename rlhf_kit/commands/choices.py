@@ -82,6 +82,24 @@ def check_models(*names: str | None) -> None:
             raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(tiny))}.") from error
 
 
+def judged(parser: argparse.ArgumentParser) -> None:
+    """What scores a response: a model, or a function."""
+    parser.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
+    parser.add_argument("--judge-class", dest="label", metavar="NAME", default="positive",
+                     help="of a classifier: the class whose probability is the score, by name (%(default)s)")
+    parser.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
+                                                              "the file is run")
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """ "0.7,0.8" as numbers, for argparse."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} are no numbers; expected some with commas between them, such as "
+                                         f"0.7,0.8,0.9") from error
+
+
 def template_option(parser: argparse.ArgumentParser) -> None:
     """How conversations become text."""
     parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
