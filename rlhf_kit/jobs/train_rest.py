@@ -81,8 +81,7 @@ class RestJob(ScaledJob):
     def plan(self, run: Run) -> Plan:
         """Two stages: ReST, which leaves `policy/`, and the same held-out questions as before it."""
         brought = self.brought
-        score = scores.asked(self.judge, self.reward, self.label, device=self.device,
-                             rows=[] if brought is None else list(brought.rows))
+        score = scores.asked(self.judge, self.reward, self.label, device=self.device)
         policy, chosen = self.open_policy(self.changes.get("seed", 0), value_head=False)
         asked, original = self._asked(brought, policy)
         if asked.chats:

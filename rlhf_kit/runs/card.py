@@ -122,7 +122,7 @@ def check(text: str) -> ModelCardData:
 # -- what it is --------------------------------------------------------------------------------------------------------
 
 def _about(job: str, settings: Mapping[str, Any], result: Mapping[str, Any], words: partial) -> str:
-    known = ("tour", "ppo", "sft", "rewardmodel", "judge", "stackllama", "human")
+    known = ("tour", "ppo", "rest", "sft", "rewardmodel", "judge", "stackllama", "human")
     return words(f"card_about_{job}" if job in known else "card_about_other", job=job, n=result.get("ratings", 0))
 
 
