@@ -12,7 +12,7 @@ from gradio.context import Context
 
 from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.studio import PANELS
-from rlhf_kit.studio.serving import launch_settings
+from rlhf_kit.studio.serving import launch_settings, without_proxies
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
 
@@ -50,7 +50,8 @@ def serve(workspace: Workspace, panels: Sequence[str] = PANELS, *, host: str = "
     settings = launch_settings(host=host, port=port, code=code, inline=inline, teacher=(
         (workspace.teacher, teacher_code or "") if workspace.teacher else None))
     pages = build(workspace, panels, lang if inline else "en")
-    _, address, _ = pages.launch(**settings)
+    with without_proxies():
+        _, address, _ = pages.launch(**settings)
     return pages, address
 
 

@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ FORBIDDEN = "GRADIO_VIBE_MODE"      # lets whoever opens the page run code, by d
 
 
 def prepare() -> None:
-    """Settings that Gradio reads from the environment when it is imported: call this first of all.
+    """Settings that Gradio reads from the environment when it is imported, which is done here: call this first of all.
 
     Raises: ValueError if the environment asks for what must not be.
     """
@@ -46,6 +47,27 @@ def prepare() -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("GRADIO_TEMP_DIR", str(user_cache_path("rlhf-kit") / "gradio"))
+    with without_proxies():
+        import gradio  # noqa: F401
+
+
+@contextmanager
+def without_proxies() -> Iterator[None]:
+    """Inside, no proxy of the environment's or the system's is used; all that is asked is this machine itself.
+
+    Gradio makes clients while it is imported, which fails where a SOCKS proxy is set, and asks its own server whether
+    it is up, which a proxy cannot know. What trains or fetches later finds the environment as it was.
+    """
+    before = {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy")}
+    os.environ.update(dict.fromkeys(before, "*"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @dataclass
