@@ -168,6 +168,13 @@ def values(console: Console, rows: list[tuple[str, str]], lang: Lang, column: st
     console.print(table)
 
 
+def few(console: Console, n: int, lang: Lang) -> None:
+    """A warning, if so few were examined that the numbers say little."""
+    from rlhf_kit.evaluate import FEW
+    if n < FEW:
+        console.print(say(lang, "few_examined", n=n, few=FEW), soft_wrap=True)
+
+
 def took(console: Console, result: dict[str, Any], lang: Lang) -> None:
     """How long it took, and how much of the processor."""
     minutes, seconds = divmod(round(result["seconds"]), 60)

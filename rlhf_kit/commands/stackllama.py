@@ -154,6 +154,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         rows.append((say(lang, "row_ceiling_accuracy"), f"{voters['ceiling']:.3f}"))
     rows.append((say(lang, "row_length_only"), f"{voters['length_only']['mean']:.3f}"))
     showing.values(console, rows, lang, "column_value_pairs")
+    answered = next(iter(result["policies"].values()))["scores"]["score"]["n"]
+    showing.few(console, min(voters["accuracy"]["n"], answered), lang)
     showing.took(console, result, lang)
     console.print(say(lang, "load_it", door="load_policy", folder=f"{options.output}/policy"), markup=False,
                   soft_wrap=True)

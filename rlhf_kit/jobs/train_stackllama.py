@@ -13,7 +13,7 @@ from rlhf_kit import tasks, zoo
 from rlhf_kit.datasets.stack_exchange.paired import HELD_OUT, Stack
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import changed, check_task, described
+from rlhf_kit.jobs.settings import LOOKED_AT, changed, check_task, described, unread
 from rlhf_kit.loops.process_group import divided, joined
 from rlhf_kit.models.loading import context_of, load_tokenizer
 from rlhf_kit.models.quantization import Quantization, check_machine
@@ -144,7 +144,14 @@ class _Work:
             *self.tiny_base("evaluate"),
             self.merge("evaluate", lambda: self.at("sft"), "policy_adapter", "policy"),
             Stage("evaluate", self.evaluate, total=4, needs=("policy_adapter", "reward_adapter", "sft"),
-                  main_only=True)], self.result)
+                  main_only=True)], self.result, notes=self.unread())
+
+    def unread(self) -> list[tuple[str, dict[str, Any]]]:
+        """What of people's questions and answers the base's tokenizer does not know; asked of a base that is there."""
+        there = not zoo.is_tiny(self.preset.base) or is_complete(self.base)
+        if self.job.source is None or not there:
+            return []
+        return unread(load_tokenizer(self.base), ["".join(pair) for pair in self.data.answered(LOOKED_AT)])
 
     def tiny_base(self, part: str) -> list[Stage]:
         """A base that the zoo knows is trained first, if it is not there yet."""
