@@ -19,6 +19,7 @@ from rlhf_kit.commands import (
     lessons,
     memory,
     models,
+    plot,
     posts,
     stackllama,
     studio,
@@ -91,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, lessons, studio, train, stackllama, labels, human_loop, posts, grade, models, memory, export,
-                    doctor):
+    for command in (tour, lessons, studio, train, stackllama, plot, labels, human_loop, posts, grade, models, memory,
+                    export, doctor):
         command.add(commands)
     return parser
 

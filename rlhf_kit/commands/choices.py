@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhf_kit.language import Lang, say
+from rlhf_kit.runs.trackers import TRACKERS
 
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
 TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, or my_task.py:Weather, one in a Python file of yours, "
@@ -47,6 +48,13 @@ def say_renamed(options: argparse.Namespace) -> None:
     """Name the new names of old options, on standard error."""
     for old, new in getattr(options, "renamed", {}).items():
         print(say(options.lang, "option_renamed", old=old, new=new), file=sys.stderr)
+
+
+def tracked(parser: argparse.ArgumentParser) -> None:
+    """`--track`, of every command that trains."""
+    parser.add_argument("--track", choices=TRACKERS, help="follow the run in this program, on this machine: trackio, "
+                                                          "tensorboard or wandb (offline, unless WANDB_MODE says "
+                                                          "otherwise); pip install it first")
 
 
 def check_names(*names: str | None) -> None:

@@ -20,10 +20,12 @@ from rlhf_kit.commands.choices import (
     renamed,
     small,
     template_option,
+    tracked,
     world_of,
 )
 from rlhf_kit.commands.train import MODEL
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,6 +66,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     human.add_argument("--lang", choices=LANGS, default=system_language(),
                        help="of what is printed, and of the made-up reviews (default: the system's, %(default)s)")
     human.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    tracked(human)
     human.add_argument("--fresh", action="store_true",
                        help="throw away what is in the output folder, ratings included, and start anew")
     human.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
@@ -81,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     check_models(options.model)
+    trackers.check(options.track)
     if small(options.prompts):
         from rlhf_kit.datasets.door import OPTIONS, bring, named
         bring(options.prompts, "prompts", named(None, prompt=None if options.column == "prompt" else options.column),
@@ -92,8 +96,12 @@ def run(options: argparse.Namespace) -> int:
     console.print(say(lang, "human_saved", folder=options.output), markup=False, soft_wrap=True)
     if (account := job.understood()) is not None:
         showing.lines(console, account.lines(lang))
-    with job.session(options.output, options.fresh, None if options.threads_chosen else cores()) as loop:
+    threads = None if options.threads_chosen else cores()
+    with job.session(options.output, options.fresh, threads, track=options.track) as loop:
         showing.lines(console, [say(lang, key, **values) for key, values in loop.notes])
+        if loop.followed is not None:
+            key, values = loop.followed
+            console.print(say(lang, key, **values), markup=False, soft_wrap=True)
         _talk(loop, options.ratings, lang, console)
         console.print(say(lang, "human_end"))
     result = RunFolder(options.output).result()

@@ -32,7 +32,7 @@ from rlhf_kit.models.text import pad_id
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs import pipeline
 from rlhf_kit.runs.folder import Event
-from rlhf_kit.runs.pipeline import Job, Plan, Run
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run
 from rlhf_kit.sampling import check_room, joined, sample_rollout
 from rlhf_kit.storage import StorageError, add_line, same_file_as, sweep, write_json_lines
 
@@ -92,6 +92,7 @@ class Loop:
         self.mode, self.batch, self._each = mode, batch, 2 if mode == "pick" else 1
         self.config = replace(config, batch_size=batch * self._each, minibatch_size=batch * self._each)
         self.reference = policy.reference()
+        self.followed: tuple[str, dict[str, Any]] | None = None     # how to look at it in a tracker
         self._untrained = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
         self._rows = _read(self.folder / RATINGS)
         self._open()
@@ -293,23 +294,30 @@ class HumanLoopJob(Job):
         if self.prompts is None and self.column != "prompt":
             raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
 
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
+            track: str | None = None) -> Iterator[Event]:
         """Only a person can go through it: see `session`."""
         raise TypeError("a human loop is answered, not run; use: with job.session(folder) as loop: loop.answer(...)")
 
     @contextmanager
-    def session(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Loop]:
+    def session(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
+                track: str | None = None) -> Iterator[Loop]:
         """A `Loop` in a folder that is held as long as this lasts; the policy and a result are written at its end.
 
-        After Ctrl-C only the policy: nobody waits for an evaluation then. `fresh` throws away what is there.
+        After Ctrl-C only the policy: nobody waits for an evaluation then. `fresh` throws away what is there. `track`,
+        see `runs.trackers`, gets the updates at the end, since until then they may be taken back; one that is taken
+        back in a later session stays there as it was.
         """
-        with pipeline.opened(self, folder, fresh, threads) as (run, plan):
+        with pipeline.opened(self, folder, fresh, threads, track=track) as (run, plan):
             with run.timed("human"):
                 loop = plan.begin()
+                loop.followed = run.followed.where
                 try:
                     yield loop
                 finally:
                     zoo.save_policy(loop.policy, run.at("policy"))
+                    for step in loop.history:
+                        run.followed.step("human", Metrics().row(step))
             pipeline.finish(run, plan)
 
     def plan(self, run: Run) -> _Talk:

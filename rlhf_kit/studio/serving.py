@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import importlib
 import os
 import socket
 import threading
@@ -30,11 +31,12 @@ WRONG_WAITS = 0.5                   # seconds before a wrong code is answered
 FREE_GUESSES = 5                    # wrong codes of one name before it is locked for a while
 LONGEST_LOCK = 60.0                 # seconds
 NAMES_KEPT = 10_000
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 FORBIDDEN = "GRADIO_VIBE_MODE"      # lets whoever opens the page run code, by design
 
 
 def prepare() -> None:
-    """Settings that Gradio reads from the environment when it is imported, which is done here: call this first of all.
+    """Settings that Gradio reads from the environment when it is imported: call this first of all.
 
     Raises: ValueError if the environment asks for what must not be.
     """
@@ -47,27 +49,18 @@ def prepare() -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("GRADIO_TEMP_DIR", str(user_cache_path("rlhf-kit") / "gradio"))
-    with without_proxies():
-        import gradio  # noqa: F401
+    with asking_nobody_else():
+        importlib.import_module("gradio")       # makes a client that fails on a proxy of a kind that httpx lacks
 
 
 @contextmanager
-def without_proxies() -> Iterator[None]:
-    """Inside, no proxy of the environment's or the system's is used; all that is asked is this machine itself.
-
-    Gradio makes clients while it is imported, which fails where a SOCKS proxy is set, and asks its own server whether
-    it is up, which a proxy cannot know. What trains or fetches later finds the environment as it was.
-    """
-    before = {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy")}
-    os.environ.update(dict.fromkeys(before, "*"))
+def asking_nobody_else() -> Iterator[None]:
+    """Without the environment's proxies: Gradio asks its own page whether it is there, and no proxy knows that."""
+    proxies = {name: os.environ.pop(name) for name in [*os.environ] if name.lower() in PROXIES}
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.update(proxies)
 
 
 @dataclass
@@ -196,7 +189,7 @@ def launch_settings(*, host: str, port: int | None, code: str | None, teacher: t
         _check_port(host, port)
     from starlette.middleware import Middleware
 
-    from rlhf_kit.studio.look import CSS, HEAD, THEME
+    from rlhf_kit.studio.look import HEAD, THEME
     from rlhf_kit.studio.words import Words
     guard = {} if code is None else {"auth": class_code(code, teacher),
                                      "auth_message": " ".join(Words(lang, "studio")("class_code") for lang in LANGS)}
@@ -205,7 +198,7 @@ def launch_settings(*, host: str, port: int | None, code: str | None, teacher: t
     return {"server_name": host, "server_port": port, "share": False, "run_history": False,
             "enable_monitoring": False, "mcp_server": False, "ssr_mode": False, "pwa": False, "footer_links": [],
             "max_file_size": "1mb", "allowed_paths": [], "strict_cors": True, "show_error": True,
-            "state_session_capacity": 200, "quiet": True, "theme": THEME, "css": CSS, "head": HEAD,
+            "state_session_capacity": 200, "quiet": True, "theme": THEME, "head": HEAD,
             "inline": inline, "height": 620, "prevent_thread_lock": True, **guard}
 
 
