@@ -16,7 +16,7 @@ from torch.optim import AdamW
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
@@ -80,7 +80,11 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         gradient that is not finite.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5 and Eq. 1.
     """
-    config = config or Config()
+    config = given(config, Config)
+    odd = next((one for one in rankings if not isinstance(one, Ranking | Comparison)), None)
+    if odd is not None:
+        raise ValueError(f"the rankings hold {' '.join(repr(odd).split())[:60]}; expected kit.Ranking(prompt, "
+                         f"responses, ranks) or kit.Comparison(prompt, chosen, rejected).")
     lists = [one for one in map(_List.of, rankings) if len(set(one.ranks)) > 1]       # all tied: nothing to learn
     if not lists:
         raise ValueError(f"the {len(rankings)} rankings have no pair with a winner (all ties?); a reward model learns "

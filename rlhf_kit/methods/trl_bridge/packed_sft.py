@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.loops.batches import draw
 from rlhf_kit.methods.trl_bridge.running import (
     CannotTrain,
@@ -34,6 +35,7 @@ IGNORED = -100                          # a label that does not count
 AT_ONCE = 10_000                        # examples that are Python numbers at one time
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class SftConfig:
     """Settings of one run; the defaults are StackLLaMA's (Hugging Face, 2023) where it names one."""
