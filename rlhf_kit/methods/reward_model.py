@@ -22,6 +22,7 @@ from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.schedules import cosine
 from rlhf_kit.loops.updates import diverged, update
+from rlhf_kit.models.chats import closed
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import by_length, reward_scores
 from rlhf_kit.models.text import encode_texts, pad_id
@@ -133,7 +134,7 @@ def centre(model: RewardModel, demonstrations: Sequence[tuple[str, str]], max_le
     Differences, and with them the loss and every order, stay as they are.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5: labeler demonstrations score 0 before RL.
     """
-    texts = [prompt + response for prompt, response in demonstrations]
+    texts = closed(model.tokenizer, *zip(*demonstrations, strict=True))         # as `rewards.learned` reads them
     model.shift += reward_scores(model, texts, max_length=max_length or model.context).double().mean().item()
     return model.shift
 

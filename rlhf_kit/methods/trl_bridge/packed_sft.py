@@ -100,7 +100,7 @@ def encoded(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, st
             response_only: bool = True) -> list[dict[str, list[int]]]:
     """Token ids and labels of each pair that has something to learn within `limit` tokens (None = any number)."""
     prompts = prompt_rows(tokenizer, [prompt for prompt, _ in examples])            # as PPO will sample from them
-    responses = response_rows(tokenizer, [response for _, response in examples])
+    responses = response_rows(tokenizer, [response for _, response in examples], [prompt for prompt, _ in examples])
     rows = [{"input_ids": (prompt + response)[:limit],
              "labels": ([IGNORED] * len(prompt) + response if response_only else prompt + response)[:limit]}
             for prompt, response in zip(prompts, responses, strict=True)]
