@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf_kit.datasets.chats import readable
+from rlhf_kit.datasets.chats import chat_of, readable, said, turn_of
 from rlhf_kit.datasets.python_file import object_in, told, where
 from rlhf_kit.formulas.records import Chat, Rollout
 from rlhf_kit.models.chats import closed
@@ -300,6 +300,20 @@ def from_trl(function: Callable, rows: Sequence[Mapping[str, Any]] | None = None
                               f"prompts in a table with such a column.")
         return function(**(known if takes_all else {name: x for name, x in known.items() if name in wanted}))
     return _made_of(reward, name_of(function), [function])
+
+
+def for_trl(reward: Reward, write: Callable[[Chat], str] = readable) -> Callable[..., list[float]]:
+    """A reward in TRL's signature, for its trainers: the way back from `from_trl`.
+
+    Conversations, which TRL hands over as messages, are written by `write`, their answers as a person reads them; the
+    other columns that TRL hands over are not looked at. Raises (when called): RewardError.
+    """
+    def score(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
+        asked = [one if isinstance(one, str) else write(chat_of(one)) for one in prompts]
+        answers = [one if isinstance(one, str) else said(tuple(map(turn_of, one))) for one in completions]
+        return checked(reward(asked, answers), len(answers), reward).tolist()
+    score.__name__ = name_of(reward)
+    return score
 
 
 def takes_completions(function: Callable) -> bool:

@@ -252,7 +252,8 @@ def typed(page: str) -> list[list[str]]:
                                                                     "labels agreement")),
                                                 ("options:stackllama", ("train stackllama", "merge")),
                                                 ("options:posts", ("posts read", "posts write")),
-                                                ("options:scale", ("memory", "export accelerate", "export openrlhf"))])
+                                                ("options:scale", ("memory", "export accelerate", "export openrlhf")),
+                                                ("options:trl", ("export trl",))])
 def test_every_option_is_explained(page, mark, commands):
     explained = {option.split()[0] for row in table(page, mark) for option in names(row[0])}
     assert explained == options_of(*commands)

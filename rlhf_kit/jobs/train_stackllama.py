@@ -66,8 +66,8 @@ class StackLlamaJob(Job):
             raise ValueError("--voters belongs to the made-up forum, and --data names other questions. Leave one out.")
         base = self.model or PRESETS[self.preset].base
         if self.template is not None and (self.template != OWN or zoo.is_tiny(base)):
-            raise ValueError(f"--template is {self.template!r}; expected own, with an instruct model that brings a chat "
-                             f"template: --model Qwen/Qwen2.5-0.5B-Instruct, for example.")
+            raise ValueError(f"--template is {self.template!r}; expected own, with an instruct model that brings one "
+                             f"itself: --model Qwen/Qwen2.5-0.5B-Instruct, for example.")
         if self.kind is not None:
             check_machine()
         self.settings()
