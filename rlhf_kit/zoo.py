@@ -291,7 +291,7 @@ def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path |
 
 def is_tiny(name: str | Path) -> bool:
     """True of a name that stands for a tiny model, which is trained here on first use."""
-    if name in TINY:
+    if isinstance(name, str) and name in TINY:
         return True
     made = OTHERS.fullmatch(str(name))
     return made is not None and made[2] in tasks.names() and tiny_name(made[1], made[2]) == name
@@ -299,14 +299,14 @@ def is_tiny(name: str | Path) -> bool:
 
 def task_of(name: str) -> str:
     """The task that a tiny model learns from, by name."""
-    if name in TINY:
+    if isinstance(name, str) and name in TINY:
         return "forum-en" if name == FORUM else f"reviews-{TINY[name][1]}"
     return OTHERS.fullmatch(name)[2]
 
 
 def recipe_of(name: str) -> Recipe:
     """How a tiny model is made. Raises: KeyError if there is none of that name."""
-    if name in TINY:
+    if isinstance(name, str) and name in TINY:
         return TINY[name][0]
     if not is_tiny(name):
         raise KeyError(name)
@@ -438,5 +438,6 @@ def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
     try:
         return load(name, **options)
     except ModelUnavailable as error:
-        hint = "" if str(name) in HUB or Path(name).exists() else did_you_mean(str(name), HUB)
+        known = str(name) in HUB or not isinstance(name, str | Path) or Path(name).exists()
+        hint = "" if known else did_you_mean(str(name), HUB)
         raise ModelUnavailable(f"{error} {hint}Offline names: {fitting}.") from error

@@ -327,9 +327,12 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
                                     "after": f"{loss['after']:.3f}"}], lang, after="column_after_sft")
         examined = "sft_examples" if result["held_out"] else "sft_too_few"
         console.print(say(lang, examined, n=result["examples"], held_out=result["held_out"]))
+        if result["held_out"]:
+            showing.few(console, result["held_out"], lang)
     else:
         showing.texts(console, result["samples"][:4], lang, score="meter_reward")
         showing.measures(console, report.measures(result, lang), lang)
+        showing.few(console, result["before"]["scores"]["score"]["n"], lang)
         for row in result.get("improves", ()):
             console.print(say(lang, "rest_improve", **row), markup=False, soft_wrap=True)
         if stopped := result.get("stopped"):
@@ -346,6 +349,7 @@ def _show_judge(console: Console, result: dict[str, Any], lang: str) -> None:
             (say(lang, "row_commonest"), f"{result['commonest']:.3f}")]
     showing.values(console, rows, lang, "column_value_texts")
     console.print(say(lang, "judge_examples", n=result["texts"], held_out=result["held_out"]), soft_wrap=True)
+    showing.few(console, result["held_out"], lang)
     if not result["above_commonest"]:
         console.print(say(lang, "not_above_commonest"), soft_wrap=True)
 
@@ -374,5 +378,6 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
         console.print(say(lang, "pretrained_examples", n=result["pretrained_on"]), soft_wrap=True)
     console.print(say(lang, "paired_examples" if pairs else "ranked_examples", n=result["rankings"],
                       held_out=result["held_out"], comparisons=result["comparisons"]), soft_wrap=True)
+    showing.few(console, result["held_out"], lang)
     if not result["above_chance"]:
         console.print(say(lang, "not_above_chance_pairs" if pairs else "not_above_chance"), soft_wrap=True)

@@ -17,7 +17,7 @@ from rlhf_kit.formulas.best_of_n import kl_bound, kl_estimate
 from rlhf_kit.formulas.kl_penalty import sequence_kl
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
@@ -110,7 +110,7 @@ def draws(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config
     Raises: ValueError for bad prompts or if one and its response exceed the context, rewards.RewardError.
     Source: Stiennon et al. 2020, arXiv:2009.01325, appendix G.3; Nakano et al. 2021, arXiv:2112.09332, section 3.2.
     """
-    config = config or Config()
+    config = given(config, Config)
     _check_prompts(policy, prompts, config)
     if begin % config.batch_size:
         raise ValueError(f"begin is {begin}; it must be a multiple of batch_size, {config.batch_size}.")
@@ -148,7 +148,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     Raises: sanity_checks.CheckFailed before an update that is not finite; rewards.RewardError; ValueError.
     Source: Touvron et al. 2023, arXiv:2307.09288, section 3.2.3; with one gradient a round, RAFT of arXiv:2304.06767.
     """
-    config, group = config or Config(), ProcessGroup(accelerator)
+    config, group = given(config, Config), ProcessGroup(accelerator)
     check_arguments(reference, reward)
     _check_prompts(policy, prompts, config)
     minibatch_size = group.divided("minibatch_size", config.minibatch_size)

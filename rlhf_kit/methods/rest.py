@@ -29,7 +29,7 @@ from rlhf_kit.formulas.offline import (
     vmpo_weights,
 )
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
@@ -156,7 +156,7 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
         and original data that seem to be the wrong way round; sanity_checks.CheckFailed; rewards.RewardError.
     Source: Gulcehre et al. 2023, arXiv:2308.08998, section 3 and algorithm 1.
     """
-    config = config or Config()
+    config = given(config, Config)
     _check_arguments(policy, prompts, original, reward, config)
     policy.eval()                                  # no dropout: what is learnt from is read as it was drawn
     optimizer = Adam([p for p in policy.lm.parameters() if p.requires_grad], lr=config.learning_rate)

@@ -17,7 +17,7 @@ from rlhf_kit.engine import precision
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
@@ -26,6 +26,7 @@ from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.schedules import cosine, stretched
 from rlhf_kit.loops.updates import diverged, update
+from rlhf_kit.models.chats import closed
 from rlhf_kit.models.checkpointing import checkpointed
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import by_length, reward_scores
@@ -95,7 +96,11 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         gradient that is not finite.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5 and Eq. 1.
     """
-    config = config or Config()
+    config = given(config, Config)
+    odd = next((one for one in rankings if not isinstance(one, Ranking | Comparison)), None)
+    if odd is not None:
+        raise ValueError(f"the rankings hold {' '.join(repr(odd).split())[:60]}; expected kit.Ranking(prompt, "
+                         f"responses, ranks) or kit.Comparison(prompt, chosen, rejected).")
     check_learns(model)
     lists = [one for one in map(_List.of, rankings) if len(set(one.ranks)) > 1]       # all tied: nothing to learn
     if not lists:
@@ -150,7 +155,7 @@ def centre(model: RewardModel, demonstrations: Sequence[tuple[str, str]], max_le
     Differences, and with them the loss and every order, stay as they are.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5: labeler demonstrations score 0 before RL.
     """
-    texts = [prompt + response for prompt, response in demonstrations]
+    texts = closed(model.tokenizer, *zip(*demonstrations, strict=True))         # as `rewards.learned` reads them
     model.shift += reward_scores(model, texts, max_length=max_length or model.context).double().mean().item()
     return model.shift
 
