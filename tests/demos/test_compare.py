@@ -79,6 +79,7 @@ def test_lens_price_and_arrow_keys(serve, visit, example):
     assert page.locator(".rk-on").all_inner_texts() == [" is"]
     page.keyboard.press("End")
     assert said.inner_text() == "“⟨end⟩” reward +0.00"
+    page.keyboard.press("Tab")                                          # to the sample's numbers
     page.keyboard.press("Tab")
     assert page.locator(".rk-tokens").nth(1).evaluate("e => e === document.activeElement")      # one stop a strip
     assert strip.locator(".rk-token").nth(1).get_attribute("class") == "rk-token rk-minus rk-marked"
@@ -121,7 +122,7 @@ def test_stop_with_nothing_running_says_nothing_and_odd_values_do_not_block_the_
     page = visit(serve("compare", workspace=workspace), "zh", locale="zh-CN")
     ready(page)
     page.locator("#rk-compare-prompt textarea").fill("the")
-    page.get_by_role("button", name="种子").click()
+    page.get_by_role("button", name="模型与设置").click()
     page.get_by_label("种子", exact=True).fill("-1")
     page.locator("#rk-compare-prompt textarea").press("Control+Enter")
     page.get_by_text("用时").wait_for(timeout=120_000)
@@ -150,7 +151,7 @@ def test_the_next_in_line_sees_the_place_and_goes_on_when_the_first_leaves(serve
     first.close()
     second.get_by_text("tokens · Stop").wait_for()
     assert closed
-    escape(second, third.get_by_text("停止 (Esc)").nth(1))
+    escape(second, third.get_by_text("停止 (Esc)"))
 
 
 def test_a_page_that_is_closed_gives_up_its_place(serve, visit, models, tmp_path, monkeypatch):
@@ -228,8 +229,9 @@ def test_samples_of_another_choice_are_marked_and_their_names_are_those_of_now(s
         page.locator(".rk-column h3", has_text=name + step).wait_for(timeout=120_000)
         page.get_by_text("Done in").wait_for()
         assert not old.is_visible()
-        assert page.locator(".rk-tokens").nth(3).get_attribute("aria-label") == f"Sample 1 of {name}"
+        assert page.locator(".rk-tokens").nth(1).get_attribute("aria-label") == f"Sample 1 of {name}"
     generated("after")
+    page.get_by_role("button", name="Models and settings").click()
     second = page.locator("#rk-compare-second input")
     second.click()
     page.get_by_role("option", name="mine", exact=True).click()
@@ -246,6 +248,7 @@ def test_samples_of_another_choice_are_marked_and_their_names_are_those_of_now(s
 def test_the_slider_goes_over_the_kept_steps(serve, visit, models, policy, tokenizer, tmp_path):
     trained(policy, tokenizer, tmp_path / "studio" / "runs" / "mine", model=models[0], judge=models[2])
     page = visit(serve("compare", workspace=Workspace(tmp_path / "studio")))
+    page.get_by_role("button", name="Models and settings: mine · before, mine").click()
     slider = page.locator("#rk-compare-second-step input[type=range]")
     slider.wait_for()
     assert [slider.get_attribute(name) for name in ("min", "max", "step")] == ["0", "10", "5"]
