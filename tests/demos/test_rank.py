@@ -240,3 +240,32 @@ def test_two_pages_of_one_person_leave_one_order_the_last(serve, visit, workspac
     said, = workspace.labels.judgements("me")
     shown = workspace.labels.show(said.task_id, "me")
     assert [shown.order.index(card) for group in said.groups for card in group] == [1, 0, 2, 3]
+
+
+def test_a_dragged_card_shows_the_place_that_it_would_get(serve, visit, stand_in):
+    page = visit(serve("rank", workspace=stand_in))
+    page.locator("[data-card]").first.wait_for()
+
+    def places():
+        return [card.locator(".place").inner_text() for card in page.locator("[data-card]").all()]
+    handle, third = page.locator(".rk-cards .handle").first, page.locator("[data-card]").nth(2)
+    start = handle.bounding_box()
+    page.mouse.move(start["x"] + 5, start["y"] + 5)
+    page.mouse.down()
+    box = third.bounding_box()
+    page.mouse.move(start["x"] + 5, box["y"] + box["height"] - 2, steps=8)
+    assert places() == ["3", "1", "2", "4"]
+    page.mouse.move(start["x"] + 5, start["y"] + 5, steps=8)
+    assert places() == ["1", "2", "3", "4"]
+    page.mouse.up()
+    assert page.locator(".card strong").all_inner_texts() == ["A", "B", "C", "D"]
+
+
+def test_tab_closes_an_open_list(serve, visit, stand_in):
+    page = visit(serve("rank", workspace=stand_in))
+    field = page.locator("#rk-rank-judge-en input")
+    field.click()
+    page.get_by_role("listbox").wait_for()
+    page.keyboard.press("Tab")
+    page.get_by_role("listbox").wait_for(state="detached")
+    assert page.get_by_role("button", name="What would it have said?").evaluate("e => e === document.activeElement")
