@@ -253,7 +253,7 @@ class Rank:
             if self.workspace.world == REVIEWS:                         # the example's lists are of reviews
                 rank_tasks.fill(labels, self.lang, k)
         for question in TWO if two else ("",):
-            shown = labels.next_task(name, question, kind="rank", k=k, lang=self.spoken,
+            shown = labels.next_task(name, question, kind="rank", k=k, lang=self.spoken, overlap=self.workspace.overlap,
                                      repeats=0.0 if question == TWO[1] else answers.REPEATS)
             if shown is not None:
                 return self._card_value(shown, instruct)
