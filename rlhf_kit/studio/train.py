@@ -60,26 +60,36 @@ def build(lang: Lang, workspace: Workspace) -> None:
     gr.Markdown(words("about"))
     name = name_field(lang)
     with gr.Row():
-        with gr.Column(min_width=300):
+        with gr.Column(min_width=300, elem_classes="rk-step"):
             gr.Markdown(words("first"))
-            whose = gr.Radio([(words("everybody"), ALL), (words("mine"), MINE)], value=ALL, label=words("whose"))
-            question = gr.Dropdown([(words("any_question"), ANY)], value=ANY, label=words("question"))
-            with gr.Accordion(words("options"), open=False):
-                rm_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
-                rm_steps = gr.Slider(10, MOST_STEPS, RM_STEPS, step=10, label=words("steps"))
-                rm_anew = gr.Checkbox(label=words("anew"))
             train = gr.Button(words("train_it"), variant="primary", elem_id=f"rk-train-rm-{lang}")
-        with gr.Column(min_width=300):
+            gr.Button(words("first_how"), elem_classes="rk-fold-button rk-narrow", size="sm")
+            with gr.Column(elem_classes="rk-fold rk-wide"):
+                with gr.Row():
+                    whose = gr.Radio([(words("everybody"), ALL), (words("mine"), MINE)], value=ALL,
+                                     label=words("whose"), min_width=180)
+                    question = gr.Dropdown([(words("any_question"), ANY)], value=ANY, label=words("question"),
+                                           min_width=180)
+                with gr.Accordion(words("options"), open=False):
+                    rm_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
+                    rm_steps = gr.Slider(10, MOST_STEPS, RM_STEPS, step=10, label=words("steps"))
+                    rm_anew = gr.Checkbox(label=words("anew"))
+        with gr.Column(min_width=300, elem_classes="rk-step"):
             gr.Markdown(words("second"))
-            choices = judges(workspace.jobs.all(), lang, workspace.world)
-            judge = Names(choices, value=choices[0][1], label=words("judge"), elem_id=f"rk-train-judge-{lang}")
-            beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), info=words("beta_about"))
-            with gr.Accordion(words("options"), open=False):
-                ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
-                ppo_steps = gr.Slider(1, MOST_STEPS, PPO_STEPS, step=1, label=words("steps"))
-                ppo_anew = gr.Checkbox(label=words("anew"))
             run = gr.Button(words("run_it"), variant="primary", elem_id=f"rk-train-ppo-{lang}")
-    board = widget("train", words, first_view(lang, workspace), elem_id=f"rk-train-{lang}")
+            gr.Button(words("second_how"), elem_classes="rk-fold-button rk-narrow", size="sm")
+            with gr.Column(elem_classes="rk-fold rk-wide"):
+                choices = judges(workspace.jobs.all(), lang, workspace.world)
+                with gr.Row():
+                    judge = Names(choices, value=choices[0][1], label=words("judge"), min_width=180,
+                                  elem_id=f"rk-train-judge-{lang}")
+                    beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), min_width=180)
+                with gr.Accordion(words("options"), open=False):
+                    ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
+                    ppo_steps = gr.Slider(1, MOST_STEPS, PPO_STEPS, step=1, label=words("steps"))
+                    ppo_anew = gr.Checkbox(label=words("anew"))
+    board = widget("train", words, first_view(lang, workspace), parts=("explain", "charts"),
+                   elem_id=f"rk-train-{lang}")
     seen = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
     Context.root_block.load(panel.open, [name], [name, judge], js=RECALL, **seen)
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
