@@ -48,6 +48,7 @@ from rlhf_kit.studio.workspace import Workspace
 from rlhf_kit.studio.worlds import REVIEWS
 
 ANY = "*"                           # of all questions; "" is one
+MOST_NAMES = 20                     # of trainings to be laid over one, as the browser sends them
 COUNTS_KEPT = 200                   # of lists, one for each person and question
 AT_ONCE = 3                         # trainings of one person in a class that run or wait
 SOMEBODY = "example"                # who ranked in the saved example
@@ -171,14 +172,14 @@ class Panel:
                 said = self.words("said_stop" if act == "stop" else "said_resume", name=job)
         except (JobError, OSError) as error:
             said = self._told(error)
-        return self._view(job if isinstance(job, str) else None, said)
+        return self._view(job if isinstance(job, str) else None, said, over=asked.get("over"))
 
     def tick(self, name: str, whose: str, judge: str | None, question: str | None, event: gr.EventData,
              request: gr.Request) -> tuple:
         """News for a page that somebody looks at; nothing is sent where there is none."""
         asked, looks = _plain(getattr(event, "_data", None)), self.workspace.jobs.lately()
         shown, said = (asked[key] if isinstance(asked.get(key), str) else "" for key in ("shown", "said"))
-        now = self._view(shown or None, "" if self._is_past(said, looks) else said, looks=looks,
+        now = self._view(shown or None, "" if self._is_past(said, looks) else said, looks=looks, over=asked.get("over"),
                          by=self._who(name, request), whose=whose, question=None if question == ANY else question)
         return (gr.skip() if now["version"] == asked.get("version") else now, self._judges(judge, asked, looks),
                 self._questions(question, asked))
@@ -233,13 +234,14 @@ class Panel:
             self._check_share(request)
             started = start(by)
         except (JobError, OSError) as error:
-            return self._view(_plain(board).get("shown"), self._told(error)), gr.skip()
-        return self._view(started, self.words("said_start", name=started)), False
+            return self._view(_plain(board).get("shown"), self._told(error), over=_plain(board).get("over")), gr.skip()
+        return self._view(started, self.words("said_start", name=started), over=_plain(board).get("over")), False
 
     def _view(self, shown: str | None, said: str, *, looks: list[Look] | None = None, by: str | None = None,
-              whose: str = ALL, question: str | None = None) -> dict[str, Any]:
+              whose: str = ALL, question: str | None = None, over: Any = None) -> dict[str, Any]:
         looks = self.workspace.jobs.all() if looks is None else looks
-        drawn = view(self.lang, looks, shown, said) if looks else first_view(self.lang, self.workspace)
+        over = [name for name in over[-MOST_NAMES:] if isinstance(name, str)] if isinstance(over, list) else []
+        drawn = view(self.lang, looks, shown, said, over) if looks else first_view(self.lang, self.workspace)
         counted = self._lists(by, whose, question)
         drawn |= {"said": said, "lists": "" if counted == said else counted, "questions": self._asked(),
                   "judges": [value for _, value in judges(looks, self.lang, self.workspace.world)]}
