@@ -58,8 +58,9 @@ def build(lang: Lang, workspace: Workspace) -> None:
 def _fields(panel: Rank) -> Fields:
     words, lang = panel.words, panel.lang
     gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
-    with gr.Row():
-        name = name_field(lang)
+    name = name_field(lang)
+    gr.Button(words("settings"), elem_classes="rk-fold-button", size="sm")
+    with gr.Row(elem_classes="rk-fold"):
         k = gr.Dropdown([(str(n), n) for n in range(FEWEST, MOST + 1)], value=4, label=words("k"), min_width=90)
         two = gr.Radio([(words("one_question"), False), (words("two_questions"), True)], value=False,
                        label=words("asking"), scale=2)

@@ -35,6 +35,11 @@ def opened(page):
     return page
 
 
+def unfold(page):
+    """The number of cards, the questions and the scores."""
+    page.locator(".rk-fold-button:visible").click()
+
+
 def letters(page):
     """The cards from top to bottom, such as "BACD"."""
     return "".join(page.locator(".card strong").all_inner_texts())
@@ -80,6 +85,7 @@ def test_with_keys_only_from_the_page_to_the_database(serve, visit, workspace):
 def test_a_finger_drags_a_card_on_a_narrow_screen(serve, visit, workspace, k):
     page = opened(visit(serve("rank", workspace=workspace), "zh", width=390, height=1400, touch=True, dark=k == 9))
     if k == 9:
+        unfold(page)
         page.get_by_label("卡片数").click()
         page.get_by_role("option", name="9").click()
         page.locator(".card").nth(8).wait_for()
@@ -129,6 +135,7 @@ def test_texts_are_texts(serve, visit, workspace):
     for i, nine in enumerate(lists):
         workspace.labels.add_task(f"{nine[0][:60]} {i}", nine)
     page = opened(visit(serve("rank", workspace=workspace)))
+    unfold(page)
     page.get_by_label("Cards", exact=True).click()
     page.get_by_role("option", name="9").click()
     seen = set()
@@ -160,6 +167,7 @@ def test_a_long_text_is_folded_and_o_opens_it(serve, visit, workspace):
 
 def test_scores_and_flags_in_the_browser(serve, visit, workspace):
     page = opened(visit(serve("rank", workspace=workspace), width=390, height=1400))
+    unfold(page)
     page.get_by_label("Score each card too").check()
     page.locator(".instruct").nth(3).wait_for()
     assert fits(page)

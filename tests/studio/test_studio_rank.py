@@ -52,7 +52,7 @@ def test_what_is_saved_is_the_order_of_the_texts_on_the_screen(panel):
     assert [{texts[i] for i in group} for group in said.groups] == [{shown[3]}, {shown[0], shown[1]}, {shown[2]}]
     assert [texts[i] for i in said.shown_order] == shown
     assert (said.seconds, said.lang, said.question) == (3.5, "en", "")
-    assert notice == "Saved: D > A = B > C (5 pairs). Ctrl+Z takes it back."
+    assert notice == "Saved: D > A = B > C (5 pairs). Undo (Ctrl+Z) takes it back."
     assert after["task"] != cards["task"]
     assert last["groups"] == said.groups
 

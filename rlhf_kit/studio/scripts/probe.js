@@ -37,7 +37,7 @@ const paint = () => {
         const lower = Math.round(100 * scores.filter(x => x < value.score).length / n);
         where.textContent = fill(words.bar, { n, share: lower });
         bar.replaceChildren(histogram({ series: [scores], range: reach([...scores, value.score]), mark: value.score,
-                                        label: fill(words.bar_label, { n, score }), along: words.score_axis }));
+                                        label: fill(words.bar_label, { n, score }), along: words.score_axis, up: words.reviews }));
         paid.textContent = fill(words.length_about, { r: signed(correlation(points)) });
         dots.replaceChildren(scatter({ points, mark: [value.length, value.score], label: paid.textContent,
                                        along: words.length_along, up: words.score_axis }));
