@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rlhf_kit.labels import Labels, Response
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import workspace as shared
+from rlhf_kit.studio.rank_tasks import fitting
 
 if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
 
 AT_ONCE = 8                         # prompts of a new match between two reports of progress
-MOST_TOKENS = 48                    # of a response to one
 PAIRS = 40                          # of the saved example
 SPLIT = "heldout"                   # of these tasks: votes judge models, and are not for reward models to learn from
 
@@ -48,26 +48,17 @@ def write(labels: Labels, models: Mapping[str, Policy], prompts: Sequence[str], 
     Args:
         models: name -> policy, two of them.
     """
-    from rlhf_kit.sampling import Sampling, sample_rollout
+    from rlhf_kit.sampling import sample_rollout
     new = 0
     for start in range(0, len(prompts), AT_ONCE):
         some = list(prompts[start:start + AT_ONCE])
         written = {}
         for name, policy in models.items():
-            room = MOST_TOKENS if policy.context is None else policy.context - _longest(policy, some)
-            if room < 1:
-                raise ValueError(f"a prompt fills the context of {name}.")
-            written[name] = sample_rollout(policy, some, Sampling(max_new_tokens=min(room, MOST_TOKENS)),
-                                           seed + start).responses
+            written[name] = sample_rollout(policy, some, fitting(policy, some), seed + start).responses
         pairs = [(prompt, [Response(texts[i], name, seed + start) for name, texts in written.items()])
                  for i, prompt in enumerate(some) if len({texts[i] for texts in written.values()}) == 2]
         new += labels.add_tasks(pairs, kind="vote", split=SPLIT)
         yield start + len(some), len(prompts), new
-
-
-def _longest(policy: Policy, prompts: Sequence[str]) -> int:
-    from rlhf_kit.models.text import prompt_rows
-    return max(map(len, prompt_rows(policy.tokenizer, prompts)))
 
 
 def rewards(lang: Lang) -> dict[tuple[str, str], float]:

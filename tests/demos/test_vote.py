@@ -104,7 +104,7 @@ def test_two_models_of_the_shelf_are_put_against_each_other_on_my_prompts(serve,
     first = prompt.inner_text()
     page.keyboard.press("2")
     page.locator(".rk-pair .whose", has_text="before").wait_for()
-    page.get_by_role("row", name="after / before 1 0 1 50 % (9 % – 91 %)").wait_for()
+    page.get_by_role("row", name="after / before 1 0 1 50 % (5 % – 95 %)").wait_for()
     page.keyboard.press("Control+Enter")
     page.wait_for_function("first => document.querySelector('.rk-pair .prompt').textContent !== first", arg=first)
     assert prompt.inner_text() in ("the lamp", "the bag")
