@@ -116,9 +116,9 @@ def _wire_models(panel: Rank, on: Fields, last: gr.State) -> None:
 def _wire_lists(lists: rank_lists.Lists, panel: Rank, on: Fields) -> None:
     """A model of the shelf writes lists, and the first of these is shown."""
     own, turns = on.own, Turns(panel.workspace, panel.lang, gr.State(None), on.own.stop)
-    for arrive in (lambda *to: gr.on(None, *to, **QUIET), when_shown):
+    for arrive in (lambda *to: Context.root_block.load(*to, **QUIET), when_shown):
         arrive(lists.offered, on.whose, on.whose)
-    gr.on(None, lists.writers, follow(own.writer, lists.writers), own.writer, **QUIET)
+    Context.root_block.load(lists.writers, follow(own.writer, lists.writers), own.writer, **QUIET)
     going = turns.wire(own.write.click, lambda _, *asked: lists.refused(*asked), [own.writer, own.prompts],
                        lambda _, *asked: lists.write(*asked[:3], _size(asked[3])),
                        [own.writer, own.n, own.prompts, on.chosen[0]], on.notice, [on.whose],

@@ -98,7 +98,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
     Context.root_block.load(panel.open, [name], [name, judge], js=RECALL, **seen)
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
     run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board, start], [board, ppo_anew], **seen)
-    gr.on(None, panel.starts, follow(start, panel.starts), start, **seen)
+    Context.root_block.load(panel.starts, follow(start, panel.starts), start, **seen)
     board.act(panel.act, None, [board], **seen)
     board.tick(panel.tick, [name, whose, judge, question], [board, judge, question], **seen,
                concurrency_limit=4)

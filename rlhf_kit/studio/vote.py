@@ -61,7 +61,7 @@ def _wire_match(match: vote_match.Match, panel: Vote, new: vote_match.Fields, na
                 pair: gr.HTML, notice: gr.HTML) -> None:
     """Two models are chosen, write their pairs, and the first of these is shown."""
     turns = Turns(match.workspace, match.lang, gr.State(None), new.stop)
-    for arrive in (lambda *to: gr.on(None, *to, **QUIET), when_shown):
+    for arrive in (lambda *to: Context.root_block.load(*to, **QUIET), when_shown):
         arrive(match.models, None, [new.first, new.second])
         arrive(match.offered, picked, picked)
     going = turns.wire(new.make.click, lambda _, *asked: match.refused(*asked), [new.first, new.second, new.prompts],
