@@ -13,7 +13,7 @@ from rlhf_kit.studio.words import Words
 def test_english_at_the_root_and_chinese_at_zh(serve, visit):
     """Each page says its own language and title, also to a browser that would rather have the other one."""
     said = "[document.documentElement.lang, document.title].join()"
-    page = visit(serve("rank"))
+    page = visit(serve("rank", "data"))
     assert page.locator("h1").inner_text() == "rlhf-kit studio"
     page.wait_for_function(f"{said} === 'en,rlhf-kit studio'")
     page.get_by_role("link", name="简体中文").click()
@@ -76,7 +76,7 @@ def test_keys_press_buttons_where_nobody_types_or_chooses(serve, visit, monkeypa
     page.locator("input[type=range]").focus()
     page.keyboard.press("7")
     page.wait_for_function("[...document.querySelectorAll('input[type=number]')].some(n => n.value === '2')")
-    assert [field.input_value() for field in pressed] == ["1", "2"]     # nothing that came late, either
+    assert [field.input_value() for field in pressed] == ["2", "2"]     # nothing that came late, either
 
 
 def lines_only(lang, workspace):

@@ -75,7 +75,7 @@ def test_a_narrow_dark_chinese_page(serve, visit, workspace):
     page = visit(serve("vote", workspace=workspace), "zh", width=390, touch=True, dark=True, locale="zh-CN")
     page.get_by_text("第 1 对，共 40 对").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("button", name="2 平手").tap()
+    page.get_by_role("button", name="平手").tap()
     page.get_by_role("button", name="下一对").wait_for()
     page.locator(".whose", has_text="tiny-ppo · 奖励 +1.00").wait_for()
     assert len(workspace.labels.judgements()[0].groups) == 1

@@ -27,7 +27,7 @@ const paint = () => {
     means.textContent = fill(words['means_' + value.kind], { probability: plain(value.probability) });
     truth.textContent = words.truth_about;
     const max = Math.max(0, ...value.parts.map(p => Math.abs(p[1] ?? 0)));
-    worth.textContent = fill(words.scale, { max: max.toFixed(2) }) + ' ' + words.hint
+    worth.textContent = fill(words.scale, { max: max.toFixed(2) }) + ' ' + (touch ? words.hint_touch : words.hint)
         + (value.parts.some(p => !known(p[1])) ? ' ' + fill(words.cut, { n: value.parts.length - 1 }) : '');
     strip.show({ tokens: value.parts.map(p => ({ text: p[0], number: known(p[1]) ? p[1] : null })), max, hint: '',
                  say: t => t.number === null ? '“' + t.text + '”' : fill(words.say_effect, { text: t.text, x: signed(t.number) }) });
