@@ -71,7 +71,7 @@ def test_keys_press_buttons_where_nobody_types_or_chooses(serve, visit, monkeypa
         page.get_by_label(place, exact=True).first.focus()
         for key in presses:
             page.keyboard.press(key)
-        for field, count in zip(pressed, counts):
+        for field, count in zip(pressed, counts, strict=True):
             expect(field, place).to_have_value(count, timeout=15_000)
     page.locator("input[type=range]").focus()
     page.keyboard.press("7")
