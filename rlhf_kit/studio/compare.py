@@ -147,6 +147,9 @@ class Compare:
             heard = asked.on(comparing.chats_of(columns, [prompt]))
             view = comparing.judged(columns, grown, heard.probability, self._task_lang(names),
                                     self.workspace.world, **about)
+            view |= self._address(view, {"prompt": prompt, "names": [*names], "steps": [*steps], "judge": judge,
+                                         "seed": seed, "temperature": sampling.temperature,
+                                         "most": sampling.max_new_tokens}, sampling)
             yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *cut])
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
             yield None, told(error, self.words)
@@ -303,7 +306,7 @@ def _fields(panel: Compare) -> Fields:
     with gr.Row(elem_classes="rk-chips"):
         chips = [gr.Button(comparing.short(one), size="sm", min_width=120) for one in prompts]
     more = gr.Button(panel.settled(*chosen), elem_id="rk-compare-more", elem_classes="rk-fold-button", size="sm")
-    with gr.Column(elem_classes="rk-fold"):             # folded by page.css: in the page, unlike what an Accordion folds
+    with gr.Column(elem_classes="rk-fold"):             # hidden by page.css, unlike what an Accordion folds
         with gr.Row():
             policies = [Names(choices, label=words(which), value=name, elem_id=f"rk-compare-{which}", min_width=200)
                         for which, choices, name in zip(COLUMNS, lists, chosen, strict=False)]

@@ -62,8 +62,8 @@ def detail(words: Words, look: Look, others: Sequence[Look] = ()) -> dict[str, A
                "points": points, "others": [{"name": _called(words, other), "points": _points(other, key)}
                                             for other in others]}
               for key in CURVES[kind] if (points := _points(look, key))]
-    full = {"called": _called(words, look), "name": look.job.name, "kind": kind, "curves": curves, "steps": look.job.steps, "lines": [], "table": [],
-            "samples": []}
+    full = {"called": _called(words, look), "name": look.job.name, "kind": kind, "curves": curves,
+            "steps": look.job.steps, "lines": [], "table": [], "samples": []}
     about = look.job.about
     if "judge" in about and "beta" in about:
         full["lines"].append(words("made_with", judge=_short(about["judge"]), beta=about["beta"]))
@@ -110,7 +110,7 @@ def _policy(words: Words, result: dict[str, Any], full: dict[str, Any]) -> None:
     measured += [(f"row_{name}", before[name], after[name], form) for name, form in
                  (("kl", "{:z.1f}".format), ("length", "{:.1f}".format), ("eos_rate", percent), ("distinct", percent))]
     full["table"] = [[words(key), form(one), form(other)] for key, one, other, form in measured]
-    full["about"] = [words(f"about_{key}") for key, *_ in measured]
+    full["about"] = [words(f"about_row_{key.removeprefix('row_')}") for key, *_ in measured]
     if said := _worth(before["scores"], after["scores"]):
         full["lines"].append(words(said))
     change = after["length"] / before["length"] - 1

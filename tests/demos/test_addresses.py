@@ -88,7 +88,8 @@ def test_only_the_last_comparisons_are_kept_and_other_files_stay(tmp_path, monke
 
 
 @pytest.mark.parametrize("path", ["", "zh"])
-def test_a_comparison_is_taken_away_as_one_file_in_which_text_is_text(serve, visit, browser, monkeypatch, tmp_path, path):
+def test_a_comparison_is_taken_away_as_one_file_in_which_text_is_text(serve, visit, browser, monkeypatch, tmp_path,
+                                                                       path):
     monkeypatch.setattr(problems, "example", lambda lang: saved([(text, 0.5) for text in EVIL]))
     page = visit(serve("compare"), path)
     page.locator(".rk-token").first.wait_for()

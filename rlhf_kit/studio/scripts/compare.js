@@ -220,7 +220,7 @@ const page = value => {
             add(cell, 'small', listed([sample], column));
         });
     });
-    return '<!doctype html>\n' + kept.documentElement.outerHTML;
+    return '<!doctype html>\n' + new XMLSerializer().serializeToString(kept.documentElement).replace(/ xmlns="[^"]*"/, '');
 };
 const take = make('div', '', { class: 'rk-take' }), save = make('button', words.save_file, { type: 'button' });
 take.append(save);
