@@ -3,8 +3,8 @@
 CHINESE = {
     "random": "随机", "a tie": "有平局", "not in order": "没有排好序", "all equal": "全部相同",
     # 2.1 to 2.4, rankings
-    "a rank is missing": "缺了一个名次", "two ties": "两处平局", "large ranks": "名次数字很大",
-    "one response": "一个回答", "nine responses": "九个回答", "a tie and a wrong pair": "一对平局，一对错的",
+    "a rank is missing": "缺了一个名次", "two ties": "两处平局", "large ranks": "名次数字很大", "very large ranks": "名次数字非常大",
+    "one response": "一个回答", "nine responses": "九个回答", "twelve responses": "十二个回答", "a tie and a wrong pair": "一对平局，一对错的",
     "on any level": "得分高低不限", "very wrong": "错得很远", "very right": "对得很远",
     "very wrong and very right": "一对错得很远，一对对得很远", "ranks are missing": "缺了名次",
     "K = 4 and K = 2, garbage in the padding": "K = 4 和 K = 2，填充处是无意义的数",
@@ -22,9 +22,10 @@ CHINESE = {
     "certain, and wrong once": "完全肯定，错了一次", "certain, and not alone": "完全肯定，区间里还有别的",
     "two bins": "两个区间", "below one half": "低于一半", "exactly 0": "恰好是 0",
     "on an edge, alone on both sides of it": "恰在分界上，两边都没有别的",
+    "on an edge, not alone": "恰在分界上，旁边还有别的",
     "certain, and wrong both times": "完全肯定，两次都错", "a single bin": "只有一个区间",
     "skewed demonstrations": "示范的得分偏向一边", "demonstrations below 0": "示范的得分小于 0",
-    "one demonstration": "一个示范", "four of them": "四个示范",
+    "one demonstration": "一个示范", "four of them": "四个示范", "demonstrations of both signs": "示范的得分有正有负",
     # 3a
     "accepted": "被采纳", "negative": "负票", "negative and accepted": "负票，但被采纳",
     "one too many against": "反对多一票", "one too many against, and accepted": "反对多一票，但被采纳",
@@ -46,10 +47,12 @@ CHINESE = {
     "a large row and a small one": "一行大，一行小", "the largest is negative": "绝对值最大的是负数",
     "a row of zeros": "一行全是 0", "a column of zeros": "一列全是 0", "one number": "一个数", "one column": "一列",
     "very large and very small rows": "有的行很大，有的行很小", "nothing above 0": "没有正数",
+    "very small rows": "各行的数都很小", "one far larger than the others": "有一个比其余的大得多",
     "all of LLaMA-7B learns": "LLaMA-7B 全部参与训练",
     "int8, LoRA of rank 16 everywhere": "int8，各处都加秩 16 的 LoRA",
     "bf16, LoRA on q and v": "bf16，q 和 v 上加 LoRA", "65B in nf4": "65B，nf4",
     "7B in nf4, nothing learns": "7B，nf4，什么都不训练", "a tiny model": "很小的模型",
+    "more learns than is frozen": "参与训练的比冻结的多",
     # 3c
     "above": "更高", "below": "更低", "few pairs": "对数少", "very few pairs": "对数很少",
     "the first is always right": "第一个总是对", "the second is always right": "第二个总是对",
@@ -63,6 +66,7 @@ CHINESE = {
     "none before, none after": "原来没有，后来也没有", "all before": "原来全都有",
     "low at first: the start is `before`, not the first step": "起初很低：要从 `before` 算起，不是从第一步",
     "a little more each step": "每一步多一点", "no steps": "一步也没有", "one response a step": "每步一条回答",
+    "a little above, and it stays there": "略高一点，并保持不变",
     "nothing was forbidden; garbage in the padding": "没有禁止结束；填充处是无意义的数",
     "the end was forbidden once": "有一个词元不许结束", "the end was forbidden twice": "有两个词元不许结束",
     "a negative one": "结果为负", "all of it was forbidden": "全程不许结束",

@@ -38,6 +38,8 @@ def _rankings(seed: int) -> list[Case]:
             Case(([0, 1, 2, 3],), "ranks from 0", zh="名次从 0 开始"),
             Case(([1, 2, 1, 2, 1],), "ties apart", zh="平局不相邻"),
             Case(([1, 5, 9],), "ranks are missing", zh="缺了名次"),
+            Case(([1, 257, 2],), "ranks of any size", zh="名次大小不限"),
+            Case(([int(rank) for rank in ("300", "300", "1000", "1000")],), "large ranks, and ties", zh="名次很大，有平局"),
             Case((list(range(1, 10)),), "nine answers", zh="九个回答"), *drawn]
 
 

@@ -57,6 +57,9 @@ def _matrices(seed: int) -> list[Case]:
             Case((torch.tensor([[5.0]]),), "one number"), Case((torch.tensor([[-0.1], [40.0], [0.0]]),), "one column"),
             Case((torch.tensor([[100.0, -3.0, 0.3], [0.001, 0.0002, -0.0004]]),), "very large and very small rows"),
             Case((torch.tensor([[-1.0, -0.3], [-0.2, -0.9]]),), "nothing above 0"),
+            Case((torch.tensor([[0.0001, -0.00003, 0.00007], [0.00002, 0.000013, -0.000004]]),), "very small rows"),
+            Case((torch.tensor([[0.1, -0.2, 0.3, 8.0, -0.1, 0.2, -0.3, 0.4, 0.1, -0.2, 0.3, -0.1, 0.2, 0.1, -0.4, 0.3]]),),
+                 "one far larger than the others"),
             *(Case((drawn(n, 6),), "random") for n in (2, 4, 6))]
 
 
@@ -65,6 +68,7 @@ def _runs(seed: int) -> list[Case]:
     return [Case((0, 2, 7e9), "all of LLaMA-7B learns"), Case((7e9, 1, 40e6), "int8, LoRA of rank 16 everywhere"),
             Case((7e9, 2, 8_388_608), "bf16, LoRA on q and v"), Case((65e9, 0.5, 200e6), "65B in nf4"),
             Case((7e9, 0.56, 0), "7B in nf4, nothing learns"), Case((1_000_000, 4, 2_000), "a tiny model"),
+            Case((1e9, 2, 3e9), "more learns than is frozen"),
             *(Case((float(torch.randint(1, 70, (), generator=g)) * 1e9, 1, float(torch.randint(1, 500, (), generator=g))
                     * 1e6), "random") for _ in range(3))]
 

@@ -58,6 +58,7 @@ def _shares(seed: int) -> list[Case]:
             Case(([0.1, 0.3, 0.5, 0.7], 0.5, 100), "low at first: the start is `before`, not the first step"),
             Case(([0.3, 0.375, 0.45, 0.525], 0.25, 48), "a little more each step"), Case(([], 0.1, 24), "no steps"),
             Case(([0.0, 1.0, 1.0], 0.05, 1), "one response a step"),
+            Case(([0.2, 0.25, 0.24, 0.25], 0.2, 100), "a little above, and it stays there"),
             *(Case(((torch.rand(8, generator=g) * torch.linspace(0.3, 1.2, 8)).clamp(max=1).tolist(), 0.15, n),
                    "random") for n in (24, 64, 200))]
 
@@ -522,5 +523,5 @@ EXERCISES = (
         _dividing(lambda gap, free: gap.sum(1).median(),
                   "This is the median over responses. Take the mean.", "这是各条回答的中位数。要取平均。",
                   lambda gap, free: gap.sum(1).quantile(0.5)),
-        ), points=2),
+        ), points=2, exact=True),
 )
