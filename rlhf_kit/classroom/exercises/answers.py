@@ -67,8 +67,8 @@ class Exercise:
     """One function to write.
 
     `cases(seed)` gives inputs by hand and at random; another seed, other random ones. `worked` is the example that
-    stands in the text. The answer must agree with `reference` on every case, to `tolerance`. The last case is asked
-    twice: an answer that draws at random or remembers what it was asked before differs from itself.
+    stands in the text. The answer must agree with `reference` on every case, to `tolerance`. Two cases are
+    asked twice: an answer that draws at random or remembers what it was asked before differs from itself.
     """
 
     number: str                             # "1.4"
@@ -89,9 +89,9 @@ class Exercise:
         return Near(self.tolerance, self.least)
 
     def all_cases(self, seed: int) -> list[Case]:
-        """The example of the text first: the simplest thing that can go wrong. The last one twice."""
+        """The example of the text first: the simplest thing that can go wrong. It and the last one come twice."""
         cases = [case if case.zh else replace(case, zh=CHINESE.get(case.about, "")) for case in self.cases(seed)]
-        return [self.worked, *cases, cases[-1]]
+        return [self.worked, *cases, self.worked, cases[-1]]
 
 
 @dataclass(frozen=True)
@@ -276,6 +276,7 @@ def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | N
 
     With `values_only` then one that gives the same values, whatever the gradients; then one that does so on every case
     with finite arguments *and is wrong on one of them*: such an answer makes the mistake, and stumbles over -inf too.
+    In the end one that does so wherever both give a finite result, if that is on most cases and wrong on several.
     """
     near, cases = asked.exercise.near, asked.cases
     order = [first, *(i for i in range(len(cases)) if i != first)]
@@ -294,7 +295,12 @@ def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | N
         return (all(_agree(mine(i), asked.theirs[i], near) for i in finite)
                 and not all(_agree(mine(i), asked.ours[i], near) for i in finite))
 
-    for same in (exactly, in_values, where_finite) if values_only else (exactly,):
+    def where_both_go_on(mine: Callable[[int], Outcome]) -> bool:
+        both = [i for i in order if _finite(mine(i)) and _finite(asked.theirs[i])]
+        return (len(both) > 0.6 * len(order) and all(_agree(mine(i), asked.theirs[i], near) for i in both)
+                and sum(not _agree(mine(i), asked.ours[i], near) for i in both) > 2)
+
+    for same in (exactly, in_values, where_finite, where_both_go_on) if values_only else (exactly,):
         for mistake, mine in tried:
             if same(mine):
                 return mistake
@@ -311,6 +317,10 @@ def _agree(a: Outcome, b: Outcome, near: Near, gradients: bool = False) -> bool:
     if gradients:
         pairs += zip(map(_zero, a.gradients), map(_zero, b.gradients), strict=True)
     return all(_close(x, y, near) for x, y in pairs)
+
+
+def _finite(outcome: Outcome) -> bool:
+    return not outcome.error and bool(outcome.values) and all(v.isfinite().all() for v in outcome.values)
 
 
 def _name(error: str) -> str:
@@ -466,7 +476,9 @@ def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
     ours, theirs, near = asked.ours[place], asked.theirs[place], asked.exercise.near
     if len(ours.values) != len(theirs.values):
         return "check_count", {"n": len(theirs.values), "expected": len(ours.values)}
-    if not _agree(*asked.theirs[-2:], near):
+    again = {id(case): i for i, case in enumerate(asked.cases)}
+    if not all(_agree(it, asked.theirs[again[id(case)]], near) for case, it in zip(asked.cases, asked.theirs,
+                                                                                   strict=True)):
         return "check_not_the_same", {}
     if len(ours.values) == 1 and (rows := _rows(ours.values[0], theirs.values[0])):
         return rows
@@ -546,7 +558,7 @@ def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
     if not any(right[1:]):
         return "check_example_only", values
     told = {(case.about, case.zh): case for case, fine in zip(asked.cases, right, strict=True) if not fine}
-    if len(told) < 4 and "random" not in {about for about, _ in told}:
+    if len(told) < 6 and "random" not in {about for about, _ in told}:
         return "check_some_named", values | {"where": Told("; ".join(t[0] for t in told), "；".join(t[1] for t in told))}
     return "check_some_right", values
 
