@@ -286,7 +286,8 @@ def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | N
              for mistake in asked.exercise.mistakes for wrong in (mistake.wrong, *mistake.also)]
 
     def exactly(mine: Callable[[int], Outcome]) -> bool:
-        return all(_agree(mine(i), asked.theirs[i], near, gradients=True) for i in order)
+        return all(_agree(mine(i), asked.theirs[i], near, gradients=True) for i in order) and not all(
+            _agree(mine(i), asked.ours[i], near, gradients=True) for i in order)
 
     def in_values(mine: Callable[[int], Outcome]) -> bool:
         return all(_agree(mine(i), asked.theirs[i], near) for i in order)
@@ -551,6 +552,8 @@ def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
     right = [_agree(a, b, exercise.near) for a, b in zip(asked.ours, asked.theirs, strict=True)]
     common, always = in_common(asked.cases, exercise.names, {i for i, fine in enumerate(right) if not fine})
     values = {"right": sum(right), "cases": len(right)}
+    if not always and all(_agree(a, b, Near(0.02, 1e-3)) for a, b in zip(asked.ours, asked.theirs, strict=True)):
+        return "check_near", {}
     if common:
         return "check_where" if always else "check_where_only", values | {"where": common}
     if not right[0]:
