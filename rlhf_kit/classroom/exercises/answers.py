@@ -11,8 +11,9 @@ they were, and what it returned can be used as the reference's result is used in
     a tensor of booleans
     a tuple                      a list of the same tensors
 
-Where the text itself says "a plain number" or "a tensor" (`exact`), nothing is converted. Everywhere, lists, NumPy arrays, floats for booleans or for places, an empty result without its columns are wrong, and the answer is
-told what to do. Conversion happens in `check`, so that the next cell never fails on an answer that was called right.
+Where the text itself says "a plain number" or "a tensor" (`exact`), one is not taken for the other. Everywhere, lists,
+NumPy arrays, floats for booleans or for places, an empty result without its columns are wrong, and the answer is told
+what to do. Conversion happens in `check`, so that the next cell never fails on an answer that was called right.
 """
 
 from __future__ import annotations
@@ -185,7 +186,8 @@ def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
         symptom, values = _of_error(theirs.error, asked, place)
         return asked.verdict(place, symptom, _likely(asked, place), **values)
     unlike = partial(_unlike, exact=asked.exercise.exact)
-    if len(theirs.kinds) != len(ours.kinds) or any(unlike(*kinds) for kinds in zip(theirs.kinds, ours.kinds)):
+    if len(theirs.kinds) != len(ours.kinds) or any(unlike(*kinds) for kinds in zip(theirs.kinds, ours.kinds,
+                                                                                   strict=True)):
         if mistake := _likely(asked, place):
             return asked.verdict(place, "", mistake)
         symptom, values = _of_type(asked, place, lambda its, mine: unlike(its.kind, mine.kind))
@@ -458,8 +460,8 @@ ERRORS = (
     ("check_error_number", r"^TypeError: \w+\(\): argument 'input' \(position 1\) must be Tensor, not (float|int)\b"),
     ("check_error_index", r"^IndexError|^KeyError|index out of (range|bounds)|out of bounds"),
     ("check_error_domain", r"^ValueError: (math domain error|expected a (non|posi))"),
-    ("check_error_shapes", r"The size of tensor a|shapes cannot be multiplied|size mismatch|must match the (size|shape)|"
-                           r"invalid for input of size|zip\(\) argument|not broadcastable|Sizes of tensors must match"),
+    ("check_error_shapes", r"The size of tensor a|shapes cannot be multiplied|size mismatch|must match the size|"
+                           r"must match the shape|invalid for input of size|zip\(\) argument|not broadcastable|Sizes of tensors must match"),
     ("check_error_of_nothing", r"numel\(\) == 0|of an? empty|is empty|empty (sequence|iterable)|non-empty"),
     ("check_error_other", r""))
 
@@ -552,17 +554,23 @@ def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
     right = [_agree(a, b, exercise.near) for a, b in zip(asked.ours, asked.theirs, strict=True)]
     common, always = in_common(asked.cases, exercise.names, {i for i, fine in enumerate(right) if not fine})
     values = {"right": sum(right), "cases": len(right)}
-    if not always and all(_agree(a, b, Near(0.02, 1e-3)) for a, b in zip(asked.ours, asked.theirs, strict=True)):
-        return "check_near", {}
+    near = all(_agree(a, b, Near(0.02, 1e-3)) for a, b in zip(asked.ours, asked.theirs, strict=True))
+    if common and always:
+        return "check_where", values | {"where": common}
+    if near and sum(right) < len(right) / 2:
+        return "check_near", values
     if common:
-        return "check_where" if always else "check_where_only", values | {"where": common}
+        return "check_where_only", values | {"where": common}
     if not right[0]:
         return "check_example_wrong", {}
-    if not any(right[1:]):
+    if not any(right[1:-2]):
         return "check_example_only", values
     told = {(case.about, case.zh): case for case, fine in zip(asked.cases, right, strict=True) if not fine}
     if len(told) < 6 and "random" not in {about for about, _ in told}:
-        return "check_some_named", values | {"where": Told("; ".join(t[0] for t in told), "；".join(t[1] for t in told))}
+        en, zh = zip(*told, strict=True)
+        return "check_some_named", values | {"where": Told("; ".join(en), "；".join(zh))}
+    if near:
+        return "check_near", values
     return "check_some_right", values
 
 

@@ -68,8 +68,6 @@ def _of_number(a: float) -> Iterator[str]:
     if 0 < abs(a) < SMALL:
         yield "small"
     yield "below_one" if a < 1 else "one" if a == 1 else "above_one"
-    if a != int(a):
-        yield "fraction"
 
 
 def _of_list(a: list[Any]) -> Iterator[str]:

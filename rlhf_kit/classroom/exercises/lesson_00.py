@@ -39,7 +39,8 @@ def _rankings(seed: int) -> list[Case]:
             Case(([1, 2, 1, 2, 1],), "ties apart", zh="平局不相邻"),
             Case(([1, 5, 9],), "ranks are missing", zh="缺了名次"),
             Case(([1, 257, 2],), "ranks of any size", zh="名次大小不限"),
-            Case(([int(rank) for rank in ("300", "300", "1000", "1000")],), "large ranks, and ties", zh="名次很大，有平局"),
+            Case(([int(rank) for rank in ("300", "300", "1000", "1000")],), "large ranks, and ties",
+                 zh="名次很大，有平局"),
             Case((list(range(1, 10)),), "nine answers", zh="九个回答"), *drawn]
 
 
@@ -344,9 +345,11 @@ COMPARISONS = (
     Mistake(lambda ranks: sum(rank - 1 for rank in ranks),
             "This adds up rank - 1, how many are better. That is the number of pairs only where ranks count 1, 2, 3 "
             "without a tie or a gap. Compare every two answers.",
-            "这里把“名次减 1”加了起来，当作有几个更好。只有名次恰好是 1、2、3……、没有平局也没有空缺时，这才等于对数。应当逐对比较。"),
+            "这里把“名次减 1”加了起来，当作有几个更好。只有名次恰好是 1、2、3……、没有平局也没有空缺时，这才等于对数。"
+            "应当逐对比较。"),
     Mistake(lambda ranks: 0 if len(set(ranks)) < len(ranks) else len(ranks) * (len(ranks) - 1) // 2,
-            "One tie makes the whole ranking count for nothing. Only the tied pair has no winner; the other pairs have.",
+            "One tie makes the whole ranking count for nothing. Only the tied pair has no winner; the other pairs "
+            "have.",
             "只要有一处平局，整个排序就不算了。没有胜负的只是平局的那一对，别的对都有。"),
     Mistake(lambda ranks: sum((a - b) % 256 != 0 for a, b in combinations(ranks, 2)),
             "Ranks that are 256 apart count as equal, as in a tensor of bytes. Take a type that holds any rank.",

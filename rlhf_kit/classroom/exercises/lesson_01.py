@@ -224,7 +224,8 @@ def _guesses(seed: int) -> list[Case]:
              Case((moved, old, torch.full((1, 4), -1.0), sure, 0.2), "the target is below", (0, 1, 2), "目标在下面"),
              Case((moved, old, torch.full((1, 4), 2.0), sure, 0.05), "a narrow clip", (0, 1, 2), "截断很窄"),
              Case((moved, old, torch.full((1, 4), 2.0), sure, 1.0), "a wide clip", (0, 1, 2), "截断很宽"),
-             Case((10 * draw(2, 4), 10 * draw(2, 4), 10 * draw(2, 4), short, 0.2), "large values", (0, 1, 2), "数值很大"),
+             Case((10 * draw(2, 4), 10 * draw(2, 4), 10 * draw(2, 4), short, 0.2), "large values", (0, 1, 2),
+                  "数值很大"),
              Case((draw(2, 4), draw(2, 4), draw(2, 4), short, 0.3), "two responses", (0, 1, 2), "两条回答")]
     for by, about, zh in SPOILT:
         spoilt = [_spoilt(draw(2, 4), short, b) for b in (by, -by if by == 50 else by, by)]

@@ -22,7 +22,8 @@ def _ranks(seed: int) -> list[Case]:
     drawn = [Case((torch.randint(1, 5, (4 + i,), generator=g).tolist(),), "random") for i in range(5)]
     return [Case(([1, 1, 2, 3],), "a tie"), Case(([3, 1, 2, 4],), "not in order"), Case(([2, 2, 2],), "all equal"),
             Case(([1, 3],), "a rank is missing"), Case(([2, 1, 2, 1],), "two ties"),
-            Case(([10, 2, 9],), "large ranks"), Case(([200, 3, 300, 3],), "very large ranks"), Case(([1],), "one response"),
+            Case(([10, 2, 9],), "large ranks"), Case(([200, 3, 300, 3],), "very large ranks"),
+            Case(([1],), "one response"),
             Case((list(range(1, 10)),), "nine responses"), Case((list(range(12, 0, -1)),), "twelve responses"), *drawn]
 
 

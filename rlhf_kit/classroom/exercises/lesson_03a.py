@@ -52,7 +52,8 @@ def _votes(seed: int) -> list[Case]:
             Case((-1, False), "one too many against"), Case((-1, True), "one too many against, and accepted"),
             Case((0, False), "nobody voted"), Case((0, True), "accepted, and nobody voted"), Case((2, False), "two"),
             Case((4, False), "four"), Case((5, True), "five"), Case((10, True), "ten"),
-            Case((22, False), "22"), Case((43, False), "43"), Case((44, False), "44"), Case((1000, False), "a famous answer"), Case((5000, False), "a very famous answer"),
+            Case((22, False), "22"), Case((43, False), "43"), Case((44, False), "44"),
+            Case((1000, False), "a famous answer"), Case((5000, False), "a very famous answer"),
             *(Case((rng.randint(5, 400), rng.random() < 0.5), "random") for _ in range(4))]
 
 
@@ -336,10 +337,10 @@ EXERCISES = (
                   + int(accepted),
                   "The score stops growing, as at the end of a table. Nothing caps it: 5000 votes give 12.",
                   "分数不再增长，像是表到了头。没有上限：5000 票得 12。") for most in (7, 8, 9)),
-        *(Mistake(lambda votes, accepted, k=k: -1 if votes < 0 else round(round(math.log2(1 + votes), k)) + int(accepted),
-                  "It is rounded twice: first to a decimal, then to a whole number, and 5.45 becomes 5.5, then 6. Round "
-                  "once.",
-                  "取整了两次：先取到一位小数，再取整，5.45 就成了 5.5，然后是 6。只取整一次。") for k in (1,)),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else round(round(math.log2(1 + votes), 1)) + int(accepted),
+                  "It is rounded twice: first to a decimal, then to a whole number, and 5.45 becomes 5.5, then 6. "
+                  "Round once.",
+                  "取整了两次：先取到一位小数，再取整，5.45 就成了 5.5，然后是 6。只取整一次。"),
         ), points=1, tolerance=1e-6),
     Exercise("3a.2", "answer_pairs", ("scores", "luck"), answer_pairs, Case(([3, 1, 0], [0.5, 0.1, 0.9])), _threads, (
         Mistake(lambda scores, luck: _won(scores, _least(scores, luck), ties=False),

@@ -58,7 +58,8 @@ def _matrices(seed: int) -> list[Case]:
             Case((torch.tensor([[100.0, -3.0, 0.3], [0.001, 0.0002, -0.0004]]),), "very large and very small rows"),
             Case((torch.tensor([[-1.0, -0.3], [-0.2, -0.9]]),), "nothing above 0"),
             Case((torch.tensor([[0.0001, -0.00003, 0.00007], [0.00002, 0.000013, -0.000004]]),), "very small rows"),
-            Case((torch.tensor([[0.1, -0.2, 0.3, 8.0, -0.1, 0.2, -0.3, 0.4, 0.1, -0.2, 0.3, -0.1, 0.2, 0.1, -0.4, 0.3]]),),
+            Case((torch.tensor([[0.1, -0.2, 0.3, 8.0, -0.1, 0.2, -0.3, 0.4, 0.1, -0.2, 0.3, -0.1, 0.2, 0.1, -0.4,
+                                 0.3]]),),
                  "one far larger than the others"),
             *(Case((drawn(n, 6),), "random") for n in (2, 4, 6))]
 
@@ -237,7 +238,8 @@ EXERCISES = (
                 "Only the first of the r directions is used. Multiply by the whole of A, and by the whole of B.",
                 "r 个方向里只用了第一个。要乘整个 A，再乘整个 B。"),
         _scaled(lambda alpha, a: alpha / len(a) ** 2,
-                "It is divided by the rank twice: α/r, and once more by a mean over the r directions. They are added up.",
+                "It is divided by the rank twice: α/r, and once more by a mean over the r directions. They are added "
+                "up.",
                 "除了两次秩：一次是 α/r，又对 r 个方向取了平均。各个方向应当相加。"),
         Mistake(_update_turned,
                 "Where W is square the update is turned round, (B A)ᵀ for B A. The rows of B belong to the outputs: (x "
@@ -385,9 +387,9 @@ EXERCISES = (
           for share in (0.9, 0.95, 0.99, 0.999)),
         *(Mistake(lambda weight, least=least: (
                       _by(weight, weight.abs().amax(1).clamp(min=least)), weight.abs().amax(1).clamp(min=least)),
-                  "For a row of zeros the divisor that saves it came out as its scale. There s is 0: clamp only what is "
-                  "divided by.",
-                  "全零的行，返回的是为了避免除以 0 而用的除数。那里 s 是 0：只限制除数。") for least in (1e-4, 1e-3, 1e-2, 1.0)),
+                  "For a row of zeros the divisor that saves it came out as its scale. There s is 0: clamp only what "
+                  "is divided by.",
+                  "全零的行，返回的是为了避免除以 0 而用的除数。那里 s 是 0：只限制除数。") for least in (1e-4, 1e-3)),
         Mistake(lambda weight: (_zero_point(weight), weight.abs().amax(1)),
                 "Each row was stretched from its least to its greatest number, so that 0 is no longer 0. Divide by the "
                 "largest absolute value alone.",
@@ -407,10 +409,12 @@ EXERCISES = (
         *(Mistake(lambda weight, c=c: (_by(weight, _capped(weight, c)).clamp(-127, 127), _capped(weight, c)),
                   "The scale was capped where one number is far larger than the others, and that number is cut off. It "
                   "is the largest absolute value, whatever the others are.",
-                  "有一个数远大于其余时，尺度被设了上限，那个数就被截掉了。不管其余的数是多少，都取最大的绝对值。") for c in (3, 2)),
-        *(Mistake(lambda weight, least=least: (_by(weight, weight.abs().amax(1).clamp(min=least)), weight.abs().amax(1)),
-                  "The divisor was kept too large by `clamp`, which flattens rows of small numbers. It is to save the row "
-                  "of zeros only: take something tiny, as 1e-30.",
+                  "有一个数远大于其余时，尺度被设了上限，那个数就被截掉了。不管其余的数是多少，"
+                  "都取最大的绝对值。") for c in (3, 2)),
+        *(Mistake(lambda weight, least=least: (_by(weight, weight.abs().amax(1).clamp(min=least)),
+                                               weight.abs().amax(1)),
+                  "The divisor was kept too large by `clamp`, which flattens rows of small numbers. It is to save "
+                  "the row of zeros only: take something tiny, as 1e-30.",
                   "除数被 `clamp` 限制得太大，很小的行就被压扁了。它只是为了全零的行：取极小的数，如 1e-30。")
           for least in (0.001, 0.0005)),
         ), points=2, results=("q", "s")),
@@ -497,13 +501,14 @@ EXERCISES = (
                   "Something was added on top, for activations maybe. Here only the numbers themselves are counted.",
                   "结果上又加了一成或几成，也许是给激活值留的。这里只算这些数本身。")
           for more in (1.1, 1.2, 1.25, 1.5)),
-        Mistake(lambda frozen, bytes_each, trained: (frozen * bytes_each + 2 * frozen * (trained > 0) + 16 * trained) / 1e9,
+        Mistake(lambda frozen, bytes_each, trained: (frozen * (bytes_each + 2 * (trained > 0)) + 16 * trained) / 1e9,
                 "Frozen parameters were given a gradient of 2 bytes. They have none: only what learns has one.",
                 "冻结的参数也算了 2 字节的梯度。它们没有梯度，只有参与训练的才有。",
                 tuple(lambda frozen, bytes_each, trained, more=more: (frozen * (bytes_each + more) + 16 * trained) / 1e9
                       for more in (2, 4))),
         Mistake(lambda frozen, bytes_each, trained: frozen * bytes_each / 1e9 + 16 * trained / 2 ** 30,
-                "The two heaps are divided by different numbers, one by 10⁹ and one by 2³⁰. A GB is 10⁹ bytes for both.",
+                "The two heaps are divided by different numbers, one by 10⁹ and one by 2³⁰. A GB is 10⁹ bytes for "
+                "both.",
                 "两部分除以了不同的数，一个是 10⁹，一个是 2³⁰。都是 1 GB = 10⁹ 字节。",
                 (lambda frozen, bytes_each, trained: frozen * bytes_each / 2 ** 30 + 16 * trained / 1e9,)),
         Mistake(lambda frozen, bytes_each, trained: (frozen * bytes_each if frozen else 16 * trained) / 1e9,

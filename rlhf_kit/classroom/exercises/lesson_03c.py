@@ -411,8 +411,8 @@ EXERCISES = (
                 "itself: a share of n.",
                 "这里的标准误是把所有步合在一起算的，即 n 乘步数。每一步单独比较：是 n 条里的比例。"),
         Mistake(_halved,
-                "The list is searched by halving, which needs a sorted one. Shares go up and down: look at one after the "
-                "other.",
+                "The list is searched by halving, which needs a sorted one. Shares go up and down: look at one after "
+                "the other.",
                 "这里用了二分查找，那要求列表是排好序的。比例有升有降：要一个一个地看。"),
         Mistake(lambda share, before, n: _first(sorted(share), lambda now: now > _bar(before, n)),
                 "The list was sorted, and the place is that in another list. Look at the shares in the order of the "
@@ -574,7 +574,8 @@ EXERCISES = (
                  "算的正是应当去掉的词元。要算的是自由抽取的，从位置 `first` 开始。",
                  lambda mask, first: mask & (torch.arange(mask.shape[1]) < first) if first else mask),
         _summing(_gap,
-                 "Of responses that are long enough all tokens count. Of each one the first `first` tokens are left out.",
+                 "Of responses that are long enough all tokens count. Of each one the first `first` tokens are left "
+                 "out.",
                  "够长的回答，全部词元都算了。每一条都要去掉前 `first` 个词元。",
                  lambda mask, first: mask & (mask.sum(1, keepdim=True) > first)),
         _summing(_gap,
@@ -588,8 +589,8 @@ EXERCISES = (
         _summing(_gap,
                  "The last token of each response is left out, too. It was drawn freely, and it counts.",
                  "每条回答的最后一个词元也去掉了。它是自由抽取的，要算。",
-                 lambda mask, first: _free(mask, first) & ((torch.arange(mask.shape[1]) != mask.sum(1, keepdim=True) - 1)
-                                                           | (first == 0))),
+                 lambda mask, first: _free(mask, first) & (
+                     (torch.arange(mask.shape[1]) != mask.sum(1, keepdim=True) - 1) | (first == 0))),
         _summing(_gap,
                  "The first `first` tokens of the whole batch are left out. It is those of *each* response.",
                  "去掉的是整个批次的前 `first` 个词元。应当去掉*每一条*回答的。",

@@ -234,8 +234,8 @@ GAE = (
             "value behind.",
             "最后一个词元直接得到了奖励，没有减去价值。那里同样是 δ = r - V，只是后面没有价值。"),
     Mistake(_forward,
-            "This goes from the first token to the last, so that credit flows to the tokens *behind*. Begin at the end: "
-            "a token is worth what comes after it.",
+            "This goes from the first token to the last, so that credit flows to the tokens *behind*. Begin at the "
+            "end: a token is worth what comes after it.",
             "这是从第一个词元走到最后一个，功劳流向了*后面*的词元。应当从末尾开始：一个词元的价值取决于它之后的事。"),
     Mistake(lambda reward, value, mask, gamma, lam: (1 - lam) * _right_gae(reward, value, mask, gamma, lam),
             "Each δ is multiplied by 1 - λ. In GAE δ counts in full; only what follows is multiplied, by γλ.",

@@ -213,8 +213,8 @@ CLIPPED_POLICY = (
             "这是朴素的策略梯度 log π · Â。这里要用概率比乘 Â，并且截断。"),
     Mistake(_policy(lambda ratio, a, clip: torch.where((ratio > 1 + clip) & (a > 0) | (ratio < 1 - clip) & (a < 0),
                                                        0.0, ratio * a)),
-            "Tokens beyond the clip count 0. They count (1 ± ε) · Â: clipping holds the value where it is and takes the "
-            "gradient away.",
+            "Tokens beyond the clip count 0. They count (1 ± ε) · Â: clipping holds the value where it is and takes "
+            "the gradient away.",
             "超出截断范围的词元算成了 0。它们应当算 (1 ± ε) · Â：截断是把数值停在那里，去掉梯度。"),
     Mistake(_policy(lambda ratio, a, clip: _smaller(torch.where((ratio - 1).abs() <= clip, ratio, ratio.detach()), a,
                                                     clip)),
@@ -240,8 +240,8 @@ CLIPPED_POLICY = (
             "这里以为每一行的标记都在最前面。标记可以不连续：要用掩码本身，而不是标记的个数。",
             (_policy(mean=_front_mean),)),
     Mistake(_policy(mean=lambda x, mask: x[mask].sum() / (x[mask] != 0).sum().clamp(min=1)),
-            "Tokens with an advantage of 0 are left out of the mean. They count as well: divide by the number of marked "
-            "tokens.",
+            "Tokens with an advantage of 0 are left out of the mean. They count as well: divide by the number of "
+            "marked tokens.",
             "优势为 0 的词元没有算进平均。它们同样要算：除以被标出的词元个数。"),
 )
 
@@ -374,8 +374,8 @@ ADAPT = (
             tuple(lambda *a, k=k: round(_cut()(*a), k) for k in (2, 3, 5))),
     Mistake(lambda beta, kl, target, n, horizon: 2 * beta if kl > 1.5 * target else beta / 2 if kl < target / 1.5
             else beta,
-            "This is another rule, which doubles or halves β (PPO's first). Here β moves a little each time: β · (1 + e · "
-            "n / horizon).",
+            "This is another rule, which doubles or halves β (PPO's first). Here β moves a little each time: β · (1 "
+            "+ e · n / horizon).",
             "这是另一种规则：把 β 加倍或减半（最早的 PPO）。这里 β 每次只变一点：β · (1 + e · n / horizon)。"),
     Mistake(_cut(error=lambda kl, target: math.log(kl / target) if kl > 0 else -0.2),
             "The error is a logarithm here. It is e = KL / target - 1, without log.",
@@ -557,8 +557,8 @@ CLIPPED_VALUE = (
                 (value.detach() - target).square(), (_near(value, old, clip) - target).square())),)),
     Mistake(_critic(lambda value, old, target, clip: torch.maximum(
         (value - target).square(), (old * (value / old).clamp(1 - clip, 1 + clip) - target).square())),
-            "V was kept within a share of the old value, as the ratio in the policy's loss. c is a distance: from V_old "
-            "- c to V_old + c.",
+            "V was kept within a share of the old value, as the ratio in the policy's loss. c is a distance: from "
+            "V_old - c to V_old + c.",
             "V 被限制在旧价值的一个比例之内，像策略损失里的概率比那样。c 是距离：从 V_old - c 到 V_old + c。",
             (_relative,)),
     Mistake(lambda *a: 0.5 * (2 * _critic()(*a)).sqrt(),
@@ -567,8 +567,8 @@ CLIPPED_VALUE = (
                                                            lambda *a: _critic()(*a).sqrt())),
     Mistake(_critic(lambda value, old, target, clip: torch.maximum(
         (value - target).square(), (value + (_near(value, old, clip) - value).detach() - target).square())),
-            "The values are right, but where V is clipped it still has its gradient: clamp takes it away there, so that "
-            "moving further gains nothing. No detach around the difference.",
+            "The values are right, but where V is clipped it still has its gradient: clamp takes it away there, so "
+            "that moving further gains nothing. No detach around the difference.",
             "数值正确，但 V 被截断时仍有梯度：clamp 在那里会去掉梯度，再往外移就没有好处了。不要对差值用 detach。"),
     Mistake(_critic(mean=_front_mean),
             "The marks are taken to stand in front of each row. They may have gaps: use the mask itself, not how many "

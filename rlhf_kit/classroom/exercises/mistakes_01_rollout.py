@@ -158,7 +158,8 @@ RESPONSE_MASK = (
     Mistake(lambda ids, eos: torch.ones_like(ids, dtype=torch.bool),
             "Everything is marked. Behind the first EOS there is padding.", "全都标成了 True。第一个 EOS 之后是填充。"),
     Mistake(_first_passed_over,
-            "An EOS in the first column is passed over. A response may consist of its EOS alone: then one token counts.",
+            "An EOS in the first column is passed over. A response may consist of its EOS alone: then one token "
+            "counts.",
             "第一列的 EOS 被跳过了。回答可以只有一个 EOS：这时只算这一个词元。"),
 )
 
@@ -425,9 +426,10 @@ TOKEN_REWARD = (
             "得分减去了平均。每个得分都要原样计入；要做白化的是后面的优势。",
             (_earned(score=lambda s, beta: (s - s.mean()) / (s.std() + 1e-8)),)),
     Mistake(_before_padding,
-            "A row without padding gets no score: the end is looked for where a mark is followed by none. The last of n "
-            "tokens is n - 1, with padding behind it or not.",
-            "没有填充的行得不到得分：这里找的是“后面没有标记”的标记。n 个词元的最后一个是 n - 1，后面有没有填充都一样。"),
+            "A row without padding gets no score: the end is looked for where a mark is followed by none. The last "
+            "of n tokens is n - 1, with padding behind it or not.",
+            "没有填充的行得不到得分：这里找的是“后面没有标记”的标记。n 个词元的最后一个是 n - 1，"
+            "后面有没有填充都一样。"),
     Mistake(lambda logprob, ref_logprob, score, mask, beta: _put(
         keep(-beta * logprob.exp() * (logprob - ref_logprob), mask), _last(mask), score),
             "The difference is weighted with the token's probability. The token was drawn already: it pays the "

@@ -497,8 +497,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                              for j in range(i + 1, len(ranks)) if ranks[i] != ranks[j]],
                                             dtype=torch.long).reshape(-1, 2),)),
         Mistake(lambda ranks: rank_to_pairs([rank % 256 for rank in ranks]),
-                "Ranks that are too large for a byte wrap round. Take a type that holds any rank, as torch.tensor(ranks) "
-                "does by itself.",
+                "Ranks that are too large for a byte wrap round. Take a type that holds any rank, as "
+                "torch.tensor(ranks) does by itself.",
                 "名次超出单字节的范围，就绕回去了。请用能装下任何名次的类型，torch.tensor(ranks) 本来就是这样。",
                 (lambda ranks: rank_to_pairs([(rank + 128) % 256 - 128 for rank in ranks]),)),
         Mistake(lambda ranks: _rows_sorted(rank_to_pairs(ranks), str),
@@ -623,8 +623,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                   "这里做了标签平滑：损失有一部分往反方向拉。这里每一对都是确定的，只有 -log σ(差值)。")
           for part in (0.05, 0.1, 0.2, 0.01)),
         *(Mistake(lambda chosen, rejected, half=half: -(logsigmoid(chosen) + logsigmoid(-rejected)).mean() * half,
-                  "Each score is classified by itself, so a number added to both changes the loss. Only the gap matters: "
-                  "-log σ(chosen - rejected).",
+                  "Each score is classified by itself, so a number added to both changes the loss. Only the gap "
+                  "matters: -log σ(chosen - rejected).",
                   "这里对每个得分单独分类，两个都加上一个数，损失就变了。只有差值要紧：-log σ(chosen - rejected)。")
           for half in (0.5,)),
         *(Mistake(lambda chosen, rejected, most=most: (chosen - rejected - most).square().mean(),
@@ -780,8 +780,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "Padding took part as a response, and with rank 0 it beats everybody. Both responses of a pair must "
                 "exist: use the mask on both sides.",
                 "填充当作回答参加了，而且名次是 0，谁都赢。一对里的两个都必须存在：两边都要用掩码。",
-                (lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), (rank[:, :, None] < rank[:, None, :])
-                                                     & mask[:, None, :]),)),
+                (lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), mask[:, None, :]
+                                                     & (rank[:, :, None] < rank[:, None, :])),)),
         *(Mistake(lambda score, rank, mask, least=least: _list_by_list(score, rank, mask, lambda s, r: _all_of(
                       s, r, lambda gap: -(torch.sigmoid(gap) + least).log())),
                   "The small number inside the logarithm hides the infinity, and with it the gradient: a very wrong "
@@ -973,7 +973,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                                     _whole(score, rank, lambda gap, better: (gap > least) | ~better)),
                   "Scores that are nearly equal are taken for equal. The half is for exactly equal ones.",
                   "几乎相等的得分被当成了相等。只有完全相等才算一半。",
-                  (lambda score, rank, least=least: (_near(score, least)[_won(rank)].mean(), accuracies(score, rank)[1]),))
+                  (lambda score, rank, least=least: (_near(score, least)[_won(rank)].mean(),
+                                                     accuracies(score, rank)[1]),))
           for least in (1e-5, 1e-3)),
         Mistake(_nearly_close,
                 "Scores that are nearly equal are taken for equal, as isclose() does. The half is for exactly equal "
@@ -1050,8 +1051,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "`//` drops what is behind the point, so that 0 or 1 comes out. Divide with `/`.",
                 "`//` 去掉了小数部分，结果只剩 0 或 1。请用 `/` 来除。"),
         Mistake(lambda agreement: max(math.sqrt(2 * agreement) / 2, 0.5),
-                "Brackets: the 1 has slipped under the root. Of 2a - 1 take the root first, then add 1: (1 + √(2a - 1)) / "
-                "2.",
+                "Brackets: the 1 has slipped under the root. Of 2a - 1 take the root first, then add 1: (1 + √(2a - "
+                "1)) / 2.",
                 "括号错了：1 跑到了根号下面。先对 2a - 1 开方，再加 1：(1 + √(2a - 1)) / 2。",
                 (lambda agreement: math.sqrt(2 * agreement) / 2,)),
         Mistake(lambda agreement: 1 + math.sqrt(max(2 * agreement - 1, 0.0)) / 2,
@@ -1071,6 +1072,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda agreement: (1 + math.sqrt(max((4 * agreement - 1) / 3, 0.0))) / 2,
                 "This is the formula for three labelers who all agree. Here there are two: q² + (1 - q)² = a.",
                 "这是三个人全都一致的公式。这里只有两个人：q² + (1 - q)² = a。"),
+        Mistake(lambda agreement: max((1 + agreement) / 2, 0.5) if agreement > 0.5 else 0.5,
+                "This is (1 + a) / 2. What is added to 1 is the root of 2a - 1: (1 + √(2a - 1)) / 2.",
+                "这是 (1 + a) / 2。加到 1 上的应是 2a - 1 的平方根：(1 + √(2a - 1)) / 2。",
+                (lambda agreement: (1 + agreement) / 2,
+                 lambda agreement: (1 + agreement) / 2 if agreement >= 0.5 else 0.5)),
     ),
     "2.6": (
         Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
@@ -1236,9 +1242,10 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                      lambda probability, happened, bins: len(probability))),
         *(Mistake(lambda probability, happened, bins, least=least: calibration_error(
                       probability.clamp(least, 1 - least), happened, bins),
-                  "The probabilities themselves were moved away from 0 and 1. Clamp only the number of the bin: what was "
-                  "stated stays as it is.",
-                  "概率本身被从 0 和 1 移开了。只限制格子的编号：说出的概率保持不变。") for least in (0.01, 0.05, 0.001)),
+                  "The probabilities themselves were moved away from 0 and 1. Clamp only the number of the bin: what "
+                  "was stated stays as it is.",
+                  "概率本身被从 0 和 1 移开了。只限制格子的编号："
+                  "说出的概率保持不变。") for least in (0.01, 0.05, 0.001)),
         *(Mistake(lambda probability, happened, bins, over=over: calibration_error(
                       probability, (over(probability, 0.5) == (happened > 0.5)).float(), bins),
                   "It is asked whether the guess p > 1/2 was right. Wanted is whether it happened, `happened` itself.",
@@ -1340,10 +1347,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                                       else demonstration).mean(),
                 "The best and the worst demonstration are left out. All of them are in the mean.",
                 "最好和最差的示范被去掉了。平均里要有全部示范。"),
-        *(Mistake(lambda score, demonstration, least=least: 2 * (score - (demonstration.min() + demonstration.max()) / 2)
-                  / (demonstration.max() - demonstration.min() + least),
-                  "The scores were stretched, so that the demonstrations lie between -1 and 1. Differences must stay as "
-                  "they are: only a shift.",
+        *(Mistake(lambda score, demonstration, least=least: 2 * (
+                      score - (demonstration.min() + demonstration.max()) / 2) / (
+                      demonstration.max() - demonstration.min() + least),
+                  "The scores were stretched, so that the demonstrations lie between -1 and 1. Differences must stay "
+                  "as they are: only a shift.",
                   "得分被拉伸了，使示范落在 -1 和 1 之间。差必须保持不变：只能平移。") for least in (1e-8, 0.0)),
         Mistake(lambda score, demonstration: torch.sigmoid(score - demonstration.mean()),
                 "The shifted scores were made probabilities. They stay as they are: no sigmoid.",
