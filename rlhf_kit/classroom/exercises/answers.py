@@ -461,7 +461,8 @@ ERRORS = (
     ("check_error_index", r"^IndexError|^KeyError|index out of (range|bounds)|out of bounds"),
     ("check_error_domain", r"^ValueError: (math domain error|expected a (non|posi))"),
     ("check_error_shapes", r"The size of tensor a|shapes cannot be multiplied|size mismatch|must match the size|"
-                           r"must match the shape|invalid for input of size|zip\(\) argument|not broadcastable|Sizes of tensors must match"),
+                           r"must match the shape|invalid for input of size|zip\(\) argument|not broadcastable|"
+                           r"Sizes of tensors must match"),
     ("check_error_of_nothing", r"numel\(\) == 0|of an? empty|is empty|empty (sequence|iterable)|non-empty"),
     ("check_error_other", r""))
 

@@ -20,6 +20,7 @@ CHINESE = {
     "three pairs and two": "一个排序三对，一个排序两对",
     # 2.5 to 2.7
     "Anthropic": "Anthropic", "InstructGPT": "InstructGPT", "chance": "瞎猜的水平",
+    "hardly more than chance": "略高于瞎猜的水平",
     "less than chance, by bad luck": "运气不好，比瞎猜还低", "very bad luck": "运气很不好",
     "they never agree": "从不一致", "three and one": "一个区间三个，一个区间一个",
     "certain, and wrong once": "完全肯定，错了一次", "certain, and not alone": "完全肯定，区间里还有别的",

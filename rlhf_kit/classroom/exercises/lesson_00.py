@@ -79,6 +79,8 @@ def _responses(seed: int) -> list[Case]:
                   torch.tensor([-75.0, -50.0, -61.0]), 0.02), "far away, either way", (1,), "偏离很远，有正有负"),
             Case((torch.tensor([2.5, 3.5]), torch.tensor([-9.0, -8.0]), torch.tensor([-6.0, -7.5]), 1.0),
                  "β = 1, less likely on average", (1,), "β = 1，平均概率变低"),
+            Case((torch.tensor([0.5, -0.5]), torch.tensor([-5.0, -6.0]), torch.tensor([-9.0, -8.5]), 1.0),
+                 "a penalty greater than the score", (1,), "惩罚大于得分"),
             *(Case((draw(n), draw(n) - 20, draw(n) - 20, 0.07 * n), "random", (1,), "随机") for n in (2, 5, 8))]
 
 

@@ -105,7 +105,9 @@ def _agreements(seed: int) -> list[Case]:
     """Drawn from 0.52 on: next to 1/2 the root makes much of the rounding of 32 bits."""
     g = torch.Generator().manual_seed(seed)
     return [Case((a,), about) for a, about in ((0.63, "Anthropic"), (0.77, "InstructGPT"), (0.5, "chance"),
-                                               (0.48, "less than chance, by bad luck"), (0.1, "very bad luck"),
+                                               (0.53, "hardly more than chance"),
+                                               (0.48, "less than chance, by bad luck"),
+                                               (0.1, "very bad luck"),
                                                (0.0, "they never agree"))] + [
         Case((0.52 + 0.48 * torch.rand((), generator=g).item(),), "random") for _ in range(5)]
 
