@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import changes_in, check_models, device_of, world_of
+from rlhf_kit.commands.choices import changes_in, check_models, device_of, tracked, world_of
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +43,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
                        help="of the made-up forum: fences are impressed by code, whatever the question (default: "
                             "%(default)s)")
     stack.add_argument("--model", help="another base: a folder, or a name on the Hugging Face hub")
+    stack.add_argument("--template", choices=("own",), help="ask an instruct base through its own chat template "
+                                                            "(default: as the recipe does, Question: ... Answer:)")
     stack.add_argument("--quantize", choices=("int8", "nf4", "none"), default="preset",
                        help="how the frozen base is held (default: the preset's)")
     stack.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
@@ -58,6 +61,7 @@ def add_method(methods: argparse._SubParsersAction) -> None:
     stack.add_argument("--processes", metavar="N", type=int, help="refuse to run if there are not so many")
     stack.add_argument("--lang", choices=LANGS, default=system_language(), help="of what is printed (default: the "
                                                                                 "system's, %(default)s)")
+    tracked(stack)
     stack.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     stack.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     stack.set_defaults(run=run)
@@ -81,6 +85,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, or show the run that is finished."""
     check_models(options.model)
+    trackers.check(options.track)
     from rlhf_kit.jobs import cores
     from rlhf_kit.loops.process_group import here
     from rlhf_kit.runs import pipeline
@@ -102,7 +107,8 @@ def run(options: argparse.Namespace) -> int:
             console.print(say(lang, "posts_licence"), soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
         threads = None if options.threads_chosen else cores()
-        showing.watch(job.run(options.output, options.fresh, threads, stage=options.stage), lang, console)
+        showing.watch(job.run(options.output, options.fresh, threads, stage=options.stage, track=options.track), lang,
+                      console)
     if rank > 0:
         return 0
     if not place.finished:
@@ -136,7 +142,8 @@ def _job(options: argparse.Namespace) -> StackLlamaJob:
         options.device = "cpu"
     device, (_, task) = device_of(options), world_of(options)
     return JOBS["stackllama"](
-        preset=options.preset, model=options.model, data=options.data, task=None if task == "forum-en" else task,
+        preset=options.preset, model=options.model, data=options.data, template=options.template,
+        task=None if task == "forum-en" else task,
         quantize=options.quantize, voters=options.voters,
         seed=options.seed, device=device,
         changes=changes_in(options, "coefficient", "target", "steps", "batch_size", "minibatch_size", "learning_rate",
@@ -154,6 +161,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         rows.append((say(lang, "row_ceiling_accuracy"), f"{voters['ceiling']:.3f}"))
     rows.append((say(lang, "row_length_only"), f"{voters['length_only']['mean']:.3f}"))
     showing.values(console, rows, lang, "column_value_pairs")
+    answered = next(iter(result["policies"].values()))["scores"]["score"]["n"]
+    showing.few(console, min(voters["accuracy"]["n"], answered), lang)
     showing.took(console, result, lang)
     console.print(say(lang, "load_it", door="load_policy", folder=f"{options.output}/policy"), markup=False,
                   soft_wrap=True)

@@ -26,20 +26,28 @@ from rlhf_kit.formulas.losses import (
 )
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
 from rlhf_kit.loops.pretraining import add_gradient
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
-from rlhf_kit.loops.sanity_checks import check_gradients, check_start, check_varies
-from rlhf_kit.loops.schedules import falling
+from rlhf_kit.loops.sanity_checks import check_gradients, check_learns, check_start, check_varies
+from rlhf_kit.loops.schedules import falling, stretched
 from rlhf_kit.loops.updates import update
-from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.heads import Policy, check_policy
 from rlhf_kit.models.text import check_texts
 from rlhf_kit.rewards import Memory, Reward, check_arguments, name_of, score
-from rlhf_kit.sampling import Sampling, check_room, response_logits, response_logprob, sample_rollout
+from rlhf_kit.sampling import (
+    Sampler,
+    Sampling,
+    check_room,
+    response_logits,
+    response_logprob,
+    sample_rollout,
+    sampler_gap,
+)
 
 
 @spelled
@@ -76,6 +84,8 @@ class Config:
     tokens_per_pass: int | None = None    # tokens, padding included, of one forward and backward pass; None = all
     activation_checkpointing: bool = False         # keep each block's input only: less memory, a third more time
     checks: bool = True                   # look for the known bugs before the first update
+    stop_kl: float | None = field(default=None, repr=False)     # nats per response; measuring more ends it
+    more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
 
     def __post_init__(self) -> None:
         for name in ("steps", "epochs"):
@@ -90,6 +100,10 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if self.target_kl is not None and not self.target_kl > 0:
             raise ValueError(f"target_kl is {self.target_kl}; it must be above 0, or None to take every pass.")
+        if self.stop_kl is not None and not self.stop_kl > 0:
+            raise ValueError(f"stop_kl is {self.stop_kl}; it must be above 0, or None to take every step.")
+        if self.more_steps < 0:
+            raise ValueError(f"more_steps is {self.more_steps}; it must not be negative.")
         if self.autocast not in (None, "bfloat16"):
             raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
         if self.optimizer not in ("adam", "rmsprop"):
@@ -104,6 +118,15 @@ class Config:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative.")
 
+    @property
+    def total(self) -> int:
+        """Updates in all."""
+        return self.steps + self.more_steps
+
+    def too_far(self, step: Step | None) -> bool:
+        """True if the run ends with this step, since it measured more drift than `stop_kl`."""
+        return self.stop_kl is not None and step is not None and step.metrics["kl"] > self.stop_kl
+
 
 def a2c(config: Config) -> Config:
     """The same run as advantage actor-critic: one gradient a batch, λ = 1, nothing clipped or whitened, RMSProp.
@@ -116,8 +139,9 @@ def a2c(config: Config) -> Config:
 
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
           evaluation_rewards: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
-          rollouts: Callable[[int], Rollout] | None = None, checkpoint: Path | str | None = None,
-          checkpoint_every: int = 10, accelerator: Accelerator | None = None) -> Iterator[Step]:
+          rollouts: Callable[[int], Rollout] | None = None, sampler: Sampler | None = None,
+          checkpoint: Path | str | None = None, checkpoint_every: int = 10,
+          accelerator: Accelerator | None = None) -> Iterator[Step]:
     """Yield one `Step` per PPO update; nothing runs until you iterate, and `break` stops.
 
         maximise  E[ min(r Â, clip(r, 1±ε) Â) ],   r = π(y_t) / π_old(y_t),
@@ -131,31 +155,37 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         evaluation_rewards: reported beside the score, never optimised, such as {"gold": ...}.
         pretraining: texts for PPO-ptx; with `ptx_coef` above 0 a batch of them joins every gradient.
         rollouts: step number -> the policy's responses to learn from, as many as you like; None draws `batch_size`.
+        sampler: another engine that draws the responses (`loops.samplers`); the caller closes it. None = the kit's own.
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
         accelerator: an `accelerate.Accelerator` where several processes train together. Batches are then those of all
             of them, each answers and learns from its shard, and all end with the same weights.
 
     Returns: an iterator of `Step`; `metrics` explained in `METRICS`.
-    Raises: sanity_checks.CheckFailed before an update that would do harm; rewards.RewardError; ValueError for bad
-        settings. Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
+    Raises: sanity_checks.CheckFailed before an update that would do harm; rewards.RewardError; SamplerError where
+        another engine does not answer as the policy would; ValueError for bad settings.
+    Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
-    config, group = config or Config(), ProcessGroup(accelerator)
+    config, group = given(config, Config), ProcessGroup(accelerator)
     _check_arguments(policy, reference, prompts, reward, config, pretraining)
+    _check_sampler(sampler, rollouts, group)
     minibatch_size = group.divided("minibatch_size", config.minibatch_size)
     group.divided("batch_size", config.batch_size)
     group.broadcast(policy)
     policy.eval()                                  # no dropout, in sampling and learning alike: the first ratio is 1
+    if sampler is not None:
+        sampler.check(policy, prompts, config.sampling)
     optimizer, kl_coef = _optimizer(policy, config), config.kl.controller()
     memory = Memory({"reward": reward, **{f"evaluation.{name}": f for name, f in (evaluation_rewards or {}).items()}})
     saved = Checkpoint(checkpoint, identity("ppo", config, group, prompts=prompts, reward=reward,
-                                            pretraining=pretraining or (), reference=reference),
+                                            pretraining=pretraining or (), reference=reference,
+                                            **({} if sampler is None else {"sampler": [sampler.name]})),
                        checkpoint_every, writes=group.is_main)
     past, state = saved.resume(policy, optimizer, memory)
     group.check_resumed(len(past), policy.device)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     yield from past
 
-    for number in range(len(past), config.steps):
+    for number in range(len(past), len(past) if past and config.too_far(past[-1]) else config.total):
         began = time.perf_counter()
 
         # 1. Act: answer each prompt, keeping what the policy believed at the time.
@@ -165,7 +195,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             batch = [prompts[i] for i in group.shard(draw(len(prompts), config.batch_size, config.seed, number))]
             with precision(policy, config.autocast):
                 rollout = sample_rollout(policy, batch, config.sampling,
-                                         seed_for(*group.seed_parts(config.seed, "rollout", number)))
+                                         seed_for(*group.seed_parts(config.seed, "rollout", number)), sampler)
 
         # 2. Judge: one score per response, minus a penalty per token for drifting.
         scores = score(reward, rollout, group)                                     # [B]
@@ -188,7 +218,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
 
         # 4. Learn: a few passes over the same responses.
         means, value, learnt = MinibatchMeans(*MEANS), torch.zeros_like(rollout.value), None
-        optimizer.param_groups[0]["lr"] = falling(config.learning_rate, number, config.steps, config.min_lr_ratio)
+        optimizer.param_groups[0]["lr"] = falling(
+            config.learning_rate, number, stretched(number, config.steps, config.total), config.min_lr_ratio)
         for rows in minibatches(len(rollout), minibatch_size, config.epochs,
                                 seed_for(config.seed, "minibatches", number)):
             optimizer.zero_grad()
@@ -233,8 +264,11 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         report = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                                "seconds": time.perf_counter() - began}, rollout.texts(4))
         kl_coef.update(seen["kl"], episodes=len(rollout) * group.size)             # nats per response
-        saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
+        last = number if config.too_far(report) else config.total - 1
+        saved.record(report, last, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
         yield report
+        if number == last:
+            return
 
 
 def train(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
@@ -261,6 +295,9 @@ METRICS = {
     "minibatches": "gradients taken",
     "skipped": "minibatches skipped because the mean ratio exceeded ratio_limit",
     "seconds": "wall time of the step",
+}
+WITH_A_SAMPLER = {
+    "sampler_gap": "mean |log π by the engine that drew - log π by the kit|, nats per token; 0 but for rounding",
 }
 
 
@@ -297,8 +334,10 @@ def _foreseen(value: Tensor, value_target: Tensor, rollout: Rollout, rows: Tenso
 @torch.no_grad()
 def _summary(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[str, float]:
     entropy = read(policy, rollout, entropy=True).entropy if rollout.entropy is None else rollout.entropy
-    entropy = masked_mean(entropy, rollout.mask) * group.weight(rollout.mask.sum()) * group.size
-    return {"entropy": entropy.item(), "response_length": rollout.length.float().mean().item(),
+    weight = group.weight(rollout.mask.sum()) * group.size
+    entropy = masked_mean(entropy, rollout.mask) * weight
+    gap = {} if rollout.sampler_logprob is None else {"sampler_gap": (sampler_gap(rollout) * weight).item()}
+    return {**gap, "entropy": entropy.item(), "response_length": rollout.length.float().mean().item(),
             "eos_rate": rollout.ended.float().mean().item()}
 
 
@@ -312,9 +351,11 @@ def _optimizer(policy: Policy, config: Config) -> Optimizer:
 
 def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config,
                      pretraining: Sequence[str] | None) -> None:
+    check_policy(policy)
     if policy.value_head is None:
         raise ValueError("the policy has no value head, which PPO's critic is; "
                          "build it with Policy(lm, tokenizer).")
+    check_learns(policy)
     check_arguments(reference, reward)
     if len(check_texts(prompts, "prompts")) == 0:
         raise ValueError("there are no prompts; give a list with at least one text.")
@@ -322,10 +363,14 @@ def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], 
     if policy.device != reference.device:
         raise ValueError(f"the policy is on {policy.device} and the reference on {reference.device}; "
                          f"move one of them with .to(device).")
-    coarse = {p.dtype for p in policy.parameters() if p.requires_grad} & {torch.bfloat16, torch.float16}
-    if coarse:
-        raise ValueError(f"the policy's weights are {coarse.pop()}, too coarse for small updates; load it in float32 "
-                         f"and set autocast='bfloat16', or train an adapter on it.")
     if (pretraining is not None) != (config.ptx_coef > 0):
         raise ValueError(f"ptx_coef is {config.ptx_coef} and pretraining texts are "
                          f"{'given' if pretraining is not None else 'missing'}; PPO-ptx needs both, plain PPO neither.")
+
+
+def _check_sampler(sampler: Sampler | None, rollouts: Callable | None, group: ProcessGroup) -> None:
+    if sampler is not None and rollouts is not None:
+        raise ValueError("rollouts and sampler are both given, and responses come from one of them; leave one out.")
+    if sampler is not None and group.size > 1 and not sampler.several:
+        raise ValueError(f"{sampler.name} draws for one process, and there are {group.size}. Start one, or leave the "
+                         f"sampler out.")

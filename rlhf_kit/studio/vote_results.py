@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rlhf_kit.evaluate import Estimate
     from rlhf_kit.labels.annotators import Rating
 
-ENOUGH = 20                         # votes below which the intervals are too wide to say much
+ENOUGH = 30                         # votes below which the intervals are too wide to say much, as `evaluate.FEW`
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate
-from rlhf_kit.jobs import Ppo, Sft, settings, train_ppo, train_sft
+from rlhf_kit.jobs import Ppo, Sft, scaling, settings, train_ppo, train_sft
 from rlhf_kit.methods import ppo, sft
 from rlhf_kit.models import loading, text, tiny
 from rlhf_kit.models.heads import Policy
@@ -154,8 +154,7 @@ def test_a_change_finds_its_place(jobs):
 
 @pytest.mark.parametrize(("limit", "rates"), [(10**9, (1e-3, 5e-4)), (1, (5e-5, 1.5e-5))])
 def test_a_large_model_gets_the_small_steps(jobs, tmp_path, monkeypatch, limit, rates):
-    for job in (train_sft, train_ppo):
-        monkeypatch.setattr(job, "SMALL", limit)
+    monkeypatch.setattr(scaling, "SMALL", limit)
     for kind, rate in zip(("sft", "ppo"), rates, strict=True):
         job = replace(jobs[kind], changes={**jobs[kind].changes, "steps": 1})
         assert run(job, tmp_path / kind)["settings"]["config"]["learning_rate"] == rate
@@ -190,3 +189,22 @@ def test_a_killed_run_does_not_go_on_towards_a_judge_that_was_trained_anew(jobs,
     zoo.save_reward_model(judge, tmp_path / "judge")
     with pytest.raises(StorageError, match=r"other settings .reward: 'learned_probability#"):
         list(job.run(tmp_path / "out"))
+
+
+def test_another_engine_draws_the_responses_and_the_gap_is_in_the_metrics(jobs, tmp_path):
+    job = replace(jobs["ppo"], rollouts="continuous", changes={**jobs["ppo"].changes, "steps": 1})
+    result = run(job, tmp_path / "drawn")
+    assert result["settings"]["rollouts"] == job.claim()["rollouts"] == "continuous"
+    [row] = lines(tmp_path / "drawn")
+    assert row["sampler_gap"] < 1e-5
+    assert "rollouts" not in jobs["ppo"].claim()                        # runs of before go on
+
+
+def test_a_server_that_cannot_take_the_policy_is_refused_before_anything_is_written(jobs, tmp_path):
+    one, other = (replace(jobs["ppo"], rollouts=f"vllm=http://127.0.0.1:{port}") for port in (1, 2))
+    with pytest.raises(ValueError, match="a whole model"):
+        run(one, tmp_path / "drawn")
+    assert not (tmp_path / "drawn").exists()
+    assert one.claim() == other.claim() != jobs["ppo"].claim()          # the server may stand elsewhere
+    with pytest.raises(ValueError, match="--rollouts is 'vlm'"):
+        replace(jobs["ppo"], rollouts="vlm")
