@@ -24,7 +24,7 @@ from rlhf_kit.language import LANGS, Lang, nearest
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")            # it becomes part of a folder's name: tiny-lm-NAME
 FORUM = "tiny-forum"                                    # the language model that has read the made-up forum's pages
 TRANSLATOR = "tiny-translator"                          # the one that imitates imperfect translations
-OWN_WRITERS = {"forum-en": FORUM, "translation": TRANSLATOR}
+WRITERS = {"forum-en": FORUM, "translation": TRANSLATOR}
 Part = Literal["lm", "judge", "rm"]
 PARTS: tuple[Part, ...] = get_args(Part)                # of a task: language model, judge, reward model
 SAMPLES = 16                                            # texts by which a task is told from an older one of its name
@@ -124,8 +124,8 @@ def tiny_name(part: Part, task: str) -> str:
     """The name of a task's tiny language model, judge or reward model: `tiny_name("lm", "weather-en")`."""
     if task.startswith("reviews-") and task in OWN:
         return f"tiny-{part}-{task.removeprefix('reviews-')}"
-    if part == "lm" and task in OWN_WRITERS:
-        return OWN_WRITERS[task]
+    if part == "lm" and task in WRITERS:
+        return WRITERS[task]
     return f"tiny-{part}-{task}"
 
 
@@ -136,7 +136,7 @@ def tiny_names() -> list[str]:
 
 def tiny_lang(name: str | None) -> Lang | None:
     """The language of the kit's own tiny models; None for another name."""
-    if name == FORUM:
+    if name in (FORUM, TRANSLATOR, "tiny-rm-translation"):
         return "en"
     return next((lang for lang in LANGS for part in PARTS if tiny_name(part, f"reviews-{lang}") == name), None)
 

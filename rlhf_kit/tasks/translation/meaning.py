@@ -59,15 +59,17 @@ class Reading:
 def read(text: str, lang: Lang) -> Reading:
     """Read a text: whole sentences where they are, else clauses, else the next word is not understood."""
     grammar, tokens = world().grammar, tokenize(text, lang)
+    whole = bool(tokens) and tokens[-1] in _ENDS
+    closed = tokens if whole else [*tokens, "." if lang == "en" else "。"]          # a full stop is added, to read it
     found: list[Unit] = []
     lost: list[list[str]] = []
     start, last = 0, -2
     while start < len(tokens):
-        readings = grammar.parse(tokens, "unit", lang, start) or grammar.parse(tokens, "piece", lang, start)
+        readings = grammar.parse(closed, "unit", lang, start) or grammar.parse(closed, "piece", lang, start)
         if readings:
             start, tree = max(readings, key=lambda reading: reading[0])
             found += units(tree, lang)
-            if tokens[start - 1] not in _ENDS and tokens[start:] and tokens[start] in _ENDS:
+            if closed[start - 1] not in _ENDS and closed[start] in _ENDS:
                 start += 1                                  # the full stop behind a clause
             continue
         if start - 1 != last:
@@ -75,8 +77,7 @@ def read(text: str, lang: Lang) -> Reading:
         lost[-1].append(tokens[start])
         last, start = start, start + 1
     missed = sum(map(len, lost))
-    return Reading(tuple(found), tuple(join(words, lang) for words in lost), len(tokens) - missed, len(tokens),
-                   bool(tokens) and tokens[-1] in _ENDS)
+    return Reading(tuple(found), tuple(join(words, lang) for words in lost), len(tokens) - missed, len(tokens), whole)
 
 
 def units(tree: Tree, lang: Lang) -> list[Unit]:
