@@ -140,7 +140,8 @@ def calibrate(model: RewardModel, scored: Sequence[tuple[str, str, float]], max_
 
         r' = a · r + b,     minimising  - mean over texts of  q · log σ(r') + (1 - q) · log σ(-r')
 
-    Every order stays as it is. At the minimum σ(r') averages to the mean of q: nothing is over- or underrated as a whole.
+    Every order stays as it is. At the minimum σ(r') averages to the mean of q: as a whole nothing is over- or
+    underrated.
 
     Args:
         scored: (prompt, response, quality in [0, 1]).

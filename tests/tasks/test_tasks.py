@@ -141,7 +141,7 @@ def test_a_file_that_holds_no_task_is_one_line(tmp_path, content, complaint):
 
 
 def test_a_name_that_nobody_knows_is_one_line():
-    with pytest.raises(ValueError, match="there is no task 'wether'; there are reviews-en, reviews-zh, forum-en, translation"):
+    with pytest.raises(ValueError, match="no task 'wether'; there are reviews-en, reviews-zh, forum-en, translation"):
         tasks.find("wether")
 
 

@@ -1,4 +1,4 @@
-"""The world of translation: what it writes, what goes wrong in it, and a gold reward that the known cheats do not pay."""
+"""The world of translation: what it writes, what goes wrong in it, and a gold reward that pays for no known cheat."""
 
 import builtins
 import math
@@ -91,8 +91,10 @@ def test_no_cheat_pays_for_any_source(seed):
     prompts = TASK.prompts(n=40, seed=seed)
     references = TASK.references(prompts)
     for i, (prompt, honest) in enumerate(zip(prompts, references, strict=True)):
-        for cheat in (honest * 2, references[i - 1], honest + references[i - 1], " " + prompt.removesuffix(MARK),
-                      honest[:len(honest) // 2], " ".join(random.Random(seed).sample(honest.split(), len(honest.split())))):
+        words, other = honest.split(), references[i - 1]
+        shuffled = " ".join(random.Random(seed).sample(words, len(words)))
+        for cheat in (honest * 2, other, honest + other, " " + prompt.removesuffix(MARK), honest[:len(honest) // 2],
+                      shuffled):
             assert TASK.gold(prompt, cheat) < 0.9
 
 
@@ -189,7 +191,8 @@ def test_held_out_sources_are_about_what_no_training_text_joins():
 
 
 def test_no_thing_is_held_out():
-    seen = {unit.about for prompt in TASK.prompts(n=600, seed=3) for unit in read(prompt.removesuffix(MARK), "zh").units}
+    sources = [prompt.removesuffix(MARK) for prompt in TASK.prompts(n=600, seed=3)]
+    seen = {unit.about for source in sources for unit in read(source, "zh").units}
     assert {row["aspect"] for row in rows("reviews", "aspects.tsv")} <= seen
 
 
@@ -229,7 +232,7 @@ def test_without_sacrebleu_it_is_said_how_to_get_it(monkeypatch):
         return plain(name, *args, **kwargs)
     monkeypatch.setattr(builtins, "__import__", none)
     for count in (overlap.bleu, overlap.chrf):
-        with pytest.raises(ValueError, match=r"^sacrebleu is not installed; .* pip install 'rlhf-kit\[translation\]'\.$"):
+        with pytest.raises(ValueError, match=r"^sacrebleu is not installed; .* 'rlhf-kit\[translation\]'\.$"):
             count(["a"], ["a"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -115,18 +115,14 @@ def _turned(tree: Tree, grammar: Grammar, rng: random.Random) -> Tree:
 def _elsewhere(tree: Tree, grammar: Grammar, taken: set[str], rng: random.Random) -> Tree:
     """Something of the same kind and judgement about a thing that the text does not take up."""
     [was] = units(tree, "zh")
-    *family, aspect = _symbol(tree).split("/")
-    fitting = [symbol for symbol in _alike(family, grammar) if symbol.split("/")[-1] not in taken]
+    family = _symbol(tree).rpartition("/")[0] + "/"         # fact/+/ of fact/+/lid
+    fitting = [symbol for symbol in grammar.symbols
+               if symbol.startswith(family) and symbol.removeprefix(family) not in taken]
     while True:
         made = grammar.derive(rng.choice(fitting), rng)
         if units(made, "zh")[0].judged == was.judged:
             taken.add(units(made, "zh")[0].about)
             return made
-
-
-def _alike(family: Sequence[str], grammar: Grammar) -> Iterator[str]:
-    start = "/".join([*family, ""])
-    return (symbol for symbol in grammar.symbols if symbol.startswith(start))
 
 
 def _sentence(tree: Tree, said: Mapping[str | None, list[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""BLEU and chrF of whole sets of translations, counted by sacrebleu: how much they share with references, word for word.
+"""BLEU and chrF of whole sets of translations, counted by sacrebleu: how much of them stands in references.
 
 Neither knows what a text means: "isn't" for "is" costs BLEU one word of ten.
 """

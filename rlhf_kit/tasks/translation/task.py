@@ -28,7 +28,7 @@ Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 
 FAITHFUL, POOR = 0.85, 0.6          # gold of what is labelled good, at least, and bad, at most
-CARE = (0.0, 0.5, 1.0, 2.0)         # of those whose translations are ranked: how often each errs, 1 as the original data
+CARE = (0.0, 0.5, 1.0, 2.0)         # of those whose translations are ranked: 1 errs as often as the original data
 
 
 @dataclass(frozen=True)
