@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -37,18 +37,19 @@ class Piece:
         return x[self.start:self.end].sum().item()
 
 
-def pieces(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[Piece]:
+def pieces(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], ends: Collection[int] = ()) -> list[Piece]:
     """Token ids cut where whole characters end, so that each piece can be shown.
 
         text_i = decode(ids[:end_i]) after decode(ids[:start_i])
 
-    A byte-level tokenizer may take three tokens for one Chinese character; decoded alone, each would be �.
+    A byte-level tokenizer may take three tokens for one Chinese character; decoded alone, each would be �. `ends` are
+    not shown: what ends a response besides EOS (`Policy.ends`).
     """
     ids = torch.as_tensor(ids, dtype=torch.long)
     if not len(ids):
         return []
     begun = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()                # row t: the first t+1 tokens
-    prefixes = decode(tokenizer, ids.expand(len(ids), -1), begun)
+    prefixes = decode(tokenizer, ids.expand(len(ids), -1), begun, ends)
     whole, found, before, start = prefixes[-1], [], "", 0
     for end, text in enumerate(prefixes, 1):
         if end == len(ids) or (text.startswith(before) and whole.startswith(text) and not text.endswith(BROKEN)):

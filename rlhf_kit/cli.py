@@ -19,6 +19,7 @@ from rlhf_kit.commands import (
     lessons,
     memory,
     models,
+    plot,
     posts,
     stackllama,
     studio,
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except USER_ERRORS as error:
         return _refuse(_plain(error), error)
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, IndexError) as error:
         return _refuse(_for_the_user(error), error)
 
 
@@ -91,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, lessons, studio, train, stackllama, labels, human_loop, posts, grade, models, memory, export,
-                    doctor):
+    for command in (tour, lessons, studio, train, stackllama, plot, labels, human_loop, posts, grade, models, memory,
+                    export, doctor):
         command.add(commands)
     return parser
 
@@ -116,7 +117,7 @@ def _plain(error: ValueError | OSError) -> str:
     return f"{error.filename}: {error.strerror}. Name another file or folder." if named else str(error)
 
 
-def _for_the_user(error: RuntimeError | MemoryError) -> str:
+def _for_the_user(error: RuntimeError | MemoryError | IndexError) -> str:
     """What to tell a person about it, or nothing if it is a bug of ours."""
     from torch import OutOfMemoryError
 
@@ -126,6 +127,9 @@ def _for_the_user(error: RuntimeError | MemoryError) -> str:
                 "--max-new-tokens, or --device cpu.")
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return "this machine's memory is full. Try a smaller --batch-size, or a smaller model."
+    if isinstance(error, IndexError) and "index out of range in self" in str(error):     # torch's, of an embedding
+        return ("the model was given a token that it has no row for: its tokenizer has more tokens than its embedding. "
+                "Save it again after model.resize_token_embeddings(len(tokenizer)).")
     if "home directory" in str(error):
         return "a path begins with the ~ of a user whom this machine does not know. Write the path in full."
     return str(error) if isinstance(error, CheckFailed) else ""

@@ -19,7 +19,7 @@ from rlhf_kit import zoo
 from rlhf_kit.language import Lang, say
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "numpy", "matplotlib")
-OPTIONAL = ("trl", "peft", "bitsandbytes", "accelerate", "gradio", "jupyterlab")
+OPTIONAL = ("trl", "peft", "bitsandbytes", "accelerate", "gradio", "jupyterlab", "trackio", "tensorboard", "wandb")
 ROOM = 2                            # GB that a tour and its models take at most, with much to spare
 PATIENCE = 3                        # seconds until the hub counts as out of reach
 

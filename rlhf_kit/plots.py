@@ -13,6 +13,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -31,6 +32,7 @@ MEMORY = {"weights": "#1864ab", "adapters": "#d9480f", "gradients": "#e8a33d", "
           "heads": "#a61e4d", "logits": "#2b8a3e", "checkpointed": "#0b7285", "activations": "#8fd3d9", "cache": "none"}
 MEMORY_NAMES = {"optimiser": "optimiser and master copy", "checkpointed": "activations, with checkpointing",
                 "activations": "more of them without", "cache": "KV cache, in turn with the above"}
+RUNS = ("#1864ab", "#d9480f", "#2b8a3e", "#5f3dc4", "#a61e4d", "#0b7285", "#e8a33d", "#495057", "#c2255c", "#66a80f")
 NO_METADATA = ("Date", "Creator", "Format", "Type")        # a date would differ each time, the others link to the web
 UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per token",
          "response_length": "tokens", "eos_rate": "share"}
@@ -83,6 +85,38 @@ def progress(history: Sequence[Step], *, before: Mapping[str, float] | None = No
     for axes, names in zip(figure.subplots(1, 2), (("score", "gold"), ("kl",)), strict=True):
         _draw(axes, history, names, "", before)
     return figure
+
+
+def overlay(metrics: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[float]]]], *, legend: bool = True,
+            size: tuple[float, float] = (4.2, 2.7)) -> Figure:
+    """Several runs over each other: a panel for each metric, in each of them one line for each run, always its colour.
+
+    Args:
+        metrics: metric -> run -> (steps, values); a run without it has empty lists.
+        legend: says above all panels which colour is which run.
+        size: of one panel.
+    """
+    runs = list(next(iter(metrics.values())))
+    colours, across = run_colours(runs), min(len(metrics), 3)
+    down = -(-len(metrics) // across)
+    figure = Figure(figsize=(size[0] * across, size[1] * down + 0.3 * legend), dpi=90, layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).flat
+    for (metric, lines), axes in zip(metrics.items(), panels, strict=False):
+        for run, (steps, values) in lines.items():
+            axes.plot(steps, values, color=colours[run], lw=1.6, marker="o" if len(steps) == 1 else "")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _label(axes, "step", UNITS.get(metric, "") if metric != "score" else "", metric, legend=False)
+    for axes in panels:                                 # those that are left of the last row
+        axes.set_visible(False)
+    if legend:
+        figure.legend([Line2D([], [], color=colours[run], lw=1.6) for run in runs], runs, loc="outside upper left",
+                      ncols=min(len(runs), 4), frameon=False, fontsize=8)
+    return figure
+
+
+def run_colours(runs: Sequence[str]) -> dict[str, str]:
+    """A colour for each run, in order; after ten they begin again."""
+    return {run: RUNS[i % len(RUNS)] for i, run in enumerate(runs)}
 
 
 def reward_against_kl(history: Sequence[Step], names: Sequence[str] = ("score", "gold"), *,

@@ -6,6 +6,9 @@ Four promises, each with a test:
 2. rollouts for training use a temperature, but no top-k or top-p: what is learnt from is what was drawn from;
 3. log-probabilities use that same temperature;
 4. the log-probability at t is that of response token t, predicted one position earlier: nobody else shifts.
+
+Another engine may draw the tokens of a rollout (`Sampler`). It hands back ids and nothing else is believed: where a
+response ends, its mask, its log-probabilities, values and entropy are computed here, as for the kit's own.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from torch import Tensor
 
 from rlhf_kit.engine import read
 from rlhf_kit.formulas.distributions import draw, sample
+from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.models.cache import forgets_rows, roomy
@@ -29,6 +33,7 @@ from rlhf_kit.models.text import decode, encode_prompts, pad_id, pad_right, resp
 Choice = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 DROPPED_AT_ONCE = 8         # rows that have ended are computed on until they are one in so many
+GAP = 0.1                   # nats a token by which an engine's log-probabilities may differ from the kit's, on average
 
 
 @spelled
@@ -48,18 +53,64 @@ class Sampling:
                              f"model as it is; for the likeliest text use generate(..., greedy=True).")
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What another engine drew: for each of B prompts the ids of a response."""
+
+    ids: Sequence[Sequence[int]]                        # EOS included; what follows the first one is cut off
+    logprob: Sequence[Sequence[float]] | None = None    # of each of these ids, nats at the temperature, as it says
+
+
+def _nothing(*_: object) -> None:
+    """A sampler that need not be checked, or closed."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Another engine than the kit's own, which draws the tokens of rollouts; see `loops.samplers`.
+
+    Args:
+        name: what a run is known by.
+        draw: (policy, ids of B prompts, sampling, seed) -> `Drawn`, from softmax(logits / temperature) of the policy as
+            it is at that moment, nothing cut off.
+        check: (policy, prompts, sampling); raises ValueError or OSError, one line, before anything is learnt.
+        close: called when no more is drawn.
+        limit: mean |log π there - log π here| in nats a token above which a rollout is refused.
+        several: whether each of several processes may draw from it.
+    """
+
+    name: str
+    draw: Callable[[Policy, list[list[int]], Sampling, int], Drawn]
+    check: Callable[[Policy, Sequence[str], Sampling], None] = _nothing
+    close: Callable[[], None] = _nothing
+    limit: float = GAP
+    several: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.limit > 0:
+            raise ValueError(f"limit is {self.limit}; it must be above 0, such as {GAP}, or math.inf to check nothing.")
+
+
+class SamplerError(ValueError):
+    """What another engine drew cannot be learnt from; the message says why and what to do."""
+
+
 def sample_rollout(policy: Policy, prompts: Sequence[str], sampling: Sampling | None = None,
-                   seed: int = 0) -> Rollout:
+                   seed: int = 0, sampler: Sampler | None = None) -> Rollout:
     """Answer each prompt once by sampling, keeping what the policy believed at the time.
 
     Args:
         policy: samples from softmax(logits / temperature), nothing cut off.
         prompts: B texts; they may differ in length.
         seed: the same seed, policy and prompts give the same responses.
+        sampler: another engine that draws the tokens; None = the loop of this file.
 
     Returns: a `Rollout` of B rows; T is the longest response drawn.
-    Raises: ValueError if a prompt and its response could exceed the model's context.
+    Raises: ValueError if a prompt and its response could exceed the model's context; SamplerError if another engine's
+        responses or log-probabilities are not the policy's.
     """
+    if sampler is not None:
+        return _drawn_elsewhere(policy, prompts, sampling or Sampling(), seed, sampler)
     return _settled(policy, _respond(policy, prompts, sampling or Sampling(), seed, sample).rollout())
 
 
@@ -195,10 +246,7 @@ def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int,
     Every step has one random number for each of the B rows, whether it is still computed or not: so a response does
     not depend on when other rows end and are dropped, nor on the device.
     """
-    if len(prompts) == 0 or isinstance(prompts, str):
-        raise ValueError("there are no prompts; give a list with at least one text.")
-    prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
-    _check_room(policy, prompts, prompt_mask, sampling)
+    prompt_ids, prompt_mask = _encoded(policy, prompts, sampling)
     padding, (size, width), device = pad_id(policy.tokenizer), prompt_ids.shape, prompt_ids.device
     ends = torch.tensor(policy.ends, device=device)
     generator = torch.Generator().manual_seed(seed)
@@ -230,6 +278,73 @@ def _grow(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int,
         ids = token[:, None]
 
 
+@torch.no_grad()
+def _drawn_elsewhere(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int,
+                     sampler: Sampler) -> Rollout:
+    """A rollout whose tokens another engine drew: all that is said of them is computed here."""
+    prompt_ids, prompt_mask = _encoded(policy, prompts, sampling)
+    rows = [ids[kept].tolist() for ids, kept in zip(prompt_ids.cpu(), prompt_mask.cpu(), strict=True)]
+    drawn = sampler.draw(policy, rows, sampling, seed)
+    kept = _kept(policy, drawn, sampling, len(rows), sampler.name)
+    ids, mask = (x.to(policy.device) for x in pad_right(kept, pad_id(policy.tokenizer)))
+    empty = torch.zeros(mask.shape, device=policy.device)
+    ended = torch.tensor([row[-1] in policy.ends for row in kept], device=policy.device)
+    rollout = Rollout(prompts=list(prompts), responses=decode(policy.tokenizer, ids, mask, policy.ends),
+                      prompt_ids=prompt_ids, prompt_mask=prompt_mask, response_ids=ids, mask=mask, logprob=empty,
+                      value=None, ended=ended, temperature=sampling.temperature)
+    reading = read(policy, rollout, value=policy.value_head is not None, entropy=True)
+    rollout = replace(rollout, logprob=reading.logprob, value=reading.value, entropy=reading.entropy)
+    if drawn.logprob is None:
+        return rollout
+    said = [numbers[:len(row)] for numbers, row in zip(drawn.logprob, kept, strict=True)]
+    if any(len(numbers) != len(row) for numbers, row in zip(said, kept, strict=True)):
+        raise SamplerError(f"{sampler.name} gives fewer log-probabilities than tokens; expected one of each token.")
+    there = empty.masked_scatter(mask, torch.tensor([x for numbers in said for x in numbers], device=empty.device))
+    rollout = replace(rollout, sampler_logprob=there)
+    _check_gap(policy, rollout, sampler)
+    return rollout
+
+
+def _kept(policy: Policy, drawn: Drawn, sampling: Sampling, size: int, name: str) -> list[list[int]]:
+    """Each response up to its first EOS, inclusive. Raises: SamplerError for what the policy cannot have said."""
+    if len(drawn.ids) != size:
+        raise SamplerError(f"{name} gives {len(drawn.ids)} responses to {size} prompts; expected one to each.")
+    ends, known = set(policy.ends), policy.lm.config.get_text_config().vocab_size
+    kept = []
+    for number, row in enumerate(drawn.ids):
+        end = next((t for t, token in enumerate(row) if token in ends), None)
+        row = [int(token) for token in (row if end is None else row[:end + 1])]
+        if not row or len(row) > sampling.max_new_tokens or (end is None and len(row) < sampling.max_new_tokens):
+            raise SamplerError(f"{name} gives {len(row)} tokens to prompt {number + 1}; a response closes with one of "
+                               f"{sorted(ends)}, or has max_new_tokens {sampling.max_new_tokens} and no end. Its model "
+                               f"ends responses otherwise than the policy, or has less room.")
+        if not all(0 <= token < known for token in row):
+            raise SamplerError(f"{name} gives token {max(row)}, and the policy knows {known}. It serves another model "
+                               f"than the policy.")
+        kept.append(row)
+    return kept
+
+
+def sampler_gap(rollout: Rollout) -> Tensor:
+    """Mean |log π_there - log π_here| over the response tokens, nats: 0 but for rounding if both hold one model."""
+    return masked_mean((rollout.sampler_logprob - rollout.logprob).abs(), rollout.mask)
+
+
+def _check_gap(policy: Policy, rollout: Rollout, sampler: Sampler) -> None:
+    """Raises SamplerError, naming the likely cause, if the engine drew from something else than the policy."""
+    gap = sampler_gap(rollout).item()
+    if gap <= sampler.limit:
+        return
+    cause = ("It answers with other weights (another model, or those of an earlier step), or in much coarser numbers.")
+    if rollout.temperature != 1:
+        plain = replace(rollout, temperature=1.0)
+        if sampler_gap(replace(plain, logprob=response_logprob(policy, plain))).item() <= sampler.limit:
+            cause = ("It tells them before the temperature is applied, so they cannot be compared: start vLLM with "
+                     "--logprobs-mode processed_logprobs, or sample at temperature 1.")
+    raise SamplerError(f"the log-probabilities of {sampler.name} differ from the policy's by {gap:.3g} nats a token on "
+                       f"average; at most {sampler.limit:g} may be rounding. {cause}")
+
+
 def _of_all(column: Tensor, rows: Tensor, size: int, filler: int = 0) -> Tensor:
     """A number of each of these rows as one of every row, [n] to [B], with `filler` for those that are dropped."""
     return column if len(rows) == size else column.new_full((size,), filler).index_copy_(0, rows, column)
@@ -248,6 +363,15 @@ def _recomputed(policy: Policy, rollout: Rollout) -> Rollout:
     """Log-probabilities and values from one whole pass: where arithmetic is coarse, sampling's own differ slightly."""
     reading = read(policy, rollout, value=policy.value_head is not None)
     return replace(rollout, logprob=reading.logprob, value=reading.value)
+
+
+def _encoded(policy: Policy, prompts: Sequence[str], sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Ids and mask of prompts that are to be answered, on the policy's device; refuses none, and those without room."""
+    if len(prompts) == 0 or isinstance(prompts, str):
+        raise ValueError("there are no prompts; give a list with at least one text.")
+    prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
+    _check_room(policy, prompts, prompt_mask, sampling)
+    return prompt_ids, prompt_mask
 
 
 def check_room(policy: Policy, prompts: Sequence[str], sampling: Sampling) -> None:

@@ -32,6 +32,7 @@ DOORS = {
     "markdownify": {"datasets/stack_exchange/markdown.py"},
     "datasets": {"datasets/stack_exchange/paired.py", "methods/trl_bridge"},
     "matplotlib": {"plots.py"},
+    "trackio": {"runs/trackers.py"}, "tensorboard": {"runs/trackers.py"}, "wandb": {"runs/trackers.py"},
     "gradio": {"studio"}, "ipywidgets": {"studies/sliders.py"},
     "sacrebleu": {"tasks/translation/overlap.py"},
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhf_kit.language import Lang, say
+from rlhf_kit.runs.trackers import TRACKERS
 
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
 TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, or my_task.py:Weather, one in a Python file "
@@ -49,6 +50,13 @@ def say_renamed(options: argparse.Namespace) -> None:
         print(say(options.lang, "option_renamed", old=old, new=new), file=sys.stderr)
 
 
+def tracked(parser: argparse.ArgumentParser) -> None:
+    """`--track`, of every command that trains."""
+    parser.add_argument("--track", choices=TRACKERS, help="follow the run in this program, on this machine: trackio, "
+                                                          "tensorboard or wandb (offline, unless WANDB_MODE says "
+                                                          "otherwise); pip install it first")
+
+
 def check_names(*names: str | None) -> None:
     """Refuse a slip in the name of a tiny model, before torch is imported and the hub is asked.
 
@@ -72,6 +80,13 @@ def check_models(*names: str | None) -> None:
                 found(name)
         except ModelUnavailable as error:
             raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(tiny))}.") from error
+
+
+def template_option(parser: argparse.ArgumentParser) -> None:
+    """How conversations become text."""
+    parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
+                                                           "default), chatml, llama-3, gemma, mistral, zephyr; plain "
+                                                           "prompts are then asked as questions")
 
 
 def labelled_columns(parser: argparse.ArgumentParser) -> None:

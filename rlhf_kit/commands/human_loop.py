@@ -12,9 +12,20 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK, changes_in, check_models, device_of, renamed, small, world_of
+from rlhf_kit.commands.choices import (
+    TASK,
+    changes_in,
+    check_models,
+    device_of,
+    renamed,
+    small,
+    template_option,
+    tracked,
+    world_of,
+)
 from rlhf_kit.commands.train import MODEL
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,8 +44,9 @@ def add(commands: argparse._SubParsersAction) -> None:
                                             "each, and makes a PPO update of every batch. Everything is saved at once. "
                                             "Run again, it goes on where it stopped.")
     human.add_argument("--model", help=f"{MODEL} (default: tiny-lm-en or tiny-lm-zh)")
-    human.add_argument("--prompts", metavar="FILE", help=".txt, .csv, .tsv or .jsonl (default: openings of the made-up "
-                                                         "reviews)")
+    human.add_argument("--prompts", metavar="FILE", help=".txt, .csv, .tsv, .json, .jsonl or .parquet; prompts, or "
+                                                         "conversations (default: openings of the made-up reviews)")
+    template_option(human)
     human.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
                        help="its column of prompts (default: %(default)s)")
     renamed(human, "--column", "--prompt-column")
@@ -54,6 +66,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     human.add_argument("--lang", choices=LANGS, default=system_language(),
                        help="of what is printed, and of the made-up reviews (default: the system's, %(default)s)")
     human.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    tracked(human)
     human.add_argument("--fresh", action="store_true",
                        help="throw away what is in the output folder, ratings included, and start anew")
     human.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
@@ -71,15 +84,24 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     check_models(options.model)
+    trackers.check(options.track)
     if small(options.prompts):
-        from rlhf_kit.datasets.texts import read_texts
-        read_texts(options.prompts, options.column, "--prompt-column")
+        from rlhf_kit.datasets.door import OPTIONS, bring, named
+        bring(options.prompts, "prompts", named(None, prompt=None if options.column == "prompt" else options.column),
+              OPTIONS)
     from rlhf_kit.jobs import cores
     from rlhf_kit.runs.folder import RunFolder
     job = _job(options)
     console.print(say(lang, "training", model=job.model, device=job.device), markup=False)
     console.print(say(lang, "human_saved", folder=options.output), markup=False, soft_wrap=True)
-    with job.session(options.output, options.fresh, None if options.threads_chosen else cores()) as loop:
+    if (account := job.understood()) is not None:
+        showing.lines(console, account.lines(lang))
+    threads = None if options.threads_chosen else cores()
+    with job.session(options.output, options.fresh, threads, track=options.track) as loop:
+        showing.lines(console, [say(lang, key, **values) for key, values in loop.notes])
+        if loop.followed is not None:
+            key, values = loop.followed
+            console.print(say(lang, key, **values), markup=False, soft_wrap=True)
         _talk(loop, options.ratings, lang, console)
         console.print(say(lang, "human_end"))
     result = RunFolder(options.output).result()
@@ -104,8 +126,8 @@ def _job(options: argparse.Namespace) -> HumanLoopJob:
     if options.model is None:
         options.model = tiny_name("lm", f"reviews-{lang}" if task is None else tasks.find(task).name)
     return JOBS["human-loop"](
-        model=options.model, prompts=options.prompts, column=options.column, mode=options.mode, batch=options.batch,
-        lang=lang, task=task, device=device_of(options),
+        model=options.model, prompts=options.prompts, column=options.column, template=options.template,
+        mode=options.mode, batch=options.batch, lang=lang, task=task, device=device_of(options),
         changes=changes_in(options, "seed", "coefficient", "learning_rate", "epochs", "max_new_tokens"))
 
 
@@ -158,7 +180,8 @@ def _show(item: Item, loop: Loop, lang: str, console: Console) -> None:
     many = len(item.responses) > 1
     console.print(f"\n[bold]{say(lang, 'human_item', n=len(loop.ratings) + 1)}[/]")
     for number, response in enumerate(item.responses, 1):
-        console.print(Text.assemble((f"{number}  ", "bold") if many else "", (showing.plain(item.prompt), "dim"),
+        console.print(Text.assemble((f"{number}  ", "bold") if many else "",
+                                    (showing.plain(loop.read(item.prompt)), "dim"),
                                     showing.plain(response)), soft_wrap=True)
 
 

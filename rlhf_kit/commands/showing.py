@@ -57,6 +57,12 @@ def note(console: Console, event: Event, lang: Lang) -> None:
     console.print(say(lang, key, **values), markup=False, soft_wrap=True)
 
 
+def lines(console: Console, said: Iterable[str]) -> None:
+    """What was understood of a person's file, a line each."""
+    for line in said:
+        console.print(plain(line), markup=False, soft_wrap=True)
+
+
 def _title(stage: str, lang: Lang, numbers: dict[str, object]) -> str:
     return f"[bold]{say(lang, f'stage_{stage}')}[/] {say(lang, f'about_{stage}', **numbers)}"
 

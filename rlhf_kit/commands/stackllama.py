@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import changes_in, check_models, device_of, world_of
+from rlhf_kit.commands.choices import changes_in, check_models, device_of, tracked, world_of
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,6 +59,7 @@ def add_method(methods: argparse._SubParsersAction) -> None:
     stack.add_argument("--processes", metavar="N", type=int, help="refuse to run if there are not so many")
     stack.add_argument("--lang", choices=LANGS, default=system_language(), help="of what is printed (default: the "
                                                                                 "system's, %(default)s)")
+    tracked(stack)
     stack.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     stack.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     stack.set_defaults(run=run)
@@ -81,6 +83,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, or show the run that is finished."""
     check_models(options.model)
+    trackers.check(options.track)
     from rlhf_kit.jobs import cores
     from rlhf_kit.loops.process_group import here
     from rlhf_kit.runs import pipeline
@@ -102,7 +105,8 @@ def run(options: argparse.Namespace) -> int:
             console.print(say(lang, "posts_licence"), soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
         threads = None if options.threads_chosen else cores()
-        showing.watch(job.run(options.output, options.fresh, threads, stage=options.stage), lang, console)
+        showing.watch(job.run(options.output, options.fresh, threads, stage=options.stage, track=options.track), lang,
+                      console)
     if rank > 0:
         return 0
     if not place.finished:

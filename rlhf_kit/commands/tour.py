@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK, labelled_columns, look_labelled, world_of
+from rlhf_kit.commands.choices import TASK, labelled_columns, look_labelled, tracked, world_of
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rlhf_kit.jobs.tour import TourJob
@@ -35,6 +36,7 @@ def add(commands: argparse._SubParsersAction) -> None:
                       help="KL coefficient (default: 0.04; 0.15 for your own reviews, in the loss)")
     tour.add_argument("--steps", metavar="N", type=int, help="PPO steps (default: 50; 70 for your own reviews)")
     tour.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another run (default: 0)")
+    tracked(tour)
     tour.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     tour.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     tour.set_defaults(run=run)
@@ -47,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.json:
         console.file.flush()                                # shown before the seconds that importing torch takes
     check_what(options)
+    trackers.check(options.track)
     look_labelled(options.reviews, options)
     from rlhf_kit.jobs.tour import EVALUATED
     from rlhf_kit.runs import pipeline, report
@@ -58,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         device = say(lang, "device_cpu", n=os.cpu_count())  # also where there is a GPU: models this small gain nothing
         console.print(say(lang, "here", lang_name=say(lang, "lang_name"), device=device))
         console.print(say(lang, "working", folder=options.output), markup=False)
-        showing.watch(job.run(options.output, options.fresh), lang, console, n=EVALUATED)
+        showing.watch(job.run(options.output, options.fresh, track=options.track), lang, console, n=EVALUATED)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))

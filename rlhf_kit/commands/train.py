@@ -18,9 +18,12 @@ from rlhf_kit.commands.choices import (
     look_labelled,
     renamed,
     small,
+    template_option,
+    tracked,
     world_of,
 )
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,6 +126,10 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
     _of_files(ppo)
     ppo.add_argument("--reference", metavar="MODEL", help="where drift is measured from: a language model with the "
                                                           "same tokenizer (default: --model as it is now)")
+    ppo.add_argument("--rollouts", metavar="ENGINE", help="what draws the responses: own (the default), continuous "
+                                                          "(transformers' continuous batching), or "
+                                                          "vllm=http://HOST:PORT, a vLLM server that is sent the "
+                                                          "policy's adapter (tested with a stand-in, not with vLLM)")
     ppo.add_argument("--no-checks", dest="checks", action="store_false", default=None,
                      help="skip the checks before the first update, such as that the reward varies")
     ppo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
@@ -140,9 +147,7 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
 def _of_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
                                                                      "that is not plain: prompt=question,chosen=better")
-    parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
-                                                           "default), chatml, llama-3, gemma, mistral, zephyr; plain "
-                                                           "prompts are then asked as questions")
+    template_option(parser)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +162,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
                         help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
                              "system's, %(default)s)")
     parser.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    tracked(parser)
     parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 
@@ -167,6 +173,7 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
+    trackers.check(options.track)
     world, task = world_of(options)
     check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference")))
     options.look(options)                                   # slips are told before the seconds that torch takes
@@ -179,27 +186,22 @@ def run(options: argparse.Namespace) -> int:
         console.print(say(lang, "train_finished"))
         if account := RunFolder(options.output).result().get("read"):
             from rlhf_kit.datasets.door import Account
-            _say(console, Account.of(account).lines(lang))
+            showing.lines(console, Account.of(account).lines(lang))
     else:
         new = job.model == "new" and options.job in ("reward-model", "judge")
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
         if (account := job.understood()) is not None:
-            _say(console, account.lines(lang))
+            showing.lines(console, account.lines(lang))
         threads = None if options.threads_chosen else cores()
-        showing.watch(job.run(options.output, options.fresh, threads), lang, console)
+        showing.watch(job.run(options.output, options.fresh, threads, track=options.track), lang, console)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
     else:
         _show(console, result, options)
     return 0
-
-
-def _say(console: Console, lines: list[str]) -> None:
-    for line in lines:
-        console.print(showing.plain(line), markup=False, soft_wrap=True)
 
 
 def _sft(options: argparse.Namespace) -> dict[str, Any]:
@@ -221,6 +223,7 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
 def _ppo(options: argparse.Namespace) -> dict[str, Any]:
     return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
             "column": options.column, "reference": options.reference,
+            "rollouts": None if options.rollouts == "own" else options.rollouts,
             "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
                                   "coefficient", "target", "max_new_tokens", "temperature", "checks")}

@@ -15,6 +15,7 @@ ROLES = {**dict.fromkeys(("user", "human", "prompter", "question", "instruction"
          **dict.fromkeys(("tool", "function", "observation", "ipython"), "tool"), "function_call": "assistant"}
 NAMES = {"system": "\n\nSystem:", "user": "\n\nHuman:", "assistant": "\n\nAssistant:", "tool": "\n\nTool:"}
 WHO, WHAT = ("role", "from", "speaker"), ("content", "value", "text")
+EXCHANGES = (("input", "output"), ("human", "assistant"))       # a question with its answer: Capybara's, MOSS's
 _NAMED = re.compile(r"(?:^|\n\n)(Human|User|Assistant|System|Tool):[ \n]?")
 _HALF = re.compile(r"[\ud800-\udfff]")
 
@@ -29,8 +30,8 @@ def is_message(cell: Any) -> bool:
 
 
 def is_messages(cell: Any) -> bool:
-    """True of a list of turns."""
-    return isinstance(cell, list) and bool(cell) and all(map(is_message, cell))
+    """True of a list of turns, or of questions with their answers."""
+    return isinstance(cell, list) and bool(cell) and (all(map(is_message, cell)) or all(map(_exchange, cell)))
 
 
 def turn_of(cell: dict[str, Any]) -> Turn:
@@ -49,6 +50,8 @@ def chat_of(cell: Any) -> Chat:
         cell = [cell]
     if not is_messages(cell):
         raise Wrong(f"{shorten(cell)} is no list of messages (role and content)")
+    if not is_message(cell[0]):
+        cell = [message for one in cell for message in _messages(one)]
     turns = tuple(turn for turn in map(turn_of, cell) if turn.text.strip() or turn.role != "system")
     if not turns or not any(turn.text.strip() for turn in turns):
         raise Wrong("a conversation without a word")
@@ -129,6 +132,17 @@ def usable(text: str) -> str:
     if _HALF.search(text):
         raise Wrong("half of a character (a \\ud800 without its other half)")
     return text
+
+
+def _exchange(cell: Any) -> tuple[str, str] | None:
+    """The names of the question and of the answer in an object that holds both."""
+    return next((pair for pair in EXCHANGES if isinstance(cell, dict) and set(pair) <= set(cell)), None)
+
+
+def _messages(exchange: dict[str, Any]) -> list[dict[str, Any]]:
+    asked, said = _exchange(exchange)
+    answer = [{"role": "assistant", "content": exchange[said]}] if exchange[said] else []      # the last may be open
+    return [{"role": "user", "content": exchange[asked]}, *answer]
 
 
 def _text(said: Any) -> str:

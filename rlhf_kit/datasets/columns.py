@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ PROMPTS = ("prompt", "instruction", "question", "query", "user_prompt", "user_in
            "instruction_text", "context", "document", "article", "提示", "问题", "指令")
 BESIDE = {"instruction": ("input", "context")}      # Alpaca's, Dolly's: joined to the prompt
 ALONE = ("input", "inputs", "conversation", "dialogue", "messages", "conversations", "title")
+EMPTY = ("", "na", "n/a", "nan", "none", "null")    # what stands for no number
 SYSTEMS = ("system", "system_prompt", "system_message")
 LIKE_A_PROMPT = re.compile(r"prompt|question|instruction|query|input|context|problem|history|post|title|system|"
                            r"提示|问题|指令", re.IGNORECASE)
@@ -39,7 +42,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Columns:
-    """A table by its columns; cells that hold JSON as text, as CSV must, are what the text says."""
+    """A table by its columns; cells that hold a list as text, as CSV must (JSON, or Python's own way of writing
+    one, which pandas leaves), are what the text says."""
 
     table: Table
     called: Mapping[str, str] = field(default_factory=dict)     # the names that the user gave: part -> column
@@ -107,7 +111,8 @@ class Columns:
             of = (lambda row: chat_of(row.get(main))) if self.holds(main) == "messages" else (
                 lambda row: _turns_of(row.get(main)))
             return self._with_system(Part((main,), of, chats=True))
-        beside = [name for name in BESIDE.get(main, ()) if name in self.names and name not in taken
+        wanted = ("input",) if main == "prompt" and "input" in self.called else BESIDE.get(main, ())
+        beside = [name for name in wanted if name in self.names and name not in taken
                   and self.holds(name) in ("text", "nothing")]
         if main in ("title",) and (body := self.first("selftext", "body", "text", holding=("text",))):
             beside = [body]
@@ -141,8 +146,10 @@ class Columns:
     def like_a_prompt(self, used: Sequence[str]) -> list[str]:
         """Columns that were not used, and that a person would want as the prompt, or as part of it."""
         taken = {name.partition(".")[0] for name in used}
+        rows = [row for _, row in self.rows[:SEEN]]
         return [name for name in self.names if name not in taken and LIKE_A_PROMPT.search(name)
-                and not NOT_LIKE.search(name) and self.holds(name) in ("text", "messages")]
+                and not NOT_LIKE.search(name) and self.holds(name) in ("text", "messages")
+                and not any(all(row.get(name) == row.get(other) for row in rows) for other in taken)]
 
 
 def kind_of(cell: Any) -> str:
@@ -160,8 +167,9 @@ def kind_of(cell: Any) -> str:
     if isinstance(cell, list):
         if is_messages(cell):
             return "messages"
+        there = [one for one in cell if one is not None]
         for kind, types in (("texts", str), ("records", dict), ("lists", list)):
-            if all(isinstance(one, types) for one in cell):
+            if there and all(isinstance(one, types) for one in there):
                 return kind
         if all(one is None or isinstance(one, int | float) for one in cell):
             return "numbers"
@@ -179,7 +187,7 @@ def text_of(cell: Any) -> str:
 
 def number_of(cell: Any) -> float | None:
     """A cell as a number; None for an empty one and for "N/A". Raises: Wrong."""
-    if cell is None or (isinstance(cell, str) and cell.strip().casefold() in ("", "na", "n/a", "nan", "none", "null")):
+    if cell is None or (isinstance(cell, str) and cell.strip().casefold() in EMPTY):
         return None
     try:
         number = float(cell)
@@ -212,7 +220,7 @@ def _turns_of(cell: Any) -> Chat:
 
 
 def _packed(cells: Sequence[Any]) -> bool:
-    """True if these texts are lists in JSON."""
+    """True if these texts are lists, in JSON or as Python writes them."""
     texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
     begun = [text for text in texts if text.lstrip()[:1] in "[{" and text.rstrip()[-1:] in "]}"]
     return bool(texts) and len(begun) >= MOSTLY * len(texts) and isinstance(_unpacked(begun[0]), list)
@@ -224,4 +232,9 @@ def _unpacked(cell: Any) -> Any:
     try:
         return json.loads(cell)
     except (ValueError, RecursionError):
+        pass
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.literal_eval(cell.strip())           # values only: nothing is called
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return cell

@@ -6,7 +6,8 @@ from typing import Any
 
 from rlhf_kit.datasets.chats import Wrong, asked, chat_of
 from rlhf_kit.datasets.columns import SYSTEMS, Columns, Part, text_of
-from rlhf_kit.datasets.preferences import Form, Row, Words, answer_of, asked_in, together, used_by
+from rlhf_kit.datasets.preferences import Form, Row, Words, answer_of, asked_in, together, used_by, with_prompts
+from rlhf_kit.datasets.rankings import parted
 from rlhf_kit.formulas.records import Turn
 
 MESSAGES = ("messages", "conversations", "conversation", "dialogue", "turns", "chat")
@@ -20,10 +21,14 @@ def examples(columns: Columns) -> Form | None:
         return _chats(columns, chats)
     if (texts := columns.first("text", holding=("text",))) and columns.first(*RESPONSES, holding=("text",)) is None:
         return _texts(columns, texts)
+    if not columns.has("prompt") and columns.holds("chosen") == "text" and with_prompts(columns, "chosen"):
+        return _dialogues(columns)
     responses = columns.first(*RESPONSES, "chosen", holding=("text", "message", "messages"))
     prompt = columns.prompt((responses,)) if responses else None
     if responses and (prompt is not None or columns.holds(responses) == "messages"):
         return _answered(columns, prompt, responses)
+    if columns.first("output", holding=("texts",)) and (prompt := columns.prompt(("output",))) is not None:
+        return _answered(columns, prompt, "output")                 # LLaMA-Factory's older pairs, the better one first
     texts = columns.first(*TEXTS, holding=("text",)) or columns.first(*TEXTS, holding=("messages",))
     if texts is not None:
         return _chats(columns, texts) if columns.holds(texts) == "messages" else _texts(columns, texts)
@@ -62,11 +67,25 @@ def _whole(columns: Columns, row: Row, name: str) -> tuple[Turn, ...]:
 
 def _answered(columns: Columns, prompt: Part | None, name: str) -> Form:
     def of(row: Row) -> list[Words | tuple[str, str]]:
-        shared, (response,) = together(asked_in(prompt, row), (answer_of(row.get(name)),))
+        cell = row.get(name)
+        better = cell[0] if pairs and isinstance(cell, list) and cell else cell
+        shared, (response,) = together(asked_in(prompt, row), (answer_of(better),))
         return [(shared, response) if isinstance(response, str) else (*shared, *response)]
-    chats = (prompt is not None and prompt.chats) or columns.holds(name) != "text"
-    note = (("read_chosen_only", {}),) if name == "chosen" and columns.has("rejected") else ()
+    pairs = columns.holds(name) == "texts"
+    chats = (prompt is not None and prompt.chats) or columns.holds(name) not in ("text", "texts")
+    note = (("read_chosen_only", {}),) if pairs or (name == "chosen" and columns.has("rejected")) else ()
     return Form("chats" if chats else "examples", used_by(columns, prompt, response=(name,)), of, note)
+
+
+def _dialogues(columns: Columns) -> Form:
+    """hh-rlhf's pairs of whole dialogues: of the chosen one the last answer, after what comes before it."""
+    def of(row: Row) -> list[tuple[str, str]]:
+        chosen, rejected = (text_of(row.get(name)) for name in ("chosen", "rejected"))
+        prompt, answer, _ = parted(chosen, rejected)
+        if not prompt.strip() or not answer.strip():
+            raise Wrong("no answer behind an 'Assistant:'")
+        return [(prompt, answer)]
+    return Form("examples", used_by(columns, None, response=("chosen",)), of, (("read_chosen_only", {}),))
 
 
 def _texts(columns: Columns, name: str) -> Form:

@@ -158,7 +158,7 @@ def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None,
         return Rankings(Account(str(source), "rankings", (), len(found) + malformed, len(found), out,
                                 (("read_order_lines", {}),)), found)
     rows = read_source(source)
-    table = Columns(rows.table, _checked(rows, columns or {}, options or {}))
+    table = Columns(rows.table, {**dict(rows.called), **_checked(rows, columns or {}, options or {})})
     form = _form(table, want)
     for name in () if form is None else (name for _, names in form.used for name in names):
         if rows.table.columns.count(name) > 1:
@@ -226,6 +226,11 @@ def for_people(items: Sequence[Comparison] | Sequence[Ranking]) -> list[Ranking]
 def _nearest(table: Columns, want: Want) -> str:
     """What to do about columns of other names; with the name that was meant, if one is nearly right."""
     parts = ("chosen", "rejected", "responses", "prompt") if want == "preferences" else ("prompt", "response", "text")
+    answers = preferences.numbered(table) if want == "preferences" else {}
+    if len(answers) > 1:
+        return (f"{' and '.join(map(repr, answers.values()))} look like answers to choose from, and no column says "
+                f"which is better: a preference or a winner, or scores or ranks with the same numbers. Name it: "
+                f"--columns preference=COLUMN.")
     for part in parts:
         near = [] if table.has(part) else difflib.get_close_matches(part, table.names, n=1, cutoff=0.75)
         if near:
@@ -273,8 +278,11 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
         items, twice = _once(items)
         if twice:
             notes.append(("read_prompt_twice", {"n": twice}))
+    if malformed:
+        notes.append(("read_malformed", dict(zip(("line", "why"), min(malformed), strict=True))))
     if form.kind == "pairs":
         items = [_parted(item) for item in items]
+        notes += _repeated(items)
     if (glued := _glued(items)) is not None:
         notes.append(("read_glued", {"where": glued}))
     if form.kind in ("texts", "examples", "chats", "prompts"):
@@ -308,9 +316,13 @@ def _about_source(rows: Rows) -> list[tuple[str, dict[str, Any]]]:
     notes = []
     if guessed(rows.table.encoding) or "damaged" in rows.table.encoding:
         notes.append(("read_encoding", {"encoding": rows.table.encoding.partition(" (")[0]}))
-    if rows.passed_over or len(rows.files) > 1:
+    if rows.called:
+        notes.append(("read_described", {"columns": ", ".join(f"{part}={column}" for part, column in rows.called)}))
+    if rows.passed_over:
         notes.append(("read_files", {"n": len(rows.files), "over": len(rows.passed_over),
                                      "first": rows.files[0]}))
+    elif len(rows.files) > 1:
+        notes.append(("read_files_all", {"n": len(rows.files)}))
     if rows.cut:
         notes.append(("read_cut", {"n": len(rows.table.rows)}))
     return notes
@@ -323,6 +335,14 @@ def _once(items: list[Any]) -> tuple[list[Any], int]:
     if not items or sum(twice) < 0.5 * len(items):
         return items, 0
     return [_without(one) if again else one for one, again in zip(items, twice, strict=True)], sum(twice)
+
+
+def _repeated(pairs: Sequence[Comparison]) -> list[tuple[str, dict[str, Any]]]:
+    """What is to be said of pairs that stand there more than once, and of those that contradict another."""
+    seen = Counter((one.prompt, one.chosen, one.rejected) for one in pairs)
+    again = len(pairs) - len(seen)
+    against = sum((prompt, rejected, chosen) in seen for prompt, chosen, rejected in seen)
+    return [(key, {"n": n}) for key, n in (("read_pairs_again", again), ("read_pairs_against", against)) if n]
 
 
 def _texts(item: Any) -> tuple[str, tuple[str, ...]]:

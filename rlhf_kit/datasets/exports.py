@@ -7,7 +7,7 @@ from typing import Any
 
 from rlhf_kit.datasets.chats import Wrong, turn_of
 from rlhf_kit.datasets.columns import Columns, text_of
-from rlhf_kit.datasets.preferences import Form, Row, answer_of, together
+from rlhf_kit.datasets.preferences import NUMBERED, Form, Row, answer_of, together
 from rlhf_kit.formulas.records import Chat, Ranking, Turn
 
 PROMPT_FIELDS = ("prompt", "question", "instruction", "input", "query", "context")
@@ -23,7 +23,8 @@ def recognise(columns: Columns) -> Form | None:
     if (question := _argilla_question(columns)) is not None:
         prompt = next((name for name in PROMPT_FIELDS if columns.has(name)), None)
         used = (("prompt", (prompt,)), ("ranks", (question,))) if prompt else (("ranks", (question,)),)
-        return Form("rankings", used, lambda row: _argilla(row, prompt, question), prompted=prompt is not None)
+        return Form("rankings", used, lambda row: _argilla(row, prompt, question, columns.names),
+                    prompted=prompt is not None)
     if columns.has("message_id", "parent_id", "text", "role"):
         return Form("rankings", (("responses", ("text",)), ("ranks", ("rank",)), ("prompt", ("parent_id",))), _message,
                     whole=_ranked_siblings)
@@ -37,6 +38,8 @@ def threads(columns: Columns) -> Form | None:
     """OpenAssistant's trees to be imitated: every conversation that ends with the best answer there is."""
     if columns.has("message_id", "parent_id", "text", "role"):
         return Form("chats", (("conversations", ("text", "parent_id")),), _message, whole=_best_threads)
+    if columns.has("prompt", "message_tree_id") and columns.holds("prompt") in ("record", "message"):
+        return Form("chats", (("conversations", ("prompt.replies",)),), lambda row: _tree_threads(row["prompt"], ()))
     return None
 
 
@@ -95,24 +98,40 @@ def _ranker(data: dict[str, Any], prompt: Any, ranker: Any) -> list[Ranking]:
 # Argilla
 
 def _argilla_question(columns: Columns) -> str | None:
-    """The column of a ranking question: "ranking.responses" of version 2, or a list of {user_id, value, status}."""
+    """The column of a ranking question, or of one that names the better answer: "ranking.responses" of version 2, or
+    a list of {user_id, value, status}."""
+    def says(value: Any) -> bool:
+        return bool(_order_of([value])) or (isinstance(value, str) and len(_order_in(value, columns.names)) > 1)
     for name in columns.names:
         cells = [row.get(name) for _, row in columns.rows[:50] if row.get(name)]
-        if name.endswith(".responses") and any(map(_order_of, cells)):
+        if name.endswith(".responses") and any(_order_of(cell) or (isinstance(cell, list) and says(cell[0]))
+                                               for cell in cells):
             return name
-        if any(isinstance(cell, list) and isinstance(cell[0], dict) and "status" in cell[0] and _order_of(
-                [cell[0].get("value")]) for cell in cells):
+        if any(isinstance(cell, list) and isinstance(cell[0], dict) and "status" in cell[0]
+               and says(cell[0].get("value")) for cell in cells):
             return name
     return None
 
 
-def _argilla(row: Row, prompt: str | None, question: str) -> Sequence[Ranking]:
+def _order_in(value: str, names: Sequence[str]) -> list[tuple[str, int]]:
+    """[(column, rank)]: the answer that was named, which comes first, and those that were not."""
+    same = {name.replace("-", "_"): name for name in names}
+    chosen = same.get(value.replace("-", "_"))
+    match = NUMBERED.fullmatch(chosen) if chosen else None
+    if match is None:
+        return []
+    others = [name for name in names if (other := NUMBERED.fullmatch(name)) and other["stem"] == match["stem"]]
+    return [(name, 1 if name == chosen else 2) for name in others]
+
+
+def _argilla(row: Row, prompt: str | None, question: str, names: Sequence[str]) -> Sequence[Ranking]:
     found = []
     answers = row.get(question) or []
     states = row.get(f"{question}.status") or []
     for i, one in enumerate(answers):
         state = one.get("status") if isinstance(one, dict) else states[i] if i < len(states) else None
-        order = _order_of([one.get("value") if isinstance(one, dict) else one])
+        value = one.get("value") if isinstance(one, dict) else one
+        order = _order_in(value, names) if isinstance(value, str) else _order_of([value])
         if not order or (state is not None and state not in MINE):
             continue
         texts = [next((row[name] for name in (which, which.replace("-", "_"), which.replace("_", "-")) if name in row),
@@ -207,3 +226,12 @@ def _tree_rankings(node: dict[str, Any], before: Chat) -> list[Ranking]:
         found.append(Ranking(here, tuple((Turn("assistant", text_of(one["text"])),) for one in ranked),
                              tuple(1 + order.index(one["rank"]) for one in ranked)))
     return found + [ranking for one in replies for ranking in _tree_rankings(one, here)]
+
+
+def _tree_threads(node: dict[str, Any], before: Chat) -> list[Chat]:
+    """Of such a tree every conversation that ends with the best answer there is."""
+    here = (*before, turn_of({"role": node.get("role"), "content": text_of(node.get("text"))}))
+    replies = [one for one in node.get("replies") or () if isinstance(one, dict) and not one.get("deleted")]
+    best = [one for one in replies if one.get("role") == "prompter" or not one.get("rank")]
+    found = [chat for one in best for chat in _tree_threads(one, here)]
+    return found or ([here] if here[-1].role == "assistant" and here[0].role == "user" else [])

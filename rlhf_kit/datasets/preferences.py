@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from rlhf_kit.datasets.chats import Wrong, answered, chat_of
-from rlhf_kit.datasets.columns import Columns, Part, number_of, text_of
+from rlhf_kit.datasets.columns import EMPTY, Columns, Part, number_of, text_of
 from rlhf_kit.datasets.reading import same_text, shorten
 from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
 
@@ -37,8 +39,8 @@ GIVEN = ("overall_score", "score", "rating", "reward")                       # i
 SINGLE = ("response", "completion", "answer", "output", "reply", "回答")
 RATED = ("helpfulness", "overall_score", "score", "rating", "reward", "overall", "quality", "stars", "评分")
 BINARY = ("label", "kto_tag", "is_safe", "thumbs_up", "liked", "desirable", "good", "is_good", "feedback", "vote")
-VERDICTS = ("better_response_id", "preference", "overall_preference", "preference_strength", "preferred", "winner",
-            "choice", "better", "labels", "label", "vote", "chosen", "best", "selected", "preferred_response")
+VERDICTS = ("comparison", "better_response_id", "preference", "overall_preference", "preference_strength", "preferred",
+            "winner", "choice", "better", "labels", "label", "vote", "chosen", "best", "selected", "preferred_response")
 NUMBERED = re.compile(r"(?P<stem>.*?[^\W\d]?)[_\-. ]?(?P<which>[AaBbCcDd]|\d)$")
 STEMS = ("response", "responses", "answer", "output", "completion", "human_ref", "conversation", "summary", "text",
          "candidate", "generation", "reply", "model_output", "回答")
@@ -114,10 +116,10 @@ def _pairs(columns: Columns) -> Form | None:
         if upside:
             notes.append(("read_upside_down", {"n": upside, "chosen": scores[0], "rejected": scores[1]}))
     used = used_by(columns, prompt, chosen=names[:1], rejected=names[1:], margin=(margin,) if margin else ())
-    return Form("pairs", used, of, tuple(notes), prompted=prompt is not None or _with_prompts(columns, names[0]))
+    return Form("pairs", used, of, tuple(notes), prompted=prompt is not None or with_prompts(columns, names[0]))
 
 
-def _with_prompts(columns: Columns, name: str) -> bool:
+def with_prompts(columns: Columns, name: str) -> bool:
     """True if the answers bring their prompts: conversations, and dialogues in one text."""
     if columns.holds(name) == "messages":
         return True
@@ -136,10 +138,10 @@ def _lists(columns: Columns) -> Form | None:
     prompt, answers = columns.prompt((name,)), partial(_answers, name=name)
     used = partial(used_by, columns, prompt, responses=(name,))
     made = partial(Form, prompted=prompt is not None)
-    ranks = columns.first(*RANKS, holding=("numbers", "texts"))
+    ranks = _first_numbers(columns, RANKS)
     if ranks is not None:
         return made("rankings", used(ranks=(ranks,)), lambda row: _ranked(prompt, row, answers(row), row.get(ranks)))
-    scores = columns.first(*SCORES, holding=("numbers", "texts"))
+    scores = _first_numbers(columns, SCORES)
     if scores is not None:
         return made("scored", used(scores=(scores,)), lambda row: _scored(prompt, row, answers(row), row.get(scores)))
     choice = columns.first(*CHOICES, holding=("number", "text"))
@@ -162,11 +164,21 @@ def _lists(columns: Columns) -> Form | None:
     return made("rankings", used(), lambda row: _in_order(prompt, row, answers(row)), (note,))
 
 
-def _answers(row: Row, name: str) -> list[Words]:
+def _first_numbers(columns: Columns, names: Sequence[str]) -> str | None:
+    """The first of these columns that holds lists of numbers; a list of words beside them has another meaning."""
+    def numbers(name: str) -> bool:
+        cells = [one for _, row in columns.rows[:20] for one in (row.get(name) or ()) if one is not None]
+        return columns.holds(name) == "numbers" or not any(isinstance(one, str) and _maybe(one) is None
+                                                           and one.strip().casefold() not in EMPTY for one in cells)
+    return next((name for name in names if columns.first(name, holding=("numbers", "texts")) and numbers(name)), None)
+
+
+def _answers(row: Row, name: str) -> list[Words | None]:
+    """The answers in a cell; None where one is missing (a model that failed)."""
     cell = row.get(name)
     if not isinstance(cell, list):
         raise Wrong(f"{name!r} is {shorten(cell)}, not a list of texts")
-    return [answer_of(one) for one in cell]
+    return [None if one is None else answer_of(one) for one in cell]
 
 
 def _chosen_of(columns: Columns, prompt: Part | None, name: str, choice: str, used: tuple) -> Form:
@@ -193,30 +205,40 @@ def _chosen_of(columns: Columns, prompt: Part | None, name: str, choice: str, us
 
 # One column an answer
 
-def _numbered(columns: Columns) -> Form | None:
+def numbered(columns: Columns) -> dict[str, str]:
+    """Columns with an answer each, by the letter or number that tells them apart; empty if there are none."""
     found: dict[str, dict[str, str]] = {}
     for name in columns.names:
         match = NUMBERED.fullmatch(name)
-        if match and columns.holds(name) in ("text", "messages", "message", "record"):
+        if match and columns.holds(name) in ("text", "texts", "messages", "message", "record"):
             found.setdefault(match["stem"].rstrip("_-. "), {})[match["which"].upper()] = name
-    stem = next((stem for stem in STEMS if len(found.get(stem, {})) > 1), None)
-    if stem is None:
+    return next((found[stem] for stem in STEMS if len(found.get(stem, {})) > 1), {})
+
+
+def _numbered(columns: Columns) -> Form | None:
+    names = numbered(columns)
+    if not names:
         return None
-    names = found[stem]
-    prompt = columns.prompt(tuple(names.values()))
-    answers = lambda row: [answer_of(row.get(name)) for name in names.values()]                         # noqa: E731
+    prompt, one = columns.prompt(tuple(names.values())), next(iter(names.values()))
     used = partial(used_by, columns, prompt, responses=tuple(names.values()))
-    made = partial(Form, prompted=prompt is not None or columns.holds(next(iter(names.values()))) == "messages")
+    made = partial(Form, prompted=prompt is not None or columns.holds(one) == "messages")
+    if columns.holds(one) == "texts" and prompt is not None:        # a text for each turn: LMSYS, Chatbot Arena
+        asked, prompt = prompt.columns[0], None
+        answers = lambda row: [_woven(row.get(asked), row.get(name)) for name in names.values()]        # noqa: E731
+    else:
+        answers = lambda row: [answer_of(row.get(name)) for name in names.values()]                     # noqa: E731
     per = {part: [f"{part}{joint}{which}" for which in names] for part in ("score", "rating", "reward", "rank")
            for joint in ("_", "") if columns.has(*(f"{part}{joint}{which}" for which in names))} or {
            part: [f"{part}_{which.lower()}" for which in names] for part in ("score", "rating", "reward", "rank")
            if columns.has(*(f"{part}_{which.lower()}" for which in names))}
-    verdict = columns.first(*VERDICTS, holding=("number", "text", "bool"))
+    verdict = columns.first(*VERDICTS, holding=("number", "text", "bool")) or next(
+        (name for name in columns.names if columns.holds(name) == "record"
+         and any(_said(row.get(name)) != row.get(name) for _, row in columns.rows[:20])), None)
     one_hot = [columns.first(f"winner_model_{which.lower()}", f"winner_{which.lower()}") for which in names]
     if verdict is not None and len(names) == 2:
         mean = _meaning(columns, names, verdict, per.get("score"))
         return made("pairs", used(preference=(verdict,)),
-                    lambda row: _won(prompt, row, answers(row), mean(row.get(verdict))),
+                    lambda row: _won(prompt, row, answers(row), mean(_said(row.get(verdict)))),
                     (("read_verdict", {"column": verdict, **_explained(columns, verdict, mean, names)}),))
     if all(one_hot):
         return made("pairs", used(preference=tuple(one_hot)), lambda row: _won(
@@ -232,7 +254,7 @@ def _meaning(columns: Columns, names: Mapping[str, str], verdict: str,
              scores: Sequence[str] | None) -> Callable[[Any], int | None]:
     """From a verdict to 0 or 1, the place of the better answer; None for a tie. Raises: Wrong."""
     first, second = names
-    cells = [row.get(verdict) for _, row in columns.rows]
+    cells = [_said(row.get(verdict)) for _, row in columns.rows]
     numbers = sorted({n for n in map(_maybe, cells) if n is not None})
     if numbers and all(_maybe(cell) is not None or cell in (None, "") for cell in cells):
         if numbers[0] < 0:                                      # HelpSteer: from -3, the first is much better, to 3
@@ -273,11 +295,30 @@ def _explained(columns: Columns, verdict: str, mean: Callable, names: Mapping[st
     """An example of a verdict and of what it was taken for."""
     for _, row in columns.rows:
         try:
-            if (place := mean(row.get(verdict))) is not None:
-                return {"value": row[verdict], "better": list(names.values())[place]}
+            if (place := mean(_said(row.get(verdict)))) is not None:
+                return {"value": _said(row[verdict]), "better": list(names.values())[place]}
         except Wrong:
             continue
     return {"value": "?", "better": "?"}
+
+
+def _said(cell: Any) -> Any:
+    """A verdict; of Label Studio's {"selected": "left"}, which its CSV holds as text, what was selected."""
+    if isinstance(cell, str) and '"selected"' in cell:
+        with suppress(ValueError, RecursionError):
+            cell = json.loads(cell)
+    if not isinstance(cell, dict) or "selected" not in cell:
+        return cell
+    chosen = cell["selected"]
+    return (chosen[0] if chosen else None) if isinstance(chosen, list) else chosen
+
+
+def _woven(asked: Any, said: Any) -> Chat:
+    """Questions and what one model answered to each of them, as a conversation."""
+    if not isinstance(asked, list) or not isinstance(said, list) or len(asked) != len(said):
+        raise Wrong(f"{shorten(said)} is no list with an answer to each of the questions {shorten(asked)}")
+    return tuple(turn for question, answer in zip(asked, said, strict=True)
+                 for turn in (Turn("user", text_of(question)), Turn("assistant", text_of(answer))))
 
 
 def _unclear(cell: Any, verdict: str) -> int:
@@ -368,7 +409,9 @@ def together(prompt: Words, answers: Sequence[Words]) -> tuple[Words, tuple[Word
     return answered(prompt, [(Turn("assistant", one),) if isinstance(one, str) else one for one in answers])
 
 
-def _checked(answers: Sequence[Words], least: int = 2) -> None:
+def _checked(answers: Sequence[Words | None], least: int = 2) -> None:
+    if None in answers:
+        raise Wrong("an empty text")
     if len(answers) < least:
         raise Wrong(f"{len(answers)} response{'s' * (len(answers) != 1)}; a ranking compares at least {least}")
     if len({same_text(a) if isinstance(a, str) else a for a in answers}) < len(answers):
@@ -389,7 +432,9 @@ def _scored(prompt: Part | None, row: Row, answers: Sequence[Words], scores: Any
     if not isinstance(scores, list) or len(scores) != len(answers):
         raise Wrong(f"'scores' is {shorten(scores)}; expected {len(answers)} numbers, the largest for the best")
     given = [(answer, number) for answer, score in zip(answers, scores, strict=True)
-             if (number := number_of(score)) is not None]
+             if answer is not None and (number := number_of(score)) is not None]
+    if len(given) < 2 <= len(answers):
+        return ()                                               # all but one failed, or were not judged
     answers, numbers = [answer for answer, _ in given], tuple(number for _, number in given)
     _checked(answers)
     shared, responses = together(asked_in(prompt, row), answers)

@@ -18,6 +18,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,6 +200,9 @@ def _decode_any(raw: bytes, path: str | Path) -> tuple[str, str]:
             return raw.decode("utf-16"), "UTF-16"
         except UnicodeDecodeError as error:
             raise refused(path, f"is UTF-16 damaged at byte {error.start:,}. {SAVE_AS}") from error
+    if (order := _unmarked(raw[:20_000])) is not None:
+        with suppress(UnicodeDecodeError):
+            return raw.decode(order), "UTF-16 (it is not valid UTF-8)"
     try:
         return raw.decode("utf-8-sig"), "UTF-8"
     except UnicodeDecodeError as error:
@@ -213,6 +217,14 @@ def _decode_any(raw: bytes, path: str | Path) -> tuple[str, str]:
         except UnicodeDecodeError:
             continue
     raise refused(path, f"neither UTF-8 nor GB18030 text. {SAVE_AS}", line)
+
+
+def _unmarked(head: bytes) -> str | None:
+    """The byte order of UTF-16 without its mark, by the zeros beside its commas, spaces and line ends."""
+    for order, zeros, others in (("utf-16-le", head[1::2], head[::2]), ("utf-16-be", head[::2], head[1::2])):
+        if zeros.count(0) > max(0.02 * len(zeros), 16, 20 * others.count(0)):
+            return order
+    return None
 
 
 def guessed(encoding: str) -> bool:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,6 +29,9 @@ MOST_ROWS = 500_000                     # that are held in memory; what comes be
 _HUB = re.compile(r"[\w][\w.-]*/[\w.-]+(/[\w./-]+)?")
 _TRAIN = re.compile(r"(^|[^a-z])train", re.IGNORECASE)
 _OTHER = re.compile(r"(^|[^a-z])(test|valid|validation|dev|eval|heldout)([^a-z]|$)", re.IGNORECASE)
+LLAMA_FACTORY = {"prompt": "prompt", "query": "input", "response": "response", "system": "system",
+                 "history": "history", "messages": "messages", "chosen": "chosen", "rejected": "rejected",
+                 "kto_tag": "label"}     # what its dataset_info.json calls the parts
 _HIDDEN = ("dataset_info.json", "state.json", "dataset_dict.json", "config.json", "about.json")
 
 
@@ -40,6 +44,7 @@ class Rows:
     files: tuple[str, ...] = ()         # of a folder or a set, those that were read
     passed_over: tuple[str, ...] = ()   # and those that were not
     cut: bool = False                   # True if there are more than MOST_ROWS
+    called: tuple[tuple[str, str], ...] = ()    # part -> column, as LLaMA-Factory's dataset_info.json beside it says
 
 
 def read_source(source: Source) -> Rows:
@@ -51,7 +56,7 @@ def read_source(source: Source) -> Rows:
         return _many(str(source), *_shards(source, place))
     if place.exists() or not is_hub_name(source):
         table = _read_file(source, place)
-        return Rows(str(source), _first(table), cut=len(table.rows) > MOST_ROWS)
+        return Rows(str(source), _first(table), cut=len(table.rows) > MOST_ROWS, called=_described(place, table))
     return _many(str(source), *_from_hub(str(source)))
 
 
@@ -125,6 +130,18 @@ def _plain(cell: Any) -> Any:
     return cell
 
 
+def _described(place: Path, table: Table) -> tuple[tuple[str, str], ...]:
+    """What a dataset_info.json beside the file calls its columns, where that is not what they are called anyway."""
+    try:
+        told = json.loads((place.parent / "dataset_info.json").read_text(encoding="utf-8-sig"))
+        entry = next(one for one in told.values() if isinstance(one, dict) and one.get("file_name") == place.name)
+        columns = entry["columns"].items()
+    except (OSError, ValueError, RecursionError, StopIteration, KeyError, AttributeError):
+        return ()
+    return tuple((LLAMA_FACTORY[part], column) for part, column in columns
+                 if part in LLAMA_FACTORY and column in table.columns)
+
+
 def _first(table: Table) -> Table:
     if len(table.rows) <= MOST_ROWS:
         return table
@@ -149,7 +166,8 @@ def _many(name: str, files: Sequence[Path], passed_over: Sequence[Path], root: P
     said = next((one for one in encodings if one != "UTF-8"), "UTF-8")
     table = Table(tuple(columns), rows, malformed, said)
     relative = [tuple(path.relative_to(root).as_posix() for path in some) for some in (files, passed_over)]
-    return Rows(name, _first(table), *relative, cut=len(rows) > MOST_ROWS)
+    called = _described(files[0], table) if len(files) == 1 else ()
+    return Rows(name, _first(table), *relative, cut=len(rows) > MOST_ROWS, called=called)
 
 
 def _shards(source: str | Path, place: Path) -> tuple[list[Path], list[Path], Path]:

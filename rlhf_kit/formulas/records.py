@@ -29,6 +29,7 @@ class Rollout:
     ended: Tensor                   # [B] bool, True where the response closed with EOS
     temperature: float              # of sampling; log-probabilities use the same
     entropy: Tensor | None = None   # [B, T] nats of the whole next-token distribution, when sampled
+    sampler_logprob: Tensor | None = None       # [B, T] nats, as another engine said that drew the tokens; else None
 
     @property
     def length(self) -> Tensor:

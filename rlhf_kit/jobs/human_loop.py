@@ -6,20 +6,23 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from rlhf_kit import zoo
-from rlhf_kit.datasets.texts import hold_out, read_texts
+from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, named
+from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side
-from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, use_threads, world
-from rlhf_kit.jobs.train_ppo import EVALUATED, SHOWN
+from rlhf_kit.formulas.records import Chat, Rollout, Step
+from rlhf_kit.jobs import written
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
+from rlhf_kit.jobs.train_ppo import EVALUATED, SHOWN, as_read
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.batches import draw, seed_for
 from rlhf_kit.loops.checkpoints import FILE, steps_in
@@ -29,7 +32,7 @@ from rlhf_kit.models.text import pad_id
 from rlhf_kit.models.tiny import parameters
 from rlhf_kit.runs import pipeline
 from rlhf_kit.runs.folder import Event
-from rlhf_kit.runs.pipeline import Job, Plan, Run
+from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run
 from rlhf_kit.sampling import check_room, joined, sample_rollout
 from rlhf_kit.storage import StorageError, add_line, same_file_as, sweep, write_json_lines
 
@@ -75,16 +78,21 @@ class Loop:
         folder: where all that is saved.
         config: of PPO; how many responses there are to a gradient is the batch's to say, and a batch that waited gets
             more gradients.
+        chats: the conversation of every prompt that a chat template wrote, see `read`.
+        notes: what a person should know before the first item: keys of sentences, fields.
     """
 
     def __init__(self, policy: Policy, prompts: Sequence[str], folder: Path | str, *, mode: Mode = "score",
-                 batch: int = 6, config: ppo.Config = TINY) -> None:
+                 batch: int = 6, config: ppo.Config = TINY, chats: Mapping[str, Chat] | None = None,
+                 notes: Sequence[written.NOTE] = ()) -> None:
         check(mode, batch)
         check_room(policy, prompts, config.sampling)
+        self.chats, self.notes = chats or {}, notes
         self.policy, self.prompts, self.folder = policy.eval(), prompts, Path(folder)
         self.mode, self.batch, self._each = mode, batch, 2 if mode == "pick" else 1
         self.config = replace(config, batch_size=batch * self._each, minibatch_size=batch * self._each)
         self.reference = policy.reference()
+        self.followed: tuple[str, dict[str, Any]] | None = None     # how to look at it in a tracker
         self._untrained = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
         self._rows = _read(self.folder / RATINGS)
         self._open()
@@ -101,6 +109,10 @@ class Loop:
     def waiting(self) -> list[dict[str, Any]]:
         """Those of them that no update has learnt from yet."""
         return [row for row in self._answers() if row["answer"] != SKIP]
+
+    def read(self, prompt: str) -> str:
+        """A prompt as a person reads it: a question without the marks of the chat template."""
+        return as_read(prompt, self.chats)
 
     def checked(self, answer: float | str) -> float | str:
         """The answer as it is kept. Raises: ValueError, one line, for one that is none."""
@@ -267,6 +279,7 @@ class HumanLoopJob(Job):
     model: str                              # a tiny model's name, a folder, or a hub id
     prompts: str | None = None              # a file of prompts; None = openings of the made-up reviews
     column: str = "prompt"                  # its column, unless it is a .txt
+    template: str | None = None             # that conversations are written by; None = the model's own
     mode: Mode = "score"                    # a number for each response, or the better of two
     batch: int = 6                          # ratings per update
     lang: Lang = "en"                       # of the made-up reviews
@@ -281,54 +294,80 @@ class HumanLoopJob(Job):
         if self.prompts is None and self.column != "prompt":
             raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
 
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
+            track: str | None = None) -> Iterator[Event]:
         """Only a person can go through it: see `session`."""
         raise TypeError("a human loop is answered, not run; use: with job.session(folder) as loop: loop.answer(...)")
 
     @contextmanager
-    def session(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Loop]:
+    def session(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
+                track: str | None = None) -> Iterator[Loop]:
         """A `Loop` in a folder that is held as long as this lasts; the policy and a result are written at its end.
 
-        After Ctrl-C only the policy: nobody waits for an evaluation then. `fresh` throws away what is there.
+        After Ctrl-C only the policy: nobody waits for an evaluation then. `fresh` throws away what is there. `track`,
+        see `runs.trackers`, gets the updates at the end, since until then they may be taken back; one that is taken
+        back in a later session stays there as it was.
         """
-        with pipeline.opened(self, folder, fresh, threads) as (run, plan):
+        with pipeline.opened(self, folder, fresh, threads, track=track) as (run, plan):
             with run.timed("human"):
                 loop = plan.begin()
+                loop.followed = run.followed.where
                 try:
                     yield loop
                 finally:
                     zoo.save_policy(loop.policy, run.at("policy"))
+                    for step in loop.history:
+                        run.followed.step("human", Metrics().row(step))
             pipeline.finish(run, plan)
 
     def plan(self, run: Run) -> _Talk:
         """No stage that runs by itself: a person's answers are the steps."""
-        learn, held_out = self._prompts()
         policy = zoo.load_policy(self.model, device=self.device)
+        learn, held_out, chats, account = self._prompts(policy)
         use_threads(run.threads, policy)
         config = changed(TINY if parameters(policy) < SMALL else LARGE, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
         loops: list[Loop] = []
 
         def begin() -> Loop:
-            loops.append(Loop(policy, learn, run.folder, mode=self.mode, batch=self.batch, config=config))
+            notes = [*written.news(self.brought, account), *unread(policy.tokenizer, [*learn, *held_out])]
+            loops.append(Loop(policy, learn, run.folder, mode=self.mode, batch=self.batch, config=config, chats=chats,
+                              notes=notes))
             return loops[0]
         return _Talk([], lambda: self._result(loops[0], held_out), begin=begin)
 
-    def _prompts(self) -> tuple[list[str], list[str]]:
-        """Prompts that a person sees responses to, and others for before and after."""
-        if self.prompts is None:
+    @cached_property
+    def brought(self) -> Brought | None:
+        """What the file of prompts holds, read once. Raises: datasets.reading.FileError."""
+        column = None if self.column == "prompt" else self.column
+        return None if self.prompts is None else bring(self.prompts, "prompts", named(None, prompt=column), OPTIONS)
+
+    def understood(self) -> Account | None:
+        return None if self.brought is None else self.brought.account
+
+    def _prompts(self, policy: Policy) -> tuple[list[str], list[str], Mapping[str, Chat], Account | None]:
+        """Prompts that a person sees responses to, others for before and after, the conversations that were written
+        as prompts, and of a file what was understood."""
+        def texts(items: Sequence[str] | Sequence[Chat]) -> written.Written:
+            return written.prompts(items, policy.tokenizer, self.template, self.model)
+        if self.brought is None:
             task = world(self.task, self.lang)
-            return task.prompts("train"), task.prompts("heldout", EVALUATED)
-        learn, held_out = hold_out(read_texts(self.prompts, self.column, "--prompt-column"))
-        return learn, held_out[:EVALUATED]
+            learn, held_out = texts(task.prompts("train")), texts(task.prompts("heldout", EVALUATED))
+            return learn.items, held_out.items, {**learn.chats, **held_out.chats}, None
+        found = texts(self.brought.items)
+        learn, held_out = hold_out(found.items)
+        return learn, held_out[:EVALUATED], found.chats, found.told(self.brought.account)
 
     def _result(self, loop: Loop, held_out: Sequence[str]) -> dict[str, Any]:
         before, after = (evaluate(policy, loop.reference, held_out, {}, loop.config.sampling, loop.config.seed + 1)
                          for policy in (loop.reference, loop.policy))
+        samples = [{side: {**row, "prompt": as_read(row["prompt"], loop.chats)} for side, row in pair.items()}
+                   for pair in side_by_side(before, after)[:SHOWN]]
         return {"job": "human", "settings": described(self, loop.config),
                 "ratings": len(loop.ratings), "waiting": len(loop.waiting), "updates": len(loop.history),
                 "score": [step.metrics["score"] for step in loop.history], "kl": after.kl,
-                "before": before.numbers(), "after": after.numbers(), "samples": side_by_side(before, after)[:SHOWN]}
+                "before": before.numbers(), "after": after.numbers(), "samples": samples,
+                **({} if self.brought is None else {"read": self.brought.account.numbers()})}
 
 
 Human = HumanLoopJob                # its name from before there were jobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +20,9 @@ from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import written
 from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
+from rlhf_kit.loops import samplers
 from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
-from rlhf_kit.models.chats import has_template, write
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.models.tiny import parameters
@@ -52,6 +53,7 @@ class PpoJob(Job):
     reference: str | None = None            # what drift is measured from; None = the model as it is now
     lang: Lang = "en"                       # of the made-up reviews
     task: str | None = None                 # another made-up world: its name, or my_task.py:Weather
+    rollouts: str | None = None             # what draws responses: continuous, or vllm=ADDRESS; None = the kit's own
     device: str = "cpu"
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from its defaults
 
@@ -66,11 +68,14 @@ class PpoJob(Job):
             raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
         columns_in(self.columns)
         check_task(self.task, self.prompts, "--prompts")
+        samplers.named(self.rollouts)
         changed(zoo.TINY_PPO, self.changes)
 
     def claim(self) -> dict[str, Any]:
-        """The file of the reward function belongs to it."""
+        """The file of the reward function belongs to it; where a server stands does not."""
         claim = super().claim()
+        if self.rollouts:
+            claim["rollouts"] = self.rollouts.partition("=")[0]
         if self.reward:
             file = self.reward.rpartition(":")[0]
             claim["files"][file] = content(file)
@@ -90,7 +95,9 @@ class PpoJob(Job):
         use_threads(run.threads, policy)
         config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
-        reference, measured = self._reference(policy), {"score": score, **watch}
+        reference, measured, sampler = self._reference(policy), {"score": score, **watch}, samplers.named(self.rollouts)
+        if sampler is not None:
+            sampler.check(policy.eval(), learn, config.sampling)
         first = reference if self.reference is None else policy
         seen = {"before": evaluate(first, reference, held_out, measured, config.sampling, config.seed + 1)}
 
@@ -99,9 +106,10 @@ class PpoJob(Job):
                          of="to the held-out prompts ")
 
         def train() -> Iterator[Step]:
-            steps = ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch,
-                              checkpoint=run.checkpoint())
-            yield from run.with_snapshots(policy, config.steps, run.checkpoint(), steps)
+            with nullcontext() if sampler is None else closing(sampler):
+                steps = ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch, sampler=sampler,
+                                  checkpoint=run.checkpoint())
+                yield from run.with_snapshots(policy, config.steps, run.checkpoint(), steps)
             zoo.save_policy(policy, run.at("policy"))
 
         def examine() -> Iterator[Step]:
@@ -110,7 +118,7 @@ class PpoJob(Job):
 
         def result() -> dict[str, Any]:
             before, after = seen["before"], seen["after"]
-            samples = [{side: {**row, "prompt": _shown(row["prompt"], chats)} for side, row in pair.items()}
+            samples = [{side: {**row, "prompt": as_read(row["prompt"], chats)} for side, row in pair.items()}
                        for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
                     "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
@@ -133,9 +141,12 @@ class PpoJob(Job):
         return other.requires_grad_(False).eval()
 
     def _notes(self) -> list[tuple[str, dict[str, Any]]]:
-        """A policy that was trained before does not silently become what its own drift is measured from."""
+        """A policy that was trained before does not silently become what its own drift is measured from; and what draws
+        the responses has been tried with a stand-in only."""
         trained = self.reference is None and (Path(self.model).expanduser() / VALUE_HEAD).is_file()
-        return [("ppo_reference_trained", {"model": self.model})] if trained else []
+        drawn = self.rollouts is not None and self.rollouts.startswith("vllm")
+        return [*([("ppo_reference_trained", {"model": self.model})] if trained else []),
+                *([("ppo_vllm", {"address": self.rollouts.partition("=")[2]})] if drawn else [])]
 
     @cached_property
     def brought(self) -> Brought | None:
@@ -169,12 +180,8 @@ class PpoJob(Job):
         """
         if self.reward is not None:
             return rewards.of_chats(score, chats)
-        if not zoo.is_reward_model(self.judge):
-            return rewards.of_chats(score, chats, lambda chat: f"{readable(chat)}\n")
-        tokenizer = zoo.load_reward_model(self.judge).tokenizer
-        if not has_template(tokenizer):
-            return rewards.of_chats(score, chats, written.as_dialogue)
-        return rewards.of_chats(score, chats, lambda chat: write(tokenizer, chat, asked=True))
+        reader = zoo.load_reward_model(self.judge).tokenizer if zoo.is_reward_model(self.judge) else None
+        return rewards.of_chats(score, chats, written.read_by(reader))
 
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
@@ -191,6 +198,6 @@ class PpoJob(Job):
         return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 
 
-def _shown(prompt: str, chats: Mapping[str, Chat]) -> str:
-    """A prompt for a person."""
+def as_read(prompt: str, chats: Mapping[str, Chat]) -> str:
+    """A prompt for a person, who reads no marks of a template."""
     return f"{readable(chats[prompt])}\n" if prompt in chats else prompt

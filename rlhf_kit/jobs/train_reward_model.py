@@ -21,6 +21,7 @@ from rlhf_kit.jobs.settings import SMALL, changed, described, unread, use_thread
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
+from rlhf_kit.models.chats import has_template
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
 from rlhf_kit.tasks import Task
 from rlhf_kit.tasks.rankings import origin, rankings_of
@@ -127,6 +128,8 @@ class RewardModelJob(Job):
             responses = [(one.prompt, response) for one in judged for response in one.responses]
             reward_model.centre(model, responses, config.max_length)
             seen["agreement"] = agreement(score, judged)
+            if has_template(model.tokenizer):
+                model.reads_chats = account is not None and any(key in written.WRITTEN for key, _ in account.notes)
             zoo.save_reward_model(model, run.at("model"))
             yield from ()
 

@@ -83,7 +83,7 @@ class StackLlamaJob(Job):
                        ppo=changed(preset.ppo, {"seed": self.seed, **self.changes}))
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-            stage: str | None = None) -> Iterator[Event]:
+            stage: str | None = None, track: str | None = None) -> Iterator[Event]:
         """Train into `folder`, all stages or one of them; what is there already is kept.
 
         A stage of TRL's that was killed begins again, PPO goes on from its checkpoint. Of several processes the main
@@ -91,7 +91,7 @@ class StackLlamaJob(Job):
 
         Raises: ValueError for a stage whose predecessor is missing.
         """
-        return pipeline.run(self, folder, fresh, threads, stage=stage)
+        return pipeline.run(self, folder, fresh, threads, stage=stage, track=track)
 
     def plan(self, run: Run) -> Plan:
         """Five parts: an adapter, merged, two more on it, merged and compared."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from rlhf_kit.datasets.chats import NAMES, dialogue
+from rlhf_kit.datasets.chats import NAMES, asked, dialogue, dialogue_of, readable
 from rlhf_kit.datasets.door import Account, Brought, dialogues
 from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
-from rlhf_kit.models.chats import CannotWrite, has_template, use_template, write, write_answers
+from rlhf_kit.models.chats import CannotWrite, has_template, is_written, use_template, write, write_answers
 
 NOTE = tuple[str, dict[str, Any]]
+WRITTEN = ("read_written", "read_written_by")   # notes of conversations that a template wrote
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,30 @@ def prompts(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: 
     if not chats and has_template(tokenizer):
         notes = (*notes, ("read_plain", {}))
     return Written(_some(found, refused), refused, notes, chats)
+
+
+def question(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[str, Chat | None]:
+    """What somebody typed, as a model is asked it, and the conversation that this is.
+
+    A model with a chat template is asked through it: of "Human: ... Assistant: ..." the turns, of anything else a
+    question. A model without one goes on writing from the text, and there is no conversation; so does one to which
+    somebody wrote in its own marks. Raises: CannotWrite if the template refuses it.
+    """
+    if not has_template(tokenizer) or is_written(tokenizer, text):
+        return text, None
+    found = dialogue_of(text) or ()
+    chat = asked(found) if any(turn.role == "user" for turn in found) else (Turn("user", text.strip()),)
+    return write(tokenizer, chat, asked=True), chat
+
+
+def read_by(tokenizer: PreTrainedTokenizerBase | None) -> Callable[[Chat], str]:
+    """How a judge is handed the conversation that a response answers: through its template, or as a dialogue.
+
+    None: a classifier, which reads what a person reads.
+    """
+    if tokenizer is None:
+        return lambda chat: f"{readable(chat)}\n"
+    return (lambda chat: write(tokenizer, chat, asked=True)) if has_template(tokenizer) else as_dialogue
 
 
 def news(brought: Brought | None, account: Account | None) -> list[NOTE]:

@@ -39,7 +39,15 @@ from rlhf_kit.loops.updates import update
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import check_texts
 from rlhf_kit.rewards import Memory, Reward, check_arguments, name_of, score
-from rlhf_kit.sampling import Sampling, check_room, response_logits, response_logprob, sample_rollout
+from rlhf_kit.sampling import (
+    Sampler,
+    Sampling,
+    check_room,
+    response_logits,
+    response_logprob,
+    sample_rollout,
+    sampler_gap,
+)
 
 
 @spelled
@@ -116,8 +124,9 @@ def a2c(config: Config) -> Config:
 
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
           evaluation_rewards: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
-          rollouts: Callable[[int], Rollout] | None = None, checkpoint: Path | str | None = None,
-          checkpoint_every: int = 10, accelerator: Accelerator | None = None) -> Iterator[Step]:
+          rollouts: Callable[[int], Rollout] | None = None, sampler: Sampler | None = None,
+          checkpoint: Path | str | None = None, checkpoint_every: int = 10,
+          accelerator: Accelerator | None = None) -> Iterator[Step]:
     """Yield one `Step` per PPO update; nothing runs until you iterate, and `break` stops.
 
         maximise  E[ min(r Â, clip(r, 1±ε) Â) ],   r = π(y_t) / π_old(y_t),
@@ -131,24 +140,30 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         evaluation_rewards: reported beside the score, never optimised, such as {"gold": ...}.
         pretraining: texts for PPO-ptx; with `ptx_coef` above 0 a batch of them joins every gradient.
         rollouts: step number -> the policy's responses to learn from, as many as you like; None draws `batch_size`.
+        sampler: another engine that draws the responses (`loops.samplers`); the caller closes it. None = the kit's own.
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
         accelerator: an `accelerate.Accelerator` where several processes train together. Batches are then those of all
             of them, each answers and learns from its shard, and all end with the same weights.
 
     Returns: an iterator of `Step`; `metrics` explained in `METRICS`.
-    Raises: sanity_checks.CheckFailed before an update that would do harm; rewards.RewardError; ValueError for bad
-        settings. Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
+    Raises: sanity_checks.CheckFailed before an update that would do harm; rewards.RewardError; SamplerError where
+        another engine does not answer as the policy would; ValueError for bad settings.
+    Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
     config, group = config or Config(), ProcessGroup(accelerator)
     _check_arguments(policy, reference, prompts, reward, config, pretraining)
+    _check_sampler(sampler, rollouts, group)
     minibatch_size = group.divided("minibatch_size", config.minibatch_size)
     group.divided("batch_size", config.batch_size)
     group.broadcast(policy)
     policy.eval()                                  # no dropout, in sampling and learning alike: the first ratio is 1
+    if sampler is not None:
+        sampler.check(policy, prompts, config.sampling)
     optimizer, kl_coef = _optimizer(policy, config), config.kl.controller()
     memory = Memory({"reward": reward, **{f"evaluation.{name}": f for name, f in (evaluation_rewards or {}).items()}})
     saved = Checkpoint(checkpoint, identity("ppo", config, group, prompts=prompts, reward=reward,
-                                            pretraining=pretraining or (), reference=reference),
+                                            pretraining=pretraining or (), reference=reference,
+                                            **({} if sampler is None else {"sampler": [sampler.name]})),
                        checkpoint_every, writes=group.is_main)
     past, state = saved.resume(policy, optimizer, memory)
     group.check_resumed(len(past), policy.device)
@@ -165,7 +180,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             batch = [prompts[i] for i in group.shard(draw(len(prompts), config.batch_size, config.seed, number))]
             with precision(policy, config.autocast):
                 rollout = sample_rollout(policy, batch, config.sampling,
-                                         seed_for(*group.seed_parts(config.seed, "rollout", number)))
+                                         seed_for(*group.seed_parts(config.seed, "rollout", number)), sampler)
 
         # 2. Judge: one score per response, minus a penalty per token for drifting.
         scores = score(reward, rollout, group)                                     # [B]
@@ -262,6 +277,9 @@ METRICS = {
     "skipped": "minibatches skipped because the mean ratio exceeded ratio_limit",
     "seconds": "wall time of the step",
 }
+WITH_A_SAMPLER = {
+    "sampler_gap": "mean |log π by the engine that drew - log π by the kit|, nats per token; 0 but for rounding",
+}
 
 
 def _token_reward(score: Tensor, policy: Policy, reference: Policy, rollout: Rollout, ref_logprob: Tensor,
@@ -297,8 +315,10 @@ def _foreseen(value: Tensor, value_target: Tensor, rollout: Rollout, rows: Tenso
 @torch.no_grad()
 def _summary(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[str, float]:
     entropy = read(policy, rollout, entropy=True).entropy if rollout.entropy is None else rollout.entropy
-    entropy = masked_mean(entropy, rollout.mask) * group.weight(rollout.mask.sum()) * group.size
-    return {"entropy": entropy.item(), "response_length": rollout.length.float().mean().item(),
+    weight = group.weight(rollout.mask.sum()) * group.size
+    entropy = masked_mean(entropy, rollout.mask) * weight
+    gap = {} if rollout.sampler_logprob is None else {"sampler_gap": (sampler_gap(rollout) * weight).item()}
+    return {**gap, "entropy": entropy.item(), "response_length": rollout.length.float().mean().item(),
             "eos_rate": rollout.ended.float().mean().item()}
 
 
@@ -329,3 +349,11 @@ def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], 
     if (pretraining is not None) != (config.ptx_coef > 0):
         raise ValueError(f"ptx_coef is {config.ptx_coef} and pretraining texts are "
                          f"{'given' if pretraining is not None else 'missing'}; PPO-ptx needs both, plain PPO neither.")
+
+
+def _check_sampler(sampler: Sampler | None, rollouts: Callable | None, group: ProcessGroup) -> None:
+    if sampler is not None and rollouts is not None:
+        raise ValueError("rollouts and sampler are both given, and responses come from one of them; leave one out.")
+    if sampler is not None and group.size > 1 and not sampler.several:
+        raise ValueError(f"{sampler.name} draws for one process, and there are {group.size}. Start one, or leave the "
+                         f"sampler out.")

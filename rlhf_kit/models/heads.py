@@ -195,6 +195,16 @@ class RewardModel(nn.Module):
         self.model.config.reward_shift = float(value)
 
     @property
+    def reads_chats(self) -> bool | None:
+        """True if it learned from conversations that its template wrote, False if from plain texts, None if nobody
+        said; kept in the model's config.json."""
+        return getattr(self.model.config, "reads_chats", None)
+
+    @reads_chats.setter
+    def reads_chats(self, value: bool) -> None:
+        self.model.config.reads_chats = value
+
+    @property
     def device(self) -> torch.device:
         """Where the network lies."""
         return self.model.device

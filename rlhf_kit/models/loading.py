@@ -191,9 +191,23 @@ def _load(kind: type, source: str | Path, dtype: torch.dtype,
     source = found(source)
     with _explained(source, kind), quiet():
         model = _from_pretrained(kind, source, dtype, **heads)
-        tokenizer = _tokenizer(source)
+        tokenizer = _padded_inside(_tokenizer(source), model, source)
     _mention_adapter(source)
     return one_kernel(model), tokenizer
+
+
+def _padded_inside(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel,
+                   source: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer, with EOS as padding where its own pad token was added without a row for it in the embedding.
+
+    What fills padding is masked by lengths, so nothing else changes; and that is said.
+    """
+    rows, end = model.get_input_embeddings().weight.shape[0], tokenizer.eos_token_id
+    if (tokenizer.pad_token_id or 0) >= rows and end is not None and end < rows:
+        print(f"{source}: its pad token {tokenizer.pad_token!r} is number {tokenizer.pad_token_id}, and the model has "
+              f"{rows} rows; {tokenizer.eos_token!r} is used for padding, which is masked.", file=sys.stderr)
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def _tokenizer(source: str | Path) -> PreTrainedTokenizerBase:

@@ -1,4 +1,5 @@
-"""A judge behind an address: a language model with an OpenAI-compatible API gives each response a mark by a rubric."""
+"""Asking a server: a judge with an OpenAI-compatible API, which gives each response a mark by a rubric, and the asking
+itself, with patience, which whoever else talks to a server uses too."""
 
 from __future__ import annotations
 
@@ -8,10 +9,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
@@ -25,6 +27,62 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 OUT_OF = re.compile(r"(?:/|\bout of\b)\s*\d+(?:\.\d+)?")
 WAIT = 0.5                          # seconds before the first new try, twice as many before each further one
 PASSING = (408, 425, 429, 500, 502, 503, 504)       # answers of a server that may be others a moment later
+
+Answer = TypeVar("Answer")
+
+
+class Unusable(ValueError):
+    """A server's answer is not what was asked for; another try may bring one that is."""
+
+
+def ask(url: str, body: Any = None, *, key: str | None = None, timeout: float = 60.0) -> bytes:
+    """What a server answers to one request: POST of `body` as JSON, or GET without one.
+
+    Args:
+        key: the environment variable that holds the key, if one is needed.
+        timeout: seconds.
+
+    An address on this machine is asked without a proxy. Raises: HTTPError, URLError, TimeoutError, ConnectionError.
+    """
+    headers = {"Content-Type": "application/json"}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {os.environ[key]}"
+    request = Request(url, None if body is None else json.dumps(body).encode(), headers)
+    opener = build_opener(ProxyHandler({})) if _here(url) else build_opener()
+    with opener.open(request, timeout=timeout) as reply:
+        return reply.read()
+
+
+def tried(once: Callable[[], Answer], retries: int, *, why: bool = False) -> Answer:
+    """What `once` returns; it is called again after no answer, from a busy server, and after an `Unusable`.
+
+    Args:
+        why: whether the error repeats what a server said to its refusal.
+
+    Raises: OSError, one line, if the server refuses or does not answer after all tries; the last `Unusable`.
+    """
+    for number in range(retries + 1):
+        last = number == retries
+        try:
+            return once()
+        except Unusable:
+            if last:
+                raise
+        except HTTPError as error:
+            if last or error.code not in PASSING:
+                said = _said(error) if why else ""
+                raise OSError(f"the server answered {error.code} {error.reason}{said and f': {said}'}") from error
+        except (URLError, TimeoutError, ConnectionError) as error:
+            if last:
+                raise OSError(f"no answer ({getattr(error, 'reason', error) or type(error).__name__})") from error
+        time.sleep(WAIT * 2**number)
+    raise AssertionError("the last try returns or raises")
+
+
+def check_address(address: str, example: str) -> None:
+    """Raises ValueError for what is no address of a server."""
+    if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
+        raise ValueError(f"address is {address!r}; expected one such as {example}.")
 
 
 @dataclass(frozen=True)
@@ -55,8 +113,7 @@ class RemoteJudge:
     cache: str | Path | None = None
 
     def __post_init__(self) -> None:
-        if urlsplit(self.address).scheme not in ("http", "https"):
-            raise ValueError(f"address is {self.address!r}; expected one such as http://127.0.0.1:8000/v1.")
+        check_address(self.address, "http://127.0.0.1:8000/v1")
         if not self.lowest < self.highest:
             raise ValueError(f"lowest is {self.lowest} and highest {self.highest}; lowest must be the smaller.")
         if self.key is not None and not os.environ.get(self.key):
@@ -82,33 +139,18 @@ class RemoteJudge:
         return mark
 
     def _tried(self, question: str) -> tuple[str, float]:
-        for number in range(self.retries + 1):
-            last = number == self.retries
-            try:
-                answer = self._ask(question)
-                if (mark := self._in(answer)) is not None:
-                    return answer, mark
-                if last:
-                    raise ValueError(f"the answer holds no number from {self.lowest:g} to {self.highest:g}: "
-                                     f"{' '.join(answer.split())[-80:]!r}")
-            except HTTPError as error:
-                if last or error.code not in PASSING:
-                    raise OSError(f"the server answered {error.code} {error.reason}") from error
-            except (URLError, TimeoutError, ConnectionError) as error:
-                if last:
-                    raise OSError(f"no answer ({getattr(error, 'reason', error) or type(error).__name__})") from error
-            time.sleep(WAIT * 2**number)
-        raise AssertionError("the last try returns or raises")
+        def once() -> tuple[str, float]:
+            answer = self._ask(question)
+            if (mark := self._in(answer)) is None:
+                raise Unusable(f"the answer holds no number from {self.lowest:g} to {self.highest:g}: "
+                               f"{' '.join(answer.split())[-80:]!r}")
+            return answer, mark
+        return tried(once, self.retries)
 
     def _ask(self, question: str) -> str:
         body = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": question}]}
-        headers = {"Content-Type": "application/json"}
-        if self.key is not None:
-            headers["Authorization"] = f"Bearer {os.environ[self.key]}"
-        request = Request(f"{self.address.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers)
-        opener = build_opener(ProxyHandler({})) if _here(self.address) else build_opener()
-        with opener.open(request, timeout=self.timeout) as reply:
-            said = json.loads(reply.read())
+        said = json.loads(ask(f"{self.address.rstrip('/')}/chat/completions", body, key=self.key,
+                              timeout=self.timeout))
         try:
             return str(said["choices"][0]["message"]["content"] or "")
         except (KeyError, IndexError, TypeError) as error:
@@ -131,6 +173,18 @@ class RemoteJudge:
             return float(json.loads(kept.read_text(encoding="utf-8"))["mark"])
         except (ValueError, KeyError, TypeError):           # damaged: it is asked again
             return None
+
+
+def _said(error: HTTPError) -> str:
+    """What a server wrote to its refusal: the message of an OpenAI-compatible one, or the beginning of its text."""
+    text = error.read().decode("utf-8", "replace")
+    try:
+        found = json.loads(text)
+        found = found.get("error", found)
+        text = str(found.get("message") or found.get("detail") or text) if isinstance(found, dict) else text
+    except (ValueError, AttributeError):
+        pass
+    return " ".join(text.split())[:300]
 
 
 def _here(address: str) -> bool:

@@ -14,12 +14,13 @@ from typing import Any
 from rlhf_kit.storage import StorageError, alone, check_new_folder, remove, sweep, write_text
 
 FOLDERS = ("checkpoints", "updates", "snapshots", "model", "policy", "language_model", "judge", "second_judge",
-           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter")
-FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html")
-STATES = ("checkpoint.safetensors", "after-*.safetensors")  # files in `checkpoints` and `updates`
-PIECEMEAL = ("checkpoints", "updates", "snapshots")         # folders that are filled file by file; others come whole
+           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard")
+FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html", "tracking.json")
+STATES = ("checkpoint.safetensors", "after-*.safetensors",  # files in `checkpoints` and `updates`,
+          "events.out.tfevents.*.rlhf-kit")                 # and in `tensorboard`
+PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard")      # are filled file by file; others come whole
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
-SHOWN = "snapshots"                 # is there to be looked at; no run goes on from it
+SHOWN = ("snapshots", "tensorboard")        # are there to be looked at; no run goes on from them
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
 
 
@@ -98,7 +99,7 @@ class RunFolder:
 
     def _give_back(self) -> None:
         """Remove the claim, unless something was saved that a run could go on from."""
-        if (self.path / WORK).exists() or any(file.is_file() for name in self.folders if name != SHOWN
+        if (self.path / WORK).exists() or any(file.is_file() for name in self.folders if name not in SHOWN
                                               for file in (self.path / name).rglob("*")):
             return
         with suppress(OSError):
@@ -205,7 +206,7 @@ class RunFolder:
 def _differing(theirs: str, ours: dict[str, Any]) -> str:
     """Which settings differ, the first three, as " (steps was 50, is now 30)"; "" if theirs cannot be read."""
     try:
-        before, now = _flat(json.loads(theirs)), _flat(json.loads(json.dumps(ours)))
+        before, now = flat(json.loads(theirs)), flat(json.loads(json.dumps(ours)))
     except (ValueError, AttributeError):
         return ""
     if before.get("job") != now.get("job"):
@@ -232,10 +233,10 @@ def _said(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+def flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
     """{"ppo/kl/coefficient": 0.04, ...}."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         inside = isinstance(value, dict) and value
-        found.update(_flat(value, f"{above}{name}/") if inside else {f"{above}{name}": value})
+        found.update(flat(value, f"{above}{name}/") if inside else {f"{above}{name}": value})
     return found

@@ -31,6 +31,7 @@ from rlhf_kit.formulas.records import Step
 from rlhf_kit.loops.process_group import here, wait
 from rlhf_kit.runs.folder import Event, RunFolder
 from rlhf_kit.runs.snapshots import Snapshots
+from rlhf_kit.runs.trackers import Followed, check, following
 from rlhf_kit.storage import is_complete, write_json_lines
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
 
 METRICS = "metrics.jsonl"
-LATER = ("task", "columns", "template", "reference", "positive_from")      # fields that jobs got later; None: as before
+LATER = ("task", "columns", "template", "reference", "positive_from", "rollouts")     # fields that jobs got later
 
 
 def nothing(processes: int) -> None:
@@ -104,13 +105,15 @@ class Job:
         """What was understood of the file to learn from, and what was left out; None without one. Raises: FileError."""
         return None
 
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None) -> Iterator[Event]:
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
+            track: str | None = None) -> Iterator[Event]:
         """Do what is left in `folder`; it may be stopped at any moment.
 
         `fresh` throws away the run that is there, once everything that the new one needs is in hand. `threads` are
-        for a model that is not tiny; None leaves torch's own number.
+        for a model that is not tiny; None leaves torch's own number. `track` is the program that draws the numbers
+        meanwhile, see `runs.trackers`; it belongs to nobody's settings and changes no number.
         """
-        return run(self, folder, fresh, threads)
+        return run(self, folder, fresh, threads, track=track)
 
 
 class Run:
@@ -122,6 +125,7 @@ class Run:
         self.folder = self.place.path
         self.rank, self.processes = here()
         self.histories: dict[str, list[Step]] = {}
+        self.followed = Followed()
 
     @property
     def main(self) -> bool:
@@ -157,7 +161,7 @@ class Run:
 
 
 def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-        stage: str | None = None) -> Iterator[Event]:
+        stage: str | None = None, track: str | None = None) -> Iterator[Event]:
     """Do what is left of a job in a folder: all stages, or those of the part `stage`.
 
     The same job in the same folder goes on where it was stopped and ends with the same numbers.
@@ -165,9 +169,10 @@ def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None =
     Raises: ValueError for settings, data or a number of processes that some stage cannot work with, before anything is
         written or thrown away; StorageError if the folder is another run's, somebody else's, or in use.
     """
-    with opened(job, folder, fresh, threads, stage=stage) as (run, plan):
+    with opened(job, folder, fresh, threads, stage=stage, track=track) as (run, plan):
         chosen = _chosen(plan, stage)
-        for note in plan.notes if run.main else ():
+        where = run.followed.where
+        for note in (*plan.notes, *([] if where is None else [where])) if run.main else ():
             yield Event("note", 0, 0, note=note)
         for one in chosen:
             yield from _worked(run, one)
@@ -178,8 +183,9 @@ def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None =
 
 @contextmanager
 def opened(job: Job, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-           stage: str | None = None) -> Iterator[tuple[Run, Plan]]:
+           stage: str | None = None, track: str | None = None) -> Iterator[tuple[Run, Plan]]:
     """Everything read and checked, and the folder held as long as this lasts; the stages are the caller's to do."""
+    check(track)
     run = Run(folder, job.results, threads)
     _check_processes(job, run)
     wait(job.device)                    # where they meet is agreed on at once: reading may take one of them long
@@ -191,7 +197,9 @@ def opened(job: Job, folder: str | Path, fresh: bool = False, threads: int | Non
     if fresh and run.main:
         run.place.clear()
     wait(job.device)
-    with run.place.working(job.claim()) if run.main else nullcontext():
+    claim = job.claim()
+    with (run.place.working(claim) if run.main else nullcontext(),
+          following(track if run.main else None, run.folder, claim) as run.followed):
         wait(job.device)
         yield run, plan
 
@@ -235,6 +243,7 @@ def _worked(run: Run, stage: Stage) -> Iterator[Event]:
             if isinstance(item, Step):
                 history.append(item)
                 write()
+                run.followed.step(stage.name, (stage.metrics or Metrics()).row(item))
                 item = Event(stage.name, item.number + 1, max(stage.total, item.number + 1), item.metrics, kept=done)
             seen = item.done
             yield item

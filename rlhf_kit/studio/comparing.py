@@ -15,7 +15,7 @@ from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.worlds import REVIEWS, World
 
 if TYPE_CHECKING:
-    from rlhf_kit.formulas.records import Rollout
+    from rlhf_kit.formulas.records import Chat, Rollout
     from rlhf_kit.models.heads import Policy
     from rlhf_kit.rewards import Reward
     from rlhf_kit.sampling import Sampling
@@ -42,11 +42,16 @@ class Column:
     step: int | None = None                 # of its run, where it is one of several
     steps: int | None = None
 
+    def asked(self, prompts: Sequence[str]) -> list[str]:
+        """These prompts as the policy is asked them: through its chat template, if it has one."""
+        from rlhf_kit.jobs.written import question
+        return [question(self.policy.tokenizer, prompt)[0] for prompt in prompts]
+
 
 def responses(columns: Sequence[Column], prompt: str, sampling: Sampling, seed: int) -> Iterator[list[Rollout]]:
     """The same prompt, seed and temperature for all: SAMPLES responses of each, growing side by side."""
     from rlhf_kit.sampling import stream_rollout
-    streams = [stream_rollout(column.policy, [prompt] * SAMPLES, sampling, seed) for column in columns]
+    streams = [stream_rollout(column.policy, column.asked([prompt] * SAMPLES), sampling, seed) for column in columns]
     grown: list[Rollout | None] = [None] * len(columns)
     try:
         open_ = list(range(len(columns)))
@@ -64,9 +69,16 @@ def responses(columns: Sequence[Column], prompt: str, sampling: Sampling, seed: 
             stream.close()
 
 
+def chats_of(columns: Sequence[Column], prompts: Sequence[str]) -> dict[str, Chat]:
+    """The conversation of every prompt that a policy's template writes, for the judge."""
+    from rlhf_kit.jobs.written import question
+    found = (question(column.policy.tokenizer, prompt) for column in columns for prompt in prompts)
+    return {written: chat for written, chat in found if chat is not None}
+
+
 def picture(columns: Sequence[Column], grown: Sequence[Rollout], **about: Any) -> dict[str, Any]:
     """A view of responses that are not judged yet: the surprise of each piece is all that is known."""
-    return _view(columns, [[_sample(column.policy, rollout, row, None) for row in range(len(rollout))]
+    return _view(columns, [[_sample(column.policy, rollout, row, "") for row in range(len(rollout))]
                            for column, rollout in zip(columns, grown, strict=True)], about)
 
 
@@ -94,7 +106,7 @@ def judged(columns: Sequence[Column], grown: Sequence[Rollout], judge: Reward, l
     for column, rollout in zip(columns, grown, strict=True):
         fits = column.reference is not None and same_vocabulary(column.policy, column.reference)
         drifted = drift(column.policy, column.reference, rollout) if fits else None
-        samples.append([_sample(column.policy, rollout, row, judge, drifted, lang, world)
+        samples.append([_sample(column.policy, rollout, row, about.get("prompt", ""), judge, drifted, lang, world)
                         for row in range(len(rollout))])
     return _view(columns, samples, about)
 
@@ -109,7 +121,7 @@ def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, se
     for start in range(0, PROMPTS, AT_ONCE):
         batch = prompts[start:start + AT_ONCE]
         for scores, column in zip(into, columns, strict=True):
-            rollout = sample_rollout(column.policy, batch, sampling, seed + start)
+            rollout = sample_rollout(column.policy, column.asked(batch), sampling, seed + start)
             scores += _rounded(checked(reward(rollout.prompts, rollout.responses), len(rollout), reward).tolist())
             yield sum(map(len, into)), total
 
@@ -155,11 +167,11 @@ def _view(columns: Sequence[Column], samples: list[list[dict]], about: dict[str,
                         for column, rows in zip(columns, samples, strict=True)]}
 
 
-def _sample(policy: Policy, rollout: Rollout, row: int, reward: Reward | None, drifted: Any = None,
+def _sample(policy: Policy, rollout: Rollout, row: int, typed: str, reward: Reward | None = None, drifted: Any = None,
             lang: Lang = "en", world: World = REVIEWS) -> dict[str, Any]:
     from rlhf_kit.attribution import contributions, pieces, surprise
     keep = rollout.mask[row]
-    found = pieces(policy.tokenizer, rollout.response_ids[row][keep].tolist())
+    found = pieces(policy.tokenizer, rollout.response_ids[row][keep].tolist(), policy.ends)
     surprised = surprise(rollout)[row][keep]
     drift = None if drifted is None else drifted[row][keep]
     prompt, texts = rollout.prompts[row], [piece.text for piece in found]
@@ -168,7 +180,7 @@ def _sample(policy: Policy, rollout: Rollout, row: int, reward: Reward | None, d
                 _round(piece.total(surprised))] for piece, gain in zip(found, earned, strict=True)]
     return {"pieces": numbers, "reward": None if start is None else _round(start + sum(earned)),
             "kl": None if drift is None else _round(drift.sum().item()), "tokens": int(keep.sum()),
-            "gold": None if reward is None else gold_of(prompt, rollout.responses[row], lang, world),
+            "gold": None if reward is None else gold_of(typed, rollout.responses[row], lang, world),
             "ended": bool(rollout.ended[row])}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import gradio as gr
@@ -12,7 +12,7 @@ from gradio.context import Context
 
 from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.studio import PANELS
-from rlhf_kit.studio.serving import launch_settings
+from rlhf_kit.studio.serving import asking_nobody_else, launch_settings
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
 
@@ -29,8 +29,9 @@ def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "e
     if unknown:
         raise ValueError(f"there is no panel {unknown[0]!r}; expected some of {', '.join(PANELS)}.")
     second = LANGS[1 - LANGS.index(first)]
-    with gr.Blocks(title=Words(first, "studio")("title"), analytics_enabled=False, delete_cache=HOURLY) as pages:
+    with gr.Blocks(title=_title(first, panels), analytics_enabled=False, delete_cache=HOURLY) as pages:
         _page(first, second, workspace, panels)
+        pages.unload(_left(workspace))
     with pages.route(Words(first, "studio")("other_language"), f"/{second}", show_in_navbar=False):
         _page(second, "", workspace, panels)
     pages.queue(api_open=False, max_size=256, default_concurrency_limit=4)      # a class with a few presses each
@@ -50,29 +51,43 @@ def serve(workspace: Workspace, panels: Sequence[str] = PANELS, *, host: str = "
     settings = launch_settings(host=host, port=port, code=code, inline=inline, teacher=(
         (workspace.teacher, teacher_code or "") if workspace.teacher else None))
     pages = build(workspace, panels, lang if inline else "en")
-    _, address, _ = pages.launch(**settings)
+    with asking_nobody_else():
+        _, address, _ = pages.launch(**settings)
     return pages, address
 
 
 def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -> None:
     """`other` is where the page in the other language is, seen from here; "" is /."""
-    words = Words(lang, "studio")
+    words, title = Words(lang, "studio"), _title(lang, panels)
     gr.Navbar(visible=False)
-    Context.root_block.load(None, None, None, js=f"() => ({NAME})({json.dumps([CODES[lang], words('title')])})")
-    gr.HTML(f'<p class="rk-lost" role="alert">{words("lost")}</p>', js_on_load=None)        # shown by page.js
+    Context.root_block.load(None, None, None, js=f"() => ({NAME})({json.dumps([CODES[lang], title])})")
+    unseen = {"elem_classes": "rk-unseen", "js_on_load": None}
+    gr.HTML(f'<p class="rk-lost" role="alert">{words("lost")}</p>', **unseen)           # shown by page.js
     gr.HTML(f'<p class="rk-keys" role="status" data-on="{escape(words("keys_on"))}" '
-            f'data-off="{escape(words("keys_off"))}"></p>', js_on_load=None)                # filled by page.js
+            f'data-off="{escape(words("keys_off"))}"></p>', **unseen)                   # filled by page.js
     with gr.Row(elem_classes="rk-head"):
-        gr.Markdown(f"# {words('title')}\n{words('about')}")            # ours, and nobody else's text
+        gr.Markdown(f"# {title}" + (f"\n{words('about')}" if len(panels) > 1 else ""))  # ours, and nobody else's text
         gr.HTML(f'<a href="{other or "./"}">{words("other_language")}</a>', elem_classes="rk-language",
                 js_on_load=None)
     if len(panels) == 1:
         _panel(panels[0], lang, workspace)
         return
-    with gr.Tabs():
+    with gr.Tabs(overflow_behavior="wrap"):
         for name in panels:
             with gr.Tab(words(name), id=name, elem_id=f"rk-tab-{name}"):
                 _panel(name, lang, workspace)
+
+
+def _title(lang: Lang, panels: Sequence[str]) -> str:
+    """The studio's, or of a panel that is the whole page its own."""
+    return Words(lang, "studio")(f"title_{panels[0]}" if len(panels) == 1 else "title")
+
+
+def _left(workspace: Workspace) -> Callable[[gr.Request], None]:
+    """What is done when a page is closed: it gives up its place in the line."""
+    def left(request: gr.Request) -> None:
+        workspace.line.gone(str(request.session_hash))
+    return left
 
 
 def _panel(name: str, lang: Lang, workspace: Workspace) -> None:

@@ -14,7 +14,7 @@ from rlhf_kit.studio import probing
 from rlhf_kit.studio.fields import Names, choices, follow
 from rlhf_kit.studio.probing import TRICKS, Trick
 from rlhf_kit.studio.problems import Problem, refusal, saved_example, told
-from rlhf_kit.studio.shelf import Shelf
+from rlhf_kit.studio.shelf import Shelf, ShelfError
 from rlhf_kit.studio.turns import QUIET, Turns, prepared
 from rlhf_kit.studio.widget import widget
 from rlhf_kit.studio.words import Words
@@ -57,8 +57,12 @@ class Probe:
         """The line that is said at once, before anything is loaded; None if it may be tried."""
         return refusal(self.words, self._check, text, judge)
 
-    def score(self, text: str, judge: str, last: float | None = None) -> Iterator[tuple[dict[str, Any] | None, str]]:
-        """Yields (view, line); a view of None leaves what is shown. `last` is the score before, to tell the change."""
+    def score(self, text: str, judge: str, last: dict[str, Any] | None = None
+              ) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """Yields (view, line); a view of None leaves what is shown.
+
+        `last` is what `remembered` made of the view before: where the same judge gave it, the change is told.
+        """
         began = time.monotonic()
         try:
             self._check(text, judge)
@@ -69,12 +73,20 @@ class Probe:
                 known["held_out"] = probing.held_out(asked, self._task_lang(judge))
             yield None, self.words("scoring")
             view = probing.scored(asked, text, self._task_lang(judge))
-            yield ({**view, "accuracy": None, **known, "was": last},
+            was = last["score"] if last and last["by"] == self._made(judge) else None
+            yield ({**view, "accuracy": None, **known, "was": was},
                    self.words("done", seconds=time.monotonic() - began))
         except Exception as error:                      # whatever it is, the page says it and keeps the text
             yield None, told(error, self.words)
 
-    def measure(self, text: str, judge: str, last: float | None = None
+    def remembered(self, view: dict[str, Any], judge: str) -> dict[str, Any] | None:
+        """The score of a view, and which judge gave it as it is now."""
+        try:
+            return {"score": view["score"], "by": self._made(judge)}
+        except ShelfError:
+            return None
+
+    def measure(self, text: str, judge: str, last: dict[str, Any] | None = None
                 ) -> Iterator[tuple[dict[str, Any] | None, str]]:
         """The same, after the judge was asked about held-out pairs."""
         try:
@@ -100,8 +112,12 @@ class Probe:
         yield from ((None, line) for line in prepared(self.shelf, [(judge, "judge")], self.words))
 
     def _known(self, judge: str) -> dict[str, Any]:
+        return self._measured.setdefault(self._made(judge), {})
+
+    def _made(self, judge: str) -> tuple:
+        """What a judge is: another once it was trained anew in the same place."""
         entry = self.shelf.find(judge, "judge", self.lang)
-        return self._measured.setdefault((entry.place, entry.adapter, entry.written), {})
+        return entry.place, entry.adapter, entry.written
 
     def _task_lang(self, judge: str) -> Lang:
         return self.shelf.find(judge, "judge", self.lang).lang or self.lang
@@ -145,8 +161,7 @@ def _fields(panel: Probe) -> Fields:
 
 def _wire(panel: Probe, on: Fields) -> None:
     """What happens when something is pressed."""
-    saved = panel.saved()
-    last = gr.State(saved["score"] if saved else None)
+    last = gr.State(None)                           # the saved example's score is of another day's model
     turns = Turns(panel.workspace, panel.lang, gr.State(None))
 
     def offer(picked: str | None) -> Any:
@@ -155,10 +170,14 @@ def _wire(panel: Probe, on: Fields) -> None:
     def fool(trick: Trick) -> Any:
         return lambda text: probing.fooled(trick, text, panel.lang) if len(text) <= CHARACTERS else text
 
+    def shown(view: dict[str, Any] | None, text: str = "", judge: str = "", *_: Any) -> list[Any]:
+        """What becomes of a view: the picture, and the score that the next one is compared with."""
+        return [view, view and panel.remembered(view, judge)]
+
     def begin(press: Any, run: Any) -> list[Any]:
         return turns.wire(press, lambda _, *asked: panel.refused(*asked), [on.text, on.judge],
                           lambda _, *asked: run(*asked), [on.text, on.judge, last], on.line, [on.shown, last],
-                          shown=_shown)
+                          shown=shown)
 
     gr.on(None, offer, follow(on.judge, offer), on.judge, **QUIET)
     going = [*begin(on.go.click, panel.score), *begin(on.measure.click, panel.measure)]
@@ -166,8 +185,3 @@ def _wire(panel: Probe, on: Fields) -> None:
         changed = button.click(fool(trick), on.text, on.text, concurrency_limit=None, **QUIET)
         going += begin(changed.success, panel.score)
     turns.wire_stop(on.stop, going, on.line, lambda: panel.words("stopped"))
-
-
-def _shown(view: dict[str, Any] | None, *_: Any) -> list[Any]:
-    """What becomes of a view: the picture, and the score that the next one is compared with."""
-    return [view, view and view["score"]]

@@ -34,14 +34,27 @@ def scored(judge: Judge, text: str, lang: Lang) -> dict[str, Any]:
         {"judge", "kind", "text", "score", "probability", "gold", "parts": [[text, effect or null], ...], "length"}
     """
     from rlhf_kit.attribution import deletions, words
-    parts = words(text, judge.tokenizer)
+    judge, before, said = _heard(judge, text)
+    parts = words(said, judge.tokenizer)
     shown = [*parts[:WORDS], *(["".join(parts[WORDS:])] if len(parts) > WORDS else [])]
-    score, effects = deletions(judge.score, "", shown)
+    score, effects = deletions(judge.score, before, shown)
     return {"judge": judge.name, "kind": judge.kind, "text": text, "score": round(score, 4),
-            "probability": round(float(judge.probability([""], [text])[0]), 4), "gold": gold_of("", text, lang),
-            "parts": [[part, round(effect, 4) if i < WORDS else None]
-                      for i, (part, effect) in enumerate(zip(shown, effects, strict=True))],
+            "probability": round(float(judge.probability([before], [said])[0]), 4), "gold": gold_of("", text, lang),
+            "parts": [*([[before, None]] if before else []), *([part, round(effect, 4) if i < WORDS else None]
+                      for i, (part, effect) in enumerate(zip(shown, effects, strict=True)))],
             "length": len(text)}
+
+
+def _heard(judge: Judge, text: str) -> tuple[Judge, str, str]:
+    """Judge, prompt and response: of a dialogue, before a reward model that reads conversations, its last answer;
+    else the whole text without a prompt."""
+    from rlhf_kit.datasets.chats import dialogue_of
+    chat = dialogue_of(text) if judge.reads_chats else None
+    if chat is None or chat[-1].role != "assistant":
+        return judge, "", text
+    said = chat[-1].text
+    before = text[:text.rindex(said)]
+    return judge.on({before: chat[:-1]}), before, said
 
 
 def held_out(judge: Judge, lang: Lang) -> list[list[float]]:

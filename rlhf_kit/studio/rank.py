@@ -204,10 +204,10 @@ class Rank:
         try:
             name = annotator(request, typed)
             yield None, self.words("writing", k=_size(k))
-            writer = self.workspace.world.model("lm", self.lang)
+            writer = self.workspace.shelf.writer(self.lang)
             yield from self._trained([(writer, "policy")])
             rank_tasks.more(self.workspace.labels, self.workspace.shelf.policy(writer, self.lang), self.lang, _size(k),
-                            self.workspace.world)
+                            self.workspace.world, model=writer, prompts=self.workspace.prompts)
             empty = not isinstance(sent, dict) or "empty" in sent
             yield (self._next(name, _size(k), bool(two), bool(instruct)) if empty else None), self.words("written")
         except LabelsError as error:
@@ -309,7 +309,12 @@ class Rank:
 
     def _verdict(self, last: dict, judge: str) -> dict[str, Any]:
         task = self.workspace.labels.task(last["task"])
-        found = opinion(self.workspace.shelf.judge(judge, self.lang).score, task.prompt, task.texts, last["groups"])
+        asked = self.workspace.shelf.judge(judge, self.lang)
+        if asked.reads_chats and task.prompt.strip():
+            from rlhf_kit.jobs.written import question
+            _, chat = question(asked.tokenizer, task.prompt)
+            asked = asked.on({} if chat is None else {task.prompt: chat})
+        found = opinion(asked.score, task.prompt, task.texts, last["groups"])
         letter = {card: LETTERS[i] for i, card in enumerate(last["order"])}
         better = [sum(map(len, last["groups"][:g])) for g in range(len(last["groups"]))]
         place = {card: 1 + better[g] for g, group in enumerate(last["groups"]) for card in group}

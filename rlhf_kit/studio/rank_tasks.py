@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.labels import Labels, Response
@@ -37,20 +38,32 @@ def example(lang: Lang, lists: int = LISTS, seed: int = 0) -> list[dict[str, Any
             for i, prompt in enumerate(prompts)]
 
 
-def more(labels: Labels, writer: Policy, lang: Lang, k: int, world: World = REVIEWS) -> int:
-    """Add a list of K responses of the tiny language model to a held-out prompt; its number."""
+def more(labels: Labels, writer: Policy, lang: Lang, k: int, world: World = REVIEWS, *, model: str | None = None,
+         prompts: Sequence[str] = ()) -> int:
+    """Add a list of K responses of a language model to a prompt; its number.
+
+    Args:
+        model: its name, by default the tiny one's.
+        prompts: taken in turn; by default held-out ones of the world.
+    """
     seed = 1 + labels.count()                       # another one each time, in each file the same ones
-    prompt, model = world.of(lang).prompts("heldout", n=1, seed=seed)[0], world.model("lm", lang)
-    texts = sample(writer, prompt, k, seed=1000 * seed)
+    prompt = prompts[seed % len(prompts)] if prompts else world.of(lang).prompts("heldout", n=1, seed=seed)[0]
+    texts, model = sample(writer, prompt, k, seed=1000 * seed), model or world.model("lm", lang)
     return labels.add_task(prompt, [Response(text, model, 1000 * seed) for text in texts], kind="rank").id
 
 
 def sample(writer: Policy, prompt: str, k: int, seed: int) -> list[str]:
-    """K responses that differ from each other. Raises: ValueError if the model writes too few different ones."""
+    """K responses that differ from each other; a model with a chat template is asked the prompt as a question.
+
+    Raises: ValueError if the model writes too few different ones.
+    """
+    from rlhf_kit.jobs.written import question
     from rlhf_kit.sampling import sample_rollout
     found: dict[str, None] = {}
+    asked, _ = question(writer.tokenizer, prompt)
     for turn in range(ROUNDS):
-        found |= dict.fromkeys(sample_rollout(writer, [prompt] * (k + 3), seed=seed + turn).responses)
+        found |= dict.fromkeys(text for text in sample_rollout(writer, [asked] * (k + 3), seed=seed + turn).responses
+                               if text.strip())
         if len(found) >= k:
             return list(found)[:k]
     raise ValueError(f"the model wrote only {len(found)} different responses to {prompt!r} in {ROUNDS} rounds; "

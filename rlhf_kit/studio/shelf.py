@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import is_complete
-from rlhf_kit.studio.entries import ADAPTER, MODEL, Entry, at_step, label, of_folder, steps_of
+from rlhf_kit.studio.entries import ADAPTER, MODEL, RUNS, Entry, at_step, by_own_name, label, of_folder, steps_of
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.worlds import REVIEWS, World
 
 if TYPE_CHECKING:
+    from rlhf_kit.formulas.records import Chat
     from rlhf_kit.models.heads import Policy
     from rlhf_kit.rewards import Reward
 
@@ -25,7 +26,6 @@ MOST = 6                            # models in memory
 MOST_BYTES = 1_500_000_000          # of their weights together; a larger one stays alone
 ANSWERS = 200                       # that score 0 on average, by a reward adapter
 PATIENCE = 1.0                      # seconds between two looks whether another process has made a model
-RUNS = "runs"
 
 
 class ShelfError(Exception):
@@ -50,6 +50,21 @@ class Judge(NamedTuple):
     probability: Reward                     # of beating a text that scores 0, or of praise
     tokenizer: Any
     network: Any
+
+    @property
+    def reads_chats(self) -> bool:
+        """True of a reward model with a chat template, unless it was trained here on plain texts."""
+        from rlhf_kit.models.chats import has_template
+        said = getattr(self.network, "reads_chats", None)
+        return self.kind == "reward_model" and has_template(self.tokenizer) and said is not False
+
+    def on(self, chats: Mapping[str, Chat]) -> Judge:
+        """The same, handed these prompts as the conversations that they are, in the form that it reads."""
+        from rlhf_kit.jobs.written import read_by
+        from rlhf_kit.rewards import of_chats
+        read = read_by(None if self.kind == "classifier" else self.tokenizer)
+        return self if not chats else self._replace(score=of_chats(self.score, chats, read),
+                                                    probability=of_chats(self.probability, chats, read))
 
 
 @dataclass
@@ -86,7 +101,7 @@ class Shelf:
         first: dict[tuple[str, str], Entry] = {}
         for entry in found:
             first.setdefault((entry.kind, entry.name), entry)
-        return list(first.values())
+        return by_own_name(list(first.values()))
 
     def names(self, kind: Literal["policy", "judge"], lang: Lang) -> list[str]:
         """What there is to choose from."""
@@ -121,6 +136,12 @@ class Shelf:
         """The policies that were named at start and fit the page's language, in that order."""
         return [entry.name for entry in self._named() if entry.kind == "policy" and entry.name in self.named
                 and entry.lang in (lang, None)]
+
+    def writer(self, lang: Lang) -> str:
+        """Who writes lists to be ranked: a plain language model that was named at start, else the tiny one."""
+        plain = [entry.name for entry in self._named() if entry.kind == "policy" and not entry.trained
+                 and entry.name in self.named and entry.lang in (lang, None)]
+        return plain[-1] if plain else self.world.model("lm", lang)
 
     def reward_model(self, lang: Lang) -> str:
         """The current one: of the workspace's runs that made one the newest, else one named at start, else the tiny."""

@@ -23,6 +23,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio import scripted
 from rlhf_kit.studio import workspace as shared
 from rlhf_kit.studio.answers import reason
+from rlhf_kit.studio.fields import Names
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.train_runs import (
@@ -71,7 +72,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
         with gr.Column(min_width=300):
             gr.Markdown(words("second"))
             choices = judges(workspace.jobs.all(), lang, workspace.world)
-            judge = gr.Dropdown(choices, value=choices[0][1], label=words("judge"), elem_id=f"rk-train-judge-{lang}")
+            judge = Names(choices, value=choices[0][1], label=words("judge"), elem_id=f"rk-train-judge-{lang}")
             beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), info=words("beta_about"))
             with gr.Accordion(words("options"), open=False):
                 ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
@@ -80,7 +81,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
             run = gr.Button(words("run_it"), variant="primary", elem_id=f"rk-train-ppo-{lang}")
     board = widget("train", words, first_view(lang, workspace), elem_id=f"rk-train-{lang}")
     seen = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
-    Context.root_block.load(panel.open, [name], [name], js=RECALL, **seen)
+    Context.root_block.load(panel.open, [name], [name, judge], js=RECALL, **seen)
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
     run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board], [board, ppo_anew], **seen)
     board.act(panel.act, None, [board], **seen)
@@ -128,9 +129,11 @@ class Panel:
         self.lang, self.workspace, self.words = lang, workspace, Words(lang, "train")
         self._counts: dict[Hashable, tuple[tuple[int, int], Any]] = {}
 
-    def open(self, name: str, request: gr.Request) -> Update:
-        """The page has opened: the name."""
-        return named(getattr(request, "username", None) or name, request)
+    def open(self, name: str, request: gr.Request) -> tuple[Update, Update]:
+        """The page has opened: the name, and what may be pleased, with the reward model that is newest now chosen."""
+        choices = judges(self.workspace.jobs.all(), self.lang, self.workspace.world)
+        return (named(getattr(request, "username", None) or name, request),
+                gr.update(choices=choices, value=choices[0][1]))
 
     def train(self, name: str, whose: str, question: str | None, run: str, steps: float, anew: bool, board: Any,
               request: gr.Request) -> tuple:

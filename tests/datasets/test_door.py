@@ -61,6 +61,10 @@ PAIRS = {
     "by the column's name": {"prompt": ASK, "answer_a": GOOD, "answer_b": BAD, "preferred": "answer_a"},
     "one-hot": {"prompt": ASK, "response_a": BAD, "response_b": GOOD, "winner_model_a": 0, "winner_model_b": 1,
                 "winner_tie": 0},
+    "Label Studio's short JSON": {"id": 1, "prompt": ASK, "answer1": BAD, "answer2": GOOD, "annotator": 1,
+                                  "comparison": {"selected": "right", "type": "pairwise"}},
+    "Label Studio's CSV": {"annotation_id": "1", "answer1": GOOD, "answer2": BAD, "prompt": ASK,
+                           "mine": '{"selected": "left"}', "comparison": '{"selected": "left"}'},
     "rm-static": {"prompt": ASK, "response": GOOD, "chosen": GOOD, "rejected": BAD},
     "answers that begin with the prompt": {"prompt": ASK, "chosen": ASK + GOOD, "rejected": ASK + BAD},
 }
@@ -112,7 +116,7 @@ def test_dialogues_are_cut_where_the_answers_part_and_can_become_conversations()
     row = {"chosen": f"{HUMAN} {GOOD}", "rejected": f"{HUMAN} {BAD}"}
     found = bring([row] * 5, "preferences")
     assert found.items[0] == Comparison(HUMAN, f" {GOOD}", f" {BAD}")
-    assert notes(found) == []
+    assert notes(found) == ["read_pairs_again"]
     assert dialogues(found.items)[0] == CHATS
     assert dialogues([ASK, (ASK, GOOD)]) == [(USER,), (USER, SAID)]
 
@@ -196,6 +200,11 @@ ARGILLA = {
                                                           {"rank": 1, "value": "response-2"}]}]},
     "1, as parquet": {"prompt": ASK, "response_1": BAD, "response_2": GOOD, "ranking": [
         {"user_id": "u", "status": "submitted", "value": {"rank": [2, 1], "value": ["response_1", "response_2"]}}]},
+    "the better one named": {"id": "x", "prompt": ASK, "response-1": BAD, "response-2": GOOD, "other": "a text",
+                             "preference": [{"user_id": "u", "status": "submitted", "value": "response_2"}]},
+    "2, the better one named": {"id": "x", "prompt": ASK, "response_1": BAD, "response_2": GOOD,
+                                "preference.responses": ["response_2"],
+                                "preference.responses.status": ["submitted"]},
     "2": {"id": "x", "prompt": ASK, "response_1": BAD, "response_2": GOOD,
           "ranking.responses": [["response_2", "response_1"], ["response_1", "response_2"]],
           "ranking.responses.status": ["submitted", "draft"]},
@@ -222,6 +231,14 @@ EXAMPLES = {
     "OpenOrca": ({"id": "x", "system_prompt": "Be brief.", "question": ASK, "response": GOOD},
                  (Turn("system", "Be brief."), USER, SAID)),
     "preferences": ({"prompt": ASK, "chosen": GOOD, "rejected": BAD}, (ASK, GOOD)),
+    "hh-rlhf": ({"chosen": f"{HUMAN} {GOOD}", "rejected": f"{HUMAN} {BAD}"}, (HUMAN, f" {GOOD}")),
+    "LLaMA-Factory, older": ({"instruction": ASK, "input": "", "output": [GOOD, BAD]}, (ASK, GOOD)),
+    "Capybara": ({"source": "x", "conversation": [{"input": ASK, "output": GOOD}, {"input": ASK, "output": BAD}]},
+                 (USER, SAID, USER, WORSE)),
+    "MOSS": ({"chat": [{"human": ASK, "assistant": GOOD}]}, (USER, SAID)),
+    "OpenAssistant's trees": ({"message_tree_id": "x", "prompt": {"text": ASK, "role": "prompter", "replies": [
+        {"text": BAD, "role": "assistant", "rank": 1, "replies": []},
+        {"text": GOOD, "role": "assistant", "rank": 0, "replies": []}]}}, (USER, SAID)),
 }
 
 
@@ -295,6 +312,9 @@ def test_a_folder_of_shards_and_what_is_passed_over(tmp_path):
     found = bring(tmp_path, "preferences")
     assert found.items == bring(rows_of(), "preferences").items
     assert ("read_files", {"n": 2, "over": 1, "first": "train-0.jsonl"}) in found.account.notes
+    (tmp_path / "test-0.jsonl").unlink()
+    (tmp_path / "README.md").write_text("# not rows")
+    assert ("read_files_all", {"n": 2}) in bring(tmp_path, "preferences").account.notes
 
 
 def test_a_folder_of_different_things_is_refused(tmp_path):
@@ -369,12 +389,26 @@ def test_the_account_is_a_sentence_and_comes_back_from_json():
     ({**CONVERSATIONS["UltraFeedback, binarised"], "score_rejected": 9.0}, "read_upside_down", "In 5 rows"),
     ({"prompt": ASK, "chosen": ASK + GOOD, "rejected": ASK + BAD}, "read_prompt_twice", "In 5 pairs"),
     ({"prompt": ASK, "chosen": GOOD, "rejected": BAD}, "read_glued", "fix it?Unplug it fi"),
-    ({"prompt": ASK, "output": [GOOD, BAD]}, "read_order", "'output'")])
+    ({"prompt": ASK, "output": [GOOD, BAD]}, "read_order", "'output'"),
+    ({"prompt": ASK, "chosen": GOOD, "rejected": BAD}, "read_pairs_again", "4 pairs repeat")])
 def test_nothing_is_silent(row, note, inside):
     found = bring([row] * 5, "preferences")
     assert note in notes(found)
     assert inside in found.account.text("en")
     assert found.account.text("zh")
+
+
+def test_pairs_that_contradict_each_other_and_the_first_bad_row_are_said():
+    row = {"prompt": ASK, "chosen": GOOD, "rejected": BAD}
+    found = bring([*rows_of(20), row, {**row, "chosen": BAD, "rejected": GOOD}, {**row, "chosen": None}], "preferences")
+    assert ("read_pairs_against", {"n": 2}) in found.account.notes
+    assert "line 23: an empty text" in found.account.text("en")
+
+
+def test_a_column_that_repeats_the_prompt_is_not_missed():
+    row = {"prompt": ASK, "instruction": ASK, "chosen": GOOD, "rejected": BAD}
+    assert "read_unused" not in notes(bring([row] * 5, "preferences"))
+    assert "read_unused" in notes(bring([row, {**row, "instruction": GOOD}] * 3, "preferences"))
 
 
 def test_one_and_zero_point_where_the_scores_say():
@@ -388,6 +422,62 @@ def test_one_and_zero_point_where_the_scores_say():
 def test_the_number_of_the_best_counts_from_one_where_it_reaches_the_last():
     rows = [{"prompt": ASK, "responses": [BAD, GOOD, "Hm."], "best": best} for best in (1, 2, 3)] * 2
     assert [one.ranks.index(1) for one in bring(rows, "preferences").items] == [0, 1, 2] * 2
+
+
+def test_answers_that_failed_are_left_out_with_their_scores():
+    """distilabel writes null where a model gave no answer, or its judge no number; Orca's words beside numbers."""
+    rows = [{"instruction": ASK, "generations": [BAD, GOOD, None], "ratings": [2.0, 4.0, None], "order": ["a", "b"]},
+            {"instruction": ASK, "generations": [BAD, None, None], "ratings": [2.0, None, 5.0], "order": ["b", "a"]}]
+    found = bring(rows * 3, "preferences")
+    assert [(one.responses, one.scores) for one in found.items] == [((BAD, GOOD), (2.0, 4.0))] * 3
+    assert dict(found.account.left_out) == {"undecided": 3}
+
+
+def test_a_text_for_each_turn_makes_a_conversation():
+    row = {"prompt": json.dumps([ASK, ASK]), "response_a": json.dumps([GOOD, GOOD]), "winner_model_a": 1,
+           "response_b": json.dumps([GOOD, BAD]), "winner_model_b": 0, "winner_tie": 0}
+    assert bring([row] * 5, "preferences").items == [Comparison((USER, SAID, USER), (SAID,), (WORSE,))] * 5
+
+
+def test_lists_in_a_csv_as_json_or_as_pandas_leaves_them(tmp_path):
+    import csv
+    for write in (json.dumps, repr):
+        with open(tmp_path / "x.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("prompt", "responses", "scores"),
+                                        *[(ASK, write([BAD, GOOD, "it's 5"]), write([1, 5, 3]))] * 6])
+        found = bring(tmp_path / "x.csv", "preferences").items
+        assert [(one.responses, one.scores) for one in found] == [((BAD, GOOD, "it's 5"), (1.0, 5.0, 3.0))] * 6
+    rows = [{"prompt": ASK, "responses": "[__import__('os').getcwd(), 'b']"}] * 6           # is read, never run
+    with pytest.raises(FileError, match="not a list of texts"):
+        bring(rows, "preferences")
+
+
+def test_llama_factory_s_description_beside_the_file_names_its_columns(tmp_path):
+    rows = [{"q": ASK, "more": "a kettle", "good_one": GOOD, "bad_one": f"{BAD} {i}"} for i in range(6)]
+    (tmp_path / "mine.json").write_text(json.dumps(rows), encoding="utf-8")
+    described = {"mine": {"file_name": "mine.json", "ranking": True, "columns": {
+        "prompt": "q", "query": "more", "chosen": "good_one", "rejected": "bad_one", "history": "gone"}}}
+    for source in (tmp_path, tmp_path / "mine.json"):
+        with pytest.raises(FileError, match="has no columns of preferences"):
+            bring(source, "preferences")
+    (tmp_path / "dataset_info.json").write_text(json.dumps(described), encoding="utf-8")
+    for source in (tmp_path, tmp_path / "mine.json"):
+        found = bring(source, "preferences")
+        assert found.items[0] == Comparison(f"{ASK}\na kettle", GOOD, f"{BAD} 0")
+        assert "read_described" in notes(found)
+        assert bring(source, "preferences", {"chosen": "more"}).items[0].chosen == "a kettle"    # the user's word first
+    for damaged in ("{", "[]", '{"mine": 3}', '{"mine": {"file_name": "mine.json"}}'):
+        (tmp_path / "dataset_info.json").write_text(damaged, encoding="utf-8")
+        with pytest.raises(FileError, match="has no columns of preferences"):
+            bring(tmp_path, "preferences")
+
+
+def test_answers_without_a_verdict_are_named():
+    with pytest.raises(FileError, match=r"'response-1' and 'response-2' look like answers .* --columns preference="):
+        bring([{"prompt": ASK, "response-1": GOOD, "response-2": BAD, "mine": "first"}] * 5, "preferences")
+    found = bring([{"prompt": ASK, "response-1": GOOD, "response-2": BAD, "mine": "first"}] * 5, "preferences",
+                  {"preference": "mine"})
+    assert found.items == [PAIR] * 5
 
 
 def test_columns_that_the_user_names():
@@ -405,7 +495,9 @@ def test_columns_that_the_user_names():
 @pytest.mark.parametrize(("encoding", "text", "name"), [
     ("big5", "這個檯燈很好用，我很喜歡，推薦給大家。水壺兩天就壞了", "Big5"),
     ("gb18030", "这个台灯很好用，我很喜欢，推荐给大家。水壶两天就坏了", "GB18030"),
-    ("cp1252", "Un café très agréable à côté de la maison", "Windows-1252")])
+    ("cp1252", "Un café très agréable à côté de la maison", "Windows-1252"),
+    ("utf-16-le", "这个台灯很好用，我很喜欢，推荐给大家。水壶两天就坏了", "UTF-16"),
+    ("utf-16-be", "Un café très agréable à côté de la maison", "UTF-16")])
 def test_a_guessed_encoding_is_said(tmp_path, encoding, text, name):
     path = tmp_path / "x.csv"
     path.write_bytes(("prompt,chosen,rejected\n" + f"{text} A,{text},b\n" * 6).encode(encoding))

@@ -1,6 +1,7 @@
 """Conversations on their way through the jobs: written by a template, learned, scored as a person reads them, kept."""
 
 import copy
+import io
 import json
 
 import pytest
@@ -110,6 +111,24 @@ def test_a_reward_model_learns_pairs_of_conversations(desk, model, template, not
     assert result["rankings"] == 19
     end = "<eos>\n" if template else ""
     assert result["read_as"]["best"] == repr(("the lamp is red." + end).strip())
+    assert zoo.load_reward_model(desk / "rm" / "model").reads_chats is (True if template else None)
+
+
+def test_a_person_in_the_loop_sees_questions_and_the_policy_is_asked_through_the_template(desk, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("1\n-1\n"))
+    words = ["human-loop", "--model", "lm", "--prompts", "prompts.jsonl", "--template", "zephyr", "--batch", "2",
+             "--max-new-tokens", "4", "--output", "out", "--lang", "en"]
+    assert cli.main(words) == 0
+    out = capsys.readouterr().out
+    assert "24 rows read as prompts: prompt from 'messages'" in out
+    assert "written by the chat template zephyr" in out
+    assert "the kettle" in out
+    assert "<|" not in out
+    rows = [json.loads(line) for line in (desk / "out" / "ratings.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert all(row["prompt"].endswith("<eos>\n<|assistant|>\n") for row in rows)
+    result = json.loads((desk / "out" / "result.json").read_text(encoding="utf-8"))
+    assert (result["read"]["kind"], result["updates"]) == ("prompts", 1)
+    assert "<|" not in json.dumps(result["samples"])
 
 
 def test_conversations_without_a_template_are_refused_in_one_line(desk, capsys):

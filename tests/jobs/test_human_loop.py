@@ -497,7 +497,7 @@ def test_a_model_steers_no_terminal():
     steering = "\x1b[31mred\x1b]0;title\x07 [red]x[/red] [/nonsense] :smile: \x9b2J\u202eback\r好\nline"
 
     class Fake:
-        ratings = ()
+        ratings, read = (), staticmethod(str)
     human_loop._show(Item("[bold]" + steering, (steering, steering)), Fake(), "en", console)
     showing.texts(console, [{"before": {"prompt": steering, "response": steering}} | {
         "after": {"prompt": "a", "response": steering}}], "en")

@@ -190,3 +190,22 @@ def test_a_killed_run_does_not_go_on_towards_a_judge_that_was_trained_anew(jobs,
     zoo.save_reward_model(judge, tmp_path / "judge")
     with pytest.raises(StorageError, match=r"other settings .reward: 'learned_probability#"):
         list(job.run(tmp_path / "out"))
+
+
+def test_another_engine_draws_the_responses_and_the_gap_is_in_the_metrics(jobs, tmp_path):
+    job = replace(jobs["ppo"], rollouts="continuous", changes={**jobs["ppo"].changes, "steps": 1})
+    result = run(job, tmp_path / "drawn")
+    assert result["settings"]["rollouts"] == job.claim()["rollouts"] == "continuous"
+    [row] = lines(tmp_path / "drawn")
+    assert row["sampler_gap"] < 1e-5
+    assert "rollouts" not in jobs["ppo"].claim()                        # runs of before go on
+
+
+def test_a_server_that_cannot_take_the_policy_is_refused_before_anything_is_written(jobs, tmp_path):
+    one, other = (replace(jobs["ppo"], rollouts=f"vllm=http://127.0.0.1:{port}") for port in (1, 2))
+    with pytest.raises(ValueError, match="a whole model"):
+        run(one, tmp_path / "drawn")
+    assert not (tmp_path / "drawn").exists()
+    assert one.claim() == other.claim() != jobs["ppo"].claim()          # the server may stand elsewhere
+    with pytest.raises(ValueError, match="--rollouts is 'vlm'"):
+        replace(jobs["ppo"], rollouts="vlm")

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers.utils import logging as transformers_logging
 
-from rlhf_kit.models import tiny
+from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import (
     ModelUnavailable,
@@ -121,6 +121,21 @@ def test_saving_and_loading_print_nothing_and_change_no_setting(policy, tmp_path
 
 
 # What cannot be loaded.
+
+def test_a_pad_token_without_a_row_is_not_used_and_that_is_said(policy, tmp_path, capsys):
+    """tokenizer.add_special_tokens({"pad_token": ...}) without resize_token_embeddings, as many guides forget it."""
+    tokenizer = copy.deepcopy(policy.tokenizer)
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    save_model(policy.lm, tokenizer, tmp_path / "model")
+    back = load_policy(tmp_path / "model")
+    assert "[PAD]" in capsys.readouterr().err
+    ids, mask = text.encode_prompts(back.tokenizer, ["the lamp is", "the"])
+    known = back(ids, mask, keep=1).logits
+    torch.testing.assert_close(known[1], policy(ids[1:, -1:], mask[1:, -1:], keep=1).logits[0])   # padding is masked
+    save_policy(back, tmp_path / "again")
+    load_policy(tmp_path / "again")
+    assert capsys.readouterr().err == ""
+
 
 def test_a_folder_that_is_not_there(tmp_path):
     for source in (tmp_path / "nowhere", str(tmp_path / "nowhere"), "./nowhere", "~/nowhere"):

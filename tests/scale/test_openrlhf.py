@@ -118,6 +118,41 @@ def test_a_folder_made_from_a_dump_is_taken_with_its_licences(data, tmp_path):
         {"prompt": "Question: a\n\nAnswer:", "chosen": " b", "rejected": " c", "qid": 7, "licence": "CC BY-SA 4.0"}]
 
 
+ASK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a"}]
+SAID, WORSE = ([{"role": "assistant", "content": text}] for text in "bc")
+
+
+@pytest.mark.parametrize("rows", [
+    {"answers.jsonl": {"messages": ASK + SAID, "votes": 3},
+     "pairs.jsonl": {"chosen": ASK + SAID, "rejected": ASK + WORSE},
+     "prompts.jsonl": {"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "a"}]}},
+    {"answers.jsonl": {"prompt": ASK, "response": SAID, "votes": 3},
+     "pairs.jsonl": {"prompt": ASK, "chosen": "b", "rejected": "c"}, "prompts.jsonl": {"prompt": ASK}}])
+def test_conversations_stay_messages_and_the_script_asks_for_the_template(data, tmp_path, rows):
+    for name, row in rows.items():
+        (data / name).write_text(json.dumps(row) + "\n")
+    out = tmp_path / "out"
+    assert cli.main(["export", "openrlhf", "--data", str(data), "--output", str(out)]) == 0
+    assert [json.loads((out / name).read_text()) for name in openrlhf.COLUMNS] == [
+        {"prompt": ASK, "response": SAID, "votes": 3}, {"prompt": ASK, "chosen": SAID, "rejected": WORSE},
+        {"prompt": ASK}]
+    script = (out / "train.sh").read_text()
+    assert script.count("--data.apply_chat_template \\\n") == len(TAKEN["commands"]) == 3
+    assert all("--data.apply_chat_template" in taken for taken in TAKEN["commands"].values())
+    assert "without a chat template" not in script
+    assert subprocess.run(["bash", "-n", out / "train.sh"]).returncode == 0
+
+
+def test_conversations_beside_plain_texts_are_refused(data, tmp_path, capsys):
+    (data / "prompts.jsonl").write_text(json.dumps({"prompt": ASK}) + "\n")
+    assert cli.main(["export", "openrlhf", "--data", str(data), "--output", str(tmp_path / "out")]) == 2
+    assert "prompts.jsonl line 1" in capsys.readouterr().err
+    (data / "answers.jsonl").write_text(json.dumps({"messages": ASK}) + "\n")
+    assert cli.main(["export", "openrlhf", "--data", str(data), "--output", str(tmp_path / "out")]) == 2
+    assert "answers.jsonl line 1: a conversation that ends with a question" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_script_is_bash_and_says_that_it_was_not_run(data, tmp_path, capsys):
     assert cli.main(["export", "openrlhf", "--data", str(data), "--output", str(tmp_path), "--lang", "en"]) == 0
     assert "was not run here" in capsys.readouterr().out

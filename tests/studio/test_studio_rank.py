@@ -261,7 +261,7 @@ def test_the_reward_models_opinion_by_hand():
 
 def test_the_verdict_stands_beside_the_order_and_a_deleted_model_is_said(panel, monkeypatch, tmp_path):
     import torch
-    judge = SimpleNamespace(score=lambda prompts, responses: torch.arange(4.0))
+    judge = SimpleNamespace(score=lambda prompts, responses: torch.arange(4.0), reads_chats=False)
     find = Shelf.judge
     monkeypatch.setattr(Shelf, "judge", lambda shelf, name, lang: judge if name == "tiny-rm-en"
                         else find(shelf, name, lang))

@@ -218,6 +218,17 @@ def test_news_is_sent_only_where_there_is_some(workspace, monkeypatch):
     assert (judges.value, len(judges.choices)) == ("runs/rm-1/model", 3)          # the one that is new
 
 
+def test_a_page_that_opens_has_the_newest_reward_model_chosen(workspace):
+    panel = Panel("en", workspace)
+    assert panel.open("ana", NOBODY)[1]["value"] == "tiny-rm-en"
+    ranked(workspace, 12)
+    for name in ("rm-1", "rm-2"):
+        start_reward_model(workspace, "en", by="ana")
+        finished(workspace, name, "reward_model")
+    offered = panel.open("ana", NOBODY)[1]
+    assert (offered["value"], [name for name, _ in offered["choices"]][:2]) == ("runs/rm-2/model", ["rm-2", "rm-1"])
+
+
 # What is shown
 
 def look(state: str = "done", kind: str = "ppo", done: int = 3, result: dict | None = None, **more) -> Look:

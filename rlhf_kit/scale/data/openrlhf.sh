@@ -11,7 +11,7 @@
 #
 # Several machines must see this folder under one name. All weights are trained. For LoRA add --ds.lora.rank 16 (and
 # --ds.load_in_4bit; there are no 8 bits here), and merge each adapter with openrlhf.cli.lora_combiner before the next
-# stage. Texts are used as they stand, without a chat template: every stage reads the same "Question: ... Answer:".
+# stage. __TEXTS__
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -17,6 +17,9 @@
     };
     document.addEventListener('keydown', event => {
         if (event.ctrlKey && event.key === '.') { turn(); event.preventDefault(); return; }
+        // A list that is open would stay so when Tab leaves it; Gradio closes it on Escape.
+        if (event.key === 'Tab' && event.target.matches('[role=combobox][aria-expanded=true]'))
+            event.target.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', code: 'Escape', bubbles: true }));
         const typing = event.target.closest(fields), escape = event.key === 'Escape';
         const withCtrl = event.ctrlKey || event.metaKey;
         if (event.altKey || event.defaultPrevented) return;
@@ -30,6 +33,15 @@
         const button = buttons.find(b => b.offsetParent !== null && !b.disabled);
         if (button) { event.preventDefault(); button.click(); }
     });
+
+    // What is folded behind the button before it; page.css hides it, so that its fields are in the page all the time.
+    const folds = () => document.querySelectorAll('.rk-fold-button:not([aria-expanded])')
+        .forEach(button => button.setAttribute('aria-expanded', 'false'));
+    document.addEventListener('click', event => {
+        const button = event.target.closest?.('.rk-fold-button');
+        if (button) button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') !== 'true'));
+    });
+    new MutationObserver(folds).observe(document, { childList: true, subtree: true });
 
     // A request that reaches nobody means that the server is gone; the next one that does means that it is back.
     // Gradio's own message about that is English on every page, and hidden by page.css.
