@@ -65,6 +65,12 @@ class Translation:
         """Pairs (prompt, response) of the imperfect data that there is to begin with."""
         return [(one.prompt, one.response) for one in self.translated(n, seed, split)]
 
+    def sentences(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]:
+        """Pairs of single sentences, translated with the same errors: from these one learns words sooner."""
+        rng = random.Random(f"errors of sentences {seed}")
+        return [(_source(trees) + MARK, _response(trees, grammar, 1.0, rng)[0])
+                for trees, grammar in self._draw(n, f"sentences {seed}", split, single=True)]
+
     def translated(self, n: int, seed: int = 0, split: str = "train") -> list[Translated]:
         """The same, each with its errors, whose kinds and probabilities are `noise.CHANCES`."""
         rng = random.Random(f"errors {seed}")
@@ -122,7 +128,8 @@ class Translation:
         things = {opinion.aspect for tree in trees for opinion in opinions(tree)}
         return "heldout" if any(frozenset(pair) in self._apart for pair in combinations(things, 2)) else "train"
 
-    def _draw(self, n: int | None, seed: str, split: str) -> Iterator[tuple[list[Tree], Grammar]]:
+    def _draw(self, n: int | None, seed: str, split: str, *, single: bool = False
+              ) -> Iterator[tuple[list[Tree], Grammar]]:
         """Different sources as derivations, each with its product's grammar; without an end if n is None."""
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}; choose one of {' and '.join(map(repr, SPLITS))}.")
@@ -132,6 +139,8 @@ class Translation:
         while n is None or len(seen) < n:
             product = rng.choice(world().products)
             trees = self._reviews.body(product, set(), rng)
+            if single:
+                trees = [rng.choice(trees)]
             source = _source(trees)
             if source not in seen and self._split(trees) == split:
                 seen.add(source)
