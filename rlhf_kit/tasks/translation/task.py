@@ -78,7 +78,7 @@ class Translation:
                 for trees, grammar in self._draw(n, f"original {seed}", split)]
 
     def references(self, prompts: Sequence[str]) -> list[str]:
-        """A faithful translation of each prompt: its gold is 1. Raises: ValueError for what is not of this world."""
+        """The likeliest faithful translation of each prompt; its gold is 1. Raises: ValueError for what is not of this world."""
         return [" " + _said_in_english(prompt) for prompt in prompts]
 
     def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]:
@@ -178,7 +178,7 @@ def _said_in_english(prompt: str) -> str:
         if not readings:
             raise ValueError(f"the source {source!r} is not of this world from {''.join(tokens[start:])[:20]!r} on; "
                              f"references are there for the prompts of the task.")
-        start, tree = max(readings, key=lambda one: (one[0], math.prod(part.rule.weight for part in one[1].walk())))
+        start, tree = max(readings, key=lambda one: (one[0], world().grammar.probability(one[1])))
         english += tree.tokens("en")
     return join(english, "en")
 
