@@ -11,8 +11,8 @@ from rlhf_kit.language import Lang, say
 from rlhf_kit.runs.trackers import TRACKERS
 
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
-TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, or my_task.py:Weather, one in a Python file of yours, "
-        "which is run")
+TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, or my_task.py:Weather, one in a Python file "
+        "of yours, which is run")
 
 
 def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:
