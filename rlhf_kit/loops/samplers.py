@@ -98,7 +98,8 @@ def vllm(address: str, *, folder: str | Path | None = None, key: str | None = No
         key: the environment variable that holds the server's key, if it wants one.
         timeout: seconds for one response.
         at_once: responses on the way at the same time.
-        limit: nats a token, see `Sampler`; the server may compute in other precision than the policy, not otherwise.
+        limit: nats a token, see `Sampler`. A server in bfloat16, or a base in 8 bits here, differs by hundredths (0.02
+            to 0.05 in the tests); a base in 4 bits is another model, which the server has to hold in 4 bits, too.
 
     Raises: ValueError for what is no address. When checked or drawn, one line each: OSError if the server is gone or
         refuses; ValueError for a policy that is no adapter, for other tokens; SamplerError for other weights.

@@ -14,11 +14,11 @@ from typing import Any
 from rlhf_kit.storage import StorageError, alone, check_new_folder, remove, sweep, write_text
 
 FOLDERS = ("checkpoints", "updates", "snapshots", "model", "policy", "language_model", "judge", "second_judge",
-           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard")
+           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard", "hub")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html", "tracking.json",
          "more_steps.json")
-STATES = ("checkpoint.safetensors", "after-*.safetensors",  # files in `checkpoints` and `updates`,
-          "events.out.tfevents.*.rlhf-kit")                 # and in `tensorboard`
+STATES = ("checkpoint.safetensors", "after-*.safetensors", "grown-*.safetensors",       # files in `checkpoints`,
+          "events.out.tfevents.*.rlhf-kit")                                             # `updates`, `tensorboard`
 PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard")      # are filled file by file; others come whole
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
 SHOWN = ("snapshots", "tensorboard")        # are there to be looked at; no run goes on from them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -27,6 +27,9 @@ CHARACTERS = 2_000                  # of a prompt that is looked at
 MOST_TOKENS = 200
 DEFAULT_TOKENS = 40
 COLUMNS = ("first", "second", "third")
+ADDRESS = "#compare/"               # what the address of a comparison begins with, after the page's own
+OTHERWISE = "() => window.dispatchEvent(new Event('rk-otherwise'))"     # something else is asked for than what is shown
+OTHER_PROMPT = "prompt => window.dispatchEvent(new CustomEvent('rk-otherwise', { detail: prompt }))"
 
 
 class Compare:
@@ -79,6 +82,16 @@ class Compare:
         second, third = (given[1], third) if third else (last or "", "")
         return policies, judges, [base, second, third, judge]
 
+    def listed(self, trained: object = None) -> tuple[list[list[tuple[str, str]]], list[str]]:
+        """The same, as the page's four lists: what each offers, and what it begins with."""
+        policies, judges, chosen = self.choices(trained)
+        or_nobody = [(self.words("nobody"), ""), *policies]
+        return [policies, or_nobody, or_nobody, judges], chosen
+
+    def settled(self, *chosen: str) -> str:
+        """What the folded models and settings are called: by the policies that take part."""
+        return self.words("settings", names=", ".join(label(name, self.lang) for name in chosen[:3] if name))
+
     def slider(self, name: str) -> dict[str, Any] | None:
         """Ends, spacing and value of the slider over a policy's snapshots; None if there is nothing to slide over."""
         try:
@@ -121,7 +134,7 @@ class Compare:
             yield from self._prepared(names, judge)
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
-            self._check_room(columns, [prompt], sampling.max_new_tokens)
+            sampling, cut = self._fitting(columns, [prompt], sampling)
             about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature,
                      "reward": label(judge, self.lang)}
             shown, grown = 0.0, []
@@ -134,9 +147,33 @@ class Compare:
             heard = asked.on(comparing.chats_of(columns, [prompt]))
             view = comparing.judged(columns, grown, heard.probability, self._task_lang(names),
                                     self.workspace.world, **about)
-            yield view, self.words("done", seconds=time.monotonic() - began)
+            view |= self._address(view, {"prompt": prompt, "names": [*names], "steps": [*steps], "judge": judge,
+                                         "seed": seed, "temperature": sampling.temperature,
+                                         "most": sampling.max_new_tokens}, sampling)
+            yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *cut])
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
             yield None, told(error, self.words)
+
+    def _address(self, view: dict[str, Any], asked: dict[str, Any], sampling: Any) -> dict[str, str]:
+        """{"address"} of a comparison, by which it is found again with all that was asked; {} if the disk is full."""
+        of = {"view": asked["prompt"], **self._made_of(asked["names"], asked["steps"], asked["judge"], asked["seed"],
+                                                       sampling)}
+        try:
+            return {"address": self.kept.keep(of, {"asked": asked, "view": view})}
+        except StorageError:
+            return {}
+
+    def recalled(self, address: object) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """What the page's address names: (view, what was asked); None if it names no comparison that is kept.
+
+        Args: address: "#compare/KEY", as the browser has it.
+        """
+        key = address.removeprefix(ADDRESS) if isinstance(address, str) else None
+        found = self.kept.found(key)
+        try:
+            return None if found is None else ({**found["view"], "address": key}, dict(found["asked"]))
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def measure(self, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: float, temperature: float,
                 most: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
@@ -154,7 +191,7 @@ class Compare:
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
             lang, scores = self._task_lang(names), [[] for _ in columns]
             prompts = comparing.held_out(lang, self.workspace.world)
-            self._check_room(columns, prompts, sampling.max_new_tokens)
+            sampling, cut = self._fitting(columns, prompts, sampling)
             heard = asked.on(comparing.chats_of(columns, prompts))
             for done, total in comparing.rewards_of(columns, heard.probability, sampling, seed, lang, into=scores,
                                                         world=self.workspace.world):
@@ -166,7 +203,7 @@ class Compare:
             except StorageError:
                 yield result, self.words("histogram_unsaved")
                 return
-            yield result, self.words("histogram_done")
+            yield result, " ".join([self.words("histogram_done"), *cut])
         except Exception as error:
             yield None, told(error, self.words)
 
@@ -194,13 +231,18 @@ class Compare:
         except ShelfError:
             return None
 
-    def _check_room(self, columns: Sequence[Column], prompts: Sequence[str], most: int) -> None:
+    def _fitting(self, columns: Sequence[Column], prompts: Sequence[str], sampling: Any) -> tuple[Any, list[str]]:
+        """No more new tokens than every policy has room for after the longest prompt, and a line if that cuts some."""
         from rlhf_kit.models.text import prompt_rows
+        most = sampling.max_new_tokens
         for column in columns:
             n = max(map(len, prompt_rows(column.policy.tokenizer, column.asked(prompts))))
             context = column.policy.context
-            if context is not None and n + most > context:
-                raise Problem("too_long", n=n, most=most, room=max(context - most, 0))
+            if context is not None and n >= context:
+                raise Problem("too_long", n=n, name=column.name, context=context)
+            most = min(most, most if context is None else context - n)
+        cut = [] if most == sampling.max_new_tokens else [self.words("cut", most=most, asked=sampling.max_new_tokens)]
+        return replace(sampling, max_new_tokens=most), cut
 
     def _sampling(self, seed: float, temperature: float, most: float) -> tuple[int, Any]:
         from rlhf_kit.sampling import Sampling
@@ -237,8 +279,10 @@ class Fields:
     go: gr.Button
     stop: gr.Button
     line: gr.HTML
+    more: gr.Button                         # unfolds the models and settings
     shown: gr.HTML
     measure: gr.Button
+    measured: gr.HTML                       # how that goes, beside its button
     bars: gr.HTML
 
 
@@ -246,44 +290,58 @@ def build(lang: Lang, workspace: Workspace) -> None:
     """The panel, in the page that is being built."""
     panel = Compare(lang, workspace)
     on = _fields(panel)
-    _wire_choices(panel, on)
-    _wire(panel, on)
+    _wire(panel, on, _wire_choices(panel, on))
 
 
 def _fields(panel: Compare) -> Fields:
+    """The page as it is sent: filled from a listing of what there is, so that nothing on it is ever empty."""
     words, saved, prompts = panel.words, panel.saved(), panel.chips()
-    views = saved.get("views", [])
-    gr.Markdown(words("about"))
-    with gr.Row():
-        policies = [Names([(words("nobody"), "")] * (which != "first"), label=words(which), value=None,
-                          elem_id=f"rk-compare-{which}", min_width=220) for which in COLUMNS]
-    with gr.Row():
-        sliders = [Steps(0, 1, 1, step=1, label=words("step", which=words(which)), info=words("step_about"),
-                         visible=False, elem_id=f"rk-compare-{which}-step", min_width=220) for which in COLUMNS]
-    prompt = gr.Textbox(prompts[0], label=words("prompt"), info=words("prompt_about"), lines=2, max_lines=6,
-                        elem_id="rk-compare-prompt")
+    views, (lists, chosen) = saved.get("views", []), panel.listed()
+    with gr.Row(elem_classes="rk-controls"):
+        prompt = gr.Textbox(prompts[0], label=words("prompt"), lines=1, max_lines=6, scale=6, min_width=260,
+                            elem_id="rk-compare-prompt")
+        go = gr.Button(words("generate"), variant="primary", elem_classes="rk-key-ctrl-enter", scale=0, min_width=250)
+        stop = gr.Button(words("stop"), elem_classes="rk-key-escape", interactive=False, scale=0, min_width=130)
+    line = widget("notice", words, panel.first_line(), elem_id="rk-compare-line")
     with gr.Row(elem_classes="rk-chips"):
         chips = [gr.Button(comparing.short(one), size="sm", min_width=120) for one in prompts]
-    with gr.Accordion(words("settings"), open=False), gr.Row():
-        seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, min_width=140)
-        temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)
-        most = gr.Slider(1, MOST_TOKENS, DEFAULT_TOKENS, step=1, label=words("max_tokens"), min_width=140)
-        judge = Names([], label=words("judge"), info=words("judge_about"), min_width=220,
-                      elem_id="rk-compare-judge")
-    with gr.Row():
-        go = gr.Button(words("generate"), variant="primary", elem_classes="rk-key-ctrl-enter")
-        stop = gr.Button(words("stop"), elem_classes="rk-key-escape")
-    line = widget("notice", words, words("saved") if views else words("nothing_saved"), elem_id="rk-compare-line")
-    shown = widget("compare", words, views[0] if views else None, parts=("tokens", "charts"), elem_id="rk-compare-view")
+    more = gr.Button(panel.settled(*chosen), elem_id="rk-compare-more", elem_classes="rk-fold-button", size="sm")
+    with gr.Column(elem_classes="rk-fold"):             # hidden by page.css, unlike what an Accordion folds
+        with gr.Row():
+            policies = [Names(choices, label=words(which), value=name, elem_id=f"rk-compare-{which}", min_width=200)
+                        for which, choices, name in zip(COLUMNS, lists, chosen, strict=False)]
+            judge = Names(lists[-1], value=chosen[-1], label=words("judge"), info=words("judge_about"), min_width=200,
+                          elem_id="rk-compare-judge")
+        with gr.Row():
+            sliders = [_slider(panel, which, name) for which, name in zip(COLUMNS, chosen, strict=False)]
+        with gr.Row():
+            seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, min_width=140)
+            temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)
+            most = gr.Slider(1, MOST_TOKENS, DEFAULT_TOKENS, step=1, label=words("max_tokens"), min_width=140)
+    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts"),
+                   elem_id="rk-compare-view")
     gr.Markdown(f"### {words('histogram')}")
-    measure = gr.Button(words("histogram_button"))
+    with gr.Row(elem_classes="rk-controls"):
+        measure = gr.Button(words("histogram_button"), scale=0, min_width=220)
+        measured = widget("notice", words, elem_id="rk-compare-measured")
     bars = widget("histogram", words, saved.get("histogram"), parts=("charts",), elem_id="rk-compare-histogram")
-    return Fields(policies, sliders, prompt, chips, [judge, seed, temperature, most], go, stop, line, shown, measure,
-                  bars)
+    return Fields(policies, sliders, prompt, chips, [judge, seed, temperature, most], go, stop, line, more, shown,
+                  measure, measured, bars)
 
 
-def _wire_choices(panel: Compare, on: Fields) -> None:
-    """Which models there are: when the page opens, when its tab is turned to, and when another panel sends one."""
+def _slider(panel: Compare, which: str, name: str) -> Steps:
+    """Over the steps of that policy's run; not to be seen where there is nothing to slide over."""
+    words, over = panel.words, panel.slider(name)
+    found = over or {"minimum": 0, "maximum": 1, "step": 1, "value": 1}
+    return Steps(**found, label=words("step", which=words(which)), info=words("step_about"),
+                 visible=over is not None, elem_id=f"rk-compare-{which}-step", min_width=220)
+
+
+def _wire_choices(panel: Compare, on: Fields) -> Any:
+    """Which models there are: when the page opens, when its tab is turned to, and when another panel sends one.
+
+    Returns: the last of these events, after which the one that was sent is chosen.
+    """
     words, named = panel.words, [*on.policies, on.how[0]]
 
     def slide(name: str) -> Any:
@@ -291,15 +349,40 @@ def _wire_choices(panel: Compare, on: Fields) -> None:
         return gr.update(visible=False) if found is None else gr.update(visible=True, **found)
 
     def offer(trained: object = None) -> dict[Any, Any]:
-        policies, judges, chosen = panel.choices(trained)
-        or_nobody = [(words("nobody"), ""), *policies]
-        lists = (policies, or_nobody, or_nobody, judges)
-        return {**{field: gr.update(choices=choices, value=name)
+        lists, chosen = panel.listed(trained)
+        return {on.more: panel.settled(*chosen),
+                **{field: gr.update(choices=choices, value=name)
                    for field, choices, name in zip(named, lists, chosen, strict=True)},
                 **{slider: slide(name) for slider, name in zip(on.sliders, chosen, strict=False)}}
 
-    def arrive() -> dict[Any, Any]:
-        return {**offer(), on.line: panel.first_line()}
+    def recall(address: object) -> dict[Any, Any]:
+        found = panel.recalled(address)
+        if found is None:
+            return {}
+        view, asked = found
+        values = zip(named, [*asked["names"], asked["judge"]], strict=True)
+        there = {field: name for field, name in values
+                 if name in (value for _, value in panel.listed()[0][named.index(field)])}
+        sliders = {slider: gr.update(**{**slide(name), **({} if step is None else {"value": step})})
+                   for slider, name, step in zip(on.sliders, asked["names"], asked["steps"], strict=True)}
+        return {**there, **sliders, on.more: panel.settled(*asked["names"]), on.shown: view, on.prompt: asked["prompt"],
+                **dict(zip(on.how[1:], (asked["seed"], asked["temperature"], asked["most"]), strict=True)),
+                on.line: words("recalled")}
+
+    def arrive(address: object) -> dict[Any, Any]:
+        offered, found = {**offer(), on.line: panel.first_line()}, recall(address)
+        for field in named:
+            if field in found:
+                found[field] = gr.update(**{**offered[field], "value": found[field]})
+        if not found and isinstance(address, str) and address.startswith(ADDRESS):
+            offered[on.line] = words("not_recalled")
+        return {**offered, **found}
+
+    def turn(event: gr.EventData) -> dict[Any, Any]:
+        asked = getattr(event, "_data", None)
+        address = asked.get("address") if isinstance(asked, dict) else None
+        first = {on.shown: (panel.saved().get("views") or [None])[0], on.line: panel.first_line()}
+        return recall(address) or (first if address == "" else {on.line: words("not_recalled")})
 
     def refresh(*chosen: str) -> dict[Any, Any]:
         fresh = offer()
@@ -307,23 +390,30 @@ def _wire_choices(panel: Compare, on: Fields) -> None:
             if name in (value for _, value in fresh[field]["choices"]):             # what was chosen stays chosen
                 del fresh[field]["value"]
                 fresh.pop(slider, None)
+        fresh[on.more] = panel.settled(*(fresh[field].get("value", name)
+                                         for field, name in zip(named, chosen, strict=True)))
         return fresh
 
     def choose(event: gr.EventData) -> dict[Any, Any]:
         asked = getattr(event, "_data", None)
         return {**offer(asked.get("run") if isinstance(asked, dict) else None), on.line: words("chosen")}
 
-    gr.on(None, arrive, None, [*named, *on.sliders, on.line], **QUIET)
-    when_shown(refresh, named, [*named, *on.sliders])
-    on.shown.choose(choose, None, [*named, *on.sliders, on.line], **QUIET)
+    fields = [*named, *on.sliders, on.more]
+    told = [*fields, *on.how[1:], on.prompt, on.shown, on.line]
+    gr.on(None, arrive, gr.Textbox(visible=False), told, js="() => [location.hash]", **QUIET)
+    on.shown.turn(turn, None, told, concurrency_limit=None, **QUIET)
+    when_shown(refresh, named, fields)
+    chosen = on.shown.choose(choose, None, [*fields, on.line], **QUIET)
     for policy, slider in zip(on.policies, on.sliders, strict=True):
         policy.input(slide, policy, slider, concurrency_limit=None, **QUIET)
+        policy.input(lambda *names: panel.settled(*names), on.policies, on.more, concurrency_limit=None, **QUIET)
+    return chosen
 
 
-def _wire(panel: Compare, on: Fields) -> None:
-    """What happens when something is pressed."""
+def _wire(panel: Compare, on: Fields, chosen: Any) -> None:
+    """What happens when something is pressed, or `chosen` in another panel."""
     example = panel.saved().get("histogram")
-    still_saved, turns = gr.State(True), Turns(panel.workspace, panel.lang, gr.State(None))
+    still_saved, turns = gr.State(True), Turns(panel.workspace, panel.lang, gr.State(None), on.stop)
 
     def write(request: gr.Request, bars: object, prompt: str, *asked: Any) -> Iterator[tuple[Any, str]]:
         return panel.generate(prompt, asked[:3], asked[3:6], *asked[6:])
@@ -338,11 +428,17 @@ def _wire(panel: Compare, on: Fields) -> None:
         chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [on.prompt, on.shown],
                    **QUIET)
     asked = [*on.policies, *on.sliders, *on.how]
-    going = turns.wire(on.go.click, lambda _, *given: panel.refused(*given), [on.prompt, on.policies[0]],
-                       write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved], shown=written)
+    going = []
+    for begun in (on.go.click, chosen.success):
+        going += turns.wire(begun, lambda _, *given: panel.refused(*given), [on.prompt, on.policies[0]],
+                            write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved],
+                            shown=written)
     going += turns.wire(on.measure.click, lambda _, first: panel.refused("x", first), [on.policies[0]],
-                        weigh, asked, on.line, [on.bars])
+                        weigh, asked, on.measured, [on.bars])
     turns.wire_stop(on.stop, going, on.line, panel.stopped, [on.shown])
+    on.prompt.change(None, on.prompt, js=OTHER_PROMPT, show_progress="hidden")
+    for field in asked:
+        field.input(None, js=OTHERWISE, show_progress="hidden")
 
 
 def _kept(values: Sequence[Any]) -> list[Any]:

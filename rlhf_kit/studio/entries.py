@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.runs import snapshots
 from rlhf_kit.studio.words import Words
 
+RUNS = "runs"                       # the folder that runs lie in
 ADAPTER, MODEL, OF_BASE = "adapter_config.json", "config.json", "base.json"
 BEFORE, JUDGE = " · before", " · judge"                 # what a run's own base and judge are called, after the run
 
@@ -51,6 +53,17 @@ def of_folder(folder: Path, name: str) -> list[Entry]:
     if (folder / MODEL).is_file() or (folder / ADAPTER).is_file():
         return [_model(folder, name)]
     return []
+
+
+def by_own_name(entries: list[Entry]) -> list[Entry]:
+    """The same, where a run's base or judge that is an entry of its own goes by that entry's name, once."""
+    own = {(entry.kind, os.path.realpath(entry.place), entry.adapter): entry.name for entry in reversed(entries)
+           if not entry.name.endswith((BEFORE, JUDGE))}
+    other = {(entry.kind, entry.name): found for entry in entries if entry.name.endswith((BEFORE, JUDGE))
+             and (found := own.get((entry.kind, os.path.realpath(entry.place), entry.adapter)))}
+    return [replace(entry, base=other.get(("policy", entry.base), entry.base),
+                    judge=other.get(("judge", entry.judge), entry.judge))
+            for entry in entries if (entry.kind, entry.name) not in other]
 
 
 def steps_of(entry: Entry) -> list[int]:
@@ -107,16 +120,22 @@ def _made_from(run: Path, settings: dict[str, Any], job: str | None) -> tuple[Pa
     if job == "stackllama":
         return run / "sft", run / "reward_adapter"
     untrained = snapshots.place(run, 0)                      # the model that the settings name may be elsewhere by now
-    return _named(settings.get("model")) or (untrained if untrained.is_dir() else None), _named(settings.get("judge"))
+    return (_named(settings.get("model"), run) or (untrained if untrained.is_dir() else None),
+            _named(settings.get("judge"), run))
 
 
-def _named(source: object) -> Path | str | None:
-    """A model that a run's settings name, as a folder that exists or as a name."""
+def _named(source: object, run: Path) -> Path | str | None:
+    """A model that a run's settings name, as a folder that exists or as a name.
+
+    DIR/runs/NAME was begun in DIR, as the studio begins its trainings: there a relative folder is looked for first,
+    and only then where this program was started.
+    """
     if not isinstance(source, str) or not source:
         return None
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return folder
+    begun = [run.absolute().parents[1]] if run.absolute().parent.name == RUNS else []
+    for home in (*begun, Path()):
+        if (folder := home / Path(source).expanduser()).is_dir():
+            return folder
     return None if source.startswith((".", "/", "~")) or source.count("/") > 1 else source
 
 

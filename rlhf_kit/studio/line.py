@@ -20,14 +20,22 @@ class Line:
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, float] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
+    _pages: dict[str, str] = field(default_factory=dict)            # ticket -> the page that asked
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def join(self) -> str:
-        """A ticket for the last place."""
+    def join(self, page: str = "") -> str:
+        """A ticket for the last place, for that page."""
         ticket = uuid.uuid4().hex
         with self._lock:
             self._seen[ticket] = self.clock()
+            self._pages[ticket] = page
         return ticket
+
+    def gone(self, page: str) -> None:
+        """That page is closed: its places are given up; a turn that has begun ends by itself."""
+        with self._lock:
+            for ticket in [one for one, asked in self._pages.items() if asked == page and one not in self._begun]:
+                self._drop(ticket)
 
     def ahead(self, ticket: str) -> int:
         """How many are before that one; asking says that one is still here."""
@@ -37,6 +45,7 @@ class Line:
                 self._seen[ticket] = now
             self._seen = {one: seen for one, seen in self._seen.items() if now - seen < FORGOTTEN}
             self._begun &= self._seen.keys()
+            self._pages = {one: page for one, page in self._pages.items() if one in self._seen}
             order = list(self._seen)
             return order.index(ticket) if ticket in order else 0
 
@@ -58,8 +67,12 @@ class Line:
     def leave(self, ticket: str | None) -> None:
         """Give the place up; twice does no harm."""
         with self._lock:
-            self._seen.pop(ticket, None)
-            self._begun.discard(ticket)
+            self._drop(ticket)
+
+    def _drop(self, ticket: str | None) -> None:
+        self._seen.pop(ticket, None)
+        self._pages.pop(ticket, None)
+        self._begun.discard(ticket)
 
     async def wait(self, ticket: str) -> AsyncIterator[int]:
         """Yields how many are before that ticket, each time it changes, until there is nobody.

@@ -21,15 +21,4 @@ THEME = gr.themes.Default(font=FONTS, font_mono=MONO).set(
     input_placeholder_color="#6b6b74", input_placeholder_color_dark="#a1a1aa", color_accent="#9a3412",
     slider_color="#9a3412", slider_color_dark="#ea580c")
 
-CSS = """
-.gradio-container { max-width: 1100px !important; }
-footer, .nav-holder { display: none !important; }
-.rk-head { display: grid !important; grid-template-columns: 1fr auto; align-items: start; }
-.rk-head .block { overflow: visible !important; }
-.tab-container button.selected { color: #9a3412 !important; }
-.dark .tab-container button.selected { color: #fb923c !important; }
-.rk-language { flex: 0 0 auto !important; min-width: 5em !important; text-align: right; overflow: visible !important; }
-@media (max-width: 480px) { .gradio-container { padding: 8px !important; } }
-"""
-
 HEAD = f"<style>\n{read_script('page.css')}</style>\n<script>\n{read_script('page.js')}</script>"

@@ -14,7 +14,7 @@ from rlhf_kit.studio import probing
 from rlhf_kit.studio.fields import Names, choices, follow
 from rlhf_kit.studio.probing import TRICKS, Trick
 from rlhf_kit.studio.problems import Problem, refusal, saved_example, told
-from rlhf_kit.studio.shelf import Shelf
+from rlhf_kit.studio.shelf import Shelf, ShelfError
 from rlhf_kit.studio.turns import QUIET, Turns, prepared
 from rlhf_kit.studio.widget import widget
 from rlhf_kit.studio.words import Words
@@ -57,8 +57,12 @@ class Probe:
         """The line that is said at once, before anything is loaded; None if it may be tried."""
         return refusal(self.words, self._check, text, judge)
 
-    def score(self, text: str, judge: str, last: float | None = None) -> Iterator[tuple[dict[str, Any] | None, str]]:
-        """Yields (view, line); a view of None leaves what is shown. `last` is the score before, to tell the change."""
+    def score(self, text: str, judge: str, last: dict[str, Any] | None = None
+              ) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """Yields (view, line); a view of None leaves what is shown.
+
+        `last` is what `remembered` made of the view before: where the same judge gave it, the change is told.
+        """
         began = time.monotonic()
         try:
             self._check(text, judge)
@@ -69,12 +73,20 @@ class Probe:
                 known["held_out"] = probing.held_out(asked, self._task_lang(judge))
             yield None, self.words("scoring")
             view = probing.scored(asked, text, self._task_lang(judge))
-            yield ({**view, "accuracy": None, **known, "was": last},
+            was = last["score"] if last and last["by"] == self._made(judge) else None
+            yield ({**view, "accuracy": None, **known, "was": was},
                    self.words("done", seconds=time.monotonic() - began))
         except Exception as error:                      # whatever it is, the page says it and keeps the text
             yield None, told(error, self.words)
 
-    def measure(self, text: str, judge: str, last: float | None = None
+    def remembered(self, view: dict[str, Any], judge: str) -> dict[str, Any] | None:
+        """The score of a view, and which judge gave it as it is now."""
+        try:
+            return {"score": view["score"], "by": self._made(judge)}
+        except ShelfError:
+            return None
+
+    def measure(self, text: str, judge: str, last: dict[str, Any] | None = None
                 ) -> Iterator[tuple[dict[str, Any] | None, str]]:
         """The same, after the judge was asked about held-out pairs."""
         try:
@@ -100,8 +112,12 @@ class Probe:
         yield from ((None, line) for line in prepared(self.shelf, [(judge, "judge")], self.words))
 
     def _known(self, judge: str) -> dict[str, Any]:
+        return self._measured.setdefault(self._made(judge), {})
+
+    def _made(self, judge: str) -> tuple:
+        """What a judge is: another once it was trained anew in the same place."""
         entry = self.shelf.find(judge, "judge", self.lang)
-        return self._measured.setdefault((entry.place, entry.adapter, entry.written), {})
+        return entry.place, entry.adapter, entry.written
 
     def _task_lang(self, judge: str) -> Lang:
         return self.shelf.find(judge, "judge", self.lang).lang or self.lang
@@ -119,6 +135,7 @@ class Fields:
     line: gr.HTML
     shown: gr.HTML
     measure: gr.Button
+    measured: gr.HTML                       # how that goes, beside its button
 
 
 def build(lang: Lang, workspace: Workspace) -> None:
@@ -129,25 +146,28 @@ def build(lang: Lang, workspace: Workspace) -> None:
 
 def _fields(panel: Probe) -> Fields:
     words, saved = panel.words, panel.saved()
-    gr.Markdown(words("about"))
-    judge = Names([], label=words("judge"), elem_id="rk-probe-judge")
-    text = gr.Textbox(panel.start(), label=words("text"), info=words("text_about"),
-                      lines=3, max_lines=10, elem_id="rk-probe-text")
+    offered, first = panel.choices()
+    gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
+    with gr.Row(elem_classes="rk-controls"):
+        text = gr.Textbox(panel.start(), label=words("text"), lines=2, max_lines=10, scale=6, min_width=260,
+                          elem_id="rk-probe-text")
+        go = gr.Button(words("score"), variant="primary", elem_classes="rk-key-ctrl-enter", scale=0, min_width=230)
+        stop = gr.Button(words("stop"), elem_classes="rk-key-escape", interactive=False, scale=0, min_width=130)
+    line = widget("notice", words, words("saved") if saved else words("nothing_saved"), elem_id="rk-probe-line")
     with gr.Row(elem_classes="rk-chips"):
         tricks = [gr.Button(f"{words('fool')}: {words(f'fool_{trick}')}", size="sm", min_width=140) for trick in TRICKS]
-    with gr.Row():
-        go = gr.Button(words("score"), variant="primary", elem_classes="rk-key-ctrl-enter")
-        stop = gr.Button(words("stop"), elem_classes="rk-key-escape")
-    line = widget("notice", words, words("saved") if saved else words("nothing_saved"), elem_id="rk-probe-line")
+    judge = Names(offered, value=first, label=words("judge"), elem_id="rk-probe-judge", elem_classes="rk-inline")
     shown = widget("probe", words, saved, parts=("tokens", "charts"), elem_id="rk-probe-view")
-    return Fields(judge, text, tricks, go, stop, line, shown, gr.Button(words("measure")))
+    with gr.Row(elem_classes="rk-controls"):
+        measure = gr.Button(words("measure"), scale=0, min_width=260)
+        measured = widget("notice", words, elem_id="rk-probe-measured")
+    return Fields(judge, text, tricks, go, stop, line, shown, measure, measured)
 
 
 def _wire(panel: Probe, on: Fields) -> None:
     """What happens when something is pressed."""
-    saved = panel.saved()
-    last = gr.State(saved["score"] if saved else None)
-    turns = Turns(panel.workspace, panel.lang, gr.State(None))
+    last = gr.State(None)                           # the saved example's score is of another day's model
+    turns = Turns(panel.workspace, panel.lang, gr.State(None), on.stop)
 
     def offer(picked: str | None) -> Any:
         return choices(*panel.choices(), picked)
@@ -155,19 +175,18 @@ def _wire(panel: Probe, on: Fields) -> None:
     def fool(trick: Trick) -> Any:
         return lambda text: probing.fooled(trick, text, panel.lang) if len(text) <= CHARACTERS else text
 
-    def begin(press: Any, run: Any) -> list[Any]:
+    def shown(view: dict[str, Any] | None, text: str = "", judge: str = "", *_: Any) -> list[Any]:
+        """What becomes of a view: the picture, and the score that the next one is compared with."""
+        return [view, view and panel.remembered(view, judge)]
+
+    def begin(press: Any, run: Any, line: Any = on.line) -> list[Any]:
         return turns.wire(press, lambda _, *asked: panel.refused(*asked), [on.text, on.judge],
-                          lambda _, *asked: run(*asked), [on.text, on.judge, last], on.line, [on.shown, last],
-                          shown=_shown)
+                          lambda _, *asked: run(*asked), [on.text, on.judge, last], line, [on.shown, last],
+                          shown=shown)
 
     gr.on(None, offer, follow(on.judge, offer), on.judge, **QUIET)
-    going = [*begin(on.go.click, panel.score), *begin(on.measure.click, panel.measure)]
+    going = [*begin(on.go.click, panel.score), *begin(on.measure.click, panel.measure, on.measured)]
     for trick, button in zip(TRICKS, on.tricks, strict=True):
         changed = button.click(fool(trick), on.text, on.text, concurrency_limit=None, **QUIET)
         going += begin(changed.success, panel.score)
     turns.wire_stop(on.stop, going, on.line, lambda: panel.words("stopped"))
-
-
-def _shown(view: dict[str, Any] | None, *_: Any) -> list[Any]:
-    """What becomes of a view: the picture, and the score that the next one is compared with."""
-    return [view, view and view["score"]]

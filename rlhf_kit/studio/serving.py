@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import importlib
 import os
 import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,6 +31,7 @@ WRONG_WAITS = 0.5                   # seconds before a wrong code is answered
 FREE_GUESSES = 5                    # wrong codes of one name before it is locked for a while
 LONGEST_LOCK = 60.0                 # seconds
 NAMES_KEPT = 10_000
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 FORBIDDEN = "GRADIO_VIBE_MODE"      # lets whoever opens the page run code, by design
 
 
@@ -46,6 +49,18 @@ def prepare() -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("GRADIO_TEMP_DIR", str(user_cache_path("rlhf-kit") / "gradio"))
+    with asking_nobody_else():
+        importlib.import_module("gradio")       # makes a client that fails on a proxy of a kind that httpx lacks
+
+
+@contextmanager
+def asking_nobody_else() -> Iterator[None]:
+    """Without the environment's proxies: Gradio asks its own page whether it is there, and no proxy knows that."""
+    proxies = {name: os.environ.pop(name) for name in [*os.environ] if name.lower() in PROXIES}
+    try:
+        yield
+    finally:
+        os.environ.update(proxies)
 
 
 @dataclass
@@ -174,16 +189,18 @@ def launch_settings(*, host: str, port: int | None, code: str | None, teacher: t
         _check_port(host, port)
     from starlette.middleware import Middleware
 
-    from rlhf_kit.studio.look import CSS, HEAD, THEME
+    from rlhf_kit.studio.door import Door
+    from rlhf_kit.studio.look import HEAD, THEME
     from rlhf_kit.studio.words import Words
     guard = {} if code is None else {"auth": class_code(code, teacher),
                                      "auth_message": " ".join(Words(lang, "studio")("class_code") for lang in LANGS)}
     if not inline:                                  # a notebook's page may come through a proxy of another name
-        guard["app_kwargs"] = {"middleware": [Middleware(OwnPagesOnly, local=host in LOCAL)]}
+        doors = [] if code is None else [Middleware(Door, pages={"": LANGS[0], LANGS[1]: LANGS[1]})]
+        guard["app_kwargs"] = {"middleware": [Middleware(OwnPagesOnly, local=host in LOCAL), *doors]}
     return {"server_name": host, "server_port": port, "share": False, "run_history": False,
             "enable_monitoring": False, "mcp_server": False, "ssr_mode": False, "pwa": False, "footer_links": [],
             "max_file_size": "1mb", "allowed_paths": [], "strict_cors": True, "show_error": True,
-            "state_session_capacity": 200, "quiet": True, "theme": THEME, "css": CSS, "head": HEAD,
+            "state_session_capacity": 200, "quiet": True, "theme": THEME, "head": HEAD,
             "inline": inline, "height": 620, "prevent_thread_lock": True, **guard}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import is_complete
-from rlhf_kit.studio.entries import ADAPTER, MODEL, Entry, at_step, label, of_folder, steps_of
+from rlhf_kit.studio.entries import ADAPTER, MODEL, RUNS, Entry, at_step, by_own_name, label, of_folder, steps_of
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.worlds import REVIEWS, World
 
@@ -26,7 +26,6 @@ MOST = 6                            # models in memory
 MOST_BYTES = 1_500_000_000          # of their weights together; a larger one stays alone
 ANSWERS = 200                       # that score 0 on average, by a reward adapter
 PATIENCE = 1.0                      # seconds between two looks whether another process has made a model
-RUNS = "runs"
 
 
 class ShelfError(Exception):
@@ -102,7 +101,7 @@ class Shelf:
         first: dict[tuple[str, str], Entry] = {}
         for entry in found:
             first.setdefault((entry.kind, entry.name), entry)
-        return list(first.values())
+        return by_own_name(list(first.values()))
 
     def names(self, kind: Literal["policy", "judge"], lang: Lang) -> list[str]:
         """What there is to choose from."""

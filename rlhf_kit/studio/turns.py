@@ -19,6 +19,7 @@ from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+LIVE = "() => ({ __type__: 'update', interactive: true })"          # at once, without asking the server
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Turns:
     workspace: Workspace
     lang: Lang
     ticket: gr.State
+    stop: gr.Button | None = None           # works only while something waits or runs
 
     def wire(self, press: Callable[..., Any], check: Callable[..., str | None], asked: Sequence[Any],
              run: Callable[..., Iterator[tuple[Any, str]]], given: Sequence[Any], line: Any, outputs: Sequence[Any], *,
@@ -55,15 +57,23 @@ class Turns:
         queued = press(wait, list(asked), [line, self.ticket], concurrency_limit=None, **first)
         running = queued.success(act, [self.ticket, *given], [line, *outputs], concurrency_id="model",
                                  concurrency_limit=1, **second)
-        running.success(self.over, self.ticket, self.ticket, concurrency_limit=None, **QUIET)
-        running.failure(self.failed, self.ticket, [line, self.ticket], concurrency_limit=None, **QUIET)
+        self._rest(running.success(self.over, self.ticket, self.ticket, concurrency_limit=None, **QUIET))
+        self._rest(running.failure(self.failed, self.ticket, [line, self.ticket], concurrency_limit=None, **QUIET))
+        if self.stop is not None:
+            press(None, None, self.stop, js=LIVE, **QUIET)
         return [queued, running]
 
     def wire_stop(self, button: gr.Button, events: Sequence[Any], line: Any, said: Callable[..., str],
                   given: Sequence[Any] = ()) -> None:
         """Stop those events; where one of them was waiting or running, `said(*values of given)` is told."""
-        button.click(lambda turn, *values: self.stopped(turn, said, *values), [self.ticket, *given],
-                     [line, self.ticket], cancels=list(events), concurrency_limit=None, **QUIET)
+        self._rest(button.click(lambda turn, *values: self.stopped(turn, said, *values), [self.ticket, *given],
+                                [line, self.ticket], cancels=list(events), concurrency_limit=None, **QUIET))
+
+    def _rest(self, event: Any) -> None:
+        """After that, the button that stops works only if somebody still waits or runs."""
+        if self.stop is not None:
+            event.then(lambda turn: gr.update(interactive=turn is not None), self.ticket, self.stop,
+                       concurrency_limit=None, **QUIET)
 
     def over(self, turn: str | None) -> str | None:
         """The ticket after a turn that has ended: None, unless somebody pressed again and stands in the line."""
@@ -97,7 +107,7 @@ async def waiting(workspace: Workspace, lang: Lang, request: gr.Request, refused
     if refused is not None:
         yield [refused, None]
         return
-    ticket = workspace.line.join()
+    ticket = workspace.line.join(str(request.session_hash))
     async for n in workspace.line.wait(ticket):
         yield [words("queue_one") if n == 1 else words("queue", n=n), ticket]
     yield [gr.skip(), ticket]

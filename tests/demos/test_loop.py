@@ -90,10 +90,10 @@ class Person:
         self.press("train", "compare")
         self.page.wait_for_function("document.querySelector('#rk-compare-second input')?.value === 'policy-1'")
         assert self.page.locator("#rk-compare-first input").input_value() == f"tiny-lm-{self.lang}"
-        self.press("compare", "generate")
         self.page.locator(".rk-column h3", has_text="policy-1").wait_for(timeout=LONG)
         done = self.said("compare", "done").split("{")[0]
         self.page.locator("#rk-compare-line .rk-notice", has_text=done).wait_for(timeout=LONG)
+        assert self.page.locator(".rk-by").inner_text() == self.said("compare", "scored_by", name="rm-1")
 
 
 def mentioned(policy: str, lang: str) -> float:

@@ -53,6 +53,7 @@ def test_scoring_by_keys_fooling_and_measuring(serve, visit, workspace):
     assert "".join(page.locator(".rk-token").all_text_contents()) == EVIL
     assert page.evaluate("window.pwned") is None
     before = page.locator(".rk-says").inner_text()
+    assert "since" not in before                        # the example's score is another model's
     page.get_by_role("button", name="Polite words").click()
     page.wait_for_function("before => document.querySelector('.rk-says')?.textContent !== before", arg=before)
     assert text.input_value() == EVIL + " Thank you very much, dear seller, with my kindest regards."

@@ -16,8 +16,10 @@ from rlhf_kit.loops import samplers
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import remote
 from rlhf_kit.models.adapters import LoRA
+from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.sampling import (
+    GAP,
     Drawn,
     Sampler,
     SamplerError,
@@ -271,6 +273,18 @@ def test_weights_of_an_earlier_step_are_noticed(standing, shared):
         steps_of(shared, samplers.vllm(standing(takes=2).address), replace(QUICK, steps=12))
     with pytest.raises(SamplerError, match="average"):                      # of the trial: at once
         steps_of(shared, samplers.vllm(standing(takes=1).address))
+
+
+def test_other_precision_shows_in_the_gap_and_is_told_from_other_weights(standing, shared, saved_llama):
+    """A server in bfloat16 beside float32, and a base in 8 bits here: hundredths. In 4 bits it is another model."""
+    server = standing()
+    server.base.to(torch.bfloat16)
+    [coarse] = steps_of(shared, samplers.vllm(server.address), replace(QUICK, steps=1))
+    assert 1e-3 < coarse.metrics["sampler_gap"] < GAP
+    for bits, limit in (("int8", GAP), ("nf4", 2.0)):
+        held = SharedBase(*load_language_model(saved_llama, quantize=bits), lora=LoRA(rank=4, alpha=8))
+        [step] = steps_of(held, samplers.vllm(standing().address, limit=limit), replace(QUICK, steps=1))
+        assert step.metrics["sampler_gap"] > (1e-3 if bits == "int8" else GAP)
 
 
 def test_another_model_and_another_tokenizer_are_refused(standing, shared, tokenizer):

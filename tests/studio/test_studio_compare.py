@@ -8,6 +8,7 @@ import pytest
 from rlhf_kit import zoo
 from rlhf_kit.models import tiny
 from rlhf_kit.models.loading import save_model
+from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.sampling import Sampling, sample_rollout
 from rlhf_kit.storage import StorageError, new_folder
 from rlhf_kit.studio import comparing, problems
@@ -132,11 +133,19 @@ def test_a_prompt_that_cannot_be_used_is_refused_before_anything_is_loaded(panel
 
 
 def test_a_prompt_that_does_not_fit_says_how_many_tokens_do(panel):
-    prompt = "the lamp is very pretty, " * 7
+    prompt = "the lamp is very pretty, " * 9
     *_, (view, line) = generated(panel, prompt)
     assert view is None
-    assert "with 12 new ones, at most 36 fit" in line
+    assert "before reads and writes at most 48 together" in line
     assert len(prompt) < CHARACTERS
+
+
+def test_more_tokens_than_fit_behind_the_prompt_are_cut_and_that_is_said(panel, tokenizer):
+    room = 48 - max(map(len, prompt_rows(tokenizer, ["the lamp is"])))
+    *_, (view, line) = generated(panel, most=200)
+    assert line.endswith(f"No more than {room} of 200 new tokens fit behind the prompt.")
+    assert max(sample["tokens"] for column in view["columns"] for sample in column["samples"]) == room
+    assert "No more" not in generated(panel, most=room)[-1][1]
 
 
 @pytest.mark.parametrize("prompt", ["👍🏽🎉", "العربية ‮ abc", "${7*7} {{7}} <b>", "\x00\x01"])
@@ -156,8 +165,8 @@ def test_a_deleted_model_is_told_in_the_page_s_language(models, tmp_path):
 
 def test_values_that_a_page_would_not_send_do_no_harm(panel):
     *_, (view, line) = generated(panel, seed=-3, temperature=0, most=10**9)
-    assert view is None
-    assert "at most 0 fit" in line
+    assert (view["seed"], view["temperature"]) == (0, 1.0)
+    assert "of 200 new tokens" in line
     assert generated(panel, seed=None, temperature=None, most=3)[-1][0]["temperature"] == 1.0
     assert generated(panel, names=("../etc", "", ""))[-1][1].startswith("There is no model “../etc”")
 

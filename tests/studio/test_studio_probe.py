@@ -53,13 +53,21 @@ def test_gold_stands_beside_it_where_the_task_knows_the_product(panel):
     assert list(panel.score(text, "scores"))[-1][0]["gold"] > 0.5
 
 
+def test_a_change_is_told_only_between_scores_of_the_same_judge(panel):
+    def scored(judge, last=None):
+        return list(panel.score(TEXT, judge, last))[-1][0]
+    view = scored("scores")
+    last = panel.remembered({**view, "score": 0.25}, "scores")
+    assert (view["was"], scored("scores", last)["was"], scored("praise", last)["was"]) == (None, 0.25, None)
+    assert panel.remembered(view, "gone") is None
+
+
 def test_held_out_reviews_are_scored_once_and_the_accuracy_stays(panel):
     lines = [line for _, line in panel.score(TEXT, "scores")]
     assert panel.words("reading") in lines
     assert panel.words("reading") not in [line for _, line in panel.score(TEXT, "scores")]
-    *_, (view, line) = panel.measure(TEXT, "scores", 0.25)
+    *_, (view, line) = panel.measure(TEXT, "scores")
     assert line == panel.words("measured", n=view["accuracy"]["n"])
-    assert view["was"] == 0.25
     assert 0 <= view["accuracy"]["low"] <= view["accuracy"]["mean"] <= view["accuracy"]["high"] <= 1
     assert list(panel.score(TEXT, "scores"))[-1][0]["accuracy"] == view["accuracy"]
     assert list(panel.score(TEXT, "praise"))[-1][0]["accuracy"] is None

@@ -68,6 +68,25 @@ def test_a_run_is_found_with_what_it_was_trained_from_and_for(shelf, made):
     assert shelf.defaults("zh") == ("tiny-lm-zh", None, "praise")
 
 
+def test_a_run_of_the_studio_finds_its_judge_wherever_the_server_was_started(made, tmp_path, monkeypatch):
+    home = tmp_path / "studio"
+    shutil.copytree(made / "scores", home / "runs" / "rm-1" / "model")
+    (home / "runs" / "rm-1" / "settings.json").write_text(json.dumps({"job": "rewardmodel", "lang": "en"}))
+    for number, source in ((1, "tiny-lm-en"), (2, "runs/policy-1/policy")):             # the second goes on from it
+        shutil.copytree(made / "studio" / "runs" / "short", home / "runs" / f"policy-{number}")
+        (home / "runs" / f"policy-{number}" / "settings.json").write_text(json.dumps(
+            {"job": "ppo", "model": source, "judge": "runs/rm-1/model", "lang": "en"}))
+    shutil.copytree(made / "praise", tmp_path / "elsewhere" / "runs" / "rm-1" / "model")    # not this one
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for shelf in (Shelf(home), Shelf(tmp_path / "other", [str(home / "runs" / "rm-1"), str(home / "runs" / "policy-2"),
+                                                          str(home / "runs" / "policy-1")])):
+        second = shelf.find("policy-2", "policy", "en")
+        assert (second.base, second.judge) == ("policy-1", "rm-1")
+        assert shelf.find("policy-1", "policy", "en").base == "tiny-lm-en"
+        assert shelf.judge("rm-1", "en").kind == "reward_model"
+        assert not any("·" in name for kind in ("policy", "judge") for name in shelf.names(kind, "en"))
+
+
 def test_without_any_run_there_is_a_base_and_nothing_trained(tmp_path):
     assert Shelf(tmp_path).defaults("zh") == ("tiny-lm-zh", None, "tiny-judge-zh")
 

@@ -125,6 +125,24 @@ def test_a_judge_is_one_of_this_language_that_is_ready(workspace):
             start_ppo(workspace, "zh", by="ana", judge=judge)
 
 
+def test_a_second_round_goes_on_from_my_policy(workspace):
+    panel = Panel("en", workspace)
+    assert panel.starts()["choices"] == [("tiny-lm-en", "")]
+    start_ppo(workspace, "en", by="ana", judge="tiny-rm-en")
+    for start in ("runs/policy-1/policy", "../x", None):            # not yet, and never
+        with pytest.raises(JobError, match="no_start"):
+            start_ppo(workspace, "en", by="ana", judge="tiny-rm-en", start=start)
+    finished(workspace, "policy-1", "ppo")
+    assert [value for _, value in panel.starts()["choices"]] == ["", "runs/policy-1/policy"]
+    assert panel.starts("runs/policy-1/policy")["value"] == "runs/policy-1/policy"
+    board, _ = panel.run("ana", "tiny-rm-en", "", 0.1, 5, False, {}, NOBODY, "runs/policy-1/policy")
+    options = _parser().parse_args(list(job_of(workspace, board["shown"]).arguments))
+    assert (options.model, options.judge) == ("runs/policy-1/policy", "tiny-rm-en")
+    assert "Goes on from policy-1; drift is measured from it." in board["full"]["lines"]
+    assert panel.starts()["value"] == ""
+    assert Panel("zh", workspace).starts()["choices"] == [("tiny-lm-zh", "")]
+
+
 @pytest.mark.parametrize("number", [-1, 201, 1e9, float("nan"), float("inf"), "9", None, [], {}])
 def test_numbers_from_the_browser_are_checked(workspace, number):
     for wrong in ({"steps": number}, {"beta": -0.1 if number is None else number}, {"steps": 0}):
@@ -216,6 +234,17 @@ def test_news_is_sent_only_where_there_is_some(workspace, monkeypatch):
     finished(workspace, "rm-1", "reward_model")
     _, judges, _ = tick(**known)
     assert (judges.value, len(judges.choices)) == ("runs/rm-1/model", 3)          # the one that is new
+
+
+def test_a_page_that_opens_has_the_newest_reward_model_chosen(workspace):
+    panel = Panel("en", workspace)
+    assert panel.open("ana", NOBODY)[1]["value"] == "tiny-rm-en"
+    ranked(workspace, 12)
+    for name in ("rm-1", "rm-2"):
+        start_reward_model(workspace, "en", by="ana")
+        finished(workspace, name, "reward_model")
+    offered = panel.open("ana", NOBODY)[1]
+    assert (offered["value"], [name for name, _ in offered["choices"]][:2]) == ("runs/rm-2/model", ["rm-2", "rm-1"])
 
 
 # What is shown

@@ -195,7 +195,18 @@ function drag(card, down) {
     let at = flat().indexOf(card), y = down.clientY, scrolling = 0;
     const from = at;
     made.classList.add('dragged');
-    const lay = () => others.toSpliced(at, 0, card).forEach((c, i) => { cards[c].parentElement.style.order = i; });
+    const dropped = () => {
+        const rest = groups.map(group => group.filter(c => c !== card)).filter(group => group.length);
+        let seen = 0, index = 0;
+        while (index < rest.length && seen + rest[index].length <= at) seen += rest[index++].length;
+        if (seen === at) rest.splice(index, 0, [card]);
+        else rest[index].splice(at - seen, 0, card);                // between two that tie: one more of them
+        return rest;
+    };
+    const lay = () => {
+        others.toSpliced(at, 0, card).forEach((c, i) => { cards[c].parentElement.style.order = i; });
+        number(at === from ? groups : dropped());
+    };
     const settle = () => {
         const next = others.filter(c => { const box = cards[c].getBoundingClientRect(); return y > box.top + box.height / 2; }).length;
         if (next !== at) { at = next; lay(); }
@@ -213,14 +224,9 @@ function drag(card, down) {
         made.classList.remove('dragged');
         cards.forEach(c => { c.parentElement.style.order = ''; });
         if (event.type === 'pointerup' && at !== from) {
-            const rest = groups.map(group => group.filter(c => c !== card)).filter(group => group.length);
-            let seen = 0, index = 0;
-            while (index < rest.length && seen + rest[index].length <= at) seen += rest[index++].length;
-            if (seen === at) rest.splice(index, 0, [card]);
-            else rest[index].splice(at - seen, 0, card);            // dropped between two that tie: one more of them
-            change(rest);
+            change(dropped());
             speak(fill(words.placed, { card: letter(card), place: placeOf(card), n: cards.length }));
-        }
+        } else number(groups);
         focus(card);
     };
     document.addEventListener('pointermove', follow);
@@ -276,6 +282,14 @@ function makeInstruct(card) {
     return part;
 }
 
+function number(ordered) {                          // the place of each card, as it is or would be
+    let before = 0;
+    for (const group of ordered) {
+        for (const card of group) cards[card].querySelector('.place').textContent = before + 1;
+        before += group.length;
+    }
+}
+
 function show() {
     const order = flat();
     const wanted = order.map(card => cards[card].parentElement);
@@ -287,7 +301,6 @@ function show() {
     order.forEach(card => {
         const made = cards[card], group = groups.find(g => g.includes(card));
         made.classList.toggle('tied', tiedAbove(card));
-        made.querySelector('.place').textContent = placeOf(card);
         made.querySelector('.tie').setAttribute('aria-pressed', String(tiedAbove(card)));
         made.querySelector('.up').disabled = order[0] === card && group.length === 1;
         made.querySelector('.down').disabled = order.at(-1) === card && group.length === 1;
@@ -298,6 +311,7 @@ function show() {
             box.checked = box.type === 'radio' ? scores[card] === Number(box.value) : flags[card].includes(box.value);
         });
     });
+    number(groups);
     const pairs = groups.flatMap((group, i) => group.flatMap(a => groups.slice(i + 1).flat().map(b => `${letter(a)}\u00a0>\u00a0${letter(b)}`)));
     pairsLine.textContent = fill(touched ? words.pairs : words.pairs_untouched, { n: pairs.length });
     pairsList.textContent = pairs.join('   ');

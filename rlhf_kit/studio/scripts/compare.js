@@ -1,7 +1,9 @@
-// Columns of samples, one column a policy. The lens and the price are looked through here, nothing is asked again.
+// Samples of two or three policies in rows: the same prompt, side by side. The lens and the price are looked through here,
+// nothing is asked again. Every number says what it is, and what the numbers mean together is said above them.
 const root = element.querySelector('.rk-compare');
 const own = 'rk' + Math.random().toString(36).slice(2);
 const LENSES = ['reward', 'kl', 'surprise'];
+const RISEN = 0.1, FLAT = 0.05;                             // of a reward and a truth from 0 to 1
 const view = { lens: 'reward', beta: 0.04, touched: false };
 
 const lenses = make('fieldset', '', { class: 'rk-lenses' });
@@ -18,80 +20,226 @@ const beta = make('input', '', { type: 'range', min: '0', max: '0.5', step: '0.0
 const betaSaid = make('output');
 price.append(make('span', words.beta), beta, betaSaid);
 beta.addEventListener('input', () => { view.beta = Number(beta.value); view.touched = true; paint(); });
-const about = make('p', '', { class: 'rk-about' });
+const asked = make('p', '', { class: 'rk-asked' }), askedText = make('strong');
+asked.append(make('span', words.prompt), askedText);
+const verdict = make('p', '', { class: 'rk-verdict' }), about = make('p', '', { class: 'rk-about' });
 const tools = make('div', '', { class: 'rk-tools' });
-tools.append(lenses, price, about);
+tools.append(lenses, price);
 const columns = make('div', '', { class: 'rk-columns' });
-root.append(tools, columns);
+const by = make('p', '', { class: 'rk-by' }), old = make('p', words.otherwise, { class: 'rk-otherwise', role: 'status' });
+root.append(asked, verdict, tools, old, columns, by, about);
 
-let strips = [];                                            // [column][sample]
+let painted = null;                                         // the value that is shown
+let heads = [], cells = [];                                 // [column], [sample][column]
 const known = x => x !== null && x !== undefined;
 const place = { reward: 1, kl: 2, surprise: 3 };
-const card = (name, said) => {
-    const box = make('div');
+const average = (samples, key) => {
+    const found = samples.map(s => s[key]).filter(known);
+    return found.length ? found.reduce((a, b) => a + b, 0) / found.length : null;
+};
+const card = (name, said, line) => {
+    const box = make('div', '', { 'data-about': line });
     box.append(make('dt', name), make('dd', said));
     return box;
 };
-const numbers = samples => {
-    const mean = key => {
-        const found = samples.map(s => s[key]).filter(known);
-        return found.length ? found.reduce((a, b) => a + b, 0) / found.length : null;
-    };
-    const reward = mean('reward'), kl = mean('kl'), tokens = mean('tokens'), gold = mean('gold');
-    const cards = [card(words.reward, known(reward) ? plain(reward) : '–'),
-                   card(words.kl, known(kl) ? plain(kl, 1) : '–'),
-                   card(words.tokens, known(tokens) ? String(Math.round(tokens)) : '–'),
-                   card(words.net, known(reward) && known(kl) ? plain(reward - view.beta * kl) : '–')];
-    if (known(gold)) cards.push(card(words.gold, plain(gold)));
+const numbers = (samples, column, reward) => {
+    const [earned, kl, tokens, gold] = ['reward', 'kl', 'tokens', 'gold'].map(key => average(samples, key));
+    const drift = !column.reference ? words.kl_unknown
+        : fill(words.explain_kl, { name: column.reference }) + (known(kl) && kl < 0 ? ' ' + words.explain_kl_below : '');
+    const cards = [card(words.card_reward, known(earned) ? plain(earned) : '–', fill(words.explain_reward, { reward: reward || '' })),
+                   card(words.kl, known(kl) ? plain(kl, 1) : '–', drift),
+                   card(words.tokens, known(tokens) ? String(Math.round(tokens)) : '–', words.explain_tokens),
+                   card(words.net, known(earned) && known(kl) ? plain(earned - view.beta * kl) : '–',
+                        fill(words.explain_net, { beta: view.beta.toFixed(2) }))];
+    if (known(gold)) cards.push(card(words.card_gold, plain(gold), words.explain_gold));
     return cards;
 };
-const build = value => {
-    strips = [];
-    columns.replaceChildren(...value.columns.map((column, c) => {
-        const box = make('section', '', { class: 'rk-column', 'aria-label': column.name });
-        box.append(make('h3'), make('p', '', { class: 'rk-from' }), make('p', words.mean, { class: 'rk-mean' }), make('dl'));
-        strips.push(column.samples.map((sample, s) => {
-            const label = fill(words.sample, { n: s + 1, name: column.name });
-            const strip = tokenStrip(label), one = make('div', '', { class: 'rk-sample' });
-            one.append(make('h4', fill(words.sample_short, { n: s + 1 })), strip.element, make('dl'));
-            box.append(one);
-            return strip;
-        }));
-        return box;
-    }));
+
+// What became of the reward and of the truth, of the last policy against the first.
+const judgement = value => {
+    const ends = [value.columns[0], value.columns[value.columns.length - 1]].map(column => column.samples);
+    const [earned, truth] = ['reward', 'gold'].map(key => {
+        const [before, after] = ends.map(samples => samples.every(s => known(s[key])) ? average(samples, key) : null);
+        return known(before) && known(after) ? after - before : null;
+    });
+    if (value.columns.length < 2 || !known(earned) || !known(truth)) return null;
+    const key = earned < RISEN ? (earned > -RISEN ? 'same' : 'down')
+        : truth < FLAT ? 'cheats' : truth < earned / 2 ? 'partly' : 'honest';
+    const name = value.columns[value.columns.length - 1].name;
+    return { cheats: key === 'cheats', line: fill(words['verdict_' + key], {
+        name, reward: signed(earned), gold: signed(truth), n: ends[1].length }) };
 };
-const same = value => value.columns.length === strips.length
-    && value.columns.every((column, c) => column.samples.length === strips[c].length);
+
+// Which tokens of `these` are not in `those`, in the same order: the longest common subsequence stays unmarked.
+const differing = (these, those) => {
+    const n = these.length, m = those.length, long = Array.from({ length: n + 1 }, () => new Uint16Array(m + 1));
+    for (let i = n - 1; i >= 0; i--) for (let j = m - 1; j >= 0; j--)
+        long[i][j] = these[i] === those[j] ? long[i + 1][j + 1] + 1 : Math.max(long[i + 1][j], long[i][j + 1]);
+    const other = Array(n).fill(true);
+    for (let i = 0, j = 0; i < n && j < m;) {
+        if (these[i] === those[j]) { other[i] = false; i++; j++; }
+        else if (long[i + 1][j] >= long[i][j + 1]) i++; else j++;
+    }
+    return other;
+};
+
+const build = value => {
+    heads = value.columns.map(column => {
+        const box = make('section', '', { class: 'rk-column', 'aria-label': column.name });
+        const group = explained(make('dl'), '');
+        box.append(make('h3'), group);
+        return { box, group };
+    });
+    columns.replaceChildren(...heads.map(head => head.box));
+    cells = value.columns[0].samples.map((_, s) => {
+        columns.append(make('h4', fill(words.sample_short, { n: s + 1 }), { class: 'rk-row' }));
+        return value.columns.map(() => {
+            const whose = make('p', '', { class: 'rk-whose' }), strip = tokenStrip(''), group = explained(make('dl'), '');
+            const one = make('div', '', { class: 'rk-sample' });
+            one.append(whose, strip.element, group);
+            columns.append(one);
+            return { whose, strip, group };
+        });
+    });
+};
+const same = value => value.columns.length === heads.length
+    && value.columns.every(column => column.samples.length === cells.length);
 const paint = () => {
     const value = props.value;
-    if (!value || !value.columns) { columns.replaceChildren(); strips = []; return; }
+    if (value !== painted) { painted = value; old.hidden = true; root.classList.remove('old'); }
+    by.textContent = value && value.reward ? fill(words.scored_by, { name: value.reward }) : '';
+    root.hidden = !value || !value.columns;
+    if (root.hidden) { columns.replaceChildren(); heads = cells = []; return; }
     if (!view.touched && known(value.beta)) { view.beta = value.beta; beta.value = String(value.beta); }
     betaSaid.textContent = view.beta.toFixed(2);
     if (!same(value)) build(value);
+    columns.style.setProperty('--n', value.columns.length);
+    columns.classList.toggle('rk-three', value.columns.length > 2);
+    askedText.textContent = value.prompt || '';
+    const found = judgement(value);
+    verdict.textContent = found ? found.line : '';
+    verdict.classList.toggle('rk-cheats', Boolean(found && found.cheats));
     const at = place[view.lens];
     const all = value.columns.flatMap(c => c.samples.flatMap(s => s.pieces.map(p => p[at]))).filter(known);
     const max = Math.max(0, ...all.map(Math.abs));
-    about.textContent = words['about_' + view.lens] + ' ' + fill(words.scale, { max: max.toFixed(2) }) + ' ' + words.hint;
+    about.textContent = [words['about_' + view.lens], fill(words.scale, { max: max.toFixed(2) }),
+        ...(value.columns.length > 1 ? [words.bold] : []), touch ? words.hint_touch : words.hint].join(' ');
     value.columns.forEach((column, c) => {
-        const box = columns.children[c];
+        const { box, group } = heads[c];
         box.style.setProperty('--own', COLOURS[c]);
         box.setAttribute('aria-label', column.name);
         box.querySelector('h3').textContent = column.name
             + (known(column.step) ? ' · ' + fill(words.at_step, { step: column.step, steps: column.steps }) : '');
-        box.querySelector('.rk-from').textContent = column.reference
-            ? fill(words.kl_from, { name: column.reference }) : words.kl_unknown;
-        box.querySelector('dl').replaceChildren(...numbers(column.samples));
+        group.setAttribute('aria-label', fill(words.numbers_of, { name: column.name }));
+        group.replaceChildren(...numbers(column.samples, column, value.reward));
         column.samples.forEach((sample, s) => {
-            strips[c][s].show({
-                tokens: sample.pieces.map(p => ({ text: p[0], number: known(p[at]) ? p[at] : null, all: p })),
+            const first = value.columns[0].samples[s].pieces.map(p => p[0]);
+            const other = c ? differing(sample.pieces.map(p => p[0]), first) : [];
+            const { whose, strip, group: own } = cells[s][c], label = fill(words.sample, { n: s + 1, name: column.name });
+            strip.row.setAttribute('aria-label', label);
+            own.setAttribute('aria-label', fill(words.numbers_of, { name: label }));
+            whose.textContent = column.name;
+            strip.show({
+                tokens: sample.pieces.map((p, i) => ({ text: p[0], number: known(p[at]) ? p[at] : null, other: other[i] && p[0] !== '' })),
                 max, hint: '',
                 say: t => t.number === null ? '“' + t.text + '”'
                     : fill(words['say_' + view.lens], { text: t.text === '' ? words.end_mark : t.text, x: signed(t.number) }) });
-            box.querySelectorAll('.rk-sample > dl')[s].replaceChildren(...numbers([sample]));
+            own.replaceChildren(...numbers([sample], column, value.reward));
         });
     });
 };
-watch('value', paint);
+
+// Where the page does not show what has just come, it goes there; not while somebody reads what has come before.
+const growing = value => Boolean(value && value.columns && value.columns.some(c => c.samples.some(s => !known(s.reward))));
+let was = JSON.stringify(props.value ?? null), grew = growing(props.value);
+const follow = () => {
+    const value = props.value, now = JSON.stringify(value ?? null), began = !grew && now !== was;
+    was = now;
+    grew = growing(value);
+    if (!began || root.hidden || root.getBoundingClientRect().top < innerHeight / 2) return;
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    (document.querySelector('#rk-compare-line') || root).scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
+};
+// A comparison that was made has an address; who comes back to one asks for it again.
+const flags = document.documentElement.dataset;
+const addressed = () => {
+    const address = props.value?.address ? '#compare/' + props.value.address : '';
+    if (address) flags.rkCompare = address;
+    else delete flags.rkCompare;
+    if (address && address !== location.hash) history.pushState(null, '', address);
+};
+const onAddress = () => {
+    const hash = location.hash;
+    if (!element.isConnected || (hash && hash !== '#compare' && !hash.startsWith('#compare/'))) return;
+    const address = hash.startsWith('#compare/') ? hash : '';
+    if (address !== (props.value?.address ? '#compare/' + props.value.address : '')) trigger('turn', { address });
+};
+window.addEventListener('rk-address', onAddress);
+
+// The comparison as one file that needs nothing else: texts are text, numbers stand under the pointer.
+const page = value => {
+    const kept = document.implementation.createHTMLDocument('rlhf-kit: ' + (value.prompt || '').slice(0, 60)), body = kept.body;
+    kept.documentElement.lang = props.lang === 'zh' ? 'zh-CN' : 'en';
+    const charset = kept.createElement('meta'), style = kept.createElement('style');
+    charset.setAttribute('charset', 'utf-8');
+    style.textContent = `body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 24px auto; padding: 0 16px; color: #27272a; }
+        table { border-collapse: collapse; width: 100%; table-layout: fixed; } th, td { border: 1px solid #d4d4d8; padding: 6px 10px; vertical-align: top;
+        text-align: left; overflow-wrap: anywhere; } td p { white-space: pre-wrap; margin: 0; unicode-bidi: isolate; } small { color: #52525b; }`;
+    kept.head.prepend(charset);
+    kept.head.append(style);
+    const add = (to, tag, text, css = '') => {
+        const made = kept.createElement(tag);
+        made.textContent = text;
+        if (css) made.setAttribute('style', css);
+        to.append(made);
+        return made;
+    };
+    const at = place[view.lens], all = value.columns.flatMap(c => c.samples.flatMap(s => s.pieces.map(p => p[at]))).filter(known);
+    const max = Math.max(0, ...all.map(Math.abs)), found = judgement(value);
+    add(body, 'h1', value.prompt || '', 'font-size: 20px; white-space: pre-wrap');
+    if (found) add(body, 'p', found.line, 'font-weight: 600');
+    add(body, 'p', fill(words.made_by, { temperature: value.temperature ?? '–', seed: value.seed ?? '–', reward: value.reward || '–' }));
+    add(body, 'p', words['about_' + view.lens] + ' ' + fill(words.scale, { max: max.toFixed(2) }));
+    const table = add(body, 'table', ''), heads = add(table, 'tr', '');
+    const listed = (samples, column) => numbers(samples, column, value.reward).map(one => [...one.children].map(e => e.textContent).join(' ')).join(' · ');
+    value.columns.forEach(column => {
+        const head = add(heads, 'th', '');
+        add(head, 'div', column.name + (known(column.step) ? ' · ' + fill(words.at_step, { step: column.step, steps: column.steps }) : ''));
+        add(head, 'small', listed(column.samples, column));
+    });
+    value.columns[0].samples.forEach((_, s) => {
+        const row = add(table, 'tr', '');
+        value.columns.forEach(column => {
+            const sample = column.samples[s], cell = add(row, 'td', ''), text = add(cell, 'p', '');
+            for (const piece of sample.pieces) {
+                const x = piece[at], share = known(x) && max > 0 ? Math.min(Math.abs(x) / max, 1) * MOST_TINT / 100 : 0;
+                const token = add(text, 'span', piece[0] === '' ? words.end_mark : piece[0],
+                                  share > 0.005 ? `background: rgba(${x > 0 ? '0, 114, 178' : '213, 94, 0'}, ${share.toFixed(2)})` : '');
+                if (known(x)) token.setAttribute('title', signed(x));
+            }
+            add(cell, 'small', listed([sample], column));
+        });
+    });
+    return '<!doctype html>\n' + new XMLSerializer().serializeToString(kept.documentElement).replace(/ xmlns="[^"]*"/, '');
+};
+const take = make('div', '', { class: 'rk-take' }), save = make('button', words.save_file, { type: 'button' });
+take.append(save);
+root.append(take);
+save.addEventListener('click', () => {
+    const link = make('a', '', { download: 'rlhf-kit-' + (props.value.address || 'comparison') + '.html' });
+    link.href = URL.createObjectURL(new Blob([page(props.value)], { type: 'text/html;charset=utf-8' }));
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+});
+
+watch('value', () => { paint(); follow(); addressed(); });
 paint();
+addressed();
 const onRun = event => { if (element.isConnected) trigger('choose', { run: event.detail.run }); };
 window.addEventListener('rk-compare', onRun);
+const onOther = event => {
+    if (!element.isConnected || !props.value?.columns || event.detail === props.value.prompt) return;
+    old.hidden = false;
+    root.classList.add('old');
+};
+window.addEventListener('rk-otherwise', onOther);

@@ -7,7 +7,7 @@ let spoken = -Infinity, later;
 const put = (read, unread) => { live.textContent = read; silent.textContent = unread; };   // taking away is not read out
 const speak = text => { spoken = performance.now(); put(text, ''); };
 const say = () => {
-    const text = typeof props.value === 'string' ? props.value : '', wait = spoken + EVERY - performance.now();
+    const text = typeof props.value === 'string' ? keyless(props.value) : '', wait = spoken + EVERY - performance.now();
     clearTimeout(later);
     if (!text || text === live.textContent) put(text, '');
     else if (wait <= 0) speak(text);

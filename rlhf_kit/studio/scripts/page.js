@@ -17,6 +17,9 @@
     };
     document.addEventListener('keydown', event => {
         if (event.ctrlKey && event.key === '.') { turn(); event.preventDefault(); return; }
+        // A list that is open would stay so when Tab leaves it; Gradio closes it on Escape.
+        if (event.key === 'Tab' && event.target.matches('[role=combobox][aria-expanded=true]'))
+            event.target.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', code: 'Escape', bubbles: true }));
         const typing = event.target.closest(fields), escape = event.key === 'Escape';
         const withCtrl = event.ctrlKey || event.metaKey;
         if (event.altKey || event.defaultPrevented) return;
@@ -30,6 +33,48 @@
         const button = buttons.find(b => b.offsetParent !== null && !b.disabled);
         if (button) { event.preventDefault(); button.click(); }
     });
+
+    // Each tab has an address, #TAB, and a comparison #compare/KEY (compare.js): the back button and a reload lead there,
+    // and the other language opens the same.
+    const tabOf = hash => hash.replace(/^#/, '').split('/')[0];
+    const buttonOf = tab => /^[a-z]+$/.test(tab) ? document.querySelector(`[role=tab][data-tab-id=${tab}]`) : null;
+    const go = () => {
+        const button = buttonOf(tabOf(location.hash) || document.querySelector('[role=tab]')?.dataset.tabId || '');
+        if (button && button.getAttribute('aria-selected') !== 'true') button.click();
+        return button;
+    };
+    let arrived = !location.hash, leading = false;
+    const arrive = () => {
+        if (arrived || !document.querySelector('[role=tab]')) return;
+        arrived = true;
+        leading = true;
+        go();
+        leading = false;
+    };
+    window.addEventListener('popstate', () => {
+        leading = true;
+        go();
+        leading = false;
+        window.dispatchEvent(new Event('rk-address'));
+    });
+    document.addEventListener('click', event => {
+        const link = event.target.closest?.('.rk-language a');
+        if (link) link.href = link.getAttribute('href').replace(/#.*$/, '') + location.hash;
+        const tab = event.target.closest?.('[role=tab][data-tab-id]')?.dataset.tabId;
+        if (!tab || leading || tab === tabOf(location.hash)) return;
+        const first = document.querySelector('[role=tab]').dataset.tabId;
+        if (tab === first && !location.hash) return;
+        history.pushState(null, '', tab === 'compare' && flags.rkCompare ? flags.rkCompare : '#' + tab);
+    });
+
+    // What is folded behind the button before it; page.css hides it, so that its fields are in the page all the time.
+    const folds = () => document.querySelectorAll('.rk-fold-button:not([aria-expanded])')
+        .forEach(button => button.setAttribute('aria-expanded', 'false'));
+    document.addEventListener('click', event => {
+        const button = event.target.closest?.('.rk-fold-button');
+        if (button) button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') !== 'true'));
+    });
+    new MutationObserver(() => { folds(); arrive(); }).observe(document, { childList: true, subtree: true });
 
     // A request that reaches nobody means that the server is gone; the next one that does means that it is back.
     // Gradio's own message about that is English on every page, and hidden by page.css.

@@ -34,7 +34,7 @@ const tokenStrip = label => {
     row.addEventListener('pointerleave', () => { if (document.activeElement !== row) point(-1); });
     row.addEventListener('click', event => { const at = spans.indexOf(event.target); if (at >= 0) point(at); });
 
-    // tokens: [{ text, number }], number null = not known; max: the number of full tint; say(token) -> line.
+    // tokens: [{ text, number, other }], number null = not known, other = to be set in bold; max: the number of full tint; say(token) -> line.
     const show = ({ tokens, max, say, hint }) => {
         state = { tokens, say, hint };
         spans = tokens.map(token => {
@@ -47,6 +47,7 @@ const tokenStrip = label => {
                 span.style.setProperty('--tint', (share * MOST_TINT).toFixed(1) + '%');
             }
             if (share >= LEAST_MARKED) span.classList.add('rk-marked');
+            if (token.other) span.classList.add('rk-other');
             return span;
         });
         row.replaceChildren(...spans);

@@ -8,12 +8,14 @@ const draw = () => {
     for (const key of ['col_card', 'col_yours', 'col_theirs', 'col_score', 'col_text']) head.append(make('th', words[key], { scope: 'col' }));
     table.append(make('caption', value.numbers), head);
     for (const row of value.rows) {
-        const line = make('tr', '', { class: row.yours === row.theirs ? 'same' : 'other' });
-        line.append(make('th', row.card, { scope: 'row' }), make('td', row.yours), make('td', row.theirs), make('td', row.score),
+        const same = row.yours === row.theirs, line = make('tr', '', { class: same ? 'same' : 'other' });
+        line.append(make('th', row.card, { scope: 'row' }), make('td', row.yours),
+                    make('td', `${row.theirs} ${same ? '=' : '≠'}`), make('td', row.score),
                     make('td', row.text, { class: 'text', dir: 'auto' }));
         table.append(line);
     }
-    root.append(make('p', value.prompt, { class: 'prompt', dir: 'auto' }), table);
+    root.append(make('p', value.prompt, { class: 'prompt', dir: 'auto' }), table,
+                make('p', words.colours, { class: 'legend' }));
 };
 watch('value', draw);
 draw();
