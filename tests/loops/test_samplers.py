@@ -121,11 +121,11 @@ class Standing(ThreadingHTTPServer):
     def __init__(self, folder: Path, takes: int = 10**9, raw: bool = False, loads: bool = True,
                  tokenizer=None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.folder, self.takes, self.raw, self.loads = folder, takes, raw, loads
+        self.folder, self.takes, self.raw, self.loads, self.key = folder, takes, raw, loads, None
         self.base = AutoModelForCausalLM.from_pretrained(folder).eval()
         self.tokenizer = tokenizer or AutoTokenizer.from_pretrained(folder)
         self.models, self.names, self.paths, self.bodies, self.latest = {"base": self.base}, [], [], [], self.base
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def address(self) -> str:
@@ -166,7 +166,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
         server.bodies.append((self.path, body))
-        if self.path == "/tokenize":
+        if server.key is not None and self.headers.get("Authorization") != f"Bearer {server.key}":
+            self.say(401, {"error": "Unauthorized"})
+        elif self.path == "/tokenize":
             self.say(200, {"tokens": server.tokenizer(body["prompt"], add_special_tokens=False).input_ids})
         elif self.path == "/v1/load_lora_adapter" and server.loads:
             server.load(body["lora_name"], body["lora_path"])
@@ -239,6 +241,20 @@ def test_masks_and_values_are_the_kits_and_equal_prompts_get_different_responses
     logprob, value = response_logprob_and_value(shared.policy, rollout)
     assert torch.equal(logprob, rollout.logprob)
     assert torch.equal(value, rollout.value)
+
+
+def test_a_key_is_sent_and_written_nowhere(standing, shared, monkeypatch):
+    server, sent = standing(), []
+    complete = server.complete
+    server.complete = lambda body: sent.append(json.dumps(body)) or complete(body)
+    server.key = "sesame"
+    monkeypatch.setenv("VLLM_API_KEY", "sesame")
+    sample_rollout(shared.policy, PROMPTS, SHORT, sampler=samplers.named(f"vllm={server.address}"))
+    assert sent
+    assert not any("sesame" in body for body in sent)
+    monkeypatch.setenv("VLLM_API_KEY", "wrong")
+    with pytest.raises(OSError, match="401"):
+        sample_rollout(shared.policy, PROMPTS, SHORT, sampler=samplers.named(f"vllm={server.address}"))
 
 
 def test_a_request_says_all_that_a_servers_defaults_might_change(standing, shared):
@@ -329,6 +345,8 @@ def test_a_whole_model_two_sources_and_an_unknown_name_are_refused(standing, pol
     for text in ("vLLM", "vllm", "vllm=", "vllm=localhost:8000"):
         with pytest.raises(ValueError, match="expected"):
             samplers.named(text)
+    with pytest.raises(ValueError, match="no environment variable"):
+        samplers.vllm("http://127.0.0.1:1", key="A_KEY_THAT_NOBODY_SET")
     assert samplers.named(None) is samplers.named("own") is None
     assert samplers.named("continuous").name == "continuous"
 
