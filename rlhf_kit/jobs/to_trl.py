@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,7 @@ def _grpo(job: PpoJob, small: bool, beta: float | None, generations: int | None)
     else:
         columns = {id(one): row for one, row in zip(job.brought.items, job.brought.rows, strict=False)}
         learn, held = hold_out(job.brought.items)
-        rows, held_out = ([{**columns.get(id(one), {}), "prompt": words(one)} for one in part]
+        rows, held_out = ([{**_plain(columns.get(id(one), {})), "prompt": words(one)} for one in part]
                           for part in (learn, [] if held == learn else held))
     piece = config.minibatch_size or config.batch_size
     group = generations or max(n for n in range(1, GENERATIONS + 1) if config.batch_size % n == 0)
@@ -208,6 +208,11 @@ def _grpo(job: PpoJob, small: bool, beta: float | None, generations: int | None)
         **({} if math.isinf(config.clip) else {"epsilon": config.clip}), "loss_type": "grpo", "disable_dropout": True,
         "optim": "adamw_torch" if config.optimizer == "adam" else "rmsprop", "adam_epsilon": config.adam_epsilon,
         "gradient_checkpointing": config.activation_checkpointing, **straight, "reward_funcs": ["reward.score"]}}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The other columns of a prompt; what JSON has not, such as a date, as text."""
+    return json.loads(json.dumps(dict(row), default=str))
 
 
 def _not_in_grpo(config: ppo.Config) -> list[str]:

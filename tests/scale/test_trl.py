@@ -14,6 +14,7 @@ import yaml
 from rlhf_kit import cli
 from rlhf_kit.jobs import to_trl
 from rlhf_kit.jobs.train_ppo import PpoJob
+from rlhf_kit.jobs.train_reward_model import RewardModelJob
 from rlhf_kit.jobs.train_sft import SftJob
 from rlhf_kit.scale import trl
 
@@ -173,6 +174,13 @@ def test_a_run_is_exported_with_its_settings_and_options_change_them(brought, ca
     (brought / "run" / "settings.json").write_text(json.dumps(job.claim()))
     _, training, _, _ = parsed(export("sft", "--run", "run", "--batch-size", "2"), "sft")
     assert (training.max_steps, training.per_device_train_batch_size) == (7, 2)
+    pairs = RewardModelJob(pairs=str(brought / "dpo.jsonl"), changes={"batch_size": 4, "centring": 0.1})
+    (brought / "run" / "settings.json").write_text(json.dumps(pairs.claim()))
+    capsys.readouterr()
+    folder = export("dpo", "--run", "run")
+    assert rows(folder) == DATA["dpo"]
+    assert parsed(folder, "dpo")[1].per_device_train_batch_size == 4
+    assert "centring=0.1" in json.loads(capsys.readouterr().out)["left_out"][0]
     ppo = replace(PpoJob(model="gpt2", reward=f"{brought}/mine.py:reward", prompts=str(brought / "grpo.jsonl")),
                   rollouts="vllm=http://127.0.0.1:1")
     (brought / "run" / "settings.json").write_text(json.dumps(ppo.claim()))
