@@ -122,6 +122,32 @@ def small(path: str | None) -> bool:
     return not place.is_file() or place.stat().st_size <= TWICE
 
 
+def scaled(parser: argparse.ArgumentParser) -> None:
+    """How a training fits its machine, alike for every method."""
+    parser.add_argument("--lora", metavar="R", type=int, help="train an adapter of that rank on the model, which stays "
+                                                              "as it is; 0: all weights (default: 16 from a billion "
+                                                              "parameters on, or with --quantize)")
+    parser.add_argument("--quantize", choices=("int8", "nf4"), help="hold the model in 8 or 4 bits; an adapter learns")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of what is multiplied, and of a model that "
+                                                                         "stays as it is (default: float32)")
+    parser.add_argument("--micro-batch", metavar="N", type=int, help="texts, rankings or responses in memory at once; "
+                                                                     "changes no result but by rounding (default: 4 "
+                                                                     "from a billion parameters on)")
+    parser.add_argument("--activation-checkpointing", action="store_true", default=None,
+                        help="keep each block's input only and compute the rest anew: less memory, a third more time "
+                             "(default: from a billion parameters on)")
+    parser.add_argument("--save-every", metavar="N", type=int, help="keep the model, and a checkpoint, after every N "
+                                                                    "updates: snapshots/step-0050")
+    parser.add_argument("--more-steps", metavar="N", type=int, help="let the finished run in --output go on for N more "
+                                                                    "updates, with the same settings")
+
+
+def scale_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a job that `scaled` names."""
+    return {name: getattr(options, name) for name in ("lora", "quantize", "dtype", "micro_batch",
+                                                      "activation_checkpointing", "save_every")}
+
+
 def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 

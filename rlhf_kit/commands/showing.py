@@ -78,13 +78,17 @@ def _note(event: Event, lang: Lang) -> str:
     return ""
 
 
-def texts(console: Console, samples: list[dict[str, Any]], lang: Lang, score: str = "meter_score") -> None:
-    """Responses before and after, side by side, with their scores; `score` is what the score is called."""
+def texts(console: Console, samples: list[dict[str, Any]], lang: Lang, score: str = "meter_score",
+          titles: tuple[str, str] | None = None) -> None:
+    """Responses before and after, side by side, with their scores; `score` is what the score is called.
+
+    `titles` stand above the two instead, where they are no before and after.
+    """
     from rich.table import Table
     from rich.text import Text
     table = Table(show_lines=True, expand=True)
-    table.add_column(say(lang, "column_before"), ratio=1, overflow="fold")
-    table.add_column(say(lang, "column_after"), ratio=1, overflow="fold")
+    for title in titles or (say(lang, "column_before"), say(lang, "column_after")):
+        table.add_column(Text(title), ratio=1, overflow="fold")
     for row in samples:
         table.add_row(*(Text.assemble((plain(row[side]["prompt"]), "dim"), plain(row[side]["response"]),
                                       (_marks(row[side], lang, score), "bold")) for side in ("before", "after")))

@@ -17,6 +17,8 @@ from rlhf_kit.commands.choices import (
     labelled_columns,
     look_labelled,
     renamed,
+    scale_of,
+    scaled,
     small,
     template_option,
     tracked,
@@ -136,6 +138,8 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
                     help="KL coefficient: what a nat of drift costs")
     ppo.add_argument("--kl-target", dest="target", metavar="NATS", type=float,
                      help="adapt the coefficient to this drift")
+    ppo.add_argument("--stop-kl", metavar="NATS", type=float, help="end the run with the first step that measures more "
+                                                                   "drift than that, and keep what it learned")
     ppo.add_argument("--minibatch-size", metavar="N", type=int, help="responses per gradient")
     ppo.add_argument("--epochs", metavar="N", type=int, help="passes over each batch")
     ppo.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
@@ -156,6 +160,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", metavar="N", type=int, help="texts, rankings or responses per step")
     parser.add_argument("--learning-rate", metavar="RATE", type=float, help="(default: by the model's size)")
     parser.add_argument("--seed", metavar="N", type=int, help="another seed, another run (default: 0)")
+    scaled(parser)
     parser.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if there is one, unless the "
                                                          "model is tiny)")
     parser.add_argument("--lang", choices=LANGS, default=system_language(),
@@ -181,8 +186,8 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.runs import pipeline
     from rlhf_kit.runs.folder import RunFolder
     job = JOBS[options.job](model=options.model, lang=world, task=task, device=device_of(options),
-                            **options.settings(options))
-    if not options.fresh and pipeline.finished(job, options.output):
+                            **scale_of(options), **options.settings(options))
+    if not options.fresh and options.more_steps is None and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
         if account := RunFolder(options.output).result().get("read"):
             from rlhf_kit.datasets.door import Account
@@ -195,7 +200,8 @@ def run(options: argparse.Namespace) -> int:
         if (account := job.understood()) is not None:
             showing.lines(console, account.lines(lang))
         threads = None if options.threads_chosen else cores()
-        showing.watch(job.run(options.output, options.fresh, threads, track=options.track), lang, console)
+        showing.watch(job.run(options.output, options.fresh, threads, track=options.track,
+                              more_steps=options.more_steps), lang, console)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
@@ -226,7 +232,8 @@ def _ppo(options: argparse.Namespace) -> dict[str, Any]:
             "rollouts": None if options.rollouts == "own" else options.rollouts,
             "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
-                                  "coefficient", "target", "max_new_tokens", "temperature", "checks")}
+                                  "coefficient", "target", "max_new_tokens", "temperature", "checks",
+                                  "stop_kl")}
 
 
 def _judge(options: argparse.Namespace) -> dict[str, Any]:
@@ -279,6 +286,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
     else:
         showing.texts(console, result["samples"][:4], lang, score="meter_reward")
         showing.measures(console, report.measures(result, lang), lang)
+        if stopped := result.get("stopped"):
+            console.print(say(lang, "ppo_stopped", **stopped), markup=False, soft_wrap=True)
     showing.took(console, result, lang)
     folder = os.path.join(options.output, "policy" if result["job"] == "ppo" else "model")
     door = {"reward_model": "load_reward_model", "judge": "load_classifier"}.get(result["job"], "load_policy")

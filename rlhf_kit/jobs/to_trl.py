@@ -24,7 +24,7 @@ from rlhf_kit.datasets.door import as_rankings
 from rlhf_kit.datasets.python_file import object_in
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.formulas.records import Comparison
-from rlhf_kit.jobs import written
+from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.settings import SMALL, changed, world
 from rlhf_kit.jobs.train_ppo import PpoJob
 from rlhf_kit.jobs.train_reward_model import MADE_UP, RewardModelJob
@@ -256,4 +256,4 @@ def judged(judge: str, label: str = "positive") -> Callable[..., list[float]]:
     """
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
     reader = zoo.load_reward_model(judge).tokenizer if zoo.is_reward_model(judge) else None
-    return for_trl(PpoJob(model="", judge=judge, label=label, device=device)._reward(), written.read_by(reader))
+    return for_trl(scores.asked(judge, None, label, device=device), written.read_by(reader))

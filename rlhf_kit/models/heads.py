@@ -183,7 +183,8 @@ class RewardModel(nn.Module):
             return self.model(input_ids=ids, attention_mask=mask).logits[:, 0].float() - self.shift
         hidden = self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state      # [N, L, d]
         last = hidden[torch.arange(len(ids), device=ids.device), mask.long().sum(-1) - 1]
-        return head(last)[:, 0].float() - self.shift
+        with torch.autocast(last.device.type, enabled=False):               # 16 bits would round scores to three digits
+            return head(last.to(next(head.parameters()).dtype))[:, 0].float() - self.shift
 
     @property
     def shift(self) -> float:
@@ -213,6 +214,13 @@ class RewardModel(nn.Module):
     def context(self) -> int:
         """Tokens that it reads at most."""
         return reading_limit(self.model)
+
+    def train(self, mode: bool = True) -> RewardModel:
+        """Dropout on, or off with False; layers in 8 or 4 bits stay with one kernel, see `Policy.train`."""
+        super().train(mode)
+        for layer in quantized_layers(self):
+            layer.train()
+        return self
 
 
 def reading_limit(model: PreTrainedModel) -> int:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import BitsAndBytesConfig, PretrainedConfig
+from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 Quantization = Literal["int8", "nf4"]
 KINDS: tuple[Quantization, ...] = ("int8", "nf4")
@@ -80,7 +81,12 @@ def one_kernel(model: nn.Module) -> nn.Module:
     on, and what is merged into it afterwards is rubbish. So these layers stay in training mode, where there is nothing
     else for that mode to change.
     """
-    model.eval()
+    return set_training(model, False)
+
+
+def set_training(model: nn.Module, mode: bool) -> nn.Module:
+    """`model.train(mode)`, but for layers in 8 or 4 bits, which keep `one_kernel`."""
+    model.train(mode)
     for layer in quantized_layers(model):
         layer.train()
     return model
@@ -94,6 +100,21 @@ def quantized_layers(model: nn.Module) -> Iterator[nn.Module]:
 def is_quantized(model: nn.Module) -> bool:
     """True if some layer holds 8- or 4-bit weights."""
     return any(True for _ in quantized_layers(model))
+
+
+def dequantized(model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
+    """The same model with its 8- or 4-bit weights written out as the numbers that they stand for."""
+    _quiet()
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        whole = model.dequantize().to(dtype)
+    finally:
+        transformers_logging.set_verbosity(level)
+    for config in (whole.config, whole.config.get_text_config()):
+        config.__dict__.pop("quantization_config", None)
+    whole._weight_conversions = None                    # how it was read, which saving would go through backwards
+    return whole.eval()
 
 
 def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:

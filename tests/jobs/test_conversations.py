@@ -9,7 +9,7 @@ import pytest
 from rlhf_kit import cli, rewards, zoo
 from rlhf_kit.datasets.door import Account
 from rlhf_kit.formulas.records import Turn
-from rlhf_kit.jobs import JOBS, written
+from rlhf_kit.jobs import JOBS, scores, written
 from rlhf_kit.models import tiny
 from rlhf_kit.models.chats import chat_rows, use_template
 
@@ -82,7 +82,7 @@ def test_a_reward_model_hears_conversations_as_its_own_template_writes_them(desk
 
     for judge, expected in (("zephyr_scorer", "<|user|>\nthe kettle 1<eos>\n<|assistant|>\n"),
                             ("scorer", "\n\nHuman: the kettle 1\n\nAssistant: ")):
-        ppo(judge=judge)._on_chats(heard, {"written": chat})(["written"], ["x"])
+        scores.on_chats(heard, {"written": chat}, judge)(["written"], ["x"])
         assert seen["prompt"] == expected
     assert run(ppo(judge="zephyr_scorer"), desk / "out")["steps"] == 2
 
