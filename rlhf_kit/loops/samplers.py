@@ -297,7 +297,7 @@ def _another_adapter(policy: AdaptedPolicy, prompts: Sequence[str], sampling: Sa
 def _check_adapted(policy: Policy) -> None:
     if not isinstance(policy, AdaptedPolicy):
         raise ValueError("a vLLM server takes a policy's adapter, and this policy is a whole model. Train an adapter "
-                         "(LoRA) on it, or draw with continuous batching or the kit's own loop.")
+                         "on it (--lora 16), or draw with continuous batching or the kit's own loop.")
 
 
 def _number(x: float | None) -> float:

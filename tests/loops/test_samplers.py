@@ -358,3 +358,24 @@ def test_a_run_is_not_continued_with_another_engine(shared, base, tmp_path):
     with pytest.raises(StorageError):
         steps_of(SharedBase(*base(), lora=LoRA(rank=4, alpha=8)), samplers.continuous_batching(),
                  replace(QUICK, steps=1), **kept)
+
+
+def test_train_ppo_draws_from_a_server_and_leaves_nothing_there(standing, saved_llama, tmp_path):
+    """The command's job with an adapter: checked before anything is written, every step's gap in its metrics, and the
+    server without an adapter of ours in the end."""
+    from rlhf_kit.jobs import Ppo
+    (tmp_path / "mine.py").write_text("def reward(prompts, responses):\n    return [len(r) for r in responses]\n")
+    (tmp_path / "prompts.txt").write_text("\n".join(PROMPTS))
+    server = standing()
+    job = Ppo(model=str(saved_llama), lora=4, reward=f"{tmp_path}/mine.py:reward", rollouts=f"vllm={server.address}",
+              prompts=str(tmp_path / "prompts.txt"),
+              changes={"steps": 2, "batch_size": 4, "minibatch_size": 4, "epochs": 1, "max_new_tokens": 6})
+    notes = [event.note[0] for event in job.run(tmp_path / "out") if event.note]
+    rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["sampler_gap"] < 1e-4 for row in rows] == [True, True]
+    assert "ppo_vllm" in notes
+    assert set(server.models) == {"base"}
+    gone = replace(job, rollouts="vllm=http://127.0.0.1:9")
+    with pytest.raises(OSError, match=r"vllm=http://127.0.0.1:9: /v1/models: no answer"):
+        list(gone.run(tmp_path / "other"))
+    assert not (tmp_path / "other").exists()
