@@ -132,12 +132,16 @@ class _Server:
         if self.checked is policy:
             return
         _check_adapted(policy)
-        base = self._base(policy)
-        prompts = list(dict.fromkeys(prompts))[:ASKED]
-        self._check_tokens(policy, base, prompts)
         short = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, TOKENS))
-        self._check_base(policy, base, prompts, short)
-        self._check_adapter(policy, prompts, short)
+        prompts = list(dict.fromkeys(prompts))[:ASKED]
+        try:
+            base = self._base(policy)
+            self._check_tokens(policy, base, prompts)
+            self._check_base(policy, base, prompts, short)
+            self._check_adapter(policy, prompts, short)
+        except Exception:
+            self.close()                                # nothing will be drawn
+            raise
         self.checked = policy
 
     def draw(self, policy: Policy, rows: list[list[int]], sampling: Sampling, seed: int) -> Drawn:

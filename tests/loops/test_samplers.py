@@ -273,13 +273,17 @@ def test_a_request_says_all_that_a_servers_defaults_might_change(standing, share
     ({"raw": True}, "processed_logprobs"),
     ({"loads": False}, "no such thing.*VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
 ])
-def test_a_server_that_does_not_take_weights_is_refused_before_training(standing, shared, options, said):
-    server = standing(**options)
+def test_a_server_that_does_not_take_weights_is_refused_before_training(standing, shared, options, said, tmp_path,
+                                                                        monkeypatch):
+    server, place = standing(**options), tmp_path / "adapters"
+    monkeypatch.setattr(samplers, "mkdtemp", lambda prefix: str(place))
     config = replace(QUICK, sampling=replace(QUICK.sampling, temperature=0.5))
     before = [p.detach().clone() for p in shared.policy.parameters()]
     with pytest.raises((ValueError, OSError), match=said) as error:
         steps_of(shared, samplers.vllm(server.address), config)
     assert "\n" not in str(error.value)
+    assert set(server.models) == {"base"}                           # nothing is left there, nor here
+    assert not place.exists()
     assert all(torch.equal(p, was) for p, was in zip(shared.policy.parameters(), before, strict=True))
 
 
