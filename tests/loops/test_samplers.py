@@ -342,8 +342,9 @@ def test_a_server_that_is_gone_is_one_line_and_the_run_goes_on_when_it_is_back(s
 
 
 def test_a_whole_model_two_sources_and_an_unknown_name_are_refused(standing, policy, shared):
+    whole = copy.deepcopy(policy).requires_grad_(True)
     with pytest.raises(ValueError, match="a whole model"):
-        list(ppo.steps(policy, policy.reference(), PROMPTS, wordy, QUICK, sampler=samplers.vllm(standing().address)))
+        list(ppo.steps(whole, whole.reference(), PROMPTS, wordy, QUICK, sampler=samplers.vllm(standing().address)))
     with pytest.raises(ValueError, match="both given"):
         steps_of(shared, samplers.continuous_batching(), rollouts=lambda n: None)
     for text in ("vLLM", "vllm", "vllm=", "vllm=localhost:8000"):
