@@ -247,6 +247,7 @@ def typed(page: str) -> list[list[str]]:
 @pytest.mark.parametrize(("mark", "commands"), [("options:tour", ("tour",)),
                                                 ("options:train", ("train sft", "train reward-model", "train judge",
                                                                     "train ppo")),
+                                                ("options:share", ("plot", "compare", "push")),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),
@@ -278,7 +279,7 @@ def test_every_command_can_be_typed(page):
     assert len(named & {*zoo.HUB}) == 4
 
 
-ELSEWHERE = {*zoo.HUB, "hh_harmless_1800.jsonl.gz", "colab", "7b"}     # what a clone alone has not
+ELSEWHERE = {*zoo.HUB, "questions.txt", "hh_harmless_1800.jsonl.gz", "colab", "7b"}     # what a clone alone has not
 
 
 @pytest.mark.slow

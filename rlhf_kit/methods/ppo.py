@@ -355,6 +355,7 @@ def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], 
     if policy.value_head is None:
         raise ValueError("the policy has no value head, which PPO's critic is; "
                          "build it with Policy(lm, tokenizer).")
+    check_learns(policy)
     check_arguments(reference, reward)
     if len(check_texts(prompts, "prompts")) == 0:
         raise ValueError("there are no prompts; give a list with at least one text.")
@@ -362,7 +363,6 @@ def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], 
     if policy.device != reference.device:
         raise ValueError(f"the policy is on {policy.device} and the reference on {reference.device}; "
                          f"move one of them with .to(device).")
-    check_learns(policy)
     if (pretraining is not None) != (config.ptx_coef > 0):
         raise ValueError(f"ptx_coef is {config.ptx_coef} and pretraining texts are "
                          f"{'given' if pretraining is not None else 'missing'}; PPO-ptx needs both, plain PPO neither.")

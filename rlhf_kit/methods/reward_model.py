@@ -160,6 +160,47 @@ def centre(model: RewardModel, demonstrations: Sequence[tuple[str, str]], max_le
     return model.shift
 
 
+def calibrate(model: RewardModel, scored: Sequence[tuple[str, str, float]], max_length: int | None = None,
+              rounds: int = 50) -> tuple[float, float]:
+    """Stretch and shift the scores so that σ(r) tells the quality of these texts; returns the two numbers a and b.
+
+        r' = a · r + b,     minimising  - mean over texts of  q · log σ(r') + (1 - q) · log σ(-r')
+
+    Every order stays as it is. At the minimum σ(r') averages to the mean of q: as a whole nothing is over- or
+    underrated.
+
+    Args:
+        scored: (prompt, response, quality in [0, 1]).
+        rounds: Newton steps, at most.
+
+    Raises: ValueError if scores do not rise with quality, or a quality lies outside [0, 1].
+    Source: Platt 1999, "Probabilistic outputs for support vector machines"; here with soft targets.
+    """
+    quality = torch.tensor([q for *_, q in scored], dtype=torch.float64)
+    if not ((quality >= 0) & (quality <= 1)).all():
+        raise ValueError(f"qualities go from {quality.min():g} to {quality.max():g}; they must lie in [0, 1].")
+    score = reward_scores(model, [prompt + response for prompt, response, _ in scored],
+                          max_length=max_length or model.context).double()
+    x = torch.stack([score, torch.ones_like(score)], dim=1)                            # [N, 2]
+    found = torch.zeros(2, dtype=torch.float64)                                        # a, b
+    for _ in range(rounds):
+        p = torch.sigmoid(x @ found)
+        step = torch.linalg.solve((x.T * (p * (1 - p))) @ x + 1e-9 * torch.eye(2, dtype=x.dtype), x.T @ (quality - p))
+        found += step
+        if step.abs().max() < 1e-10:
+            break
+    a, b = found.tolist()
+    if not 0 < a < math.inf:
+        raise ValueError(f"scores fall where quality rises (a = {a:g}); a reward model that orders texts the wrong way "
+                         f"round cannot be calibrated. Train it longer.")
+    [head] = [part for part in model.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
+    with torch.no_grad():
+        for weight in head.parameters():
+            weight *= a
+    model.shift = a * model.shift - b
+    return a, b
+
+
 @dataclass(frozen=True)
 class _List:
     """One batch element: K texts to be scored, their ranks, and the margin between them."""

@@ -26,6 +26,8 @@ from rlhf_kit.runs.report import measures
 DATA = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain")     # settings that name what was learned from
 SHOWN = 3                           # samples in a card
 SCORERS = ("rewardmodel", "judge")  # jobs whose model reads and does not write
+TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "human": ("ppo", "human-feedback"),
+        "rewardmodel": ("reward-model",), "judge": ("classifier",)}      # of other jobs their names
 OURS = "apache-2.0"                 # of the kit, its made-up texts, and so of what is made of nothing else
 STACK_EXCHANGE = "cc-by-sa-4.0"
 LICENCES = {"gpt2": "mit", "openai-community/gpt2": "mit", "Qwen/Qwen2.5-0.5B": "apache-2.0",
@@ -99,30 +101,26 @@ def write(run: Path, repo: str, lang: Lang, *, command: str, licence: str | None
     model = model_in(run)
     data = ModelCardData(
         language=[settings["lang"]] if made.world and settings.get("lang") else None, license=chosen,
-        library_name="transformers", tags=["rlhf-kit", "rlhf", *([] if job in ("tour", "sft", "stackllama") else [job]),
-                                           *(["ppo"] if job in ("tour", "stackllama", "human") else [])],
+        library_name="transformers", tags=["rlhf-kit", "rlhf", *TAGS.get(job, (job,))],
         base_model=made.base if made.base_on_hub else None, datasets=list(made.sets) or None,
         pipeline_tag="text-classification" if job in SCORERS else "text-generation", model_name=repo.split("/")[-1])
-    template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+    template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                           keep_trailing_newline=True).from_string(
         (files("rlhf_kit") / "data" / "model_card.md.j2").read_text(encoding="utf-8"))
     text = template.render(
         say=words, data=data.to_yaml(), repo=repo, kit=REPOSITORY, version=__version__,
-        about=_about(job, settings, result, words), use=_use(repo, job, shown), table=_table(job, result, lang),
-        n=_examined(result), samples=[_sample(pair, words) for pair in (shown or [])[:SHOWN]], command=command,
+        about=_about(job, result, words), use=_use(repo, job, shown), table=_table(job, result, lang),
+        heading=words("card_h_numbers" if job in SCORERS else "card_h_before"), n=_examined(result),
+        samples=[_sample(pair, words) for pair in (shown or [])[:SHOWN]], command=command,
         sources=[_base(made, words), *_data(made, words), *_judge(settings, words)],
         licences=_licence_lines(made, licences, chosen, words), weights=_weights(model))
     return text, notes
 
 
-def check(text: str) -> ModelCardData:
-    """The front matter as the hub reads it. Raises: ValueError if it is none."""
-    return ModelCard(text).data
-
-
 # -- what it is --------------------------------------------------------------------------------------------------------
 
-def _about(job: str, settings: Mapping[str, Any], result: Mapping[str, Any], words: partial) -> str:
-    known = ("tour", "ppo", "sft", "rewardmodel", "judge", "stackllama", "human")
+def _about(job: str, result: Mapping[str, Any], words: partial) -> str:
+    known = ("tour", "ppo", "rest", "sft", "rewardmodel", "judge", "stackllama", "human")
     return words(f"card_about_{job}" if job in known else "card_about_other", job=job, n=result.get("ratings", 0))
 
 

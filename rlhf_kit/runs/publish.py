@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from httpx import HTTPError
 from huggingface_hub import CommitOperationAdd, HfApi, get_token
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
 from huggingface_hub.utils import validate_repo_id
 
 from rlhf_kit.runs.lineage import model_in
@@ -99,10 +104,11 @@ def upload(what: Parcel, card: str, repo: str, *, private: bool, message: str) -
         return str(url)
     except HfHubHTTPError as error:
         raise HubRefused(_why(repo, error)) from error
-    except (HTTPError, OfflineModeIsEnabled, OSError) as error:
-        if isinstance(error, HubRefused):
-            raise
-        what_it_was = " ".join(str(error).split()).rstrip(".")[:160] or type(error).__name__
+    except HubRefused:
+        raise
+    except (HTTPError, OfflineModeIsEnabled, OSError, RuntimeError) as error:      # the last of a large file's upload
+        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+        what_it_was = " ".join(str(cause).split()).rstrip(".")[:160] or type(cause).__name__
         raise HubRefused(f"the hub cannot be reached ({what_it_was}). Look at the network, HF_ENDPOINT and "
                          f"HF_HUB_OFFLINE; --dry-run writes the folder without it.") from error
 
