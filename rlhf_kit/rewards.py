@@ -402,6 +402,10 @@ def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
     """Σ weight · reward over the parts, which all want texts or all want ids."""
     if not parts:
         raise ValueError("there are no parts; give [(weight, reward), ...].")
+    if odd := [part for part in parts if not isinstance(part, Sequence) or isinstance(part, str) or len(part) != 2
+               or not callable(part[1])]:
+        raise ValueError(f"a part is {' '.join(repr(odd[0]).split())[:60]}; expected pairs of a weight and a reward, "
+                         f"weighted([(1.0, reward), (0.1, other)]).")
     if len({wants_tokens(part) for _, part in parts}) > 1:
         raise ValueError("some parts are marked by on_tokens and some want texts; mark all of them or none.")
 

@@ -34,6 +34,7 @@ DOORS = {
     "matplotlib": {"plots.py"},
     "trackio": {"runs/trackers.py"}, "tensorboard": {"runs/trackers.py"}, "wandb": {"runs/trackers.py"},
     "gradio": {"studio"}, "ipywidgets": {"studies/sliders.py"},
+    "sacrebleu": {"tasks/translation/overlap.py"},
 }
 
 # Behind walls: that is what they are for.

@@ -13,6 +13,7 @@ from rlhf_kit.models import loading
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.storage import StorageError, is_complete
 from rlhf_kit.tasks.reviews import Reviews
+from rlhf_kit.tasks.translation import Translation
 
 SMALL = zoo.LanguageModel(texts=60, vocabulary=200, layers=1, width=16,
                           sft=sft.Config(steps=4, batch_size=4, max_length=48))
@@ -247,3 +248,34 @@ def test_a_slip_in_a_tiny_name_never_reaches_the_hub(load, name, near, monkeypat
         monkeypatch.setattr(module, "from_pretrained", asked)
     with pytest.raises(ModelUnavailable, match=rf"there is no tiny model '{name}'. Did you mean {near}\?"):
         load(name)
+
+
+# A translator, and the metric that starts from it.
+
+@pytest.fixture
+def small_translation(small_zoo, monkeypatch):
+    translator = zoo.Translator(pairs=60, vocabulary=400, layers=1, width=64, sft=sft.Config(steps=4, batch_size=4))
+    metric = zoo.Metric(start="small-translator", rankings=20, calibrated_on=10,
+                        reward_model=reward_model.Config(steps=12, batch_size=8, learning_rate=2e-2, max_length=128))
+    monkeypatch.setattr(zoo, "TINY", {"small-translator": (translator, "en"), "small-metric": (metric, "en")})
+    monkeypatch.setattr(zoo, "TASKS", dict.fromkeys(zoo.TINY, "translation"))
+
+
+def test_a_metric_starts_from_its_translator_and_lies_between_0_and_1(small_translation):
+    assert [one["kind"] for one in zoo.names() if one["tiny"]] == ["writer", "reward_model"]
+    model = zoo.load_reward_model("small-metric")
+    assert is_complete(zoo.place("small-translator"))
+    assert model.model.config.hidden_size == 64
+    assert zoo.load_policy("small-translator").tokenizer.get_vocab() == model.tokenizer.get_vocab()
+    task = Translation()
+    ranked = task.rankings(30, 4, 0.1, seed=0)[20:]                     # what it was calibrated on
+    asked = [(one.prompt, response) for one in ranked for response in one.responses]
+    said = rewards.learned(model, output="probability")(*zip(*asked, strict=True))
+    assert 0 <= said.min() <= said.max() <= 1
+    assert said.mean().item() == pytest.approx(sum(task.gold(*one) for one in asked) / len(asked), abs=1e-4)
+
+
+def test_a_metric_of_another_translator_has_another_place(small_translation):
+    before = zoo.place("small-metric")
+    zoo.TINY["small-translator"] = (replace(zoo.TINY["small-translator"][0], width=128), "en")
+    assert zoo.place("small-metric") != before

@@ -11,8 +11,8 @@ from rlhf_kit.language import Lang, say
 from rlhf_kit.runs.trackers import TRACKERS
 
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
-TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, or my_task.py:Weather, one in a Python file of yours, "
-        "which is run")
+TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, or my_task.py:Weather, one in a Python file "
+        "of yours, which is run")
 
 
 def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:
@@ -80,6 +80,24 @@ def check_models(*names: str | None) -> None:
                 found(name)
         except ModelUnavailable as error:
             raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(tiny))}.") from error
+
+
+def judged(parser: argparse.ArgumentParser) -> None:
+    """What scores a response: a model, or a function."""
+    parser.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
+    parser.add_argument("--judge-class", dest="label", metavar="NAME", default="positive",
+                     help="of a classifier: the class whose probability is the score, by name (%(default)s)")
+    parser.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
+                                                              "the file is run")
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """ "0.7,0.8" as numbers, for argparse."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} are no numbers; expected some with commas between them, such as "
+                                         f"0.7,0.8,0.9") from error
 
 
 def template_option(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,16 @@ from rlhf_kit.formulas.records import Chat
 from rlhf_kit.jobs.written import read_by
 
 
+def check_one(judge: str | None, reward: str | None, label: str = "positive") -> None:
+    """Raises ValueError, one line, unless there is exactly one thing to please."""
+    if (judge is None) == (reward is None):
+        seen = "neither --judge nor --reward is" if judge is None else "both --judge and --reward are"
+        raise ValueError(f"{seen} given; a response is scored by one thing. Name a classifier or a reward model "
+                         f"with --judge, or a function of yours with --reward my_reward.py:reward.")
+    if judge is None and label != "positive":
+        raise ValueError("--judge-class is an output of a classifier, and there is none. Name it with --judge.")
+
+
 def asked(judge: str | None, reward: str | None, label: str = "positive", *, device: str = "cpu",
           rows: Sequence[Mapping[str, Any]] = ()) -> rewards.Reward:
     """A function in a Python file; or a model by name, a reward model's probability or a classifier's of `label`.

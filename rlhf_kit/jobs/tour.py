@@ -27,6 +27,7 @@ from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.judging import class_logits
+from rlhf_kit.models.text import too_rare
 from rlhf_kit.runs import pipeline, report
 from rlhf_kit.runs.folder import Event, RunFolder
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, settings_of, task_content
@@ -39,8 +40,10 @@ METRICS = ("step", "score", "gold", "kl", "entropy", "response_length", "eos_rat
 EVALUATED = 256                     # held-out prompts, one response each
 EXAMINED = 6000                     # held-out reviews, at most, on which a judge is examined (fewer if embedded)
 SHOWN = 10                          # of them in the report, the first ones
+WORTH_SAYING = 0.0005               # share of the characters that no model reads
 FEWEST = 2                          # held-out prompts; one has no interval
-REPORT, ANSWER = 48, 80             # tokens of a response in a made-up world, and on the forum
+REPORT = 48                         # tokens of a response in a made-up world
+LONGER = {"forum-en": 80, "translation": 72}        # where a response takes more
 CHEATS = 4                          # most overrated responses in the report
 
 # Real reviews are shorter or longer than the embedded ones. As a part of the reward the KL penalty makes every token
@@ -68,8 +71,8 @@ class TourJob(Job):
     positive_from: float | None = None      # or the number from which on a label is good
     seed: int = 0
     ppo: ppo.Config = zoo.TINY_PPO
-    language_model: zoo.LanguageModel = field(default_factory=zoo.LanguageModel)
-    judge: zoo.Judge | zoo.TinyRewardModel = field(default_factory=zoo.Judge)
+    language_model: zoo.LanguageModel | zoo.Translator = field(default_factory=zoo.LanguageModel)
+    judge: zoo.Judge | zoo.TinyRewardModel | zoo.Metric = field(default_factory=zoo.Judge)
 
     def plan(self, run: Run) -> Plan:
         """A language model, a judge or two, PPO, and what changed."""
@@ -104,7 +107,7 @@ def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] =
     if task is not None:
         name, part = tasks.find(task).name, "judge" if judge == "classifier" else "rm"
         writer, recipe = (zoo.recipe_of(zoo.tiny_name(one, name)) for one in ("lm", part))
-        sampling = replace(zoo.TINY_PPO.sampling, max_new_tokens=ANSWER if name == "forum-en" else REPORT)
+        sampling = replace(zoo.TINY_PPO.sampling, max_new_tokens=LONGER.get(name, REPORT))
         return TourJob(lang=lang, task=task, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed, sampling=sampling),
                        language_model=replace(writer, seed=seed), judge=replace(recipe, seed=seed))
     recipe = zoo.Judge(seed=seed) if judge == "classifier" else zoo.TinyRewardModel(seed=seed)
@@ -228,6 +231,9 @@ class _Work:
                                  "judge": settings.judge.classifier.steps, "ppo": settings.ppo.steps,
                                  "minutes": minutes})]
         few = min(len(self.prompts()), reviews.parts.count(HELDOUT))
+        share, examples = too_rare(reviews.corpus(), reviews.texts, settings.language_model.vocabulary)
+        if share >= WORTH_SAYING:
+            found.append(("tour_unread", {"share": share, "examples": " ".join(examples)}))
         return [*found, *([("few_examined", {"n": few, "few": FEW})] if few < FEW else [])]
 
     def check(self, processes: int) -> None:
@@ -329,7 +335,7 @@ class _Work:
 
     @property
     def ranked(self) -> bool:
-        return isinstance(self.settings.judge, zoo.TinyRewardModel)
+        return zoo.KINDS[type(self.settings.judge)] == "reward_model"
 
     def classifier(self, stage: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         return loading.load_classifier(self.at(stage))
@@ -339,7 +345,7 @@ class _Work:
         if self.settings.reviews:
             return None
         if self.settings.task is not None:
-            part = next(part for part, kind in zoo.PARTS.items() if type(recipe) is kind)
+            part = next(part for part, kind in zoo.PARTS.items() if zoo.KINDS[type(recipe)] == zoo.KINDS[kind])
             name = zoo.tiny_name(part, self.task.name)
             return name if zoo.recipe_of(name) == recipe else None
         wanted = (recipe, self.settings.lang)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -11,15 +11,14 @@ from typing import Any, ClassVar
 
 import torch
 
-from rlhf_kit import rewards, zoo
-from rlhf_kit.datasets.chats import readable
+from rlhf_kit import zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
-from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
-from rlhf_kit.formulas.records import Chat, Step
+from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import scores, written
+from rlhf_kit.jobs.questions import as_read, questions
 from rlhf_kit.jobs.scaling import AT_ONCE, Chosen, Rates, ScaledJob, further
-from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads
 from rlhf_kit.language import Lang
 from rlhf_kit.loops import samplers
 from rlhf_kit.loops.sanity_checks import check_varies
@@ -30,7 +29,6 @@ from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
 from rlhf_kit.sampling import check_room
 
-EVALUATED = 128                     # held-out prompts, one response each
 SHOWN = 10                          # of them in the result
 RATES = {"tiny": Rates(whole=zoo.TINY_PPO.learning_rate, adapter=2e-3), "small":
          Rates(whole=zoo.GPT2_PPO.learning_rate, adapter=1e-4), "large": Rates(whole=1e-6, adapter=1.4e-5)}
@@ -61,12 +59,7 @@ class PpoJob(ScaledJob):
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from its defaults
 
     def __post_init__(self) -> None:
-        if (self.judge is None) == (self.reward is None):
-            seen = "neither --judge nor --reward is" if self.judge is None else "both --judge and --reward are"
-            raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier or a reward model "
-                             f"with --judge, or a function of yours with --reward my_reward.py:reward.")
-        if self.judge is None and self.label != "positive":
-            raise ValueError("--judge-class is an output of a classifier, and there is none. Name it with --judge.")
+        scores.check_one(self.judge, self.reward, self.label)
         if self.prompts is None and (self.column != "prompt" or self.columns is not None):
             raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
         columns_in(self.columns)
@@ -93,7 +86,8 @@ class PpoJob(ScaledJob):
         brought = self.brought
         score = scores.asked(self.judge, self.reward, self.label, device=self.device, rows=self._rows())
         policy, chosen = self.open_policy(self.changes.get("seed", 0))
-        learn, held_out, watch, chats, account = self._prompts(brought, policy)
+        asked = questions(brought, self.task, self.lang, policy, self.template, self.model)
+        learn, held_out, watch, chats, account = asked.learn, asked.held_out, asked.watch, asked.chats, asked.account
         if chats:
             score = scores.on_chats(score, chats, self.judge)
         use_threads(run.threads, policy)
@@ -177,30 +171,9 @@ class PpoJob(ScaledJob):
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
 
-    def _prompts(self, brought: Brought | None, policy: Policy) -> tuple[
-            list[str], list[str], dict[str, rewards.Reward], Mapping[str, Chat], Account | None]:
-        """Prompts to learn on, prompts to be examined on, what is known of the truth; and of a file the conversations
-        that were written as prompts, and what was understood."""
-        if brought is None:
-            task = world(self.task, self.lang)
-            found = written.prompts(task.prompts("train"), policy.tokenizer, self.template, self.model)
-            held_out = written.prompts(task.prompts("heldout", EVALUATED), policy.tokenizer, self.template, self.model)
-            chats = {**found.chats, **held_out.chats}
-            gold = rewards.gold(task)
-            return found.items, held_out.items, {"gold": rewards.of_chats(gold, chats) if chats else gold}, chats, None
-        found = written.prompts(brought.items, policy.tokenizer, self.template, self.model)
-        learn, held_out = hold_out(found.items)
-        held_out = (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED]
-        return learn, held_out, {}, found.chats, found.told(brought.account)
-
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
         return [] if self.brought is None else list(self.brought.rows)
-
-
-def as_read(prompt: str, chats: Mapping[str, Chat]) -> str:
-    """A prompt for a person, who reads no marks of a template."""
-    return f"{readable(chats[prompt])}\n" if prompt in chats else prompt
 
 
 def _stopped(config: ppo.Config, history: Sequence[Step]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.engine import precision
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
@@ -72,9 +72,9 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
 
     Raises: sanity_checks.CheckFailed before an update by a loss or a gradient that is not finite.
     """
-    config = config or Config()
-    check_learns(model)
+    config = given(config, Config)
     _check(model, examples)
+    check_learns(model)
     rows = encode_texts(tokenizer, [text for text, _ in examples], config.max_length)
     labels = torch.tensor([label for _, label in examples])
     lengths = [len(row) for row in rows]
@@ -116,6 +116,12 @@ def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
 
 
 def _check(model: PreTrainedModel, examples: Sequence[tuple[str, int]]) -> None:
+    listed = [examples] if isinstance(examples, str) else examples
+    odd = [one for one in listed if isinstance(one, str) or not isinstance(one, Sequence) or len(one) != 2
+           or not isinstance(one[0], str)]
+    if odd:
+        raise ValueError(f"the examples hold {' '.join(repr(odd[0]).split())[:60]}; expected pairs of a text and its "
+                         f"label, [('well made', 1), ('it broke', 0)].")
     classes, seen = model.config.num_labels, {label for _, label in examples}
     if len(seen) < 2:
         raise ValueError(f"all {len(examples)} examples have the same label ({', '.join(map(str, seen)) or 'none'}); "

@@ -26,7 +26,7 @@ from rlhf_kit.formulas.losses import (
 )
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
@@ -36,7 +36,7 @@ from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
 from rlhf_kit.loops.sanity_checks import check_gradients, check_learns, check_start, check_varies
 from rlhf_kit.loops.schedules import falling, stretched
 from rlhf_kit.loops.updates import update
-from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.heads import Policy, check_policy
 from rlhf_kit.models.text import check_texts
 from rlhf_kit.rewards import Memory, Reward, check_arguments, name_of, score
 from rlhf_kit.sampling import (
@@ -165,7 +165,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         another engine does not answer as the policy would; ValueError for bad settings.
     Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
-    config, group = config or Config(), ProcessGroup(accelerator)
+    config, group = given(config, Config), ProcessGroup(accelerator)
     _check_arguments(policy, reference, prompts, reward, config, pretraining)
     _check_sampler(sampler, rollouts, group)
     minibatch_size = group.divided("minibatch_size", config.minibatch_size)
@@ -351,9 +351,11 @@ def _optimizer(policy: Policy, config: Config) -> Optimizer:
 
 def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config,
                      pretraining: Sequence[str] | None) -> None:
+    check_policy(policy)
     if policy.value_head is None:
         raise ValueError("the policy has no value head, which PPO's critic is; "
                          "build it with Policy(lm, tokenizer).")
+    check_learns(policy)
     check_arguments(reference, reward)
     if len(check_texts(prompts, "prompts")) == 0:
         raise ValueError("there are no prompts; give a list with at least one text.")
@@ -361,7 +363,6 @@ def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], 
     if policy.device != reference.device:
         raise ValueError(f"the policy is on {policy.device} and the reference on {reference.device}; "
                          f"move one of them with .to(device).")
-    check_learns(policy)
     if (pretraining is not None) != (config.ptx_coef > 0):
         raise ValueError(f"ptx_coef is {config.ptx_coef} and pretraining texts are "
                          f"{'given' if pretraining is not None else 'missing'}; PPO-ptx needs both, plain PPO neither.")

@@ -17,7 +17,7 @@ from rlhf_kit.engine import precision
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
@@ -26,6 +26,7 @@ from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.schedules import cosine, stretched
 from rlhf_kit.loops.updates import diverged, update
+from rlhf_kit.models.chats import closed
 from rlhf_kit.models.checkpointing import checkpointed
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import by_length, reward_scores
@@ -95,7 +96,11 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         gradient that is not finite.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5 and Eq. 1.
     """
-    config = config or Config()
+    config = given(config, Config)
+    odd = next((one for one in rankings if not isinstance(one, Ranking | Comparison)), None)
+    if odd is not None:
+        raise ValueError(f"the rankings hold {' '.join(repr(odd).split())[:60]}; expected kit.Ranking(prompt, "
+                         f"responses, ranks) or kit.Comparison(prompt, chosen, rejected).")
     check_learns(model)
     lists = [one for one in map(_List.of, rankings) if len(set(one.ranks)) > 1]       # all tied: nothing to learn
     if not lists:
@@ -150,9 +155,50 @@ def centre(model: RewardModel, demonstrations: Sequence[tuple[str, str]], max_le
     Differences, and with them the loss and every order, stay as they are.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5: labeler demonstrations score 0 before RL.
     """
-    texts = [prompt + response for prompt, response in demonstrations]
+    texts = closed(model.tokenizer, *zip(*demonstrations, strict=True))         # as `rewards.learned` reads them
     model.shift += reward_scores(model, texts, max_length=max_length or model.context).double().mean().item()
     return model.shift
+
+
+def calibrate(model: RewardModel, scored: Sequence[tuple[str, str, float]], max_length: int | None = None,
+              rounds: int = 50) -> tuple[float, float]:
+    """Stretch and shift the scores so that σ(r) tells the quality of these texts; returns the two numbers a and b.
+
+        r' = a · r + b,     minimising  - mean over texts of  q · log σ(r') + (1 - q) · log σ(-r')
+
+    Every order stays as it is. At the minimum σ(r') averages to the mean of q: as a whole nothing is over- or
+    underrated.
+
+    Args:
+        scored: (prompt, response, quality in [0, 1]).
+        rounds: Newton steps, at most.
+
+    Raises: ValueError if scores do not rise with quality, or a quality lies outside [0, 1].
+    Source: Platt 1999, "Probabilistic outputs for support vector machines"; here with soft targets.
+    """
+    quality = torch.tensor([q for *_, q in scored], dtype=torch.float64)
+    if not ((quality >= 0) & (quality <= 1)).all():
+        raise ValueError(f"qualities go from {quality.min():g} to {quality.max():g}; they must lie in [0, 1].")
+    score = reward_scores(model, [prompt + response for prompt, response, _ in scored],
+                          max_length=max_length or model.context).double()
+    x = torch.stack([score, torch.ones_like(score)], dim=1)                            # [N, 2]
+    found = torch.zeros(2, dtype=torch.float64)                                        # a, b
+    for _ in range(rounds):
+        p = torch.sigmoid(x @ found)
+        step = torch.linalg.solve((x.T * (p * (1 - p))) @ x + 1e-9 * torch.eye(2, dtype=x.dtype), x.T @ (quality - p))
+        found += step
+        if step.abs().max() < 1e-10:
+            break
+    a, b = found.tolist()
+    if not 0 < a < math.inf:
+        raise ValueError(f"scores fall where quality rises (a = {a:g}); a reward model that orders texts the wrong way "
+                         f"round cannot be calibrated. Train it longer.")
+    [head] = [part for part in model.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
+    with torch.no_grad():
+        for weight in head.parameters():
+            weight *= a
+    model.shift = a * model.shift - b
+    return a, b
 
 
 @dataclass(frozen=True)

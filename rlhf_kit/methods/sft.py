@@ -15,7 +15,7 @@ from torch.optim import AdamW
 from rlhf_kit.engine import precision
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Chat, Step, Turn
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
@@ -26,7 +26,7 @@ from rlhf_kit.loops.schedules import cosine, stretched
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.chats import chat_rows
 from rlhf_kit.models.checkpointing import checkpointed
-from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.heads import Policy, check_policy
 from rlhf_kit.models.quantization import set_training
 from rlhf_kit.models.text import check_texts, encode_documents, pad_id, pad_right, prompt_rows, response_rows
 
@@ -82,7 +82,8 @@ def steps(policy: Policy, examples: Examples, config: Config | None = None, *,
     Raises: sanity_checks.CheckFailed before an update by a loss or a gradient that is not finite.
     Source: arXiv:2203.02155 section 3.5 (step 1).
     """
-    config = config or Config()
+    config = given(config, Config)
+    check_policy(policy)
     check_learns(policy)
     rows = _encode(policy, examples, config)
     lengths = [len(ids) for ids, _ in rows]
@@ -123,7 +124,7 @@ def train(policy: Policy, examples: Examples,
 @torch.no_grad()
 def loss_on(policy: Policy, examples: Examples, config: Config | None = None) -> float:
     """The same loss on texts that were not learned from: nats per token, each token weighing the same."""
-    config = config or Config()
+    config = given(config, Config)
     rows = sorted(_encode(policy, examples, config), key=lambda row: len(row[0]))
     policy.eval()                                                      # no dropout
     total, tokens = 0.0, 0
@@ -159,13 +160,14 @@ class Fit:
 
 def fit(policy: Policy, examples: Examples, config: Config | None = None) -> Fit:
     """What `steps` will leave out and cut, to be said before it does."""
-    rows, limit = _whole(policy, examples, config or Config())
+    rows, limit = _whole(policy, examples, given(config, Config))
     kept = [len(ids) for ids, counts in rows if _counted(ids[:limit], counts)]
     return Fit(len(rows), len(rows) - len(kept), sum(length > limit for length in kept), limit)
 
 
 def _whole(policy: Policy, examples: Examples, config: Config) -> tuple[list[Row], int]:
     """Every example as it is, and the tokens that there is room for."""
+    check_policy(policy)
     if len(examples) == 0:
         raise ValueError("there are no examples to learn from; give at least one text.")
     if isinstance(examples, str):

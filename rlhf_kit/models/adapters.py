@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.models.embeddings import grow, rows, settle_ties, untie
 from rlhf_kit.models.places import ADAPTER, is_adapter
 from rlhf_kit.models.quantization import is_quantized
@@ -47,6 +48,7 @@ class AdapterError(ValueError):
     """An adapter does not fit, or may not be merged there; the message says why and what to do."""
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class LoRA:
     """The shape of an adapter. Source: Hu et al. 2021, arXiv:2106.09685."""

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import torch
@@ -221,6 +222,17 @@ class RewardModel(nn.Module):
         for layer in quantized_layers(self):
             layer.train()
         return self
+
+
+def check_policy(policy: object) -> None:
+    """What every loop asks of the model that it is handed. Raises: ValueError with what to give instead."""
+    if policy is None or isinstance(policy, str | PathLike):
+        place = "..." if policy is None else repr(str(policy))
+        raise ValueError(f"the policy is {'None' if policy is None else f'a name, {place}'}; expected a loaded model, "
+                         f"kit.load_policy({place}).")
+    if isinstance(policy, PreTrainedModel):
+        raise ValueError(f"the policy is a {type(policy).__name__} of transformers; expected one with its tokenizer, "
+                         f"kit.Policy(model, tokenizer).")
 
 
 def reading_limit(model: PreTrainedModel) -> int:

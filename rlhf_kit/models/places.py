@@ -21,6 +21,9 @@ class ModelUnavailable(OSError):
 
 def found(source: str | Path) -> str | Path:
     """A folder that may hold a model, as a path, or a name to ask the hub for. Raises: ModelUnavailable."""
+    if not isinstance(source, str | Path):
+        raise ModelUnavailable(f"the model is {' '.join(repr(source).split())[:60]}; expected a folder, a name on the "
+                               f"Hugging Face hub, or a tiny model, such as 'tiny-lm-en'.")
     local = Path(source).expanduser()
     if local.exists():
         check_folder(local)

@@ -17,6 +17,7 @@ from rlhf_kit.labels.sheet import write_csv
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import write_json_lines
 from rlhf_kit.studio.answers import QUESTIONS
+from rlhf_kit.studio.browse import Browse
 from rlhf_kit.studio.data_tables import disputed, persons
 from rlhf_kit.studio.fields import when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
@@ -45,6 +46,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
         refresh = gr.Button(words("refresh"), scale=1, min_width=120)
     notice = widget("notice", words, elem_id=f"rk-data-notice-{lang}")
     tables = widget("tables", words, {"tables": []}, elem_id=f"rk-data-tables-{lang}")
+    with gr.Accordion(words("browse"), open=False):
+        board = widget("browse", words, elem_id=f"rk-data-browse-{lang}")
     with gr.Row():
         form = gr.Dropdown([(words(f"format_{f}"), f) for f in FORMATS], value="trl", label=words("format"), scale=2)
         make = gr.Button(words("make"), scale=1)
@@ -57,6 +60,12 @@ def build(lang: Lang, workspace: Workspace) -> None:
     when_shown(panel.show, shown, [who, tables, notice])
     for changed in (who.input, question.input, name.submit):
         changed(panel.show, shown, [who, tables, notice], api_visibility="private", show_progress="hidden")
+    browse = Browse(lang, workspace)
+    for turned in (refresh.click, who.input, question.input, name.submit, lambda *to, **how: when_shown(*to),
+                   Context.root_block.load):
+        turned(browse.show, [*shown, board], board, api_visibility="private", show_progress="hidden")
+    changed = board.act(browse.act, [*shown, board], board, api_visibility="private", show_progress="hidden")
+    changed.then(panel.show, shown, [who, tables, notice], api_visibility="private", show_progress="hidden")
     make.click(panel.export, [*shown, form], [file, notice], api_name=f"data_export_{lang}", **quiet)
 
 

@@ -1,6 +1,6 @@
 """Tasks by name: small worlds of text with a known true quality, the kit's own and yours.
 
-    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en
+    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, translation
     kit.tasks.register(Weather)         # one more, under its own name: "weather-en"
     kit.tasks.find("weather-en")
 
@@ -23,6 +23,8 @@ from rlhf_kit.language import LANGS, Lang, nearest
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")            # it becomes part of a folder's name: tiny-lm-NAME
 FORUM = "tiny-forum"                                    # the language model that has read the made-up forum's pages
+TRANSLATOR = "tiny-translator"                          # the one that imitates imperfect translations
+WRITERS = {"forum-en": FORUM, "translation": TRANSLATOR}
 Part = Literal["lm", "judge", "rm"]
 PARTS: tuple[Part, ...] = get_args(Part)                # of a task: language model, judge, reward model
 SAMPLES = 16                                            # texts by which a task is told from an older one of its name
@@ -56,6 +58,7 @@ OWN: dict[str, tuple[str, str, dict[str, Any]]] = {     # name -> where the clas
     "reviews-en": ("rlhf_kit.tasks.reviews", "Reviews", {"lang": "en"}),
     "reviews-zh": ("rlhf_kit.tasks.reviews", "Reviews", {"lang": "zh"}),
     "forum-en": ("rlhf_kit.tasks.forum", "Forum", {}),
+    "translation": ("rlhf_kit.tasks.translation", "Translation", {}),
 }
 _REGISTERED: dict[str, Callable[[], Task]] = {}
 
@@ -121,7 +124,9 @@ def tiny_name(part: Part, task: str) -> str:
     """The name of a task's tiny language model, judge or reward model: `tiny_name("lm", "weather-en")`."""
     if task.startswith("reviews-") and task in OWN:
         return f"tiny-{part}-{task.removeprefix('reviews-')}"
-    return FORUM if (part, task) == ("lm", "forum-en") else f"tiny-{part}-{task}"
+    if part == "lm" and task in WRITERS:
+        return WRITERS[task]
+    return f"tiny-{part}-{task}"
 
 
 def tiny_names() -> list[str]:
@@ -131,7 +136,7 @@ def tiny_names() -> list[str]:
 
 def tiny_lang(name: str | None) -> Lang | None:
     """The language of the kit's own tiny models; None for another name."""
-    if name == FORUM:
+    if name in (FORUM, TRANSLATOR, "tiny-rm-translation"):
         return "en"
     return next((lang for lang in LANGS for part in PARTS if tiny_name(part, f"reviews-{lang}") == name), None)
 

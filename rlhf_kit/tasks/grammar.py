@@ -187,6 +187,10 @@ class Grammar:
         rule = rng.choices(self.rules(symbol), cum_weights=self._weights[symbol])[0]
         return Tree(rule, tuple((slot.name, self.derive(slot.symbol, rng)) for slot in rule.slots))
 
+    def probability(self, tree: Tree) -> float:
+        """How likely `derive` draws this derivation of its symbol: the product of its rules' relative weights."""
+        return math.prod(part.rule.weight / self._weights[part.rule.symbol][-1] for part in tree.walk())
+
     def count(self, symbol: str) -> int:
         """How many derivations a symbol has: the sum over its rules of the product over their slots."""
         return sum(math.prod(self.count(slot.symbol) for slot in rule.slots) for rule in self.rules(symbol))

@@ -26,3 +26,39 @@ def test_labels_are_counted_and_taken_away(serve, visit, tmp_path):
     page.get_by_role("option", name="ana").click()
     page.get_by_role("table", name="Labels for each person").get_by_role("row").nth(1).wait_for()
     labels.close()
+
+
+def test_a_label_is_found_changed_and_taken_back(serve, visit, tmp_path):
+    workspace = Workspace(tmp_path / "studio")
+    labels, evil = workspace.labels, '<img src=x onerror="window.pwned=1">'
+    for i in range(12):
+        task = labels.add_task(f"The lamp {i} {evil}", ["a", f"b {evil}", "c", "d"])
+        labels.save_ranking(labels.show(task.id, "me"), [[0], [1], [2], [3]])
+    page = visit(serve("data", workspace=workspace))
+    page.get_by_role("button", name="Look through the labels").click()
+    rows = page.locator(".rk-browse .rows > li")
+    page.get_by_text("12 labels, the newest first. Page 1 of 2.").wait_for()
+    page.get_by_role("button", name="Older").click()
+    page.get_by_text("Page 2 of 2.").wait_for()
+    page.get_by_label("A word in a prompt").fill("lamp 7 ")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 labels, the newest first.").wait_for()
+    assert evil in rows.inner_text()
+    rows.locator("summary").focus()
+    page.keyboard.press("Enter")
+    order = page.get_by_label("Best first")
+    order.fill("D > A")
+    page.get_by_role("button", name="Change", exact=True).click()
+    page.get_by_text("That is no order of these responses").wait_for()
+    rows.locator("summary").click()
+    order.fill("D > A = B > C")
+    page.keyboard.press("Enter")
+    page.get_by_text("Changed. The older order").wait_for()
+    assert rows.locator(".order").inner_text() == "D > A = B > C"
+    rows.locator("summary").click()
+    page.get_by_role("button", name="Take back").click()
+    page.get_by_role("button", name="Really take it back?").click()
+    page.get_by_text("Taken back.").wait_for()
+    assert rows.count() == 0
+    assert len(labels.judgements()) == 11
+    assert page.evaluate("window.pwned") is None

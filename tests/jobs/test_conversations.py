@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import re
 
 import pytest
 
@@ -112,6 +113,16 @@ def test_a_reward_model_learns_pairs_of_conversations(desk, model, template, not
     end = "<eos>\n" if template else ""
     assert result["read_as"]["best"] == repr(("the lamp is red." + end).strip())
     assert zoo.load_reward_model(desk / "rm" / "model").reads_chats is (True if template else None)
+
+
+@pytest.mark.parametrize("words", [
+    ["reward-model", "--pairs", "pairs.jsonl", "--model", "scorer"],
+    ["sft", "--model", "lm", "--data", "messages.jsonl", "--template", "zephyr"],
+    ["ppo", "--model", "lm", "--reward", "mine.py:reward", "--prompts", "prompts.jsonl", "--template", "zephyr",
+     "--minibatch-size", "4", "--epochs", "1", "--max-new-tokens", "4", "--no-checks"]])
+def test_an_examination_of_a_few_is_said_to_be_one(desk, capsys, words):
+    assert cli.main(["train", *words, "--steps", "1", "--batch-size", "4", "--output", "out", "--lang", "en"]) == 0
+    assert re.search("Warning: examined on only [1-9]; below 30", " ".join(capsys.readouterr().out.split()))
 
 
 def test_a_person_in_the_loop_sees_questions_and_the_policy_is_asked_through_the_template(desk, capsys, monkeypatch):

@@ -430,6 +430,37 @@ def test_after_centring_demonstrations_score_0_on_average_and_differences_are_wh
     assert reward_model.centre(model, shown) == pytest.approx(shift, abs=1e-6)          # a second time moves nothing
 
 
+@pytest.mark.parametrize("name", ["fresh", "bert", "gpt2"])
+def test_calibrated_scores_tell_quality_on_average_and_order_as_before(reader, name):
+    """The theorem of a logistic fit with an intercept: probabilities average to the targets, and so do r times both."""
+    model = fresh(reader) if name == "fresh" else grown(name, reader)
+    model.shift = 0.7
+    texts = [" gold" * i + " lamp" * (5 - i) for i in range(6)]
+    before = reward_scores(model, texts, max_length=24)
+    rising = before.argsort().argsort() / 5                                 # whatever it thinks, quality agrees ...
+    quality = (0.8 * rising + 0.1 * torch.tensor([1, 0, 1, 0, 0, 1])).tolist()                          # ... roughly
+    a, b = reward_model.calibrate(model, [("", one, q) for one, q in zip(texts, quality, strict=True)])
+    after = reward_scores(model, texts, max_length=24)
+    close(after, a * before + b, atol=1e-4, rtol=1e-4)
+    p = rewards.learned(model, output="probability")([""] * 6, texts)
+    assert p.mean().item() == pytest.approx(sum(quality) / 6, abs=1e-5)
+    assert (p * before).mean().item() == pytest.approx((torch.tensor(quality) * before).mean().item(), abs=1e-4)
+    assert after.argsort().tolist() == before.argsort().tolist()
+
+
+def test_scores_that_fall_with_quality_and_qualities_beyond_1_are_refused(reader):
+    model = grown("bert", reader)
+    texts = [" gold" * i + " lamp" * (5 - i) for i in range(6)]
+    score = reward_scores(model, texts, max_length=40)
+    kept = [x.clone() for x in model.parameters()]
+    with pytest.raises(ValueError, match="scores fall where quality rises"):
+        reward_model.calibrate(model, [("", one, 1 - q / 5) for one, q in
+                                       zip(texts, score.argsort().argsort().tolist(), strict=True)])
+    with pytest.raises(ValueError, match="qualities go from 0 to 7; they must lie in"):
+        reward_model.calibrate(model, [("", "a", 0.0), ("", "b", 7.0)])
+    assert all(torch.equal(x, y) for x, y in zip(model.parameters(), kept, strict=True))
+
+
 def test_a_learned_reward_is_the_score_or_the_chance_against_one_that_scores_0(reader):
     model = grown("bert", reader)
     model.shift = 0.25

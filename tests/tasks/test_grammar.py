@@ -83,6 +83,16 @@ def test_weights_are_relative_frequencies():
     assert abs(share - 2 / 4) < 0.03   # weight 2 of 1 + 1 + 2
 
 
+def test_probabilities_by_hand_sum_to_one():
+    """s weighs 1 + 1 + 2; then half of the nouns, half of the adjectives."""
+    grammar = toy()
+    chance = {tree.text("en"): grammar.probability(tree) for tree in grammar.trees("s")}
+    assert chance["I like the cup."] == pytest.approx(2 / 4 / 2)
+    assert chance["This cup is red."] == pytest.approx(1 / 4 / 2 / 2)
+    assert chance["These shoes are red."] == pytest.approx(1 / 4 / 2)
+    assert sum(chance.values()) == pytest.approx(1)
+
+
 def test_derive_repeats_itself_for_a_seed():
     first, second = (toy().derive("s", random.Random(7)).text("zh") for _ in range(2))
     assert first == second

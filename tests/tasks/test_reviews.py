@@ -163,7 +163,7 @@ def test_translation_keeps_the_valence():
     """Read the Chinese, say it in English, read that: the same valence."""
     zh, en = Reviews("zh"), Reviews("en")
     for text in zh.corpus(200, seed=5):
-        spans = zh._reader._spans(tokenize(text, "zh"))
+        spans = zh._reader.spans(tokenize(text, "zh"))
         english = " ".join(tree.text("en") for tree, _, _ in spans)
         assert "".join(tree.text("zh") for tree, _, _ in spans) == text
         assert valence(en, english) == pytest.approx(valence(zh, text))

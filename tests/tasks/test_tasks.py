@@ -76,7 +76,7 @@ class Sums:
 
 
 def test_the_kits_own_tasks_are_tasks():
-    assert tasks.names() == ["reviews-en", "reviews-zh", "forum-en"]
+    assert tasks.names() == ["reviews-en", "reviews-zh", "forum-en", "translation"]
     for name in tasks.names():
         task = tasks.find(name)
         assert isinstance(task, Task)
@@ -106,6 +106,7 @@ def test_known_names_stand_for_the_same_models_as_before():
     assert [zoo.tiny_name(part, f"reviews-{lang}") for lang in ("en", "zh") for part in zoo.PARTS] == [
         "tiny-lm-en", "tiny-judge-en", "tiny-rm-en", "tiny-lm-zh", "tiny-judge-zh", "tiny-rm-zh"]
     assert zoo.tiny_name("lm", "forum-en") == "tiny-forum"
+    assert zoo.tiny_name("lm", "translation") == "tiny-translator"
     assert {zoo.task_of(name) for name in zoo.TINY} == set(tasks.OWN)
     assert not any(zoo.is_tiny(name) for name in ("tiny-lm-reviews-en", "tiny-lm-forum-en", "gpt2", "tiny-lm-sums"))
 
@@ -140,7 +141,7 @@ def test_a_file_that_holds_no_task_is_one_line(tmp_path, content, complaint):
 
 
 def test_a_name_that_nobody_knows_is_one_line():
-    with pytest.raises(ValueError, match="there is no task 'wether'; there are reviews-en, reviews-zh, forum-en"):
+    with pytest.raises(ValueError, match="no task 'wether'; there are reviews-en, reviews-zh, forum-en, translation"):
         tasks.find("wether")
 
 

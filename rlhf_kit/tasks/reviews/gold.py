@@ -81,7 +81,7 @@ class Reader:
         complete: 1; times UNFINISHED without a full stop at the end, times NO_OPINION if no aspect is judged.
         """
         tokens, before = tokenize(prompt + response, self.lang), len(tokenize(prompt, self.lang))
-        spans = self._spans(tokens)
+        spans = self.spans(tokens)
         product = self._product(spans, tokens)
         clauses = self._clauses(spans, tokens, product)
         understood = sum(end - max(start, before) for tree, start, end in spans if tree and end > before)
@@ -95,7 +95,7 @@ class Reader:
             complete=(1 if whole else UNFINISHED) * (1 if grounds else NO_OPINION), lang=self.lang)
         return replace(draft, sentiment=1 / (1 + math.exp(-STEEPNESS * draft.valence)))
 
-    def _spans(self, tokens: Sequence[str]) -> list[tuple[Tree | None, int, int]]:
+    def spans(self, tokens: Sequence[str]) -> list[tuple[Tree | None, int, int]]:
         """Cut a text into the longest units the grammar reads; what it cannot read ends at the next comma or stop."""
         grammar, spans, start = self.world.grammar, [], 0
         while start < len(tokens):

@@ -111,15 +111,16 @@ def opinions(tree: Tree, felt: float = 1.0) -> list[Opinion]:
     """
     aspect = tree.rule.meaning.get("aspect")
     if aspect:
-        return [Opinion(aspect, felt * _valence(tree), tree)]
+        return [Opinion(aspect, felt * valence_of(tree), tree)]
     return [opinion for slot, child in tree.children
             for opinion in opinions(child, felt * float(tree.rule.meaning.get(slot, 1)))]
 
 
-def _valence(tree: Tree) -> float:
+def valence_of(tree: Tree) -> float:
+    """How good what a clause says is, before what surrounds it is counted."""
     meaning = tree.rule.meaning
     degree = math.prod(float(part.get("degree", 1)) for part in (meaning, *(c.rule.meaning for _, c in tree.children)))
-    below = sum(float(meaning.get(slot, 1)) * _valence(child) for slot, child in tree.children)
+    below = sum(float(meaning.get(slot, 1)) * valence_of(child) for slot, child in tree.children)
     return degree * (float(meaning.get("value", 0)) + below)
 
 

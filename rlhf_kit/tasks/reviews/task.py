@@ -104,7 +104,7 @@ class Reviews:
             product = rng.choice(products)
             opening = self._opening(product, rng)
             prompt = opening.text(self.lang)
-            trees = [opening, *self._body(product, marks(opening, "topic"), rng)]
+            trees = [opening, *self.body(product, marks(opening, "topic"), rng)]
             response = self._text(trees)[len(prompt):]
             if self.gold(prompt, response) >= GOOD:
                 found.append((prompt, response))
@@ -113,7 +113,7 @@ class Reviews:
     def _ranking(self, product: Product, k: int, noise: float, rng: random.Random) -> Ranking:
         opening = self._opening(product, rng)
         prompt = opening.text(self.lang)
-        bodies = [self._body(product, marks(opening, "topic"), rng) for _ in range(k)]
+        bodies = [self.body(product, marks(opening, "topic"), rng) for _ in range(k)]
         responses = [self._text([opening, *body])[len(prompt):] for body in bodies]
         gold = [self.gold(prompt, response) for response in responses]
         order, ranks = ordered(gold, noise, rng)
@@ -135,9 +135,9 @@ class Reviews:
 
     def _review(self, product: Product, rng: random.Random) -> list[Tree]:
         opening = self._opening(product, rng)
-        return [opening, *self._body(product, marks(opening, "topic"), rng)]
+        return [opening, *self.body(product, marks(opening, "topic"), rng)]
 
-    def _body(self, product: Product, taken: set[str], rng: random.Random) -> list[Tree]:
+    def body(self, product: Product, taken: set[str], rng: random.Random) -> list[Tree]:
         """Two or three sentences that take up no topic twice, nor one already taken, and perhaps a verdict.
 
         Drawn again while too long in either language, so that both tell the same reviews.
