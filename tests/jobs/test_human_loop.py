@@ -392,7 +392,7 @@ def model(tmp_path_factory, policy) -> Path:
 def typed(model, tmp_path, monkeypatch, capsys):
     """Run the command on lines from standard input; gives exit code, output, errors."""
     monkeypatch.setattr(job, "TINY", CONFIG)
-    monkeypatch.setattr(job, "EVALUATED", 8)
+    monkeypatch.setattr("rlhf_kit.jobs.questions.EVALUATED", 8)
     (tmp_path / "prompts.txt").write_text("".join(f"{prompt}\n" for prompt in PROMPTS))
 
     def run(lines: str, *options: str) -> tuple[int, str, str]:
