@@ -338,6 +338,7 @@ def claim_of(words: list[str]) -> dict:
     ["train", "ppo", "--model", "lm", "--lora", "4", "--prompts", "mine.txt", "--reward", "good.py:reward", "--lang",
      "zh"],
     ["train", "ppo", "--model", "tiny-lm-en", "--judge", "tiny-judge-en", "--kl-target", "6", "--lang", "en"],
+    ["train", "rest", "--model", "tiny-lm-en", "--judge", "tiny-judge-en", "--thresholds", "0.5,0.9", "--lang", "en"],
     ["train", "reward-model", "--pairs", "pairs.jsonl", "--loss", "sigmoid", "--held-out", "5", "--lang", "zh"],
     ["train", "judge", "--seed", "1", "--lang", "en", "--steps", "7"],
     ["human-loop", "--model", "tiny-lm-en", "--mode", "pick", "--batch", "4", "--lang", "en", "--device", "cpu"]])
