@@ -247,6 +247,7 @@ def typed(page: str) -> list[list[str]]:
 @pytest.mark.parametrize(("mark", "commands"), [("options:tour", ("tour",)),
                                                 ("options:train", ("train sft", "train reward-model", "train judge",
                                                                     "train ppo")),
+                                                ("options:rest", ("train rest", "best-of-n")),
                                                 ("options:share", ("plot", "compare", "push")),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",

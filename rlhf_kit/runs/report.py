@@ -114,9 +114,9 @@ def _lost(before: dict[str, Any], after: dict[str, Any]) -> float:
 def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
     """The table of numbers before and after, as text."""
     before, after, words = result["before"], result["after"], partial(say, lang)
-    by_rank = ranked(result["settings"]) and result.get("job") not in ("ppo", "rest")
-    pleased = result.get("job") in ("ppo", "rest")
-    labels = {"score": "row_reward"} if pleased else {"score": "row_ranked"} if by_rank else {}
+    learned = result.get("job") in ("ppo", "rest")
+    by_rank = ranked(result["settings"]) and not learned
+    labels = {"score": "row_reward"} if learned else {"score": "row_ranked"} if by_rank else {}
     rows = [{"name": words(labels.get(name, f"row_{name}")), "before": _estimate(before["scores"][name]),
              "after": _estimate(after["scores"][name])} for name in after["scores"]]
     for name, form in (("kl", "{:.2f}"), ("eos", "{:.0%}"), ("length", "{:.1f}"), ("distinct", "{:.0%}"),
