@@ -61,7 +61,8 @@ class Guidelines:
 
 def shown(lang: Lang, workspace: Workspace) -> None:
     """The text, folded, above what is judged; read again each time the tab is turned to."""
-    text, guide = widget("guide", Words(lang, "labels"), Guidelines(lang, workspace).read()), Guidelines(lang, workspace)
+    guide = Guidelines(lang, workspace)
+    text = widget("guide", guide.words, guide.read())
     Context.root_block.load(guide.read, None, text, **QUIET)
     when_shown(guide.read, None, text)
 
