@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
@@ -40,6 +41,8 @@ def add(commands: argparse._SubParsersAction) -> None:
                                description="Writes README.md, requirements.txt and app.py of a Hugging Face Space; "
                                            "nothing is uploaded.")
     space.add_argument("panel", choices=("studio", *PANELS), help="which; studio has all")
+    space.add_argument("--model", dest="models", metavar="MODEL", action="append", default=[],
+                       help="also offer this one: a name on the hub, or a folder that lies in FOLDER; repeatable")
     _common(space)
     space.set_defaults(run=run_space)
 
@@ -83,8 +86,13 @@ def run_openrlhf(options: argparse.Namespace) -> int:
 
 def run_space(options: argparse.Namespace) -> int:
     """Write the three files."""
-    from rlhf_kit.scale.spaces import CODE, write_space
-    written = write_space(options.panel, options.output)
+    from rlhf_kit import REPOSITORY
+    from rlhf_kit.commands.choices import check_names
+    from rlhf_kit.scale.spaces import CODE, has_address, write_space
+    check_names(*options.models)
+    written = write_space(options.panel, options.output, options.models)
+    if not has_address():
+        print(f"rlhf-kit: {say(options.lang, 'export_space_address', address=REPOSITORY)}", file=sys.stderr)
     if options.json:
         print(json.dumps([str(path) for path in written]))
         return 0

@@ -23,7 +23,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio import scripted
 from rlhf_kit.studio import workspace as shared
 from rlhf_kit.studio.answers import reason
-from rlhf_kit.studio.fields import Names
+from rlhf_kit.studio.fields import Names, choices, follow
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.train_runs import (
@@ -39,6 +39,7 @@ from rlhf_kit.studio.train_runs import (
     questions,
     start_ppo,
     start_reward_model,
+    starts,
 )
 from rlhf_kit.studio.train_view import ACTIVE, CURVES, SHOWN, detail, view
 from rlhf_kit.studio.trainings import Job, JobError, Look
@@ -80,11 +81,13 @@ def build(lang: Lang, workspace: Workspace) -> None:
             run = gr.Button(words("run_it"), variant="primary", elem_id=f"rk-train-ppo-{lang}")
             gr.Button(words("second_how"), elem_classes="rk-fold-button rk-narrow", size="sm")
             with gr.Column(elem_classes="rk-fold rk-wide"):
-                choices = judges(workspace.jobs.all(), lang, workspace.world)
+                ready = judges(workspace.jobs.all(), lang, workspace.world)
                 with gr.Row():
-                    judge = Names(choices, value=choices[0][1], label=words("judge"), min_width=180,
+                    judge = Names(ready, value=ready[0][1], label=words("judge"), min_width=180,
                                   elem_id=f"rk-train-judge-{lang}")
                     beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), min_width=180)
+                start = Names(starts([], lang, workspace.world), value="", label=words("start"),
+                              info=words("start_about"), elem_id=f"rk-train-start-{lang}")
                 with gr.Accordion(words("options"), open=False):
                     ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
                     ppo_steps = gr.Slider(1, MOST_STEPS, PPO_STEPS, step=1, label=words("steps"))
@@ -94,7 +97,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
     seen = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
     Context.root_block.load(panel.open, [name], [name, judge], js=RECALL, **seen)
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
-    run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board], [board, ppo_anew], **seen)
+    run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board, start], [board, ppo_anew], **seen)
+    Context.root_block.load(panel.starts, follow(start, panel.starts), start, **seen)
     board.act(panel.act, None, [board], **seen)
     board.tick(panel.tick, [name, whose, judge, question], [board, judge, question], **seen,
                concurrency_limit=4)
@@ -142,9 +146,9 @@ class Panel:
 
     def open(self, name: str, request: gr.Request) -> tuple[Update, Update]:
         """The page has opened: the name, and what may be pleased, with the reward model that is newest now chosen."""
-        choices = judges(self.workspace.jobs.all(), self.lang, self.workspace.world)
+        offered = judges(self.workspace.jobs.all(), self.lang, self.workspace.world)
         return (named(getattr(request, "username", None) or name, request),
-                gr.update(choices=choices, value=choices[0][1]))
+                gr.update(choices=offered, value=offered[0][1]))
 
     def train(self, name: str, whose: str, question: str | None, run: str, steps: float, anew: bool, board: Any,
               request: gr.Request) -> tuple:
@@ -153,11 +157,16 @@ class Panel:
             self.workspace, self.lang, by=by, whose=whose, question=None if question == ANY else question,
             name=run or "", steps=steps, anew=anew))
 
+    def starts(self, picked: str | None = None) -> Update:
+        """What PPO can go on from: what was picked stays, else the language model is chosen."""
+        return choices(starts(self.workspace.jobs.all(), self.lang, self.workspace.world), "", picked)
+
     def run(self, name: str, judge: str, run: str, beta: float, steps: float, anew: bool, board: Any,
-            request: gr.Request) -> tuple:
+            request: gr.Request, start: str = "") -> tuple:
         """*Run PPO*."""
         return self._pressed(name, request, board, run if anew else None, lambda by: start_ppo(
-            self.workspace, self.lang, by=by, judge=judge, name=run or "", beta=beta, steps=steps, anew=anew))
+            self.workspace, self.lang, by=by, judge=judge, name=run or "", beta=beta, steps=steps, anew=anew,
+            start=start))
 
     def act(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         """A button beside a training: stop, resume, or show it. In a class its starter and the teacher may stop it."""
@@ -192,12 +201,12 @@ class Panel:
 
     def _judges(self, judge: str | None, asked: dict[str, Any], looks: list[Look]) -> Any:
         """The list anew where a reward model has been trained since, and that one chosen."""
-        choices = judges(looks, self.lang, self.workspace.world)
-        values, known = [value for _, value in choices], asked.get("judges")
+        offered = judges(looks, self.lang, self.workspace.world)
+        values, known = [value for _, value in offered], asked.get("judges")
         if known == values:
             return gr.skip()
         fresh = isinstance(known, list) and values[0] not in known
-        return gr.Dropdown(choices=choices, value=values[0] if fresh or judge not in values else judge)
+        return gr.Dropdown(choices=offered, value=values[0] if fresh or judge not in values else judge)
 
     def _questions(self, question: str | None, asked: dict[str, Any]) -> Any:
         found = self._asked()

@@ -67,6 +67,8 @@ def detail(words: Words, look: Look, others: Sequence[Look] = ()) -> dict[str, A
     about = look.job.about
     if "judge" in about and "beta" in about:
         full["lines"].append(words("made_with", judge=_short(about["judge"]), beta=about["beta"]))
+    if about.get("start"):
+        full["lines"].append(words("gone_on", name=_short(about["start"])))
     if "lists" in about:
         full["lines"].append(words("made_of", n=about["lists"], whose=about.get("whose") or words("everybody")))
     try:

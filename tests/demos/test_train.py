@@ -149,9 +149,9 @@ def test_charts_say_units_and_values_and_lie_over_one_another(serve, visit, work
     kl.locator("svg").focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    assert kl.locator(".rk-read").inner_text() == "step 2: policy-2, β = 0.3: 1.00; policy-1, β = 0.1: 1.00"
+    assert kl.locator(".rk-value").inner_text() == "step 2: policy-2, β = 0.3: 1.00; policy-1, β = 0.1: 1.00"
     kl.locator("svg").hover()
-    assert kl.locator(".rk-read").inner_text().startswith("step 1")
+    assert kl.locator(".rk-value").inner_text().startswith("step 1")
     kl.locator("h4").hover()
     assert "never is" in page.locator(".rk-explain:visible").inner_text()
     row(page, "policy-1").get_by_role("button", name="Take out of the charts").click()

@@ -126,6 +126,24 @@ def test_a_judge_is_one_of_this_language_that_is_ready(workspace):
             start_ppo(workspace, "zh", by="ana", judge=judge)
 
 
+def test_a_second_round_goes_on_from_my_policy(workspace):
+    panel = Panel("en", workspace)
+    assert panel.starts()["choices"] == [("tiny-lm-en", "")]
+    start_ppo(workspace, "en", by="ana", judge="tiny-rm-en")
+    for start in ("runs/policy-1/policy", "../x", None):            # not yet, and never
+        with pytest.raises(JobError, match="no_start"):
+            start_ppo(workspace, "en", by="ana", judge="tiny-rm-en", start=start)
+    finished(workspace, "policy-1", "ppo")
+    assert [value for _, value in panel.starts()["choices"]] == ["", "runs/policy-1/policy"]
+    assert panel.starts("runs/policy-1/policy")["value"] == "runs/policy-1/policy"
+    board, _ = panel.run("ana", "tiny-rm-en", "", 0.1, 5, False, {}, NOBODY, "runs/policy-1/policy")
+    options = _parser().parse_args(list(job_of(workspace, board["shown"]).arguments))
+    assert (options.model, options.judge) == ("runs/policy-1/policy", "tiny-rm-en")
+    assert "Goes on from policy-1; drift is measured from it." in board["full"]["lines"]
+    assert panel.starts()["value"] == ""
+    assert Panel("zh", workspace).starts()["choices"] == [("tiny-lm-zh", "")]
+
+
 @pytest.mark.parametrize("number", [-1, 201, 1e9, float("nan"), float("inf"), "9", None, [], {}])
 def test_numbers_from_the_browser_are_checked(workspace, number):
     for wrong in ({"steps": number}, {"beta": -0.1 if number is None else number}, {"steps": 0}):
