@@ -390,7 +390,7 @@ MUTANTS = {
         ("whole_bytes", gb_whole_bytes, "`bytes_each` was cut to a whole number. It"),
         ("at_least_a_byte", gb_at_least_a_byte, "A frozen number takes at least one byte"),
         ("larger_heap", gb_larger_heap, "Only the larger of the two heaps is"),
-        ("gradients_for_all", gb_gradients_for_all, "Frozen parameters were given a gradient of"),
+        ("gradients_for_all", gb_gradients_for_all, "Frozen parameters were given a gradient"),
         ("bytes_for_both", gb_bytes_for_both, "`bytes_each` multiplies the trained numbers"),
         ("no_frozen_no_memory", gb_no_frozen_no_memory, "Where nothing is frozen, what learns still"),
         ("brackets", gb_brackets, "The two heaps are divided by different"),
