@@ -350,7 +350,7 @@ MUTANTS = {
         ("scaled_twice", lora_scaled_twice, "The factor α/r is there twice. It belongs"),
         ("mean_over_rank", lora_mean_over_rank, "It is divided by the rank twice: α/r, and"),
         ("update_turned", lora_update_turned, "Where W is square the update is turned"),
-        ("dropout", lora_dropout, "Asked twice about the same input, it gives"),
+        ("dropout", lora_dropout, ""),
         ("skips_fresh", lora_skips_fresh, "Where B is 0 it is left out, and then it"),
         ("relu", lora_relu, "Negative numbers between A and B were set"),
     ],
