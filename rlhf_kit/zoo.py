@@ -48,8 +48,6 @@ class Translations(Texts, Protocol):
 
     def original(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]: ...
 
-    def sentences(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]: ...
-
 
 class Labels(Protocol):
     """What a judge asks of a task."""
@@ -90,20 +88,20 @@ class Translator:
     is to be translated sooner: after 45 CPU-seconds gold is 0.45, of a GPT-2 as large 0.21, greedy.
     """
 
-    pairs: int = 8000               # translated texts to learn from, and as many single sentences
+    pairs: int = 12_000             # translated texts to learn from
     vocabulary: int = 1400          # tokens at most: Chinese by character, English by word
     layers: int = 3
     width: int = 128
     context: int = 128              # tokens
     sft: sft.Config = field(
-        default_factory=lambda: sft.Config(steps=2500, batch_size=16, learning_rate=4e-3, min_lr_ratio=0.03,
+        default_factory=lambda: sft.Config(steps=1900, batch_size=16, learning_rate=4e-3, min_lr_ratio=0.03,
                                            max_length=128))
     seed: int = 0                   # of pairs, weights and batches
 
     def steps(self, task: Translations, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         check_new_folder(folder)
-        pairs = task.original(self.pairs, seed=self.seed) + task.sentences(self.pairs, seed=self.seed)
+        pairs = task.original(self.pairs, seed=self.seed)
         tokenizer = text.train_tokenizer((prompt + response for prompt, response in pairs), self.vocabulary)
         lm = tiny.llama(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
