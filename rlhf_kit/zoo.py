@@ -174,11 +174,11 @@ class Metric:
     """
 
     start: str = TRANSLATOR         # the tiny model whose trunk it takes over
-    rankings: int = 3000
+    rankings: int = 2000
     k: int = 4                      # responses in each
     noise: float = 0.1              # of those who rank
     reward_model: reward_model.Config = field(
-        default_factory=lambda: reward_model.Config(steps=350, batch_size=8, learning_rate=1e-3, max_length=128))
+        default_factory=lambda: reward_model.Config(steps=250, batch_size=8, learning_rate=2e-3, max_length=128))
     calibrated_on: int = 200        # rankings more, each of whose responses somebody scored
     seed: int = 0                   # of rankings, head and batches
 
