@@ -84,8 +84,9 @@ class LanguageModel:
 class Translator:
     """How to make a small model that translates as imperfectly as the translations it learned from.
 
-    Behaviour cloning: the loss is that of the responses alone. A LLaMA, for its rotary positions find the clause that
-    is to be translated sooner: after 45 CPU-seconds gold is 0.45, of a GPT-2 as large 0.21, greedy.
+    Behaviour cloning by a small LLaMA: the loss is that of the responses alone. Measured once, in 147 CPU-seconds: gold
+    of held-out sources is 0.72 greedy and 0.52 at temperature 0.8, of training sources 0.74 and 0.58; that of its data
+    is 0.79.
     """
 
     pairs: int = 12_000             # translated texts to learn from
