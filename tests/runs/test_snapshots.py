@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from rlhf_kit import zoo
-from rlhf_kit.jobs import tour, train_ppo
+from rlhf_kit.jobs import questions, tour, train_ppo
 from rlhf_kit.runs import snapshots
 from rlhf_kit.runs.folder import RunFolder
 from rlhf_kit.runs.snapshots import Snapshots
@@ -21,7 +21,7 @@ CHANGES = {"steps": 12, "batch_size": 4, "minibatch_size": 4, "epochs": 1, "max_
 @pytest.fixture
 def job(policy, tmp_path, monkeypatch):
     """PPO towards length, twelve steps, of which every second is kept."""
-    monkeypatch.setattr(train_ppo, "EVALUATED", 4)
+    monkeypatch.setattr(questions, "EVALUATED", 4)
     zoo.save_policy(policy, tmp_path / "base")
     (tmp_path / "prompts.txt").write_text("the lamp is\nthe\nthe kettle\nthe pen\nthe bag is\n")
     (tmp_path / "mine.py").write_text("def reward(prompts, responses):\n    return [len(r) / 9 for r in responses]\n")
