@@ -267,13 +267,22 @@ def _content(path: Path) -> object:
     if path.name == "metrics.jsonl":
         rows = map(json.loads, path.read_text().splitlines())
         return [{name: number for name, number in row.items() if name != "seconds"} for row in rows]
+    if path.name == "checkpoint.safetensors":                       # of a finished run that could go on
+        from rlhf_kit.storage import load_tensors
+        return {name: tensor.tolist() for name, tensor in load_tensors(path)[0].items()}
     return path.read_bytes()
 
 
 def strays(*folders: Path) -> list[str]:
-    """Temporary files and folders, checkpoints of something finished: nothing of that may be left."""
+    """Temporary files and folders, checkpoints of what cannot go on: nothing of that may be left."""
     return [str(path) for folder in folders for path in folder.rglob("*")
-            if (path.name.startswith(".") and path.name != ".lock") or path.name == "checkpoints"
-            or path.name.endswith(".training")]
+            if (path.name.startswith(".") and path.name != ".lock") or path.name.endswith(".training")
+            or (path.name == "checkpoints" and not _goes_on(path.parent))]
+
+
+def _goes_on(run: Path) -> bool:
+    """True of a finished run of one method: `--more-steps` takes its checkpoint."""
+    job = json.loads((run / "settings.json").read_text()).get("job") if (run / "settings.json").is_file() else None
+    return job in ("sft", "rewardmodel", "judge", "ppo") and (run / "result.json").is_file()
 
 
