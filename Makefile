@@ -2,6 +2,18 @@
 
 PYTHON ?= python3
 VENV   := .venv
+
+# Asked for with PYTHON=python3.13 where .venv is another version's: an environment of its own beside it.
+ifneq ($(origin PYTHON),file)
+VERSION := import sys; print("%d.%d" % sys.version_info[:2])
+ASKED   := $(shell $(PYTHON) -c '$(VERSION)')
+MADE    := $(shell test -x .venv/bin/python && .venv/bin/python -c '$(VERSION)')
+ifneq ($(MADE),)
+ifneq ($(MADE),$(ASKED))
+VENV := .venv-$(ASKED)
+endif
+endif
+endif
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
 ARGS   ?=
@@ -74,7 +86,7 @@ lab: $(VENV)/lab.done                    ## JupyterLab with the kit in it
 	$(BIN)/jupyter lab $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venv-newest build dist .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build dist .pytest_cache .ruff_cache
 
 # torch goes first and by its exact version: asked for by a range, pip may take a build with gigabytes of CUDA.
 $(VENV)/run.done: pyproject.toml constraints.txt

@@ -11,6 +11,8 @@ from typing import NoReturn
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import (
+    best_of_n,
+    compare,
     doctor,
     export,
     grade,
@@ -21,6 +23,7 @@ from rlhf_kit.commands import (
     models,
     plot,
     posts,
+    push,
     stackllama,
     studio,
     tour,
@@ -92,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, lessons, studio, train, stackllama, plot, labels, human_loop, posts, grade, models, memory,
-                    export, doctor):
+    for command in (tour, lessons, studio, train, stackllama, best_of_n, plot, compare, push, labels, human_loop, posts,
+                    grade, models, memory, export, doctor):
         command.add(commands)
     return parser
 

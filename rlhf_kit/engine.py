@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rlhf_kit.formulas.distributions import entropy, token_logprob
@@ -101,7 +101,7 @@ def passes(rollout: Rollout, rows: Tensor | None = None,
         yield rows[part], (tokens[part].sum() / tokens.sum()).item()
 
 
-def precision(policy: Policy, autocast: Precision | None) -> AbstractContextManager:
+def precision(policy: nn.Module, autocast: Precision | None) -> AbstractContextManager:
     """The precision of a read: matrices multiplied in bfloat16, or with None as the weights are.
 
     Old and new log-probabilities and the reference's are read under the same. It is entered anew for each read and left

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rlhf_kit.formulas.best_of_n import expected_best
 from rlhf_kit.formulas.kl_penalty import sequence_kl
+from rlhf_kit.formulas.length_control import length_control
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import (
     as_batch,
@@ -272,6 +273,45 @@ def win_rate(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
         raise ValueError(f"{len(ours)} scores against {len(theirs)}; win rate compares prompt by prompt.")
     wins = sum(1.0 if a > b else 0.5 if a == b else 0.0 for a, b in zip(ours, theirs, strict=True))
     return share(wins, len(ours))
+
+
+@dataclass(frozen=True)
+class HeadToHead:
+    """Two policies that answered the same prompts, by one score."""
+
+    win_rate: Estimate                      # share of prompts on which ours scores higher; a tie counts half
+    length_controlled: Estimate | None      # the same at equal length; None where that cannot be told
+    difference: Estimate                    # ours minus theirs, prompt by prompt
+    longer: Estimate                        # characters of our response minus those of theirs, prompt by prompt
+
+    def numbers(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return asdict(self)
+
+
+def head_to_head(ours: Evaluation, theirs: Evaluation, name: str = "score") -> HeadToHead:
+    """Who scores higher, by how much, and whether that is the length: prompts are what is counted, in pairs.
+
+    The length-controlled win rate is σ(θ) of `formulas.length_control`, lengths in characters, with σ(θ ± 1.96·its
+    standard error). Where one side wins every prompt, or all pairs are equally long, length explains nothing and it
+    is the plain one; where all differ by the same, nobody can tell: None.
+
+    Raises: ValueError if they answer different prompts, or fewer than 2.
+    """
+    if ours.prompts != theirs.prompts:
+        raise ValueError("the two evaluations answer different prompts; evaluate both on the same.")
+    plain = win_rate(ours.each[name], theirs.each[name])
+    gap = torch.tensor(ours.each[name], dtype=torch.float64) - torch.tensor(theirs.each[name], dtype=torch.float64)
+    longer = torch.tensor([float(len(a) - len(b)) for a, b in zip(ours.responses, theirs.responses, strict=True)])
+    win = torch.where(gap == 0, 0.5, (gap > 0).to(gap))
+    controlled: Estimate | None = plain
+    if (fit := length_control(win, longer)) is not None:
+        at, low, high = torch.sigmoid(torch.tensor([fit.intercept + k * Z95 * fit.standard_error for k in (0, -1, 1)],
+                                                   dtype=torch.float64)).tolist()
+        controlled = Estimate(at, low, high, len(win))
+    elif longer.any() and 0 < plain.mean < 1:
+        controlled = None
+    return HeadToHead(plain, controlled, mean(gap), mean(longer))
 
 
 def distinct(responses: Sequence[str]) -> float:

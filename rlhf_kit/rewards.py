@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf_kit.datasets.chats import readable
+from rlhf_kit.datasets.chats import chat_of, readable, said, turn_of
 from rlhf_kit.datasets.python_file import object_in, told, where
 from rlhf_kit.formulas.records import Chat, Rollout
 from rlhf_kit.models.chats import closed
@@ -302,6 +302,20 @@ def from_trl(function: Callable, rows: Sequence[Mapping[str, Any]] | None = None
     return _made_of(reward, name_of(function), [function])
 
 
+def for_trl(reward: Reward, write: Callable[[Chat], str] = readable) -> Callable[..., list[float]]:
+    """A reward in TRL's signature, for its trainers: the way back from `from_trl`.
+
+    Conversations, which TRL hands over as messages, are written by `write`, their answers as a person reads them; the
+    other columns that TRL hands over are not looked at. Raises (when called): RewardError.
+    """
+    def score(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
+        asked = [one if isinstance(one, str) else write(chat_of(one)) for one in prompts]
+        answers = [one if isinstance(one, str) else said(tuple(map(turn_of, one))) for one in completions]
+        return checked(reward(asked, answers), len(answers), reward).tolist()
+    score.__name__ = name_of(reward)
+    return score
+
+
 def takes_completions(function: Callable) -> bool:
     """True of a function with TRL's signature: it has a parameter `completions`."""
     try:
@@ -388,6 +402,10 @@ def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
     """Σ weight · reward over the parts, which all want texts or all want ids."""
     if not parts:
         raise ValueError("there are no parts; give [(weight, reward), ...].")
+    if odd := [part for part in parts if not isinstance(part, Sequence) or isinstance(part, str) or len(part) != 2
+               or not callable(part[1])]:
+        raise ValueError(f"a part is {' '.join(repr(odd[0]).split())[:60]}; expected pairs of a weight and a reward, "
+                         f"weighted([(1.0, reward), (0.1, other)]).")
     if len({wants_tokens(part) for _, part in parts}) > 1:
         raise ValueError("some parts are marked by on_tokens and some want texts; mark all of them or none.")
 

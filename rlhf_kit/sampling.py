@@ -26,8 +26,8 @@ from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.models.cache import forgets_rows, roomy
-from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import decode, encode_prompts, pad_id, pad_right, response_rows
+from rlhf_kit.models.heads import Policy, check_policy
+from rlhf_kit.models.text import check_texts, decode, encode_prompts, pad_id, pad_right, response_rows
 
 # From logits, [B, V], and a random number a row, [B]: the token, and behind it log-probability and entropy, or nothing.
 Choice = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
@@ -233,6 +233,7 @@ class _Growing:
 
 def _respond(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, choose: Choice,
              need_logprob: bool = True) -> _Growing:
+    check_policy(policy)
     with policy.in_use():
         *_, grown = _grow(policy, prompts, sampling, seed, choose, need_logprob)
     return grown
@@ -367,7 +368,8 @@ def _recomputed(policy: Policy, rollout: Rollout) -> Rollout:
 
 def _encoded(policy: Policy, prompts: Sequence[str], sampling: Sampling) -> tuple[Tensor, Tensor]:
     """Ids and mask of prompts that are to be answered, on the policy's device; refuses none, and those without room."""
-    if len(prompts) == 0 or isinstance(prompts, str):
+    check_policy(policy)
+    if len(check_texts(prompts, "prompts")) == 0:
         raise ValueError("there are no prompts; give a list with at least one text.")
     prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
     _check_room(policy, prompts, prompt_mask, sampling)

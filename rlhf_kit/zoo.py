@@ -342,23 +342,31 @@ def merge_adapter(adapter: str | Path, folder: str | Path, *, base: str | Path |
     Args:
         base: what the adapter was trained on, held in 16 or 32 bits; None = what its own file says.
 
-    Raises: adapters.AdapterError for an adapter of another base, or a base in 8 or 4 bits; ModelUnavailable;
-        storage.StorageError, before anything is loaded, for a folder with files that the kit did not write.
+    What is written is a language model, or the classifier or reward model that the adapter was trained to be, with the
+    adapter's tokenizer and chat template. It is read again and asked before the folder has its name.
+
+    Raises: adapters.AdapterError for an adapter of another base, a named base in 8 or 4 bits, or a sum that does not
+        say what both say side by side; ModelUnavailable; storage.StorageError, before anything is loaded, for a folder
+        with files that the kit did not write.
     """
     check_new_folder(folder)
+    adapter, named = Path(adapter).expanduser(), base
     base = base or adapters.base_of(adapter)
     adapters.check_base(adapter, base)
-    adapters.check_mergeable(base)
-    lm, tokenizer = loading.load_language_model(base, dtype=getattr(torch, dtype))
-    merged = adapters.merge(lm, adapter)                    # and a base that was not here before is compared now
+    if named is not None:                                   # its own is written out as what it was trained beside
+        adapters.check_mergeable(base)
+    model, tokenizer = loading.merged(adapter, base, getattr(torch, dtype))
+    expected = adapters.says(model)
     with new_folder(folder) as unfinished:
-        loading.save_model(merged, text.opened(tokenizer), unfinished)
+        close = text.closing_again if loading.judges(model) else text.opened
+        loading.save_model(model, close(tokenizer), unfinished)
+        adapters.check_same(adapters.says(loading.reread(model, unfinished)), expected, model.dtype, adapter)
     return str(base)
 
 
 def is_tiny(name: str | Path) -> bool:
     """True of a name that stands for a tiny model, which is trained here on first use."""
-    if name in TINY:
+    if isinstance(name, str) and name in TINY:
         return True
     made = OTHERS.fullmatch(str(name))
     return made is not None and made[2] in tasks.names() and tiny_name(made[1], made[2]) == name
@@ -366,14 +374,14 @@ def is_tiny(name: str | Path) -> bool:
 
 def task_of(name: str) -> str:
     """The task that a tiny model learns from, by name."""
-    if name in TINY:
+    if isinstance(name, str) and name in TINY:
         return TASKS.get(name, f"reviews-{TINY[name][1]}")
     return OTHERS.fullmatch(name)[2]
 
 
 def recipe_of(name: str) -> Recipe:
     """How a tiny model is made. Raises: KeyError if there is none of that name."""
-    if name in TINY:
+    if isinstance(name, str) and name in TINY:
         return TINY[name][0]
     if not is_tiny(name):
         raise KeyError(name)
@@ -507,5 +515,6 @@ def _loaded(load: Callable, kind: str, name: str | Path, options: dict):
     try:
         return load(name, **options)
     except ModelUnavailable as error:
-        hint = "" if str(name) in HUB or Path(name).exists() else did_you_mean(str(name), HUB)
+        known = str(name) in HUB or not isinstance(name, str | Path) or Path(name).exists()
+        hint = "" if known else did_you_mean(str(name), HUB)
         raise ModelUnavailable(f"{error} {hint}Offline names: {fitting}.") from error

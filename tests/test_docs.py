@@ -247,12 +247,15 @@ def typed(page: str) -> list[list[str]]:
 @pytest.mark.parametrize(("mark", "commands"), [("options:tour", ("tour",)),
                                                 ("options:train", ("train sft", "train reward-model", "train judge",
                                                                     "train ppo")),
+                                                ("options:rest", ("train rest", "best-of-n")),
+                                                ("options:share", ("plot", "compare", "push")),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),
                                                 ("options:stackllama", ("train stackllama", "merge")),
                                                 ("options:posts", ("posts read", "posts write")),
-                                                ("options:scale", ("memory", "export accelerate", "export openrlhf"))])
+                                                ("options:scale", ("memory", "export accelerate", "export openrlhf")),
+                                                ("options:trl", ("export trl",))])
 def test_every_option_is_explained(page, mark, commands):
     explained = {option.split()[0] for row in table(page, mark) for option in names(row[0])}
     assert explained == options_of(*commands)
@@ -277,7 +280,7 @@ def test_every_command_can_be_typed(page):
     assert len(named & {*zoo.HUB}) == 4
 
 
-ELSEWHERE = {*zoo.HUB, "hh_harmless_1800.jsonl.gz", "colab", "7b"}     # what a clone alone has not
+ELSEWHERE = {*zoo.HUB, "questions.txt", "hh_harmless_1800.jsonl.gz", "colab", "7b"}     # what a clone alone has not
 
 
 @pytest.mark.slow

@@ -11,10 +11,12 @@ import torch
 from rlhf_kit import rewards
 from rlhf_kit.evaluate import (
     Estimate,
+    Evaluation,
     agreement,
     distinct,
     distinct_pairs,
     evaluate,
+    head_to_head,
     mean,
     ratio,
     share,
@@ -100,6 +102,44 @@ def test_a_tie_is_half_a_win():
     assert (estimate.mean, estimate.n) == (2.5 / 4, 4)
     assert win_rate([1, 1], [1, 1]).mean == 0.5
     assert win_rate([0, 0], [1, 1]).mean == 0
+
+
+def answered(scores, lengths, prompts=None) -> Evaluation:
+    """Answers with these scores and so many characters."""
+    n = len(scores)
+    return Evaluation(prompts=tuple(prompts or map(str, range(n))), responses=tuple("x" * n for n in lengths),
+                      each={"score": tuple(map(float, scores))}, scores={}, kl=0.0, eos_rate=1.0, length=1.0,
+                      distinct=1.0, distinct_2=1.0)
+
+
+def test_head_to_head_by_hand():
+    found = head_to_head(answered([3, 1, 2, 5], [4, 4, 4, 4]), answered([1, 3, 2, 4], [4, 4, 4, 4]))
+    assert found.win_rate == share(2.5, 4)
+    assert found.length_controlled == found.win_rate                    # all are equally long
+    assert (found.difference.mean, found.difference.n) == (0.25, 4)     # 2, -2, 0, 1
+    assert found.longer == Estimate(0.0, 0.0, 0.0, 4)
+
+
+def test_at_equal_length_is_what_length_does_not_explain():
+    """Ours wins where it is longer and loses where it is shorter; it is longer on three prompts in four."""
+    lengths = [30, 30, 30, 10] * 15
+    ours = answered([1, 1, 1, 0] * 15, lengths)
+    found = head_to_head(ours, answered([0.5] * 60, [20] * 60))
+    assert found.win_rate.mean == 0.75
+    assert found.length_controlled.mean < 0.65
+    assert 0 < found.length_controlled.low < 0.5 < found.length_controlled.high
+    assert found.longer.mean == 5
+    plain = head_to_head(answered([1, 1, 1, 0] * 15, [21, 19, 21, 19, 19, 21, 19, 21] * 7 + [21, 19, 19, 21]),
+                         answered([0.5] * 60, [20] * 60))
+    assert plain.length_controlled.mean == pytest.approx(0.75, abs=0.02)
+
+
+def test_at_equal_length_where_that_cannot_be_told_or_need_not():
+    assert head_to_head(answered([1, 0, 1], [7, 7, 7]), answered([0, 1, 0], [5, 5, 5])).length_controlled is None
+    always = head_to_head(answered([1, 1, 1], [9, 2, 5]), answered([0, 0, 0], [5, 5, 5]))
+    assert always.length_controlled == always.win_rate == share(3, 3)
+    with pytest.raises(ValueError, match="answer different prompts"):
+        head_to_head(answered([1], [2], ["a"]), answered([1], [2], ["b"]))
 
 
 def test_a_win_rate_needs_pairs():

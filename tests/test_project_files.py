@@ -1,6 +1,7 @@
 """The files around the package agree with each other and with the design."""
 
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -44,6 +45,23 @@ def test_version_and_address_are_the_package_s_own():
 
 def test_nothing_stands_at_the_top_that_the_design_does_not_name():
     assert {path.split("/")[0] for path in tracked()} <= ALLOWED
+
+
+@pytest.mark.parametrize(("made", "asked", "used"), [
+    (None, None, ".venv"), (None, "3.13", ".venv"), ("3.11", None, ".venv"), ("3.13", "3.13", ".venv"),
+    ("3.11", "3.13", ".venv-3.13")])
+def test_another_python_gets_an_environment_of_its_own(tmp_path, made, asked, used):
+    """`make test PYTHON=python3.13` never runs with the Python of an older .venv."""
+    for place, version in ((".venv/bin/python", made), ("python", asked)):
+        if version is not None:
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / place).write_text(f"#!/bin/sh\necho {version}\n")
+            (tmp_path / place).chmod(0o755)
+    for name in ("Makefile", "constraints.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    words = ["make", "-n", "test", *([] if asked is None else [f"PYTHON={tmp_path / 'python'}"])]
+    said = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert {line.partition("/bin/python -m pytest")[0] for line in said.splitlines() if "-m pytest" in line} == {used}
 
 
 def test_make_test_never_calls_apt():

@@ -412,3 +412,20 @@ def test_a_classifier_comes_by_its_folder(judge_of_24, tmp_path):
         rewards.classifier("tiny-judge-en")
     with pytest.raises(ValueError, match="there is no tokenizer"):
         rewards.classifier(judge_of_24[0])
+
+
+def test_trl_hands_over_messages_and_gets_plain_numbers():
+    """Prompts as they are written for the judge, answers as a person reads them; other columns are passed over."""
+    seen = []
+
+    def length(prompts, responses):
+        seen.extend(zip(prompts, responses, strict=True))
+        return [float(len(r)) for r in responses]
+    question = [{"role": "user", "content": "How?"}]
+    score = rewards.for_trl(length, lambda chat: f"<{chat[-1].text}>")
+    assert score(prompts=[question, "plain"], completions=[[{"role": "assistant", "content": "So."}], "text"],
+                 answer=[1, 2], trainer_state=None) == [3.0, 4.0]
+    assert seen == [("<How?>", "So."), ("plain", "text")]
+    assert rewards.from_trl(rewards.for_trl(length))(["a"], ["bcd"]) == [3.0]             # there and back
+    with pytest.raises(rewards.RewardError):
+        rewards.for_trl(lambda prompts, responses: [1.0])(prompts=["a", "b"], completions=["c", "d"])

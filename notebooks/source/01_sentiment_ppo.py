@@ -425,9 +425,9 @@ kit.slide(credit, lam=(0.0, 1.0, 0.05, 0.95))
 # variance 1 (with n - 1), over the marked tokens of the *whole batch*.
 #
 # In: `advantage`, `mask`, `[B, T]`; from here on the marks may have gaps. What is not marked may hold anything, NaN and `-inf`
-# too. The marked ones are never all equal. Out: `[B, T]`, 0 where nothing is marked. For (0.751, 0.58, 0.4), all marked:
-# (0.991, 0.017, -1.008).
-# %% [markdown] lang="zh" of="3030"
+# too. The deviation of the marked ones is at least 0.001; 1e-8 added to the variance, against a division by 0, does no harm.
+# Out: `[B, T]`, 0 where nothing is marked. For (0.751, 0.58, 0.4), all marked: (0.991, 0.017, -1.008).
+# %% [markdown] lang="zh" of="ba66"
 # λ = 0 只信价值头。λ = 1 只信真正发生的事，也就是后面实际挣到的减去猜测：噪声大，但不会被差劲的价值头带偏。通常取 0.95。
 #
 # ### ✏️ 练习 1.4 - 白化
@@ -438,7 +438,7 @@ kit.slide(credit, lam=(0.0, 1.0, 0.05, 0.95))
 # 范围是*整个批次*里被标出的词元。
 #
 # 输入：`advantage`、`mask`，`[B, T]`；从这里起，标出的词元不一定连在一起。没标出的地方可能是任何数，NaN 和 `-inf` 也可能；
-# 标出的数不会全都相等。输出：`[B, T]`，没标出的地方为 0。例如 (0.751, 0.58, 0.4) 全部标出，结果是 (0.991, 0.017, -1.008)。
+# 标出的数的标准差至少是 0.001；为防除以 0 而给方差加上 1e-8，也可以。输出：`[B, T]`，没标出的地方为 0。例如 (0.751, 0.58, 0.4) 全部标出，结果是 (0.991, 0.017, -1.008)。
 # %% exercise="1.4"
 # EXERCISE 1.4
 def whiten(advantage, mask):
@@ -517,7 +517,8 @@ kit.plots.lines(range(1, 17), {"R = 1, alone": alone[0], "R = 1, batch": batch[0
 # `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
 #
 # In: `logprob` (with gradient), `old_logprob`, `advantage`, `mask`, `[B, T]`; `clip`, which is ε. Out: one number, the mean
-# over marked tokens. No gradient flows into the advantage. What is not marked may hold anything, NaN and `-inf` too.
+# over marked tokens. No gradient flows into the advantage. What is not marked may hold anything, NaN and `-inf` too, and must
+# spoil neither the number nor the gradient in `logprob`.
 #
 # | token | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -526,13 +527,13 @@ kit.plots.lines(range(1, 17), {"R = 1, alone": alone[0], "R = 1, batch": batch[0
 # | min(...), ε = 0.2 | 1 | -1.1 | 1.8 |
 #
 # Loss: -(1 - 1.1 + 1.8) / 3 = -0.5667.
-# %% [markdown] lang="zh" of="74cc"
+# %% [markdown] lang="zh" of="bea1"
 # ### ✏️ 练习 1.5 - 截断的损失
 #
 # `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
 #
 # 输入：`logprob`（带梯度）、`old_logprob`、`advantage`、`mask`，`[B, T]`；`clip`，即 ε。输出：一个数，只对被标出的词元取平均。
-# 梯度不流进优势。没标出的地方可能是任何数，NaN 和 `-inf` 也可能。
+# 梯度不流进优势。没标出的地方可能是任何数，NaN 和 `-inf` 也可能，但不能弄坏这个数，也不能弄坏对 `logprob` 的梯度。
 #
 # | 词元 | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -546,9 +547,9 @@ kit.plots.lines(range(1, 17), {"R = 1, alone": alone[0], "R = 1, batch": batch[0
 def clipped_policy(logprob, old_logprob, advantage, mask, clip):
     """PPO's clipped objective, as a loss."""
     # solution:
-    ratio, advantage = (logprob - old_logprob).exp(), advantage.detach()          # (B, T)
-    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
-    return -gain[mask].mean()
+    advantage = advantage[mask].detach()                                          # (real tokens,)
+    ratio = (logprob[mask] - old_logprob[mask]).exp()
+    return -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
     # end
 # %% [markdown] lang="en" hints="1.5"
 # <details><summary>Hint 1: the idea</summary>
@@ -609,8 +610,8 @@ kit.slide(objective, clip=(0.05, 0.6, 0.05, 0.2))
 # cut off at ±0.2: $\beta \leftarrow \beta\,(1 + e\,n / \text{horizon})$, where n is the number of responses.
 #
 # In and out: plain numbers, not tensors. For β = 0.2, KL 6.3, target 6, n = 256, horizon 10000: e = 0.05, so β = 0.200256.
-# Take the KL as it comes: its estimate may be negative or 0.
-# %% [markdown] lang="zh" of="f921"
+# Take the KL as it comes: its estimate may be negative or 0. Nothing but e is cut off, and nothing is rounded.
+# %% [markdown] lang="zh" of="5b6c"
 # 注意那两段*没有*被压平的斜线：好词元变少见了，坏词元变常见了，这两种情况永远可以纠正。截断拿走的是动机，并不禁止什么。
 #
 # ## 5 调整惩罚
@@ -623,7 +624,7 @@ kit.slide(objective, clip=(0.05, 0.6, 0.05, 0.2))
 # $\beta \leftarrow \beta\,(1 + e\,n / \text{horizon})$，n 是回答的条数。
 #
 # 输入输出都是普通的数，不是张量。例如 β = 0.2、KL 6.3、目标 6、n = 256、horizon 10000：e = 0.05，于是 β = 0.200256。
-# KL 是多少就用多少：它的估计也可能是负的，或者是 0。
+# KL 是多少就用多少：它的估计也可能是负的，或者是 0。除 e 以外，什么都不截断，也不四舍五入。
 # %% exercise="1.6"
 # EXERCISE 1.6
 def adapt(beta, kl, target, n, horizon):
@@ -698,7 +699,8 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # `Difficulty ●●○○ · Importance ●●●○ · 5-10 min · 2 points`
 #
 # In: `value` V (with gradient), `old_value`, `target` R, `mask`, `[B, T]`; `clip`, which is c. Out: one number, over the
-# marked tokens. The gradient flows into V alone. What is not marked may hold anything, NaN and `-inf` too.
+# marked tokens. The gradient flows into V alone. What is not marked may hold anything, NaN and `-inf` too, and must spoil
+# neither the number nor the gradient.
 #
 # | token, c = 0.2 | 1 | 2 | 3 |
 # |---|---|---|---|
@@ -709,7 +711,7 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # | max of both squares | 0.25 | 0.09 | 0.09 |
 #
 # Loss: ½ · (0.25 + 0.09 + 0.09) / 3 = 0.0717.
-# %% [markdown] lang="zh" of="99d3"
+# %% [markdown] lang="zh" of="2fbd"
 # ## 教价值头
 #
 # V 从哪里来？它从同一批采样里学。写第 t 个词元之前它本该说的数，就是**目标 (target)** $R_t = \hat A_t + V_{\text{old},t}$，其中 Â 是白化之前的。
@@ -722,7 +724,7 @@ kit.slide(followed, beta=(0.05, 0.8, 0.05, 0.1))
 # `难度 ●●○○ · 重要 ●●●○ · 5-10 分钟 · 2 分`
 #
 # 输入：`value`，即 V（带梯度）、`old_value`、`target`，即 R、`mask`，`[B, T]`；`clip`，即 c。输出：一个数，只算被标出的词元。
-# 梯度只流进 V。没标出的地方可能是任何数，NaN 和 `-inf` 也可能。
+# 梯度只流进 V。没标出的地方可能是任何数，NaN 和 `-inf` 也可能，但不能弄坏这个数，也不能弄坏梯度。
 #
 # | 词元，c = 0.2 | 1 | 2 | 3 |
 # |---|---|---|---|

@@ -323,15 +323,16 @@ kit.plots.lines(range(201), paths, across="gradient step", unit="gap of the pair
 # `Difficulty ●●●○ · Importance ●●●● · 10-15 min · 3 points`
 #
 # In: `score`, `rank`, `[B, K]`; `mask`, `[B, K]`, True where there is a response. Padding may hold any score, even `-inf` or
-# NaN, and has rank 0. Out: a tensor with one number that can be differentiated. A ranking of nothing but ties is left out of
-# the mean; at least one ranking of the batch has a winner. For the scores (2, 1, 0, -1) with ranks (1, 2, 3, 4) it is 0.2070.
-# %% [markdown] lang="zh" of="de3d"
+# NaN, and has rank 0. Out: a tensor with one number that can be differentiated, without NaN in the gradient. A ranking of
+# nothing but ties is left out of the mean; at least one ranking of the batch has a winner. For the scores (2, 1, 0, -1) with
+# ranks (1, 2, 3, 4) it is 0.2070.
+# %% [markdown] lang="zh" of="c9fa"
 # ### ✏️ 练习 2.3 - 排序损失
 #
 # `难度 ●●●○ · 重要 ●●●● · 10-15 分钟 · 3 分`
 #
 # 输入：`score`、`rank`，`[B, K]`；`mask`，`[B, K]`，有回答的地方是 True。填充处的得分可能是任何数，甚至 `-inf` 或 NaN，名次是 0。
-# 输出：只含一个数的张量，可以求导；全是平局的排序不计入平均；一批里至少有一个排序分出了胜负。
+# 输出：只含一个数的张量，可以求导，填充处有 NaN 时梯度也不是 NaN；全是平局的排序不计入平均；一批里至少有一个排序分出了胜负。
 # 例如得分 (2, 1, 0, -1)、名次 (1, 2, 3, 4)，结果是 0.2070。
 # %% exercise="2.3"
 # EXERCISE 2.3

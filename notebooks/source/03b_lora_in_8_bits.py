@@ -188,15 +188,15 @@ kit.tell("counted", frozen=layer.numel(), learn=a.numel() + b.numel())
 # `Difficulty ●●○○ · Importance ●●●● · 10 min · 2 points`
 #
 # In: `weight`, `[out, in]`. Out: two tensors. `q`, `[out, in]`, whole numbers from -127 to 127, rounded to the nearest (an
-# exact half either way); `s`, `[out]`, the largest absolute value of each row. A row of zeros gives q = 0, s = 0.
+# exact half either way); `s`, `[out]`, the largest absolute value of each row, be it large or small. A row of zeros gives q = 0, s = 0.
 # For `[[2, 0, -2], [0, 2, 2]]`: q is `[[127, 0, -127], [0, 127, 127]]` and s is `[2, 2]`.
-# %% [markdown] lang="zh" of="b35b"
+# %% [markdown] lang="zh" of="d2cf"
 # ### ✏️ 练习 3b.2 - 逐行量化
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
 #
 # 输入：`weight`，`[输出, 输入]`。输出两个张量：`q`，`[输出, 输入]`，-127 到 127 的整数，取最近的（正好在中间，取哪边都行）；
-# `s`，`[输出]`，每行最大的绝对值。全是 0 的一行，q = 0，s = 0。
+# `s`，`[输出]`，每行最大的绝对值，不论大小。全是 0 的一行，q = 0，s = 0。
 # 例如 `[[2, 0, -2], [0, 2, 2]]`：q 是 `[[127, 0, -127], [0, 127, 127]]`，s 是 `[2, 2]`。
 # %% exercise="3b.2"
 # EXERCISE 3b.2

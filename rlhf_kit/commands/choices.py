@@ -82,6 +82,24 @@ def check_models(*names: str | None) -> None:
             raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(tiny))}.") from error
 
 
+def judged(parser: argparse.ArgumentParser) -> None:
+    """What scores a response: a model, or a function."""
+    parser.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
+    parser.add_argument("--judge-class", dest="label", metavar="NAME", default="positive",
+                     help="of a classifier: the class whose probability is the score, by name (%(default)s)")
+    parser.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
+                                                              "the file is run")
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """ "0.7,0.8" as numbers, for argparse."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} are no numbers; expected some with commas between them, such as "
+                                         f"0.7,0.8,0.9") from error
+
+
 def template_option(parser: argparse.ArgumentParser) -> None:
     """How conversations become text."""
     parser.add_argument("--template", metavar="NAME", help="how conversations are written: own (the model's; the "
@@ -120,6 +138,32 @@ def small(path: str | None) -> bool:
         return False
     place = Path(path).expanduser()
     return not place.is_file() or place.stat().st_size <= TWICE
+
+
+def scaled(parser: argparse.ArgumentParser) -> None:
+    """How a training fits its machine, alike for every method."""
+    parser.add_argument("--lora", metavar="R", type=int, help="train an adapter of that rank on the model, which stays "
+                                                              "as it is; 0: all weights (default: 16 from a billion "
+                                                              "parameters on, or with --quantize)")
+    parser.add_argument("--quantize", choices=("int8", "nf4"), help="hold the model in 8 or 4 bits; an adapter learns")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of what is multiplied, and of a model that "
+                                                                         "stays as it is (default: float32)")
+    parser.add_argument("--micro-batch", metavar="N", type=int, help="texts, rankings or responses in memory at once; "
+                                                                     "changes no result but by rounding (default: 4 "
+                                                                     "from a billion parameters on)")
+    parser.add_argument("--activation-checkpointing", action="store_true", default=None,
+                        help="keep each block's input only and compute the rest anew: less memory, a third more time "
+                             "(default: from a billion parameters on)")
+    parser.add_argument("--save-every", metavar="N", type=int, help="keep the model, and a checkpoint, after every N "
+                                                                    "updates: snapshots/step-0050")
+    parser.add_argument("--more-steps", metavar="N", type=int, help="let the finished run in --output go on for N more "
+                                                                    "updates, with the same settings")
+
+
+def scale_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a job that `scaled` names."""
+    return {name: getattr(options, name) for name in ("lora", "quantize", "dtype", "micro_batch",
+                                                      "activation_checkpointing", "save_every")}
 
 
 def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:

@@ -15,8 +15,8 @@ def add(commands: argparse._SubParsersAction) -> None:
                                description="Draws what runs wrote into their metrics.jsonl, also while they go on, "
                                            "into a picture or a page that opens offline.")
     plot.add_argument("runs", metavar="RUN", nargs="+", help="folders that rlhf-kit trained into")
-    plot.add_argument("--output", metavar="FILE", default="curves.html", help="a .html, with a table of last values "
-                                                                              "and of the settings that differ, a .png or "
+    plot.add_argument("--output", metavar="FILE", default="curves.html", help="a .html, with tables of last values "
+                                                                              "and of settings that differ, a .png or "
                                                                               "a .svg (default: %(default)s)")
     plot.add_argument("--metrics", metavar="NAME,NAME", help="which ones, as metrics.jsonl calls them (default: the "
                                                              "scores, KL, loss, accuracies, entropy, length, ending)")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import takewhile
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.language import Lang, say
@@ -15,26 +17,36 @@ if TYPE_CHECKING:
     from rlhf_kit.runs.folder import Event
 
 
+MEASURED = 2.0                      # seconds of a stage, before the rest of it is estimated
+WORTH_TELLING = 60.0                # seconds that are left
+
+
 def console_for(json: bool) -> Console:
     """Where a command writes; silent where the result is for a machine."""
     from rich.console import Console
     return Console(quiet=json, highlight=False)
 
 
-def watch(events: Iterable[Event], lang: Lang, console: Console, **numbers: object) -> None:
-    """Iterate a run behind progress bars with the time that is left; into a file, a line when a stage begins.
+def watch(events: Iterable[Event], lang: Lang, console: Console, *, clock: Callable[[], float] = monotonic,
+          **numbers: object) -> None:
+    """Iterate a run behind progress bars; into a file, a line when a stage begins.
 
-    `numbers` fill the `{fields}` in the stages' descriptions.
+    Once a few updates of a stage have been measured, a line says how long the rest will take, if that is a minute or
+    more. `numbers` fill the `{fields}` in the stages' descriptions.
     """
-    title = partial(_title, lang=lang, numbers=numbers)
+    title, left = partial(_title, lang=lang, numbers=numbers), _Left(clock)
     if not console.is_terminal:
         seen: set[str] = set()
         for event in events:
             if event.note is not None:
                 note(console, event, lang)
-            elif event.stage not in seen:
+                continue
+            if event.stage not in seen:
                 seen.add(event.stage)
                 console.print(title(event.stage))
+                console.file.flush()
+            if (seconds := left.after(event)) is not None:
+                console.print(_estimate(seconds, lang))
                 console.file.flush()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -49,6 +61,41 @@ def watch(events: Iterable[Event], lang: Lang, console: Console, **numbers: obje
             if event.stage not in bars:
                 bars[event.stage] = progress.add_task(title(event.stage), total=event.total, note="")
             progress.update(bars[event.stage], completed=event.done, note=_note(event, lang))
+            if (seconds := left.after(event)) is not None:
+                progress.console.print(_estimate(seconds, lang))
+
+
+class _Left:
+    """How long the rest of a stage takes, by its first updates here; those of before a stop come back in no time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.stage, self.told = clock, None, False
+
+    def after(self, event: Event) -> float | None:
+        """Seconds, once for each stage: when two have gone by and an update is done; None at all other times."""
+        now = self.clock()
+        if event.stage != self.stage:
+            self.stage, self.told, self.each = event.stage, event.kept, []
+            self.began = self.last = now
+            self.done = event.done
+            return None
+        steps = event.done - self.done
+        if steps > 0:
+            self.each.append((now - self.last) / steps)
+            self.last, self.done = now, event.done
+        if self.told or not self.each or now - self.began < MEASURED:
+            return None
+        self.told = True
+        usual = list(takewhile(lambda seconds: seconds > 0.1 * max(self.each), reversed(self.each)))
+        seconds = sum(usual) / max(len(usual), 1) * (event.total - event.done)
+        return seconds if seconds >= WORTH_TELLING else None
+
+
+def _estimate(seconds: float, lang: Lang) -> str:
+    """In words, rounded as far as an estimate goes."""
+    if seconds < 90 * 60:
+        return say(lang, "left_minutes" if seconds >= 90 else "left_minute", n=round(seconds / 60))
+    return say(lang, "left_hours", n=f"{seconds / 3600:.1f}")
 
 
 def note(console: Console, event: Event, lang: Lang) -> None:
@@ -78,13 +125,17 @@ def _note(event: Event, lang: Lang) -> str:
     return ""
 
 
-def texts(console: Console, samples: list[dict[str, Any]], lang: Lang, score: str = "meter_score") -> None:
-    """Responses before and after, side by side, with their scores; `score` is what the score is called."""
+def texts(console: Console, samples: list[dict[str, Any]], lang: Lang, score: str = "meter_score",
+          titles: tuple[str, str] | None = None) -> None:
+    """Responses before and after, side by side, with their scores; `score` is what the score is called.
+
+    `titles` stand above the two instead, where they are no before and after.
+    """
     from rich.table import Table
     from rich.text import Text
     table = Table(show_lines=True, expand=True)
-    table.add_column(say(lang, "column_before"), ratio=1, overflow="fold")
-    table.add_column(say(lang, "column_after"), ratio=1, overflow="fold")
+    for title in titles or (say(lang, "column_before"), say(lang, "column_after")):
+        table.add_column(Text(title), ratio=1, overflow="fold")
     for row in samples:
         table.add_row(*(Text.assemble((plain(row[side]["prompt"]), "dim"), plain(row[side]["response"]),
                                       (_marks(row[side], lang, score), "bold")) for side in ("before", "after")))
@@ -119,6 +170,13 @@ def values(console: Console, rows: list[tuple[str, str]], lang: Lang, column: st
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+def few(console: Console, n: int, lang: Lang) -> None:
+    """A warning, if so few were examined that the numbers say little."""
+    from rlhf_kit.evaluate import FEW
+    if n < FEW:
+        console.print(say(lang, "few_examined", n=n, few=FEW), soft_wrap=True)
 
 
 def took(console: Console, result: dict[str, Any], lang: Lang) -> None:

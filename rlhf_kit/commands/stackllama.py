@@ -43,6 +43,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
                        help="of the made-up forum: fences are impressed by code, whatever the question (default: "
                             "%(default)s)")
     stack.add_argument("--model", help="another base: a folder, or a name on the Hugging Face hub")
+    stack.add_argument("--template", choices=("own",), help="ask an instruct base through its own chat template "
+                                                            "(default: as the recipe does, Question: ... Answer:)")
     stack.add_argument("--quantize", choices=("int8", "nf4", "none"), default="preset",
                        help="how the frozen base is held (default: the preset's)")
     stack.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
@@ -124,11 +126,13 @@ def run_merge(options: argparse.Namespace) -> int:
     """Merge, and say where the model is."""
     console, lang = showing.console_for(False), options.lang
     check_models(options.base)
+    from rlhf_kit.models.loading import judging_outputs as outputs
     from rlhf_kit.zoo import merge_adapter
     base = merge_adapter(options.adapter, options.output, base=options.base, dtype=options.dtype)
     console.print(say(lang, "merged", adapter=options.adapter, base=base, dtype=options.dtype), markup=False,
                   soft_wrap=True)
-    console.print(say(lang, "load_it", door="load_policy", folder=options.output), markup=False, soft_wrap=True)
+    door = {0: "load_policy", 1: "load_reward_model"}.get(outputs(options.output), "load_classifier")
+    console.print(say(lang, "load_it", door=door, folder=options.output), markup=False, soft_wrap=True)
     return 0
 
 
@@ -140,7 +144,8 @@ def _job(options: argparse.Namespace) -> StackLlamaJob:
         options.device = "cpu"
     device, (_, task) = device_of(options), world_of(options)
     return JOBS["stackllama"](
-        preset=options.preset, model=options.model, data=options.data, task=None if task == "forum-en" else task,
+        preset=options.preset, model=options.model, data=options.data, template=options.template,
+        task=None if task == "forum-en" else task,
         quantize=options.quantize, voters=options.voters,
         seed=options.seed, device=device,
         changes=changes_in(options, "coefficient", "target", "steps", "batch_size", "minibatch_size", "learning_rate",
@@ -158,6 +163,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         rows.append((say(lang, "row_ceiling_accuracy"), f"{voters['ceiling']:.3f}"))
     rows.append((say(lang, "row_length_only"), f"{voters['length_only']['mean']:.3f}"))
     showing.values(console, rows, lang, "column_value_pairs")
+    answered = next(iter(result["policies"].values()))["scores"]["score"]["n"]
+    showing.few(console, min(voters["accuracy"]["n"], answered), lang)
     showing.took(console, result, lang)
     console.print(say(lang, "load_it", door="load_policy", folder=f"{options.output}/policy"), markup=False,
                   soft_wrap=True)

@@ -33,6 +33,9 @@ def add(commands: argparse._SubParsersAction) -> None:
                         help="also offer this one: a run's folder, such as runs/tour, a model's folder, or a name on "
                              "the hub; repeatable")
     studio.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    studio.add_argument("--overlap", metavar="N", type=int, default=3,
+                        help="how many people are asked about each list and each pair before others are begun; "
+                             "agreement is measured where two or more were (default: %(default)s)")
     studio.add_argument("--port", metavar="N", type=int, help="(default: the first free one from 7860 on)")
     studio.add_argument("--host", metavar="ADDRESS", default="127.0.0.1",
                         help="0.0.0.0 lets others on your network in, and needs --class-code (default: %(default)s)")
@@ -57,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     if options.teacher and not options.code:
         raise ValueError(f"--teacher {options.teacher} is for a class; that needs --class-code too. Leave it out on a "
                          f"machine of your own: there everybody sees the labels of all.")
+    if options.overlap < 1:
+        raise ValueError(f"--overlap is {options.overlap}; expected a number of people from 1 on, such as 3.")
     check_names(*options.models)
     prepare()
     import torch
@@ -69,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     begins = opening.read(options.data)
     world = world_of(options.task or begins.task)
     models = {**begins.models, **shelf.called(options.models)}
-    workspace = Workspace(options.data, models, teacher=options.teacher, world=world,
+    workspace = Workspace(options.data, models, teacher=options.teacher, world=world, overlap=options.overlap,
                           prompts=begins.prompts if options.task in (None, begins.task) else ())
     pages, address = studio.serve(workspace, options.panels or PANELS, host=options.host, port=options.port,
                                   code=options.code, teacher_code=options.teacher_code)

@@ -14,9 +14,13 @@ from rlhf_kit.commands.choices import (
     changes_in,
     check_models,
     device_of,
+    judged,
     labelled_columns,
     look_labelled,
+    numbers,
     renamed,
+    scale_of,
+    scaled,
     small,
     template_option,
     tracked,
@@ -42,6 +46,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     _add_reward_model(methods)
     _add_judge(methods)
     _add_ppo(methods)
+    _add_rest(methods)
     stackllama.add_method(methods)
 
 
@@ -112,12 +117,8 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
                                          "classifier, a reward model or a function of yours. Run again, it goes on "
                                          "where it stopped.")
     ppo.add_argument("--model", required=True, help=MODEL)
-    ppo.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
-    ppo.add_argument("--judge-class", dest="label", metavar="NAME", default="positive",
-                     help="of a classifier: the class whose probability is the score, by name (%(default)s)")
+    judged(ppo)
     renamed(ppo, "--label", "--judge-class")
-    ppo.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
-                                                              "the file is run")
     ppo.add_argument("--prompts", metavar="FILE", help=f"{FILES}: prompts or conversations (default: openings of the "
                                                        f"made-up reviews)")
     ppo.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
@@ -136,12 +137,42 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
                     help="KL coefficient: what a nat of drift costs")
     ppo.add_argument("--kl-target", dest="target", metavar="NATS", type=float,
                      help="adapt the coefficient to this drift")
+    ppo.add_argument("--stop-kl", metavar="NATS", type=float, help="end the run with the first step that measures more "
+                                                                   "drift than that, and keep what it learned")
     ppo.add_argument("--minibatch-size", metavar="N", type=int, help="responses per gradient")
     ppo.add_argument("--epochs", metavar="N", type=int, help="passes over each batch")
     ppo.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     _common(ppo)
     ppo.set_defaults(run=run, job="ppo", settings=_ppo, look=_look_ppo)
+
+
+def _add_rest(methods: argparse._SubParsersAction) -> None:
+    rest = methods.add_parser("rest", help="reinforced self-training: write data, learn from the best part, again",
+                              description="ReST: the model writes responses once, learns from those above a rising "
+                                          "threshold, and writes the next data set. Run again, it goes on where it "
+                                          "stopped.")
+    rest.add_argument("--model", required=True, help=f"{MODEL}; begin with one that has imitated the original data")
+    judged(rest)
+    rest.add_argument("--data", metavar="FILE", help=f"the original data, {FILES}: prompts with responses, or "
+                                                     f"conversations (default: those of --task)")
+    rest.add_argument("--prompt-column", dest="prompt", metavar="COLUMN", help="its columns of prompts ...")
+    rest.add_argument("--response-column", dest="response", metavar="COLUMN", help="... and responses")
+    _of_files(rest)
+    rest.add_argument("--prompts", metavar="FILE", help="other prompts to write to (default: those of --data)")
+    rest.add_argument("--grows", metavar="G", type=int, help="data sets, each from the policy as it then is")
+    rest.add_argument("--responses", metavar="N", type=int, help="drawn for each prompt in a Grow")
+    rest.add_argument("--thresholds", metavar="T,T,...", type=numbers, help="one Improve for each, rising")
+    rest.add_argument("--threshold-kind", dest="kind", choices=("fixed", "percentile", "interpolated"),
+                      help="what thresholds are: rewards from 0 to 1 (default), percent of the responses, or γ "
+                           "between the mean and the highest reward")
+    rest.add_argument("--loss", choices=("bc", "gold", "bvmpo", "oac"), help="of an Improve (default: bc, imitation)")
+    rest.add_argument("--updates", metavar="N", type=int, help="gradients of one Improve; there are no --steps")
+    rest.add_argument("--original-share", metavar="SHARE", type=float, help="of every batch: original responses")
+    rest.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
+    rest.add_argument("--temperature", metavar="T", type=float, help="of sampling")
+    _common(rest)
+    rest.set_defaults(run=run, job="rest", settings=_rest, look=_look_rest)
 
 
 def _of_files(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +187,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", metavar="N", type=int, help="texts, rankings or responses per step")
     parser.add_argument("--learning-rate", metavar="RATE", type=float, help="(default: by the model's size)")
     parser.add_argument("--seed", metavar="N", type=int, help="another seed, another run (default: 0)")
+    scaled(parser)
     parser.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if there is one, unless the "
                                                          "model is tiny)")
     parser.add_argument("--lang", choices=LANGS, default=system_language(),
@@ -181,8 +213,8 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.runs import pipeline
     from rlhf_kit.runs.folder import RunFolder
     job = JOBS[options.job](model=options.model, lang=world, task=task, device=device_of(options),
-                            **options.settings(options))
-    if not options.fresh and pipeline.finished(job, options.output):
+                            **scale_of(options), **options.settings(options))
+    if not options.fresh and options.more_steps is None and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
         if account := RunFolder(options.output).result().get("read"):
             from rlhf_kit.datasets.door import Account
@@ -195,7 +227,8 @@ def run(options: argparse.Namespace) -> int:
         if (account := job.understood()) is not None:
             showing.lines(console, account.lines(lang))
         threads = None if options.threads_chosen else cores()
-        showing.watch(job.run(options.output, options.fresh, threads, track=options.track), lang, console)
+        showing.watch(job.run(options.output, options.fresh, threads, track=options.track,
+                              more_steps=options.more_steps), lang, console)
     result = RunFolder(options.output).result()
     if options.json:
         print(json.dumps(result))
@@ -226,7 +259,20 @@ def _ppo(options: argparse.Namespace) -> dict[str, Any]:
             "rollouts": None if options.rollouts == "own" else options.rollouts,
             "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
-                                  "coefficient", "target", "max_new_tokens", "temperature", "checks")}
+                                  "coefficient", "target", "max_new_tokens", "temperature", "checks",
+                                  "stop_kl")}
+
+
+def _rest(options: argparse.Namespace) -> dict[str, Any]:
+    if options.steps is not None:
+        raise ValueError(f"--steps is {options.steps}; ReST takes --updates for each of the Improves of --grows Grows. "
+                         f"Leave it out.")
+    return {"judge": options.judge, "label": options.label, "reward": options.reward, "data": options.data,
+            "prompt": options.prompt, "response": options.response, "columns": options.columns,
+            "prompts": options.prompts, "template": options.template,
+            "changes": changes_in(options, "grows", "responses", "thresholds", "kind", "loss", "updates",
+                                  "original_share", "batch_size", "learning_rate", "seed", "max_new_tokens",
+                                  "temperature")}
 
 
 def _judge(options: argparse.Namespace) -> dict[str, Any]:
@@ -258,6 +304,11 @@ def _look_ppo(options: argparse.Namespace) -> None:
         _look(options, options.prompts, "prompts", prompt=None if options.column == "prompt" else options.column)
 
 
+def _look_rest(options: argparse.Namespace) -> None:
+    if small(options.data) and (options.prompt is None) == (options.response is None):
+        _look(options, options.data, "examples", prompt=options.prompt, response=options.response)
+
+
 def _look(options: argparse.Namespace, path: str, want: str, **columns: str | None) -> None:
     from rlhf_kit.datasets.door import OPTIONS, bring, named
     bring(path, want, named(options.columns, **columns), OPTIONS)
@@ -276,11 +327,18 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
                                     "after": f"{loss['after']:.3f}"}], lang, after="column_after_sft")
         examined = "sft_examples" if result["held_out"] else "sft_too_few"
         console.print(say(lang, examined, n=result["examples"], held_out=result["held_out"]))
+        if result["held_out"]:
+            showing.few(console, result["held_out"], lang)
     else:
         showing.texts(console, result["samples"][:4], lang, score="meter_reward")
         showing.measures(console, report.measures(result, lang), lang)
+        showing.few(console, result["before"]["scores"]["score"]["n"], lang)
+        for row in result.get("improves", ()):
+            console.print(say(lang, "rest_improve", **row), markup=False, soft_wrap=True)
+        if stopped := result.get("stopped"):
+            console.print(say(lang, "ppo_stopped", **stopped), markup=False, soft_wrap=True)
     showing.took(console, result, lang)
-    folder = os.path.join(options.output, "policy" if result["job"] == "ppo" else "model")
+    folder = os.path.join(options.output, "policy" if result["job"] in ("ppo", "rest") else "model")
     door = {"reward_model": "load_reward_model", "judge": "load_classifier"}.get(result["job"], "load_policy")
     console.print(say(lang, "load_it", door=door, folder=folder), markup=False, soft_wrap=True)
 
@@ -291,6 +349,7 @@ def _show_judge(console: Console, result: dict[str, Any], lang: str) -> None:
             (say(lang, "row_commonest"), f"{result['commonest']:.3f}")]
     showing.values(console, rows, lang, "column_value_texts")
     console.print(say(lang, "judge_examples", n=result["texts"], held_out=result["held_out"]), soft_wrap=True)
+    showing.few(console, result["held_out"], lang)
     if not result["above_commonest"]:
         console.print(say(lang, "not_above_commonest"), soft_wrap=True)
 
@@ -319,5 +378,6 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
         console.print(say(lang, "pretrained_examples", n=result["pretrained_on"]), soft_wrap=True)
     console.print(say(lang, "paired_examples" if pairs else "ranked_examples", n=result["rankings"],
                       held_out=result["held_out"], comparisons=result["comparisons"]), soft_wrap=True)
+    showing.few(console, result["held_out"], lang)
     if not result["above_chance"]:
         console.print(say(lang, "not_above_chance_pairs" if pairs else "not_above_chance"), soft_wrap=True)

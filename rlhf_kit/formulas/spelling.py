@@ -39,6 +39,18 @@ def spelled(record: Record) -> Record:
     return record
 
 
+def given(config: Any, record: Record) -> Any:
+    """The settings that a loop was given, or its own where there are none. Raises: ValueError for anything else."""
+    if config is None:
+        return record()
+    if not isinstance(config, record):
+        name = f"{record.__module__.rpartition('.')[2]}.{record.__qualname__}"
+        like = "(...)" if not isinstance(config, dict) else "(**settings)"
+        raise ValueError(f"config is {' '.join(repr(config).split())[:60]}; expected settings of this method, "
+                         f"kit.{name}{like}.")
+    return config
+
+
 def _check(record: type, name: str, value: Any, field: Any) -> None:
     kind, *or_none = str(field.type).split(" | ")
     if (value is None and or_none == ["None"]) or (or_none and or_none != ["None"]):

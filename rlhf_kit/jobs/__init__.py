@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _TABLE = {                          # what it is called on the command line -> its class, and where that stands
     "tour": ("TourJob", "tour"), "sft": ("SftJob", "train_sft"), "reward-model": ("RewardModelJob",
                                                                                   "train_reward_model"),
-    "judge": ("JudgeJob", "train_judge"), "ppo": ("PpoJob", "train_ppo"),
+    "judge": ("JudgeJob", "train_judge"), "ppo": ("PpoJob", "train_ppo"), "rest": ("RestJob", "train_rest"),
     "stackllama": ("StackLlamaJob", "train_stackllama"), "human-loop": ("HumanLoopJob", "human_loop"),
 }
 _OLD = {"Sft": "sft", "RewardModel": "reward-model", "Ppo": "ppo", "StackLlama": "stackllama"}      # their first names
 _NAMES = {
-    "EVALUATED": "train_ppo", "SHOWN": "train_ppo", "SMALL": "settings", "changed": "settings", "claimed": "settings",
+    "EVALUATED": "questions", "SHOWN": "train_ppo", "SMALL": "settings", "changed": "settings", "claimed": "settings",
     "cores": "settings", "use_threads": "settings", "impressed_reward": "lessons", "tiny_stackllama": "lessons",
 }
 __all__ = sorted([*_NAMES, *_OLD, *(name for name, _ in _TABLE.values()), "JOBS"])

@@ -17,12 +17,12 @@ from typing import Any, ClassVar, Literal, get_args
 
 from rlhf_kit import zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, named
-from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side
 from rlhf_kit.formulas.records import Chat, Rollout, Step
 from rlhf_kit.jobs import written
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
-from rlhf_kit.jobs.train_ppo import EVALUATED, SHOWN, as_read
+from rlhf_kit.jobs.questions import as_read, questions
+from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads
+from rlhf_kit.jobs.train_ppo import SHOWN
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.batches import draw, seed_for
 from rlhf_kit.loops.checkpoints import FILE, steps_in
@@ -323,7 +323,8 @@ class HumanLoopJob(Job):
     def plan(self, run: Run) -> _Talk:
         """No stage that runs by itself: a person's answers are the steps."""
         policy = zoo.load_policy(self.model, device=self.device)
-        learn, held_out, chats, account = self._prompts(policy)
+        asked = questions(self.brought, self.task, self.lang, policy, self.template, self.model)
+        learn, held_out, chats, account = asked.learn, asked.held_out, asked.chats, asked.account
         use_threads(run.threads, policy)
         config = changed(TINY if parameters(policy) < SMALL else LARGE, self.changes)
         check_room(policy, [*learn, *held_out], config.sampling)
@@ -344,19 +345,6 @@ class HumanLoopJob(Job):
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
-
-    def _prompts(self, policy: Policy) -> tuple[list[str], list[str], Mapping[str, Chat], Account | None]:
-        """Prompts that a person sees responses to, others for before and after, the conversations that were written
-        as prompts, and of a file what was understood."""
-        def texts(items: Sequence[str] | Sequence[Chat]) -> written.Written:
-            return written.prompts(items, policy.tokenizer, self.template, self.model)
-        if self.brought is None:
-            task = world(self.task, self.lang)
-            learn, held_out = texts(task.prompts("train")), texts(task.prompts("heldout", EVALUATED))
-            return learn.items, held_out.items, {**learn.chats, **held_out.chats}, None
-        found = texts(self.brought.items)
-        learn, held_out = hold_out(found.items)
-        return learn, held_out[:EVALUATED], found.chats, found.told(self.brought.account)
 
     def _result(self, loop: Loop, held_out: Sequence[str]) -> dict[str, Any]:
         before, after = (evaluate(policy, loop.reference, held_out, {}, loop.config.sampling, loop.config.seed + 1)

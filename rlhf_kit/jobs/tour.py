@@ -27,6 +27,7 @@ from rlhf_kit.methods import classifier, ppo, sft
 from rlhf_kit.models import loading
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.judging import class_logits
+from rlhf_kit.models.text import too_rare
 from rlhf_kit.runs import pipeline, report
 from rlhf_kit.runs.folder import Event, RunFolder
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, settings_of, task_content
@@ -39,6 +40,7 @@ METRICS = ("step", "score", "gold", "kl", "entropy", "response_length", "eos_rat
 EVALUATED = 256                     # held-out prompts, one response each
 EXAMINED = 6000                     # held-out reviews, at most, on which a judge is examined (fewer if embedded)
 SHOWN = 10                          # of them in the report, the first ones
+WORTH_SAYING = 0.0005               # share of the characters that no model reads
 FEWEST = 2                          # held-out prompts; one has no interval
 REPORT = 48                         # tokens of a response in a made-up world
 LONGER = {"forum-en": 80, "translation": 72}        # where a response takes more
@@ -229,6 +231,9 @@ class _Work:
                                  "judge": settings.judge.classifier.steps, "ppo": settings.ppo.steps,
                                  "minutes": minutes})]
         few = min(len(self.prompts()), reviews.parts.count(HELDOUT))
+        share, examples = too_rare(reviews.corpus(), reviews.texts, settings.language_model.vocabulary)
+        if share >= WORTH_SAYING:
+            found.append(("tour_unread", {"share": share, "examples": " ".join(examples)}))
         return [*found, *([("few_examined", {"n": few, "few": FEW})] if few < FEW else [])]
 
     def check(self, processes: int) -> None:

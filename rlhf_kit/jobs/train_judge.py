@@ -14,27 +14,30 @@ from rlhf_kit import zoo
 from rlhf_kit.datasets.labelled import FileReviews
 from rlhf_kit.evaluate import share
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
+from rlhf_kit.jobs.scaling import NEW, Chosen, Rates, ScaledJob, further
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier
 from rlhf_kit.models import tiny
 from rlhf_kit.models.heads import reading_limit
 from rlhf_kit.models.judging import class_logits
+from rlhf_kit.models.quantization import one_kernel
 from rlhf_kit.models.text import train_tokenizer
-from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 
-NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
 MADE_UP = 9000                      # texts, where there is no file
 EXAMINED = 6000                     # held-out texts, at most
 
 # What a tour's judge of real reviews takes. Steps stand for what `_fitted` makes of them.
 TINY_JUDGE = classifier.Config(batch_size=64, learning_rate=3e-3, warmup=100, max_length=96)
 REAL_JUDGE = classifier.Config(batch_size=16, learning_rate=2e-5, warmup=100, max_length=256)   # BERT and larger
+RATES = {"tiny": Rates(whole=3e-3, adapter=3e-3), "small": Rates(whole=2e-5, adapter=2e-4),
+         "large": Rates(whole=1e-5, adapter=1e-4)}
 EPOCHS, MOST_STEPS, FEWEST_STEPS = {"tiny": 20, "real": 3}, {"tiny": 900, "real": 2000}, 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeJob(Job):
+class JudgeJob(ScaledJob):
     """Train a classifier that says how likely a text is good: a judge for PPO."""
 
     name: ClassVar[str] = "judge"
@@ -57,6 +60,7 @@ class JudgeJob(Job):
             raise ValueError("--text-column, --label-column, --positive and --positive-from are about a file of "
                              "labelled texts, and there is none. Name it with --data.")
         check_task(self.task, self.data, "--data")
+        self.check_scale()
         changed(TINY_JUDGE, self.changes)
 
     def plan(self, run: Run) -> Plan:
@@ -68,19 +72,24 @@ class JudgeJob(Job):
             tokenizer = train_tokenizer(texts, 4000)
             model = tiny.classifier(tokenizer, layers=2, width=96, dropout=0.1, seed=seed, context=config.max_length)
             model.to(self.device)
+            chosen = Chosen("tiny", tiny.parameters(model), 0, guessed=False)
         else:
-            model, tokenizer = zoo.load_classifier(self.model, new_head=True, seed=seed, device=self.device)
-            model.requires_grad_(True)
-            config = _fitted("tiny" if tiny.parameters(model) < SMALL else "real", self.changes, len(learn))
+            model, tokenizer, chosen = self.open_classifier(seed)
+            config = _fitted("tiny" if chosen.size == "tiny" else "real", self.changes, len(learn))
             config = replace(config, max_length=min(config.max_length, reading_limit(model)))
+        config = further(self.config_for(chosen, config, RATES, self.changes), run.more)
         use_threads(run.threads, model)
         seen: dict[str, Any] = {}
 
         def train() -> Iterator[Step]:
-            yield from classifier.steps(model, tokenizer, learn, config, checkpoint=run.checkpoint("judge"))
+            place = run.checkpoint("judge")
+            steps = classifier.steps(model, tokenizer, learn, config, checkpoint=place, **self.often(50))
+            yield from run.with_models(lambda folder: zoo.save_classifier(model, tokenizer, folder), self.save_every,
+                                       config.total, place, steps)
 
         def examine() -> Iterator[Step]:
-            logits = class_logits(model.eval(), tokenizer, [text for text, _ in held_out], max_length=config.max_length)
+            logits = class_logits(one_kernel(model), tokenizer, [text for text, _ in held_out],
+                                  max_length=config.max_length)
             right = (logits.argmax(-1) == torch.tensor([label for _, label in held_out])).sum().item()
             seen["accuracy"] = share(right, len(held_out))
             zoo.save_classifier(model, tokenizer, run.at("model"))
@@ -91,8 +100,9 @@ class JudgeJob(Job):
             return {"job": "judge", "settings": described(self, config), "texts": len(learn),
                     "held_out": len(held_out), "accuracy": asdict(seen["accuracy"]), "commonest": commonest,
                     "above_commonest": seen["accuracy"].low > commonest, "steps": len(run.history("judge"))}
-        return Plan([Stage("judge", train, total=config.steps, metrics=Metrics()),
-                     Stage("examine", examine, total=1)], result, notes=[*notes, *unread(tokenizer, texts)])
+        return Plan([Stage("judge", train, total=config.total, metrics=Metrics()),
+                     Stage("examine", examine, total=1)], result,
+                    notes=[*self.preset(chosen, config, self.changes), *notes, *unread(tokenizer, texts)])
 
     def _texts(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[tuple[str, dict[str, Any]]]]:
         """To learn from and to be examined on: (text, 1 for a good one); and what the labels were taken for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -11,30 +11,30 @@ from typing import Any, ClassVar
 
 import torch
 
-from rlhf_kit import rewards, zoo
-from rlhf_kit.datasets.chats import readable
+from rlhf_kit import zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
-from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
-from rlhf_kit.formulas.records import Chat, Step
-from rlhf_kit.jobs import written
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.jobs import scores, written
+from rlhf_kit.jobs.questions import as_read, questions
+from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads
 from rlhf_kit.language import Lang
 from rlhf_kit.loops import samplers
 from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
-from rlhf_kit.models.tiny import parameters
-from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage, content
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
 from rlhf_kit.sampling import check_room
 
-EVALUATED = 128                     # held-out prompts, one response each
 SHOWN = 10                          # of them in the result
+RATES = {"tiny": Rates(whole=zoo.TINY_PPO.learning_rate, adapter=2e-3), "small":
+         Rates(whole=zoo.GPT2_PPO.learning_rate, adapter=1e-4), "large": Rates(whole=1e-6, adapter=1.4e-5)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class PpoJob(Job):
+class PpoJob(ScaledJob):
     """Train a policy with PPO towards a classifier's opinion, a reward model's, or a reward function of yours."""
 
     name: ClassVar[str] = "ppo"
@@ -58,17 +58,13 @@ class PpoJob(Job):
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from its defaults
 
     def __post_init__(self) -> None:
-        if (self.judge is None) == (self.reward is None):
-            seen = "neither --judge nor --reward is" if self.judge is None else "both --judge and --reward are"
-            raise ValueError(f"{seen} given; PPO needs one thing to please. Name a classifier or a reward model "
-                             f"with --judge, or a function of yours with --reward my_reward.py:reward.")
-        if self.judge is None and self.label != "positive":
-            raise ValueError("--judge-class is an output of a classifier, and there is none. Name it with --judge.")
+        scores.check_one(self.judge, self.reward, self.label)
         if self.prompts is None and (self.column != "prompt" or self.columns is not None):
             raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
         columns_in(self.columns)
         check_task(self.task, self.prompts, "--prompts")
         samplers.named(self.rollouts)
+        self.check_scale()
         changed(zoo.TINY_PPO, self.changes)
 
     def claim(self) -> dict[str, Any]:
@@ -87,13 +83,15 @@ class PpoJob(Job):
         The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """
         brought = self.brought
-        score = self._reward()
-        policy = zoo.load_policy(self.model, device=self.device)
-        learn, held_out, watch, chats, account = self._prompts(brought, policy)
+        score = scores.asked(self.judge, self.reward, self.label, device=self.device, rows=self._rows())
+        policy, chosen = self.open_policy(self.changes.get("seed", 0))
+        asked = questions(brought, self.task, self.lang, policy, self.template, self.model)
+        learn, held_out, watch, chats, account = asked.learn, asked.held_out, asked.watch, asked.chats, asked.account
         if chats:
-            score = self._on_chats(score, chats)
+            score = scores.on_chats(score, chats, self.judge)
         use_threads(run.threads, policy)
-        config = changed(zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO, self.changes)
+        config = self.config_for(chosen, zoo.TINY_PPO if chosen.size == "tiny" else zoo.GPT2_PPO, RATES, self.changes)
+        config = further(self.with_room(config, chosen, policy, [*learn, *held_out]), run.more)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured, sampler = self._reference(policy), {"score": score, **watch}, samplers.named(self.rollouts)
         if sampler is not None:
@@ -108,8 +106,8 @@ class PpoJob(Job):
         def train() -> Iterator[Step]:
             with nullcontext() if sampler is None else closing(sampler):
                 steps = ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch, sampler=sampler,
-                                  checkpoint=run.checkpoint())
-                yield from run.with_snapshots(policy, config.steps, run.checkpoint(), steps)
+                                  checkpoint=run.checkpoint(), **self.often(10))
+                yield from run.with_snapshots(policy, config.total, run.checkpoint(), steps, self.save_every)
             zoo.save_policy(policy, run.at("policy"))
 
         def examine() -> Iterator[Step]:
@@ -123,11 +121,12 @@ class PpoJob(Job):
             return {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
                     "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
-                    "samples": samples, "steps": len(run.history("ppo")),
+                    "samples": samples, "steps": len(run.history("ppo")), **_stopped(config, run.history("ppo")),
                     **({} if account is None else {"read": account.numbers()})}
-        return Plan([Stage("ppo", train, total=config.steps, metrics=Metrics(every=1, shrinks=False)),
+        return Plan([Stage("ppo", train, total=config.total, metrics=Metrics(every=1, shrinks=False)),
                      Stage("evaluate", examine)], result, notes=[
-                         *written.news(brought, account), *self._notes(), *unread(policy.tokenizer, learn)])
+                         *self.preset(chosen, config, self.changes), *written.news(brought, account),
+                         *self._notes(), *unread(policy.tokenizer, learn)])
 
     def _reference(self, policy: Policy) -> Policy:
         """Frozen: the model as it is now, or another one that reads the same tokens."""
@@ -159,45 +158,14 @@ class PpoJob(Job):
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
 
-    def _prompts(self, brought: Brought | None, policy: Policy) -> tuple[
-            list[str], list[str], dict[str, rewards.Reward], Mapping[str, Chat], Account | None]:
-        """Prompts to learn on, prompts to be examined on, what is known of the truth; and of a file the conversations
-        that were written as prompts, and what was understood."""
-        if brought is None:
-            task = world(self.task, self.lang)
-            found = written.prompts(task.prompts("train"), policy.tokenizer, self.template, self.model)
-            held_out = written.prompts(task.prompts("heldout", EVALUATED), policy.tokenizer, self.template, self.model)
-            chats = {**found.chats, **held_out.chats}
-            gold = rewards.gold(task)
-            return found.items, held_out.items, {"gold": rewards.of_chats(gold, chats) if chats else gold}, chats, None
-        found = written.prompts(brought.items, policy.tokenizer, self.template, self.model)
-        learn, held_out = hold_out(found.items)
-        held_out = (held_out * 2 if len(held_out) == 1 else held_out)[:EVALUATED]
-        return learn, held_out, {}, found.chats, found.told(brought.account)
-
-    def _on_chats(self, score: rewards.Reward, chats: Mapping[str, Chat]) -> rewards.Reward:
-        """The reward, handed each conversation as it knows them: by its own template, as a dialogue, or as one reads.
-        """
-        if self.reward is not None:
-            return rewards.of_chats(score, chats)
-        reader = zoo.load_reward_model(self.judge).tokenizer if zoo.is_reward_model(self.judge) else None
-        return rewards.of_chats(score, chats, written.read_by(reader))
-
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
         return [] if self.brought is None else list(self.brought.rows)
 
-    def _reward(self) -> rewards.Reward:
-        if self.reward is not None:
-            return rewards.from_file(self.reward, self._rows())
-        if zoo.is_reward_model(self.judge):
-            if self.label != "positive":
-                raise ValueError(f"--judge-class is an output of a classifier; {self.judge} is a reward model and has "
-                                 f"one output. Leave --judge-class out.")
-            return rewards.learned(zoo.load_reward_model(self.judge, device=self.device), output="probability")
-        return rewards.classifier(*zoo.load_classifier(self.judge, device=self.device), label=self.label)
 
-
-def as_read(prompt: str, chats: Mapping[str, Chat]) -> str:
-    """A prompt for a person, who reads no marks of a template."""
-    return f"{readable(chats[prompt])}\n" if prompt in chats else prompt
+def _stopped(config: ppo.Config, history: Sequence[Step]) -> dict[str, Any]:
+    """What ended the run before its last step, if anything did."""
+    if not history or not config.too_far(history[-1]):
+        return {}
+    return {"stopped": {"step": len(history), "of": config.total, "kl": history[-1].metrics["kl"],
+                        "stop_kl": config.stop_kl}}

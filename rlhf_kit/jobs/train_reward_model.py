@@ -17,17 +17,17 @@ from rlhf_kit.datasets.reading import refused, same_text, shorten
 from rlhf_kit.evaluate import Agreement, agreement
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.jobs import written
-from rlhf_kit.jobs.settings import SMALL, changed, described, unread, use_threads, world
+from rlhf_kit.jobs.scaling import NEW, Chosen, Rates, ScaledJob, further
+from rlhf_kit.jobs.settings import changed, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
 from rlhf_kit.models.chats import has_template
-from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.tasks import Task
 from rlhf_kit.tasks.rankings import origin, rankings_of
 
 Size = Literal["tiny", "real"]
-NEW = "new"                         # no model to start from: a tiny encoder, made for these texts
 HELD_OUT = 400                      # rankings, or a fifth if that is fewer
 MADE_UP = 3000                      # rankings, where there is no file
 
@@ -56,12 +56,14 @@ REAL_RM = reward_model.Config(batch_size=16, learning_rate=1e-5, max_length=512)
 PRETRAINING = {"tiny": replace(TINY_RM, learning_rate=2e-3, token_dropout=0.2), "real": REAL_RM}
 FIRST = {"tiny": TINY_RM, "real": REAL_RM}                                           # what a fresh model takes,
 AFTERWARDS = {"tiny": replace(TINY_RM, learning_rate=7e-4), "real": REAL_RM}         # and one that was pretrained
+RATES = {"tiny": Rates(whole=TINY_RM.learning_rate, adapter=3e-3), "small": Rates(whole=1e-5, adapter=1e-4),
+         "large": Rates(whole=9e-6, adapter=5e-5)}
 EPOCHS, FEWEST_STEPS = {"tiny": 6, "real": 1}, 60
 SIDE = 8                            # good reviews in a ranking to be pretrained on, and bad ones: 64 pairs, 16 passes
 
 
 @dataclass(frozen=True, kw_only=True)
-class RewardModelJob(Job):
+class RewardModelJob(ScaledJob):
     """Train a reward model on rankings or on pairs, your own or made-up ones."""
 
     name: ClassVar[str] = "rewardmodel"
@@ -100,6 +102,7 @@ class RewardModelJob(Job):
         for example in self.examples:
             if not example.strip() or example.encode(errors="ignore").decode() != example:
                 raise ValueError(f"--example is {example!r}; expected a text that can be read and shown.")
+        self.check_scale()
         changed(TINY_RM, self.changes)
 
     def plan(self, run: Run) -> Plan:
@@ -109,20 +112,27 @@ class RewardModelJob(Job):
         """
         left_out: Counter[str] = Counter(malformed=0, undecided=0, shared=0)
         brought = self.brought
-        loaded = None if self.model == NEW else self._loaded()
+        loaded, chosen = (None, None) if self.model == NEW else self.open_reward_model(self.changes.get("seed", 0))
         learn, kept_out, highest, account = self._rankings(brought, loaded, left_out)
         first = self._pretraining(kept_out)
-        model, size = self._model([*learn, *first]) if loaded is None else (loaded, _size(loaded))
-        changes = _within(model, size, self.changes)
-        config = _fitted(size, changes, len(learn), pretrained=bool(first))
+        model = self._model([*learn, *first]) if loaded is None else loaded
+        chosen = chosen or Chosen("tiny", tiny.parameters(model), 0, guessed=False)
+        size: Size = "tiny" if chosen.size == "tiny" else "real"
+        changes = _within(model, size, {**self._taken(chosen, bool(first)), **self.changes})
+        config = further(_fitted(size, changes, len(learn), pretrained=bool(first)), run.more)
         use_threads(run.threads, model)
         judged = [_as_ranked(one) for one in kept_out]
         account = account and _with_room(account, model, learn, config.max_length)
         score, seen = rewards.learned(model, max_length=config.max_length), {}
 
         def stage(name: str, rankings: Sequence, config: reward_model.Config, metrics: Metrics | None = None) -> Stage:
-            return Stage(name, lambda: reward_model.steps(model, rankings, config, checkpoint=run.checkpoint(name)),
-                         total=config.steps, metrics=metrics)
+            place, every = run.checkpoint(name), self.save_every if metrics else None
+
+            def work() -> Iterator[Step]:
+                steps = reward_model.steps(model, rankings, config, checkpoint=place, **self.often(50))
+                yield from run.with_models(lambda folder: zoo.save_reward_model(model, folder), every, config.total,
+                                           place, steps)
+            return Stage(name, work, total=config.total, metrics=metrics)
 
         def examine() -> Iterator[Step]:
             responses = [(one.prompt, response) for one in judged for response in one.responses]
@@ -145,7 +155,7 @@ class RewardModelJob(Job):
                     **self._origin(), **({} if account is None else {"read": account.numbers()})}
         pretrain = [stage("pretrain", first, _pretraining_config(size, changes, len(first)))] if first else []
         return Plan([*pretrain, stage("reward_model", learn, config, Metrics()), Stage("examine", examine, total=1)],
-                    result, notes=[*written.news(brought, account), *unread(
+                    result, notes=[*self.preset(chosen, config, self.changes), *written.news(brought, account), *unread(
                         model.tokenizer, [whole for one in learn for whole in texts_of(one)])])
 
     @cached_property
@@ -206,19 +216,18 @@ class RewardModelJob(Job):
         good, bad = (rng.sample(side, len(side)) for side in (sides[1], sides[0]))
         return [_two_groups(_around(good, i), _around(bad, i)) for i in range(0, max(len(good), len(bad)), SIDE)]
 
-    def _model(self, learn: Sequence[Ranking | Comparison]) -> tuple[heads.RewardModel, Size]:
+    def _model(self, learn: Sequence[Ranking | Comparison]) -> heads.RewardModel:
         """A new one for these texts."""
         encoder = Encoder() if self.pretrain is None else Encoder(vocabulary=6000, dropout=0.1)
         texts = [whole for one in learn for whole in texts_of(one)]
-        return encoder.make(texts, changed(TINY_RM, self.changes)).to(self.device), "tiny"
+        return encoder.make(texts, changed(TINY_RM, self.changes)).to(self.device)
 
-    def _loaded(self) -> heads.RewardModel:
-        seed = changed(TINY_RM, self.changes).seed
-        return zoo.load_reward_model(self.model, new_head=True, seed=seed, device=self.device)
-
-
-def _size(model: heads.RewardModel) -> Size:
-    return "tiny" if tiny.parameters(model) < SMALL else "real"
+    def _taken(self, chosen: Chosen, pretrained: bool) -> dict[str, Any]:
+        """What follows from how the model is trained; the rate of all weights stands in `FIRST` and `AFTERWARDS`."""
+        rate = RATES[chosen.size]
+        own = {"learning_rate": rate.adapter} if chosen.lora else {}
+        large = {"learning_rate": rate.whole} if chosen.size == "large" and not chosen.lora else {}
+        return {**self.in_memory(chosen), **own, **large}
 
 
 def _with_room(account: Account, model: heads.RewardModel, learn: Sequence[Ranking | Comparison],

@@ -12,19 +12,21 @@ from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in,
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import written
-from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads, world
+from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import sft
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.tiny import parameters
-from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 
 TINY_SFT = sft.Config(steps=300, batch_size=16, learning_rate=1e-3)
 REAL_SFT = sft.Config(steps=300, batch_size=16, learning_rate=5e-5, max_length=256)     # GPT-2 and larger
+RATES = {"tiny": Rates(whole=1e-3, adapter=3e-3), "small": Rates(whole=5e-5, adapter=2e-4),
+         "large": Rates(whole=1e-5, adapter=1e-4)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftJob(Job):
+class SftJob(ScaledJob):
     """Fine-tune a language model on texts, on (prompt, response) pairs of which only the response counts, or on
     conversations of which only what the assistant says counts."""
 
@@ -54,21 +56,25 @@ class SftJob(Job):
             raise ValueError(f"--prompt-column and --response-column are both {self.prompt!r}; name two columns.")
         columns_in(self.columns)
         check_task(self.task, self.data, "--data")
+        self.check_scale()
         changed(TINY_SFT, self.changes)
 
     def plan(self, run: Run) -> Plan:
         """One stage, which leaves `model/`; the loss on what is held out before and after it."""
         brought = self.brought
-        policy = zoo.load_policy(self.model, value_head=False, device=self.device)
+        policy, chosen = self.open_policy(self.changes.get("seed", 0), value_head=False)
         learn, held_out, account = self._examples(brought, policy)
         use_threads(run.threads, policy)
-        config = changed(TINY_SFT if parameters(policy) < SMALL else REAL_SFT, self.changes)
+        config = self.config_for(chosen, TINY_SFT if chosen.size == "tiny" else REAL_SFT, RATES, self.changes)
+        config = further(config, run.more)
         fit = sft.fit(policy, learn, config)
         account = account and _with_room(account, fit)
         loss = {"before": sft.loss_on(policy, held_out, config)}
 
         def train() -> Iterator[Step]:
-            yield from sft.steps(policy, learn, config, checkpoint=run.checkpoint())
+            steps = sft.steps(policy, learn, config, checkpoint=run.checkpoint(), **self.often(50))
+            yield from run.with_models(lambda folder: zoo.save_policy(policy, folder), self.save_every, config.total,
+                                       run.checkpoint(), steps)
             loss["after"] = sft.loss_on(policy, held_out, config)
             zoo.save_policy(policy, run.at("model"))
 
@@ -78,8 +84,9 @@ class SftJob(Job):
                     "left_out": fit.left_out, "cut": fit.cut, "steps": len(run.history("sft")),
                     **({} if account is None else {"read": account.numbers()})}
         whole = [one if isinstance(one, str) else "".join(getattr(part, "text", part) for part in one) for one in learn]
-        return Plan([Stage("sft", train, total=config.steps, metrics=Metrics())], result,
-                    notes=[*written.news(brought, account), *unread(policy.tokenizer, whole)])
+        return Plan([Stage("sft", train, total=config.total, metrics=Metrics())], result,
+                    notes=[*self.preset(chosen, config, self.changes), *written.news(brought, account),
+                           *unread(policy.tokenizer, whole)])
 
     @cached_property
     def brought(self) -> Brought | None:

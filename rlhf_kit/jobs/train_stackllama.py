@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -11,10 +11,12 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit import tasks, zoo
 from rlhf_kit.datasets.stack_exchange.paired import HELD_OUT, Stack
+from rlhf_kit.datasets.stack_exchange.threads import question_in, response_of
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
-from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.settings import changed, check_task, described
+from rlhf_kit.formulas.records import Comparison, Step, Turn
+from rlhf_kit.jobs.settings import LOOKED_AT, changed, check_task, described, unread
 from rlhf_kit.loops.process_group import divided, joined
+from rlhf_kit.models.chats import OWN, use_template, write, write_answers
 from rlhf_kit.models.loading import context_of, load_tokenizer
 from rlhf_kit.models.quantization import Quantization, check_machine
 from rlhf_kit.models.shared import SharedBase
@@ -46,6 +48,8 @@ class StackLlamaJob(Job):
     model: str | None = None                # another base: a folder or a hub id
     data: str | None = None                 # a dump, a folder or file of pairs, a data set on the hub; None = preset's
     task: str | None = None                 # another made-up forum: its name, or my_task.py:Forum
+    template: Literal["own"] | None = None  # an instruct base is asked through its own chat template; None = as the
+                                            # recipe writes: "Question: ... Answer:"
     quantize: Quantization | Literal["none", "preset"] = "preset"
     voters: Literal["fair", "fences"] = "fair"              # of the made-up forum: who votes there
     seed: int = 0
@@ -60,6 +64,10 @@ class StackLlamaJob(Job):
             raise ValueError("--voters belongs to the kit's own forum, and --task names another world. Leave one out.")
         if self.voters == "fences" and self.source is not None:
             raise ValueError("--voters belongs to the made-up forum, and --data names other questions. Leave one out.")
+        base = self.model or PRESETS[self.preset].base
+        if self.template is not None and (self.template != OWN or zoo.is_tiny(base)):
+            raise ValueError(f"--template is {self.template!r}; expected own, with an instruct model that brings one "
+                             f"itself: --model Qwen/Qwen2.5-0.5B-Instruct, for example.")
         if self.kind is not None:
             check_machine()
         self.settings()
@@ -95,7 +103,13 @@ class StackLlamaJob(Job):
 
     def plan(self, run: Run) -> Plan:
         """Five parts: an adapter, merged, two more on it, merged and compared."""
-        return _Work(run, self.settings(), self.questions(), self).plan()
+        data = self.questions()
+        if self.template is not None:
+            base = self.settings().base
+            tokenizer = load_tokenizer(base)
+            use_template(tokenizer, self.template, base)
+            data = Asked(data, tokenizer)
+        return _Work(run, self.settings(), data, self).plan()
 
     def questions(self) -> Questions:
         """The made-up forum, another world with questions, or people's."""
@@ -115,6 +129,60 @@ class StackLlamaJob(Job):
                 raise ValueError(f"{self.source} leaves one question in the split {split!r}; at least {FEWEST} are "
                                  f"needed. Give more questions.")
         return stack
+
+
+class Asked:
+    """The same questions, through a chat template: what is asked is a person's turn, an answer the assistant's."""
+
+    def __init__(self, data: Questions, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.data, self.tokenizer = data, tokenizer
+        self._plain: dict[Any, Any] = {}                # what was written -> what it was
+        if hasattr(data, "gold"):                       # the recipe looks whether the truth is known
+            self.gold = self._gold
+        if hasattr(data, "bayes_accuracy"):
+            self.bayes_accuracy = self._bayes_accuracy
+
+    def prompts(self, split: str = "train", n: int | None = None, seed: int = 0) -> list[str]:
+        """Up to where the answer begins."""
+        return [self._asked(prompt) for prompt in self.data.prompts(split, n, seed)]
+
+    def answered(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]:
+        """Prompts with answers, which whoever learns from them closes as the template does."""
+        return [(self._asked(prompt), answer.strip()) for prompt, answer in self.data.answered(n, seed, split)]
+
+    def comparisons(self, n: int, seed: int = 0, split: str = "train") -> list[Comparison]:
+        """Pairs, each answer with the end of its turn."""
+        return [self._compared(pair) for pair in self.data.comparisons(n, seed, split)]
+
+    def read(self, prompt: str) -> str:
+        """A prompt as a person reads it."""
+        return f"{self._plain[prompt].strip()}\n"
+
+    def _asked(self, prompt: str) -> str:
+        written = write(self.tokenizer, (Turn("user", _question(prompt)),), asked=True)
+        self._plain[written] = prompt
+        return written
+
+    def _compared(self, pair: Comparison) -> Comparison:
+        answers = [(Turn("assistant", text.strip()),) for text in (pair.chosen, pair.rejected)]
+        prompt, texts = write_answers(self.tokenizer, (Turn("user", _question(pair.prompt)),), answers)
+        made = Comparison(prompt, *texts, pair.margin)
+        self._plain[made] = pair
+        return made
+
+    def _gold(self, prompt: str, response: str) -> float:
+        return self.data.gold(self._plain[prompt], response_of(response))
+
+    def _bayes_accuracy(self, pairs: Sequence[Comparison]) -> float:
+        return self.data.bayes_accuracy([self._plain[pair] for pair in pairs])
+
+
+def _question(prompt: str) -> str:
+    """Without the words that the recipe's own template puts around it."""
+    try:
+        return question_in(prompt).strip()
+    except ValueError:
+        return prompt.strip()
 
 
 class _Work:
@@ -144,7 +212,14 @@ class _Work:
             *self.tiny_base("evaluate"),
             self.merge("evaluate", lambda: self.at("sft"), "policy_adapter", "policy"),
             Stage("evaluate", self.evaluate, total=4, needs=("policy_adapter", "reward_adapter", "sft"),
-                  main_only=True)], self.result)
+                  main_only=True)], self.result, notes=self.unread())
+
+    def unread(self) -> list[tuple[str, dict[str, Any]]]:
+        """What of people's questions and answers the base's tokenizer does not know; asked of a base that is there."""
+        there = not zoo.is_tiny(self.preset.base) or is_complete(self.base)
+        if self.job.source is None or not there:
+            return []
+        return unread(load_tokenizer(self.base), ["".join(pair) for pair in self.data.answered(LOOKED_AT)])
 
     def tiny_base(self, part: str) -> list[Stage]:
         """A base that the zoo knows is trained first, if it is not there yet."""
@@ -191,12 +266,16 @@ class _Work:
     def result(self) -> dict[str, Any]:
         """The three side by side, and how well the reward model agrees with votes."""
         before, after = self.seen["sft"], self.seen["ppo"]
+        samples = side_by_side(before, after)[:SHOWN]
+        if isinstance(self.data, Asked):
+            samples = [{side: {**row, "prompt": self.data.read(row["prompt"])} for side, row in pair.items()}
+                       for pair in samples]
         return {"job": "stackllama", "settings": described(self.job, self.preset.ppo), "base": self.preset.base,
                 "quantize": self.preset.quantize, "reward_model": self.voters.numbers(),
                 "policies": {name: x.numbers() for name, x in self.seen.items()},
                 "win_rate": {name: asdict(win_rate(after.each[name], before.each[name]))
                              for name in before.each if name != "fenced"},
-                "samples": side_by_side(before, after)[:SHOWN]}
+                "samples": samples}
 
     # -- before the first stage -----------------------------------------------------------------------------------
 

@@ -74,6 +74,26 @@ def prompts(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: 
     return Written(_some(found, refused), refused, notes, chats)
 
 
+def answered(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: str | None, model: str) -> Written:
+    """(prompt, response) pairs of texts; of a conversation the last answer is the response. Raises: CannotWrite.
+
+    Whole texts hold no response, and are refused: ValueError.
+    """
+    items, notes = _ready(items, tokenizer, template, model, needed=True)
+    if whole := [one for one in items if isinstance(one, str)]:
+        raise ValueError(f"the file holds whole texts, such as {whole[0][:40]!r}; expected prompts with responses, or "
+                         f"conversations. Say which columns are which with --columns prompt=...,response=...")
+    found, chats = [], {}
+    for one in items:
+        if not is_chat(one):
+            found.append(tuple(one))
+        elif one[-1].role == "assistant" and _takes(tokenizer, one):
+            prompt, (response,) = write_answers(tokenizer, one[:-1], (one[-1:],))
+            found.append((prompt, response))
+            chats[prompt] = one[:-1]
+    return Written(_some(found, len(items) - len(found)), len(items) - len(found), notes, chats)
+
+
 def question(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[str, Chat | None]:
     """What somebody typed, as a model is asked it, and the conversation that this is.
 

@@ -19,7 +19,7 @@ from rlhf_kit.formulas.ratings import as_elo, bradley_terry, bradley_terry_inter
 from rlhf_kit.labels.records import Judgement
 from rlhf_kit.labels.store import Labels
 
-ENOUGH = 20                         # comparisons below which an interval says little
+ENOUGH = 30                         # comparisons below which an interval says little, as `evaluate.FEW`
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,13 +123,18 @@ class Labels:
             return db.execute(f"SELECT COUNT(*) FROM task WHERE {WANTED}", wanting(kind, None, k, lang)).fetchone()[0]
 
     def next_task(self, annotator: str, question: str = "", *, kind: str | None = None, split: str | None = None,
-                  k: int | None = None, lang: Lang | None = None, repeats: float = 0.0) -> Shown | None:
+                  k: int | None = None, lang: Lang | None = None, repeats: float = 0.0, overlap: int = 1,
+                  among: Collection[int] | None = None) -> Shown | None:
         """A task that this annotator has neither judged nor skipped; None when there is no more.
 
-        Of these, one with the fewest judgements, so that all tasks get as many; among equals the order is another for
-        each annotator, so that nobody's tired hour falls on the same tasks. Asked again, it gives the same one.
+        First one that somebody has judged and fewer than `overlap` people have: of these the one nearest to it. Else
+        one with the fewest judgements, so that all tasks get as many; among equals the order is another for each
+        annotator, so that nobody's tired hour falls on the same tasks. Asked again, it gives the same one.
 
         Args:
+            overlap: how many people are to judge a task before others are begun; 1 = spread over as many as there are.
+                Agreement can be measured only on tasks that two or more have judged.
+            among: only tasks of these numbers.
             kind, split, k: only tasks of that kind, that split, with that many responses.
             lang: "zh" for tasks whose text has Chinese characters, "en" for all others; None for both.
             repeats: the share of tasks to show a second time, turned round, to measure self-agreement; such as 0.1.
@@ -137,7 +142,7 @@ class Labels:
         check_name(annotator)
         with self._file.reading() as db:
             wanted = wanting(kind, split, k, lang)
-            again = self._due_again(db, annotator, question, wanted, repeats)
+            again = self._due_again(db, annotator, question, wanted, repeats, among)
             if again is not None:
                 return self.show(again, annotator, question, repeat=1)
             rows = db.execute(
@@ -148,9 +153,11 @@ class Labels:
                 " AND NOT EXISTS (SELECT 1 FROM event e WHERE e.task_id = task.id AND e.annotator = :annotator"
                 "                 AND e.question = :question AND e.action = 'skip' AND e.undone = 0)"
                 f" AND {WANTED}", {**wanted, "question": question, "annotator": annotator}).fetchall()
+            rows = [row for row in rows if among is None or row["id"] in among]
             if not rows:
                 return None
-            chosen = min(rows, key=lambda row: (row["n"], hashed(self.seed, annotator, row["id"])))
+            chosen = min(rows, key=lambda row: (-row["n"] if row["n"] < overlap else row["n"] - overlap + 1 if row["n"]
+                                                else 0, hashed(self.seed, annotator, row["id"])))
             return self.show(chosen["id"], annotator, question)
 
     def show(self, task_id: int, annotator: str, question: str = "", repeat: int = 0) -> Shown:
@@ -238,6 +245,22 @@ class Labels:
             note(db, "undo", event["task_id"], annotator, event["question"], event["repeat"], event["kind"], now)
             return Undone(event["task_id"], event["action"], judgement(now), judgement(before), event["question"],
                           event["repeat"])
+
+    def remove(self, said: Judgement) -> bool:
+        """Take one judgement back, whoever's and however old; False if it is not there, or says something else by now.
+
+        It is kept as an event, and the task is asked again. `undo` goes past it.
+        """
+        key = [getattr(said, name) for name in KEY]
+        with self._file.writing() as db:
+            now = find(db, key)
+            if now is None or judgement(now) != said:
+                return False
+            db.execute(f"DELETE FROM judgement WHERE {' AND '.join(f'{name} = ?' for name in KEY)}", key)
+            db.execute("UPDATE event SET undone = 1 WHERE action = 'save'"
+                       " AND task_id = ? AND annotator = ? AND kind = ? AND question = ? AND repeat = ?", key)
+            note(db, "undo", said.task_id, said.annotator, said.question, said.repeat, said.kind, now)
+        return True
 
     def said(self, shown: Shown) -> Judgement | None:
         """What this annotator has said about this task, asked this question this time; None if nothing."""
@@ -344,7 +367,7 @@ class Labels:
         return row, "replaced" if before else "new"
 
     def _due_again(self, db: Connection, annotator: str, question: str, wanted: dict[str, Any],
-                   repeats: float) -> int | None:
+                   repeats: float, among: Collection[int] | None = None) -> int | None:
         """Of the tasks wanted the one judged longest ago and only once, when it is time to ask again."""
         if not 0 <= repeats <= 1:
             raise ValueError(f"repeats is {repeats!r}; expected a share from 0 to 1, such as 0.1.")
@@ -352,6 +375,7 @@ class Labels:
                           f" WHERE j.annotator = :annotator AND j.question = :question AND {WANTED}"
                           " GROUP BY j.task_id ORDER BY MIN(j.id)",
                           {**wanted, "question": question, "annotator": annotator}).fetchall()
+        said = [row for row in said if among is None or row["task_id"] in among]
         refused = self._skipped(db, annotator, question)
         once = [row["task_id"] for row in said if row["last"] == 0 and row["task_id"] not in refused]
         asked = sum(row["last"] > 0 or row["task_id"] in refused for row in said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from torch import nn
@@ -13,7 +13,8 @@ from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of, identity_of
 from rlhf_kit.loops.process_group import ProcessGroup
 from rlhf_kit.rewards import Reward, name_of
 
-FREE = ("tokens_per_pass", "activation_checkpointing")      # how a step fits into memory changes none of its numbers
+FREE = ("tokens_per_pass", "micro_batch", "activation_checkpointing",       # how a step fits into memory changes none
+        "more_steps")                                       # of its numbers, nor does how many are to follow the last
 
 
 def identity(method: str, config: Any, group: ProcessGroup | None = None,
@@ -25,9 +26,19 @@ def identity(method: str, config: Any, group: ProcessGroup | None = None,
         group: the processes, whose number decides what is drawn.
         parts: by name, such as `prompts=`, `reward=`, `reference=`.
     """
-    settings = {name: value for name, value in asdict(config).items() if name not in FREE}
-    return {"method": method, **{name: _of(part) for name, part in parts.items()}, **settings,
+    return {"method": method, **{name: _of(part) for name, part in parts.items()}, **settings_of(config),
             **(group.identity if group else {})}
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """The settings that a run is known by. Of those that came later, which their records do not show (`repr=False`),
+    only what is not as it was before there were such."""
+    return {name: value for name, value in asdict(config).items() if name not in FREE and name not in unchanged(config)}
+
+
+def unchanged(config: Any) -> set[str]:
+    """The fields of a record that came later and stand at their defaults."""
+    return {field.name for field in fields(config) if not field.repr and getattr(config, field.name) == field.default}
 
 
 def _of(part: nn.Module | Reward | Sequence[object]) -> str:

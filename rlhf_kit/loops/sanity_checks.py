@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.quantization import is_quantized
 from rlhf_kit.models.shared import BaseAlone
 from rlhf_kit.sampling import response_logprob
 
@@ -31,6 +32,23 @@ class Sums(Protocol):
 
 class CheckFailed(RuntimeError):
     """A number that must hold before the first update does not; the message says which and the likely cause."""
+
+
+def check_learns(model: nn.Module) -> None:
+    """What learns is held in 32 bits: in 16, an update a thousandth as large as the weight is rounded away.
+
+    Raises: ValueError for weights in 16 bits, and for a model in 8 or 4 bits without an adapter.
+    """
+    if is_quantized(model) and not any(".lora_" in name for name, _ in model.named_parameters()):
+        raise ValueError("the model's weights are in 8 or 4 bits, which cannot learn; train an adapter on it (--lora "
+                         "16), or name the same model in 16 or 32 bits.")
+    learning = [p for p in model.parameters() if p.requires_grad]
+    if coarse := {p.dtype for p in learning} & {torch.bfloat16, torch.float16}:
+        raise ValueError(f"the model's weights are {coarse.pop()}, too coarse for small updates; load it in float32 "
+                         f"and set autocast='bfloat16', or train an adapter on it.")
+    if not learning:
+        raise ValueError("all weights of the model are frozen; call model.requires_grad_(True), or train an adapter "
+                         "on it.")
 
 
 @torch.no_grad()

@@ -5,6 +5,11 @@ from __future__ import annotations
 import torch
 
 
+def stretched(number: int, steps: int, total: int) -> int:
+    """Of how many steps the schedule of update `number` is: the first `steps` were taken before more were asked for."""
+    return steps if number < steps else total
+
+
 def cosine(peak: float, number: int, steps: int, warmup: int, final: float) -> float:
     """Learning rate of update `number`: linear warm-up, then half a cosine down to `final` times the peak."""
     if number < warmup:

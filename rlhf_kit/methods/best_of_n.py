@@ -6,22 +6,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from rlhf_kit.engine import TOKENS, passes, read
+from rlhf_kit.engine import TOKENS, passes, precision, read
 from rlhf_kit.formulas.best_of_n import kl_bound, kl_estimate
 from rlhf_kit.formulas.kl_penalty import sequence_kl
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
+from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.schedules import falling
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
@@ -46,7 +48,9 @@ class Config:
     learning_rate: float = 1e-3           # for a tiny model; GPT-2 and larger 1e-6 to 2e-5
     min_lr_ratio: float = 1.0             # learning rate of the last step over that of the first; 1 = constant
     max_grad_norm: float = 1.0            # global; math.inf = off
+    autocast: Literal["bfloat16"] | None = None    # mixed precision of drawing and learning alike
     tokens_per_pass: int | None = None    # tokens, padding included, of one forward and backward pass; None = all
+    activation_checkpointing: bool = False         # keep each block's input only: less memory, a third more time
 
     def __post_init__(self) -> None:
         for name in ("n", "steps", "epochs"):
@@ -63,6 +67,8 @@ class Config:
         if self.tokens_per_pass is not None and self.tokens_per_pass < 1:
             raise ValueError(f"tokens_per_pass is {self.tokens_per_pass}; it must be at least 1, or None for a whole "
                              f"minibatch at a time.")
+        if self.autocast not in (None, "bfloat16"):
+            raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class Draws:
 
 
 def draws(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
-          evaluation_rewards: Mapping[str, Reward] | None = None) -> Iterator[Draws]:
+          evaluation_rewards: Mapping[str, Reward] | None = None, begin: int = 0) -> Iterator[Draws]:
     """Answer each prompt n times and choose; `batch_size` prompts at a time, yielded as soon as they are scored.
 
         y* = argmax over y_1 … y_n ~ π(· | x) of  r(x, y)
@@ -100,13 +106,16 @@ def draws(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config
     Args:
         reward: `(prompts, responses) -> [B]`, what chooses.
         evaluation_rewards: asked about all n as well, and never chosen by, such as {"gold": ...}.
+        begin: number of the prompt to go on from, a multiple of `batch_size`; what follows is as if all were answered.
 
     Raises: ValueError for bad prompts or if one and its response exceed the context, rewards.RewardError.
     Source: Stiennon et al. 2020, arXiv:2009.01325, appendix G.3; Nakano et al. 2021, arXiv:2112.09332, section 3.2.
     """
-    config = config or Config()
+    config = given(config, Config)
     _check_prompts(policy, prompts, config)
-    for first in range(0, len(prompts), config.batch_size):
+    if begin % config.batch_size:
+        raise ValueError(f"begin is {begin}; it must be a multiple of batch_size, {config.batch_size}.")
+    for first in range(begin, len(prompts), config.batch_size):
         batch = list(prompts[first:first + config.batch_size])
         rollout, scores, best = _best(policy, batch, reward, config, seed_for(config.seed, "draws", first))
         others = {name: _by_prompt(score(f, rollout), config.n) for name, f in (evaluation_rewards or {}).items()}
@@ -140,7 +149,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     Raises: sanity_checks.CheckFailed before an update that is not finite; rewards.RewardError; ValueError.
     Source: Touvron et al. 2023, arXiv:2307.09288, section 3.2.3; with one gradient a round, RAFT of arXiv:2304.06767.
     """
-    config, group = config or Config(), ProcessGroup(accelerator)
+    config, group = given(config, Config), ProcessGroup(accelerator)
+    check_learns(policy)
     check_arguments(reference, reward)
     _check_prompts(policy, prompts, config)
     minibatch_size = group.divided("minibatch_size", config.minibatch_size)
@@ -172,7 +182,9 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             optimizer.zero_grad()
             shard = group.weight(chosen.mask[rows].sum())                          # of the tokens of all processes
             for part, weight in passes(chosen, rows, config.tokens_per_pass):
-                now = read(policy, chosen[part], tokens_per_pass=config.tokens_per_pass)
+                with precision(policy, config.autocast):
+                    now = read(policy, chosen[part], tokens_per_pass=config.tokens_per_pass,
+                               checkpointing=config.activation_checkpointing)
                 loss = -masked_mean(now.logprob, chosen.mask[part])
                 (shard * weight * loss).backward()
                 means.add(shard * weight, loss=loss)
@@ -215,7 +227,8 @@ METRICS = {
 def _best(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config, seed: int,
           group: ProcessGroup | None = None) -> tuple[Rollout, Tensor, Tensor]:
     """n rows a prompt, side by side; their scores [B, n]; and the number of each prompt's best row [B]."""
-    rollout = sample_rollout(policy, [prompt for prompt in prompts for _ in range(config.n)], config.sampling, seed)
+    with precision(policy, config.autocast):
+        rollout = sample_rollout(policy, [prompt for prompt in prompts for _ in range(config.n)], config.sampling, seed)
     scores = _by_prompt(score(reward, rollout, group), config.n)
     return rollout, scores, scores.argmax(-1).cpu() + torch.arange(len(prompts)) * config.n
 

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlhf_kit.engine import precision
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
-from rlhf_kit.loops.schedules import linear
+from rlhf_kit.loops.identity import settings_of
+from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
+from rlhf_kit.loops.sanity_checks import check_learns
+from rlhf_kit.loops.schedules import linear, stretched
 from rlhf_kit.loops.updates import diverged, update
+from rlhf_kit.models.checkpointing import checkpointed
+from rlhf_kit.models.quantization import set_training
 from rlhf_kit.models.text import encode_texts, pad_id, pad_right
 
 
@@ -34,12 +41,22 @@ class Config:
     max_length: int = 96             # tokens; longer texts keep their beginning
     max_grad_norm: float = 1.0
     seed: int = 0
+    micro_batch: int | None = field(default=None, repr=False)   # texts in memory at once; None = the whole batch
+    activation_checkpointing: bool = field(default=False, repr=False)   # keep each block's input: less memory, slower
+    autocast: Literal["bfloat16"] | None = field(default=None, repr=False)      # matrices multiplied in 16 bits
+    more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
 
     def __post_init__(self) -> None:
         for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_parts(self.micro_batch, self.more_steps, self.autocast)
+
+    @property
+    def total(self) -> int:
+        """Updates in all."""
+        return self.steps + self.more_steps
 
 
 def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, int]],
@@ -55,33 +72,40 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
 
     Raises: sanity_checks.CheckFailed before an update by a loss or a gradient that is not finite.
     """
-    config = config or Config()
+    config = given(config, Config)
+    check_learns(model)
     _check(model, examples)
     rows = encode_texts(tokenizer, [text for text, _ in examples], config.max_length)
     labels = torch.tensor([label for _, label in examples])
     lengths = [len(row) for row in rows]
-    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    run = {"method": "classifier", "examples": fingerprint(examples), "start": fingerprint_of(model), **asdict(config)}
+    optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate,
+                      weight_decay=config.weight_decay, fused=True)
+    run = {"method": "classifier", "examples": fingerprint(examples), "start": fingerprint_of(model),
+           **settings_of(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
     yield from past
-    for number in range(len(past), config.steps):
+    for number in range(len(past), config.total):
         began = time.perf_counter()
         picked = draw_by_length(lengths, config.batch_size, config.seed, number)
-        ids, mask = pad_right([rows[i] for i in picked], pad_id(tokenizer))
-        label = labels[picked].to(model.device)
-        model.train()
-        with seeded(model.device, config.seed, "dropout", number):
-            logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits    # [B, 2]
-        loss = torch.nn.functional.cross_entropy(logits, label)
         optimizer.zero_grad()
-        loss.backward()
-        model.eval()
-        optimizer.param_groups[0]["lr"] = linear(config.learning_rate, number, config.steps, config.warmup)
+        set_training(model, True)
+        loss, right = torch.zeros((), device=model.device), 0.0
+        with seeded(model.device, config.seed, "dropout", number):
+            for part, share in in_parts(picked, config.micro_batch):
+                ids, mask = pad_right([rows[i] for i in part], pad_id(tokenizer))
+                label = labels[part].to(model.device)
+                with precision(model, config.autocast), checkpointed([model], config.activation_checkpointing):
+                    logits = model(input_ids=ids.to(model.device),
+                                   attention_mask=mask.to(model.device)).logits                      # [B, 2]
+                loss += add_gradients(torch.nn.functional.cross_entropy(logits, label), share)
+                right += (logits.argmax(-1) == label).float().mean().item() * share
+        set_training(model, False)
+        optimizer.param_groups[0]["lr"] = linear(config.learning_rate, number, stretched(
+            number, config.steps, config.total), config.warmup)
         update(model, optimizer, config.max_grad_norm, number, loss=loss, cause=diverged(config.learning_rate))
-        step = Step(number, {"loss": loss.item(), "accuracy": (logits.argmax(-1) == label).float().mean().item(),
-                             "seconds": time.perf_counter() - began})
-        saved.record(step, config.steps - 1, model, optimizer)
+        step = Step(number, {"loss": loss.item(), "accuracy": right, "seconds": time.perf_counter() - began})
+        saved.record(step, config.total - 1, model, optimizer)
         yield step
 
 
@@ -92,6 +116,12 @@ def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
 
 
 def _check(model: PreTrainedModel, examples: Sequence[tuple[str, int]]) -> None:
+    listed = [examples] if isinstance(examples, str) else examples
+    odd = [one for one in listed if isinstance(one, str) or not isinstance(one, Sequence) or len(one) != 2
+           or not isinstance(one[0], str)]
+    if odd:
+        raise ValueError(f"the examples hold {' '.join(repr(odd[0]).split())[:60]}; expected pairs of a text and its "
+                         f"label, [('well made', 1), ('it broke', 0)].")
     classes, seen = model.config.num_labels, {label for _, label in examples}
     if len(seen) < 2:
         raise ValueError(f"all {len(examples)} examples have the same label ({', '.join(map(str, seen)) or 'none'}); "

@@ -26,17 +26,17 @@ from rlhf_kit.formulas.losses import (
 )
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
 from rlhf_kit.loops.pretraining import add_gradient
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
-from rlhf_kit.loops.sanity_checks import check_gradients, check_start, check_varies
-from rlhf_kit.loops.schedules import falling
+from rlhf_kit.loops.sanity_checks import check_gradients, check_learns, check_start, check_varies
+from rlhf_kit.loops.schedules import falling, stretched
 from rlhf_kit.loops.updates import update
-from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.heads import Policy, check_policy
 from rlhf_kit.models.text import check_texts
 from rlhf_kit.rewards import Memory, Reward, check_arguments, name_of, score
 from rlhf_kit.sampling import (
@@ -84,6 +84,8 @@ class Config:
     tokens_per_pass: int | None = None    # tokens, padding included, of one forward and backward pass; None = all
     activation_checkpointing: bool = False         # keep each block's input only: less memory, a third more time
     checks: bool = True                   # look for the known bugs before the first update
+    stop_kl: float | None = field(default=None, repr=False)     # nats per response; measuring more ends it
+    more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
 
     def __post_init__(self) -> None:
         for name in ("steps", "epochs"):
@@ -98,6 +100,10 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if self.target_kl is not None and not self.target_kl > 0:
             raise ValueError(f"target_kl is {self.target_kl}; it must be above 0, or None to take every pass.")
+        if self.stop_kl is not None and not self.stop_kl > 0:
+            raise ValueError(f"stop_kl is {self.stop_kl}; it must be above 0, or None to take every step.")
+        if self.more_steps < 0:
+            raise ValueError(f"more_steps is {self.more_steps}; it must not be negative.")
         if self.autocast not in (None, "bfloat16"):
             raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
         if self.optimizer not in ("adam", "rmsprop"):
@@ -111,6 +117,15 @@ class Config:
         for name in ("value_coef", "missing_eos_penalty", "critic_warmup", "ptx_coef"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative.")
+
+    @property
+    def total(self) -> int:
+        """Updates in all."""
+        return self.steps + self.more_steps
+
+    def too_far(self, step: Step | None) -> bool:
+        """True if the run ends with this step, since it measured more drift than `stop_kl`."""
+        return self.stop_kl is not None and step is not None and step.metrics["kl"] > self.stop_kl
 
 
 def a2c(config: Config) -> Config:
@@ -150,7 +165,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         another engine does not answer as the policy would; ValueError for bad settings.
     Source: arXiv:1707.06347 Eq. 7; for language arXiv:1909.08593 section 2.2.
     """
-    config, group = config or Config(), ProcessGroup(accelerator)
+    config, group = given(config, Config), ProcessGroup(accelerator)
     _check_arguments(policy, reference, prompts, reward, config, pretraining)
     _check_sampler(sampler, rollouts, group)
     minibatch_size = group.divided("minibatch_size", config.minibatch_size)
@@ -170,7 +185,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     yield from past
 
-    for number in range(len(past), config.steps):
+    for number in range(len(past), len(past) if past and config.too_far(past[-1]) else config.total):
         began = time.perf_counter()
 
         # 1. Act: answer each prompt, keeping what the policy believed at the time.
@@ -203,7 +218,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
 
         # 4. Learn: a few passes over the same responses.
         means, value, learnt = MinibatchMeans(*MEANS), torch.zeros_like(rollout.value), None
-        optimizer.param_groups[0]["lr"] = falling(config.learning_rate, number, config.steps, config.min_lr_ratio)
+        optimizer.param_groups[0]["lr"] = falling(
+            config.learning_rate, number, stretched(number, config.steps, config.total), config.min_lr_ratio)
         for rows in minibatches(len(rollout), minibatch_size, config.epochs,
                                 seed_for(config.seed, "minibatches", number)):
             optimizer.zero_grad()
@@ -248,8 +264,11 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         report = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                                "seconds": time.perf_counter() - began}, rollout.texts(4))
         kl_coef.update(seen["kl"], episodes=len(rollout) * group.size)             # nats per response
-        saved.record(report, config.steps - 1, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
+        last = number if config.too_far(report) else config.total - 1
+        saved.record(report, last, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
         yield report
+        if number == last:
+            return
 
 
 def train(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
@@ -332,9 +351,11 @@ def _optimizer(policy: Policy, config: Config) -> Optimizer:
 
 def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config,
                      pretraining: Sequence[str] | None) -> None:
+    check_policy(policy)
     if policy.value_head is None:
         raise ValueError("the policy has no value head, which PPO's critic is; "
                          "build it with Policy(lm, tokenizer).")
+    check_learns(policy)
     check_arguments(reference, reward)
     if len(check_texts(prompts, "prompts")) == 0:
         raise ValueError("there are no prompts; give a list with at least one text.")
@@ -342,10 +363,6 @@ def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], 
     if policy.device != reference.device:
         raise ValueError(f"the policy is on {policy.device} and the reference on {reference.device}; "
                          f"move one of them with .to(device).")
-    coarse = {p.dtype for p in policy.parameters() if p.requires_grad} & {torch.bfloat16, torch.float16}
-    if coarse:
-        raise ValueError(f"the policy's weights are {coarse.pop()}, too coarse for small updates; load it in float32 "
-                         f"and set autocast='bfloat16', or train an adapter on it.")
     if (pretraining is not None) != (config.ptx_coef > 0):
         raise ValueError(f"ptx_coef is {config.ptx_coef} and pretraining texts are "
                          f"{'given' if pretraining is not None else 'missing'}; PPO-ptx needs both, plain PPO neither.")

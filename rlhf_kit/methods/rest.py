@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam
 
-from rlhf_kit.engine import passes, read
+from rlhf_kit.engine import passes, precision, read
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.offline import (
     above,
@@ -29,10 +29,11 @@ from rlhf_kit.formulas.offline import (
     vmpo_weights,
 )
 from rlhf_kit.formulas.records import Rollout, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
+from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import check_texts, pad_id
@@ -64,8 +65,11 @@ class Config:
     learning_rate: float = 1e-3           # of a Grow's first Improve; for a tiny model
     rate_ratio: float = 0.5               # rate of each further Improve over that of the one before
     max_grad_norm: float = 1.0            # global; math.inf = off
-    tokens_per_pass: int | None = None    # tokens, padding included, of one forward and backward pass; None = all
     seed: int = 0
+
+    autocast: Literal["bfloat16"] | None = None    # mixed precision of drawing and learning alike
+    tokens_per_pass: int | None = None    # tokens, padding included, of one forward and backward pass; None = all
+    activation_checkpointing: bool = False         # keep each block's input only: less memory, a third more time
 
     gold_kind: Literal["p", "s", "delta"] = "s"           # Q̂ of GOLD
     gold_floor: float = 0.1               # u, least importance weight of a token
@@ -111,6 +115,8 @@ class Config:
                              f"negative.")
         if self.tokens_per_pass is not None and self.tokens_per_pass < 1:
             raise ValueError(f"tokens_per_pass is {self.tokens_per_pass}; it must be at least 1, or None.")
+        if self.autocast not in (None, "bfloat16"):
+            raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
 
     @property
     def steps(self) -> int:
@@ -151,7 +157,8 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
         and original data that seem to be the wrong way round; sanity_checks.CheckFailed; rewards.RewardError.
     Source: Gulcehre et al. 2023, arXiv:2308.08998, section 3 and algorithm 1.
     """
-    config = config or Config()
+    config = given(config, Config)
+    check_learns(policy)
     _check_arguments(policy, prompts, original, reward, config)
     policy.eval()                                  # no dropout: what is learnt from is read as it was drawn
     optimizer = Adam([p for p in policy.lm.parameters() if p.requires_grad], lr=config.learning_rate)
@@ -193,7 +200,9 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
         anchor = _between(*config.anchor, rest / max(improves * config.updates - 1, 1))
         psi = _learnt_weights(data, rows, eta, eta_optimizer, config) if config.loss == "bvmpo" else None
         for part, share in passes(batch, None, config.tokens_per_pass):
-            now = read(policy, batch[part], tokens_per_pass=config.tokens_per_pass).logprob
+            with precision(policy, config.autocast):
+                now = read(policy, batch[part], tokens_per_pass=config.tokens_per_pass,
+                           checkpointing=config.activation_checkpointing).logprob
             if psi is not None:                                # a sum over responses: its parts simply add up
                 loss = behaviour_vmpo(now, psi[part].to(now), batch.mask[part], anchor * len(part) / len(batch))
             else:
@@ -291,19 +300,20 @@ def _grow(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
              for _ in range(config.responses)]
     parts, rewards, others = [], [], {name: [] for name in evaluation_rewards or {}}
     for first in range(0, len(asked), TOGETHER):
-        part = sample_rollout(policy, asked[first:first + TOGETHER], config.sampling,
-                              seed_for(config.seed, "rollout", g, first))
+        with precision(policy, config.autocast):
+            part = sample_rollout(policy, asked[first:first + TOGETHER], config.sampling,
+                                  seed_for(config.seed, "rollout", g, first))
         rewards.append(score(reward, part).cpu())
         for name, found in others.items():
             found.append(score(evaluation_rewards[name], part).cpu())
-        parts.append(_read(policy, part))
+        parts.append(_read(policy, part, config))
     calls = (g + 1) * len(asked)
     judged = config.loss in ("bvmpo", "oac")
     for first in range(0, len(original), TOGETHER):
         pairs = original[first:first + TOGETHER]
         part = given_rollout(policy, [x for x, _ in pairs], [y for _, y in pairs])
         rewards.append(score(reward, part).cpu() if judged else torch.zeros(len(pairs)))
-        parts.append(_read(policy, part))
+        parts.append(_read(policy, part, config))
     found = torch.cat(rewards)
     grown = _Grown(joined(parts, pad_id(policy.tokenizer)), found, torch.arange(len(found)) < len(asked),
                    calls + judged * (g + 1) * len(original),
@@ -314,10 +324,11 @@ def _grow(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
 
 
 @torch.no_grad()
-def _read(policy: Policy, part: Rollout) -> Rollout:
+def _read(policy: Policy, part: Rollout, config: Config) -> Rollout:
     """The same rows at temperature 1 with this policy's log-probabilities, and nothing else that is not needed."""
     part = replace(part, temperature=1.0, value=None, entropy=None)
-    return replace(part, logprob=response_logprob(policy, part))
+    with precision(policy, config.autocast):
+        return replace(part, logprob=response_logprob(policy, part))
 
 
 def _values(policy: Policy, data: _Grown, config: Config, g: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -13,15 +13,21 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
+from rlhf_kit.engine import precision
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
-from rlhf_kit.loops.schedules import cosine
+from rlhf_kit.loops.identity import settings_of
+from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
+from rlhf_kit.loops.sanity_checks import check_learns
+from rlhf_kit.loops.schedules import cosine, stretched
 from rlhf_kit.loops.updates import diverged, update
+from rlhf_kit.models.chats import closed
+from rlhf_kit.models.checkpointing import checkpointed
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import by_length, reward_scores
 from rlhf_kit.models.text import encode_texts, pad_id
@@ -45,18 +51,28 @@ class Config:
     loss: Literal["log_sigmoid", "sigmoid"] = "log_sigmoid"     # "sigmoid": transformers_tasks' first version
     centring: float = 0.0            # pull of the scores towards 0; TRL suggests 0.01
     seed: int = 0
+    micro_batch: int | None = field(default=None, repr=False)   # rankings in memory at once; None = the whole batch
+    activation_checkpointing: bool = field(default=False, repr=False)   # keep each block's input: less memory, slower
+    autocast: Literal["bfloat16"] | None = field(default=None, repr=False)      # matrices multiplied in 16 bits
+    more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
 
     def __post_init__(self) -> None:
         for name in ("steps", "max_length", "pass_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_parts(self.micro_batch, self.more_steps, self.autocast)
         if self.loss not in ("log_sigmoid", "sigmoid"):
             raise ValueError(f"loss is {self.loss!r}; it is 'log_sigmoid' or 'sigmoid'.")
         if not 0 <= self.token_dropout < 1:
             raise ValueError(f"token_dropout is {self.token_dropout}; it is a share, at least 0 and below 1.")
         if not 0 <= self.centring < math.inf:
             raise ValueError(f"centring is {self.centring}; it is a weight, 0 or more, such as 0.01.")
+
+    @property
+    def total(self) -> int:
+        """Updates in all."""
+        return self.steps + self.more_steps
 
 
 def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: Config | None = None, *,
@@ -80,40 +96,50 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         gradient that is not finite.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5 and Eq. 1.
     """
-    config = config or Config()
+    config = given(config, Config)
+    odd = next((one for one in rankings if not isinstance(one, Ranking | Comparison)), None)
+    if odd is not None:
+        raise ValueError(f"the rankings hold {' '.join(repr(odd).split())[:60]}; expected kit.Ranking(prompt, "
+                         f"responses, ranks) or kit.Comparison(prompt, chosen, rejected).")
+    check_learns(model)
     lists = [one for one in map(_List.of, rankings) if len(set(one.ranks)) > 1]       # all tied: nothing to learn
     if not lists:
         raise ValueError(f"the {len(rankings)} rankings have no pair with a winner (all ties?); a reward model learns "
                          f"from differences. Give at least one.")
     rows = _encoded(model, lists, min(config.max_length, model.context))
     lengths = [max(map(len, responses)) for responses in rows]
-    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate,
+                      weight_decay=config.weight_decay, fused=True)
     run = {"method": "reward_model", "rankings": fingerprint(rankings), "start": fingerprint_of(model),
-           **asdict(config)}
+           **settings_of(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
     yield from past
     comparisons = past[-1].metrics["comparisons"] if past else 0
-    for number in range(len(past), config.steps):
+    for number in range(len(past), config.total):
         began = time.perf_counter()
         batch = draw_by_length(lengths, min(config.batch_size, len(lists)), config.seed, number)
-        rank, mask, margin = (x.to(model.device) for x in _together([lists[i] for i in batch]))       # [B, K] ...
-        model.train()
-        with seeded(model.device, config.seed, "dropout", number):
-            score = _scores(model, [rows[i] for i in batch], mask, config)                             # [B, K]
-        loss = ranking(score, rank, mask, kind=config.loss, margin=margin, centring=config.centring)
         optimizer.zero_grad()
-        loss.backward()
+        model.train()
+        loss, seen = torch.zeros((), device=model.device), torch.zeros(3, device=model.device)
+        with seeded(model.device, config.seed, "dropout", number):
+            for part, share in in_parts(batch, config.micro_batch):
+                rank, mask, margin = (x.to(model.device) for x in _together([lists[i] for i in part]))    # [B, K] ...
+                with precision(model, config.autocast), checkpointed([model.model], config.activation_checkpointing):
+                    score = _scores(model, [rows[i] for i in part], mask, config)                          # [B, K]
+                loss += add_gradients(ranking(score, rank, mask, kind=config.loss, margin=margin,
+                                              centring=config.centring), share)
+                right, pairs = pairs_right(score, rank, mask)
+                gaps = margins(score.detach(), preference_mask(rank, mask))
+                seen += torch.stack([right.sum(), pairs.sum(), gaps.sum()])
         model.eval()
-        optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, number, config.steps, config.warmup,
-                                                 config.min_lr_ratio)
+        optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, number, stretched(
+            number, config.steps, config.total), config.warmup, config.min_lr_ratio)
         update(model, optimizer, config.max_grad_norm, number, loss=loss, cause=diverged(config.learning_rate))
-        right, pairs = pairs_right(score, rank, mask)
-        comparisons += int(pairs.sum())
-        step = Step(number, {"loss": loss, "pair_accuracy": right.sum() / pairs.sum(),
-                             "margin": margins(score.detach(), preference_mask(rank, mask)).sum() / pairs.sum(),
+        comparisons += int(seen[1])
+        step = Step(number, {"loss": loss, "pair_accuracy": seen[0] / seen[1], "margin": seen[2] / seen[1],
                              "comparisons": comparisons, "seconds": time.perf_counter() - began})
-        saved.record(step, config.steps - 1, model, optimizer)
+        saved.record(step, config.total - 1, model, optimizer)
         yield step
 
 
@@ -129,7 +155,7 @@ def centre(model: RewardModel, demonstrations: Sequence[tuple[str, str]], max_le
     Differences, and with them the loss and every order, stay as they are.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5: labeler demonstrations score 0 before RL.
     """
-    texts = [prompt + response for prompt, response in demonstrations]
+    texts = closed(model.tokenizer, *zip(*demonstrations, strict=True))         # as `rewards.learned` reads them
     model.shift += reward_scores(model, texts, max_length=max_length or model.context).double().mean().item()
     return model.shift
 

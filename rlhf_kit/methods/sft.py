@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.optim import AdamW
 
+from rlhf_kit.engine import precision
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Chat, Step, Turn
-from rlhf_kit.formulas.spelling import spelled
+from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
-from rlhf_kit.loops.schedules import cosine
+from rlhf_kit.loops.identity import settings_of
+from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
+from rlhf_kit.loops.sanity_checks import check_learns
+from rlhf_kit.loops.schedules import cosine, stretched
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.chats import chat_rows
-from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.checkpointing import checkpointed
+from rlhf_kit.models.heads import Policy, check_policy
+from rlhf_kit.models.quantization import set_training
 from rlhf_kit.models.text import check_texts, encode_documents, pad_id, pad_right, prompt_rows, response_rows
 
 Examples = Sequence[str] | Sequence[tuple[str, str]] | Sequence[Chat]       # all of one kind
@@ -42,12 +49,22 @@ class Config:
     max_grad_norm: float = 1.0
     response_only: bool = True       # of pairs and conversations: the loss counts the response, the assistant, alone
     seed: int = 0
+    micro_batch: int | None = field(default=None, repr=False)   # texts in memory at once; None = the whole batch
+    activation_checkpointing: bool = field(default=False, repr=False)   # keep each block's input: less memory, slower
+    autocast: Literal["bfloat16"] | None = field(default=None, repr=False)      # matrices multiplied in 16 bits
+    more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
 
     def __post_init__(self) -> None:
         for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_parts(self.micro_batch, self.more_steps, self.autocast)
+
+    @property
+    def total(self) -> int:
+        """Updates in all."""
+        return self.steps + self.more_steps
 
 
 def steps(policy: Policy, examples: Examples, config: Config | None = None, *,
@@ -65,30 +82,36 @@ def steps(policy: Policy, examples: Examples, config: Config | None = None, *,
     Raises: sanity_checks.CheckFailed before an update by a loss or a gradient that is not finite.
     Source: arXiv:2203.02155 section 3.5 (step 1).
     """
-    config = config or Config()
+    config = given(config, Config)
+    check_policy(policy)
+    check_learns(policy)
     rows = _encode(policy, examples, config)
     lengths = [len(ids) for ids, _ in rows]
-    optimizer = AdamW(policy.lm.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    run = {"method": "sft", "examples": fingerprint(examples), "start": fingerprint_of(policy.lm), **asdict(config)}
+    optimizer = AdamW([p for p in policy.lm.parameters() if p.requires_grad], lr=config.learning_rate,
+                      weight_decay=config.weight_decay, fused=True)
+    run = {"method": "sft", "examples": fingerprint(examples), "start": fingerprint_of(policy.lm),
+           **settings_of(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(policy.lm, optimizer)
     yield from past
-    for number in range(len(past), config.steps):
+    for number in range(len(past), config.total):
         began = time.perf_counter()
         batch = [rows[i] for i in draw_by_length(lengths, config.batch_size, config.seed, number)]
-        ids, mask, counted = _batch(batch, pad_id(policy.tokenizer), policy.device)
-        policy.lm.train()
-        with seeded(policy.device, config.seed, "dropout", number):
-            logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
-        loss = language_model(logits, ids[:, 1:], counted[:, 1:])      # logits at t predict token t + 1
         optimizer.zero_grad()
-        loss.backward()
-        policy.lm.eval()
+        set_training(policy.lm, True)
+        loss = torch.zeros((), device=policy.device)
+        with seeded(policy.device, config.seed, "dropout", number):
+            for part, share in in_parts(batch, config.micro_batch, [_marks(row) for row in batch]):
+                ids, mask, counted = _batch(part, pad_id(policy.tokenizer), policy.device)
+                with precision(policy, config.autocast), checkpointed([policy.lm], config.activation_checkpointing):
+                    logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
+                loss += add_gradients(language_model(logits, ids[:, 1:], counted[:, 1:]), share)     # t predicts t + 1
+        set_training(policy.lm, False)
         optimizer.param_groups[0]["lr"] = rate(config, number)
         update(policy.lm, optimizer, config.max_grad_norm, number, loss=loss, cause=diverged(config.learning_rate))
         step = Step(number, {"loss": loss.item(), "learning_rate": rate(config, number),
                              "seconds": time.perf_counter() - began})
-        saved.record(step, config.steps - 1, policy.lm, optimizer)
+        saved.record(step, config.total - 1, policy.lm, optimizer)
         yield step
 
 
@@ -101,13 +124,15 @@ def train(policy: Policy, examples: Examples,
 @torch.no_grad()
 def loss_on(policy: Policy, examples: Examples, config: Config | None = None) -> float:
     """The same loss on texts that were not learned from: nats per token, each token weighing the same."""
-    config = config or Config()
+    config = given(config, Config)
     rows = sorted(_encode(policy, examples, config), key=lambda row: len(row[0]))
     policy.eval()                                                      # no dropout
     total, tokens = 0.0, 0
-    for start in range(0, len(rows), config.batch_size):
-        ids, mask, counted = _batch(rows[start:start + config.batch_size], pad_id(policy.tokenizer), policy.device)
-        logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
+    size = min(config.batch_size, config.micro_batch or config.batch_size)
+    for start in range(0, len(rows), size):
+        ids, mask, counted = _batch(rows[start:start + size], pad_id(policy.tokenizer), policy.device)
+        with precision(policy, config.autocast):
+            logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1, need_value=False).logits
         marked = int(counted[:, 1:].sum())
         total += language_model(logits, ids[:, 1:], counted[:, 1:]).item() * marked
         tokens += marked
@@ -115,8 +140,12 @@ def loss_on(policy: Policy, examples: Examples, config: Config | None = None) ->
 
 
 def rate(config: Config, number: int) -> float:
-    """Learning rate of update `number`: linear warm-up, then cosine down to `min_lr_ratio` of the peak."""
-    return cosine(config.learning_rate, number, config.steps, config.warmup, config.min_lr_ratio)
+    """Learning rate of update `number`: linear warm-up, then cosine down to `min_lr_ratio` of the peak.
+
+    Updates after the last of `steps` follow the curve that a run of all of them would have had.
+    """
+    return cosine(config.learning_rate, number, stretched(number, config.steps, config.total), config.warmup,
+                  config.min_lr_ratio)
 
 
 @dataclass(frozen=True)
@@ -131,13 +160,14 @@ class Fit:
 
 def fit(policy: Policy, examples: Examples, config: Config | None = None) -> Fit:
     """What `steps` will leave out and cut, to be said before it does."""
-    rows, limit = _whole(policy, examples, config or Config())
+    rows, limit = _whole(policy, examples, given(config, Config))
     kept = [len(ids) for ids, counts in rows if _counted(ids[:limit], counts)]
     return Fit(len(rows), len(rows) - len(kept), sum(length > limit for length in kept), limit)
 
 
 def _whole(policy: Policy, examples: Examples, config: Config) -> tuple[list[Row], int]:
     """Every example as it is, and the tokens that there is room for."""
+    check_policy(policy)
     if len(examples) == 0:
         raise ValueError("there are no examples to learn from; give at least one text.")
     if isinstance(examples, str):
@@ -161,6 +191,12 @@ def _whole(policy: Policy, examples: Examples, config: Config) -> tuple[list[Row
 def _counted(ids: list[int], counts: int | list[bool]) -> bool:
     """True if something is to be predicted; the first token is not."""
     return len(ids) > counts if isinstance(counts, int) else any(counts[1:len(ids)])
+
+
+def _marks(row: Row) -> int:
+    """How many tokens of it are predicted."""
+    ids, counts = row
+    return max(len(ids) - max(counts, 1), 0) if isinstance(counts, int) else sum(counts[1:len(ids)])
 
 
 def _encode(policy: Policy, examples: Examples, config: Config) -> list[Row]:

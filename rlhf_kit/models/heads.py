@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import torch
@@ -183,7 +184,8 @@ class RewardModel(nn.Module):
             return self.model(input_ids=ids, attention_mask=mask).logits[:, 0].float() - self.shift
         hidden = self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state      # [N, L, d]
         last = hidden[torch.arange(len(ids), device=ids.device), mask.long().sum(-1) - 1]
-        return head(last)[:, 0].float() - self.shift
+        with torch.autocast(last.device.type, enabled=False):               # 16 bits would round scores to three digits
+            return head(last.to(next(head.parameters()).dtype))[:, 0].float() - self.shift
 
     @property
     def shift(self) -> float:
@@ -213,6 +215,24 @@ class RewardModel(nn.Module):
     def context(self) -> int:
         """Tokens that it reads at most."""
         return reading_limit(self.model)
+
+    def train(self, mode: bool = True) -> RewardModel:
+        """Dropout on, or off with False; layers in 8 or 4 bits stay with one kernel, see `Policy.train`."""
+        super().train(mode)
+        for layer in quantized_layers(self):
+            layer.train()
+        return self
+
+
+def check_policy(policy: object) -> None:
+    """What every loop asks of the model that it is handed. Raises: ValueError with what to give instead."""
+    if policy is None or isinstance(policy, str | PathLike):
+        place = "..." if policy is None else repr(str(policy))
+        raise ValueError(f"the policy is {'None' if policy is None else f'a name, {place}'}; expected a loaded model, "
+                         f"kit.load_policy({place}).")
+    if isinstance(policy, PreTrainedModel):
+        raise ValueError(f"the policy is a {type(policy).__name__} of transformers; expected one with its tokenizer, "
+                         f"kit.Policy(model, tokenizer).")
 
 
 def reading_limit(model: PreTrainedModel) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -28,10 +30,30 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf_kit.language import typed
 from rlhf_kit.models.adapters import CONFIG as ADAPTER
+from rlhf_kit.models.adapters import (
+    base_of,
+    check_base,
+    is_adapted,
+    kind_of,
+    merge,
+    notes_of,
+    outputs_of,
+    save_adapter,
+    weight_files,
+)
 from rlhf_kit.models.cache import NAME as CACHE
+from rlhf_kit.models.embeddings import rows, within_rows
 from rlhf_kit.models.heads import Policy, RewardModel
-from rlhf_kit.models.places import ModelUnavailable, check_folder, found
-from rlhf_kit.models.quantization import Quantization, check_shapes, one_kernel, settings
+from rlhf_kit.models.places import ModelUnavailable, check_folder, found, is_adapter
+from rlhf_kit.models.quantization import (
+    CannotQuantize,
+    Quantization,
+    check_shapes,
+    dequantized,
+    is_quantized,
+    one_kernel,
+    settings,
+)
 from rlhf_kit.models.shared import VALUE_HEAD, AdaptedPolicy
 from rlhf_kit.models.text import opened, pad_id
 from rlhf_kit.models.tiny import LABELS
@@ -43,6 +65,7 @@ if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
     constants.HF_HUB_DISABLE_TELEMETRY = True
 
 VALUE_TRUNK = "value_trunk"
+LARGE = 8_000_000_000               # bytes of weights that are added up in 32 bits: two billion numbers
 KINDS = {AutoModelForCausalLM: "language model", AutoModelForSequenceClassification: "classifier",
          AutoModel: "value trunk"}
 PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
@@ -50,13 +73,14 @@ UNREADABLE = (ImportError, OSError, ValueError, KeyError, RuntimeError, Safetens
 
 
 def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dtype = torch.float32,
-                device: str | torch.device = "cpu") -> Policy:
+                device: str | torch.device = "cpu", quantize: Quantization | None = None) -> Policy:
     """A language model with its tokenizer, from a folder or a hub id, as a `Policy`.
 
     A value head that was saved beside it (and its own trunk) comes along; else a fresh one, or none with
-    `value_head=False`. Raises: ModelUnavailable.
+    `value_head=False`. With `quantize` it is held in 8 or 4 bits, to carry an adapter (`shared.with_adapter`).
+    Raises: ModelUnavailable; quantization.CannotQuantize.
     """
-    lm, tokenizer = load_language_model(source, dtype=dtype, device=device)
+    lm, tokenizer = load_language_model(source, dtype=dtype, device=device, quantize=quantize)
     head, trunk = (Path(source).expanduser() / name for name in (VALUE_HEAD, VALUE_TRUNK))
     own = _trunk(trunk, dtype).to(device) if value_head and trunk.is_dir() else None
     policy = Policy(lm, tokenizer, value_head=value_head, value_trunk=own)
@@ -66,7 +90,7 @@ def load_policy(source: str | Path, *, value_head: bool = True, dtype: torch.dty
         except (SafetensorError, RuntimeError) as error:
             raise ModelUnavailable(f"{head} is no value head of this model ({_one_line(error)}). "
                                    f"Delete it to start with a fresh one.") from error
-    return policy.to(device).eval()
+    return _on(policy, device).eval()
 
 
 def load_language_model(source: str | Path, *, quantize: Quantization | None = None, threshold: float = 6.0,
@@ -79,26 +103,29 @@ def load_language_model(source: str | Path, *, quantize: Quantization | None = N
     """
     smaller = _smaller(AutoModelForCausalLM, source, quantize, threshold, dtype, device)
     lm, tokenizer = _load(AutoModelForCausalLM, source, dtype, **smaller)
-    _check_writes(lm if smaller else lm.to(device), source)
+    _check_writes(_on(lm, device), source)
     return lm, tokenizer
 
 
 def load_classifier(source: str | Path, *, new_head: bool = False, seed: int = 0, dtype: torch.dtype = torch.float32,
-                    device: str | torch.device = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A text classifier with its tokenizer, from a folder or a hub id. Raises: ModelUnavailable.
+                    device: str | torch.device = "cpu", quantize: Quantization | None = None
+                    ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A text classifier with its tokenizer, from a folder or a hub id.
 
     With `new_head` any encoder, decoder or classifier will do: its trunk is kept and a head of two outputs, negative
-    and positive, drawn from `seed`, is put on it.
+    and positive, drawn from `seed`, is put on it. With `quantize` all but the head is held in 8 or 4 bits, to carry an
+    adapter. Raises: ModelUnavailable; quantization.CannotQuantize.
     """
+    smaller = _smaller(AutoModelForSequenceClassification, source, quantize, 6.0, dtype, device)
     heads = {"num_labels": 2, "ignore_mismatched_sizes": True, "id2label": dict(enumerate(LABELS)),
              "label2id": {name: i for i, name in enumerate(LABELS)}} if new_head else {}
     with torch.random.fork_rng(devices=[], enabled=new_head):
         if new_head:
             torch.manual_seed(seed)
-        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads)
+        model, tokenizer = _load(AutoModelForSequenceClassification, source, dtype, **heads, **smaller)
     if model.config.pad_token_id is None:               # GPT-2: it must know where a padded text ends
         model.config.pad_token_id = pad_id(tokenizer)
-    return model.to(device).requires_grad_(False).eval(), tokenizer
+    return one_kernel(_on(model, device).requires_grad_(False)), tokenizer
 
 
 def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int = 0, dtype: torch.dtype = torch.float32,
@@ -124,14 +151,28 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
                                "model, which has one output. rlhf-kit train reward-model makes one of it.")
     if model.config.pad_token_id is None:
         model.config.pad_token_id = pad_id(tokenizer)
-    return RewardModel(model if smaller else model.to(device), tokenizer).eval()
+    return RewardModel(_on(model, device), tokenizer).eval()
+
+
+def _on(model: nn.Module, device: str | torch.device) -> nn.Module:
+    """On that device; layers in 8 or 4 bits were put where they are when they were read, and cannot be moved."""
+    return model if is_quantized(model) else model.to(device)
 
 
 def outputs(source: str | Path) -> int:
     """How many outputs a classifier's config.json tells of, before it is loaded. Raises: ModelUnavailable."""
     source = found(source)
+    if _is_adapter(source) and kind_of(source) == "SEQ_CLS":
+        return outputs_of(source)
     with _explained(source, AutoModelForSequenceClassification), quiet():
         return AutoConfig.from_pretrained(source, trust_remote_code=False).num_labels
+
+
+def judging_outputs(folder: str | Path) -> int:
+    """How many outputs the classifier or reward model in a folder has; 0 for a language model."""
+    config = config_of(folder)
+    judge = any("SequenceClassification" in name for name in config.architectures or ())
+    return config.num_labels if judge else 0
 
 
 def config_of(source: str | Path) -> PretrainedConfig:
@@ -141,6 +182,8 @@ def config_of(source: str | Path) -> PretrainedConfig:
     """
     folder = Path(source).expanduser()
     source = folder if (folder / "config.json").is_file() else found(source)
+    if _is_adapter(source):
+        return config_of(base_of(source))
     with _explained(source, AutoModelForCausalLM), quiet():
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
@@ -148,8 +191,14 @@ def config_of(source: str | Path) -> PretrainedConfig:
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer alone of a model in a folder or on the hub. Raises: ModelUnavailable."""
     source = found(source)
+    if _is_adapter(source) and not (source / "tokenizer_config.json").is_file():
+        return _tokenizer_of_adapter(source, load_tokenizer(base_of(source)))
     with _explained(source, AutoModelForCausalLM), quiet():
         return _tokenizer(source)
+
+
+def _is_adapter(source: str | Path) -> bool:
+    return is_adapter(Path(source).expanduser())
 
 
 def context_of(source: str | Path) -> int | None:
@@ -180,34 +229,127 @@ def save_policy(policy: Policy, folder: Path) -> None:
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Any transformers model with its tokenizer into `folder`, safetensors only."""
-    with quiet():
-        model.save_pretrained(folder)
+    """Any transformers model with its tokenizer into `folder`, safetensors only; of one with an adapter that alone."""
+    if is_adapted(model):
+        labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+        save_adapter(model, folder, labels=labels, reward_shift=getattr(model.config, "reward_shift", 0.0))
+    else:
+        with quiet():
+            model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
 def _load(kind: type, source: str | Path, dtype: torch.dtype,
-          **heads) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+          **options) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Of a folder with an adapter alone, its base with the adapter added."""
     source = found(source)
+    if isinstance(source, Path) and is_adapter(source):
+        return with_adapter(kind, source, base_of(source), dtype, **options)
     with _explained(source, kind), quiet():
-        model = _from_pretrained(kind, source, dtype, **heads)
-        tokenizer = _padded_inside(_tokenizer(source), model, source)
+        model = _from_pretrained(kind, source, dtype, **options)
+        tokenizer = _tokenizer(source)
     _mention_adapter(source)
-    return one_kernel(model), tokenizer
+    _check_finite(model, source)
+    return one_kernel(model), within_rows(tokenizer, rows(model), source)
 
 
-def _padded_inside(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel,
-                   source: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer, with EOS as padding where its own pad token was added without a row for it in the embedding.
+def with_adapter(kind: type, adapter: Path, base: str | Path, dtype: torch.dtype,
+                 **options) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The adapter's base with the adapter added into its weights, in `dtype`, and the adapter's own tokenizer.
 
-    What fills padding is masked by lengths, so nothing else changes; and that is said.
+    A base in 8 or 4 bits is first written out as the numbers that the adapter was trained beside. An adapter of a
+    classifier brings its head along, except where another kind of model is asked for.
+
+    Raises: ModelUnavailable; adapters.AdapterError, also if the sum does not say what both say side by side.
     """
-    rows, end = model.get_input_embeddings().weight.shape[0], tokenizer.eos_token_id
-    if (tokenizer.pad_token_id or 0) >= rows and end is not None and end < rows:
-        print(f"{source}: its pad token {tokenizer.pad_token!r} is number {tokenizer.pad_token_id}, and the model has "
-              f"{rows} rows; {tokenizer.eos_token!r} is used for padding, which is masked.", file=sys.stderr)
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    if "quantization_config" in options:
+        raise CannotQuantize(f"{adapter} is an adapter, and only a whole model is read into 8 or 4 bits. Merge it "
+                             f"first, {typed(['rlhf-kit', 'merge', adapter, '--output', 'FOLDER'])}, and name FOLDER.")
+    if is_adapter(adapter) and Path(base).expanduser().resolve() == adapter.resolve():
+        raise ModelUnavailable(f"{adapter} names itself as its base. Name the model that it was trained on.")
+    check_base(adapter, base)
+    scores, fresh = kind_of(adapter) == "SEQ_CLS", "num_labels" in options
+    own = AutoModelForSequenceClassification if scores else AutoModelForCausalLM
+    if kind is AutoModelForCausalLM and scores:
+        raise ModelUnavailable(f"{adapter} is an adapter of a classifier or a reward model; expected a language model. "
+                               f"Name another.")
+    if not scores and kind is not AutoModelForCausalLM and not fresh:
+        raise ModelUnavailable(f"{adapter} is an adapter of a language model; expected a {KINDS[kind]}. Name another.")
+    heads = _head_of(adapter) if scores else {}
+    with torch.random.fork_rng(devices=[]):
+        model, tokenizer = _load(own, base, dtype, **heads)
+    if is_quantized(model):
+        model = dequantized(model, dtype)
+    model = merge(model, adapter)
+    model.name_or_path = model.config._name_or_path = str(adapter)
+    if shift := notes_of(adapter).get("reward_shift"):
+        model.config.reward_shift = float(shift)
+    tokenizer = _tokenizer_of_adapter(adapter, tokenizer)
+    if fresh:
+        model = _new_head(kind, model, scores, options)
+    return one_kernel(model), within_rows(tokenizer, rows(model), adapter)
+
+
+def merged(adapter: Path, base: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model that an adapter and its base are together, of the kind that the adapter was trained to be.
+
+    It is added up in 32 bits where these are `LARGE` at most, and rounded once.
+    """
+    kind = AutoModelForSequenceClassification if kind_of(adapter) == "SEQ_CLS" else AutoModelForCausalLM
+    exact = torch.float32 if sum(file.stat().st_size for file in weight_files(base)) <= LARGE else dtype
+    model, tokenizer = with_adapter(kind, adapter, base, exact)
+    return model.to(dtype), tokenizer
+
+
+def reread(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """The same model from the folder that it was saved in."""
+    kind = AutoModelForSequenceClassification if judges(model) else AutoModelForCausalLM
+    return _load(kind, folder, model.dtype)[0]
+
+
+def judges(model: PreTrainedModel) -> bool:
+    """True of a classifier or a reward model."""
+    return "SequenceClassification" in type(model).__name__
+
+
+def _head_of(adapter: Path) -> dict:
+    """What transformers is told of the head that the adapter brings."""
+    n, labels = outputs_of(adapter), notes_of(adapter).get("labels")
+    named = {} if not labels or len(labels) != n else {"id2label": dict(enumerate(labels)),
+                                                       "label2id": {name: i for i, name in enumerate(labels)}}
+    return {"num_labels": n, "ignore_mismatched_sizes": True, **named}
+
+
+def _new_head(kind: type, model: PreTrainedModel, scores: bool, options: dict) -> PreTrainedModel:
+    """Its trunk under a head of another shape; a head of the same shape, of a reward model, is kept."""
+    wanted = options["num_labels"]
+    if scores and model.config.num_labels == wanted == 1:
+        model.fresh_head = False
+        return model
+    with tempfile.TemporaryDirectory() as own, quiet():
+        model.save_pretrained(own)
+        return _from_pretrained(kind, Path(own), model.dtype, **options)
+
+
+def _tokenizer_of_adapter(adapter: Path, base: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The adapter's own tokenizer where it lies there, else its base's with the adapter's chat template."""
+    if (adapter / "tokenizer_config.json").is_file() or (adapter / "tokenizer.json").is_file():
+        with _explained(adapter, AutoModelForCausalLM), quiet():
+            return _tokenizer(adapter)
+    if (adapter / "chat_template.jinja").is_file():
+        base.chat_template = (adapter / "chat_template.jinja").read_text(encoding="utf-8")
+    return base
+
+
+def _check_finite(model: PreTrainedModel, source: str | Path) -> None:
+    """Refuse a model that can only ever say NaN."""
+    for name, weight in model.named_parameters():
+        packed = hasattr(weight, "quant_state")             # several 4-bit numbers in the place of one
+        if weight.is_floating_point() and not packed and not torch.isfinite(weight).all():
+            n = int((~torch.isfinite(weight)).sum())
+            raise ModelUnavailable(f"{source} is broken: {n} of the numbers in {name} are NaN or infinite. Its "
+                                   f"training diverged, or it was converted into a type that cannot hold them. Take "
+                                   f"another copy, or an earlier checkpoint.")
 
 
 def _tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
@@ -223,12 +365,11 @@ def _smaller(kind: type, source: str | Path, quantize: Quantization | None, thre
     """What `from_pretrained` is told where the weights are to be held in 8 or 4 bits."""
     if quantize is None:
         return {}
-    smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype),
+    smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype,
+                                               judge=kind is AutoModelForSequenceClassification),
                "device_map": {"": str(device)}}
-    source = found(source)
-    with _explained(source, kind), quiet():
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    check_shapes(config, quantize, device)
+    if not _is_adapter(source):                         # which is refused a line later
+        check_shapes(config_of(source), quantize, device)
     return smaller
 
 

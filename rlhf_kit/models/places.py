@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rlhf_kit.language import nearest, typed
+from rlhf_kit.language import nearest
 
 ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
@@ -20,6 +21,9 @@ class ModelUnavailable(OSError):
 
 def found(source: str | Path) -> str | Path:
     """A folder that may hold a model, as a path, or a name to ask the hub for. Raises: ModelUnavailable."""
+    if not isinstance(source, str | Path):
+        raise ModelUnavailable(f"the model is {' '.join(repr(source).split())[:60]}; expected a folder, a name on the "
+                               f"Hugging Face hub, or a tiny model, such as 'tiny-lm-en'.")
     local = Path(source).expanduser()
     if local.exists():
         check_folder(local)
@@ -35,13 +39,20 @@ def found(source: str | Path) -> str | Path:
     return source
 
 
+def is_adapter(folder: Path) -> bool:
+    """True of a folder with an adapter and no model beside it: it stands for its base with the adapter added."""
+    return (folder / ADAPTER).is_file() and not (folder / "config.json").is_file()
+
+
 def check_folder(folder: Path) -> None:
-    """Raises ModelUnavailable unless config.json and weights lie there, with what lies there instead."""
+    """Raises ModelUnavailable unless config.json and weights lie there, or an adapter, with what lies there instead."""
     if not folder.is_dir():
         raise ModelUnavailable(f"{folder} is a file; expected a folder with config.json and model.safetensors.")
-    if (folder / ADAPTER).is_file() and not (folder / "config.json").is_file():
-        raise ModelUnavailable(f"{folder} holds an adapter and not a model. Merge it into the base that it was trained "
-                               f"on first: {typed(['rlhf-kit', 'merge', folder, '--output', 'FOLDER'])}.")
+    if is_adapter(folder):
+        if not (folder / ADAPTER_WEIGHTS).is_file():
+            raise ModelUnavailable(f"{folder} holds {ADAPTER} and no {ADAPTER_WEIGHTS}; copy the adapter again, or "
+                                   f"save it with save_pretrained, which writes that file.")
+        return
     if not (folder / "config.json").is_file():
         inside = sorted(str(place.parent) for place in folder.glob("*/config.json"))
         hint = f" Models lie in {', '.join(inside[:6])}: name one of these." if inside else ""

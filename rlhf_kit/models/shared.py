@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,8 +16,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.models.adapters import (
-    CONFIG,
-    WEIGHTS,
     AdapterError,
     LoRA,
     adapter_weights,
@@ -26,7 +23,7 @@ from rlhf_kit.models.adapters import (
     check_scale,
     no_chatter,
     put_on,
-    sign,
+    save_adapter,
 )
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.text import opened
@@ -45,19 +42,20 @@ class SharedBase:
         lm: the base, in any precision, 8 and 4 bits too; it gets adapters put into it and is frozen.
         lora: the shape of the policy's adapter; no dropout, for PPO.
         seed: of the adapter's first numbers.
+        value_head: False where nothing but the language model is to learn.
 
     Source: for the reference, StackLLaMA (Hugging Face, 2023). Raises: AdapterError for targets that are not there.
     """
 
     def __init__(self, lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, lora: LoRA | None = None,
-                 seed: int = 0) -> None:
+                 seed: int = 0, value_head: bool = True) -> None:
         lora = lora or LoRA()
         if lora.dropout:
             raise AdapterError(f"the adapter's dropout is {lora.dropout}; with PPO the first ratio would not be 1. "
                                f"Take LoRA(dropout=0).")
         self._peft = put_on(lm, lora, POLICY, seed)
         self._active: str | None = POLICY                # None while every adapter is off
-        self.policy = AdaptedPolicy(lm, tokenizer, self)
+        self.policy = AdaptedPolicy(lm, tokenizer, self, value_head=value_head)
         self.reference = BaseAlone(self)
         self.reward_model: AdaptedReward | None = None
 
@@ -152,8 +150,9 @@ class SharedBase:
 class AdaptedPolicy(Policy):
     """A policy that is an adapter on a shared base; only the adapter and the value head learn."""
 
-    def __init__(self, lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, shared: SharedBase) -> None:
-        super().__init__(lm, tokenizer)
+    def __init__(self, lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, shared: SharedBase, *,
+                 value_head: bool = True) -> None:
+        super().__init__(lm, tokenizer, value_head=value_head)
         self._shared = (shared,)                         # in a tuple, or torch would look into it
         self.eval()
 
@@ -168,15 +167,22 @@ class AdaptedPolicy(Policy):
 
     def save(self, folder: Path) -> None:
         """Adapter, tokenizer and value head into `folder`, safetensors only, signed for the base."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with no_chatter(), TemporaryDirectory(prefix=".peft-", dir=folder) as own:     # it writes a README.md, too
-            self._shared[0]._peft.save_pretrained(own, selected_adapters=[POLICY])
-            for file in (CONFIG, WEIGHTS):
-                Path(own, POLICY, file).replace(folder / file)         # peft's place for an adapter that has a name
+        save_adapter(self.lm, folder)
         opened(self.tokenizer).save_pretrained(folder)
-        save_file({name: t.detach().cpu().contiguous() for name, t in self.value_head.state_dict().items()},
-                  folder / VALUE_HEAD)
-        sign(folder, self.lm.name_or_path)
+        if self.value_head is not None:
+            save_file({name: t.detach().cpu().contiguous() for name, t in self.value_head.state_dict().items()},
+                      folder / VALUE_HEAD)
+
+
+def with_adapter(policy: Policy, lora: LoRA, seed: int = 0) -> AdaptedPolicy:
+    """The policy's language model, frozen, with a fresh adapter on it; a value head that it has comes along.
+
+    A critic with a trunk of its own would learn whole, so that one begins anew. Raises: AdapterError.
+    """
+    made = SharedBase(policy.lm, policy.tokenizer, lora=lora, seed=seed, value_head=policy.value_head is not None)
+    if policy.value_head is not None and policy.value_trunk is None:
+        made.policy.value_head.load_state_dict(policy.value_head.state_dict())
+    return made.policy
 
 
 class BaseAlone(Policy):

@@ -92,6 +92,18 @@ def _closes(tokenizer: PreTrainedTokenizerBase) -> bool:
     return [(kind, piece["id"]) for kind, piece in pieces] == [("Sequence", "A"), ("SpecialToken", EOS)]
 
 
+def too_rare(learnt: Iterable[str], texts: Iterable[str], vocabulary_size: int,
+             shown: int = 6) -> tuple[float, list[str]]:
+    """Of a tokenizer that `train_tokenizer` will make of `learnt`: the share of the characters of `texts` that it will
+    not know, and which these are, the commonest first; before it is made."""
+    known = {*_commonest(learnt, max(vocabulary_size - 3, 1))}
+    seen = Counter()
+    for text in texts:
+        seen.update(text)
+    lost = Counter({character: n for character, n in seen.items() if character not in known})
+    return sum(lost.values()) / max(sum(seen.values()), 1), [character for character, _ in lost.most_common(shown)]
+
+
 def _commonest(texts: Iterable[str], n: int) -> list[str]:
     """The n commonest characters; of equally rare ones the trainer would keep others each time."""
     counts = Counter()

@@ -14,13 +14,15 @@ from typing import Any
 from rlhf_kit.storage import StorageError, alone, check_new_folder, remove, sweep, write_text
 
 FOLDERS = ("checkpoints", "updates", "snapshots", "model", "policy", "language_model", "judge", "second_judge",
-           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard")
-FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html", "tracking.json")
-STATES = ("checkpoint.safetensors", "after-*.safetensors",  # files in `checkpoints` and `updates`,
-          "events.out.tfevents.*.rlhf-kit")                 # and in `tensorboard`
+           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard", "hub")
+FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html", "tracking.json",
+         "more_steps.json")
+STATES = ("checkpoint.safetensors", "after-*.safetensors", "grown-*.safetensors",       # files in `checkpoints`,
+          "events.out.tfevents.*.rlhf-kit")                                             # `updates`, `tensorboard`
 PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard")      # are filled file by file; others come whole
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
 SHOWN = ("snapshots", "tensorboard")        # are there to be looked at; no run goes on from them
+MORE = "more_steps.json"            # how many updates a finished run was told to take after its last
 LOCK = ".lock"                      # held while a run writes; the system lets go of it when the process dies
 
 
@@ -42,10 +44,11 @@ class RunFolder:
     Args:
         path: made when the run claims it.
         results: the files that a finished run has.
+        keeps: a finished run keeps its checkpoints, to go on from.
     """
 
-    def __init__(self, path: str | Path, *, results: Sequence[str] = ("result.json",)) -> None:
-        self.path, self.results = Path(path), ("settings.json", *results)
+    def __init__(self, path: str | Path, *, results: Sequence[str] = ("result.json",), keeps: bool = False) -> None:
+        self.path, self.results, self.keeps = Path(path), ("settings.json", *results), keeps
         self.folders, self.files, self.cleared = FOLDERS, FILES, False
 
     @property
@@ -120,8 +123,24 @@ class RunFolder:
         elif (theirs := place.read_text(encoding="utf-8", errors="replace")) != ours:
             raise StorageError(f"{self.path} holds a run with other settings{_differing(theirs, settings)}; name "
                                f"another folder with --output, or start anew with --fresh.")
-        if self.finished:
+        if self.finished and not self.keeps:
             remove(self.path / "checkpoints", STATES)
+
+    @property
+    def more(self) -> int:
+        """How many updates were asked for after the last of the run's settings, in all."""
+        try:
+            return int(json.loads((self.path / MORE).read_text(encoding="utf-8"))["more_steps"])
+        except OSError:                                     # none, or no folder at all, which `check` tells
+            return 0
+        except (ValueError, TypeError, KeyError) as error:
+            raise StorageError(f"{self.path / MORE} is damaged ({error}); expected {{\"more_steps\": N}}. Write how "
+                               f"many updates were asked for in all, or start anew with --fresh.") from error
+
+    def go_on(self, more: int) -> None:
+        """Be an unfinished run again, of so many updates more than its settings say; what it left stays till then."""
+        (self.path / "result.json").unlink(missing_ok=True)     # first: killed here, it only has to be run again
+        write_text(self.path / MORE, json.dumps({"more_steps": more}))
 
     def result(self) -> dict[str, Any]:
         """What the finished run measured."""
@@ -141,12 +160,13 @@ class RunFolder:
                 "seconds": sum(t["wall"] for t in times.values())}
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Write the result with what it cost, and drop the checkpoints.
+        """Write the result with what it cost, and drop the checkpoints, unless the run `keeps` them.
 
         The result is written last of all, so a run killed before has simply not finished.
         """
         write_text(self.path / "result.json", json.dumps({**result, **self.spent()}, indent=1, ensure_ascii=False))
-        remove(self.path / "checkpoints", STATES)
+        if not self.keeps:
+            remove(self.path / "checkpoints", STATES)
 
     def clear(self) -> None:
         """Remove what a run wrote here, and nothing else, from its folders neither.

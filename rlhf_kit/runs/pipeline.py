@@ -21,16 +21,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rlhf_kit import tasks
 from rlhf_kit.datasets.python_file import is_place
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.loops.checkpoints import FILE as STATE
+from rlhf_kit.loops.identity import unchanged
 from rlhf_kit.loops.process_group import here, wait
 from rlhf_kit.runs.folder import Event, RunFolder
-from rlhf_kit.runs.snapshots import Snapshots
+from rlhf_kit.runs.snapshots import Kept, Snapshots
 from rlhf_kit.runs.trackers import Followed, check, following
 from rlhf_kit.storage import is_complete, write_json_lines
 
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
 
 METRICS = "metrics.jsonl"
-LATER = ("task", "columns", "template", "reference", "positive_from", "rollouts")     # fields that jobs got later
+LATER = ("task", "columns", "template", "reference", "positive_from", "rollouts",
+         "lora", "quantize", "dtype")                       # fields that jobs got later; None: as before
+FREE = ("micro_batch", "activation_checkpointing", "save_every")    # change none of a run's numbers
 
 
 def nothing(processes: int) -> None:
@@ -89,6 +93,7 @@ class Job:
     results: ClassVar[tuple[str, ...]] = ("result.json",)       # what a finished run has
     files: ClassVar[tuple[str, ...]] = ()               # fields that name files; their content belongs to the identity
     several: ClassVar[bool] = False                     # whether several processes may share the work
+    goes_on: ClassVar[bool] = False                     # whether a finished run can take more steps
     device: str = "cpu"
 
     def plan(self, run: Run) -> Plan:
@@ -106,26 +111,28 @@ class Job:
         return None
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-            track: str | None = None) -> Iterator[Event]:
+            track: str | None = None, more_steps: int | None = None) -> Iterator[Event]:
         """Do what is left in `folder`; it may be stopped at any moment.
 
         `fresh` throws away the run that is there, once everything that the new one needs is in hand. `threads` are
         for a model that is not tiny; None leaves torch's own number. `track` is the program that draws the numbers
-        meanwhile, see `runs.trackers`; it belongs to nobody's settings and changes no number.
+        meanwhile, see `runs.trackers`; it belongs to nobody's settings and changes no number. `more_steps` lets a
+        finished run go on from its checkpoint for so many updates.
         """
-        return run(self, folder, fresh, threads, track=track)
+        return run(self, folder, fresh, threads, track=track, more_steps=more_steps)
 
 
 class Run:
     """One run of a job in its folder, as the job's plan sees it."""
 
     def __init__(self, folder: str | Path, results: Sequence[str] = ("result.json",),
-                 threads: int | None = None) -> None:
-        self.place, self.threads = RunFolder(folder, results=results), threads
+                 threads: int | None = None, *, keeps: bool = False) -> None:
+        self.place, self.threads = RunFolder(folder, results=results, keeps=keeps), threads
         self.folder = self.place.path
         self.rank, self.processes = here()
         self.histories: dict[str, list[Step]] = {}
         self.followed = Followed()
+        self.more = self.place.more                         # updates after the last of the settings
 
     @property
     def main(self) -> bool:
@@ -137,7 +144,7 @@ class Run:
         return self.folder / name
 
     def checkpoint(self, stage: str = "") -> Path:
-        """Where a stage keeps its checkpoint; all go when the result is there."""
+        """Where a stage keeps its checkpoint; all go when the result is there, unless the job `goes_on`."""
         return self.folder / "checkpoints" / stage
 
     def history(self, stage: str) -> list[Step]:
@@ -148,20 +155,27 @@ class Run:
         """Count what the stage costs."""
         return self.place.timed(stage) if self.main else nullcontext()
 
-    def with_snapshots(self, policy: Policy, total: int, checkpoint: Path,
-                       steps: Iterator[Step]) -> Iterator[Step]:
-        """The same steps, while the policy of a few of them is saved, see `runs.snapshots`."""
-        if not self.main:
-            yield from steps
-            return
-        snapshots = Snapshots(self.folder, policy, total, checkpoint)
+    def with_snapshots(self, policy: Policy, total: int, checkpoint: Path, steps: Iterator[Step],
+                       every: int | None = None) -> Iterator[Step]:
+        """The same steps, while the policy of a few of them is saved, or of each `every`, see `runs.snapshots`."""
+        return self._watched(Snapshots(self.folder, policy, total, checkpoint, every) if self.main else None, steps)
+
+    def with_models(self, save: Callable[[Path], None], every: int | None, total: int, checkpoint: Path,
+                    steps: Iterator[Step]) -> Iterator[Step]:
+        """The same steps, while the model is saved after each `every`, if that is a number: snapshots/step-0050."""
+        watch = self.main and every is not None
+        return self._watched(Kept(self.folder, save, every, total, checkpoint) if watch else None, steps)
+
+    @staticmethod
+    def _watched(kept: Kept | None, steps: Iterator[Step]) -> Iterator[Step]:
         for step in steps:
-            snapshots.after(step.number + 1)
+            if kept is not None:
+                kept.after(step.number + 1)
             yield step
 
 
 def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-        stage: str | None = None, track: str | None = None) -> Iterator[Event]:
+        stage: str | None = None, track: str | None = None, more_steps: int | None = None) -> Iterator[Event]:
     """Do what is left of a job in a folder: all stages, or those of the part `stage`.
 
     The same job in the same folder goes on where it was stopped and ends with the same numbers.
@@ -169,8 +183,10 @@ def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None =
     Raises: ValueError for settings, data or a number of processes that some stage cannot work with, before anything is
         written or thrown away; StorageError if the folder is another run's, somebody else's, or in use.
     """
-    with opened(job, folder, fresh, threads, stage=stage, track=track) as (run, plan):
+    with opened(job, folder, fresh, threads, stage=stage, track=track, more_steps=more_steps) as (run, plan):
         chosen = _chosen(plan, stage)
+        if more_steps is not None and run.main:
+            yield Event("note", 0, 0, note=("more_steps", {"n": more_steps}))
         where = run.followed.where
         for note in (*plan.notes, *([] if where is None else [where])) if run.main else ():
             yield Event("note", 0, 0, note=note)
@@ -183,13 +199,19 @@ def run(job: Job, folder: str | Path, fresh: bool = False, threads: int | None =
 
 @contextmanager
 def opened(job: Job, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-           stage: str | None = None, track: str | None = None) -> Iterator[tuple[Run, Plan]]:
+           stage: str | None = None, track: str | None = None,
+           more_steps: int | None = None) -> Iterator[tuple[Run, Plan]]:
     """Everything read and checked, and the folder held as long as this lasts; the stages are the caller's to do."""
     check(track)
-    run = Run(folder, job.results, threads)
+    run = Run(folder, job.results, threads, keeps=job.goes_on)
+    if fresh:
+        run.more = 0
     _check_processes(job, run)
     wait(job.device)                    # where they meet is agreed on at once: reading may take one of them long
     run.place.check()
+    further = more_steps is not None and _check_more(job, run, more_steps, fresh)
+    if further:
+        run.more += more_steps
     plan = job.plan(run)
     run.place.folders = tuple(dict.fromkeys((*run.place.folders, *_folders(plan))))
     _check(run, plan, fresh, stage)
@@ -201,6 +223,8 @@ def opened(job: Job, folder: str | Path, fresh: bool = False, threads: int | Non
     with (run.place.working(claim) if run.main else nullcontext(),
           following(track if run.main else None, run.folder, claim) as run.followed):
         wait(job.device)
+        if further and run.main:
+            run.place.go_on(run.more)
         yield run, plan
 
 
@@ -216,7 +240,7 @@ def finish(run: Run, plan: Plan) -> None:
 
 def finished(job: Job, folder: str | Path) -> bool:
     """True once the job's result is written there. Raises: StorageError if it is that of another run."""
-    place = RunFolder(folder, results=job.results)
+    place = RunFolder(folder, results=job.results, keeps=job.goes_on)
     if place.finished:
         place.claim(job.claim())
     return place.finished
@@ -290,6 +314,35 @@ def _check_processes(job: Job, run: Run) -> None:
                          f"torchrun or accelerate launch.")
 
 
+def _check_more(job: Job, run: Run, more: int, fresh: bool) -> bool:
+    """Whether a finished run is to take `more` steps; False for one that was stopped while it took them.
+
+    Raises: ValueError, one line, where there is no finished run, or nothing left of it to go on from; StorageError for
+        other settings.
+    """
+    place = run.place
+    if not job.goes_on:
+        raise ValueError(f"--more-steps is for runs of one method; {job.name} has several stages. Leave it out.")
+    if more < 1:
+        raise ValueError(f"--more-steps is {more}; it must be at least 1.")
+    if fresh:
+        raise ValueError("--more-steps goes on from a run and --fresh throws it away. Leave one of them out.")
+    if not place.finished:
+        if place.more:
+            return False
+        there = "one that is not finished" if (place.path / "settings.json").is_file() else "none"
+        raise ValueError(f"--more-steps goes on from a finished run, and {place.path} holds {there}. Leave it out, and "
+                         f"the run starts or goes on.")
+    place.claim(job.claim())
+    if stopped := place.result().get("stopped"):
+        raise ValueError(f"the run in {place.path} was ended by --stop-kl {stopped['stop_kl']} at {stopped['kl']:.2f} "
+                         f"nats; with the same settings it would end at once. Train its policy/ in another folder.")
+    if not any(run.checkpoint().rglob(STATE)):
+        raise ValueError(f"the run in {place.path} has no checkpoint left to go on from. Name what it left as --model, "
+                         f"and another folder with --output.")
+    return True
+
+
 def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
     """What each chosen stage needs is there or left by one before it, and its settings can be worked with."""
     chosen, coming = _chosen(plan, part), set()
@@ -311,7 +364,19 @@ def _check(run: Run, plan: Plan, fresh: bool, part: str | None) -> None:
 
 def settings_of(job: Job) -> dict[str, Any]:
     """The fields of a job. Of `LATER` what nobody named is left out: runs of before there were such stay the same."""
-    return {name: value for name, value in asdict(job).items() if name not in LATER or value is not None}
+    return {name: value for name, value in _plain(job).items()
+            if name not in FREE and (name not in LATER or value is not None)}
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """`asdict`, without what records in it got later and nobody has set."""
+    found = asdict(record)
+    for name in found:
+        inside = getattr(record, name)
+        if is_dataclass(inside):
+            later = unchanged(inside)
+            found[name] = {key: value for key, value in _plain(inside).items() if key not in later}
+    return found
 
 
 def task_content(task: str | None) -> dict[str, str]:

@@ -47,7 +47,7 @@ def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lan
         cheats_note=_cheats_note(result, words), cheats=[_side(c, words) for c in result["cheats"]["found"]],
         charts=_charts(result, history, words), measures=measures(result, lang), next=_next(result, words, lang),
         words=[words(f"word_{name}") for name in
-               ("policy", "ranked" if _ranked(result["settings"]) else "judge", "kl", *(["gold"] * (other == "gold")))],
+               ("policy", "ranked" if ranked(result["settings"]) else "judge", "kl", *(["gold"] * (other == "gold")))],
         settings=json.dumps(result["settings"], indent=1, ensure_ascii=False), version=__version__,
         stages=[{"name": words(f"stage_{name}"), **spent} for name, spent in result["stages"].items()]))
 
@@ -60,7 +60,7 @@ def command(settings: dict[str, Any], **changes: object) -> str:
         value = settings.get(name) if settings["reviews"] else None
         words += [f"--{option}", f"{value:g}" if isinstance(value, float) else value] if value is not None else []
     words += ["--task", settings["task"]] if settings.get("task") else []
-    words += ["--judge", "ranked"] if _ranked(settings) else []
+    words += ["--judge", "ranked"] if ranked(settings) else []
     words += ["--seed", str(settings["seed"])] if settings["seed"] else []
     return typed([*words, *(str(word) for name, value in changes.items() for word in (f"--{name}", value))])
 
@@ -71,7 +71,7 @@ def studio_command(folder: object) -> str:
     return f"rlhf-kit studio {options}" if _program() == "rlhf-kit" else f'make studio ARGS="{options}"'
 
 
-def _ranked(settings: dict[str, Any]) -> bool:
+def ranked(settings: dict[str, Any]) -> bool:
     """True if the judge learned from rankings; `settings` of a tour's result, or as they were typed."""
     judge = settings.get("judge")
     return judge == "ranked" or (isinstance(judge, dict) and "reward_model" in judge)
@@ -114,8 +114,9 @@ def _lost(before: dict[str, Any], after: dict[str, Any]) -> float:
 def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
     """The table of numbers before and after, as text."""
     before, after, words = result["before"], result["after"], partial(say, lang)
-    ranked = _ranked(result["settings"]) and result.get("job") != "ppo"
-    labels = {"score": "row_reward"} if result.get("job") == "ppo" else {"score": "row_ranked"} if ranked else {}
+    learned = result.get("job") in ("ppo", "rest")
+    by_rank = ranked(result["settings"]) and not learned
+    labels = {"score": "row_reward"} if learned else {"score": "row_ranked"} if by_rank else {}
     rows = [{"name": words(labels.get(name, f"row_{name}")), "before": _estimate(before["scores"][name]),
              "after": _estimate(after["scores"][name])} for name in after["scores"]]
     for name, form in (("kl", "{:.2f}"), ("eos", "{:.0%}"), ("length", "{:.1f}"), ("distinct", "{:.0%}"),
@@ -127,7 +128,7 @@ def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
         if name in result["win_rate"]:
             rows.append({"name": words(key), "before": "", "after": _estimate(result["win_rate"][name])})
     for name, accuracy in result["judge_accuracy"].items():
-        name = "ranked" if ranked and name == "judge" else name
+        name = "ranked" if by_rank and name == "judge" else name
         rows.append({"name": words(f"row_{name}_accuracy"), "before": _estimate(accuracy), "after": ""})
     return rows
 
@@ -140,13 +141,13 @@ def _lead(result: dict[str, Any], words: partial) -> str:
     if task := result["settings"].get("task"):
         return words("report_lead_task", task=task)
     if not result["settings"]["reviews"]:
-        return words("report_lead_ranked" if _ranked(result["settings"]) else "report_lead")
+        return words("report_lead_ranked" if ranked(result["settings"]) else "report_lead")
     return words("report_lead_file", n=f"{result['texts']:,}", file=Path(result["settings"]["reviews"]).name)
 
 
 def _cards(result: dict[str, Any], words: partial) -> list[dict[str, str]]:
     other = second_opinion(result)
-    labels = {"score": "row_ranked"} if _ranked(result["settings"]) else {}
+    labels = {"score": "row_ranked"} if ranked(result["settings"]) else {}
     cards = [{"name": words(labels.get(name, f"row_{name}")), "colour": COLOURS[name],
               "before": f"{result['before']['scores'][name]['mean']:.2f}",
               "after": f"{result['after']['scores'][name]['mean']:.2f}"} for name in ("score", other)]
@@ -185,7 +186,7 @@ def _charts(result: dict[str, Any], history: Sequence[Step], words: partial) -> 
 
 def _next(result: dict[str, Any], words: partial, lang: Lang) -> list[dict[str, str]]:
     settings = result["settings"]
-    runs = "runs/ranked-" if _ranked(settings) else "runs/"         # a folder holds runs of one judge
+    runs = "runs/ranked-" if ranked(settings) else "runs/"         # a folder holds runs of one judge
     entries = [{"text": words("next_kl"), "code": command(settings, kl=0, output=f"{runs}no-price")},
                {"text": words("next_price"), "code": command(settings, kl=1, output=f"{runs}dear")}]
     if not settings["reviews"]:

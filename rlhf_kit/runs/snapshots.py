@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,45 +19,66 @@ MOMENTS = 10                        # at most that many besides the untrained po
 LARGEST = 256_000_000               # bytes that all of them may take; GPT-2 would take 6 GB and is not kept
 
 
-class Snapshots:
-    """Keeps the policy of a run at step 0 and then every few steps, ten times at most, if it is small or an adapter.
+class Kept:
+    """Keeps what `save` writes of a run at step 0 and then every few steps.
 
-    A run that goes on after a kill first yields the steps that it has behind it, while the policy is already at the
+    A run that goes on after a kill first yields the steps that it has behind it, while the model is already at the
     last of them. So nothing is kept under the number of a step that was taken before; what was kept then is still
     there, or it is the checkpoint's own step and is kept now. A disk that is too full for it ends the keeping and not
     the run, whose checkpoint has more to say about that.
 
     Args:
         run: the run's folder.
-        policy: trained in place; before the first step, and before the checkpoint is loaded.
-        total: steps of the run.
+        save: writes a model into a folder.
+        every: steps from one to the next.
+        total: steps of the run, the last of which leaves the run's own model.
         checkpoint: the folder of the method's checkpoint.
     """
 
-    def __init__(self, run: Path, policy: Policy, total: int, checkpoint: Path) -> None:
+    def __init__(self, run: Path, save: Callable[[Path], None], every: int, total: int, checkpoint: Path) -> None:
         from rlhf_kit.loops.checkpoints import steps_in
-        self.run, self.policy, self.total, self.behind = run, policy, total, len(steps_in(checkpoint))
-        self.every = max(-(-total // MOMENTS), 1)
-        moments = range(0, total, self.every)
-        self.small = size(policy) * len(moments) <= LARGEST
-        for step in moments:
+        self.run, self.save, self.every, self.total = run, save, every, total
+        self.behind, self.room = len(steps_in(checkpoint)), True
+        for step in range(0, total, every):
             sweep(place(run, step))                     # what a process left that was killed while it kept one
-        if self.small and self.behind == 0:
+        self.begin()
+
+    def begin(self) -> None:
+        """Keep the untrained one."""
+        if self.room and self.behind == 0:
             self._save(0)
 
     def after(self, step: int) -> None:
-        """Step number `step`, counted from 1, has just been yielded; the last is the run's own policy/."""
-        if self.small and self.behind <= step < self.total and step % self.every == 0:
+        """Step number `step`, counted from 1, has just been yielded; the last is the run's own model."""
+        if self.room and self.behind <= step < self.total and step % self.every == 0:
             self._save(step)
 
     def _save(self, step: int) -> None:
-        from rlhf_kit.zoo import save_policy
         try:
-            save_policy(self.policy, place(self.run, step))
+            self.save(place(self.run, step))
         except StorageError:
-            self.small = False
+            self.room = False
             with suppress(OSError):                     # what is not empty stays
                 (self.run / FOLDER).rmdir()
+
+
+class Snapshots(Kept):
+    """Keeps the policy of a run, ten times at most, if it is small or an adapter; with `every`, whatever its size.
+
+    Args: policy: trained in place; before the first step, and before the checkpoint is loaded. Others as of `Kept`.
+    """
+
+    def __init__(self, run: Path, policy: Policy, total: int, checkpoint: Path, every: int | None = None) -> None:
+        from rlhf_kit.zoo import save_policy
+        self.asked, self.bytes = every, size(policy)
+        super().__init__(run, lambda folder: save_policy(policy, folder), every or max(-(-total // MOMENTS), 1), total,
+                         checkpoint)
+
+    def begin(self) -> None:
+        """Keep the untrained one, if there is room for all of them."""
+        moments = range(0, self.total, self.every)
+        self.room = self.asked is not None or self.bytes * len(moments) <= LARGEST
+        super().begin()
 
 
 def size(policy: Policy) -> int:

@@ -27,6 +27,7 @@ CHARACTERS = 2_000                  # of a prompt that is looked at
 MOST_TOKENS = 200
 DEFAULT_TOKENS = 40
 COLUMNS = ("first", "second", "third")
+ADDRESS = "#compare/"               # what the address of a comparison begins with, after the page's own
 OTHERWISE = "() => window.dispatchEvent(new Event('rk-otherwise'))"     # something else is asked for than what is shown
 OTHER_PROMPT = "prompt => window.dispatchEvent(new CustomEvent('rk-otherwise', { detail: prompt }))"
 
@@ -146,9 +147,33 @@ class Compare:
             heard = asked.on(comparing.chats_of(columns, [prompt]))
             view = comparing.judged(columns, grown, heard.probability, self._task_lang(names),
                                     self.workspace.world, **about)
+            view |= self._address(view, {"prompt": prompt, "names": [*names], "steps": [*steps], "judge": judge,
+                                         "seed": seed, "temperature": sampling.temperature,
+                                         "most": sampling.max_new_tokens}, sampling)
             yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *cut])
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
             yield None, told(error, self.words)
+
+    def _address(self, view: dict[str, Any], asked: dict[str, Any], sampling: Any) -> dict[str, str]:
+        """{"address"} of a comparison, by which it is found again with all that was asked; {} if the disk is full."""
+        of = {"view": asked["prompt"], **self._made_of(asked["names"], asked["steps"], asked["judge"], asked["seed"],
+                                                       sampling)}
+        try:
+            return {"address": self.kept.keep(of, {"asked": asked, "view": view})}
+        except StorageError:
+            return {}
+
+    def recalled(self, address: object) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """What the page's address names: (view, what was asked); None if it names no comparison that is kept.
+
+        Args: address: "#compare/KEY", as the browser has it.
+        """
+        key = address.removeprefix(ADDRESS) if isinstance(address, str) else None
+        found = self.kept.found(key)
+        try:
+            return None if found is None else ({**found["view"], "address": key}, dict(found["asked"]))
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def measure(self, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: float, temperature: float,
                 most: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
@@ -281,7 +306,7 @@ def _fields(panel: Compare) -> Fields:
     with gr.Row(elem_classes="rk-chips"):
         chips = [gr.Button(comparing.short(one), size="sm", min_width=120) for one in prompts]
     more = gr.Button(panel.settled(*chosen), elem_id="rk-compare-more", elem_classes="rk-fold-button", size="sm")
-    with gr.Column(elem_classes="rk-fold"):             # folded by page.css: in the page, unlike what an Accordion folds
+    with gr.Column(elem_classes="rk-fold"):             # hidden by page.css, unlike what an Accordion folds
         with gr.Row():
             policies = [Names(choices, label=words(which), value=name, elem_id=f"rk-compare-{which}", min_width=200)
                         for which, choices, name in zip(COLUMNS, lists, chosen, strict=False)]
@@ -330,8 +355,34 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
                    for field, choices, name in zip(named, lists, chosen, strict=True)},
                 **{slider: slide(name) for slider, name in zip(on.sliders, chosen, strict=False)}}
 
-    def arrive() -> dict[Any, Any]:
-        return {**offer(), on.line: panel.first_line()}
+    def recall(address: object) -> dict[Any, Any]:
+        found = panel.recalled(address)
+        if found is None:
+            return {}
+        view, asked = found
+        values = zip(named, [*asked["names"], asked["judge"]], strict=True)
+        there = {field: name for field, name in values
+                 if name in (value for _, value in panel.listed()[0][named.index(field)])}
+        sliders = {slider: gr.update(**{**slide(name), **({} if step is None else {"value": step})})
+                   for slider, name, step in zip(on.sliders, asked["names"], asked["steps"], strict=True)}
+        return {**there, **sliders, on.more: panel.settled(*asked["names"]), on.shown: view, on.prompt: asked["prompt"],
+                **dict(zip(on.how[1:], (asked["seed"], asked["temperature"], asked["most"]), strict=True)),
+                on.line: words("recalled")}
+
+    def arrive(address: object) -> dict[Any, Any]:
+        offered, found = {**offer(), on.line: panel.first_line()}, recall(address)
+        for field in named:
+            if field in found:
+                found[field] = gr.update(**{**offered[field], "value": found[field]})
+        if not found and isinstance(address, str) and address.startswith(ADDRESS):
+            offered[on.line] = words("not_recalled")
+        return {**offered, **found}
+
+    def turn(event: gr.EventData) -> dict[Any, Any]:
+        asked = getattr(event, "_data", None)
+        address = asked.get("address") if isinstance(asked, dict) else None
+        first = {on.shown: (panel.saved().get("views") or [None])[0], on.line: panel.first_line()}
+        return recall(address) or (first if address == "" else {on.line: words("not_recalled")})
 
     def refresh(*chosen: str) -> dict[Any, Any]:
         fresh = offer()
@@ -348,7 +399,9 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
         return {**offer(asked.get("run") if isinstance(asked, dict) else None), on.line: words("chosen")}
 
     fields = [*named, *on.sliders, on.more]
-    gr.on(None, arrive, None, [*fields, on.line], **QUIET)
+    told = [*fields, *on.how[1:], on.prompt, on.shown, on.line]
+    gr.on(None, arrive, gr.Textbox(visible=False), told, js="() => [location.hash]", **QUIET)
+    on.shown.turn(turn, None, told, concurrency_limit=None, **QUIET)
     when_shown(refresh, named, fields)
     chosen = on.shown.choose(choose, None, [*fields, on.line], **QUIET)
     for policy, slider in zip(on.policies, on.sliders, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ PROMPTS = 60                        # held-out, for the histogram
 AT_ONCE = 20                        # of them between two reports of progress
 BETA = 0.04                         # the tiny models' price of a nat, see `zoo.TINY_PPO`
 EXAMPLE_TOKENS = 40                 # of a response in the saved example
+ADDRESS = re.compile("[0-9a-f]{16}")
+ADDRESSES = 200                     # comparisons that are found again
+VIEW = "view-"                      # what their files' names begin with
 PAUSE = 0.1                         # seconds between two pictures of a growing response
 
 
@@ -138,7 +142,10 @@ def short(prompt: str) -> str:
 
 
 class Kept:
-    """Results on the disk, each under what it was made of; one that is damaged is made again."""
+    """Results on the disk, each under what it was made of; one that is damaged is made again.
+
+    Comparisons have an address as well, by which a page finds them again; the last ADDRESSES are kept.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -155,9 +162,29 @@ class Kept:
         """Keep it. Raises: StorageError."""
         write_text(self._path(of), json.dumps({"of": of, "result": result}, ensure_ascii=False))
 
+    def keep(self, of: dict[str, Any], result: dict[str, Any]) -> str:
+        """Keep a comparison; returns its address. Raises: StorageError."""
+        key = _key(of)
+        write_text(self.folder / f"{VIEW}{key}.json", json.dumps(result, ensure_ascii=False))
+        for old in sorted(self.folder.glob(f"{VIEW}*.json"), key=lambda one: one.stat().st_mtime)[:-ADDRESSES]:
+            old.unlink(missing_ok=True)
+        return key
+
+    def found(self, key: object) -> dict[str, Any] | None:
+        """The comparison of that address, which anybody may have typed; None if there is none (any more)."""
+        if not isinstance(key, str) or not ADDRESS.fullmatch(key):
+            return None
+        try:
+            return json.loads((self.folder / f"{VIEW}{key}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
     def _path(self, of: dict[str, Any]) -> Path:
-        key = hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        return self.folder / f"{key}.json"
+        return self.folder / f"{_key(of)}.json"
+
+
+def _key(of: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _view(columns: Sequence[Column], samples: list[list[dict]], about: dict[str, Any]) -> dict[str, Any]:

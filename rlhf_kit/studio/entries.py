@@ -13,7 +13,7 @@ from rlhf_kit.runs import snapshots
 from rlhf_kit.studio.words import Words
 
 RUNS = "runs"                       # the folder that runs lie in
-ADAPTER, MODEL = "adapter_config.json", "config.json"
+ADAPTER, MODEL, OF_BASE = "adapter_config.json", "config.json", "base.json"
 BEFORE, JUDGE = " · before", " · judge"                 # what a run's own base and judge are called, after the run
 
 
@@ -81,7 +81,7 @@ def at_step(entry: Entry, step: int) -> tuple[str, str | None]:
     if entry.run is None or step not in snapshots.steps(entry.run) or step == snapshots.last_step(entry.run):
         return entry.place, entry.adapter
     folder = snapshots.place(entry.run, step)
-    return (str(entry.run / "sft"), str(folder)) if (folder / ADAPTER).is_file() else (str(folder), None)
+    return (_base(folder, entry.run), str(folder)) if (folder / ADAPTER).is_file() else (str(folder), None)
 
 
 def _of_run(run: Path, name: str) -> list[Entry]:
@@ -89,8 +89,8 @@ def _of_run(run: Path, name: str) -> list[Entry]:
     settings = _json(run / "settings.json")
     lang: Any = settings.get("lang") if settings.get("lang") in LANGS else "en"
     job = settings.get("job", "tour" if "language_model" in settings else None)
-    if job in ("sft", "rewardmodel"):
-        there = (run / "model" / MODEL).is_file()
+    if job in ("sft", "rewardmodel", "judge"):
+        there = any((run / "model" / name).is_file() for name in (MODEL, ADAPTER))
         return [replace(_model(run / "model", name), lang=lang)] if there else []
     base, judge = _made_from(run, settings, job)
     common = {"lang": lang, "written": _written(run)}
@@ -98,8 +98,8 @@ def _of_run(run: Path, name: str) -> list[Entry]:
     if isinstance(base, Path) and base.is_dir():
         beside.append(Entry(f"{name}{BEFORE}", "policy", str(base), **common))
     if isinstance(judge, Path) and judge.is_dir():
-        adapted = (judge / ADAPTER).is_file()
-        beside.append(Entry(f"{name}{JUDGE}", "judge", str(run / "sft" if adapted else judge),
+        adapted = _is_adapter(judge) and not _stands_alone(judge)
+        beside.append(Entry(f"{name}{JUDGE}", "judge", _base(judge, run) if adapted else str(judge),
                             adapter=str(judge) if adapted else None, **common))
     found = _policy_of(run) or _latest(run)
     if found is None:
@@ -107,7 +107,7 @@ def _of_run(run: Path, name: str) -> list[Entry]:
     base_name, judge_name = (f"{name}{suffix}" if isinstance(made, Path) else made
                              for made, suffix in ((base, BEFORE), (judge, JUDGE)))
     adapted = (found / ADAPTER).is_file()
-    own = Entry(name, "policy", str(run / "sft" if adapted else found), adapter=str(found) if adapted else None,
+    own = Entry(name, "policy", _base(found, run) if adapted else str(found), adapter=str(found) if adapted else None,
                 base=base_name, judge=judge_name, run=run, **common)
     return [own, *beside]
 
@@ -151,14 +151,29 @@ def _latest(run: Path) -> Path | None:
     return snapshots.place(run, steps[-1]) if steps else None
 
 
+def _is_adapter(folder: Path) -> bool:
+    """True of an adapter alone."""
+    return (folder / ADAPTER).is_file() and not (folder / MODEL).is_file()
+
+
+def _stands_alone(folder: Path) -> bool:
+    """True of an adapter of a judge that says itself what its outputs mean and where 0 is: its folder is a judge."""
+    return "labels" in _json(folder / OF_BASE)
+
+
+def _base(adapter: Path, run: Path) -> str:
+    """What an adapter is laid on: of level 3's folders the one beside it, which moved along; else what it names."""
+    beside = run / "sft"
+    return str(beside) if (beside / MODEL).is_file() else str(_json(adapter / ADAPTER).get("base_model_name_or_path"))
+
+
 def _model(folder: Path, name: str) -> Entry:
     """A model or an adapter in a folder, by what its own config says it is."""
     if not (folder / MODEL).is_file():
-        config = _json(folder / ADAPTER)
-        kind = "judge" if config.get("task_type") == "SEQ_CLS" else "policy"
-        beside = folder.parent / "sft"                  # of level 3's folders: moved together, they stay together
-        place = beside if (beside / MODEL).is_file() else config.get("base_model_name_or_path")
-        return Entry(name, kind, str(place), adapter=str(folder), written=_written(folder))
+        kind = "judge" if _json(folder / ADAPTER).get("task_type") == "SEQ_CLS" else "policy"
+        if kind == "judge" and _stands_alone(folder):
+            return Entry(name, kind, str(folder), written=_written(folder))
+        return Entry(name, kind, _base(folder, folder.parent), adapter=str(folder), written=_written(folder))
     made = _json(folder / MODEL).get("architectures")
     judges = isinstance(made, list) and any("SequenceClassification" in str(one) for one in made)
     return Entry(name, "judge" if judges else "policy", str(folder), written=_written(folder))

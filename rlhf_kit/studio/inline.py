@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlhf_kit.language import Lang, say
+from rlhf_kit.language import Lang, say, typed
 from rlhf_kit.studio import PANELS
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def panel(name: str, lang: Lang = "en", *, models: Mapping[str, Policy | RewardM
         from rlhf_kit.labels import Labels
         with Labels(Path(folder) / "labels.db") as labels:
             labels.add_tasks(lists, kind="rank")
-    elsewhere = "" if str(folder) == FOLDER else f" --data {Path(folder).as_posix()}"
-    command = f"rlhf-kit studio --panel {name} --lang {lang}{elsewhere}"
+    elsewhere = [] if str(folder) == FOLDER else ["--data", Path(folder).as_posix()]
+    command = typed(["rlhf-kit", "studio", "--panel", name, "--lang", lang, *elsewhere])
     if os.environ.get(SWITCH, "").lower() == "off":
         print(say(lang, "panel_off", command=command))
     elif importlib.util.find_spec("gradio") is None:

@@ -12,28 +12,36 @@ from gradio.context import Context
 
 from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.studio import PANELS
+from rlhf_kit.studio.door import CODES
 from rlhf_kit.studio.serving import asking_nobody_else, launch_settings
+from rlhf_kit.studio.widget import widget
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
 
 HOURLY = (3600, 3600)               # how often copies of downloaded labels are thrown away, and how old they are; s
-CODES = {"en": "en", "zh": "zh-CN"}         # what a page says of its language, for screen readers and fonts
 
 # Gradio takes a page's language from the browser, and has one title for all pages.
 NAME = "([lang, title]) => { document.documentElement.lang = lang; document.title = title; }"
 
 
-def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "en") -> gr.Blocks:
-    """The pages, not yet served: the first language at /. Raises: ValueError for a panel that there is not."""
+def build(workspace: Workspace, panels: Sequence[str] = PANELS, first: Lang = "en", *, door: bool = False
+          ) -> gr.Blocks:
+    """The pages, not yet served: the first language at /.
+
+    Args:
+        door: whether people enter by name and code from elsewhere; then each sees who they are, and the way out.
+
+    Raises: ValueError for a panel that there is not.
+    """
     unknown = [name for name in panels if name not in PANELS]
     if unknown:
         raise ValueError(f"there is no panel {unknown[0]!r}; expected some of {', '.join(PANELS)}.")
     second = LANGS[1 - LANGS.index(first)]
     with gr.Blocks(title=_title(first, panels), analytics_enabled=False, delete_cache=HOURLY) as pages:
-        _page(first, second, workspace, panels)
+        _page(first, second, workspace, panels, door)
         pages.unload(_left(workspace))
     with pages.route(Words(first, "studio")("other_language"), f"/{second}", show_in_navbar=False):
-        _page(second, "", workspace, panels)
+        _page(second, "", workspace, panels, door)
     pages.queue(api_open=False, max_size=256, default_concurrency_limit=4)      # a class with a few presses each
     return pages
 
@@ -50,13 +58,13 @@ def serve(workspace: Workspace, panels: Sequence[str] = PANELS, *, host: str = "
     """
     settings = launch_settings(host=host, port=port, code=code, inline=inline, teacher=(
         (workspace.teacher, teacher_code or "") if workspace.teacher else None))
-    pages = build(workspace, panels, lang if inline else "en")
+    pages = build(workspace, panels, lang if inline else "en", door=code is not None)
     with asking_nobody_else():
         _, address, _ = pages.launch(**settings)
     return pages, address
 
 
-def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -> None:
+def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str], door: bool) -> None:
     """`other` is where the page in the other language is, seen from here; "" is /."""
     words, title = Words(lang, "studio"), _title(lang, panels)
     gr.Navbar(visible=False)
@@ -66,7 +74,11 @@ def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str]) -
     gr.HTML(f'<p class="rk-keys" role="status" data-on="{escape(words("keys_on"))}" '
             f'data-off="{escape(words("keys_off"))}"></p>', **unseen)                   # filled by page.js
     with gr.Row(elem_classes="rk-head"):
-        gr.Markdown(f"# {title}" + (f"\n{words('about')}" if len(panels) > 1 else ""))  # ours, and nobody else's text
+        about = words("about_class" if door else "about") if len(panels) > 1 else ""
+        gr.Markdown(f"# {title}" + (f"\n{about}" if about else ""))                     # ours, and nobody else's text
+        if door:
+            who = widget("who", words, elem_classes="rk-enters")
+            Context.root_block.load(_name, None, who, show_progress="hidden", api_visibility="private")
         gr.HTML(f'<a href="{other or "./"}">{words("other_language")}</a>', elem_classes="rk-language",
                 js_on_load=None)
     if len(panels) == 1:
@@ -90,5 +102,11 @@ def _left(workspace: Workspace) -> Callable[[gr.Request], None]:
     return left
 
 
+def _name(request: gr.Request) -> str | None:
+    return getattr(request, "username", None)
+
+
 def _panel(name: str, lang: Lang, workspace: Workspace) -> None:
+    gr.HTML(f'<h2 class="rk-read">{escape(Words(lang, "studio")(name))}</h2>', elem_classes="rk-unseen",
+            js_on_load=None)                            # between the page's own heading and those in the panel
     importlib.import_module(f"rlhf_kit.studio.{name}").build(lang, workspace)

@@ -22,7 +22,7 @@ def name_field(lang: Lang) -> gr.Textbox:
     """A field for the name; whoever types into one of a page's types into all of them."""
     words = Words(lang, "labels")
     field = gr.Textbox(words("me"), label=Words(lang, "studio")("name"), info=Words(lang, "studio")("name_about"),
-                       max_lines=1, max_length=100, scale=2, min_width=180)
+                       max_lines=1, max_length=100, scale=2, min_width=180, elem_classes="rk-inline")
     field.input(None, field, field, js=REMEMBER, show_progress="hidden")
     pages = Context.root_block
     others = _fields.setdefault(pages, {}).setdefault(pages.current_page, [])

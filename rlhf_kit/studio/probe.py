@@ -135,6 +135,7 @@ class Fields:
     line: gr.HTML
     shown: gr.HTML
     measure: gr.Button
+    measured: gr.HTML                       # how that goes, beside its button
 
 
 def build(lang: Lang, workspace: Workspace) -> None:
@@ -145,24 +146,28 @@ def build(lang: Lang, workspace: Workspace) -> None:
 
 def _fields(panel: Probe) -> Fields:
     words, saved = panel.words, panel.saved()
-    gr.Markdown(words("about"))
-    judge = Names([], label=words("judge"), elem_id="rk-probe-judge")
-    text = gr.Textbox(panel.start(), label=words("text"), info=words("text_about"),
-                      lines=3, max_lines=10, elem_id="rk-probe-text")
+    offered, first = panel.choices()
+    gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
+    with gr.Row(elem_classes="rk-controls"):
+        text = gr.Textbox(panel.start(), label=words("text"), lines=2, max_lines=10, scale=6, min_width=260,
+                          elem_id="rk-probe-text")
+        go = gr.Button(words("score"), variant="primary", elem_classes="rk-key-ctrl-enter", scale=0, min_width=230)
+        stop = gr.Button(words("stop"), elem_classes="rk-key-escape", interactive=False, scale=0, min_width=130)
+    line = widget("notice", words, words("saved") if saved else words("nothing_saved"), elem_id="rk-probe-line")
     with gr.Row(elem_classes="rk-chips"):
         tricks = [gr.Button(f"{words('fool')}: {words(f'fool_{trick}')}", size="sm", min_width=140) for trick in TRICKS]
-    with gr.Row():
-        go = gr.Button(words("score"), variant="primary", elem_classes="rk-key-ctrl-enter")
-        stop = gr.Button(words("stop"), elem_classes="rk-key-escape")
-    line = widget("notice", words, words("saved") if saved else words("nothing_saved"), elem_id="rk-probe-line")
+    judge = Names(offered, value=first, label=words("judge"), elem_id="rk-probe-judge", elem_classes="rk-inline")
     shown = widget("probe", words, saved, parts=("tokens", "charts"), elem_id="rk-probe-view")
-    return Fields(judge, text, tricks, go, stop, line, shown, gr.Button(words("measure")))
+    with gr.Row(elem_classes="rk-controls"):
+        measure = gr.Button(words("measure"), scale=0, min_width=260)
+        measured = widget("notice", words, elem_id="rk-probe-measured")
+    return Fields(judge, text, tricks, go, stop, line, shown, measure, measured)
 
 
 def _wire(panel: Probe, on: Fields) -> None:
     """What happens when something is pressed."""
     last = gr.State(None)                           # the saved example's score is of another day's model
-    turns = Turns(panel.workspace, panel.lang, gr.State(None))
+    turns = Turns(panel.workspace, panel.lang, gr.State(None), on.stop)
 
     def offer(picked: str | None) -> Any:
         return choices(*panel.choices(), picked)
@@ -174,13 +179,13 @@ def _wire(panel: Probe, on: Fields) -> None:
         """What becomes of a view: the picture, and the score that the next one is compared with."""
         return [view, view and panel.remembered(view, judge)]
 
-    def begin(press: Any, run: Any) -> list[Any]:
+    def begin(press: Any, run: Any, line: Any = on.line) -> list[Any]:
         return turns.wire(press, lambda _, *asked: panel.refused(*asked), [on.text, on.judge],
-                          lambda _, *asked: run(*asked), [on.text, on.judge, last], on.line, [on.shown, last],
+                          lambda _, *asked: run(*asked), [on.text, on.judge, last], line, [on.shown, last],
                           shown=shown)
 
     gr.on(None, offer, follow(on.judge, offer), on.judge, **QUIET)
-    going = [*begin(on.go.click, panel.score), *begin(on.measure.click, panel.measure)]
+    going = [*begin(on.go.click, panel.score), *begin(on.measure.click, panel.measure, on.measured)]
     for trick, button in zip(TRICKS, on.tricks, strict=True):
         changed = button.click(fool(trick), on.text, on.text, concurrency_limit=None, **QUIET)
         going += begin(changed.success, panel.score)

@@ -13,10 +13,10 @@ from gradio.context import Context
 
 from rlhf_kit.labels import Judgement, Labels, LabelsError, Shown
 from rlhf_kit.language import Lang
-from rlhf_kit.studio import answers, rank_tasks
+from rlhf_kit.studio import answers, guidelines, rank_lists, rank_tasks
 from rlhf_kit.studio.answers import why
 from rlhf_kit.studio.entries import label
-from rlhf_kit.studio.fields import Names, choices, follow
+from rlhf_kit.studio.fields import Names, choices, follow, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.rank_tasks import FEWEST, MOST
 from rlhf_kit.studio.serving import annotator
@@ -41,6 +41,8 @@ class Fields:
     notice: gr.HTML
     cards: gr.HTML
     more: gr.Button
+    whose: Names                                            # whose lists are shown
+    own: rank_lists.Fields
     judge: Names
     ask: gr.Button
     thinking: gr.HTML
@@ -58,15 +60,20 @@ def build(lang: Lang, workspace: Workspace) -> None:
 def _fields(panel: Rank) -> Fields:
     words, lang = panel.words, panel.lang
     gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
-    with gr.Row():
-        name = name_field(lang)
+    name = name_field(lang)
+    gr.Button(words("settings"), elem_classes="rk-fold-button", size="sm")
+    with gr.Row(elem_classes="rk-fold"):
         k = gr.Dropdown([(str(n), n) for n in range(FEWEST, MOST + 1)], value=4, label=words("k"), min_width=90)
         two = gr.Radio([(words("one_question"), False), (words("two_questions"), True)], value=False,
                        label=words("asking"), scale=2)
         instruct = gr.Checkbox(False, label=words("instruct"), info=words("instruct_about"), scale=2)
+        whose = Names([(words("any_list"), rank_lists.ALL)], value=rank_lists.ALL, label=words("whose_lists"),
+                      min_width=180, elem_id=f"rk-rank-whose-{lang}")
+    guidelines.shown(lang, panel.workspace)
     notice = widget("notice", words, elem_id=f"rk-rank-notice-{lang}")
     cards = widget("cards", words, elem_id=f"rk-cards-{lang}")
     more = gr.Button(words("more"), size="sm")
+    own = rank_lists.fields(words)
     with gr.Row():
         ready = panel.workspace.world.model("rm", lang)
         judge = Names([ready], value=ready, label=words("judge"), scale=2,
@@ -74,7 +81,7 @@ def _fields(panel: Rank) -> Fields:
         ask = gr.Button(words("ask"), scale=1)
     thinking = widget("notice", words)
     verdict = widget("verdict", words, elem_id=f"rk-verdict-{lang}")
-    return Fields(name, [k, two, instruct], notice, cards, more, judge, ask, thinking, verdict)
+    return Fields(name, [k, two, instruct], notice, cards, more, whose, own, judge, ask, thinking, verdict)
 
 
 def _wire_cards(panel: Rank, on: Fields, last: gr.State) -> None:
@@ -83,9 +90,9 @@ def _wire_cards(panel: Rank, on: Fields, last: gr.State) -> None:
     k, two, instruct = on.chosen
     Context.root_block.load(panel.open, [on.name, *on.chosen], [on.name, on.judge, on.cards, on.notice], js=RECALL,
                             api_name=f"rank_open_{lang}", **quiet)
-    gr.on([k.input, two.input, instruct.input, on.name.submit], panel.show, [on.name, *on.chosen],
-          [on.cards, on.notice], api_name=f"rank_show_{lang}", **quiet)
-    sent = [on.name, on.cards, *on.chosen]
+    gr.on([k.input, two.input, instruct.input, on.name.submit, on.whose.input], panel.show,
+          [on.name, *on.chosen, on.whose], [on.cards, on.notice], api_name=f"rank_show_{lang}", **quiet)
+    sent = [on.name, on.cards, *on.chosen, on.whose]
     saved = on.cards.save(panel.save, sent, [on.cards, on.notice, last], api_name=f"rank_save_{lang}",
                           concurrency_limit=8, **quiet)
     saved.then(panel.opinion_if_here, [last, on.judge], [on.verdict, on.thinking], concurrency_id="model",
@@ -98,12 +105,27 @@ def _wire_models(panel: Rank, on: Fields, last: gr.State) -> None:
     """A list that a model writes, and what a reward model says; which one, is read again when the tab is turned to."""
     lang, turns = panel.lang, Turns(panel.workspace, panel.lang, gr.State())
     follow(on.judge, panel.judges)
+    _wire_lists(rank_lists.Lists(lang, panel.workspace), panel, on)
     turns.wire(on.more.click, lambda request, typed: panel.refused(typed, request), [on.name],
                lambda request, *sent: panel.more(*sent, request), [on.name, on.cards, *on.chosen],
                on.notice, [on.cards], names=(f"rank_wait_{lang}", f"rank_more_{lang}"))
     turns.wire(on.ask.click, lambda _, saved: None if saved else panel.words("nothing_saved"), [last],
                lambda _, *asked: panel.opinion(*asked), [last, on.judge],
                on.thinking, [on.verdict], names=(f"rank_wait_to_ask_{lang}", f"rank_ask_{lang}"))
+
+
+def _wire_lists(lists: rank_lists.Lists, panel: Rank, on: Fields) -> None:
+    """A model of the shelf writes lists, and the first of these is shown."""
+    own, turns = on.own, Turns(panel.workspace, panel.lang, gr.State(None), on.own.stop)
+    for arrive in (lambda *to: Context.root_block.load(*to, **QUIET), when_shown):
+        arrive(lists.offered, on.whose, on.whose)
+    Context.root_block.load(lists.writers, follow(own.writer, lists.writers), own.writer, **QUIET)
+    going = turns.wire(own.write.click, lambda _, *asked: lists.refused(*asked), [own.writer, own.prompts],
+                       lambda _, *asked: lists.write(*asked[:3], _size(asked[3])),
+                       [own.writer, own.n, own.prompts, on.chosen[0]], on.notice, [on.whose],
+                       shown=lambda found, *_: [gr.skip() if found is None else lists.offered(found)])
+    going[-1].success(panel.show, [on.name, *on.chosen, on.whose], [on.cards, gr.State()], **QUIET)
+    turns.wire_stop(own.stop, going, on.notice, lambda: lists.words("stopped_lists"))
 
 
 @dataclass(frozen=True)
@@ -133,15 +155,16 @@ class Rank:
         shelf = self.workspace.shelf
         return choices(shelf.offered("judge", self.lang), shelf.reward_model(self.lang), picked)
 
-    def show(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, Update]:
-        """The next list for this person: (cards, notice)."""
+    def show(self, typed: str, k: object, two: object, instruct: object, request: gr.Request,
+             whose: object = rank_lists.ALL) -> tuple[Update, Update]:
+        """The next list for this person, of all or of one model's: (cards, notice)."""
         try:
-            return self._next(annotator(request, typed), _size(k), bool(two), bool(instruct)), None
+            return self._next(annotator(request, typed), _size(k), bool(two), bool(instruct), whose=whose), None
         except (LabelsError, ValueError) as error:
             return gr.skip(), self._unread(error)
 
     def save(self, typed: str, sent: object, k: object, two: object, instruct: object,
-             request: gr.Request) -> tuple[Update, Update, Update]:
+             request: gr.Request, whose: object = rank_lists.ALL) -> tuple[Update, Update, Update]:
         """Keep an order, and go on to the next list: (cards, notice, what the reward model is to be asked about).
 
         If it could not be kept, the cards stay as they are on the page.
@@ -159,19 +182,19 @@ class Rank:
         except (OSError, ValueError) as error:
             return gr.skip(), why(self.lang, error), gr.skip()
         try:
-            cards = self._next(name, _size(k), bool(two), bool(instruct), after=shown)
+            cards = self._next(name, _size(k), bool(two), bool(instruct), after=shown, whose=whose)
         except LabelsError as error:
             cards, notice = gr.skip(), f"{notice} {self._unread(error)}"
         return cards, notice, {"task": shown.task.id, "order": list(shown.order), "groups": said.groups}
 
     def skip(self, typed: str, sent: object, k: object, two: object, instruct: object,
-             request: gr.Request) -> tuple[Update, Update]:
+             request: gr.Request, whose: object = rank_lists.ALL) -> tuple[Update, Update]:
         """Go past a list: (cards, notice)."""
         try:
             name = annotator(request, typed)
             shown = answers.about(sent).shown(self.workspace.labels, name)
             self.workspace.labels.skip(shown)
-            return self._next(name, _size(k), bool(two), bool(instruct)), self.words("skipped")
+            return self._next(name, _size(k), bool(two), bool(instruct), whose=whose), self.words("skipped")
         except (OSError, ValueError) as error:
             return gr.skip(), why(self.lang, error)
 
@@ -245,25 +268,27 @@ class Rank:
 
     # -- what stands behind these
 
-    def _next(self, name: str, k: int, two: bool, instruct: bool, after: Shown | None = None) -> dict[str, Any]:
-        labels = self.workspace.labels
+    def _next(self, name: str, k: int, two: bool, instruct: bool, after: Shown | None = None,
+              whose: object = rank_lists.ALL) -> dict[str, Any]:
+        labels, among = self.workspace.labels, rank_lists.chosen(self.workspace.labels, whose)
         if two and after is not None and after.question == TWO[0]:
             return self._card_value(labels.show(after.task.id, name, TWO[1], after.repeat), instruct)
         with suppress(FileNotFoundError, KeyError, JSONDecodeError):    # no saved example; others may have made lists
             if self.workspace.world == REVIEWS:                         # the example's lists are of reviews
                 rank_tasks.fill(labels, self.lang, k)
         for question in TWO if two else ("",):
-            shown = labels.next_task(name, question, kind="rank", k=k, lang=self.spoken,
+            shown = labels.next_task(name, question, kind="rank", k=k, lang=self.spoken if among is None else None,
+                                     overlap=self.workspace.overlap, among=among,
                                      repeats=0.0 if question == TWO[1] else answers.REPEATS)
             if shown is not None:
-                return self._card_value(shown, instruct)
-        return {"empty": self._all_done(name, k), "stamp": stamp()}
+                return self._card_value(shown, instruct, among=among)
+        return {"empty": self._all_done(name, k, among), "stamp": stamp()}
 
     def _card_value(self, shown: Shown, instruct: bool, said: Judgement | None = None,
-                    scores: Sequence[Judgement | None] = ()) -> dict[str, Any]:
+                    scores: Sequence[Judgement | None] = (), among: list[int] | None = None) -> dict[str, Any]:
         """What `cards.js` draws. It names no model: the texts in the order shown, and nothing that tells the order."""
         mine = {task: i for i, task in enumerate(shown.order)}
-        done, every = self._progress(shown)
+        done, every = self._progress(shown, among)
         value = {"annotator": shown.annotator, "task": shown.task.id, "repeat": shown.repeat,
                  "question": shown.question, "prompt": shown.task.prompt, "texts": list(shown.texts),
                  "instruct": instruct, "stamp": stamp(),
@@ -285,15 +310,23 @@ class Rank:
         groups = [[shown.order[card] for card in group] for group in order.groups]
         return labels.save_ranking(shown, groups, seconds=seconds, lang=self.lang)
 
-    def _progress(self, shown: Shown) -> tuple[int, int]:
+    def _progress(self, shown: Shown, among: list[int] | None) -> tuple[int, int]:
         k = len(shown.order)
         said = self.workspace.labels.judgements(shown.annotator, shown.question, kinds=("rank",))
-        every = self.workspace.labels.count(kind="rank", k=k, lang=self.spoken)
-        done = sum(j.repeat == 0 and len(j.shown_order) == k and j.lang == self.lang for j in said)
+        every = self._every(k, among)
+        done = sum(j.repeat == 0 and len(j.shown_order) == k
+                   and (j.lang == self.lang if among is None else j.task_id in among) for j in said)
         return min(done, every - 1), every
 
-    def _all_done(self, name: str, k: int) -> str:
-        every = self.workspace.labels.count(kind="rank", k=k, lang=self.spoken)
+    def _every(self, k: int, among: list[int] | None) -> int:
+        """How many lists of K there are, or of these those of K."""
+        labels = self.workspace.labels
+        if among is None:
+            return labels.count(kind="rank", k=k, lang=self.spoken)
+        return sum(len(labels.task(number).responses) == k for number in among)
+
+    def _all_done(self, name: str, k: int, among: list[int] | None) -> str:
+        every = self._every(k, among)
         if not every:
             return Words(self.lang, "labels")("unreadable")
         from rlhf_kit.labels.annotators import self_agreement

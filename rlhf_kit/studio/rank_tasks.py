@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.labels import Labels, Response
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import workspace as shared
+from rlhf_kit.studio.problems import Problem
 from rlhf_kit.studio.worlds import REVIEWS, World
 
 if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
+    from rlhf_kit.sampling import Sampling
 
 FEWEST, MOST = 4, 9                 # cards of a list, as InstructGPT's labelers saw (arXiv:2203.02155, section 3.5)
 LISTS = 20                          # of the saved example
@@ -52,19 +55,47 @@ def more(labels: Labels, writer: Policy, lang: Lang, k: int, world: World = REVI
     return labels.add_task(prompt, [Response(text, model, 1000 * seed) for text in texts], kind="rank").id
 
 
+def add(labels: Labels, writer: Policy, model: str, prompt: str, k: int, seed: int) -> bool:
+    """Add a list of K responses of that model to that prompt; False where it is there, or they are too alike."""
+    try:
+        texts = sample(writer, prompt, k, seed)
+    except TooAlike:
+        return False
+    return labels.add_tasks([(prompt, [Response(text, model, seed) for text in texts])], kind="rank") == 1
+
+
+class TooAlike(ValueError):
+    """A model writes too few different responses."""
+
+
+def fitting(writer: Policy, prompts: Sequence[str]) -> Sampling:
+    """As many new tokens as there is room for behind the longest prompt, and no more than usual.
+
+    Raises: Problem if a prompt fills the model's context.
+    """
+    from rlhf_kit.models.text import prompt_rows
+    from rlhf_kit.sampling import Sampling
+    n, usual = max(map(len, prompt_rows(writer.tokenizer, prompts))), Sampling()
+    if writer.context is None:
+        return usual
+    if n >= writer.context:
+        raise Problem("prompt_too_long", n=n, context=writer.context)
+    return replace(usual, max_new_tokens=min(usual.max_new_tokens, writer.context - n))
+
+
 def sample(writer: Policy, prompt: str, k: int, seed: int) -> list[str]:
     """K responses that differ from each other; a model with a chat template is asked the prompt as a question.
 
-    Raises: ValueError if the model writes too few different ones.
+    Raises: TooAlike if the model writes too few different ones.
     """
     from rlhf_kit.jobs.written import question
     from rlhf_kit.sampling import sample_rollout
     found: dict[str, None] = {}
     asked, _ = question(writer.tokenizer, prompt)
     for turn in range(ROUNDS):
-        found |= dict.fromkeys(text for text in sample_rollout(writer, [asked] * (k + 3), seed=seed + turn).responses
-                               if text.strip())
+        drawn = sample_rollout(writer, [asked] * (k + 3), fitting(writer, [asked]), seed=seed + turn).responses
+        found |= dict.fromkeys(text for text in drawn if text.strip())
         if len(found) >= k:
             return list(found)[:k]
-    raise ValueError(f"the model wrote only {len(found)} different responses to {prompt!r} in {ROUNDS} rounds; "
-                     f"expected {k}.")
+    raise TooAlike(f"the model wrote only {len(found)} different responses to {prompt!r} in {ROUNDS} rounds; "
+                   f"expected {k}.")

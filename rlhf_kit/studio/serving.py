@@ -189,12 +189,14 @@ def launch_settings(*, host: str, port: int | None, code: str | None, teacher: t
         _check_port(host, port)
     from starlette.middleware import Middleware
 
+    from rlhf_kit.studio.door import Door
     from rlhf_kit.studio.look import HEAD, THEME
     from rlhf_kit.studio.words import Words
     guard = {} if code is None else {"auth": class_code(code, teacher),
                                      "auth_message": " ".join(Words(lang, "studio")("class_code") for lang in LANGS)}
     if not inline:                                  # a notebook's page may come through a proxy of another name
-        guard["app_kwargs"] = {"middleware": [Middleware(OwnPagesOnly, local=host in LOCAL)]}
+        doors = [] if code is None else [Middleware(Door, pages={"": LANGS[0], LANGS[1]: LANGS[1]})]
+        guard["app_kwargs"] = {"middleware": [Middleware(OwnPagesOnly, local=host in LOCAL), *doors]}
     return {"server_name": host, "server_port": port, "share": False, "run_history": False,
             "enable_monitoring": False, "mcp_server": False, "ssr_mode": False, "pwa": False, "footer_links": [],
             "max_file_size": "1mb", "allowed_paths": [], "strict_cors": True, "show_error": True,

@@ -271,16 +271,14 @@ def _known(wait: bool = False) -> list[Entry]:
 
 
 def _policy(place: str, adapter: str | None) -> Policy:
+    import torch
+
     from rlhf_kit import zoo
-    from rlhf_kit.models import adapters
     from rlhf_kit.models.heads import Policy
-    from rlhf_kit.models.loading import load_language_model
+    from rlhf_kit.models.loading import merged
     if adapter is None:
         return zoo.load_policy(place, value_head=False).requires_grad_(False)
-    adapters.check_base(adapter, place)
-    adapters.check_mergeable(place)
-    lm, tokenizer = load_language_model(place)
-    return Policy(adapters.merge(lm, adapter), tokenizer, value_head=False).requires_grad_(False).eval()
+    return Policy(*merged(Path(adapter), place, torch.float32), value_head=False).requires_grad_(False).eval()
 
 
 def _judge(entry: Entry, world: World) -> Judge:

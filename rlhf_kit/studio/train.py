@@ -23,7 +23,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio import scripted
 from rlhf_kit.studio import workspace as shared
 from rlhf_kit.studio.answers import reason
-from rlhf_kit.studio.fields import Names
+from rlhf_kit.studio.fields import Names, choices, follow
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.train_runs import (
@@ -39,6 +39,7 @@ from rlhf_kit.studio.train_runs import (
     questions,
     start_ppo,
     start_reward_model,
+    starts,
 )
 from rlhf_kit.studio.train_view import ACTIVE, CURVES, SHOWN, detail, view
 from rlhf_kit.studio.trainings import Job, JobError, Look
@@ -48,6 +49,7 @@ from rlhf_kit.studio.workspace import Workspace
 from rlhf_kit.studio.worlds import REVIEWS
 
 ANY = "*"                           # of all questions; "" is one
+MOST_NAMES = 20                     # of trainings to be laid over one, as the browser sends them
 COUNTS_KEPT = 200                   # of lists, one for each person and question
 AT_ONCE = 3                         # trainings of one person in a class that run or wait
 SOMEBODY = "example"                # who ranked in the saved example
@@ -60,30 +62,43 @@ def build(lang: Lang, workspace: Workspace) -> None:
     gr.Markdown(words("about"))
     name = name_field(lang)
     with gr.Row():
-        with gr.Column(min_width=300):
+        with gr.Column(min_width=300, elem_classes="rk-step"):
             gr.Markdown(words("first"))
-            whose = gr.Radio([(words("everybody"), ALL), (words("mine"), MINE)], value=ALL, label=words("whose"))
-            question = gr.Dropdown([(words("any_question"), ANY)], value=ANY, label=words("question"))
-            with gr.Accordion(words("options"), open=False):
-                rm_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
-                rm_steps = gr.Slider(10, MOST_STEPS, RM_STEPS, step=10, label=words("steps"))
-                rm_anew = gr.Checkbox(label=words("anew"))
             train = gr.Button(words("train_it"), variant="primary", elem_id=f"rk-train-rm-{lang}")
-        with gr.Column(min_width=300):
+            gr.Button(words("first_how"), elem_classes="rk-fold-button rk-narrow", size="sm")
+            with gr.Column(elem_classes="rk-fold rk-wide"):
+                with gr.Row():
+                    whose = gr.Radio([(words("everybody"), ALL), (words("mine"), MINE)], value=ALL,
+                                     label=words("whose"), min_width=180)
+                    question = gr.Dropdown([(words("any_question"), ANY)], value=ANY, label=words("question"),
+                                           min_width=180)
+                with gr.Accordion(words("options"), open=False):
+                    rm_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
+                    rm_steps = gr.Slider(10, MOST_STEPS, RM_STEPS, step=10, label=words("steps"))
+                    rm_anew = gr.Checkbox(label=words("anew"))
+        with gr.Column(min_width=300, elem_classes="rk-step"):
             gr.Markdown(words("second"))
-            choices = judges(workspace.jobs.all(), lang, workspace.world)
-            judge = Names(choices, value=choices[0][1], label=words("judge"), elem_id=f"rk-train-judge-{lang}")
-            beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), info=words("beta_about"))
-            with gr.Accordion(words("options"), open=False):
-                ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
-                ppo_steps = gr.Slider(1, MOST_STEPS, PPO_STEPS, step=1, label=words("steps"))
-                ppo_anew = gr.Checkbox(label=words("anew"))
             run = gr.Button(words("run_it"), variant="primary", elem_id=f"rk-train-ppo-{lang}")
-    board = widget("train", words, first_view(lang, workspace), elem_id=f"rk-train-{lang}")
+            gr.Button(words("second_how"), elem_classes="rk-fold-button rk-narrow", size="sm")
+            with gr.Column(elem_classes="rk-fold rk-wide"):
+                ready = judges(workspace.jobs.all(), lang, workspace.world)
+                with gr.Row():
+                    judge = Names(ready, value=ready[0][1], label=words("judge"), min_width=180,
+                                  elem_id=f"rk-train-judge-{lang}")
+                    beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), min_width=180)
+                start = Names(starts([], lang, workspace.world), value="", label=words("start"),
+                              info=words("start_about"), elem_id=f"rk-train-start-{lang}")
+                with gr.Accordion(words("options"), open=False):
+                    ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)
+                    ppo_steps = gr.Slider(1, MOST_STEPS, PPO_STEPS, step=1, label=words("steps"))
+                    ppo_anew = gr.Checkbox(label=words("anew"))
+    board = widget("train", words, first_view(lang, workspace), parts=("explain", "charts"),
+                   elem_id=f"rk-train-{lang}")
     seen = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
     Context.root_block.load(panel.open, [name], [name, judge], js=RECALL, **seen)
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
-    run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board], [board, ppo_anew], **seen)
+    run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board, start], [board, ppo_anew], **seen)
+    Context.root_block.load(panel.starts, follow(start, panel.starts), start, **seen)
     board.act(panel.act, None, [board], **seen)
     board.tick(panel.tick, [name, whose, judge, question], [board, judge, question], **seen,
                concurrency_limit=4)
@@ -131,9 +146,9 @@ class Panel:
 
     def open(self, name: str, request: gr.Request) -> tuple[Update, Update]:
         """The page has opened: the name, and what may be pleased, with the reward model that is newest now chosen."""
-        choices = judges(self.workspace.jobs.all(), self.lang, self.workspace.world)
+        offered = judges(self.workspace.jobs.all(), self.lang, self.workspace.world)
         return (named(getattr(request, "username", None) or name, request),
-                gr.update(choices=choices, value=choices[0][1]))
+                gr.update(choices=offered, value=offered[0][1]))
 
     def train(self, name: str, whose: str, question: str | None, run: str, steps: float, anew: bool, board: Any,
               request: gr.Request) -> tuple:
@@ -142,11 +157,16 @@ class Panel:
             self.workspace, self.lang, by=by, whose=whose, question=None if question == ANY else question,
             name=run or "", steps=steps, anew=anew))
 
+    def starts(self, picked: str | None = None) -> Update:
+        """What PPO can go on from: what was picked stays, else the language model is chosen."""
+        return choices(starts(self.workspace.jobs.all(), self.lang, self.workspace.world), "", picked)
+
     def run(self, name: str, judge: str, run: str, beta: float, steps: float, anew: bool, board: Any,
-            request: gr.Request) -> tuple:
+            request: gr.Request, start: str = "") -> tuple:
         """*Run PPO*."""
         return self._pressed(name, request, board, run if anew else None, lambda by: start_ppo(
-            self.workspace, self.lang, by=by, judge=judge, name=run or "", beta=beta, steps=steps, anew=anew))
+            self.workspace, self.lang, by=by, judge=judge, name=run or "", beta=beta, steps=steps, anew=anew,
+            start=start))
 
     def act(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         """A button beside a training: stop, resume, or show it. In a class its starter and the teacher may stop it."""
@@ -161,14 +181,14 @@ class Panel:
                 said = self.words("said_stop" if act == "stop" else "said_resume", name=job)
         except (JobError, OSError) as error:
             said = self._told(error)
-        return self._view(job if isinstance(job, str) else None, said)
+        return self._view(job if isinstance(job, str) else None, said, over=asked.get("over"))
 
     def tick(self, name: str, whose: str, judge: str | None, question: str | None, event: gr.EventData,
              request: gr.Request) -> tuple:
         """News for a page that somebody looks at; nothing is sent where there is none."""
         asked, looks = _plain(getattr(event, "_data", None)), self.workspace.jobs.lately()
         shown, said = (asked[key] if isinstance(asked.get(key), str) else "" for key in ("shown", "said"))
-        now = self._view(shown or None, "" if self._is_past(said, looks) else said, looks=looks,
+        now = self._view(shown or None, "" if self._is_past(said, looks) else said, looks=looks, over=asked.get("over"),
                          by=self._who(name, request), whose=whose, question=None if question == ANY else question)
         return (gr.skip() if now["version"] == asked.get("version") else now, self._judges(judge, asked, looks),
                 self._questions(question, asked))
@@ -181,12 +201,12 @@ class Panel:
 
     def _judges(self, judge: str | None, asked: dict[str, Any], looks: list[Look]) -> Any:
         """The list anew where a reward model has been trained since, and that one chosen."""
-        choices = judges(looks, self.lang, self.workspace.world)
-        values, known = [value for _, value in choices], asked.get("judges")
+        offered = judges(looks, self.lang, self.workspace.world)
+        values, known = [value for _, value in offered], asked.get("judges")
         if known == values:
             return gr.skip()
         fresh = isinstance(known, list) and values[0] not in known
-        return gr.Dropdown(choices=choices, value=values[0] if fresh or judge not in values else judge)
+        return gr.Dropdown(choices=offered, value=values[0] if fresh or judge not in values else judge)
 
     def _questions(self, question: str | None, asked: dict[str, Any]) -> Any:
         found = self._asked()
@@ -223,13 +243,14 @@ class Panel:
             self._check_share(request)
             started = start(by)
         except (JobError, OSError) as error:
-            return self._view(_plain(board).get("shown"), self._told(error)), gr.skip()
-        return self._view(started, self.words("said_start", name=started)), False
+            return self._view(_plain(board).get("shown"), self._told(error), over=_plain(board).get("over")), gr.skip()
+        return self._view(started, self.words("said_start", name=started), over=_plain(board).get("over")), False
 
     def _view(self, shown: str | None, said: str, *, looks: list[Look] | None = None, by: str | None = None,
-              whose: str = ALL, question: str | None = None) -> dict[str, Any]:
+              whose: str = ALL, question: str | None = None, over: Any = None) -> dict[str, Any]:
         looks = self.workspace.jobs.all() if looks is None else looks
-        drawn = view(self.lang, looks, shown, said) if looks else first_view(self.lang, self.workspace)
+        over = [name for name in over[-MOST_NAMES:] if isinstance(name, str)] if isinstance(over, list) else []
+        drawn = view(self.lang, looks, shown, said, over) if looks else first_view(self.lang, self.workspace)
         counted = self._lists(by, whose, question)
         drawn |= {"said": said, "lists": "" if counted == said else counted, "questions": self._asked(),
                   "judges": [value for _, value in judges(looks, self.lang, self.workspace.world)]}

@@ -76,19 +76,26 @@ def start_reward_model(workspace: Workspace, lang: Lang, *, by: str, whose: str 
 
 
 def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: str = "", beta: float | None = None,
-              steps: int = PPO_STEPS, seed: int = 0, anew: bool = False) -> str:
-    """Put a PPO run towards that judge in the line; returns its name. Raises: JobError; StorageError."""
+              steps: int = PPO_STEPS, seed: int = 0, anew: bool = False, start: str = "") -> str:
+    """Put a PPO run towards that judge in the line; returns its name. Raises: JobError; StorageError.
+
+    Args:
+        start: the policy to go on from, as `starts` offers it; drift is measured from it. "" = the language model.
+    """
     beta = BETA[lang] if beta is None else beta
+    if start not in dict(starts(workspace.jobs.all(), lang, workspace.world)).values():
+        raise JobError("no_start")
     if judge not in dict(judges(workspace.jobs.all(), lang, workspace.world)).values():
         raise JobError("no_judge")
     if not isinstance(beta, int | float) or not 0 <= beta <= 10:
         raise JobError("bad_number")
     name = _name(workspace, name, "policy")
     workspace.jobs.start("ppo", name, [
-        "train", "ppo", "--model", workspace.world.model("lm", lang), *workspace.world.options,
+        "train", "ppo", "--model", start or workspace.world.model("lm", lang), *workspace.world.options,
         "--judge", judge, "--kl", f"{beta:g}", "--steps",
         str(_whole(steps)), "--seed", str(seed), "--lang", lang, "--device", "cpu"],
-        steps=_whole(steps), by=by, anew=anew, about={"lang": lang, "judge": judge, "beta": beta})
+        steps=_whole(steps), by=by, anew=anew,
+        about={"lang": lang, "judge": judge, "beta": beta, **({"start": start} if start else {})})
     return name
 
 
@@ -99,6 +106,13 @@ def judges(looks: list[Look], lang: Lang, world: World = REVIEWS) -> list[tuple[
     words = Words(lang, "train")
     return [*((name, f"runs/{name}/model") for name in reversed(ours)),
             (words("ready_rm"), world.model("rm", lang)), (words("ready_judge"), world.model("judge", lang))]
+
+
+def starts(looks: list[Look], lang: Lang, world: World = REVIEWS) -> list[tuple[str, str]]:
+    """(label, what --model is given): the language model, and the policies trained here, the newest first."""
+    ours = [look.job.name for look in looks
+            if look.job.kind == "ppo" and look.state == "done" and look.job.about.get("lang") == lang]
+    return [(world.model("lm", lang), ""), *((name, f"runs/{name}/policy") for name in reversed(ours))]
 
 
 def _name(workspace: Workspace, name: str, stem: str) -> str:

@@ -12,10 +12,12 @@ from gradio.context import Context
 
 from rlhf_kit.labels import BOTH_BAD, Judgement, LabelsError, Shown
 from rlhf_kit.language import Lang
-from rlhf_kit.studio import answers, vote_pairs
+from rlhf_kit.studio import answers, guidelines, vote_match, vote_pairs
 from rlhf_kit.studio.answers import BadAnswer, why
+from rlhf_kit.studio.fields import Names, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
+from rlhf_kit.studio.turns import QUIET, Turns
 from rlhf_kit.studio.vote_results import ENOUGH, on_this_pair, results, verdict
 from rlhf_kit.studio.widget import Update, stamp, widget
 from rlhf_kit.studio.words import Words, percent
@@ -34,20 +36,40 @@ def build(lang: Lang, workspace: Workspace) -> None:
     gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
     with gr.Row():
         name = name_field(lang)
+        match = Names([(words("any_match"), vote_match.ALL)], value=vote_match.ALL, label=words("match"), scale=2,
+                      min_width=220, elem_id=f"rk-vote-match-{lang}")
+    guidelines.shown(lang, workspace)
     notice = widget("notice", words, elem_id=f"rk-vote-notice-{lang}")
     pair = widget("pair", words, elem_id=f"rk-pair-{lang}")
     tables = widget("tables", words, elem_id=f"rk-vote-results-{lang}")
+    new = vote_match.fields(words)
 
     quiet = {"show_progress": "hidden", "api_visibility": "undocumented"}
     opened = Context.root_block.load(panel.open, [name], [name, pair, notice], js=RECALL,
                                      api_name=f"vote_open_{lang}", **quiet)
-    name.submit(panel.show, [name], [pair, notice], api_visibility="private", show_progress="hidden")
-    pair.next(panel.show, [name], [pair, notice], api_name=f"vote_show_{lang}", **quiet)
+    for turned in (name.submit, match.input):
+        turned(panel.show, [name, match], [pair, notice], **QUIET)
+    pair.next(panel.show, [name, match], [pair, notice], api_name=f"vote_show_{lang}", **quiet)
     voted = pair.vote(panel.vote, [name, pair], [pair, notice], api_name=f"vote_save_{lang}", concurrency_limit=8,
                       **quiet)
-    undone = pair.undo(panel.undo, [name], [pair, notice], api_name=f"vote_undo_{lang}", **quiet)
+    undone = pair.undo(panel.undo, [name, match], [pair, notice], api_name=f"vote_undo_{lang}", **quiet)
     for done in (opened, voted, undone):
         done.then(panel.results, [name], [tables], api_visibility="private", show_progress="hidden")
+    _wire_match(vote_match.Match(lang, workspace), panel, new, name, match, pair, notice)
+
+
+def _wire_match(match: vote_match.Match, panel: Vote, new: vote_match.Fields, name: gr.Textbox, picked: Names,
+                pair: gr.HTML, notice: gr.HTML) -> None:
+    """Two models are chosen, write their pairs, and the first of these is shown."""
+    turns = Turns(match.workspace, match.lang, gr.State(None), new.stop)
+    for arrive in (lambda *to: Context.root_block.load(*to, **QUIET), when_shown):
+        arrive(match.models, None, [new.first, new.second])
+        arrive(match.offered, picked, picked)
+    going = turns.wire(new.make.click, lambda _, *asked: match.refused(*asked), [new.first, new.second, new.prompts],
+                       lambda _, *asked: match.write(*asked), [new.first, new.second, new.n, new.prompts], notice,
+                       [picked], shown=lambda found, *_: [gr.skip() if found is None else match.offered(found)])
+    going[-1].success(panel.show, [name, picked], [pair, gr.State()], **QUIET)
+    turns.wire_stop(new.stop, going, notice, lambda: match.words("stopped_pairs"))
 
 
 @dataclass(frozen=True)
@@ -66,10 +88,10 @@ class Vote:
         """The page has opened: (name, pair, notice)."""
         return named(getattr(request, "username", None) or typed, request), *self.show(typed, request)
 
-    def show(self, typed: str, request: gr.Request) -> tuple[Update, Update]:
-        """The next pair for this person: (pair, notice)."""
+    def show(self, typed: str, request: gr.Request, match: object = vote_match.ALL) -> tuple[Update, Update]:
+        """The next pair for this person, of all or of one match: (pair, notice)."""
         try:
-            return self._next(annotator(request, typed)), None
+            return self._next(annotator(request, typed), match), None
         except LabelsError:
             return gr.skip(), Words(self.lang, "labels")("unread")
         except ValueError as error:
@@ -91,7 +113,7 @@ class Vote:
         except (OSError, ValueError) as error:
             return gr.skip(), why(self.lang, error)
 
-    def undo(self, typed: str, request: gr.Request) -> tuple[Update, Update]:
+    def undo(self, typed: str, request: gr.Request, match: object = vote_match.ALL) -> tuple[Update, Update]:
         """Take the last vote back. Its pair is not asked again: whose responses these are has been seen."""
         try:
             name, labels = annotator(request, typed), self.workspace.labels
@@ -99,7 +121,7 @@ class Vote:
             if undone is None:
                 return gr.skip(), self.words("nothing_to_undo")
             labels.skip(labels.show(undone.task_id, name))
-            return self._next(name), self.words("undone")
+            return self._next(name, match), self.words("undone")
         except (OSError, ValueError) as error:
             return gr.skip(), why(self.lang, error)
 
@@ -117,9 +139,13 @@ class Vote:
                     f"{r.elo:.0f}"] for r in found.ratings]
         effects = [[words(key), *_columns(share)] for key, share in (
             ("longer", found.longer), ("first", found.first), ("judge", found.judge))]
+        matches = [[f"{m.first} / {m.second}", str(m.rate.n), str(m.won), str(m.tied), _percents(m.rate)]
+                   for m in found.matches]
         few = [words("few_one") if found.votes == 1 else words("few", n=found.votes)] if found.votes < ENOUGH else []
         alone = [words("alone")] if found.people == 1 else []
         return {"tables": [
+            {"caption": words("win_rates"), "head": [words(f"col_{key}") for key in (
+                "two", "votes", "first_won", "tied", "rate")], "rows": matches, "notes": [words("win_rates_note")]},
             {"caption": words("class_so_far", votes=found.votes, people=found.people, ties=found.ties,
                               bad=found.both_bad),
              "head": [words(f"col_{key}") for key in ("model", "votes", "won", "strength", "points", "elo")],
@@ -129,22 +155,24 @@ class Vote:
 
     # -- what stands behind these
 
-    def _next(self, name: str) -> dict[str, Any]:
-        labels = self.workspace.labels
+    def _next(self, name: str, match: object = vote_match.ALL) -> dict[str, Any]:
+        labels, among = self.workspace.labels, vote_match.chosen(self.workspace.labels, self.lang, match)
         with suppress(FileNotFoundError, KeyError):         # no saved example: there may be pairs of other people's
             vote_pairs.fill(labels, self.lang)
-        shown = labels.next_task(name, kind="vote", k=2, lang=self.lang, repeats=answers.REPEATS)
+        shown = labels.next_task(name, kind="vote", k=2, lang=self.lang if among is None else None,
+                                 repeats=answers.REPEATS, overlap=self.workspace.overlap, among=among)
         if shown is None:
-            every = labels.count(kind="vote", k=2, lang=self.lang)
+            every = labels.count(kind="vote", k=2, lang=self.lang) if among is None else len(among)
             return {"empty": self.words("all_done" if every else "no_pairs", every=every), "annotator": name,
                     "stamp": stamp()}
-        return self._pair(shown)
+        return self._pair(shown, among)
 
-    def _pair(self, shown: Shown) -> dict[str, Any]:
+    def _pair(self, shown: Shown, among: list[int] | None = None) -> dict[str, Any]:
         """What `pair.js` draws before the vote: two texts, and nothing that tells whose they are."""
         labels = self.workspace.labels
-        done = [said.task_id for said in labels.judgements(shown.annotator, kinds=("vote",)) if said.lang == self.lang]
-        every = labels.count(kind="vote", k=2, lang=self.lang)
+        done = [said.task_id for said in labels.judgements(shown.annotator, kinds=("vote",))
+                if (said.lang == self.lang if among is None else said.task_id in among)]
+        every = labels.count(kind="vote", k=2, lang=self.lang) if among is None else len(among)
         return {"annotator": shown.annotator, "task": shown.task.id, "repeat": shown.repeat,
                 "question": shown.question, "prompt": shown.task.prompt, "texts": list(shown.texts),
                 "progress": self.words("progress", done=min(len({*done, shown.task.id}), every), every=every),
@@ -176,6 +204,10 @@ class Vote:
 
 def _interval(value: float, low: float | None, high: float | None) -> str:
     return f"{value:+.2f}" + ("" if low is None else f" ({low:+.2f} – {high:+.2f})")
+
+
+def _percents(share: Estimate) -> str:
+    return f"{percent(share.mean)} ({percent(share.low)} – {percent(share.high)})"
 
 
 def _columns(share: Estimate | None) -> list[str]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.labels import Labels, Response
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import workspace as shared
+from rlhf_kit.studio.rank_tasks import fitting
 
+if TYPE_CHECKING:
+    from rlhf_kit.models.heads import Policy
+
+AT_ONCE = 8                         # prompts of a new match between two reports of progress
 PAIRS = 40                          # of the saved example
 SPLIT = "heldout"                   # of these tasks: votes judge models, and are not for reward models to learn from
 
@@ -22,6 +28,37 @@ def fill(labels: Labels, lang: Lang) -> None:
     if not labels.count(kind="vote", lang=lang):
         labels.add_tasks([(one["prompt"], [Response(r["text"], r["model"]) for r in one["responses"]])
                           for one in shared.example(lang)["vote"]], kind="vote", split=SPLIT)
+
+
+def matches(labels: Labels, lang: Lang) -> dict[tuple[str, str], list[int]]:
+    """Two models, by name in order -> the numbers of the pairs that they wrote, the match that is newest last."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for task in labels.tasks():
+        models = sorted({response.model for response in task.responses if response.model is not None})
+        own = any(response.seed is not None for response in task.responses)         # the example's have none
+        if task.kind == "vote" and (own or task.lang == lang) and len(models) == 2:
+            found.setdefault((models[0], models[1]), []).append(task.id)
+    return dict(sorted(found.items(), key=lambda one: one[1][-1]))
+
+
+def write(labels: Labels, models: Mapping[str, Policy], prompts: Sequence[str], seed: int
+          ) -> Iterator[tuple[int, int, int]]:
+    """Let two models answer prompts and add the pairs that differ; yields (prompts done, all, new pairs so far).
+
+    Args:
+        models: name -> policy, two of them.
+    """
+    from rlhf_kit.sampling import sample_rollout
+    new = 0
+    for start in range(0, len(prompts), AT_ONCE):
+        some = list(prompts[start:start + AT_ONCE])
+        written = {}
+        for name, policy in models.items():
+            written[name] = sample_rollout(policy, some, fitting(policy, some), seed + start).responses
+        pairs = [(prompt, [Response(texts[i], name, seed + start) for name, texts in written.items()])
+                 for i, prompt in enumerate(some) if len({texts[i] for texts in written.values()}) == 2]
+        new += labels.add_tasks(pairs, kind="vote", split=SPLIT)
+        yield start + len(some), len(prompts), new
 
 
 def rewards(lang: Lang) -> dict[tuple[str, str], float]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from rlhf_kit.labels import BOTH_BAD, Judgement, Labels, Task
 from rlhf_kit.language import Lang
+from rlhf_kit.studio.vote_pairs import matches
 
 if TYPE_CHECKING:
     from rlhf_kit.evaluate import Estimate
     from rlhf_kit.labels.annotators import Rating
 
-ENOUGH = 20                         # votes below which the intervals are too wide to say much
+ENOUGH = 30                         # votes below which the intervals are too wide to say much, as `evaluate.FEW`
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,37 @@ class Results:
     longer: Estimate | None         # how often the longer response wins, by characters, of votes with a winner
     first: Estimate | None          # how often the one shown first wins
     judge: Estimate | None          # how often the reward model prefers the winner too
+    matches: tuple[Match, ...]      # two models each, the newest first
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two models whose responses were put side by side."""
+
+    first: str
+    second: str
+    won: int                        # votes for the first
+    tied: int                       # both bad among them
+    rate: Estimate                  # of the first: (won + tied/2) / n with Wilson's interval, see `evaluate.share`
 
 
 def results(labels: Labels, lang: Lang, rewards: Mapping[tuple[str, str], float]) -> Results:
     """Count the votes, repeats left out."""
+    from rlhf_kit.evaluate import share
     from rlhf_kit.labels.annotators import rate
-    tasks = {task.id: task for task in labels.tasks() if task.kind == "vote" and task.lang == lang}
+    pairs = {number for numbers in matches(labels, lang).values() for number in numbers}
+    tasks = {task.id: task for task in labels.tasks()
+             if task.kind == "vote" and (task.id in pairs or task.lang == lang)}
     votes = [said for said in labels.judgements(kinds=("vote",)) if said.repeat == 0 and said.task_id in tasks]
     decided = [(tasks[said.task_id], said, said.groups[0][0]) for said in votes if len(said.groups) == 2]
     bad = sum(BOTH_BAD in said.flags for said in votes)
+    head_to_head = []
+    for (first, second), numbers in reversed(matches(labels, lang).items()):
+        own = [said for said in votes if said.task_id in set(numbers)]
+        names = [tasks[said.task_id].responses[said.groups[0][0]].model for said in own if len(said.groups) == 2]
+        won, tied = names.count(first), len(own) - len(names)
+        if own:
+            head_to_head.append(Match(first, second, won, tied, share(won + tied / 2, len(own))))
     return Results(
         votes=len(votes), people=len({said.annotator for said in votes}), ties=len(votes) - len(decided) - bad,
         both_bad=bad, ratings=rate(labels, votes),
@@ -45,7 +68,8 @@ def results(labels: Labels, lang: Lang, rewards: Mapping[tuple[str, str], float]
                        if len(task.texts[0]) != len(task.texts[1])]),
         first=_share([said.shown_order[0] == won for _, said, won in decided if said.shown_order]),
         judge=_share([right for task, _, won in decided
-                      if (right := _judge_agrees(task, won, rewards)) is not None]))
+                      if (right := _judge_agrees(task, won, rewards)) is not None]),
+        matches=tuple(head_to_head))
 
 
 def on_this_pair(votes: Sequence[Judgement], order: Sequence[int]) -> dict[str, int]:

@@ -20,7 +20,7 @@ Update = Any                        # what a handler gives a component: a value,
 
 
 def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] = (),
-           elem_id: str | None = None) -> gr.HTML:
+           elem_id: str | None = None, elem_classes: str | None = None) -> gr.HTML:
     """A component whose value is JSON, drawn by `scripts/NAME.js` and dressed by `scripts/NAME.css`.
 
     The script runs once for each instance, with `element`, `props`, `trigger` and `watch` as Gradio gives them and two
@@ -36,7 +36,8 @@ def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] =
     css, js = ("".join(read_script(f"{one}.{kind}") for one in (*first, *parts, name))
                for kind, first in (("css", ()), ("js", ("make",))))
     return gr.HTML(value, html_template=f'<div class="rk-{name}"></div>', css_template=css, js_on_load=js,
-                   apply_default_css=False, elem_id=elem_id, words=words.all(), lang=words.lang)
+                   apply_default_css=False, elem_id=elem_id, elem_classes=elem_classes, words=words.all(),
+                   lang=words.lang)
 
 
 def stamp() -> int:

@@ -21,6 +21,7 @@ from rlhf_kit.studio.shelf import Shelf, called
 from rlhf_kit.studio.trainings import Jobs
 from rlhf_kit.studio.worlds import REVIEWS, World
 
+OVERLAP, MOST_OVERLAP = 3, 1000     # people asked about each list: enough that agreement can be measured
 DOWNLOADS = 50                      # pages whose file is kept
 
 
@@ -38,12 +39,17 @@ class Workspace:
         teacher: who sees everybody's labels where a class code guards the page.
         world: what people rank texts of, and models are trained in.
         prompts: to choose from, instead of the world's own.
+        overlap: how many people are asked about a list or a pair before others are begun.
     """
 
     def __init__(self, folder: Path | str, models: Sequence[str] | Mapping[str, str] = (), *,
-                 teacher: str | None = None, world: World = REVIEWS, prompts: Sequence[str] = ()) -> None:
+                 teacher: str | None = None, world: World = REVIEWS, prompts: Sequence[str] = (),
+                 overlap: int = OVERLAP) -> None:
         self.folder, self.named = Path(folder).expanduser(), called(models)
-        self.teacher, self.world, self.prompts = teacher, world, tuple(prompts)
+        if not 1 <= overlap <= MOST_OVERLAP:
+            raise ValueError(f"overlap is {overlap}; expected how many people are asked about each list, from 1 to "
+                             f"{MOST_OVERLAP}. Try {OVERLAP}.")
+        self.teacher, self.world, self.prompts, self.overlap = teacher, world, tuple(prompts), overlap
         self.folder.mkdir(parents=True, exist_ok=True)
         self._making = threading.Lock()
         self.line = Line()                                  # who waits for a model

@@ -18,17 +18,17 @@ LESSONS = ("00", "01", "02", "03a", "03b", "03c")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
 
 
-def answers_to(lesson: str):
-    path = Path(__file__).parents[1] / "mutants" / f"lesson_{lesson}.py"
-    spec = importlib.util.spec_from_file_location(f"mutants_{lesson}", path)
+def answers_in(path: Path):
+    spec = importlib.util.spec_from_file_location(f"mutants_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-WRITTEN = {lesson: answers_to(lesson) for lesson in LESSONS}
-MUTANTS = [(number, name, wrong, message) for written in WRITTEN.values()
-           for number, wrongs in written.MUTANTS.items() for name, wrong, message in wrongs]
+WRITTEN = {path.stem: answers_in(path) for path in sorted((Path(__file__).parents[1] / "mutants").glob("*_[0-9]*.py"))}
+WRONG = [(number, f"{stem.split('_')[0]}-{name}", wrong, message) for stem, written in WRITTEN.items()
+         for number, wrongs in written.MUTANTS.items() for name, wrong, message in wrongs]
+MUTANTS = [mutant for mutant in WRONG if mutant[1].startswith("lesson")]    # with two seeds; of the others all with one
 RIGHT = [(number, right) for written in WRITTEN.values() for number, rights in getattr(written, "RIGHT", {}).items()
          for right in rights]
 mutants = pytest.mark.parametrize(("number", "name", "wrong", "message"), MUTANTS,
@@ -49,10 +49,11 @@ def test_at_least_three_wrong_answers_are_named(number):
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_wrong_answers_are_caught_and_named(lesson, record_property, capsys):
     """By people who saw the notebook only. A sentence about shape, type or NaN counts as a name; silence does not."""
-    verdicts = [(message, judge(EXERCISES[number], wrong, 3)) for number, wrongs in WRITTEN[lesson].MUTANTS.items()
-                for _, wrong, message in wrongs]
-    passed = sum(verdict.right for _, verdict in verdicts)
-    named = sum(bool(message) and message in likely(verdict, "en") for message, verdict in verdicts)
+    verdicts = [(name, message, judge(EXERCISES[number], wrong, 3)) for number, name, wrong, message in WRONG
+                if checking.lesson_of(number) == lesson]
+    passed = sum(verdict.right for *_, verdict in verdicts)
+    named = sum(bool(message) and message in likely(verdict, "en") for _, message, verdict in verdicts)
+    assert [name for name, message, verdict in verdicts if message not in likely(verdict, "en")] == []
     refused = [right for number, right in RIGHT if checking.lesson_of(number) == lesson
                and not judge(EXERCISES[number], right, 3).right]
     summary = f"lesson {lesson}: {len(verdicts)} wrong answers, {passed} passed, {named} named"
@@ -210,10 +211,8 @@ class Loss(torch.nn.Module):
     ("0.2", lambda ranks: np.int64(EXERCISES["0.2"].reference(ranks))),
     ("0.2", lambda ranks: torch.tensor(EXERCISES["0.2"].reference(ranks))),
     ("0.2", lambda ranks: EXERCISES["0.2"].reference(ranks) * 1.0),
-    ("1.6", lambda *a: torch.tensor(EXERCISES["1.6"].reference(*a))),
-    ("1.6", lambda *a: np.float32(EXERCISES["1.6"].reference(*a))),
+    ("1.6", lambda *a: np.float64(EXERCISES["1.6"].reference(*a))),
     ("2.6", lambda *a: EXERCISES["2.6"].reference(*a).item()),
-    ("2.4", lambda *a: tuple(np.float32(x) for x in EXERCISES["2.4"].reference(*a))),
     ("0.3", functools.partial(lambda one, *a: one * EXERCISES["0.3"].reference(*a), 1)), ("0.3", Loss()),
 ])
 def test_right_answers_in_another_form_become_what_the_next_cell_needs(number, answer):
@@ -236,6 +235,9 @@ def test_right_answers_in_another_form_become_what_the_next_cell_needs(number, a
     ("2.1", lambda pairs: pairs if len(pairs) else torch.tensor([]).long(), "keeps its columns"),
     ("2.1", lambda pairs: pairs.byte(), "Places are whole numbers"),
     ("2.4", lambda both: torch.stack(both), "return first, second"),
+    ("2.4", lambda both: tuple(share.item() for share in both), "number 1 is a number; the next cell needs a tensor"),
+    ("1.6", lambda beta: torch.tensor(beta), "Return the plain number"),
+    ("3c.3", lambda kl: kl.item(), "returned a number; the next cell needs a tensor"),
 ])
 def test_what_the_next_cell_cannot_use_is_refused_with_the_way(number, spoil, said):
     exercise = EXERCISES[number]
@@ -408,3 +410,25 @@ def test_values_are_shown_short():
     assert answers.show(torch.tensor([1.0, 0.25])) == "[1, 0.25]"
     assert answers.show(list(range(20))).endswith("7, …]")
     assert "exercise" not in in_words(judge(EXERCISES["0.2"], EXERCISES["0.2"].reference), "en").lower()
+
+
+@pytest.mark.parametrize(("number", "answer", "en", "zh"), [
+    ("1.6", lambda beta, kl, target, n, horizon: EXERCISES["1.6"].reference(beta, kl, target, n, horizon) * (
+        1 + (n > horizon)), "wrong exactly where `n` is greater than `horizon`", "`n` 大于 `horizon`"),
+    ("0.1", lambda logprob, response: EXERCISES["0.1"].reference(logprob, response) + (response[:, 0] < 1).any() / 9,
+     "the marks in a row of `response` have gaps, or do not begin", "标记不连续"),
+    ("0.2", lambda ranks: EXERCISES["0.2"].reference(ranks) + (len(ranks) == 1), "`ranks` holds a single number",
+     "只有一个数"),
+    ("0.3", lambda *a: EXERCISES["0.3"].reference(*a) * 1.003, "never further than 2 %", "不到 2%"),
+    ("2.1", lambda ranks: EXERCISES["2.1"].reference(ranks)[:-1], "these rows are missing: [[1, 2]]", "缺了这些行"),
+    ("2.1", lambda ranks: EXERCISES["2.1"].reference(ranks)[[0, 0]], "these rows are missing", "缺了这些行"),
+    ("0.2", lambda ranks: [0, 3, 1][len(ranks)], "A place is asked for that does not exist", "下标太大"),
+    ("0.2", lambda ranks: ranks.mean(), "stops with an error", "箭头后面"),
+    ("3c.1", lambda a, b, n, seen=[]: seen.append(a) or EXERCISES["3c.1"].reference(a, b, n) + len(seen),
+     "Asked twice about the same input", "问两次"),
+])
+def test_what_the_wrong_cases_have_in_common_is_said(number, answer, en, zh):
+    """True of the cases that were asked, whatever the answer does inside."""
+    verdict = judge(EXERCISES[number], answer)
+    assert en in likely(verdict, "en")
+    assert zh in likely(verdict, "zh")

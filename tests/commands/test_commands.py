@@ -160,6 +160,31 @@ def test_in_a_file_each_stage_is_one_line():
                                                     "Before and after answers 5 openings it has never seen"]
 
 
+@pytest.mark.parametrize(("each", "before", "line"), [
+    (1.0, 0, "About 2 minutes"),            # two seconds and two updates: 98 are left at 1 s
+    (5.0, 0, "About 8 minutes"), (5.0, 60, "About 3 minutes"),      # after a stop only what is done now is measured
+    (120.0, 0, "About 3.3 hours"), (0.7, 0, "About a minute"), (0.3, 0, None)])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_time_that_is_left_is_said_once_in_words_by_the_first_updates(each, before, line, terminal):
+    now, console = [0.0], written(terminal)
+
+    def events():
+        yield Event("ppo", 0, 100)
+        for done in range(1, 100):
+            now[0] += each if done > before else 0.001
+            yield Event("ppo", done, 100)
+    showing.watch(events(), "en", console, clock=lambda: now[0])
+    said = re.findall("About (?:a|[0-9.]+) (?:minutes?|hours)", console.file.getvalue())
+    assert said == ([] if line is None else [line])
+
+
+def test_of_a_stage_that_is_kept_no_time_is_said():
+    console, now = written(terminal=False), iter(range(0, 9000, 100))
+    events = [Event("sft", 0, 9, kept=True), Event("sft", 3, 9, kept=True)]
+    showing.watch(events, "en", console, clock=lambda: next(now))
+    assert "About" not in console.file.getvalue()
+
+
 @pytest.mark.parametrize(("metrics", "note"), [
     ({"score": 0.5, "kl": 1.25, "loss": 9.0}, "score 0.50  KL 1.2"), ({"loss": 2.345}, "loss 2.35"),
     ({"accuracy": 0.5, "loss": 2.0}, "right 50%"), ({}, "")])

@@ -74,8 +74,8 @@ def visit(browser) -> Iterator[Callable[..., Page]]:
     with ExitStack() as opened:
         def look(address: str, path: str = "", *, width: int = 1100, height: int = 900, touch: bool = False,
                  dark: bool = False, locale: str = "en-US") -> Page:
-            context = browser.new_context(viewport={"width": width, "height": height}, has_touch=touch, is_mobile=touch, locale=locale,
-                                          color_scheme="dark" if dark else "light")
+            context = browser.new_context(viewport={"width": width, "height": height}, has_touch=touch, is_mobile=touch,
+                                          locale=locale, color_scheme="dark" if dark else "light")
             opened.callback(context.close)
             page = context.new_page()
             page.set_default_timeout(WAIT)

@@ -51,8 +51,8 @@ def told(reward, reward_after, gold, gold_after, first=("a",), second=("b",), kl
         sample = {"pieces": [[text, 0.1, 0.0, 1.0] for text in texts], "reward": reward, "kl": kl, "tokens": len(texts),
                   "gold": gold, "ended": True}
         return {"name": name, "step": None, "steps": None, "reference": "before", "samples": [sample]}
-    view = {"prompt": "p", "beta": 0.05, "reward": "tiny-rm-en",
-            "columns": [column("before", first, reward, 0.0, gold), column("after", second, reward_after, kl, gold_after)]}
+    columns = [column("before", first, reward, 0.0, gold), column("after", second, reward_after, kl, gold_after)]
+    view = {"prompt": "p", "beta": 0.05, "reward": "tiny-rm-en", "columns": columns}
     return {"compare": {"views": [view] * 6, "histogram": None}}
 
 
@@ -77,7 +77,7 @@ def test_every_number_says_what_it_is_to_a_mouse_and_to_keys(serve, visit, monke
     line = page.locator(".rk-explain")
     assert not line.is_visible()
     for group in page.locator(".rk-numbers").all():
-        for number in group.locator("> div").all():
+        for number in group.locator("> dl").all():
             number.hover()
             expect(line).to_be_visible()
             assert len(line.inner_text()) > 40
@@ -103,9 +103,9 @@ def test_the_page_is_centred_at_any_width(serve, visit, width):
 
 
 def test_the_prompt_and_the_buttons_stay_in_sight_while_one_ranks(serve, visit, stand_in):
-    page = visit(serve("rank", workspace=stand_in), width=390, height=700, touch=True)
+    page = visit(serve("rank", workspace=stand_in), width=390, height=520, touch=True)
     page.locator(".card").nth(3).wait_for()
-    page.locator(".card").nth(2).evaluate("e => e.scrollIntoView({ block: 'center' })")
+    page.evaluate("scrollTo(0, document.querySelector('.card').getBoundingClientRect().top)")
     page.wait_for_timeout(300)
     pinned, bar = place(page, page.locator(".pinned")), place(page, page.locator(".bar"))
     assert 0 <= pinned["y"] <= 4
@@ -133,7 +133,8 @@ def test_on_a_telephone_all_tabs_are_there_targets_are_large_and_no_key_is_named
         page.wait_for_timeout(1000)
         small = page.evaluate("""[...document.querySelectorAll('button, a, input, select, textarea, summary')]
             .filter(e => e.offsetParent && !e.closest('.rk-tokens'))
-            .map(e => [e, (e.matches('[type=radio], [type=checkbox]') && e.closest('label') || e).getBoundingClientRect()])
+            .map(e => [e, e.matches('[type=radio], [type=checkbox]') && e.closest('label') || e])
+            .map(([e, target]) => [e, target.getBoundingClientRect()])
             .filter(([e, box]) => box.height > 0 && box.height < (e.type === 'range' ? 24 : 44))
             .map(([e, box]) => [e.tagName, e.type, e.innerText, Math.round(box.height)].join(' '))""")
         assert small == [], name

@@ -13,7 +13,7 @@ from rlhf_kit.studio.words import Words
 def test_english_at_the_root_and_chinese_at_zh(serve, visit):
     """Each page says its own language and title, also to a browser that would rather have the other one."""
     said = "[document.documentElement.lang, document.title].join()"
-    page = visit(serve("rank"))
+    page = visit(serve("rank", "data"))
     assert page.locator("h1").inner_text() == "rlhf-kit studio"
     page.wait_for_function(f"{said} === 'en,rlhf-kit studio'")
     page.get_by_role("link", name="简体中文").click()

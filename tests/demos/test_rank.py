@@ -35,6 +35,11 @@ def opened(page):
     return page
 
 
+def unfold(page):
+    """The number of cards, the questions and the scores."""
+    page.locator(".rk-fold-button:visible").click()
+
+
 def letters(page):
     """The cards from top to bottom, such as "BACD"."""
     return "".join(page.locator(".card strong").all_inner_texts())
@@ -80,6 +85,7 @@ def test_with_keys_only_from_the_page_to_the_database(serve, visit, workspace):
 def test_a_finger_drags_a_card_on_a_narrow_screen(serve, visit, workspace, k):
     page = opened(visit(serve("rank", workspace=workspace), "zh", width=390, height=1400, touch=True, dark=k == 9))
     if k == 9:
+        unfold(page)
         page.get_by_label("卡片数").click()
         page.get_by_role("option", name="9").click()
         page.locator(".card").nth(8).wait_for()
@@ -129,6 +135,7 @@ def test_texts_are_texts(serve, visit, workspace):
     for i, nine in enumerate(lists):
         workspace.labels.add_task(f"{nine[0][:60]} {i}", nine)
     page = opened(visit(serve("rank", workspace=workspace)))
+    unfold(page)
     page.get_by_label("Cards", exact=True).click()
     page.get_by_role("option", name="9").click()
     seen = set()
@@ -160,6 +167,7 @@ def test_a_long_text_is_folded_and_o_opens_it(serve, visit, workspace):
 
 def test_scores_and_flags_in_the_browser(serve, visit, workspace):
     page = opened(visit(serve("rank", workspace=workspace), width=390, height=1400))
+    unfold(page)
     page.get_by_label("Score each card too").check()
     page.locator(".instruct").nth(3).wait_for()
     assert fits(page)
@@ -240,3 +248,52 @@ def test_two_pages_of_one_person_leave_one_order_the_last(serve, visit, workspac
     said, = workspace.labels.judgements("me")
     shown = workspace.labels.show(said.task_id, "me")
     assert [shown.order.index(card) for group in said.groups for card in group] == [1, 0, 2, 3]
+
+
+def test_a_dragged_card_shows_the_place_that_it_would_get(serve, visit, stand_in):
+    page = visit(serve("rank", workspace=stand_in))
+    page.locator("[data-card]").first.wait_for()
+
+    def places():
+        return [card.locator(".place").inner_text() for card in page.locator("[data-card]").all()]
+    handle, third = page.locator(".rk-cards .handle").first, page.locator("[data-card]").nth(2)
+    start = handle.bounding_box()
+    page.mouse.move(start["x"] + 5, start["y"] + 5)
+    page.mouse.down()
+    box = third.bounding_box()
+    page.mouse.move(start["x"] + 5, box["y"] + box["height"] - 2, steps=8)
+    assert places() == ["3", "1", "2", "4"]
+    page.mouse.move(start["x"] + 5, start["y"] + 5, steps=8)
+    assert places() == ["1", "2", "3", "4"]
+    page.mouse.up()
+    assert page.locator(".card strong").all_inner_texts() == ["A", "B", "C", "D"]
+
+
+def test_tab_closes_an_open_list(serve, visit, stand_in):
+    page = visit(serve("rank", workspace=stand_in))
+    field = page.locator("#rk-rank-judge-en input")
+    field.click()
+    page.get_by_role("listbox").wait_for()
+    page.keyboard.press("Tab")
+    page.get_by_role("listbox").wait_for(state="detached")
+    assert page.get_by_role("button", name="What would it have said?").evaluate("e => e === document.activeElement")
+
+
+def test_my_policy_writes_lists_to_prompts_of_my_own(serve, visit, stand_in, policy, tmp_path):
+    zoo.save_policy(policy, tmp_path / "mine")
+    stand_in.shelf.named = {"mine": str(tmp_path / "mine")}
+    page = visit(serve("rank", workspace=stand_in), "zh", locale="zh-CN")
+    page.locator("[data-card]").first.wait_for()
+    page.get_by_role("button", name="排任意模型写的回答").click()
+    page.wait_for_function("document.querySelector('#rk-rank-writer-zh input')?.value === 'mine'")
+    page.locator("#rk-rank-prompts-zh textarea").fill("the lamp\nthe bag")
+    page.get_by_role("button", name="让它写", exact=True).click()
+    page.get_by_text("2 个提示得到 2 组新回答").wait_for(timeout=60_000)
+    prompt = page.locator(".rk-cards .prompt")
+    page.wait_for_function("['the lamp', 'the bag'].includes(document.querySelector('.rk-cards .prompt')?.textContent)")
+    first = prompt.inner_text()
+    page.locator("[data-card]").first.focus()
+    page.keyboard.press("2")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("first => document.querySelector('.rk-cards .prompt').textContent !== first", arg=first)
+    assert prompt.inner_text() in ("the lamp", "the bag")

@@ -5,13 +5,16 @@ import time
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from rlhf_kit import zoo
 from rlhf_kit.language import LANGS
+from rlhf_kit.models import tiny
 from rlhf_kit.studio import PANELS
 from rlhf_kit.studio import pages as studio
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
 
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
+         "rules": {"heading-order": {"enabled": True}}}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,68 @@ def test_every_panel_opens_with_something_to_see(address, visit, lang):
 @pytest.mark.parametrize(("lang", "dark", "width"), [("en", False, 1100), ("zh", True, 390)])
 def test_nothing_that_a_screen_reader_or_a_pale_screen_trips_over(address, visit, lang, dark, width):
     page = visit(address, "zh" if lang == "zh" else "", dark=dark, width=width)
+    found = {}
+    for name in PANELS:
+        open_tab(page, lang, name)
+        for one in Axe().run(page, options=RULES).response["violations"]:
+            found.setdefault(f"{name}: {one['id']}", [node["html"][:160] for node in one["nodes"][:3]])
+    assert found == {}
+
+
+@pytest.mark.parametrize(("dark", "touch"), [(False, False), (True, True)])
+def test_nor_after_use(address, visit, dark, touch):
+    """What is unfolded, pointed at, pressed and told stays readable too."""
+    page = visit(address, dark=dark, width=390 if touch else 1280, touch=touch)
+    page.locator(".rk-token").first.wait_for()
+    found = {}
+
+    def look(where):
+        for one in Axe().run(page, options=RULES).response["violations"]:
+            found.setdefault(f"{where}: {one['id']}", [node["html"][:160] for node in one["nodes"][:3]])
+    page.locator("#rk-compare-more").click()
+    page.get_by_label("KL", exact=True).check()
+    page.locator(".rk-numbers").first.focus()
+    page.keyboard.press("ArrowRight")
+    look("compare")
+    open_tab(page, "en", "rank")
+    page.locator(".card").first.wait_for()
+    page.locator(".rk-fold-button:visible").click()
+    page.get_by_role("button", name="All equal").click()
+    page.get_by_role("button", name="Save and next").click()
+    page.get_by_text("Saved: ").wait_for()
+    look("rank")
+    open_tab(page, "en", "vote")
+    page.get_by_role("button", name="A is better").click()
+    page.get_by_text("Bradley-Terry").first.wait_for()
+    look("vote")
+    open_tab(page, "en", "train")
+    page.locator(".rk-train .rk-chart").first.focus()
+    look("train")
+    assert found == {}
+
+
+@pytest.mark.parametrize(("lang", "dark"), [("en", True), ("zh", False)])
+def test_nor_after_somebody_has_used_it(serve, visit, stand_in, policy, tokenizer, tmp_path, lang, dark):
+    for name in ("before", "writer"):
+        zoo.save_policy(policy, tmp_path / name)
+    zoo.save_reward_model(tiny.reward_model(tokenizer, layers=1, width=16), tmp_path / "scores")
+    stand_in.shelf.named = {name: str(tmp_path / name) for name in ("before", "writer", "scores")}
+    page = visit(serve(workspace=stand_in), "zh" if lang == "zh" else "", dark=dark)
+    open_tab(page, lang, "rank")
+    page.locator("[data-card]").first.focus()
+    page.keyboard.press("2")
+    page.keyboard.press("Control+Enter")
+    page.locator(".rk-verdict .legend").wait_for(timeout=60_000)
+    open_tab(page, lang, "vote")
+    page.keyboard.press("1")
+    page.locator(".rk-pair .whose", has_text="tiny").first.wait_for()
+    page.locator(".rk-tables:visible caption").first.wait_for()
+    open_tab(page, lang, "data")
+    page.locator(".rk-tables:visible caption").first.wait_for()
+    open_tab(page, lang, "compare")
+    page.keyboard.press("Control+Enter")
+    page.locator(".rk-column h3", has_text="writer").wait_for(timeout=60_000)
+    page.locator("#rk-compare-line", has_text=Words(lang, "compare")("done").split("{")[0]).wait_for()
     found = {}
     for name in PANELS:
         open_tab(page, lang, name)

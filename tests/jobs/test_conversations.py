@@ -3,13 +3,14 @@
 import copy
 import io
 import json
+import re
 
 import pytest
 
 from rlhf_kit import cli, rewards, zoo
 from rlhf_kit.datasets.door import Account
 from rlhf_kit.formulas.records import Turn
-from rlhf_kit.jobs import JOBS, written
+from rlhf_kit.jobs import JOBS, scores, written
 from rlhf_kit.models import tiny
 from rlhf_kit.models.chats import chat_rows, use_template
 
@@ -82,7 +83,7 @@ def test_a_reward_model_hears_conversations_as_its_own_template_writes_them(desk
 
     for judge, expected in (("zephyr_scorer", "<|user|>\nthe kettle 1<eos>\n<|assistant|>\n"),
                             ("scorer", "\n\nHuman: the kettle 1\n\nAssistant: ")):
-        ppo(judge=judge)._on_chats(heard, {"written": chat})(["written"], ["x"])
+        scores.on_chats(heard, {"written": chat}, judge)(["written"], ["x"])
         assert seen["prompt"] == expected
     assert run(ppo(judge="zephyr_scorer"), desk / "out")["steps"] == 2
 
@@ -112,6 +113,16 @@ def test_a_reward_model_learns_pairs_of_conversations(desk, model, template, not
     end = "<eos>\n" if template else ""
     assert result["read_as"]["best"] == repr(("the lamp is red." + end).strip())
     assert zoo.load_reward_model(desk / "rm" / "model").reads_chats is (True if template else None)
+
+
+@pytest.mark.parametrize("words", [
+    ["reward-model", "--pairs", "pairs.jsonl", "--model", "scorer"],
+    ["sft", "--model", "lm", "--data", "messages.jsonl", "--template", "zephyr"],
+    ["ppo", "--model", "lm", "--reward", "mine.py:reward", "--prompts", "prompts.jsonl", "--template", "zephyr",
+     "--minibatch-size", "4", "--epochs", "1", "--max-new-tokens", "4", "--no-checks"]])
+def test_an_examination_of_a_few_is_said_to_be_one(desk, capsys, words):
+    assert cli.main(["train", *words, "--steps", "1", "--batch-size", "4", "--output", "out", "--lang", "en"]) == 0
+    assert re.search("Warning: examined on only [1-9]; below 30", " ".join(capsys.readouterr().out.split()))
 
 
 def test_a_person_in_the_loop_sees_questions_and_the_policy_is_asked_through_the_template(desk, capsys, monkeypatch):

@@ -53,7 +53,7 @@ def test_any_network_becomes_a_judge(policy, labelled, tmp_path):
     zoo.save_policy(policy, tmp_path / "lm")
     job = JOBS["judge"](data=labelled, model=str(tmp_path / "lm"), changes={"steps": 3, "batch_size": 8})
     result, notes = run(job, tmp_path / "judge")
-    assert [key for key, _ in notes] == ["labels_read_as", "unknown_tokens"]        # capitals, say
+    assert [key for key, _ in notes] == ["preset_taken", "labels_read_as", "unknown_tokens"]        # capitals, say
     model, _ = zoo.load_classifier(tmp_path / "judge" / "model")
     assert model.config.id2label == {0: "negative", 1: "positive"}
     assert result["steps"] == 3
@@ -130,7 +130,7 @@ def test_unknown_tokens_are_said_with_their_share(tmp_path, policy):
     (tmp_path / "texts.txt").write_text("\n".join(f"the lamp is 好 {n}" for n in range(40)))
     job = JOBS["sft"](model=str(tmp_path / "lm"), data=str(tmp_path / "texts.txt"),
                       changes={"steps": 1, "batch_size": 4})
-    [(key, values)] = run(job, tmp_path / "out")[1]
+    [_, (key, values)] = run(job, tmp_path / "out")[1]         # after what was taken by the model's size
     assert key == "unknown_tokens"
     assert 0 < values["share"] < 1
     assert "好" in values["examples"].split()

@@ -9,7 +9,7 @@ import pytest
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate
-from rlhf_kit.jobs import Ppo, Sft, settings, train_ppo, train_sft
+from rlhf_kit.jobs import Ppo, Sft, scaling, settings, train_ppo, train_sft
 from rlhf_kit.methods import ppo, sft
 from rlhf_kit.models import loading, text, tiny
 from rlhf_kit.models.heads import Policy
@@ -154,8 +154,7 @@ def test_a_change_finds_its_place(jobs):
 
 @pytest.mark.parametrize(("limit", "rates"), [(10**9, (1e-3, 5e-4)), (1, (5e-5, 1.5e-5))])
 def test_a_large_model_gets_the_small_steps(jobs, tmp_path, monkeypatch, limit, rates):
-    for job in (train_sft, train_ppo):
-        monkeypatch.setattr(job, "SMALL", limit)
+    monkeypatch.setattr(scaling, "SMALL", limit)
     for kind, rate in zip(("sft", "ppo"), rates, strict=True):
         job = replace(jobs[kind], changes={**jobs[kind].changes, "steps": 1})
         assert run(job, tmp_path / kind)["settings"]["config"]["learning_rate"] == rate

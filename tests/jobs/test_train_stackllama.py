@@ -14,10 +14,13 @@ from safetensors.torch import load_file
 
 from rlhf_kit import cli, zoo
 from rlhf_kit.datasets.stack_exchange.dump import write_posts
+from rlhf_kit.datasets.stack_exchange.threads import question_in
+from rlhf_kit.formulas.records import Turn
 from rlhf_kit.jobs import StackLlamaJob
+from rlhf_kit.jobs import train_stackllama as job
 from rlhf_kit.loops.process_group import divided
 from rlhf_kit.methods import ppo
-from rlhf_kit.models import text, tiny
+from rlhf_kit.models import chats, text, tiny
 from rlhf_kit.models.adapters import LoRA, check_base
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import stackllama
@@ -157,6 +160,47 @@ def test_people_s_questions_take_the_forum_s_place(tmp_path):
     write_posts(tmp_path / "Posts.xml", Forum().threads(400, seed=2))
     with pytest.raises(StorageError, match="holds a run with other settings"):
         run(StackLlamaJob(data=str(tmp_path / "Posts.xml")), tmp_path / "run")
+
+
+@pytest.fixture
+def instruct(base, tmp_path):
+    """The same base, with a chat template."""
+    policy = zoo.load_policy(base, value_head=False)
+    chats.use_template(policy.tokenizer, "zephyr")
+    zoo.save_policy(policy, tmp_path / "instruct")
+    return tmp_path / "instruct"
+
+
+def test_an_instruct_base_is_asked_through_its_own_template_and_people_read_questions(instruct, tmp_path):
+    run(StackLlamaJob(quantize="none", model=str(instruct), template="own"), tmp_path / "out")
+    samples = result(tmp_path / "out")["samples"]
+    assert all(row["before"]["prompt"].startswith("Question: ") for row in samples)
+    assert "<|" not in json.dumps(samples)
+    assert "<|assistant|>" in zoo.load_policy(tmp_path / "out" / "policy").tokenizer.chat_template
+
+
+def test_questions_through_a_template_are_the_same_with_the_same_truth(instruct):
+    forum, tokenizer = Forum(), zoo.load_policy(instruct).tokenizer
+    asked = job.Asked(forum, tokenizer)
+    prompt, plain = asked.prompts("heldout", 1)[0], forum.prompts("heldout", 1)[0]
+    assert prompt == chats.write(tokenizer, (Turn("user", question_in(plain)),), asked=True)
+    assert asked.answered(1)[0][1] == forum.answered(1)[0][1].strip()
+    answer = forum.answered(1, split="heldout")[0][1]
+    assert asked.gold(prompt, answer.strip()) == forum.gold(plain, answer)
+    [pair] = asked.comparisons(1, split="heldout")
+    assert pair.chosen.endswith("<eos>\n")
+    assert pair.prompt + pair.chosen == chats.write(tokenizer, (
+        Turn("user", question_in(forum.comparisons(1, split="heldout")[0].prompt)),
+        Turn("assistant", pair.chosen.removesuffix("<eos>\n"))))
+    assert asked.bayes_accuracy([pair]) == forum.bayes_accuracy(forum.comparisons(1, split="heldout"))
+
+
+def test_a_base_without_a_template_is_refused(base, tmp_path):
+    with pytest.raises(ValueError, match="brings no chat template"):
+        run(StackLlamaJob(quantize="none", model=str(base), template="own"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="with an instruct model"):
+        StackLlamaJob(quantize="none", model="tiny-forum", template="own")
 
 
 def test_too_few_questions_are_refused_before_anything_is_trained(tmp_path):

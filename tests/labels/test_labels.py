@@ -732,3 +732,50 @@ def test_undo_can_leave_other_kinds_and_skips_alone(labels):
     assert labels.undo("ana", kinds=("vote",)).action == "skip"
     assert labels.undo("ana", kinds=("vote",)) is None
     assert (labels.said(vote), labels.said(rank).kind) == (None, "rank")
+
+
+@pytest.mark.parametrize(("overlap", "shared"), [(1, 0), (2, 5), (3, 9)])
+def test_a_class_of_three_shares_as_much_as_it_is_asked_to(labels, overlap, shared):
+    """Twenty lists, each person ranks three in turn with the others: nine rankings."""
+    labels.add_tasks([(f"It {i}", ["a", "b", "c"]) for i in range(20)])
+    for _ in range(3):
+        for name in ("ana", "bo", "cy"):
+            labels.save_ranking(labels.next_task(name, overlap=overlap), [[0], [1], [2]])
+    judged = Counter(said.task_id for said in labels.judgements())
+    assert sum(judged.values()) == 9
+    assert sum(n for n in judged.values() if n > 1) >= shared
+    assert max(judged.values()) <= overlap
+
+
+def test_beyond_the_overlap_all_tasks_get_as_many(labels):
+    labels.add_tasks([(f"It {i}", ["a", "b", "c"]) for i in range(4)])
+    for name in ("ana", "bo", "cy", "di", "ed"):
+        while shown := labels.next_task(name, overlap=2):
+            labels.save_ranking(shown, [[0], [1], [2]])
+    assert {*Counter(said.task_id for said in labels.judgements()).values()} == {5}
+
+
+def test_tasks_can_be_chosen_by_number_repeats_too(labels):
+    ids = [labels.add_task(f"It {i}", ["a", "b", "c"]).id for i in range(6)]
+    for _ in range(2):
+        labels.save_ranking(labels.next_task("ana", among=ids[:2]), [[0], [1], [2]])
+    assert labels.next_task("ana", among=ids[:2]) is None
+    assert labels.next_task("ana", among=ids[2:], repeats=1.0).task.id in ids[2:]
+    assert labels.next_task("ana", among=[]) is None
+
+
+def test_a_judgement_that_is_removed_is_kept_as_an_event_and_asked_again(labels):
+    task = labels.add_task("It", ["a", "b", "c"])
+    shown = labels.show(task.id, "ana")
+    labels.save_ranking(shown, [[0], [1], [2]])
+    said = labels.save_ranking(shown, [[2], [1], [0]])
+    other = labels.save_ranking(labels.show(task.id, "bo"), [[0], [1], [2]])
+    assert labels.remove(said)
+    assert not labels.remove(said)
+    assert labels.judgements() == [other]
+    assert labels.events("ana")[-1]["before"] == said
+    assert labels.undo("ana") is None                               # nothing comes back by itself
+    assert labels.next_task("ana").task == task
+    newer = labels.save_ranking(labels.show(task.id, "bo"), [[1], [0], [2]])
+    assert not labels.remove(other)                                 # it says something else by now
+    assert labels.judgements() == [newer]

@@ -83,6 +83,14 @@ def test_draws_are_streamed_a_batch_at_a_time():
     assert asked == [24]
 
 
+def test_going_on_from_a_prompt_gives_what_all_at_once_would_have():
+    whole = list(best_of_n.draws(new_policy(), PROMPTS[:20], letters, QUICK))
+    later = list(best_of_n.draws(new_policy(), PROMPTS[:20], letters, QUICK, begin=12))
+    assert [d.responses for d in later] == [d.responses for d in whole[12:]]
+    with pytest.raises(ValueError, match="multiple of batch_size"):
+        next(best_of_n.draws(new_policy(), PROMPTS, letters, QUICK, begin=7))
+
+
 def test_the_curve_starts_at_the_mean_and_ends_at_the_best_of_all():
     found = list(best_of_n.draws(new_policy(), PROMPTS, letters, QUICK))
     scores = torch.tensor([d.scores for d in found])

@@ -18,7 +18,7 @@ from rlhf_kit.models import adapters
 from rlhf_kit.models.adapters import AdapterError, LoRA, check_base, merge, sign, weights_id
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import reward_scores
-from rlhf_kit.models.loading import ModelUnavailable, load_language_model, load_policy
+from rlhf_kit.models.loading import load_language_model, load_policy
 from rlhf_kit.models.quantization import one_kernel, settings
 from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.sampling import Sampling, response_logits, response_logprob, sample_rollout
@@ -278,8 +278,9 @@ def test_a_saved_adapter_is_small_and_comes_back(saved_llama, prompts, tmp_path)
     with torch.no_grad():
         expected = shared.policy.lm(input_ids=ids).logits
         assert torch.equal(PeftModel.from_pretrained(lm, tmp_path / "policy")(input_ids=ids).logits, expected)
-    with pytest.raises(ModelUnavailable, match=r"holds an adapter and not a model\. Merge it"):
-        load_policy(tmp_path / "policy")
+    again = load_policy(tmp_path / "policy")             # the base with the adapter in its weights, and the value head
+    assert torch.allclose(again.lm(input_ids=ids).logits, expected, atol=1e-5 * expected.abs().max())
+    assert torch.equal(again.value_head.weight, shared.policy.value_head.weight)
 
 
 # Merging

@@ -246,3 +246,12 @@ def test_the_share_of_unknown_tokens_and_what_they_stand_for(tokenizer):
     assert share > 0
     assert examples[:2] == ["好", "😀"]
     assert text.unknown_share(tokenizer, ["the lamp is very sturdy"]) == (0.0, [])
+
+
+def test_what_a_tokenizer_to_be_made_will_not_know():
+    """A room for two characters: "ab" is known, of 10 characters one c and two d are not; and it turns out so."""
+    learnt, texts = ["aaabb", "aac"], ["abab", "abcadd"]
+    assert text.too_rare(learnt, texts, 5) == (0.3, ["d", "c"])
+    made = text.train_tokenizer(learnt, 5)
+    assert text.unknown_share(made, texts)[1] == ["d", "c"]
+    assert text.too_rare(learnt, learnt, 700) == (0.0, [])

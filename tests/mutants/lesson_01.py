@@ -535,7 +535,7 @@ def right_by_sign(logprob, old_logprob, advantage, mask, clip):
     return (-a * kept).mean()
 
 
-def right_max_of_losses(logprob, old_logprob, advantage, mask, clip):
+def max_of_losses_picked_late(logprob, old_logprob, advantage, mask, clip):
     with torch.no_grad():
         a = advantage.clone()
     ratio = torch.exp(logprob - old_logprob)
@@ -647,7 +647,7 @@ def one_sided(value, old_value, target, mask, clip):
 clamp_one = functools.partial(torch.clamp, min=-1.0, max=1.0)
 
 
-def right_partial_on_the_difference(value, old_value, target, mask, clip):
+def old_value_learns_too(value, old_value, target, mask, clip):
     v, o, r = value[mask], old_value[mask], target[mask]
     clipped = o + clip * clamp_one((v - o) / clip) if clip else o
     worst = torch.stack([(v - r) ** 2, (clipped - r) ** 2]).amax(0)
@@ -655,6 +655,12 @@ def right_partial_on_the_difference(value, old_value, target, mask, clip):
 
 
 def right_larger_error(value, old_value, target, mask, clip):
+    v, o, r = value[mask], old_value[mask].detach(), target[mask].detach()
+    clipped = torch.maximum(torch.minimum(v, o + clip), o - clip)
+    return torch.maximum((v - r).abs(), (clipped - r).abs()).pow(2).mean() / 2
+
+
+def larger_error_picked_late(value, old_value, target, mask, clip):
     clipped = torch.maximum(torch.minimum(value, old_value + clip), old_value - clip)
     error = torch.maximum((value - target).abs(), (clipped - target).abs())[mask]
     return error.pow(2).mean() / 2
@@ -1556,12 +1562,13 @@ MUTANTS = {
         ("the_larger", the_larger, "larger of the two"),
         ("only_the_clipped", only_the_clipped, "Only the clipped"),
         ("mean_over_padding", mean_over_padding, "runs over padding"),
-        ("gradient_into_the_advantage", gradient_into_the_advantage, "into the advantage"),
+        ("max_of_losses_picked_late", max_of_losses_picked_late, "the gradient in `logprob` is NaN"),
+        ("gradient_into_the_advantage", gradient_into_the_advantage, "a gradient flows into `advantage`"),
         ("larger_of_the_two", larger_of_the_two, "This takes the larger of the two gains"),
         ("no_minus", no_minus, "The minus is missing"),
         ("no_clip_clipped_policy", no_clip_clipped_policy, "The clip never bites"),
         ("mean_over_all_cells_clipped_policy", mean_over_all_cells_clipped_policy, "The mean runs over padding too"),
-        ("advantage_not_detached", advantage_not_detached, "The values are right, but a gradient flows into the"),
+        ("advantage_not_detached", advantage_not_detached, "a gradient flows into `advantage`"),
         ("old_over_new", old_over_new, "The ratio is upside down"),
         ("product_clipped", product_clipped, "The product r·Â was clipped"),
         ("only_the_clipped_one", only_the_clipped_one, "Only the clipped term is left"),
@@ -1580,7 +1587,7 @@ MUTANTS = {
         ("ratio_of_the_response", ratio_of_the_response, "This is the ratio of whole responses"),
         ("mask_ignored", mask_ignored, "The mean runs over padding too"),
         ("quotient_of_probabilities", quotient_of_probabilities, "Two probabilities are divided"),
-        ("detach_in_place", detach_in_place, "The result is right"),
+        ("detach_in_place", detach_in_place, "the gradient in `logprob` is NaN"),
         ("min_of_the_means", min_of_the_means, "The two means are compared"),
         ("sum_1_5", sum_1_5, "This is a sum"),
         ("around_zero", around_zero, "The ratio is clipped to ±ε"),
@@ -1620,6 +1627,8 @@ MUTANTS = {
         ("kl_divided_by_n", kl_divided_by_n, "The error is -0"),
     ],
     "1.7": [
+        ("old_value_learns_too", old_value_learns_too, "a gradient flows into `old_value`"),
+        ("larger_error_picked_late", larger_error_picked_late, "a gradient flows into `old_value`"),
         ("smaller_of_the_two", smaller_of_the_two, "The smaller error was taken"),
         ("half_forgotten", half_forgotten, "The factor ½ is missing"),
         ("clipped_around_target", clipped_around_target, "The clip never bites"),
@@ -1651,7 +1660,7 @@ RIGHT = {
     "1.2": [right_loop, right_last_mark],
     "1.3": [right_row_by_row, right_matrix],
     "1.4": [right_sums_by_hand, right_written_back],
-    "1.5": [right_by_sign, right_max_of_losses],
+    "1.5": [right_by_sign],
     "1.6": [right_numpy_clip, right_branches],
-    "1.7": [right_partial_on_the_difference, right_larger_error],
+    "1.7": [right_larger_error],
 }

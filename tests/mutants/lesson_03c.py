@@ -626,7 +626,8 @@ MUTANTS = {
              ("two_in_a_row", two_in_a_row_3c_2, "It waits for two steps in a row above the bar"),
              ("error_of_a_half", error_of_a_half_3c_2, "The standard error is that of a share of 1/2"),
              ("how_many_above", how_many_above_3c_2, "This counts the steps above the bar")],
-    "3c.3": [("over_responses_with_a_token", over_responses_with_a_token, "no real token at all"),
+    "3c.3": [("python_float", python_float, "returned a number; the next cell needs a tensor"),
+             ("over_responses_with_a_token", over_responses_with_a_token, "no real token at all"),
              ("all_tokens", all_tokens, "kept from ending"),
              ("padding_counts", padding_counts, "padding is in it"),
              ("one_too_many", one_too_many, "One token too many"),
@@ -663,5 +664,5 @@ MUTANTS = {
 RIGHT = {
     "3c.1": [root_n_outside, hypot, numpy_scalar],
     "3c.2": [numpy_integer, index_loop, takewhile],
-    "3c.3": [python_float, slices, loops, flat_selection],
+    "3c.3": [slices, loops, flat_selection],
 }

@@ -86,7 +86,7 @@ def test_a_large_policy_is_not_kept(policy, tmp_path, monkeypatch):
     monkeypatch.setattr(snapshots, "LARGEST", 6 * size - 1)
     one = Snapshots(tmp_path, policy, 12, tmp_path / "checkpoints")
     one.after(2)
-    assert not one.small
+    assert not one.room
     assert not list(tmp_path.iterdir())
 
 

@@ -24,6 +24,42 @@ def test_a_space_has_a_header_requirements_and_an_app(name, tmp_path):
     assert (f"'--panel', '{name}'" in app) == (name != "studio")
 
 
+def test_a_space_offers_models_that_it_will_have_and_no_others(tmp_path, capsys):
+    (tmp_path / "space" / "mine").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    command = ["export", "space", "compare", "--output", str(tmp_path / "space"), "--lang", "en"]
+    assert cli.main([*command, "--model", "gpt2", "--model", str(tmp_path / "space" / "mine")]) == 0
+    app = ast.unparse(ast.parse((tmp_path / "space" / "app.py").read_text()))
+    assert "'--model', 'gpt2', '--model', './mine'" in app
+    capsys.readouterr()
+    for wrong, said in ((tmp_path / "elsewhere", "is a folder of this machine, which a Space does not have"),
+                        (tmp_path / "gone", "there is no such folder")):
+        assert cli.main([*command, "--model", str(wrong)]) == 2
+        assert said in capsys.readouterr().err
+    assert ast.unparse(ast.parse((tmp_path / "space" / "app.py").read_text())) == app
+
+
+@pytest.mark.parametrize("name", ["studio", *PANELS])
+def test_a_space_speaks_of_no_panel_that_it_lacks_and_its_app_starts(name, tmp_path):
+    write_space(name, tmp_path, ["gpt2"])
+    text = (tmp_path / "README.md").read_text()
+    assert ("Data panel" in text) == (name in ("studio", "data"))
+    assert ("is kept in `data/`" in text) == (name not in ("compare", "probe"))
+    app = ast.parse((tmp_path / "app.py").read_text())
+    words = next(ast.unparse(node) for node in ast.walk(app) if isinstance(node, ast.List))
+    options = cli._parser().parse_args(eval(words, {"code": "three green pears"}))
+    assert (options.panels, options.models, options.host) == (None if name == "studio" else [name], ["gpt2"], "0.0.0.0")
+
+
+@pytest.mark.parametrize(("address", "warned"), [("https://github.com/OWNER/rlhf-kit", True),
+                                                 ("https://github.com/somebody/rlhf-kit", False)])
+def test_a_placeholder_in_place_of_the_address_is_said(address, warned, tmp_path, capsys, monkeypatch):
+    for place in ("rlhf_kit.REPOSITORY", "rlhf_kit.scale.spaces.REPOSITORY"):
+        monkeypatch.setattr(place, address)
+    assert cli.main(["export", "space", "compare", "--output", str(tmp_path), "--lang", "en", "--json"]) == 0
+    assert ("is a placeholder: write the repository's own address" in capsys.readouterr().err) == warned
+
+
 def test_a_space_runs_the_gradio_that_is_tested():
     pins = (Path(__file__).parents[2] / "constraints.txt").read_text().splitlines()
     assert f"gradio=={SDK}" in pins

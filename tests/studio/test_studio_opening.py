@@ -23,6 +23,8 @@ def test_a_lessons_own_models_prompts_and_world_stand_in_its_panel(policy, tmp_p
     kit.panel("compare", models={"plain": policy, "middle": policy, "PPO": policy},
               prompts=["the lamp is", "the pen is"], task="forum-en", folder="runs/lesson-00")
     assert "rlhf-kit studio --panel compare --lang en --data runs/lesson-00" in capsys.readouterr().out
+    kit.panel("probe", folder="my runs")
+    assert "--data 'my runs'" in capsys.readouterr().out
     begins = opening.read("runs/lesson-00")
     made = Workspace("runs/lesson-00", begins.models, world=world_of(begins.task), prompts=begins.prompts)
     panel = Compare("en", made)

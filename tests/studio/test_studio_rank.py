@@ -10,15 +10,18 @@ gr = pytest.importorskip("gradio")
 
 from studio_example import NINE, example  # noqa: E402
 
+from rlhf_kit import zoo  # noqa: E402
 from rlhf_kit.labels import Labels, LabelsError  # noqa: E402
 from rlhf_kit.studio import rank_tasks  # noqa: E402
 from rlhf_kit.studio import workspace as shared  # noqa: E402
 from rlhf_kit.studio.answers import BadAnswer, about, order, why  # noqa: E402
 from rlhf_kit.studio.rank import Rank, echo, pairs  # noqa: E402
+from rlhf_kit.studio.rank_lists import Lists  # noqa: E402
 from rlhf_kit.studio.shelf import Shelf  # noqa: E402
 from rlhf_kit.studio.verdicts import opinion  # noqa: E402
 from rlhf_kit.studio.words import Words  # noqa: E402
 from rlhf_kit.studio.workspace import Workspace  # noqa: E402
+from rlhf_kit.tasks.reviews import Reviews  # noqa: E402
 
 ALONE, CLASS = SimpleNamespace(username=None), SimpleNamespace(username="小明")
 PLAIN = (4, False, False)                                     # cards, two questions, scores
@@ -52,7 +55,7 @@ def test_what_is_saved_is_the_order_of_the_texts_on_the_screen(panel):
     assert [{texts[i] for i in group} for group in said.groups] == [{shown[3]}, {shown[0], shown[1]}, {shown[2]}]
     assert [texts[i] for i in said.shown_order] == shown
     assert (said.seconds, said.lang, said.question) == (3.5, "en", "")
-    assert notice == "Saved: D > A = B > C (5 pairs). Ctrl+Z takes it back."
+    assert notice == "Saved: D > A = B > C (5 pairs). Undo (Ctrl+Z) takes it back."
     assert after["task"] != cards["task"]
     assert last["groups"] == said.groups
 
@@ -304,3 +307,64 @@ def test_why_something_was_not_saved(code, said):
     error.__cause__ = cause
     assert said in why("en", error)
     assert "kept on this page" in why("en", error)
+
+
+# Lists of one's own
+
+@pytest.fixture
+def lists(panel, policy, tmp_path):
+    zoo.save_policy(policy, tmp_path / "mine")
+    panel.workspace.shelf.named = {"mine": str(tmp_path / "mine")}
+    return Lists("en", panel.workspace)
+
+
+def test_a_model_of_the_shelf_writes_lists_to_my_prompts_and_they_are_shown(panel, lists):
+    panel.show("ana", *PLAIN, ALONE)                                # the example's lists are there
+    *_, (there, line) = lists.write("mine", 12, 'the lamp\n{"prompt": "the bag"}\nthe lamp\n', 4)
+    assert there == "mine"
+    assert line.startswith("2 new lists of 2 prompts; they are shown now. 1 lines were left out")
+    assert lists.offered(there)["choices"][1] == ("mine (2)", "mine")
+    seen = []
+    for _ in range(2):
+        cards, _ = panel.show("ana", *PLAIN, ALONE, "mine")
+        seen.append(cards["prompt"])
+        assert "of 2." in cards["asked"]
+        panel.save("ana", answer(cards, [[0], [1], [2], [3]]), *PLAIN, ALONE, "mine")
+    assert sorted(seen) == ["the bag", "the lamp"]
+    assert "All 2 done." in panel.show("ana", *PLAIN, ALONE, "mine")[0]["empty"]
+    assert {task.split for task in panel.workspace.labels.tasks()} == {"train"}
+    assert len(panel.workspace.labels.rankings(split="train")) == 2         # a reward model learns from them
+
+
+def test_prompts_of_the_world_are_those_to_train_on_and_others_each_time(lists):
+    for _ in range(2):
+        list(lists.write("mine", 3, "", 4))
+    prompts = [task.prompt for task in lists.workspace.labels.tasks()]
+    assert len({*prompts}) == len(prompts) > 3          # of some it may write too few that differ
+    assert not {*prompts} & {*Reviews("en").prompts("heldout", 200)}
+
+
+@pytest.mark.parametrize(("writer", "prompts", "said"), [
+    ("", "", "no_writer"), ("../../etc", "", "no_writer"), ("mine", "x" * 3000, "no_prompts")])
+def test_what_cannot_be_written_is_said_before_anything_is_loaded(lists, writer, prompts, said):
+    assert lists.refused(writer, prompts) == lists.words(said)
+    assert list(lists.write(writer, 3, prompts, 4)) == [(None, lists.words(said))]
+    assert lists.workspace.shelf.loaded() == 0
+
+
+def test_a_model_that_says_one_thing_only_makes_no_list_and_that_is_said(lists, monkeypatch):
+    monkeypatch.setattr("rlhf_kit.studio.rank_tasks.ROUNDS", 0)
+    *_, (there, line) = lists.write("mine", 3, "", 4)
+    assert (there, line) == (None, "0 new lists of 3 prompts; they are shown now. For 3 prompts it wrote fewer than 4 "
+                                   "different responses.")
+
+
+def test_my_policy_writes_unless_i_pick_another(lists):
+    assert lists.writers()["value"] == "mine"
+    assert lists.writers("tiny-lm-en")["value"] == "tiny-lm-en"
+
+
+def test_a_prompt_that_fills_the_context_is_said(lists):
+    *_, (there, line) = lists.write("mine", 3, "the lamp is very pretty, " * 9, 4)
+    assert there is None
+    assert line.endswith("this model reads and writes at most 48 together. Shorten it.")

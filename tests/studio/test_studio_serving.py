@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -30,6 +32,29 @@ def test_beyond_this_machine_only_with_a_class_code(host):
 def test_a_short_code_is_refused():
     with pytest.raises(ValueError, match="expected at least 6"):
         class_code("12345")
+
+
+OPENS = """
+import os, sys, urllib.request
+from rlhf_kit.studio import serving
+serving.prepare()
+from rlhf_kit.studio import pages
+from rlhf_kit.studio.workspace import Workspace
+served, address = pages.serve(Workspace(sys.argv[1]), ["probe"])
+print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address).status, os.environ["ALL_PROXY"],
+      os.environ.get("NO_PROXY"), os.environ["no_proxy"])
+served.close(verbose=False)
+"""
+
+
+def test_the_page_opens_behind_proxies_that_lead_nowhere_and_leaves_them_as_they_were(tmp_path):
+    """A SOCKS proxy breaks Gradio's import, an http proxy its question whether its own server is up."""
+    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    nowhere = {"ALL_PROXY": "socks5://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "https_proxy": "no address",
+               "no_proxy": "example.org"}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", OPENS, tmp_path], env={**kept, **nowhere},
+                          capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["200", "socks5://127.0.0.1:9", "None", "example.org"], done.stderr
 
 
 def test_what_lets_visitors_run_code_is_refused(monkeypatch):
@@ -148,3 +173,22 @@ def test_a_bucket_gives_its_size_at_once_and_then_one_at_a_time():
 def test_a_port_in_use_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ValueError, match="cannot be used"):
         launch_settings(host="127.0.0.1", port=taken.getsockname()[1], code=None)
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+def test_it_opens_where_the_environment_names_a_proxy(proxy, tmp_path):
+    """Gradio asks its own page whether it is there; a proxy that nobody serves must not be asked."""
+    script = ("from rlhf_kit.studio.serving import prepare; prepare()\n"
+              "from rlhf_kit.studio import pages\n"
+              "from rlhf_kit.studio.workspace import Workspace\n"
+              "import os, sys\n"
+              "served, address = pages.serve(Workspace(sys.argv[1]), ['data'])\n"
+              "print(address, os.environ['http_proxy'])\n"
+              "served.close(verbose=False)\n")
+    clean = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    said = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=120,
+                          env={**clean, "http_proxy": proxy, "HTTP_PROXY": proxy, "https_proxy": proxy,
+                               "ALL_PROXY": proxy})
+    assert said.returncode == 0, said.stderr[-400:]
+    assert said.stdout.startswith("http://127.0.0.1:")
+    assert said.stdout.strip().endswith(proxy)              # for what is fetched from elsewhere it stays

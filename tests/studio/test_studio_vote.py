@@ -10,10 +10,12 @@ gr = pytest.importorskip("gradio")
 
 from studio_example import example  # noqa: E402
 
+from rlhf_kit import zoo  # noqa: E402
 from rlhf_kit.labels import BOTH_BAD, LabelsError, Response  # noqa: E402
 from rlhf_kit.studio import vote_pairs  # noqa: E402
 from rlhf_kit.studio import workspace as shared  # noqa: E402
 from rlhf_kit.studio.vote import Vote  # noqa: E402
+from rlhf_kit.studio.vote_match import Match  # noqa: E402
 from rlhf_kit.studio.vote_results import on_this_pair, results  # noqa: E402
 from rlhf_kit.studio.words import Words  # noqa: E402
 from rlhf_kit.studio.workspace import Workspace  # noqa: E402
@@ -162,7 +164,8 @@ def test_results_are_for_those_who_have_voted_and_say_when_votes_are_few(panel):
     assert panel.results("ana", ALONE) is None
     pair, _ = panel.show("ana", ALONE)
     panel.vote("ana", answer(pair, "a"), ALONE)
-    ratings, habits = panel.results("ana", ALONE)["tables"]
+    rates, ratings, habits = panel.results("ana", ALONE)["tables"]
+    assert rates["rows"][0][:2] == ["tiny-base / tiny-ppo", "1"]
     assert "Only 1 vote: the intervals are still wide." in ratings["notes"]
     assert {row[0] for row in ratings["rows"]} == {"tiny-base", "tiny-ppo"}
     assert len(habits["rows"]) == 3
@@ -180,3 +183,66 @@ def test_without_a_saved_example_there_are_no_pairs_and_no_rewards(panel, monkey
     monkeypatch.setattr(shared, "example", missing)
     assert panel.show("ana", ALONE)[0]["empty"].startswith("There are no pairs yet")
     assert vote_pairs.rewards("en") == {}
+
+
+# A match of one's own
+
+@pytest.fixture
+def match(panel, policy, tmp_path):
+    """Two policies on the shelf, of which one writes otherwise."""
+    other = policy.reference()
+    other.lm.transformer.wte.weight.data.mul_(1.3)
+    for name, model in (("before", policy), ("after", other)):
+        zoo.save_policy(model, tmp_path / name)
+    panel.workspace.shelf.named = {name: str(tmp_path / name) for name in ("before", "after")}
+    return Match("en", panel.workspace)
+
+
+def test_two_models_of_the_shelf_answer_my_prompts_and_only_their_pairs_are_shown(panel, match):
+    panel.show("ana", ALONE)                                        # the example's pairs are there
+    *_, (there, line) = match.write("after", "before", 5, "the lamp\n\n  the bag \nthe lamp\n" + "x" * 3000)
+    assert there == '["after", "before"]'
+    assert line.endswith("2 lines were left out: too long, there twice, or beyond the first 50.")
+    tasks = [task for task in panel.workspace.labels.tasks() if task.responses[0].seed is not None]
+    assert {task.prompt for task in tasks} <= {"the lamp", "the bag"}
+    assert {task.split for task in tasks} == {"heldout"}
+    assert match.offered(there)["choices"][1] == (f"after / before ({len(tasks)})", there)
+    seen = set()
+    while "task" in (pair := panel.show("ana", ALONE, there)[0]):
+        assert "after" not in json.dumps(pair)
+        panel.vote("ana", answer(pair, "tie"), ALONE)
+        seen.add(pair["task"])
+    assert seen == {task.id for task in tasks}
+    assert panel.show("ana", ALONE)[0]["task"] not in seen          # of all the pairs the others are left
+
+
+def test_without_prompts_held_out_ones_are_taken_and_a_second_press_takes_others(panel, match):
+    for _ in range(2):
+        assert list(match.write("after", "before", 3, " "))[-1][0]
+    assert len({task.prompt for task in panel.workspace.labels.tasks()}) > 3
+
+
+@pytest.mark.parametrize(("first", "second", "prompts", "said"), [
+    ("after", "after", "", "same_model"), ("after", "", "", "choose_two"), ("../../etc", "after", "", "choose_two"),
+    ("after", "before", "y" * 3000, "no_prompts")])
+def test_what_cannot_be_a_match_is_said_before_anything_is_loaded(match, first, second, prompts, said):
+    assert match.refused(first, second, prompts) == match.words(said)
+    assert list(match.write(first, second, 3, prompts)) == [(None, match.words(said))]
+    assert match.workspace.shelf.loaded() == 0
+
+
+def test_win_rate_by_hand(panel):
+    """Of ten votes on new against old seven are won, one is a tie, one both bad: 8/10, by Wilson 0.49 to 0.94."""
+    labels = panel.workspace.labels
+    for i in range(10):
+        task = labels.add_task(f"It {i}", [Response(f" a {i}", "new"), Response(f" b {i}", "old")], kind="vote")
+        said = 0 if i < 7 else None if i < 9 else 1
+        labels.save_vote(labels.show(task.id, "ana"), said, flags=[BOTH_BAD] if i == 8 else [])
+    found, = results(labels, "en", {}).matches
+    assert (found.first, found.second, found.won, found.tied, found.rate.n) == ("new", "old", 7, 2, 10)
+    assert (found.rate.mean, round(found.rate.low, 3), round(found.rate.high, 3)) == (0.8, 0.490, 0.943)
+
+
+@pytest.mark.parametrize("sent", [None, "", "x", "[1]", "[[], {}]", '["a", "b"]', 3, {"a": 1}])
+def test_a_match_that_there_is_not_means_all(panel, sent):
+    assert "task" in panel.show("ana", ALONE, sent)[0]

@@ -11,8 +11,9 @@ they were, and what it returned can be used as the reference's result is used in
     a tensor of booleans
     a tuple                      a list of the same tensors
 
-Lists, NumPy arrays, floats for booleans or for places, an empty result without its columns are wrong, and the answer is
-told what to do. Conversion happens in `check`, so that the next cell never fails on an answer that was called right.
+Where the text itself says "a plain number" or "a tensor" (`exact`), one is not taken for the other. Everywhere, lists,
+NumPy arrays, floats for booleans or for places, an empty result without its columns are wrong, and the answer is told
+what to do. Conversion happens in `check`, so that the next cell never fails on an answer that was called right.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from rlhf_kit.classroom.exercises.asking import Case, Function, Outcome, ask
+from rlhf_kit.classroom.exercises.conditions import in_common
 from rlhf_kit.classroom.exercises.labels import CHINESE
 from rlhf_kit.classroom.exercises.slips import PLACES, place_of_error, slips
 
@@ -35,6 +37,20 @@ __all__ = ["Case", "Exercise", "Function", "Mistake", "Outcome", "Verdict", "ask
            "is_reference", "judge", "show"]
 
 SCALARS = ("bool", "int", "float")
+
+
+class Told(NamedTuple):
+    """Words in both languages."""
+
+    en: str
+    zh: str
+
+
+class Near(NamedTuple):
+    """How near a result must be: relative to it, and absolute next to its largest number, which counts at least so."""
+
+    relative: float
+    least: float
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,8 @@ class Exercise:
     """One function to write.
 
     `cases(seed)` gives inputs by hand and at random; another seed, other random ones. `worked` is the example that
-    stands in the text. The answer must agree with `reference` on every case, to `tolerance`.
+    stands in the text. The answer must agree with `reference` on every case, to `tolerance`. Two cases are
+    asked twice: an answer that draws at random or remembers what it was asked before differs from itself.
     """
 
     number: str                             # "1.4"
@@ -63,13 +80,19 @@ class Exercise:
     cases: Callable[[int], Sequence[Case]]
     mistakes: tuple[Mistake, ...]
     points: int = 1
-    tolerance: float = 1e-5                 # relative, and absolute next to the largest number of a result, at least 1
+    tolerance: float = 1e-5                 # relative, and absolute next to the largest number of a result
+    least: float = 1.0                      # ... which counts at least so much
     results: tuple[str, ...] = ()           # names of what a tuple holds, where the text gives them names
+    exact: bool = False                     # the text says whether a number or a tensor is wanted: the other is wrong
+
+    @property
+    def near(self) -> Near:
+        return Near(self.tolerance, self.least)
 
     def all_cases(self, seed: int) -> list[Case]:
-        """The example of the text first: the simplest thing that can go wrong."""
-        return [self.worked, *(case if case.zh else replace(case, zh=CHINESE.get(case.about, ""))
-                               for case in self.cases(seed))]
+        """The example of the text first: the simplest thing that can go wrong. It and the last one come twice."""
+        cases = [case if case.zh else replace(case, zh=CHINESE.get(case.about, "")) for case in self.cases(seed)]
+        return [self.worked, *cases, self.worked, cases[-1]]
 
 
 @dataclass(frozen=True)
@@ -158,16 +181,18 @@ class _Asked:
 
 def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
     """An error, something that is no tensor or number where one is wanted, or other values."""
-    ours, theirs, tolerance = asked.ours[place], asked.theirs[place], asked.exercise.tolerance
+    ours, theirs, near = asked.ours[place], asked.theirs[place], asked.exercise.near
     if theirs.error:
         symptom, values = _of_error(theirs.error, asked, place)
         return asked.verdict(place, symptom, _likely(asked, place), **values)
-    if len(theirs.kinds) != len(ours.kinds) or any(map(_unlike, theirs.kinds, ours.kinds)):
+    unlike = partial(_unlike, exact=asked.exercise.exact)
+    if len(theirs.kinds) != len(ours.kinds) or any(unlike(*kinds) for kinds in zip(theirs.kinds, ours.kinds,
+                                                                                   strict=True)):
         if mistake := _likely(asked, place):
             return asked.verdict(place, "", mistake)
-        symptom, values = _of_type(asked, place, _unlike_part)
+        symptom, values = _of_type(asked, place, lambda its, mine: unlike(its.kind, mine.kind))
         return asked.verdict(place, symptom, **values)
-    if len(theirs.values) == len(ours.values) and all(_close(x, y, tolerance) for x, y in
+    if len(theirs.values) == len(ours.values) and all(_close(x, y, near) for x, y in
                                                       zip(ours.values, theirs.values, strict=True)):
         return None
     if mistake := _likely(asked, place, values_only=True):
@@ -192,7 +217,7 @@ def _not_usable(asked: _Asked, place: int) -> Verdict | None:
 def _other_gradient(asked: _Asked, place: int) -> Verdict | None:
     ours, theirs, case = asked.ours[place], asked.theirs[place], asked.cases[place]
     for at, x, y in zip(case.gradient, map(_zero, ours.gradients), map(_zero, theirs.gradients), strict=True):
-        if _close(x, y, asked.exercise.tolerance):
+        if _close(x, y, asked.exercise.near):
             continue
         symptom = ("check_no_gradient" if not y.dim() else "check_extra_gradient" if not x.dim() else
                    "check_gradient" if y.isfinite().all() else "check_gradient_nan")
@@ -253,8 +278,9 @@ def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | N
 
     With `values_only` then one that gives the same values, whatever the gradients; then one that does so on every case
     with finite arguments *and is wrong on one of them*: such an answer makes the mistake, and stumbles over -inf too.
+    In the end one that does so wherever both give a finite result, if that is on most cases and wrong on several.
     """
-    tolerance, cases = asked.exercise.tolerance, asked.cases
+    near, cases = asked.exercise.near, asked.cases
     order = [first, *(i for i in range(len(cases)) if i != first)]
     finite = [i for i in order if all(a.isfinite().all() for a in cases[i].arguments if isinstance(a, Tensor))]
     questions = [_Question(case) for case in cases]
@@ -262,23 +288,29 @@ def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | N
              for mistake in asked.exercise.mistakes for wrong in (mistake.wrong, *mistake.also)]
 
     def exactly(mine: Callable[[int], Outcome]) -> bool:
-        return all(_agree(mine(i), asked.theirs[i], tolerance, gradients=True) for i in order)
+        return all(_agree(mine(i), asked.theirs[i], near, gradients=True) for i in order) and not all(
+            _agree(mine(i), asked.ours[i], near, gradients=True) for i in order)
 
     def in_values(mine: Callable[[int], Outcome]) -> bool:
-        return all(_agree(mine(i), asked.theirs[i], tolerance) for i in order)
+        return all(_agree(mine(i), asked.theirs[i], near) for i in order)
 
     def where_finite(mine: Callable[[int], Outcome]) -> bool:
-        return (all(_agree(mine(i), asked.theirs[i], tolerance) for i in finite)
-                and not all(_agree(mine(i), asked.ours[i], tolerance) for i in finite))
+        return (all(_agree(mine(i), asked.theirs[i], near) for i in finite)
+                and not all(_agree(mine(i), asked.ours[i], near) for i in finite))
 
-    for same in (exactly, in_values, where_finite) if values_only else (exactly,):
+    def where_both_go_on(mine: Callable[[int], Outcome]) -> bool:
+        both = [i for i in order if _finite(mine(i)) and _finite(asked.theirs[i])]
+        return (len(both) > 0.6 * len(order) and all(_agree(mine(i), asked.theirs[i], near) for i in both)
+                and sum(not _agree(mine(i), asked.ours[i], near) for i in both) > 2)
+
+    for same in (exactly, in_values, where_finite, where_both_go_on) if values_only else (exactly,):
         for mistake, mine in tried:
             if same(mine):
                 return mistake
     return None
 
 
-def _agree(a: Outcome, b: Outcome, tolerance: float, gradients: bool = False) -> bool:
+def _agree(a: Outcome, b: Outcome, near: Near, gradients: bool = False) -> bool:
     """The same values (and gradients), or the same kind of death."""
     if a.error or b.error:
         return _name(a.error) == _name(b.error)
@@ -287,20 +319,24 @@ def _agree(a: Outcome, b: Outcome, tolerance: float, gradients: bool = False) ->
     pairs = [*zip(a.values, b.values, strict=True)]
     if gradients:
         pairs += zip(map(_zero, a.gradients), map(_zero, b.gradients), strict=True)
-    return all(_close(x, y, tolerance) for x, y in pairs)
+    return all(_close(x, y, near) for x, y in pairs)
+
+
+def _finite(outcome: Outcome) -> bool:
+    return not outcome.error and bool(outcome.values) and all(v.isfinite().all() for v in outcome.values)
 
 
 def _name(error: str) -> str:
     return error.split(":")[0]
 
 
-def _close(x: Tensor, y: Tensor, tolerance: float) -> bool:
+def _close(x: Tensor, y: Tensor, near: Near) -> bool:
     if x.shape != y.shape:
         return False
     x, y = x.double(), y.double()
     finite = x[x.isfinite()]
-    size = max(1.0, float(finite.abs().max())) if finite.numel() else 1.0
-    return torch.allclose(x, y, rtol=tolerance, atol=tolerance * size, equal_nan=True)
+    size = max(near.least, float(finite.abs().max())) if finite.numel() else near.least
+    return torch.allclose(x, y, rtol=near.relative, atol=near.relative * size, equal_nan=True)
 
 
 def _zero(gradient: Tensor | None) -> Tensor:
@@ -309,10 +345,10 @@ def _zero(gradient: Tensor | None) -> Tensor:
 
 # Types
 
-def _unlike(seen: str, wanted: str) -> bool:
-    """True if one can never stand for the other: a list for a tensor, say."""
+def _unlike(seen: str, wanted: str, exact: bool = False) -> bool:
+    """True if one can never stand for the other: a list for a tensor, say, or where the text is `exact` a number."""
     if wanted in (*SCALARS, "tensor"):
-        return seen not in (*SCALARS, "tensor")
+        return seen not in (*SCALARS, "tensor") or (exact and (seen == "tensor") != (wanted == "tensor"))
     return seen != wanted and (seen, wanted) != ("list of tensors", "tuple")
 
 
@@ -354,10 +390,6 @@ def _parts(outcome: Outcome) -> list[_Part]:
     kinds = outcome.kinds or ("NoneType",)
     inside = kinds[1:] if kinds[0] in ("tuple", "list of tensors") and len(kinds) > 1 else kinds
     return [_Part(kind, outcome.values[i] if i < len(outcome.values) else None) for i, kind in enumerate(inside)]
-
-
-def _unlike_part(theirs: _Part, ours: _Part) -> bool:
-    return _unlike(theirs.kind, ours.kind)
 
 
 def _of_type(asked: _Asked, place: int, bad: Callable[[_Part, _Part], bool]) -> tuple[str, dict[str, Any]]:
@@ -402,7 +434,7 @@ def _way(theirs: _Part, ours: _Part, gradient: bool) -> str:
     if seen in ("list", "array", "list of tensors"):
         return f"check_way_{seen.replace(' ', '_')}" if wanted == "tensor" else "check_way_number"
     if wanted != "tensor":
-        return ""
+        return "check_way_item" if seen == "tensor" else ""
     if seen in SCALARS:
         return "check_way_no_item" if gradient else "check_way_tensor"
     if theirs.value is None or ours.value is None or _fits(theirs.value, ours.value):
@@ -425,7 +457,14 @@ ERRORS = (
     ("check_error_floor", r"derivative for aten::floor_divide is not implemented"),
     ("check_error_clamp", r"^TypeError: cl(amp|ip)\(\) received an invalid combination of arguments - got "
                           r"\((float|int)\b|^AttributeError: '(float|int)' object has no attribute 'cl(amp|ip)'"),
-    ("check_error_number", r"^TypeError: \w+\(\): argument 'input' \(position 1\) must be Tensor, not (float|int)\b"))
+    ("check_error_number", r"^TypeError: \w+\(\): argument 'input' \(position 1\) must be Tensor, not (float|int)\b"),
+    ("check_error_index", r"^IndexError|^KeyError|index out of (range|bounds)|out of bounds"),
+    ("check_error_domain", r"^ValueError: (math domain error|expected a (non|posi))"),
+    ("check_error_shapes", r"The size of tensor a|shapes cannot be multiplied|size mismatch|must match the size|"
+                           r"must match the shape|invalid for input of size|zip\(\) argument|not broadcastable|"
+                           r"Sizes of tensors must match"),
+    ("check_error_of_nothing", r"numel\(\) == 0|of an? empty|is empty|empty (sequence|iterable)|non-empty"),
+    ("check_error_other", r""))
 
 
 def _of_error(error: str, asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
@@ -434,13 +473,19 @@ def _of_error(error: str, asked: _Asked, place: int) -> tuple[str, dict[str, Any
     if error.startswith("ZeroDivisionError"):
         zero = [name for name, a in zip(names, arguments, strict=True) if type(a) in (int, float) and a == 0]
         return ("check_error_zero_argument", {"name": zero[0]}) if len(zero) == 1 else ("check_error_zero", {})
-    return next((key for key, pattern in ERRORS if re.search(pattern, error)), ""), {"names": ", ".join(names)}
+    return next(key for key, pattern in ERRORS if re.search(pattern, error)), {"names": ", ".join(names)}
 
 
 def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
-    ours, theirs, tolerance = asked.ours[place], asked.theirs[place], asked.exercise.tolerance
+    ours, theirs, near = asked.ours[place], asked.theirs[place], asked.exercise.near
     if len(ours.values) != len(theirs.values):
         return "check_count", {"n": len(theirs.values), "expected": len(ours.values)}
+    again = {id(case): i for i, case in enumerate(asked.cases)}
+    if not all(_agree(it, asked.theirs[again[id(case)]], near) for case, it in zip(asked.cases, asked.theirs,
+                                                                                   strict=True)):
+        return "check_not_the_same", {}
+    if len(ours.values) == 1 and (rows := _rows(ours.values[0], theirs.values[0])):
+        return rows
     for x, y in zip(ours.values, theirs.values, strict=True):
         if x.shape != y.shape:
             key = ("check_empty" if not x.numel() and not y.numel() and x.dim() > 1 else
@@ -449,9 +494,22 @@ def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
         if not torch.isfinite(y.double()).all() and torch.isfinite(x.double()).all():
             hostile = any(isinstance(a, Tensor) and not a.isfinite().all() for a in asked.cases[place].arguments)
             return "check_not_finite_padding" if hostile else "check_not_finite", {}
-        if not _close(x, y, tolerance):
+        if not _close(x, y, near):
             break
     return _relation(asked)
+
+
+def _rows(ours: Tensor, theirs: Tensor) -> tuple[str, dict[str, Any]] | None:
+    """Of two tables of places, [P, 2], which rows are missing and which are too many."""
+    if any(t.dim() != 2 or t.is_floating_point() or t.dtype == torch.bool for t in (ours, theirs)) or (
+            not theirs.numel() or ours.shape[1:] != (2,) or theirs.shape[1:] != (2,)):
+        return None
+    mine, its = ours.tolist(), theirs.tolist()
+    missing, extra = [r for r in mine if r not in its], [r for r in its if r not in mine]
+    if not missing and not extra:
+        return ("check_rows_order", {}) if len(mine) == len(its) else ("check_rows_twice", {})
+    key = "check_rows_both" if missing and extra else "check_rows_missing" if missing else "check_rows_extra"
+    return key, {"missing": show(missing), "extra": show(extra)}
 
 
 def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
@@ -461,7 +519,7 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
         if theirs.error or [v.shape for v in ours.values] != [v.shape for v in theirs.values]:
             return _where(asked)
         pairs += [(x.double(), y.double(), case) for x, y in zip(ours.values, theirs.values, strict=True) if x.numel()]
-    loose = 20 * asked.exercise.tolerance
+    loose = Near(20 * asked.exercise.tolerance, asked.exercise.least)
 
     def all_are(factor: Callable[[Case], float]) -> bool:
         return all(_close(x * factor(case), y, loose) for x, y, case in pairs)
@@ -490,14 +548,31 @@ def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
     """Where no mistake is known: a slip that gives the same, else where the wrong numbers stand, else what is right."""
     exercise, pairs = asked.exercise, [*zip(asked.cases, asked.theirs, strict=True)]
     for wrong, key, values in _slips(exercise.reference, exercise.names, _Question(exercise.worked)):
-        if all(_agree(_known(wrong, case), theirs, exercise.tolerance) for case, theirs in pairs):
+        if all(_agree(_known(wrong, case), theirs, exercise.near) for case, theirs in pairs):
             return key, values
     if place := _place(asked):
         return place, {}
-    right = [_agree(a, b, asked.exercise.tolerance) for a, b in zip(asked.ours, asked.theirs, strict=True)]
+    right = [_agree(a, b, exercise.near) for a, b in zip(asked.ours, asked.theirs, strict=True)]
+    common, always = in_common(asked.cases, exercise.names, {i for i, fine in enumerate(right) if not fine})
+    values = {"right": sum(right), "cases": len(right)}
+    near = all(_agree(a, b, Near(0.02, 1e-3)) for a, b in zip(asked.ours, asked.theirs, strict=True))
+    if common and always:
+        return "check_where", values | {"where": common}
+    if near and sum(right) < len(right) / 2:
+        return "check_near", values
+    if common:
+        return "check_where_only", values | {"where": common}
     if not right[0]:
         return "check_example_wrong", {}
-    return "check_some_right" if any(right[1:]) else "check_example_only", {"right": sum(right), "cases": len(right)}
+    if not any(right[1:-2]):
+        return "check_example_only", values
+    told = {(case.about, case.zh): case for case, fine in zip(asked.cases, right, strict=True) if not fine}
+    if len(told) < 6 and "random" not in {about for about, _ in told}:
+        en, zh = zip(*told, strict=True)
+        return "check_some_named", values | {"where": Told("; ".join(en), "；".join(zh))}
+    if near:
+        return "check_near", values
+    return "check_some_right", values
 
 
 def _place(asked: _Asked) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 
 from rlhf_kit.classroom.exercises import lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c
-from rlhf_kit.classroom.exercises.answers import Exercise, Function, Verdict, converted, is_reference, judge, show
+from rlhf_kit.classroom.exercises.answers import (
+    Exercise,
+    Function,
+    Told,
+    Verdict,
+    converted,
+    is_reference,
+    judge,
+    show,
+)
 from rlhf_kit.classroom.exercises.session import lang
 from rlhf_kit.language import say
 
@@ -85,5 +94,9 @@ def likely(verdict: Verdict, language: str) -> str:
 
 
 def _said(value: object, language: str) -> object:
-    """A field that is itself a sentence's key, in words."""
+    """A field that is itself a sentence's key, with its own fields or none, or said in both languages: in words."""
+    if isinstance(value, Told):
+        return value.zh if language == "zh" else value.en
+    if isinstance(value, tuple) and value and isinstance(value[0], str):
+        return say(language, value[0], **dict(value[1]))
     return say(language, value) if isinstance(value, str) and value.startswith("check_") else value

@@ -38,6 +38,9 @@ def _rankings(seed: int) -> list[Case]:
             Case(([0, 1, 2, 3],), "ranks from 0", zh="名次从 0 开始"),
             Case(([1, 2, 1, 2, 1],), "ties apart", zh="平局不相邻"),
             Case(([1, 5, 9],), "ranks are missing", zh="缺了名次"),
+            Case(([1, 257, 2],), "ranks of any size", zh="名次大小不限"),
+            Case(([int(rank) for rank in ("300", "300", "1000", "1000")],), "large ranks, and ties",
+                 zh="名次很大，有平局"),
             Case((list(range(1, 10)),), "nine answers", zh="九个回答"), *drawn]
 
 
@@ -76,6 +79,8 @@ def _responses(seed: int) -> list[Case]:
                   torch.tensor([-75.0, -50.0, -61.0]), 0.02), "far away, either way", (1,), "偏离很远，有正有负"),
             Case((torch.tensor([2.5, 3.5]), torch.tensor([-9.0, -8.0]), torch.tensor([-6.0, -7.5]), 1.0),
                  "β = 1, less likely on average", (1,), "β = 1，平均概率变低"),
+            Case((torch.tensor([0.5, -0.5]), torch.tensor([-5.0, -6.0]), torch.tensor([-9.0, -8.5]), 1.0),
+                 "a penalty greater than the score", (1,), "惩罚大于得分"),
             *(Case((draw(n), draw(n) - 20, draw(n) - 20, 0.07 * n), "random", (1,), "随机") for n in (2, 5, 8))]
 
 
@@ -95,6 +100,10 @@ def _column_means(logprob: Tensor, response: Tensor) -> Tensor:
 
 def _all_but_the_last(logprob: Tensor, response: Tensor) -> list[Tensor]:
     return [row[marks][:-1] for row, marks in zip(logprob, response, strict=True)]
+
+
+def _first_columns(logprob: Tensor, response: Tensor) -> Tensor:
+    return -logprob[torch.arange(response.shape[1]) < response.sum(1, keepdim=True)].mean()
 
 
 def _pairs(ranks: list[int], keep) -> int:
@@ -176,7 +185,8 @@ IMITATION = (
             "这是以比特为单位的。损失的单位是奈特：对数保持原样即可。"),
     Mistake(lambda logprob, response: -logprob[~response].mean(),
             "The mask is the wrong way round: `response` is True on the tokens that count.",
-            "掩码用反了：`response` 在要算的词元处为 True。"),
+            "掩码用反了：`response` 在要算的词元处为 True。",
+            (lambda logprob, response: -logprob[~response].mean() if not response.all() else -logprob.mean(),)),
     Mistake(lambda logprob, response: -logprob[:, 1:][response[:, :-1]].mean(),
             "Nothing is to be shifted: `logprob[:, t]` belongs to the token that `response[:, t]` marks.",
             "不需要错位：`logprob[:, t]` 对应的就是 `response[:, t]` 标出的词元。",
@@ -220,6 +230,20 @@ IMITATION = (
     Mistake(lambda logprob, response: -logprob[0][response[0]].mean(),
             "Only the first response is read. The mean runs over the marked tokens of all rows.",
             "只看了第一条回答。平均要算所有行里被标出的词元。"),
+    Mistake(lambda logprob, response: -logprob.nan_to_num(0.0, 0.0, 0.0).sum() / response.sum(),
+            "NaN and -inf were replaced, and what else stands outside of the response is still in the sum. The mask "
+            "says which tokens count: logprob[response].",
+            "NaN 和 -inf 被替换了，但回答之外的其他数还在总和里。由掩码决定算哪些词元：logprob[response]。",
+            (lambda logprob, response: -logprob.nan_to_num(0.0, 0.0, 0.0).mean(),)),
+    Mistake(lambda logprob, response: -torch.cat([row[marks][:-1] if marks.sum() > 1 else row[marks]
+                                                  for row, marks in zip(logprob, response, strict=True)]).mean(),
+            "The last marked token of each response is left out. It counts like the others: the model has to learn to "
+            "stop.",
+            "每条回答最后一个被标出的词元漏掉了。它和别的一样要算：模型要学会停下来。"),
+    Mistake(_first_columns,
+            "The first columns of each row are taken, as many as are marked. A response need not begin in the first "
+            "column: use the mask itself.",
+            "取的是每一行最前面的几列，数目等于标记的个数。回答不一定从第一列开始：要用掩码本身。"),
 )
 
 COMPARISONS = (
@@ -320,6 +344,18 @@ COMPARISONS = (
     Mistake(lambda ranks: _pairs(ranks, lambda a, b: bool(a and b and a != b)),
             "A rank of 0 is taken for none at all. Compare the two ranks, a != b.",
             "名次 0 被当成了没有。请直接比较两个名次：a != b。"),
+    Mistake(lambda ranks: sum(rank - 1 for rank in ranks),
+            "This adds up rank - 1, how many are better. That is the number of pairs only where ranks count 1, 2, 3 "
+            "without a tie or a gap. Compare every two answers.",
+            "这里把“名次减 1”加了起来，当作有几个更好。只有名次恰好是 1、2、3……、没有平局也没有空缺时，这才等于对数。"
+            "应当逐对比较。"),
+    Mistake(lambda ranks: 0 if len(set(ranks)) < len(ranks) else len(ranks) * (len(ranks) - 1) // 2,
+            "One tie makes the whole ranking count for nothing. Only the tied pair has no winner; the other pairs "
+            "have.",
+            "只要有一处平局，整个排序就不算了。没有胜负的只是平局的那一对，别的对都有。"),
+    Mistake(lambda ranks: sum((a - b) % 256 != 0 for a, b in combinations(ranks, 2)),
+            "Ranks that are 256 apart count as equal, as in a tensor of bytes. Take a type that holds any rank.",
+            "相差 256 的名次被当成相同，单字节的张量就会这样。请用能装下任何名次的类型。"),
 )
 
 OBJECTIVE = (
@@ -445,6 +481,16 @@ OBJECTIVE = (
     Mistake(_score(lambda score: score.long()),
             "The score was made a whole number. It has decimals, and they count.", "得分被取成了整数。小数部分也要算。",
             (_score(torch.round), _score(torch.floor))),
+    Mistake(lambda score, logprob, ref_logprob, beta: (score - torch.minimum(beta * (logprob - ref_logprob),
+                                                                             score.abs())).mean(),
+            "The penalty is capped at the size of the score. Nothing caps it: a response may cost more than it earns.",
+            "惩罚被限制在得分的大小之内。没有什么限制它：一条回答的代价可以超过得分。",
+            (lambda score, logprob, ref_logprob, beta: (score - torch.minimum(beta * (logprob - ref_logprob), score)
+                                                        ).mean(),)),
+    Mistake(lambda score, logprob, ref_logprob, beta: (score - beta * (logprob - ref_logprob)).sum()
+            / max(len(score) - 1, 1),
+            "This divides by B - 1. A mean divides by B, the number of responses.",
+            "这里除以了 B - 1。平均要除以回答的条数 B。"),
 )
 
 EXERCISES = (

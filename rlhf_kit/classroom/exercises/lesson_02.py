@@ -22,8 +22,9 @@ def _ranks(seed: int) -> list[Case]:
     drawn = [Case((torch.randint(1, 5, (4 + i,), generator=g).tolist(),), "random") for i in range(5)]
     return [Case(([1, 1, 2, 3],), "a tie"), Case(([3, 1, 2, 4],), "not in order"), Case(([2, 2, 2],), "all equal"),
             Case(([1, 3],), "a rank is missing"), Case(([2, 1, 2, 1],), "two ties"),
-            Case(([10, 2, 9],), "large ranks"), Case(([1],), "one response"),
-            Case((list(range(1, 10)),), "nine responses"), *drawn]
+            Case(([10, 2, 9],), "large ranks"), Case(([200, 3, 300, 3],), "very large ranks"),
+            Case(([1],), "one response"),
+            Case((list(range(1, 10)),), "nine responses"), Case((list(range(12, 0, -1)),), "twelve responses"), *drawn]
 
 
 def _pairs(seed: int) -> list[Case]:
@@ -53,9 +54,9 @@ def _lists(seed: int) -> list[Case]:
                    torch.tensor([[True, False, True, True], [False, True, True, True]])),
                    "padding in any place", (0,)),
              Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 1.0, -torch.inf, -torch.inf]]), ranks, two),
-                  "-inf in the padding"),
+                  "-inf in the padding", (0,)),
              Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 1.0, torch.nan, torch.inf]]), ranks, two),
-                  "NaN and infinity in the padding"),
+                  "NaN and infinity in the padding", (0,)),
              Case((score.repeat(2, 1), torch.tensor([[1, 2, 3, 4], [1, 1, 1, 1]]), whole.repeat(2, 1)),
                   "a ranking of nothing but ties", (0,)),
              Case((torch.zeros(1, 4), rank, whole), "all scores 0", (0,)),
@@ -83,9 +84,12 @@ def _judged(seed: int) -> list[Case]:
                   "small gaps"),
              Case((torch.tensor([[30.0, -30.0], [-1.5, -1.25]]), torch.tensor([[1, 2], [1, 2]])),
                   "large and small gaps"),
+             Case((torch.tensor([[200.0, 200.001], [0.25, 0.250001]]), torch.tensor([[1, 2], [1, 2]])),
+                  "nearly equal scores"),
              Case((torch.tensor([[0.0, 1.0, 2.0], [3.0, 2.0, 1.0]]), torch.tensor([[1, 2, 3], [1, 1, 2]])),
                   "three pairs and two"),
              Case((torch.tensor([[5.0, 1.0, 3.0, 2.0]]), torch.tensor([[1, 7, 2, 7]])), "ranks are missing"),
+             Case((torch.tensor([[2.0, 1.0, 3.0]]), torch.tensor([[1, 1, 3]])), "a rank is missing behind a tie"),
              Case((torch.tensor([[2.0, 0.0, 1.0], [1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]),
                    torch.tensor([[1, 2, 3], [1, 1, 1], [1, 2, 3]])),
                   "a ranking of nothing but ties")]
@@ -101,13 +105,15 @@ def _agreements(seed: int) -> list[Case]:
     """Drawn from 0.52 on: next to 1/2 the root makes much of the rounding of 32 bits."""
     g = torch.Generator().manual_seed(seed)
     return [Case((a,), about) for a, about in ((0.63, "Anthropic"), (0.77, "InstructGPT"), (0.5, "chance"),
-                                               (0.48, "less than chance, by bad luck"), (0.1, "very bad luck"),
+                                               (0.53, "hardly more than chance"),
+                                               (0.48, "less than chance, by bad luck"),
+                                               (0.1, "very bad luck"),
                                                (0.0, "they never agree"))] + [
         Case((0.52 + 0.48 * torch.rand((), generator=g).item(),), "random") for _ in range(5)]
 
 
 def _stated(seed: int) -> list[Case]:
-    """An inner edge only where its bin, be it the lower or the upper one, holds nothing else; drawn ones keep away."""
+    """An inner edge only where `probability * bins` is exact; drawn ones keep away."""
     g = torch.Generator().manual_seed(seed)
     cases = [Case((torch.tensor([0.93, 0.95, 0.96, 0.73]), torch.tensor([1.0, 1.0, 0.0, 0.0]), 10), "three and one"),
              Case((torch.tensor([1.0, 1.0, 0.62]), torch.tensor([1.0, 0.0, 1.0]), 10), "certain, and wrong once"),
@@ -118,6 +124,8 @@ def _stated(seed: int) -> list[Case]:
              Case((torch.tensor([0.5, 0.5, 0.05, 0.9]), torch.tensor([1.0, 1.0, 0.0, 1.0]), 4),
                   "on an edge, alone on both sides of it"),
              Case((torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0]), 4), "certain, and wrong both times"),
+             Case((torch.tensor([0.5, 0.875, 0.125]), torch.tensor([0.0, 1.0, 0.0]), 2), "on an edge, not alone"),
+             Case((torch.tensor([0.25, 0.375, 0.125]), torch.tensor([1.0, 0.0, 0.0]), 4), "on an edge, not alone"),
              Case((torch.tensor([0.2, 0.7, 0.9]), torch.tensor([0.0, 1.0, 0.0]), 1), "a single bin")]
     for n, bins in ((30, 10), (40, 5), (50, 4), (25, 7)):
         inside = torch.randint(0, bins, (n,), generator=g) + 0.02 + 0.96 * torch.rand(n, generator=g)
@@ -132,6 +140,7 @@ def _shifts(seed: int) -> list[Case]:
             Case((torch.tensor([0.0]), torch.tensor([-7.0, -9.0])), "demonstrations below 0"),
             Case((torch.tensor([1.0, 9.0, 2.0]), torch.tensor([2.5])), "one demonstration"),
             Case((torch.tensor([1.0, 2.0]), torch.tensor([0.0, 0.0, 8.0, 2.0])), "four of them"),
+            Case((torch.tensor([1.0, 2.0, 7.0]), torch.tensor([-6.0, 1.0, 2.0])), "demonstrations of both signs"),
             *(Case((draw(n), draw(m)), "random") for n, m in ((3, 4), (5, 7), (8, 3)))]
 
 
@@ -144,7 +153,7 @@ EXERCISES = (
                    torch.ones(1, 4, dtype=torch.bool))), _lists, MISTAKES["2.3"], points=3),
     Exercise("2.4", "accuracies", ("score", "rank"), accuracies,
              Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 2.0, 1.0, -1.0]]),
-                   torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4]]))), _judged, MISTAKES["2.4"], points=2),
+                   torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4]]))), _judged, MISTAKES["2.4"], points=2, exact=True),
     Exercise("2.5", "labeler_quality", ("agreement",), labeler_quality, Case((1.0,)), _agreements, MISTAKES["2.5"],
              points=1),
     Exercise("2.6", "calibration_error", ("probability", "happened", "bins"), calibration_error,

@@ -52,6 +52,7 @@ def _votes(seed: int) -> list[Case]:
             Case((-1, False), "one too many against"), Case((-1, True), "one too many against, and accepted"),
             Case((0, False), "nobody voted"), Case((0, True), "accepted, and nobody voted"), Case((2, False), "two"),
             Case((4, False), "four"), Case((5, True), "five"), Case((10, True), "ten"),
+            Case((22, False), "22"), Case((43, False), "43"), Case((44, False), "44"),
             Case((1000, False), "a famous answer"), Case((5000, False), "a very famous answer"),
             *(Case((rng.randint(5, 400), rng.random() < 0.5), "random") for _ in range(4))]
 
@@ -80,6 +81,22 @@ def _packs(seed: int) -> list[Case]:
             Case(([1],), "one token"), Case(([3, 3],), "of one length"), Case(([2, 3, 2],), "two of one length, apart"),
             Case(([2, 2, 5, 1],), "four texts"),
             *(Case(([rng.randint(1, 4) for _ in range(n)],), "random") for n in (3, 4, 5))]
+
+
+def _nearest_power(number: int) -> int:
+    """The exponent of the power of two that is nearest to a number; of two, the larger."""
+    low = number.bit_length() - 1
+    return low + (number - 2 ** low >= 2 ** (low + 1) - number)
+
+
+def _same(text: Tensor) -> Tensor:
+    """True where two tokens have the same number, [T, T]."""
+    return text[:, None] == text[None, :]
+
+
+def _two_texts(lengths: list[int]) -> tuple[Tensor, Tensor]:
+    """The first text, and all others as one."""
+    return packed_row([lengths[0], sum(lengths[1:])] if len(lengths) > 1 else lengths)
 
 
 def _ten_first(scores: list[int], luck: list[float]) -> Tensor:
@@ -312,6 +329,18 @@ EXERCISES = (
         Mistake(lambda votes, accepted: -1 if votes < -1 else round(math.log2(max(1 + votes, 1))) + int(accepted),
                 "-1 vote was treated like none. It is below 0 already, and the score there is -1.",
                 "-1 票算得和没有票一样了。-1 已经小于 0，分数就是 -1。"),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else _nearest_power(1 + votes) + int(accepted),
+                "The power of two nearest to 1 + votes was looked for. It is the *logarithm* that is rounded: 22 votes "
+                "give 4.52, and that is nearer to 5.",
+                "这里找的是最接近 1 + 票数的 2 的幂。要取整的是*对数*：22 票得 4.52，更接近 5。"),
+        *(Mistake(lambda votes, accepted, most=most: -1 if votes < 0 else min(answer_score(votes, False), most)
+                  + int(accepted),
+                  "The score stops growing, as at the end of a table. Nothing caps it: 5000 votes give 12.",
+                  "分数不再增长，像是表到了头。没有上限：5000 票得 12。") for most in (7, 8, 9)),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else round(round(math.log2(1 + votes), 1)) + int(accepted),
+                  "It is rounded twice: first to a decimal, then to a whole number, and 5.45 becomes 5.5, then 6. "
+                  "Round once.",
+                  "取整了两次：先取到一位小数，再取整，5.45 就成了 5.5，然后是 6。只取整一次。"),
         ), points=1, tolerance=1e-6),
     Exercise("3a.2", "answer_pairs", ("scores", "luck"), answer_pairs, Case(([3, 1, 0], [0.5, 0.1, 0.9])), _threads, (
         Mistake(lambda scores, luck: _won(scores, _least(scores, luck), ties=False),
@@ -429,6 +458,11 @@ EXERCISES = (
                 "(0, 1), (0, 2), (0, 3), ..., then (1, 2): the first place outside, the second inside.",
                 "luck 按另一种次序分给了各对：(0, 1)、(0, 2)、(1, 2)、(0, 3)、……。应当是 (0, 1)、(0, 2)、(0, 3)、……，"
                 "然后才是 (1, 2)：前一个位置在外层循环，后一个在内层。"),
+        Mistake(lambda scores, luck: _by_luck(scores, luck) if len(_all_pairs(scores)) > of_votes.MOST_PAIRS
+                else _all_pairs(scores),
+                "Where more than ten pairs were there, they are left in the order of their luck. Sort them again, by "
+                "their places as they stand in the list.",
+                "超过十对时，留下的还是按 luck 的顺序。要重新按它们在列表里的位置排好。"),
         ), points=2),
     Exercise("3a.3", "packed_row", ("lengths",), packed_row, Case(([3],)), _packs, (
         Mistake(lambda lengths: (torch.arange(sum(lengths)), _before(sum(lengths))),
@@ -521,5 +555,24 @@ EXERCISES = (
                 "`start += n`: from the third text on the blocks stand in the wrong place.",
                 "一段文本的起点被设成了前一段的长度。应当再往后移这么多，`start += n`：否则从第三段起，"
                 "块的位置就错了。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], _same(_texts(lengths) % 2) & _before(sum(lengths))),
+                "The texts are numbered 0, 1, 0, 1: the third sees the first. Number them 0, 1, 2, ...",
+                "文本的编号是 0、1、0、1：第三段能看到第一段。应当编号为 0、1、2……"),
+        Mistake(lambda lengths: (torch.arange(sum(lengths)) % max(lengths), packed_row(lengths)[1]),
+                "The positions begin again after as many tokens as the longest text has. Each text begins at 0, after "
+                "its own length.",
+                "位置每隔最长文本的长度才重新开始。每段文本都从 0 开始，长度是它自己的。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], _same(torch.arange(sum(lengths)) // max(lengths))
+                                 & _before(sum(lengths))),
+                "The blocks of the mask are all as wide as the longest text. Each is as wide as its own text.",
+                "掩码里的每一块都和最长的文本一样宽。每块应和自己的文本一样宽。"),
+        Mistake(lambda lengths: (packed_row(lengths)[0], (_texts(lengths)[:, None] - _texts(lengths)[None, :] != 1)
+                                 & _before(sum(lengths))),
+                "Only the text right before is hidden, and those before it are seen. All other texts are to be hidden.",
+                "只遮住了紧挨着的前一段，再往前的还看得到。别的文本都要遮住。"),
+        Mistake(_two_texts,
+                "Only the border between the first text and the second is there; the third goes on from the second. "
+                "Every text begins anew.",
+                "只有第一段和第二段之间有界线，第三段接着第二段。每段文本都要重新开始。"),
         ), points=2, results=("positions", "may_see")),
 )

@@ -57,6 +57,10 @@ def _matrices(seed: int) -> list[Case]:
             Case((torch.tensor([[5.0]]),), "one number"), Case((torch.tensor([[-0.1], [40.0], [0.0]]),), "one column"),
             Case((torch.tensor([[100.0, -3.0, 0.3], [0.001, 0.0002, -0.0004]]),), "very large and very small rows"),
             Case((torch.tensor([[-1.0, -0.3], [-0.2, -0.9]]),), "nothing above 0"),
+            Case((torch.tensor([[0.0001, -0.00003, 0.00007], [0.00002, 0.000013, -0.000004]]),), "very small rows"),
+            Case((torch.tensor([[0.1, -0.2, 0.3, 8.0, -0.1, 0.2, -0.3, 0.4, 0.1, -0.2, 0.3, -0.1, 0.2, 0.1, -0.4,
+                                 0.3]]),),
+                 "one far larger than the others"),
             *(Case((drawn(n, 6),), "random") for n in (2, 4, 6))]
 
 
@@ -65,6 +69,7 @@ def _runs(seed: int) -> list[Case]:
     return [Case((0, 2, 7e9), "all of LLaMA-7B learns"), Case((7e9, 1, 40e6), "int8, LoRA of rank 16 everywhere"),
             Case((7e9, 2, 8_388_608), "bf16, LoRA on q and v"), Case((65e9, 0.5, 200e6), "65B in nf4"),
             Case((7e9, 0.56, 0), "7B in nf4, nothing learns"), Case((1_000_000, 4, 2_000), "a tiny model"),
+            Case((1e9, 2, 3e9), "more learns than is frozen"),
             *(Case((float(torch.randint(1, 70, (), generator=g)) * 1e9, 1, float(torch.randint(1, 500, (), generator=g))
                     * 1e6), "random") for _ in range(3))]
 
@@ -79,6 +84,12 @@ def _whole_layer(x: Tensor, weight: Tensor, a: Tensor, b: Tensor, alpha: float) 
 
 def _nothing_yet(x: Tensor, weight: Tensor, a: Tensor, b: Tensor, alpha: float) -> Tensor:
     return lora_forward(x, weight, a, b, alpha) if b.any() else x @ weight.T
+
+
+def _update_turned(x: Tensor, weight: Tensor, a: Tensor, b: Tensor, alpha: float) -> Tensor:
+    if weight.shape[0] != weight.shape[1]:
+        return lora_forward(x, weight, a, b, alpha)
+    return x @ weight.T + alpha / len(a) * x @ (b @ a)
 
 
 def _not_turned(x: Tensor, weight: Tensor, a: Tensor, b: Tensor, alpha: float) -> Tensor:
@@ -123,6 +134,26 @@ def _from_least_to_most(weight: Tensor) -> tuple[Tensor, Tensor]:
     low, high = weight.amin(1), weight.amax(1)
     width = (high - low).clamp(min=1e-30)
     return ((weight - low[:, None]) / width[:, None] * 254 - 127).round(), high - low
+
+
+def _by(weight: Tensor, scale: Tensor) -> Tensor:
+    """Steps of another scale; a row whose scale is 0 as it is."""
+    return (weight / torch.where(scale == 0, 1.0, scale)[:, None] * 127).round()
+
+
+def _with_sign(weight: Tensor) -> Tensor:
+    """The number of each row that is largest in absolute value, [out]."""
+    return weight.gather(1, weight.abs().argmax(1, keepdim=True))[:, 0]
+
+
+def _capped(weight: Tensor, most: float) -> Tensor:
+    """The largest absolute value, or `most` times the root of the mean square."""
+    return torch.minimum(weight.abs().amax(1), most * weight.square().mean(1).sqrt())
+
+
+def _zero_point(weight: Tensor) -> Tensor:
+    low, high = weight.amin(1, keepdim=True), weight.amax(1, keepdim=True)
+    return ((weight - low) / (high - low).clamp(min=1e-12) * 254 - 127).round()
 
 
 EXERCISES = (
@@ -206,6 +237,14 @@ EXERCISES = (
         Mistake(lambda x, weight, a, b, alpha: x @ weight.T + alpha / len(a) * (x @ a[:1].T) @ b[:, :1].T,
                 "Only the first of the r directions is used. Multiply by the whole of A, and by the whole of B.",
                 "r 个方向里只用了第一个。要乘整个 A，再乘整个 B。"),
+        _scaled(lambda alpha, a: alpha / len(a) ** 2,
+                "It is divided by the rank twice: α/r, and once more by a mean over the r directions. They are added "
+                "up.",
+                "除了两次秩：一次是 α/r，又对 r 个方向取了平均。各个方向应当相加。"),
+        Mistake(_update_turned,
+                "Where W is square the update is turned round, (B A)ᵀ for B A. The rows of B belong to the outputs: (x "
+                "Aᵀ) Bᵀ.",
+                "W 是方阵时，更新量转置了：(B A)ᵀ 当成了 B A。B 的行对应输出：(x Aᵀ) Bᵀ。"),
         ), points=2),
     Exercise("3b.2", "quantize_rows", ("weight",), quantize_rows,
              Case((torch.tensor([[2.0, 0.0, -2.0], [0.0, 2.0, 2.0]]),)), _matrices, (
@@ -346,6 +385,38 @@ EXERCISES = (
                   "尺度用了分位数，比最大的绝对值小，最大的几个数被截断了。要取最大的。",
                   (lambda weight, share=share: _grid(weight, weight.abs().quantile(share, dim=1)),))
           for share in (0.9, 0.95, 0.99, 0.999)),
+        *(Mistake(lambda weight, least=least: (
+                      _by(weight, weight.abs().amax(1).clamp(min=least)), weight.abs().amax(1).clamp(min=least)),
+                  "For a row of zeros the divisor that saves it came out as its scale. There s is 0: clamp only what "
+                  "is divided by.",
+                  "全零的行，返回的是为了避免除以 0 而用的除数。那里 s 是 0：只限制除数。") for least in (1e-4, 1e-3)),
+        Mistake(lambda weight: (_zero_point(weight), weight.abs().amax(1)),
+                "Each row was stretched from its least to its greatest number, so that 0 is no longer 0. Divide by the "
+                "largest absolute value alone.",
+                "每一行从最小值拉伸到了最大值，0 就不再是 0。只除以最大的绝对值。"),
+        Mistake(lambda weight: ((quantize_rows(weight)[1].clamp(min=1e-30)[:, None].reciprocal() * weight * 127 + 0.5)
+                                .trunc(), weight.abs().amax(1)),
+                "0.5 was added and the rest cut off, which rounds negative numbers wrongly. round() takes both signs.",
+                "这里加 0.5 再截掉小数，负数就取错了。round() 对正负数都对。"),
+        Mistake(lambda weight: (_by(weight, weight.amax(1)).clamp(-127, 127), weight.amax(1)),
+                "The largest number of a row was taken, and not the largest absolute value: where negative numbers are "
+                "larger it is too small.",
+                "这里取了一行里最大的数，而不是最大的绝对值：负数更大时就太小了。",
+                (lambda weight: (_by(weight, weight.amax(1)), weight.amax(1)),)),
+        Mistake(lambda weight: (_by(weight, _with_sign(weight)), _with_sign(weight)),
+                "The scale has kept its sign. It is the largest *absolute* value, never below 0.",
+                "尺度保留了符号。应是最大的*绝对*值，不会小于 0。"),
+        *(Mistake(lambda weight, c=c: (_by(weight, _capped(weight, c)).clamp(-127, 127), _capped(weight, c)),
+                  "The scale was capped where one number is far larger than the others, and that number is cut off. It "
+                  "is the largest absolute value, whatever the others are.",
+                  "有一个数远大于其余时，尺度被设了上限，那个数就被截掉了。不管其余的数是多少，"
+                  "都取最大的绝对值。") for c in (3, 2)),
+        *(Mistake(lambda weight, least=least: (_by(weight, weight.abs().amax(1).clamp(min=least)),
+                                               weight.abs().amax(1)),
+                  "The divisor was kept too large by `clamp`, which flattens rows of small numbers. It is to save "
+                  "the row of zeros only: take something tiny, as 1e-30.",
+                  "除数被 `clamp` 限制得太大，很小的行就被压扁了。它只是为了全零的行：取极小的数，如 1e-30。")
+          for least in (0.001, 0.0005)),
         ), points=2, results=("q", "s")),
     Exercise("3b.3", "training_gigabytes", ("frozen", "bytes_each", "trained"), training_gigabytes,
              Case((1e9, 2, 0)), _runs, (
@@ -430,5 +501,19 @@ EXERCISES = (
                   "Something was added on top, for activations maybe. Here only the numbers themselves are counted.",
                   "结果上又加了一成或几成，也许是给激活值留的。这里只算这些数本身。")
           for more in (1.1, 1.2, 1.25, 1.5)),
+        Mistake(lambda frozen, bytes_each, trained: (frozen * (bytes_each + 2 * (trained > 0)) + 16 * trained) / 1e9,
+                "Frozen parameters were given a gradient. They have none: only what learns has one.",
+                "冻结的参数也算了梯度。它们没有梯度，只有参与训练的才有。",
+                tuple(lambda frozen, bytes_each, trained, more=more: (frozen * (bytes_each + more) + 16 * trained) / 1e9
+                      for more in (2, 4))),
+        Mistake(lambda frozen, bytes_each, trained: frozen * bytes_each / 1e9 + 16 * trained / 2 ** 30,
+                "The two heaps are divided by different numbers, one by 10⁹ and one by 2³⁰. A GB is 10⁹ bytes for "
+                "both.",
+                "两部分除以了不同的数，一个是 10⁹，一个是 2³⁰。都是 1 GB = 10⁹ 字节。",
+                (lambda frozen, bytes_each, trained: frozen * bytes_each / 2 ** 30 + 16 * trained / 1e9,)),
+        Mistake(lambda frozen, bytes_each, trained: (frozen * bytes_each if frozen else 16 * trained) / 1e9,
+                "What learns is counted only where nothing is frozen. Both heaps stand in memory at the same time: add "
+                "them.",
+                "只有什么都没冻结时才算了参与训练的。两部分同时在显存里：要相加。"),
         ), points=1),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from itertools import pairwise
 
 import numpy as np
@@ -58,6 +59,7 @@ def _shares(seed: int) -> list[Case]:
             Case(([0.1, 0.3, 0.5, 0.7], 0.5, 100), "low at first: the start is `before`, not the first step"),
             Case(([0.3, 0.375, 0.45, 0.525], 0.25, 48), "a little more each step"), Case(([], 0.1, 24), "no steps"),
             Case(([0.0, 1.0, 1.0], 0.05, 1), "one response a step"),
+            Case(([0.2, 0.25, 0.24, 0.25], 0.2, 100), "a little above, and it stays there"),
             *(Case(((torch.rand(8, generator=g) * torch.linspace(0.3, 1.2, 8)).clamp(max=1).tolist(), 0.15, n),
                    "random") for n in (24, 64, 200))]
 
@@ -146,6 +148,11 @@ def _dividing(divide, en: str, zh: str, *also) -> Mistake:
     first_way, *others = (lambda logprob, ref_logprob, mask, first, way=way: way(
         torch.where(_free(mask, first), logprob - ref_logprob, 0.0), _free(mask, first)) for way in (divide, *also))
     return Mistake(first_way, en, zh, tuple(others))
+
+
+def _halved(share: list[float], before: float, n: int) -> int:
+    place = bisect_right(share, _bar(before, n))
+    return place if place < len(share) else -1
 
 
 POOLED = (
@@ -264,6 +271,13 @@ EXERCISES = (
         Mistake(lambda a, b, n: (a - b) / math.sqrt((a * (1 - b) + b * (1 - a)) / n),
                 "Each accuracy is multiplied with 1 minus the *other*. The variances are a(1 - a)/n and b(1 - b)/n.",
                 "每个准确率乘的是 1 减*另一个*。方差是 a(1 - a)/n 和 b(1 - b)/n。"),
+        Mistake(lambda a, b, n: (a - b) / math.sqrt((a * (1 - a) + b * (1 - b)) / max(n // 2, 1)),
+                "n is halved. Each accuracy was measured on all n pairs.",
+                "n 减了半。每个准确率都是在全部 n 对上量的。", (lambda a, b, n: (a - b) / math.sqrt(
+                    (a * (1 - a) + b * (1 - b)) / (n / 2)),)),
+        Mistake(lambda a, b, n: (a - b) / (a * (1 - a) + b * (1 - b)) * math.sqrt(n),
+                "The root is taken of n alone. Take it of the whole variance, a(1 - a)/n + b(1 - b)/n.",
+                "只对 n 开了方。要对整个方差 a(1 - a)/n + b(1 - b)/n 开方。"),
         ), points=1),
     Exercise("3c.2", "fence_alarm", ("share", "before", "n"), fence_alarm, Case(([0.1, 0.1], 0.1, 25)), _shares, (
         _rings(lambda now, before, n: now >= _bar(before, n) and now > before,
@@ -392,6 +406,34 @@ EXERCISES = (
                       (i + late for i, two in enumerate(pairwise(share)) if min(two) > _bar(before, n)), -1),
                   "It waits for two steps in a row above the bar. One is enough.",
                   "它要等连续两步超过门槛才响。一步就够了。") for late in (0, 1)),
+        Mistake(lambda share, before, n: _first([*share], lambda now: now > _bar(before, n * max(len(share), 1))),
+                "The standard error is that of all steps together, n times their number. Each step is compared by "
+                "itself: a share of n.",
+                "这里的标准误是把所有步合在一起算的，即 n 乘步数。每一步单独比较：是 n 条里的比例。"),
+        Mistake(_halved,
+                "The list is searched by halving, which needs a sorted one. Shares go up and down: look at one after "
+                "the other.",
+                "这里用了二分查找，那要求列表是排好序的。比例有升有降：要一个一个地看。"),
+        Mistake(lambda share, before, n: _first(sorted(share), lambda now: now > _bar(before, n)),
+                "The list was sorted, and the place is that in another list. Look at the shares in the order of the "
+                "steps.",
+                "列表被排了序，得到的是另一个列表里的位置。要按步的顺序看。"),
+        Mistake(lambda share, before, n: _first([min(share[i:]) for i in range(len(share))],
+                                                lambda now: now > _bar(before, n)),
+                "It waits for the step from which on all are above the bar. An alarm rings at the first one, whatever "
+                "comes later.",
+                "它等的是从此一直高于门槛的那一步。警报在第一次超过时就响，不管后来怎样。"),
+        Mistake(lambda share, before, n: _first([-math.inf, *((a + b) / 2 for a, b in pairwise(share))],
+                                                lambda now: now > _bar(before, n)) if share else -1,
+                "Two steps are averaged before they are compared. Compare each step's own share.",
+                "比较之前把相邻两步取了平均。要比较每一步自己的比例。",
+                (lambda share, before, n: _first([(a + b) / 2 for a, b in pairwise(share)],
+                                                 lambda now: now > _bar(before, n)),
+                 lambda share, before, n: _first([(a + b) / 2 for a, b in zip([before, *share], share, strict=False)],
+                                                 lambda now: now > _bar(before, n)))),
+        Mistake(lambda share, before, n: _first(share, lambda now: now > _bar(before, max(n - 1, 1))),
+                "This divides by n - 1. The standard error asked for is √(before (1 - before) / n).",
+                "这里除以了 n - 1。要的标准误是 √(before (1 - before) / n)。"),
         ), points=2, tolerance=1e-6),
     Exercise("3c.3", "mended_kl", ("logprob", "ref_logprob", "mask", "first"), mended_kl,
              Case((torch.tensor([[-1.0]]), torch.tensor([[-1.5]]), torch.tensor([[True]]), 0)), _rollouts, (
@@ -522,5 +564,36 @@ EXERCISES = (
         _dividing(lambda gap, free: gap.sum(1).median(),
                   "This is the median over responses. Take the mean.", "这是各条回答的中位数。要取平均。",
                   lambda gap, free: gap.sum(1).quantile(0.5)),
-        ), points=2),
+        _summing(_gap,
+                 "One token too few: with `first` = 2 the tokens 0 and 1 are left out, and token 2 counts.",
+                 "少算了一个词元：`first` = 2 时去掉的是词元 0 和 1，词元 2 要算。",
+                 lambda mask, first: mask & (torch.arange(mask.shape[1]) > first) if first else mask),
+        _summing(_gap,
+                 "These are the tokens that should be left out. Those count that were drawn freely, from the place "
+                 "`first` on.",
+                 "算的正是应当去掉的词元。要算的是自由抽取的，从位置 `first` 开始。",
+                 lambda mask, first: mask & (torch.arange(mask.shape[1]) < first) if first else mask),
+        _summing(_gap,
+                 "Of responses that are long enough all tokens count. Of each one the first `first` tokens are left "
+                 "out.",
+                 "够长的回答，全部词元都算了。每一条都要去掉前 `first` 个词元。",
+                 lambda mask, first: mask & (mask.sum(1, keepdim=True) > first)),
+        _summing(_gap,
+                 "Every response is cut off where the first one ends. Each has its own length: use the mask.",
+                 "每条回答都在第一条结束的地方截断了。各条有自己的长度：要用掩码。",
+                 lambda mask, first: _free(mask, first) & (torch.arange(mask.shape[1]) < mask[0].sum())),
+        _summing(_gap,
+                 "Every response is cut off where the shortest one ends. Each has its own length: use the mask.",
+                 "每条回答都在最短的一条结束的地方截断了。各条有自己的长度：要用掩码。",
+                 lambda mask, first: _free(mask, first) & (torch.arange(mask.shape[1]) < mask.sum(1).min())),
+        _summing(_gap,
+                 "The last token of each response is left out, too. It was drawn freely, and it counts.",
+                 "每条回答的最后一个词元也去掉了。它是自由抽取的，要算。",
+                 lambda mask, first: _free(mask, first) & (
+                     (torch.arange(mask.shape[1]) != mask.sum(1, keepdim=True) - 1) | (first == 0))),
+        _summing(_gap,
+                 "The first `first` tokens of the whole batch are left out. It is those of *each* response.",
+                 "去掉的是整个批次的前 `first` 个词元。应当去掉*每一条*回答的。",
+                 lambda mask, first: mask & (mask.flatten().cumsum(0).reshape(mask.shape) > first)),
+        ), points=2, exact=True),
 )

@@ -80,6 +80,35 @@ def _one_step(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: fl
     return delta + gamma * lam * torch.nn.functional.pad(delta, (0, 1))[:, 1:]
 
 
+def _value_behind(value_of: Callable) -> Function:
+    """GAE with `value_of(row of values, length)` behind the last token of each row."""
+    def wrong(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+        advantage = torch.zeros_like(reward)
+        for i, n in enumerate(mask.sum(-1).tolist()):
+            seen, after = 0.0, value_of(value[i], n)
+            for t in reversed(range(n)):
+                seen = reward[i, t] + gamma * after - value[i, t] + gamma * lam * seen
+                advantage[i, t], after = seen, value[i, t]
+        return advantage
+    return wrong
+
+
+def _last_is_reward(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+    ends = torch.nn.functional.one_hot(mask.sum(-1) - 1, mask.shape[1]) * keep(value, mask)
+    return _right_gae(reward + ends, value, mask, gamma, lam)
+
+
+def _forward(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+    delta = _walk(decay=lambda g, lam: 0.0)(reward, value, mask, gamma, lam)
+    return _walk(lambda r, v, after, g: r, backwards=False)(delta, value, mask, gamma, lam)
+
+
+def _divided(reward: Tensor, value: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+    delta = _walk(decay=lambda g, lam: 0.0)(reward, value, mask, gamma, lam)
+    weight = (gamma * lam) ** torch.arange(reward.shape[1], dtype=reward.dtype)
+    return (delta * weight).flip(-1).cumsum(-1).flip(-1) / weight
+
+
 def _with_value(f: Function) -> Function:
     return lambda reward, value, mask, gamma, lam: f(reward, value, mask, gamma, lam) + keep(value, mask)
 
@@ -193,6 +222,32 @@ GAE = (
             "这里已经做了白化。那是下一题的事，这里的优势保持原样。"),
     Mistake(lambda *a: -_right_gae(*a),
             "The sign is the other way round: better than expected is positive.", "符号反了：比预计的好应当为正。"),
+    Mistake(_value_behind(lambda row, n: row[n - 1]),
+            "Behind the last token the last value itself is looked up. Nothing follows there: V is 0.",
+            "最后一个词元之后又用了最后那个价值。那里后面什么也没有：V 为 0。"),
+    Mistake(_value_behind(lambda row, n: row[0] if n == len(row) else 0.0),
+            "In a full row the first value stands behind the last token, as roll() puts it there. Nothing follows "
+            "there: V is 0.",
+            "没有填充的行里，最后一个词元之后成了第一个价值：roll() 会把它移到那里。后面什么也没有：V 为 0。"),
+    Mistake(_last_is_reward,
+            "The last token gets its reward without the value being taken off. There, too, it is δ = r - V, with no "
+            "value behind.",
+            "最后一个词元直接得到了奖励，没有减去价值。那里同样是 δ = r - V，只是后面没有价值。"),
+    Mistake(_forward,
+            "This goes from the first token to the last, so that credit flows to the tokens *behind*. Begin at the "
+            "end: a token is worth what comes after it.",
+            "这是从第一个词元走到最后一个，功劳流向了*后面*的词元。应当从末尾开始：一个词元的价值取决于它之后的事。"),
+    Mistake(lambda reward, value, mask, gamma, lam: (1 - lam) * _right_gae(reward, value, mask, gamma, lam),
+            "Each δ is multiplied by 1 - λ. In GAE δ counts in full; only what follows is multiplied, by γλ.",
+            "每个 δ 都乘了 1 - λ。在 GAE 里 δ 全部计入；只有后面的才乘 γλ。"),
+    Mistake(_walk(lambda r, v, after, g: g * (r + after) - v),
+            "γ multiplies the reward of the token itself. Only what comes after it is discounted: r + γ V' - V.",
+            "γ 乘到了词元自己的奖励上。只有它之后的才打折扣：r + γ V' - V。",
+            (_walk(lambda r, v, after, g: g * r + g * after - v), _walk(lambda r, v, after, g: g * r + after - v))),
+    Mistake(_divided,
+            "This divides by (γλ)^t, which is 0 for λ = 0 and nearly 0 at the end of a long row. Walk from the end "
+            "instead: nothing is divided there.",
+            "这里除以 (γλ)^t：λ = 0 时它是 0，在长的一行末尾也几乎是 0。应当从末尾往前走：那样不用除。"),
 )
 
 # 1.4  whiten(advantage, mask)
@@ -220,7 +275,28 @@ def _by_column(advantage: Tensor, mask: Tensor) -> Tensor:
 
 
 def _row_shift(advantage: Tensor, mask: Tensor) -> Tensor:
-    return keep(advantage - keep(advantage, mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True), mask)
+    return keep(advantage - keep(advantage, mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1),
+                mask)
+
+
+def _column_shift(advantage: Tensor, mask: Tensor) -> Tensor:
+    return _row_shift(advantage.T, mask.T).T
+
+
+def _in_front(advantage: Tensor, mask: Tensor, out: Callable = keep) -> Tensor:
+    """As if the marks of each row stood in front."""
+    front = torch.arange(mask.shape[1]) < mask.sum(-1, keepdim=True)
+    return out((advantage - advantage[front].mean()) / advantage[front].std(), front)
+
+
+def _mean_of_means(advantage: Tensor, mask: Tensor) -> Tensor:
+    return torch.stack([row[marks].mean() for row, marks in zip(advantage, mask, strict=True)]).mean()
+
+
+def _about(advantage: Tensor, mask: Tensor, shift: Tensor) -> Tensor:
+    """Whitened about another mean, deviation included."""
+    gap = keep(advantage, mask) - shift
+    return keep(gap / (keep(gap, mask).square().sum() / (mask.sum() - 1)).sqrt(), mask)
 
 
 def _pooled(advantage: Tensor, mask: Tensor, shift_rows: bool = False) -> Tensor:
@@ -300,7 +376,7 @@ WHITEN = (
             "只返回了被标出的词元，排成一行。要保持 `advantage` 的形状，填充处为 0：torch.where(mask, ..., 0.0)。"),
     *(Mistake(lambda a, m, c=c: _standard()(a, m).clamp(-c, c),
               "Large results were cut off. Whitening shifts and scales, and cuts nothing off; no clamp.",
-              "较大的结果被截断了。白化只平移和缩放，什么也不截断；不要 clamp。") for c in (2, 1)),
+              "较大的结果被截断了。白化只平移和缩放，什么也不截断；不要 clamp。") for c in (3, 2.5, 2, 1)),
     Mistake(_standard(scale=lambda x: x.square().mean().sqrt()),
             "This divides by the root of the mean square, about 0. The deviation is taken about the mean, "
             "with n - 1.",
@@ -327,7 +403,8 @@ WHITEN = (
                 lambda x: (x.var() + 1e-2).sqrt(), lambda x: (x.var() + 1e-4).sqrt(),
                 lambda x: (x.var() + 1e-5).sqrt()))),
     Mistake(_standard(shift=torch.median),
-            "The median was subtracted. Subtract the mean.", "减去的是中位数。应当减去均值。"),
+            "The median was subtracted. Subtract the mean.", "减去的是中位数。应当减去均值。",
+            (_standard(shift=lambda x: x.quantile(0.5)),)),
     Mistake(_standard(scale=lambda x: x.max() - x.min()),
             "This scales by the largest numbers. Whitening divides by the standard deviation.",
             "这里用最大的数来缩放。白化除以的是标准差。",
@@ -346,4 +423,25 @@ WHITEN = (
             "by n - 1 first.",
             "这里除以了范数，也就是总和的平方根。标准差是平均的平方根：总和要先除以 n - 1。",
             (_standard(scale=lambda x: (x - x.mean()).norm()),)),
+    Mistake(_in_front,
+            "The marks are taken to stand in front of each row. They may have gaps: use the mask itself, not how many "
+            "it marks.",
+            "这里以为每一行的标记都在最前面。标记可以不连续：要用掩码本身，而不是标记的个数。",
+            (lambda a, m: _in_front(a, m, lambda x, front: keep(x, m)),)),
+    Mistake(lambda a, m: _about(a, m, _mean_of_means(a, m)),
+            "The mean is one of the rows' means, so tokens of short responses weigh more. Take one mean of all marked "
+            "tokens.",
+            "这里的均值是各行均值的平均，短回答里的词元分量更重。应对全部被标出的词元取一个均值。",
+            (lambda a, m: keep((a - _mean_of_means(a, m)) / a[m].std(), m),)),
+    Mistake(lambda a, m: keep(_column_shift(a, m) / a[m].std(), m),
+            "Each column's own mean was subtracted. Subtract one mean, that of all marked tokens.",
+            "每一列各自减去了自己的均值。应当减去同一个均值，即全部被标出的词元的均值。"),
+    Mistake(lambda a, m: keep((a - a[m].mean()) / ((a[m] - a[m].mean()).square().sum() / max(int(m.sum()) - len(m), 1))
+                              .sqrt(), m),
+            "The variance is divided by n less the number of rows. There is one mean for all: divide by n - 1.",
+            "方差除以了 n 减去行数。均值只有一个：应除以 n - 1。"),
+    Mistake(lambda a, m: _standard()(a, m & (a != 0)),
+            "Marked advantages of exactly 0 are left out. They count as well: the mask says which, not the value.",
+            "恰好为 0 的优势被漏掉了。它们同样要算：由掩码决定算哪些，而不是由数值决定。",
+            (lambda a, m: keep((a - a[m & (a != 0)].mean()) / a[m & (a != 0)].std(), m),)),
 )

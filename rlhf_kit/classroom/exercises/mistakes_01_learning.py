@@ -36,6 +36,11 @@ MEANS = {                                                       # how a mean ove
 }
 
 
+def _front_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """As if the marks of each row stood in front."""
+    return x[torch.arange(mask.shape[1]) < mask.sum(-1, keepdim=True)].mean()
+
+
 def _smaller(ratio: Tensor, a: Tensor, clip: float) -> Tensor:
     return torch.minimum(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a)
 
@@ -118,8 +123,8 @@ CLIPPED_POLICY = (
             "这里除以了回答的条数。应除以被标出的词元个数。",
             tuple(_policy(mean=mean) for mean in MEANS["responses"][1:])),
     Mistake(_policy(mean=MEANS["times"][0]),
-            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens, gain[mask].mean().",
-            "乘上掩码还不够：0 · NaN 仍是 NaN。请取出标出的词元：gain[mask].mean()。"),
+            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens before you compute, logprob[mask].",
+            "乘上掩码还不够：0 · NaN 仍是 NaN。请先取出标出的词元再计算：logprob[mask]。"),
     Mistake(_policy(constant=False),
             "The values are right, but a gradient flows into the advantage. It is a constant here: advantage.detach().",
             "数值正确，但梯度流进了优势。它在这里是常数：advantage.detach()。"),
@@ -206,6 +211,38 @@ CLIPPED_POLICY = (
             -masked_mean(logprob * keep(advantage, mask).detach(), mask),
             "This is the plain policy gradient, log π · Â. Here it is the ratio that is multiplied by Â, and clipped.",
             "这是朴素的策略梯度 log π · Â。这里要用概率比乘 Â，并且截断。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.where((ratio > 1 + clip) & (a > 0) | (ratio < 1 - clip) & (a < 0),
+                                                       0.0, ratio * a)),
+            "Tokens beyond the clip count 0. They count (1 ± ε) · Â: clipping holds the value where it is and takes "
+            "the gradient away.",
+            "超出截断范围的词元算成了 0。它们应当算 (1 ± ε) · Â：截断是把数值停在那里，去掉梯度。"),
+    Mistake(_policy(lambda ratio, a, clip: _smaller(torch.where((ratio - 1).abs() <= clip, ratio, ratio.detach()), a,
+                                                    clip)),
+            "The values are right, but outside 1 ± ε no token has a gradient. Where the unclipped product is the "
+            "smaller one, a mistake can still be mended: keep its gradient.",
+            "数值正确，但 1 ± ε 之外的词元都没有梯度。未截断的乘积较小时，错误还可以改正：要保留它的梯度。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.where(a < 0, torch.maximum(_smaller(ratio, a, clip), 3 * a),
+                                                       _smaller(ratio, a, clip))),
+            "What a bad token may cost is bounded, as in a variant with a second clip (dual clip). Here nothing bounds "
+            "it: take the smaller of both products.",
+            "坏词元的代价被设了上限，那是带第二次截断的变体 (dual clip)。这里没有上限：取两个乘积中较小的。",
+            tuple(_policy(lambda ratio, a, clip, c=c: torch.where(
+                a < 0, torch.maximum(_smaller(ratio, a, clip), c * a), _smaller(ratio, a, clip))) for c in (2, 5))),
+    Mistake(_policy(ratio=lambda new, old: (new - old).clamp(-2, 2).exp()),
+            "The difference of the log-probabilities was cut off before exp. Take the ratio as it is; clip does the "
+            "rest.",
+            "对数概率之差在 exp 之前被截断了。概率比照原样用，其余由 clip 来做。",
+            tuple(_policy(ratio=lambda new, old, c=c: (new - old).clamp(-c, c).exp()) for c in (1, 3))),
+    Mistake(lambda logprob, old_logprob, advantage, mask, clip: _policy(mean=_front_mean)(
+        *(keep(x, mask) for x in (logprob, old_logprob, advantage)), mask, clip),
+            "The marks are taken to stand in front of each row. They may have gaps: use the mask itself, not how many "
+            "it marks.",
+            "这里以为每一行的标记都在最前面。标记可以不连续：要用掩码本身，而不是标记的个数。",
+            (_policy(mean=_front_mean),)),
+    Mistake(_policy(mean=lambda x, mask: x[mask].sum() / (x[mask] != 0).sum().clamp(min=1)),
+            "Tokens with an advantage of 0 are left out of the mean. They count as well: divide by the number of "
+            "marked tokens.",
+            "优势为 0 的词元没有算进平均。它们同样要算：除以被标出的词元个数。"),
 )
 
 # 1.6  adapt(beta, kl, target, n, horizon)
@@ -335,6 +372,31 @@ ADAPT = (
             "The result was rounded. β changes by little at a time, so every digit counts.",
             "结果被四舍五入了。β 每次只变一点点，每一位都要保留。",
             tuple(lambda *a, k=k: round(_cut()(*a), k) for k in (2, 3, 5))),
+    Mistake(lambda beta, kl, target, n, horizon: 2 * beta if kl > 1.5 * target else beta / 2 if kl < target / 1.5
+            else beta,
+            "This is another rule, which doubles or halves β (PPO's first). Here β moves a little each time: β · (1 "
+            "+ e · n / horizon).",
+            "这是另一种规则：把 β 加倍或减半（最早的 PPO）。这里 β 每次只变一点：β · (1 + e · n / horizon)。"),
+    Mistake(_cut(error=lambda kl, target: math.log(kl / target) if kl > 0 else -0.2),
+            "The error is a logarithm here. It is e = KL / target - 1, without log.",
+            "这里的误差取了对数。应为 e = KL / target - 1，不取 log。"),
+    Mistake(_cut(-0.1),
+            "Below the target the error is cut off too early. It is cut off at -0.2, as it is at +0.2.",
+            "低于目标时，误差截断得太早。应在 -0.2 处截断，和 +0.2 对称。", (_cut(-0.05), _cut(-0.15))),
+    Mistake(_cut(high=0.1),
+            "Above the target the error is cut off too early. It is cut off at +0.2, as it is at -0.2.",
+            "高于目标时，误差截断得太早。应在 +0.2 处截断，和 -0.2 对称。", (_cut(high=0.05),)),
+    Mistake(_cut(weight=lambda n, horizon: min(n / horizon, 1.0)),
+            "n / horizon was cut off at 1. Only e is cut off.", "n / horizon 在 1 处截断了。要截断的只有 e。"),
+    Mistake(lambda beta, kl, target, n, horizon: beta * max(_cut()(1.0, kl, target, n, horizon), 0.0),
+            "β was kept from becoming negative. The rule, as it stands, cuts off nothing but e.",
+            "这里不让 β 变成负数。规则里只截断 e，别的都不截断。",
+            (lambda *a: max(_cut()(*a), 0.0),)),
+    Mistake(lambda *a: max(0.01, min(1.0, _cut()(*a))),
+            "β was kept between two bounds, or above one. The rule cuts off nothing but e.",
+            "β 被限制在某个范围之内。规则里只截断 e，别的都不截断。",
+            tuple(lambda *a, low=low, high=high: max(low, min(high, _cut()(*a)))
+                  for low in (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05) for high in (1.0, 2.0, 10.0, math.inf))),
 )
 
 # 1.7  clipped_value(value, old_value, target, mask, clip)
@@ -353,8 +415,17 @@ def _critic(error: Callable = _worse, mean: Callable = masked_mean, half: float 
     def wrong(value: Tensor, old_value: Tensor, target: Tensor, mask: Tensor, clip: float) -> Tensor:
         if mean is masked_mean:
             value, old_value, target = (keep(x, mask) for x in (value, old_value, target))
+        old_value, target = old_value.detach(), target.detach()
         return half * mean(error(value, old_value, target, clip), mask)
     return wrong
+
+
+def _relative(value: Tensor, old_value: Tensor, target: Tensor, mask: Tensor, clip: float) -> Tensor:
+    """V within a share of the old value, whatever its sign."""
+    def worse(value: Tensor, old: Tensor, target: Tensor, clip: float) -> Tensor:
+        ends = torch.stack([old * (1 - clip), old * (1 + clip)])
+        return torch.maximum((value - target).square(), (value.clamp(ends.amin(0), ends.amax(0)) - target).square())
+    return _critic(worse)(value, old_value, target, mask, clip)
 
 
 CLIPPED_VALUE = (
@@ -445,7 +516,8 @@ CLIPPED_VALUE = (
             "larger.",
             "先取较大的再平方，负得多的误差就丢了。应先各自平方，再取较大的。"),
     Mistake(lambda value, old_value, target, mask, clip: 0.5 * torch.maximum(
-        (value - target)[mask].square().mean(), (_near(value, old_value, clip) - target)[mask].square().mean()),
+        (value - target.detach())[mask].square().mean(),
+        (_near(value, old_value.detach(), clip) - target.detach())[mask].square().mean()),
             "The two means are compared. Take the larger error of each token, then the mean.",
             "这里比较的是两个平均数。应对每个词元取较大的误差，再取平均。"),
     *(Mistake(_critic(lambda value, old, target, clip:
@@ -469,8 +541,8 @@ CLIPPED_VALUE = (
             "这里除以了回答的条数。应除以被标出的词元个数。",
             tuple(_critic(mean=mean) for mean in MEANS["responses"][1:])),
     Mistake(_critic(mean=MEANS["times"][0]),
-            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens, error[mask].mean().",
-            "乘上掩码还不够：0 · NaN 仍是 NaN。请取出标出的词元：error[mask].mean()。"),
+            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens before you compute, value[mask].",
+            "乘上掩码还不够：0 · NaN 仍是 NaN。请先取出标出的词元再计算：value[mask]。"),
     Mistake(_critic(half=-0.5),
             "The sign is wrong: a squared error is minimised as it is.", "符号错了：平方误差本身就是要变小的。"),
     Mistake(other_last(lambda clip: 0.2, _critic()),
@@ -483,4 +555,23 @@ CLIPPED_VALUE = (
             "数值正确，但截断的那个误差没有梯度。在 ± c 之内两者相等，梯度由两者分担：那里不要 detach。",
             (_critic(lambda value, old, target, clip: torch.maximum(
                 (value.detach() - target).square(), (_near(value, old, clip) - target).square())),)),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(
+        (value - target).square(), (old * (value / old).clamp(1 - clip, 1 + clip) - target).square())),
+            "V was kept within a share of the old value, as the ratio in the policy's loss. c is a distance: from "
+            "V_old - c to V_old + c.",
+            "V 被限制在旧价值的一个比例之内，像策略损失里的概率比那样。c 是距离：从 V_old - c 到 V_old + c。",
+            (_relative,)),
+    Mistake(lambda *a: 0.5 * (2 * _critic()(*a)).sqrt(),
+            "A root was taken of the mean. Half of the mean square is wanted, without a root.",
+            "对平均又开了方。要的是均方的一半，不开方。", (lambda *a: (2 * _critic()(*a)).sqrt(),
+                                                           lambda *a: _critic()(*a).sqrt())),
+    Mistake(_critic(lambda value, old, target, clip: torch.maximum(
+        (value - target).square(), (value + (_near(value, old, clip) - value).detach() - target).square())),
+            "The values are right, but where V is clipped it still has its gradient: clamp takes it away there, so "
+            "that moving further gains nothing. No detach around the difference.",
+            "数值正确，但 V 被截断时仍有梯度：clamp 在那里会去掉梯度，再往外移就没有好处了。不要对差值用 detach。"),
+    Mistake(_critic(mean=_front_mean),
+            "The marks are taken to stand in front of each row. They may have gaps: use the mask itself, not how many "
+            "it marks.",
+            "这里以为每一行的标记都在最前面。标记可以不连续：要用掩码本身，而不是标记的个数。"),
 )

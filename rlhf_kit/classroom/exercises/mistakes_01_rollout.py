@@ -58,6 +58,12 @@ def _fixed_eos(number: int) -> Function:
     return lambda ids, eos: _before(ids == number) == 0
 
 
+def _first_passed_over(ids: Tensor, eos: int) -> Tensor:
+    hit = (ids == eos).long()
+    hit[:, 0] = 0
+    return hit.cumsum(-1) - hit == 0
+
+
 RESPONSE_MASK = (
     Mistake(lambda ids, eos: ids != 0,
             "This finds the end by token 0. Which token fills the padding is a habit, and GPT-2 fills with EOS: "
@@ -151,6 +157,10 @@ RESPONSE_MASK = (
             "多了一个词元：回答到 EOS 为止，EOS 后面那个就是填充。"),
     Mistake(lambda ids, eos: torch.ones_like(ids, dtype=torch.bool),
             "Everything is marked. Behind the first EOS there is padding.", "全都标成了 True。第一个 EOS 之后是填充。"),
+    Mistake(_first_passed_over,
+            "An EOS in the first column is passed over. A response may consist of its EOS alone: then one token "
+            "counts.",
+            "第一列的 EOS 被跳过了。回答可以只有一个 EOS：这时只算这一个词元。"),
 )
 
 # 1.2  token_reward(logprob, ref_logprob, score, mask, beta)
@@ -252,6 +262,19 @@ def other_last(f: Callable[[float], float], formula: Function) -> Function:
     return lambda *a: formula(*a[:-1], f(a[-1]))
 
 
+def _where_the_last_costs(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor, beta: float) -> Tensor:
+    """The score on the last token that costs something, else on the first."""
+    reward = keep(-beta * (logprob - ref_logprob), mask)
+    ends = [int(row.nonzero()[-1]) if row.any() else 0 for row in reward]
+    return _put(reward, torch.tensor(ends), score)
+
+
+def _before_padding(logprob: Tensor, ref_logprob: Tensor, score: Tensor, mask: Tensor, beta: float) -> Tensor:
+    """The score only where padding follows."""
+    padded = score * ~mask[:, -1]
+    return _put(keep(-beta * (logprob - ref_logprob), mask), _last(mask), padded)
+
+
 TOKEN_REWARD = (
     Mistake(unmasked(_right_reward),
             "The mask is not used: the score landed in the last column and padding pays a penalty. The score belongs "
@@ -276,7 +299,8 @@ TOKEN_REWARD = (
     Mistake(_where_the_price_ends,
             "The score stands on the last token whose penalty is not 0. The last token may cost nothing: find it by "
             "the mask, mask.sum(-1) - 1.",
-            "得分放在了最后一个惩罚不为 0 的词元上。最后一个词元的惩罚可以是 0：要用掩码来找，mask.sum(-1) - 1。"),
+            "得分放在了最后一个惩罚不为 0 的词元上。最后一个词元的惩罚可以是 0：要用掩码来找，mask.sum(-1) - 1。",
+            (_where_the_last_costs,)),
     Mistake(_without_brackets(-1),
             "Brackets are missing: β multiplies both log-probabilities, -β · (log π - log π_ref).",
             "少了括号：两个对数概率都要乘 β，即 -β · (log π - log π_ref)。", (_without_brackets(1),)),
@@ -401,4 +425,14 @@ TOKEN_REWARD = (
             "The mean was taken off the scores. Each counts as it is; only the advantages are whitened, later.",
             "得分减去了平均。每个得分都要原样计入；要做白化的是后面的优势。",
             (_earned(score=lambda s, beta: (s - s.mean()) / (s.std() + 1e-8)),)),
+    Mistake(_before_padding,
+            "A row without padding gets no score: the end is looked for where a mark is followed by none. The last "
+            "of n tokens is n - 1, with padding behind it or not.",
+            "没有填充的行得不到得分：这里找的是“后面没有标记”的标记。n 个词元的最后一个是 n - 1，"
+            "后面有没有填充都一样。"),
+    Mistake(lambda logprob, ref_logprob, score, mask, beta: _put(
+        keep(-beta * logprob.exp() * (logprob - ref_logprob), mask), _last(mask), score),
+            "The difference is weighted with the token's probability. The token was drawn already: it pays the "
+            "difference as it is.",
+            "差值乘上了词元的概率。词元已经是按概率抽取的：直接用差值。"),
 )

@@ -311,6 +311,63 @@ def _over_the_range(probability: Tensor, happened: Tensor, bins: int) -> Tensor:
     return _placed(probability, happened, place.clamp(max=bins - 1))
 
 
+def _list_by_list(score: Tensor, rank: Tensor, mask: Tensor, loss) -> Tensor:
+    """The mean of `loss(scores, ranks)` over the rankings in which somebody wins; of those that it gives for."""
+    lists = [(s[m], r[m]) for s, r, m in zip(score, rank, mask, strict=True) if len(r[m].unique()) > 1]
+    losses = [loss(s, r) for s, r in lists]
+    return torch.stack([x.mean() for x in losses if x is not None]).mean()
+
+
+def _neighbours(score: Tensor, rank: Tensor) -> Tensor:
+    order = rank.argsort()
+    score, rank = score[order], rank[order]
+    return -logsigmoid(score[:-1] - score[1:])[rank[:-1] < rank[1:]]
+
+
+def _plackett_luce(score: Tensor, rank: Tensor) -> Tensor:
+    score = score[rank.argsort(stable=True)]
+    return torch.stack([score[k:].logsumexp(0) - score[k] for k in range(len(score) - 1)])
+
+
+def _all_of(score: Tensor, rank: Tensor, cost=lambda gap: -logsigmoid(gap)) -> Tensor:
+    return cost(score[:, None] - score[None, :])[rank[:, None] < rank[None, :]]
+
+
+def _by_better(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    better, _, cost = _parts(score, rank, mask)
+    losers = better.sum(2)
+    each = cost.sum(2) / losers.clamp(min=1)
+    return (each.sum(1) / (losers > 0).sum(1).clamp(min=1))[(losers > 0).any(1)].mean()
+
+
+def _across(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    """All responses of the batch as one ranking."""
+    return _all_of(score[mask], rank[mask]).mean()
+
+
+def _falling(score: Tensor, rank: Tensor) -> Tensor:
+    """The share of rankings whose scores fall from place to place, once they are sorted by rank."""
+    score = score.gather(1, rank.argsort(dim=1, stable=True))
+    return (score[:, :-1] > score[:, 1:]).all(1).float().mean()
+
+
+def _columns_right(score: Tensor, rank: Tensor) -> Tensor:
+    """The share of responses that no better one is behind."""
+    return ((score[:, :, None] > score[:, None, :]) | ~_won(rank)).all(1).float().mean()
+
+
+def _half_for_ties(score: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
+    ties = ((rank[:, :, None] == rank[:, None, :]).sum() - rank.numel()) / 2
+    right = ((score[:, :, None] > score[:, None, :]) & _won(rank)).sum() + ties / 2
+    return right / (_won(rank).sum() + ties), accuracies(score, rank)[1]
+
+
+def _nearly_close(score: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
+    same = torch.isclose(score[:, :, None], score[:, None, :])
+    higher = (score[:, :, None] > score[:, None, :]) & ~same
+    return (higher + 0.5 * same)[_won(rank)].mean(), (higher | ~_won(rank)).all(2).all(1).float().mean()
+
+
 MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "2.1": (
         Mistake(lambda ranks: _every(ranks, lambda i, j: i != j and ranks[i] <= ranks[j]),
@@ -421,6 +478,33 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "Where nobody wins, a row of zeros came out, as if the first response beat itself. The result is then "
                 "empty, [0, 2].",
                 "没有胜负时给出了一行 0，好像第一个回答赢了自己。这时结果是空的，[0, 2]。"),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] < ranks[j] and j < len(ranks) - 1
+                                     and i < len(ranks) - 1),
+                "The last answer in the list is in no pair. Does a range end one too early?",
+                "列表里的最后一个回答不在任何一对里。range 是不是早停了一步？",
+                (lambda ranks: _every(ranks, lambda i, j: ranks[i] < ranks[j] and i < len(ranks) - 1),
+                 lambda ranks: _every(ranks, lambda i, j: ranks[i] < ranks[j] and j < len(ranks) - 1))),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[i] < ranks[j] and ranks.count(ranks[i]) == 1
+                                     and ranks.count(ranks[j]) == 1),
+                "Answers that share their rank are dropped. Each of them still beats or loses to the answers of other "
+                "ranks.",
+                "名次相同的回答被整个去掉了。它们和别的名次的回答之间仍有胜负。"),
+        Mistake(lambda ranks: _rows_sorted(torch.tensor([(a, b) for a in ranks for b in ranks if a < b],
+                                                        dtype=torch.long).reshape(-1, 2), None),
+                "These are the ranks. Wanted are the places of the two answers in the list.",
+                "这些是名次。要的是两个回答在列表里的位置。",
+                (lambda ranks: torch.tensor([tuple(sorted((ranks[i], ranks[j]))) for i in range(len(ranks))
+                                             for j in range(i + 1, len(ranks)) if ranks[i] != ranks[j]],
+                                            dtype=torch.long).reshape(-1, 2),)),
+        Mistake(lambda ranks: rank_to_pairs([rank % 256 for rank in ranks]),
+                "Ranks that are too large for a byte wrap round. Take a type that holds any rank, as "
+                "torch.tensor(ranks) does by itself.",
+                "名次超出单字节的范围，就绕回去了。请用能装下任何名次的类型，torch.tensor(ranks) 本来就是这样。",
+                (lambda ranks: rank_to_pairs([(rank + 128) % 256 - 128 for rank in ranks]),)),
+        Mistake(lambda ranks: _rows_sorted(rank_to_pairs(ranks), str),
+                "The pairs are sorted as text, so that 10 comes before 2. Sort them as numbers.",
+                "这里把各对当作文字来排序，10 就排到了 2 前面。要按数来排。",
+                (lambda ranks: _rows_sorted(rank_to_pairs(ranks), lambda p: (str(p[0]), str(p[1]))),)),
     ),
     "2.2": (
         Mistake(lambda chosen, rejected: -torch.sigmoid(chosen - rejected).log().mean(),
@@ -527,6 +611,25 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "Every chosen score is compared with every rejected one, [N, N]. A chosen answer belongs to one "
                 "rejected answer, that in the same place.",
                 "每个入选的得分和每个落选的都比了，[N, N]。一个入选的回答只对应同一位置上的那个落选的回答。"),
+        *(Mistake(lambda chosen, rejected, beta=beta: -logsigmoid(beta * (chosen - rejected)).mean(),
+                  "The gap is multiplied by a number, as DPO does with its β. Here it stands as it is: -log σ(chosen - "
+                  "rejected).",
+                  "差值乘上了一个数，像 DPO 的 β 那样。这里原样使用：-log σ(chosen - rejected)。")
+          for beta in (0.1, 0.5, 2.0, 0.2, 0.01)),
+        *(Mistake(lambda chosen, rejected, part=part: -((1 - part) * logsigmoid(chosen - rejected)
+                                                         + part * logsigmoid(rejected - chosen)).mean(),
+                  "The labels are smoothed: part of the loss pulls the wrong way. Here every pair is certain, -log "
+                  "σ(gap) alone.",
+                  "这里做了标签平滑：损失有一部分往反方向拉。这里每一对都是确定的，只有 -log σ(差值)。")
+          for part in (0.05, 0.1, 0.2, 0.01)),
+        *(Mistake(lambda chosen, rejected, half=half: -(logsigmoid(chosen) + logsigmoid(-rejected)).mean() * half,
+                  "Each score is classified by itself, so a number added to both changes the loss. Only the gap "
+                  "matters: -log σ(chosen - rejected).",
+                  "这里对每个得分单独分类，两个都加上一个数，损失就变了。只有差值要紧：-log σ(chosen - rejected)。")
+          for half in (0.5,)),
+        *(Mistake(lambda chosen, rejected, most=most: (chosen - rejected - most).square().mean(),
+                  "This is a squared error of the gap: it pulls back a pair that is very right. Wanted is -log σ(gap).",
+                  "这是差值的平方误差：对得很远的一对反而会被拉回来。要的是 -log σ(差值)。") for most in (1.0, 0.0)),
     ),
     "2.3": (
         Mistake(lambda score, rank, mask: ranking_loss(score, rank, torch.ones_like(mask)),
@@ -648,6 +751,43 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "This divides by K(K-1), which counts every pair from both sides, and ties as well. Divide by the "
                 "number of pairs that have a winner.",
                 "这里除以了 K(K-1)：每一对从两边各数了一次，平局也数了。应除以有胜负的对数。"),
+        Mistake(lambda score, rank, mask: _list_by_list(score, rank, mask, _neighbours),
+                "Only neighbours in the ranking are compared. Every pair with a winner counts: rank 1 beats rank 3 as "
+                "well.",
+                "只比较了排序里相邻的回答。每一对有胜负的都要算：名次 1 也胜过名次 3。"),
+        Mistake(lambda score, rank, mask: _list_by_list(score, rank, mask, _plackett_luce),
+                "This is the likelihood of the whole order (Plackett-Luce, ListMLE). Wanted is -log σ(gap) of every "
+                "pair with a winner.",
+                "这是整个次序的似然 (Plackett-Luce, ListMLE)。要的是每一对有胜负的回答的 -log σ(差值)。",
+                (lambda score, rank, mask: _list_by_list(score, rank, mask, lambda s, r: _plackett_luce(s, r).sum()),)),
+        Mistake(lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), _real(mask).triu(1)
+                                                    & (rank[:, :, None] != rank[:, None, :])),
+                "The responses are taken to stand best first. They may stand in any order: the one of smaller rank is "
+                "the better one.",
+                "这里以为回答是从好到坏排的。它们可以按任何次序：名次小的才是更好的。"),
+        Mistake(lambda score, rank, mask: _by_better(score, rank, mask),
+                "This is a mean of means, for each better response over the worse ones. Every pair of a ranking weighs "
+                "the same: sum, then divide once.",
+                "这是平均的平均：先对每个较好的回答取平均。同一个排序里每一对的分量相同：先求和，再除一次。"),
+        Mistake(lambda score, rank, mask: _list_by_list(score, rank, mask, lambda s, r: _all_of(s, r)
+                                                        if len(r.unique()) == len(r) else None),
+                "One tie drops the whole ranking. Only the tied pair has no winner; the others count.",
+                "只要有一处平局，整个排序就被丢掉了。没有胜负的只是平局的那一对，别的都要算。"),
+        Mistake(_across,
+                "Responses to different prompts are compared, too. Ranks belong to one ranking: compare within a row.",
+                "不同提示的回答也被拿来比较了。名次只在一个排序之内有意义：在同一行里比较。"),
+        Mistake(lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), rank[:, :, None] < rank[:, None, :]),
+                "Padding took part as a response, and with rank 0 it beats everybody. Both responses of a pair must "
+                "exist: use the mask on both sides.",
+                "填充当作回答参加了，而且名次是 0，谁都赢。一对里的两个都必须存在：两边都要用掩码。",
+                (lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), mask[:, None, :]
+                                                     & (rank[:, :, None] < rank[:, None, :])),)),
+        *(Mistake(lambda score, rank, mask, least=least: _list_by_list(score, rank, mask, lambda s, r: _all_of(
+                      s, r, lambda gap: -(torch.sigmoid(gap) + least).log())),
+                  "The small number inside the logarithm hides the infinity, and with it the gradient: a very wrong "
+                  "pair is no longer corrected. Take logsigmoid.",
+                  "对数里加的小数掩盖了无穷大，也掩盖了梯度：错得很远的一对不再得到改正。请用 logsigmoid。")
+          for least in (1e-8, 1e-6, 1e-10, 1e-12)),
     ),
     "2.4": (
         Mistake(_at_least,
@@ -812,6 +952,35 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda score, rank: accuracies(score[:1], rank[:1]),
                 "Only the first ranking is looked at. Both numbers are of the whole batch.",
                 "只看了第一个排序。两个数都是对整批算的。"),
+        Mistake(lambda score, rank: (accuracies(score, rank)[0], _falling(score, rank)),
+                "For the list, tied responses are asked to stand in some order, too. Ties say nothing: ask only the "
+                "pairs with a winner.",
+                "对列表准确率，这里要求平局的回答也排出先后。平局什么也没说：只看有胜负的对。"),
+        Mistake(lambda score, rank: (accuracies(score, rank)[0], _columns_right(score, rank)),
+                "The second number is a share of responses. all() over one dimension is not enough: a ranking is right "
+                "if all its pairs are.",
+                "第二个数是回答的比例。只对一维用 all() 不够：一个排序要所有的对都对才算对。"),
+        Mistake(_half_for_ties,
+                "Half a point goes to equal *ranks*. These pairs take no part; the half is for equal scores of a pair "
+                "with a winner.",
+                "半分给了*名次*相同的对。这些对不参加；半分是给有胜负、而得分相同的对的。"),
+        Mistake(lambda score, rank: (accuracies(score, rank)[0], _whole(score, rank, lambda gap, better: (gap > 0) | (
+                    (rank[:, None, :] - rank[:, :, None]) != 1))),
+                "For the list, only ranks that differ by 1 are compared. After a tie a rank may be missing: ask every "
+                "pair with a winner.",
+                "对列表准确率，这里只比较相差 1 的名次。平局之后名次可能有空缺：每一对有胜负的都要看。"),
+        *(Mistake(lambda score, rank, least=least: (_near(score, least)[_won(rank)].mean(),
+                                                    _whole(score, rank, lambda gap, better: (gap > least) | ~better)),
+                  "Scores that are nearly equal are taken for equal. The half is for exactly equal ones.",
+                  "几乎相等的得分被当成了相等。只有完全相等才算一半。",
+                  (lambda score, rank, least=least: (_near(score, least)[_won(rank)].mean(),
+                                                     accuracies(score, rank)[1]),))
+          for least in (1e-5, 1e-3)),
+        Mistake(_nearly_close,
+                "Scores that are nearly equal are taken for equal, as isclose() does. The half is for exactly equal "
+                "ones.",
+                "几乎相等的得分被当成了相等，isclose() 就会这样。只有完全相等才算一半。",
+                (lambda score, rank: (_nearly_close(score, rank)[0], accuracies(score, rank)[1]),)),
     ),
     "2.5": (
         Mistake(lambda agreement: max(math.sqrt(agreement), 0.5),
@@ -881,6 +1050,33 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda agreement: (1 + math.sqrt(max(2 * agreement - 1, 0.0))) // 2,
                 "`//` drops what is behind the point, so that 0 or 1 comes out. Divide with `/`.",
                 "`//` 去掉了小数部分，结果只剩 0 或 1。请用 `/` 来除。"),
+        Mistake(lambda agreement: max(math.sqrt(2 * agreement) / 2, 0.5),
+                "Brackets: the 1 has slipped under the root. Of 2a - 1 take the root first, then add 1: (1 + √(2a - "
+                "1)) / 2.",
+                "括号错了：1 跑到了根号下面。先对 2a - 1 开方，再加 1：(1 + √(2a - 1)) / 2。",
+                (lambda agreement: math.sqrt(2 * agreement) / 2,)),
+        Mistake(lambda agreement: 1 + math.sqrt(max(2 * agreement - 1, 0.0)) / 2,
+                "Only the root was divided by 2, and the 1 was not. Put both in brackets: (1 + root) / 2.",
+                "只有根除以了 2，1 没有除。两个要放进括号里：(1 + 根) / 2。"),
+        Mistake(lambda agreement: math.sqrt(max(2 * agreement - 1, 0.0)) / 2,
+                "The 1 is missing, or `1 // 2` made it 0: (1 + root) / 2, divided with `/`.",
+                "少了 1，或者 `1 // 2` 把它变成了 0：(1 + 根) / 2，用 `/` 来除。"),
+        Mistake(lambda agreement: 1.0,
+                "This is 1 whatever the agreement. If there is ** (1 // 2) in it: that is ** 0, and `/` is meant.",
+                "不管一致率是多少，结果都是 1。如果写了 ** (1 // 2)，那就是 ** 0，应当用 `/`。"),
+        Mistake(lambda agreement: max(2 * agreement - 1, 0.5),
+                "This is agreement beyond chance (kappa), 2a - 1. Wanted is q of q² + (1 - q)² = a: there is a root in "
+                "it.",
+                "这是去掉碰巧之后的一致率 (kappa)，2a - 1。要的是 q² + (1 - q)² = a 里的 q：要开方。",
+                (lambda agreement: max(2 * agreement - 1, 0.0), lambda agreement: 2 * agreement - 1)),
+        Mistake(lambda agreement: (1 + math.sqrt(max((4 * agreement - 1) / 3, 0.0))) / 2,
+                "This is the formula for three labelers who all agree. Here there are two: q² + (1 - q)² = a.",
+                "这是三个人全都一致的公式。这里只有两个人：q² + (1 - q)² = a。"),
+        Mistake(lambda agreement: max((1 + agreement) / 2, 0.5) if agreement > 0.5 else 0.5,
+                "This is (1 + a) / 2. What is added to 1 is the root of 2a - 1: (1 + √(2a - 1)) / 2.",
+                "这是 (1 + a) / 2。加到 1 上的应是 2a - 1 的平方根：(1 + √(2a - 1)) / 2。",
+                (lambda agreement: (1 + agreement) / 2,
+                 lambda agreement: (1 + agreement) / 2 if agreement >= 0.5 else 0.5)),
     ),
     "2.6": (
         Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
@@ -1015,6 +1211,50 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "A bin weighs as many pairs as happened in it. It weighs all that it holds, whether they happened or "
                 "not.",
                 "每格的权重用了其中发生了的个数。应当用格里的全部个数，发生与否都算。"),
+        Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
+                                                            n * (s - b / bins).abs()) / len(probability),
+                "The edge of the bin stands for what was stated. Take the mean of the stated probabilities in it.",
+                "这里用格子的边界代表说出的概率。应取格里说出的概率的平均。",
+                (lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
+                                                             n * (s - (b + 1) / bins).abs()) / len(probability),)),
+        Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
+                                                            n * (s - p).abs()) / bins,
+                "The weight is divided by the number of bins. A bin weighs its share of the pairs: divide by N.",
+                "权重除以了格数。每格的权重是它占全部的比例：要除以 N。"),
+        Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
+                                                            (n // len(probability)) * (s - p).abs()),
+                "The weight is cut to a whole number by `//`, 0 for nearly every bin. Divide with `/`.",
+                "权重被 `//` 取成了整数，几乎每格都是 0。请用 `/` 来除。"),
+        Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
+                                                            n * (s - p).abs() * (b < bins - 1)) / len(probability),
+                "The last bin is left out. There are `bins` of them, from 0 to bins - 1: range(bins).",
+                "漏掉了最后一格。一共 `bins` 格，编号从 0 到 bins - 1：range(bins)。"),
+        Mistake(lambda probability, happened, bins: _binned(probability, happened, bins, lambda n, p, s, b:
+                                                            n * (s - p).abs() * (b > 0)) / len(probability),
+                "The first bin is left out. There are `bins` of them, from 0 to bins - 1: range(bins).",
+                "漏掉了第一格。一共 `bins` 格，编号从 0 到 bins - 1：range(bins)。"),
+        *(Mistake(lambda probability, happened, bins, of=of: _binned(probability, happened, bins, lambda n, p, s, b:
+                      n * (s - p).abs() * (n > 1)) / max(of(probability, happened, bins), 1),
+                  "Bins that hold a single pair are left out. They weigh little, and they count.",
+                  "只有一对的格子被漏掉了。它们权重小，但是要算。")
+          for of in (lambda probability, happened, bins: sum(int(n) for n, *_ in _held(probability, happened, bins)
+                                                             if n > 1),
+                     lambda probability, happened, bins: len(probability))),
+        *(Mistake(lambda probability, happened, bins, least=least: calibration_error(
+                      probability.clamp(least, 1 - least), happened, bins),
+                  "The probabilities themselves were moved away from 0 and 1. Clamp only the number of the bin: what "
+                  "was stated stays as it is.",
+                  "概率本身被从 0 和 1 移开了。只限制格子的编号："
+                  "说出的概率保持不变。") for least in (0.01, 0.05, 0.001)),
+        *(Mistake(lambda probability, happened, bins, over=over: calibration_error(
+                      probability, (over(probability, 0.5) == (happened > 0.5)).float(), bins),
+                  "It is asked whether the guess p > 1/2 was right. Wanted is whether it happened, `happened` itself.",
+                  "这里看的是“p > 1/2”这个猜测对不对。要看的是发生了没有，即 `happened` 本身。")
+          for over in (torch.gt, torch.ge)),
+        Mistake(lambda probability, happened, bins: _placed(probability, happened, ((probability * bins).ceil() - 1)
+                                                            .clamp(min=0)),
+                "The bins hold their *upper* edge. Each holds its lower one: 0.5 of two bins belongs to the second.",
+                "这里格子包含的是*上*边界。每格应包含下边界：分两格时，0.5 属于第二格。"),
     ),
     "2.7": (
         Mistake(lambda score, demonstration: score - score.mean(),
@@ -1095,5 +1335,29 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda score, demonstration: (score - demonstration.mean()).mean(),
                 "This is the mean of the shifted scores, one number. Wanted is each shifted score, [N].",
                 "这是平移之后得分的平均，只有一个数。要的是每个平移之后的得分，[N]。"),
+        Mistake(lambda score, demonstration: score - (score.mean() + demonstration.mean()) / 2,
+                "The middle between two means was taken off, that of the scores and that of the demonstrations. Take "
+                "off the demonstrations' mean only.",
+                "减去的是得分的平均和示范的平均的中点。只减示范的平均。"),
+        Mistake(lambda score, demonstration: score - demonstration[len(demonstration) // 2],
+                "One demonstration alone is looked at, the one in the middle of the list. It is the mean of all that "
+                "must become 0.",
+                "只看了列表中间的那个示范。应当归零的是全部示范的平均数。"),
+        Mistake(lambda score, demonstration: score - (demonstration.sort().values[1:-1] if len(demonstration) > 2
+                                                      else demonstration).mean(),
+                "The best and the worst demonstration are left out. All of them are in the mean.",
+                "最好和最差的示范被去掉了。平均里要有全部示范。"),
+        *(Mistake(lambda score, demonstration, least=least: 2 * (
+                      score - (demonstration.min() + demonstration.max()) / 2) / (
+                      demonstration.max() - demonstration.min() + least),
+                  "The scores were stretched, so that the demonstrations lie between -1 and 1. Differences must stay "
+                  "as they are: only a shift.",
+                  "得分被拉伸了，使示范落在 -1 和 1 之间。差必须保持不变：只能平移。") for least in (1e-8, 0.0)),
+        Mistake(lambda score, demonstration: torch.sigmoid(score - demonstration.mean()),
+                "The shifted scores were made probabilities. They stay as they are: no sigmoid.",
+                "平移之后的得分又变成了概率。保持原样即可：不要 sigmoid。"),
+        Mistake(lambda score, demonstration: score - demonstration.mean().clamp(min=0),
+                "Where the demonstrations' mean is negative, nothing was shifted. It is taken off whatever its sign.",
+                "示范的平均为负时没有平移。不管符号，都要减去它。"),
     ),
 }

@@ -54,7 +54,7 @@ def _of_result() -> Iterator[tuple[Callable[[Tensor], Tensor], str]]:
     """What is done to a right result."""
     yield lambda y: y.flip(-1) if y.dim() else y, "check_slip_reversed"
     yield lambda y: y.flip(0) if y.dim() else y, "check_slip_reversed"
-    for digits in range(5):
+    for digits in range(9):
         yield lambda y, digits=digits: y.round(decimals=digits) if y.is_floating_point() else y, "check_slip_rounded"
     for cut in (torch.floor, torch.ceil, torch.trunc):
         yield lambda y, cut=cut: cut(y) if y.is_floating_point() else y, "check_slip_rounded"
@@ -85,7 +85,8 @@ def place_of_error(case: Case, expected: Tensor, wrong: Tensor) -> set[str]:
     masks = [a for a in case.arguments if isinstance(a, Tensor) and a.dtype == torch.bool and a.shape == wrong.shape]
     if masks and not (wrong & masks[0]).any():
         found.add("check_place_padding")
-    if expected.dim() > 1 and len(expected) > 1 and not (where[:, 0] == 0).any():
+    batched = any(isinstance(a, Tensor) and a.dim() > 1 and len(a) == len(expected) for a in case.arguments)
+    if batched and expected.dim() > 1 and len(expected) > 1 and not (where[:, 0] == 0).any():
         found.add("check_place_rows")
     if expected.dim() > 1 and (where[:, -1] == expected.shape[-1] - 1).all():
         found.add("check_place_last_column")

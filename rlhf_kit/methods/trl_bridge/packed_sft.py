@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.loops.batches import draw
 from rlhf_kit.methods.trl_bridge.running import (
     CannotTrain,
@@ -34,6 +35,7 @@ IGNORED = -100                          # a label that does not count
 AT_ONCE = 10_000                        # examples that are Python numbers at one time
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class SftConfig:
     """Settings of one run; the defaults are StackLLaMA's (Hugging Face, 2023) where it names one."""
@@ -98,7 +100,7 @@ def encoded(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, st
             response_only: bool = True) -> list[dict[str, list[int]]]:
     """Token ids and labels of each pair that has something to learn within `limit` tokens (None = any number)."""
     prompts = prompt_rows(tokenizer, [prompt for prompt, _ in examples])            # as PPO will sample from them
-    responses = response_rows(tokenizer, [response for _, response in examples])
+    responses = response_rows(tokenizer, [response for _, response in examples], [prompt for prompt, _ in examples])
     rows = [{"input_ids": (prompt + response)[:limit],
              "labels": ([IGNORED] * len(prompt) + response if response_only else prompt + response)[:limit]}
             for prompt, response in zip(prompts, responses, strict=True)]

@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit.formulas.records import Comparison, Step
+from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.methods.trl_bridge.running import (
     arguments,
     bridged,
@@ -28,6 +29,7 @@ from rlhf_kit.models.quantization import Quantization
 from rlhf_kit.models.text import encode_texts, pad_id
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class RewardConfig:
     """Settings of one run; the defaults are StackLLaMA's (Hugging Face, 2023) where it names one."""

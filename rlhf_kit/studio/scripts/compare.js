@@ -38,7 +38,7 @@ const average = (samples, key) => {
     return found.length ? found.reduce((a, b) => a + b, 0) / found.length : null;
 };
 const card = (name, said, line) => {
-    const box = make('div', '', { 'data-about': line });
+    const box = make('dl', '', { 'data-about': line });
     box.append(make('dt', name), make('dd', said));
     return box;
 };
@@ -86,7 +86,7 @@ const differing = (these, those) => {
 const build = value => {
     heads = value.columns.map(column => {
         const box = make('section', '', { class: 'rk-column', 'aria-label': column.name });
-        const group = explained(make('dl'), '');
+        const group = explained(make('div'), '');
         box.append(make('h3'), group);
         return { box, group };
     });
@@ -94,7 +94,7 @@ const build = value => {
     cells = value.columns[0].samples.map((_, s) => {
         columns.append(make('h4', fill(words.sample_short, { n: s + 1 }), { class: 'rk-row' }));
         return value.columns.map(() => {
-            const whose = make('p', '', { class: 'rk-whose' }), strip = tokenStrip(''), group = explained(make('dl'), '');
+            const whose = make('p', '', { class: 'rk-whose' }), strip = tokenStrip(''), group = explained(make('div'), '');
             const one = make('div', '', { class: 'rk-sample' });
             one.append(whose, strip.element, group);
             columns.append(one);
@@ -160,8 +160,81 @@ const follow = () => {
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     (document.querySelector('#rk-compare-line') || root).scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
 };
-watch('value', () => { paint(); follow(); });
+// A comparison that was made has an address; who comes back to one asks for it again.
+const flags = document.documentElement.dataset;
+const addressed = () => {
+    const address = props.value?.address ? '#compare/' + props.value.address : '';
+    if (address) flags.rkCompare = address;
+    else delete flags.rkCompare;
+    if (address && address !== location.hash) history.pushState(null, '', address);
+};
+const onAddress = () => {
+    const hash = location.hash;
+    if (!element.isConnected || (hash && hash !== '#compare' && !hash.startsWith('#compare/'))) return;
+    const address = hash.startsWith('#compare/') ? hash : '';
+    if (address !== (props.value?.address ? '#compare/' + props.value.address : '')) trigger('turn', { address });
+};
+window.addEventListener('rk-address', onAddress);
+
+// The comparison as one file that needs nothing else: texts are text, numbers stand under the pointer.
+const page = value => {
+    const kept = document.implementation.createHTMLDocument('rlhf-kit: ' + (value.prompt || '').slice(0, 60)), body = kept.body;
+    kept.documentElement.lang = props.lang === 'zh' ? 'zh-CN' : 'en';
+    const charset = kept.createElement('meta'), style = kept.createElement('style');
+    charset.setAttribute('charset', 'utf-8');
+    style.textContent = `body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 24px auto; padding: 0 16px; color: #27272a; }
+        table { border-collapse: collapse; width: 100%; table-layout: fixed; } th, td { border: 1px solid #d4d4d8; padding: 6px 10px; vertical-align: top;
+        text-align: left; overflow-wrap: anywhere; } td p { white-space: pre-wrap; margin: 0; unicode-bidi: isolate; } small { color: #52525b; }`;
+    kept.head.prepend(charset);
+    kept.head.append(style);
+    const add = (to, tag, text, css = '') => {
+        const made = kept.createElement(tag);
+        made.textContent = text;
+        if (css) made.setAttribute('style', css);
+        to.append(made);
+        return made;
+    };
+    const at = place[view.lens], all = value.columns.flatMap(c => c.samples.flatMap(s => s.pieces.map(p => p[at]))).filter(known);
+    const max = Math.max(0, ...all.map(Math.abs)), found = judgement(value);
+    add(body, 'h1', value.prompt || '', 'font-size: 20px; white-space: pre-wrap');
+    if (found) add(body, 'p', found.line, 'font-weight: 600');
+    add(body, 'p', fill(words.made_by, { temperature: value.temperature ?? '–', seed: value.seed ?? '–', reward: value.reward || '–' }));
+    add(body, 'p', words['about_' + view.lens] + ' ' + fill(words.scale, { max: max.toFixed(2) }));
+    const table = add(body, 'table', ''), heads = add(table, 'tr', '');
+    const listed = (samples, column) => numbers(samples, column, value.reward).map(one => [...one.children].map(e => e.textContent).join(' ')).join(' · ');
+    value.columns.forEach(column => {
+        const head = add(heads, 'th', '');
+        add(head, 'div', column.name + (known(column.step) ? ' · ' + fill(words.at_step, { step: column.step, steps: column.steps }) : ''));
+        add(head, 'small', listed(column.samples, column));
+    });
+    value.columns[0].samples.forEach((_, s) => {
+        const row = add(table, 'tr', '');
+        value.columns.forEach(column => {
+            const sample = column.samples[s], cell = add(row, 'td', ''), text = add(cell, 'p', '');
+            for (const piece of sample.pieces) {
+                const x = piece[at], share = known(x) && max > 0 ? Math.min(Math.abs(x) / max, 1) * MOST_TINT / 100 : 0;
+                const token = add(text, 'span', piece[0] === '' ? words.end_mark : piece[0],
+                                  share > 0.005 ? `background: rgba(${x > 0 ? '0, 114, 178' : '213, 94, 0'}, ${share.toFixed(2)})` : '');
+                if (known(x)) token.setAttribute('title', signed(x));
+            }
+            add(cell, 'small', listed([sample], column));
+        });
+    });
+    return '<!doctype html>\n' + new XMLSerializer().serializeToString(kept.documentElement).replace(/ xmlns="[^"]*"/, '');
+};
+const take = make('div', '', { class: 'rk-take' }), save = make('button', words.save_file, { type: 'button' });
+take.append(save);
+root.append(take);
+save.addEventListener('click', () => {
+    const link = make('a', '', { download: 'rlhf-kit-' + (props.value.address || 'comparison') + '.html' });
+    link.href = URL.createObjectURL(new Blob([page(props.value)], { type: 'text/html;charset=utf-8' }));
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+});
+
+watch('value', () => { paint(); follow(); addressed(); });
 paint();
+addressed();
 const onRun = event => { if (element.isConnected) trigger('choose', { run: event.detail.run }); };
 window.addEventListener('rk-compare', onRun);
 const onOther = event => {

@@ -40,4 +40,12 @@ const explained = (group, label) => {
     group.addEventListener('click', event => { const at = of(event); if (at >= 0) point(at); });
     return group;
 };
+// One element on its own, such as the head of a row: a stop of the Tab key, with its line.
+const explain = (one, line) => {
+    one.setAttribute('tabindex', '0');
+    for (const event of ['pointerenter', 'focus', 'click']) one.addEventListener(event, () => tell(one, line));
+    for (const event of ['pointerleave', 'blur']) one.addEventListener(event, () => tell(one, ''));
+    one.addEventListener('keydown', event => { if (event.key === 'Escape') tell(one, ''); });
+    return one;
+};
 window.addEventListener('scroll', () => { told.hidden = true; }, { passive: true });

@@ -15,7 +15,8 @@ const paint = () => {
     root.replaceChildren(
         make('p', fill(words.histogram_about, { n: value.series[0].scores.length, reward: value.reward })),
         list,
-        histogram({ series: value.series.map(one => one.scores), range: [0, 1], label: label.join('; '), along: words.reward }));
+        histogram({ series: value.series.map(one => one.scores), range: [0, 1], label: label.join('; '), along: words.card_reward, up: words.responses,
+                    names: value.series.map(one => one.name) }));
 };
 watch('value', paint);
 paint();

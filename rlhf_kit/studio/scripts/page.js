@@ -34,6 +34,39 @@
         if (button) { event.preventDefault(); button.click(); }
     });
 
+    // Each tab has an address, #TAB, and a comparison #compare/KEY (compare.js): the back button and a reload lead there,
+    // and the other language opens the same.
+    const tabOf = hash => hash.replace(/^#/, '').split('/')[0];
+    const buttonOf = tab => /^[a-z]+$/.test(tab) ? document.querySelector(`[role=tab][data-tab-id=${tab}]`) : null;
+    const go = () => {
+        const button = buttonOf(tabOf(location.hash) || document.querySelector('[role=tab]')?.dataset.tabId || '');
+        if (button && button.getAttribute('aria-selected') !== 'true') button.click();
+        return button;
+    };
+    let arrived = !location.hash, leading = false;
+    const arrive = () => {
+        if (arrived || !document.querySelector('[role=tab]')) return;
+        arrived = true;
+        leading = true;
+        go();
+        leading = false;
+    };
+    window.addEventListener('popstate', () => {
+        leading = true;
+        go();
+        leading = false;
+        window.dispatchEvent(new Event('rk-address'));
+    });
+    document.addEventListener('click', event => {
+        const link = event.target.closest?.('.rk-language a');
+        if (link) link.href = link.getAttribute('href').replace(/#.*$/, '') + location.hash;
+        const tab = event.target.closest?.('[role=tab][data-tab-id]')?.dataset.tabId;
+        if (!tab || leading || tab === tabOf(location.hash)) return;
+        const first = document.querySelector('[role=tab]').dataset.tabId;
+        if (tab === first && !location.hash) return;
+        history.pushState(null, '', tab === 'compare' && flags.rkCompare ? flags.rkCompare : '#' + tab);
+    });
+
     // What is folded behind the button before it; page.css hides it, so that its fields are in the page all the time.
     const folds = () => document.querySelectorAll('.rk-fold-button:not([aria-expanded])')
         .forEach(button => button.setAttribute('aria-expanded', 'false'));
@@ -41,7 +74,7 @@
         const button = event.target.closest?.('.rk-fold-button');
         if (button) button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') !== 'true'));
     });
-    new MutationObserver(folds).observe(document, { childList: true, subtree: true });
+    new MutationObserver(() => { folds(); arrive(); }).observe(document, { childList: true, subtree: true });
 
     // A request that reaches nobody means that the server is gone; the next one that does means that it is back.
     // Gradio's own message about that is English on every page, and hidden by page.css.

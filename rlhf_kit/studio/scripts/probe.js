@@ -27,7 +27,7 @@ const paint = () => {
     means.textContent = fill(words['means_' + value.kind], { probability: plain(value.probability) });
     truth.textContent = words.truth_about;
     const max = Math.max(0, ...value.parts.map(p => Math.abs(p[1] ?? 0)));
-    worth.textContent = fill(words.scale, { max: max.toFixed(2) }) + ' ' + words.hint
+    worth.textContent = fill(words.scale, { max: max.toFixed(2) }) + ' ' + (touch ? words.hint_touch : words.hint)
         + (value.parts.some(p => !known(p[1])) ? ' ' + fill(words.cut, { n: value.parts.length - 1 }) : '');
     strip.show({ tokens: value.parts.map(p => ({ text: p[0], number: known(p[1]) ? p[1] : null })), max, hint: '',
                  say: t => t.number === null ? '“' + t.text + '”' : fill(words.say_effect, { text: t.text, x: signed(t.number) }) });
@@ -37,7 +37,7 @@ const paint = () => {
         const lower = Math.round(100 * scores.filter(x => x < value.score).length / n);
         where.textContent = fill(words.bar, { n, share: lower });
         bar.replaceChildren(histogram({ series: [scores], range: reach([...scores, value.score]), mark: value.score,
-                                        label: fill(words.bar_label, { n, score }), along: words.score_axis }));
+                                        label: fill(words.bar_label, { n, score }), along: words.score_axis, up: words.reviews }));
         paid.textContent = fill(words.length_about, { r: signed(correlation(points)) });
         dots.replaceChildren(scatter({ points, mark: [value.length, value.score], label: paid.textContent,
                                        along: words.length_along, up: words.score_axis }));

@@ -1,5 +1,5 @@
 const MOST = 5;                     // trainings that are shown without asking
-const WIDE = 320, HIGH = 130, LEFT = 44, FOOT = 24;
+const MOST_OVER = 2;                // other trainings in the charts
 const root = element.querySelector('.rk-train') || element;
 const said = make('p', '', { class: 'said', role: 'status', 'aria-live': 'polite' });
 const counted = make('p', '', { class: 'counted', 'aria-live': 'polite' });
@@ -10,46 +10,45 @@ const rest = make('details');
 rest.append(make('summary', words.older), older);
 root.append(counted, said, list, rest, full);
 
-// A chart is drawn by hand: it changes every second, and must neither flicker nor lose what it says to a screen reader.
-const svg = (tag, attributes) => {
-    const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-};
-const written = (x, y, text, anchor) => {
-    const made = svg('text', { x, y, 'text-anchor': anchor });
-    made.textContent = text;
-    return made;
-};
+// One picture of a curve, with the same of other trainings laid over it; it says what it means beneath.
 const short = value => (Math.abs(value) < 0.005 ? 0 : value).toFixed(Math.abs(value) >= 10 ? 0 : 2);
-const chart = (curve, steps, number) => {
-    const figure = make('figure');
-    figure.append(make('figcaption', curve.title));
-    const points = curve.points.filter(([, y]) => Number.isFinite(y));
-    const last = points[points.length - 1];
-    const label = last ? fill(words.latest, { title: curve.title, value: short(last[1]), step: last[0] }) : curve.title;
-    const drawn = svg('svg', { viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'img', 'aria-label': label });
-    const low = Math.min(0, ...points.map(p => p[1])), high = Math.max(low + 0.01, ...points.map(p => p[1]));
-    const x = step => LEFT + (WIDE - LEFT - 10) * (step - 1) / Math.max(steps - 1, 1);
-    const y = value => 8 + (HIGH - FOOT - 8) * (high - value) / (high - low);
-    for (const value of [low, high]) {
-        drawn.append(svg('line', { x1: LEFT, x2: WIDE - 10, y1: y(value), y2: y(value), class: 'rule' }));
-        drawn.append(written(LEFT - 6, y(value) + 4, short(value), 'end'));
-    }
-    drawn.append(written(LEFT, HIGH - 6, '1', 'start'), written(WIDE - 10, HIGH - 6, `${steps}`, 'end'));
-    drawn.append(written((LEFT + WIDE) / 2, HIGH - 6, words.step, 'middle'));
-    if (last) {
-        drawn.append(svg('polyline', { points: points.map(p => `${x(p[0])},${y(p[1])}`).join(' '), class: `line c${number}` }));
-        drawn.append(svg('circle', { cx: x(last[0]), cy: y(last[1]), r: 3.5, class: `dot c${number}` }));
-    }
-    figure.append(drawn, make('p', last ? label : '', { class: 'latest' }));
-    return figure;
+const chart = (curve, name, steps) => {
+    const box = make('div', '', { class: 'curve' }), last = curve.points[curve.points.length - 1];
+    const label = fill(words.latest, { title: curve.title, value: short(last[1]), step: last[0] });
+    const series = [{ name, points: curve.points }, ...curve.others].map(one => ({ ...one, points: one.points.filter(([, y]) => Number.isFinite(y)) }));
+    const ends = series.flatMap(one => one.points.map(p => p[0]));
+    box.append(explain(make('h4', curve.title), curve.about), lines({ series, last: Math.max(steps, ...ends), label, along: words.step, up: curve.unit }),
+               make('p', label, { class: 'latest' }));
+    return box;
+};
+const legend = (name, others) => {
+    const list = make('ul', '', { class: 'legend' });
+    [name, ...others.map(one => one.name)].forEach((one, i) => {
+        const item = make('li', one), mark = make('span', '', { class: 'mark' });
+        mark.style.borderTop = `3px ${['solid', 'dashed', 'dotted'][i]} ${COLOURS[i]}`;
+        item.prepend(mark);
+        list.append(item);
+    });
+    return list;
 };
 
+// How long a training will take yet, from how fast its steps came while this page looked.
+const paces = new Map();
+const left = job => {
+    if (job.state !== 'running' || !job.done) { paces.delete(job.name); return ''; }
+    const first = paces.get(job.name) ?? { at: performance.now(), done: job.done };
+    paces.set(job.name, first);
+    if (job.done - first.done < 2) return '';
+    const seconds = (performance.now() - first.at) / 1000 / (job.done - first.done) * (job.steps - job.done);
+    const time = seconds < 90 ? fill(words.seconds, { n: Math.max(1, Math.round(seconds)) }) : fill(words.minutes, { n: Math.round(seconds / 60) });
+    return ' · ' + fill(words.time_left, { time });
+};
+
+const over = () => (props.value || {}).over || [];
 const button = (text, act, name) => {
     const made = make('button', text, { type: 'button', 'data-act': act, 'data-name': name,
                                         'aria-label': `${text}: ${name}` });
-    made.addEventListener('click', () => trigger('act', { act, name }));
+    made.addEventListener('click', () => trigger('act', { act, name, over: over() }));
     return made;
 };
 const openCompare = name => {
@@ -60,7 +59,7 @@ const rowOf = (job, chosen) => {
     const row = make('li', '', { 'data-state': job.state, 'data-job': job.name, ...(chosen ? { class: 'chosen' } : {}) });
     const head = make('div', '', { class: 'head' });
     head.append(make('strong', job.name), make('span', `${job.kind} · ${job.by}`, { class: 'kind' }));
-    row.append(head, make('div', job.text, { class: 'text' }));
+    row.append(head, make('div', job.text + left(job), { class: 'text' }));
     if (job.bar) {
         const bar = make('div', '', { class: 'bar', role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': job.steps,
                                       'aria-valuenow': job.done, 'aria-label': fill(words.progress, { name: job.name }) });
@@ -73,6 +72,14 @@ const rowOf = (job, chosen) => {
     if (job.stop) buttons.append(button(words.stop, 'stop', job.name));
     if (job.resume) buttons.append(button(words.resume, 'resume', job.name));
     if (!chosen) buttons.append(button(words.show, 'show', job.name));
+    if (!chosen && job.overlay) {
+        const laid = over().includes(job.name);
+        const made = make('button', laid ? words.overlaid : words.overlay, { type: 'button', 'data-act': 'over', 'data-name': job.name,
+            'aria-pressed': String(laid), 'aria-label': `${laid ? words.overlaid : words.overlay}: ${job.name}` });
+        made.addEventListener('click', () => trigger('act', { act: 'over', name: (props.value || {}).shown,
+            over: laid ? over().filter(name => name !== job.name) : [...over().slice(1 - MOST_OVER), job.name] }));
+        buttons.append(made);
+    }
     if (job.compare && document.querySelector('#rk-tab-compare-button')) {
         const open = make('button', words.compare, { type: 'button', 'data-act': 'compare' });
         open.addEventListener('click', () => openCompare(job.name));
@@ -98,10 +105,11 @@ const table = (head, rows, name) => {
 };
 
 let drawn = '';
-const draw = () => {
+const paint = () => {
     const value = props.value || {};
     if (!value.version || value.version === drawn) return;
     drawn = value.version;
+    const looked = [...root.querySelectorAll('.rk-chart')].indexOf(document.activeElement);
     const focus = document.activeElement && root.contains(document.activeElement)
         ? { act: document.activeElement.dataset.act, name: document.activeElement.dataset.name } : null;
     if (said.textContent !== (value.said || '')) said.textContent = value.said || '';
@@ -116,13 +124,19 @@ const draw = () => {
         parts.push(make('h3', shown.name));
         shown.lines.forEach(line => parts.push(make('p', line)));
         const curves = make('div', '', { class: 'curves' });
-        shown.curves.forEach((curve, i) => curve.points.length && curves.append(chart(curve, shown.steps, i)));
+        curves.append(...shown.curves.map(curve => chart(curve, shown.called, shown.steps)));
+        if (shown.curves[0]?.others.length) parts.push(legend(shown.called, shown.curves[0].others));
         parts.push(curves);
-        if (shown.table.length) parts.push(table([words.measure, words.before, words.after], shown.table, 'measures'));
+        if (shown.table.length) {
+            const measures = table([words.measure, words.before, words.after], shown.table, 'measures');
+            measures.querySelectorAll('tbody th').forEach((head, i) => explain(head, shown.about[i]));
+            parts.push(measures);
+        }
         if (shown.samples.length) parts.push(table([words.prompt, words.before, words.after],
             shown.samples.map(row => row.map(text => text.trim() || words.empty)), 'samples'));
     }
     full.replaceChildren(...parts);
+    if (looked >= 0) root.querySelectorAll('.rk-chart')[looked]?.focus();
     if (focus && focus.act) {
         const again = [...root.querySelectorAll('button')].find(b => b.dataset.act === focus.act && b.dataset.name === focus.name);
         (again || root.querySelector(`li[data-job="${CSS.escape(focus.name || '')}"] button`))?.focus();
@@ -133,7 +147,7 @@ const draw = () => {
 const ask = () => {
     const value = props.value || {};
     trigger('tick', { version: drawn, shown: value.shown, said: value.said || '', judges: value.judges,
-                      questions: value.questions });
+                      questions: value.questions, over: value.over });
 };
 let since = Infinity;
 const clock = setInterval(() => {
@@ -142,5 +156,5 @@ const clock = setInterval(() => {
     since += 0.5;
     if (since >= ((props.value || {}).busy ? 1.5 : 8)) { since = 0; ask(); }
 }, 500);
-watch('value', draw);
-draw();
+watch('value', paint);
+paint();

@@ -1,0 +1,155 @@
+"""`rlhf-kit train rest`: a language model, responses that people wrote and a reward become a better policy by ReST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+from rlhf_kit import tasks, zoo
+from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
+from rlhf_kit.datasets.texts import hold_out
+from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.jobs import scores, written
+from rlhf_kit.jobs.questions import EVALUATED, Questions, as_read, examined
+from rlhf_kit.jobs.scaling import Rates, ScaledJob
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
+from rlhf_kit.language import Lang
+from rlhf_kit.methods import rest
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.rewards import gold
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
+from rlhf_kit.sampling import check_room
+
+SHOWN = 10                          # of the held-out prompts in the result
+ORIGINAL = 2000                     # pairs of a made-up world
+TINY_REST = rest.Config(learning_rate=1e-3)
+REAL_REST = rest.Config(learning_rate=2e-5)
+RATES = {"tiny": Rates(whole=1e-3, adapter=3e-3), "small": Rates(whole=2e-5, adapter=1e-4),
+         "large": Rates(whole=5e-6, adapter=5e-5)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestJob(ScaledJob):
+    """Train a policy with ReST: it writes a data set, learns from its ever better part, and writes the next."""
+
+    name: ClassVar[str] = "rest"
+    files: ClassVar[tuple[str, ...]] = ("data", "prompts")
+    goes_on: ClassVar[bool] = False         # its steps are those of G Grows of I Improves
+
+    model: str                              # that has imitated the original data: a name, a folder, or a hub id
+    judge: str | None = None                # a classifier, whose probability of `label` is the reward, or a reward
+    label: str = "positive"                 # model: the probability of beating a text that scores 0
+    reward: str | None = None               # or a function: my_reward.py:reward
+    data: str | None = None                 # prompts with the responses that people wrote; None = a made-up world's
+    prompt: str | None = None               # its columns
+    response: str | None = None
+    columns: str | None = None              # or "prompt=question,response=answer"
+    prompts: str | None = None              # other prompts to write to; None = those of `data`
+    template: str | None = None             # that conversations are written by; None = the model's own
+    lang: Lang = "en"
+    task: str | None = None                 # a made-up world that has original data: its name, or my_task.py:Weather
+    device: str = "cpu"
+    changes: dict[str, Any] = field(default_factory=dict)       # fields of `rest.Config` that differ from its defaults
+
+    def __post_init__(self) -> None:
+        scores.check_one(self.judge, self.reward, self.label)
+        if (self.prompt is None) != (self.response is None):
+            there, missing = ("--prompt-column", "--response-column")[::1 if self.response is None else -1]
+            raise ValueError(f"{there} is given without {missing}; original data have both columns.")
+        if self.data is None and (self.prompt is not None or self.columns is not None):
+            raise ValueError("--prompt-column, --response-column and --columns are columns of a file, and there is "
+                             "none. Name it with --data.")
+        if self.data is None and self.prompts is not None:
+            raise ValueError("--prompts are other prompts than those of --data, and there is none. Name it, too.")
+        columns_in(self.columns)
+        check_task(self.task, self.data, "--data")
+        self.check_scale()
+        changed(TINY_REST, self.changes)
+
+    def claim(self) -> dict[str, Any]:
+        """The file of the reward function belongs to it."""
+        claim = super().claim()
+        if self.reward:
+            file = self.reward.rpartition(":")[0]
+            claim["files"][file] = content(file)
+        return claim
+
+    def plan(self, run: Run) -> Plan:
+        """Two stages: ReST, which leaves `policy/`, and the same held-out questions as before it."""
+        brought = self.brought
+        score = scores.asked(self.judge, self.reward, self.label, device=self.device)
+        policy, chosen = self.open_policy(self.changes.get("seed", 0), value_head=False)
+        asked, original = self._asked(brought, policy)
+        if asked.chats:
+            score = scores.on_chats(score, asked.chats, self.judge)
+        use_threads(run.threads, policy)
+        own = TINY_REST if chosen.size == "tiny" else REAL_REST
+        config = self.config_for(chosen, own, RATES, self.changes)
+        config = self.with_room(config, chosen, policy, [*asked.learn, *asked.held_out])
+        check_room(policy, [*asked.learn, *asked.held_out], config.sampling)
+        reference, measured = policy.reference(), {"score": score, **asked.watch}
+        seen = {"before": evaluate(policy, reference, asked.held_out, measured, config.sampling, config.seed + 1)}
+
+        def train() -> Iterator[Step]:
+            steps = rest.steps(policy, asked.learn, original, score, config, evaluation_rewards=asked.watch,
+                               checkpoint=run.checkpoint(), **self.often(50))
+            yield from run.with_snapshots(policy, config.steps, run.checkpoint(), steps, self.save_every)
+            zoo.save_policy(policy, run.at("policy"))
+
+        def examine() -> Iterator[Step]:
+            seen["after"] = evaluate(policy, reference, asked.held_out, measured, config.sampling, config.seed + 1)
+            yield from ()
+
+        def result() -> dict[str, Any]:
+            before, after = seen["before"], seen["after"]
+            samples = [{side: {**row, "prompt": as_read(row["prompt"], asked.chats)} for side, row in pair.items()}
+                       for pair in side_by_side(before, after)[:SHOWN]]
+            return {"job": "rest", "settings": described(self, config), "prompts": len(asked.learn),
+                    "original": len(original), "before": before.numbers(), "after": after.numbers(),
+                    "judge_accuracy": {}, "improves": _improves(run.history("rest"), config),
+                    "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
+                    "samples": samples, "steps": len(run.history("rest")),
+                    **({} if asked.account is None else {"read": asked.account.numbers()})}
+        return Plan([Stage("rest", train, total=config.steps, metrics=Metrics(shrinks=False)),
+                     Stage("evaluate", examine)], result, notes=[
+                         *self.preset(chosen, config, self.changes), *written.news(brought, asked.account),
+                         *unread(policy.tokenizer, [x + y for x, y in original])])
+
+    @cached_property
+    def brought(self) -> Brought | None:
+        """What the file of original data holds, read once. Raises: datasets.reading.FileError."""
+        return None if self.data is None else bring(
+            self.data, "examples", named(self.columns, prompt=self.prompt, response=self.response), OPTIONS)
+
+    def understood(self) -> Account | None:
+        return None if self.brought is None else self.brought.account
+
+    def _asked(self, brought: Brought | None, policy: Policy) -> tuple[Questions, list[tuple[str, str]]]:
+        """What is asked, and what people answered to that part of it which is not kept for the examination."""
+        if brought is None:
+            known = world(self.task, self.lang)
+            if not hasattr(known, "original"):
+                have = [name for name in tasks.names() if hasattr(tasks.find(name), "original")]
+                raise ValueError(f"ReST begins with original data, and the world {self.task or 'of reviews'} has none. "
+                                 f"Name a file with --data{f', or --task {have[0]}' if have else ''}.")
+            return (Questions(known.prompts("train"), known.prompts("heldout", EVALUATED), {"gold": gold(known)}, {},
+                              None), known.original(ORIGINAL))
+        found = written.answered(brought.items, policy.tokenizer, self.template, self.model)
+        learn, held_out = hold_out(found.items)
+        account = found.told(brought.account)
+        prompts, chats = list(dict.fromkeys(x for x, _ in learn)), found.chats
+        if self.prompts is not None:
+            more = written.prompts(bring(self.prompts, "prompts", {}, OPTIONS).items, policy.tokenizer, self.template,
+                                   self.model)
+            prompts, chats = list(dict.fromkeys(more.items)), {**chats, **more.chats}
+        kept = examined(list(dict.fromkeys(x for x, _ in held_out)))
+        return Questions(prompts, kept, {}, chats, account), learn
+
+
+def _improves(history: Sequence[Step], config: rest.Config) -> list[Mapping[str, Any]]:
+    """A row for each Improve: its threshold, how many responses it kept, and what they were worth."""
+    names = ("grow", "improve", "threshold", "drawn", "kept", "score", "kept_score", "reward_calls")
+    return [{name: step.metrics[name] for name in names} for step in history[::config.updates]]

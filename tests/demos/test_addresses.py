@@ -1,0 +1,108 @@
+"""Every tab and every comparison has an address, and a comparison can be taken away as one file."""
+
+import pytest
+from playwright.sync_api import expect
+from test_compare import EVIL, models, ready, saved  # noqa: F401  (fixtures are used by their names)
+
+from rlhf_kit.studio import problems
+from rlhf_kit.studio.comparing import Kept
+from rlhf_kit.studio.words import Words
+from rlhf_kit.studio.workspace import Workspace
+
+
+def selected(page):
+    return page.locator("[role=tab][aria-selected=true]").get_attribute("data-tab-id")
+
+
+def turned(page, name):
+    page.wait_for_function(f"document.querySelector('[role=tab][aria-selected=true]')?.dataset.tabId === '{name}'")
+
+
+def test_a_reload_the_back_button_and_the_other_language_stay_where_one_was(serve, visit):
+    page = visit(serve("compare", "probe", "data"))
+    assert "#" not in page.url
+    page.get_by_role("tab", name="Data").click()
+    assert page.url.endswith("/#data")
+    page.get_by_role("tab", name="Reward model").click()
+    assert page.url.endswith("/#probe")
+    page.reload()
+    turned(page, "probe")
+    page.go_back()
+    turned(page, "data")
+    page.get_by_role("link", name="简体中文").click()
+    page.get_by_role("heading", name=Words("zh", "studio")("title")).wait_for()
+    assert page.url.endswith("/zh#data")
+    turned(page, "data")
+    page.go_back()
+    turned(page, "data")
+    page.go_back()
+    turned(page, "compare")
+
+
+def test_a_comparison_is_found_again_at_its_address(serve, visit, models, tmp_path):  # noqa: F811
+    workspace = Workspace(tmp_path / "studio", models)
+    address = serve("compare", "data", workspace=workspace)
+    page = visit(address)
+    ready(page)
+    prompt, go = page.locator("#rk-compare-prompt textarea"), page.get_by_role("button", name="Generate")
+    seen = []
+    for text in ("the lamp", "the cup"):
+        prompt.fill(text)
+        go.click()
+        page.locator(".rk-asked", has_text=text).wait_for(timeout=120_000)
+        page.wait_for_function("n => location.hash.startsWith('#compare/') && !n.includes(location.hash)",
+                               arg=[one for one, _ in seen])
+        seen.append((page.evaluate("location.hash"), page.locator(".rk-tokens").all_inner_texts()))
+    assert workspace.shelf.loaded()
+    page.get_by_role("tab", name="Data").click()
+    page.go_back()
+    page.go_back()                                              # to the comparison before
+    expect(page.locator(".rk-asked strong")).to_have_text("the lamp")
+    assert page.locator(".rk-tokens").all_inner_texts() == seen[0][1]
+    expect(prompt).to_have_value("the lamp")
+    other = visit(address, "zh" + seen[1][0], locale="zh-CN")          # somebody else, in the other language
+    expect(other.locator(".rk-asked strong")).to_have_text("the cup")
+    assert other.locator(".rk-tokens").all_inner_texts() == [text.replace("⟨end⟩", "⟨结束⟩") for text in seen[1][1]]
+    expect(other.locator("#rk-compare-prompt textarea")).to_have_value("the cup")
+    nobody = visit(address, "#compare/" + "0" * 16)
+    nobody.get_by_text("is not kept here any more").wait_for()
+
+
+def test_what_is_typed_as_an_address_reads_no_other_file(tmp_path):
+    kept = Kept(tmp_path / "compared")
+    key = kept.keep({"a": 1}, {"view": {}, "asked": {}})
+    (tmp_path / "secret.json").write_text("{}")
+    assert kept.found(key) == {"view": {}, "asked": {}}
+    for wrong in ("../secret", key.upper() + "/", key[:-1], "", None, 3, {}, key + "\n"):
+        assert kept.found(wrong) is None, wrong
+
+
+def test_only_the_last_comparisons_are_kept_and_other_files_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr("rlhf_kit.studio.comparing.ADDRESSES", 2)
+    kept = Kept(tmp_path)
+    (tmp_path / "mine.json").write_text("{}")
+    keys = [kept.keep({"n": n}, {"n": n}) for n in range(4)]
+    assert sum(kept.found(key) is not None for key in keys) == 2
+    assert kept.found(keys[-1]) == {"n": 3}
+    assert (tmp_path / "mine.json").exists()
+
+
+@pytest.mark.parametrize("path", ["", "zh"])
+def test_a_comparison_is_taken_away_as_one_file_in_which_text_is_text(serve, visit, browser, monkeypatch, tmp_path,
+                                                                       path):
+    monkeypatch.setattr(problems, "example", lambda lang: saved([(text, 0.5) for text in EVIL]))
+    page = visit(serve("compare"), path)
+    page.locator(".rk-token").first.wait_for()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name=Words("zh" if path else "en", "compare")("save_file")).click()
+    file = tmp_path / "taken.html"
+    taken.value.save_as(file)
+    assert "http" not in file.read_text(encoding="utf-8")       # it needs nobody
+    alone = browser.new_context(offline=True).new_page()
+    alone.goto(file.as_uri())
+    assert alone.locator("table tr").count() == 4
+    assert alone.locator("td").nth(1).locator("span").all_text_contents() == EVIL
+    assert alone.evaluate("window.pwned") is None
+    assert alone.locator("img, script").count() == 0
+    assert alone.evaluate("document.documentElement.scrollWidth") <= 1300
+    alone.context.close()

@@ -1,0 +1,146 @@
+"""`train rest` and `best-of-n`: what they read, what they leave, and that a stop changes no number."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from rlhf_kit import cli, zoo
+from rlhf_kit.jobs import JOBS
+from rlhf_kit.jobs.best_of_n import Choice
+from rlhf_kit.storage import StorageError
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, policy, sentences):
+    folder = tmp_path_factory.mktemp("rest")
+    zoo.save_policy(policy, folder / "lm")
+    rows = [{"question": " ".join(row.split()[:4]), "answer": " " + " ".join(row.split()[4:])} for row in sentences]
+    (folder / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "prompts.txt").write_text("\n".join(sorted({row["question"] for row in rows})))
+    (folder / "mine.py").write_text("def reward(prompts, responses):\n"
+                                    "    return [min(len(r), 20) / 20 for r in responses]\n")
+    return folder
+
+
+@pytest.fixture
+def job(desk):
+    return JOBS["rest"](model=str(desk / "lm"), reward=f"{desk}/mine.py:reward", data=str(desk / "pairs.jsonl"),
+                        prompt="question", response="answer",
+                        changes={"grows": 1, "responses": 2, "updates": 2, "thresholds": (0.2, 0.4), "batch_size": 4,
+                                 "kind": "percentile", "max_new_tokens": 6})
+
+
+def run(job, folder):
+    for _ in job.run(folder):
+        pass
+    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+def without_times(result):
+    return {name: value for name, value in result.items() if name not in ("stages", "cpu_seconds", "seconds")}
+
+
+def test_it_leaves_a_policy_and_says_what_each_improve_kept(job, tmp_path):
+    result = run(job, tmp_path / "run")
+    assert [(row["grow"], row["improve"]) for row in result["improves"]] == [(1, 1), (1, 2)]
+    assert result["improves"][0]["kept"] >= result["improves"][1]["kept"] > 0
+    assert result["improves"][0]["reward_calls"] == 2 * result["prompts"]
+    assert result["original"] > 0
+    assert len(result["samples"]) > 0
+    assert zoo.load_policy(str(tmp_path / "run" / "policy"))
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_stopped_run_ends_with_the_same_numbers(job, tmp_path):
+    stream = job.run(tmp_path / "stopped")
+    for event in stream:
+        if event.stage == "rest" and event.done == 3:
+            stream.close()
+            break
+    assert without_times(run(job, tmp_path / "stopped")) == without_times(run(job, tmp_path / "whole"))
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"reward": None}, "neither --judge nor --reward"), ({"prompt": None}, "without --prompt-column"),
+    ({"data": None, "prompt": None, "response": None, "prompts": "x.txt"}, "Name it, too"),
+    ({"changes": {"thresholds": (0.9, 0.8)}}, "must rise"), ({"changes": {"grows": 0}}, "at least 1"),
+])
+def test_what_cannot_be_is_told_at_once(job, settings, words):
+    with pytest.raises(ValueError, match=words):
+        replace(job, **settings)
+
+
+def test_a_world_without_original_data_is_refused(job, tmp_path):
+    with pytest.raises(ValueError, match="begins with original data"):
+        run(replace(job, data=None, prompt=None, response=None), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_whole_texts_are_no_original_data(job, desk, tmp_path):
+    with pytest.raises(ValueError, match=r"whole texts.*--columns"):
+        run(replace(job, data=str(desk / "prompts.txt"), prompt=None, response=None), tmp_path / "run")
+
+
+def test_on_the_command_line(desk, tmp_path, capsys):
+    code = cli.main(["train", "rest", "--model", str(desk / "lm"), "--reward", f"{desk}/mine.py:reward", "--data",
+                     str(desk / "pairs.jsonl"), "--columns", "prompt=question,response=answer", "--grows", "1",
+                     "--responses", "2", "--thresholds", "20", "--threshold-kind", "percentile", "--updates", "2",
+                     "--batch-size", "4", "--max-new-tokens", "6", "--output", str(tmp_path / "run"), "--lang", "en"])
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "Grow 1, Improve 1:" in said
+    assert str(tmp_path / "run" / "policy") in " ".join(said.split())
+    assert cli.main(["train", "rest", "--model", "m", "--judge", "j", "--steps", "3", "--output", "x"]) == 2
+
+
+# --- best-of-n --------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def choice(desk):
+    return Choice(model=str(desk / "lm"), n=3, reward=f"{desk}/mine.py:reward", prompts=str(desk / "prompts.txt"),
+                  max_new_tokens=6)
+
+
+def chosen(choice, *output):
+    *_, result = choice.run(*output)
+    return result
+
+
+def test_its_curve_begins_with_one_draw_and_ends_with_the_best(choice, tmp_path):
+    result = chosen(choice, tmp_path / "all.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert [point["best_of"] for point in result["curves"]["score"]] == [1, 2, 3]
+    everything = [score for row in rows for score in row["scores"]]
+    assert result["curves"]["score"][0]["mean"] == pytest.approx(sum(everything) / len(everything))
+    assert result["curves"]["score"][2]["mean"] == pytest.approx(sum(row["score"] for row in rows) / len(rows))
+    assert all(row["score"] == max(row["scores"]) and row["response"] == row["responses"][row["best"]] for row in rows)
+    assert result["reward_calls"] == 3 * len(rows)
+
+
+def test_it_goes_on_in_its_file_and_in_no_other(choice, desk, tmp_path):
+    (tmp_path / "many.txt").write_text("\n".join(f"the {i}" for i in range(40)))
+    many = replace(choice, prompts=str(tmp_path / "many.txt"))
+    whole = chosen(many, tmp_path / "whole.jsonl")
+    stream = many.run(tmp_path / "cut.jsonl")
+    assert [next(stream) for _ in range(2)] == [(0, 40), (16, 40)]
+    stream.close()
+    assert next(many.run(tmp_path / "cut.jsonl")) == (16, 40)
+    assert chosen(many, tmp_path / "cut.jsonl") == whole
+    assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    with pytest.raises(StorageError, match="no part of this choice"):
+        chosen(replace(many, n=2), tmp_path / "cut.jsonl")
+    with pytest.raises(StorageError, match="no part of this choice"):
+        chosen(many, desk / "prompts.txt")
+    assert (desk / "prompts.txt").read_text()
+
+
+def test_best_of_n_on_the_command_line(desk, capsys):
+    command = ["best-of-n", "--model", str(desk / "lm"), "--n", "2", "--reward", f"{desk}/mine.py:reward", "--prompts",
+               str(desk / "prompts.txt"), "--max-new-tokens", "6", "--lang", "zh"]
+    assert cli.main(command) == 0
+    assert "2 条里选最好的" in capsys.readouterr().out
+    assert cli.main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2
+    for wrong in (["--n", "0"], ["--limit", "1"], ["--temperature", "0"]):
+        assert cli.main([*command, *wrong]) == 2
