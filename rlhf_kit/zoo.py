@@ -172,6 +172,12 @@ class Metric:
 
     It is calibrated on translations whose quality is known, so that σ(score) lies in [0, 1] and is right on average:
     `rewards.learned(model, output="probability")`.
+
+    Its blind spot, measured on 100 held-out sources: it sees how much was said, what was said twice and what is left in
+    Chinese, and hardly what the words mean. Faithful translations score 0.78 (gold 1); with every judgement turned
+    round 0.77 (gold 0.05); the translation of another source 0.73 (gold 0.05); the words in no order 0.72 (gold 0);
+    the whole said twice 0.46 (gold 0.33); the source copied 0.42 (gold 0). Of held-out pairs it orders 74.5 % as gold
+    does, after 45 CPU-seconds.
     """
 
     start: str = TRANSLATOR         # the tiny model whose trunk it takes over

@@ -141,7 +141,7 @@ def _shrink() -> None:
     """A tour that takes seconds, and saves more than once in each of its stages."""
     from rlhf_kit import zoo
     from rlhf_kit.commands import tour as command
-    from rlhf_kit.jobs import human_loop, tour, train_ppo
+    from rlhf_kit.jobs import questions, tour
     from rlhf_kit.methods import classifier, ppo, sft
     from rlhf_kit.sampling import Sampling
     lm = zoo.LanguageModel(texts=100, vocabulary=300, layers=1, width=16, sft=sft.Config(steps=60, batch_size=4))
@@ -151,7 +151,7 @@ def _shrink() -> None:
                        sampling=Sampling(max_new_tokens=8))
     full = command.settings
     command.settings = lambda options: replace(full(options), language_model=lm, judge=judge, ppo=small)
-    tour.EVALUATED, tour.EXAMINED, train_ppo.EVALUATED, human_loop.EVALUATED = 24, 160, 24, 24
+    tour.EVALUATED, tour.EXAMINED, questions.EVALUATED = 24, 160, 24
     zoo.TINY = {"tiny-lm-en": (lm, "en"), "tiny-judge-en": (judge, "en")}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rlhf_kit import cli, tasks, zoo
-from rlhf_kit.jobs import JOBS, tour, train_ppo, train_reward_model
+from rlhf_kit.jobs import JOBS, questions, tour, train_reward_model
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.studio import comparing, rank_tasks, train_runs
@@ -51,7 +51,7 @@ def test_a_tour_through_a_task(place, tmp_path, monkeypatch, settings):     # no
 
 
 def test_ppo_in_a_task_brings_its_gold(place, model, tmp_path, monkeypatch):        # noqa: F811
-    monkeypatch.setattr(train_ppo, "EVALUATED", 8)
+    monkeypatch.setattr(questions, "EVALUATED", 8)
     (tmp_path / "long.py").write_text("def reward(prompts, responses):\n    return [len(r) for r in responses]\n")
     job = JOBS["ppo"](model=str(model), reward=f"{tmp_path}/long.py:reward", task=place, changes={
         "steps": 1, "batch_size": 4, "minibatch_size": 4, "epochs": 1, "max_new_tokens": 8})

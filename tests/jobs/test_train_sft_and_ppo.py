@@ -9,7 +9,7 @@ import pytest
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import evaluate
-from rlhf_kit.jobs import Ppo, Sft, scaling, settings, train_ppo, train_sft
+from rlhf_kit.jobs import Ppo, Sft, questions, scaling, settings, train_sft
 from rlhf_kit.methods import ppo, sft
 from rlhf_kit.models import loading, text, tiny
 from rlhf_kit.models.heads import Policy
@@ -120,7 +120,7 @@ def test_too_few_examples_to_keep_any_back_are_counted_as_none(desk, tmp_path):
 
 
 def test_made_up_reviews_bring_their_gold(desk, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_ppo, "EVALUATED", 8)
+    monkeypatch.setattr(questions, "EVALUATED", 8)
     words = text.train_tokenizer(Reviews("en").corpus(200), 300)
     zoo.save_policy(Policy(tiny.language_model(words, layers=1, width=16, heads=2, context=64), words), tmp_path / "lm")
     job = Ppo(model=str(tmp_path / "lm"), judge=str(desk / "judge"),
