@@ -48,8 +48,6 @@ class Translations(Texts, Protocol):
 
     def original(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]: ...
 
-    def sentences(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]: ...
-
 
 class Labels(Protocol):
     """What a judge asks of a task."""
@@ -86,24 +84,25 @@ class LanguageModel:
 class Translator:
     """How to make a small model that translates as imperfectly as the translations it learned from.
 
-    Behaviour cloning: the loss is that of the responses alone. A LLaMA, for its rotary positions find the clause that
-    is to be translated sooner: after 45 CPU-seconds gold is 0.45, of a GPT-2 as large 0.21, greedy.
+    Behaviour cloning by a small LLaMA: the loss is that of the responses alone. Measured once, in 147 CPU-seconds: gold
+    of held-out sources is 0.72 greedy and 0.52 at temperature 0.8, of training sources 0.74 and 0.58; that of its data
+    is 0.79.
     """
 
-    pairs: int = 8000               # translated texts to learn from, and as many single sentences
+    pairs: int = 12_000             # translated texts to learn from
     vocabulary: int = 1400          # tokens at most: Chinese by character, English by word
     layers: int = 3
     width: int = 128
     context: int = 128              # tokens
     sft: sft.Config = field(
-        default_factory=lambda: sft.Config(steps=2500, batch_size=16, learning_rate=4e-3, min_lr_ratio=0.03,
+        default_factory=lambda: sft.Config(steps=1900, batch_size=16, learning_rate=4e-3, min_lr_ratio=0.03,
                                            max_length=128))
     seed: int = 0                   # of pairs, weights and batches
 
     def steps(self, task: Translations, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         check_new_folder(folder)
-        pairs = task.original(self.pairs, seed=self.seed) + task.sentences(self.pairs, seed=self.seed)
+        pairs = task.original(self.pairs, seed=self.seed)
         tokenizer = text.train_tokenizer((prompt + response for prompt, response in pairs), self.vocabulary)
         lm = tiny.llama(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
@@ -173,14 +172,20 @@ class Metric:
 
     It is calibrated on translations whose quality is known, so that σ(score) lies in [0, 1] and is right on average:
     `rewards.learned(model, output="probability")`.
+
+    Its blind spot, measured on 100 held-out sources: it sees how much was said, what was said twice and what is left in
+    Chinese, and hardly what the words mean. Faithful translations score 0.78 (gold 1); with every judgement turned
+    round 0.77 (gold 0.05); the translation of another source 0.73 (gold 0.05); the words in no order 0.72 (gold 0);
+    the whole said twice 0.46 (gold 0.33); the source copied 0.42 (gold 0). Of held-out pairs it orders 74.5 % as gold
+    does, after 45 CPU-seconds.
     """
 
     start: str = TRANSLATOR         # the tiny model whose trunk it takes over
-    rankings: int = 3000
+    rankings: int = 2000
     k: int = 4                      # responses in each
     noise: float = 0.1              # of those who rank
     reward_model: reward_model.Config = field(
-        default_factory=lambda: reward_model.Config(steps=350, batch_size=8, learning_rate=1e-3, max_length=128))
+        default_factory=lambda: reward_model.Config(steps=250, batch_size=8, learning_rate=2e-3, max_length=128))
     calibrated_on: int = 200        # rankings more, each of whose responses somebody scored
     seed: int = 0                   # of rankings, head and batches
 

@@ -34,13 +34,14 @@ HONEST = {
     kept = advantage[mask]
     return torch.where(mask, (advantage - kept.mean()) / kept.std(), 0.0)""",
     "clipped_policy": """def clipped_policy(logprob, old_logprob, advantage, mask, clip):
-    ratio, a = (logprob - old_logprob).exp(), advantage.detach()
-    return -torch.minimum(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a)[mask].mean()""",
+    ratio, a = (logprob[mask] - old_logprob[mask]).exp(), advantage[mask].detach()
+    return -torch.minimum(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a).mean()""",
     "adapt": """def adapt(beta, kl, target, n, horizon):
     return beta * (1 + max(-0.2, min(0.2, kl / target - 1)) * n / horizon)""",
     "clipped_value": """def clipped_value(value, old_value, target, mask, clip):
+    value, old_value, target = value[mask], old_value[mask].detach(), target[mask].detach()
     near = torch.clamp(value, old_value - clip, old_value + clip)
-    return torch.maximum((value - target) ** 2, (near - target) ** 2)[mask].mean() / 2""",
+    return torch.maximum((value - target) ** 2, (near - target) ** 2).mean() / 2""",
 }
 STUB = 'def adapt(beta, kl, target, n, horizon):\n    """The new price."""\n    # YOUR CODE HERE\n' \
        "    raise NotImplementedError"

@@ -87,8 +87,9 @@ def _add_trl(actions: argparse._SubParsersAction) -> None:
     trl.add_argument("--generations", metavar="N", type=int, help="grpo: responses to one prompt (8, or what divides "
                                                                   "the batch)")
     trl.add_argument("--beta", metavar="BETA", type=float, help="dpo, grpo: β (dpo: 0.1; grpo: the KL coefficient)")
-    trl.add_argument("--lora", metavar="RANK", type=int, help="train an adapter (default: all weights)")
-    trl.add_argument("--quantize", choices=("int8", "nf4"), help="hold the adapter's base in 8 or 4 bits")
+    trl.add_argument("--lora", metavar="R", type=int, help="train an adapter of that rank; 0: all weights (default: as "
+                                                               "the run, else all, or 16 with --quantize)")
+    trl.add_argument("--quantize", choices=("int8", "nf4"), help="hold the model in 8 or 4 bits; an adapter learns")
     trl.add_argument("--vllm", choices=("colocate", "server", "none"), default="colocate",
                      help="grpo: vLLM on the GPUs that train, on others, or not (%(default)s)")
     _common(trl)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
 from rlhf_kit.language import LANGS, say, system_language
+
+if TYPE_CHECKING:
+    from rlhf_kit.runs.publish import Parcel
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -41,11 +45,20 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.runs import card, publish
     from rlhf_kit.runs.lineage import settings_in
     publish.check_name(options.repo)
-    what, place, lang = publish.parcel(options.run_folder), Path(options.run_folder).expanduser(), options.lang
-    command = command_of(settings_in(place), f"runs/{place.absolute().name}")
-    text, notes = card.write(place, options.repo, lang, command=command, licence=options.license,
-                             samples=options.samples, ask=not options.dry_run)
-    console = showing.console_for(options.json)
+    with publish.packed(options.run_folder) as what:
+        place, lang = Path(options.run_folder).expanduser(), options.lang
+        command = command_of(settings_in(place), f"runs/{place.absolute().name}")
+        text, notes = card.write(place, options.repo, lang, command=command, size=what.size, adapter=what.adapter,
+                                 licence=options.license, samples=options.samples, ask=not options.dry_run)
+        if what.merged_into is not None:
+            notes = [("push_merged", {"base": Path(what.merged_into).name, "dtype": what.dtype}), *notes]
+        return _send(options, what, text, notes)
+
+
+def _send(options: argparse.Namespace, what: Parcel, text: str, notes: list[tuple[str, dict[str, Any]]]) -> int:
+    """Say it all, then write or upload."""
+    from rlhf_kit.runs import publish
+    console, lang = showing.console_for(options.json), options.lang
     console.print(f"[bold]rlhf-kit push[/] {__version__}")
     for key, values in [("push_goes", {"files": ", ".join((publish.CARD, *what.goes)), "size": what.size / 1e6}),
                         *([("push_stays", {"files": ", ".join(what.stays)})] if what.stays else []), *notes]:
@@ -53,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     told = {"repo": options.repo, "files": [publish.CARD, *what.goes], "left_out": list(what.stays),
             "private": options.private, "notes": [key for key, _ in notes]}
     if options.dry_run:
-        folder = publish.write(what, text, options.output or place / "hub")
+        folder = publish.write(what, text, options.output or Path(options.run_folder).expanduser() / "hub")
         told["folder"] = str(folder)
         console.print(say(lang, "push_written", folder=folder), markup=False, soft_wrap=True)
     else:

@@ -126,11 +126,13 @@ def run_merge(options: argparse.Namespace) -> int:
     """Merge, and say where the model is."""
     console, lang = showing.console_for(False), options.lang
     check_models(options.base)
+    from rlhf_kit.models.loading import judging_outputs as outputs
     from rlhf_kit.zoo import merge_adapter
     base = merge_adapter(options.adapter, options.output, base=options.base, dtype=options.dtype)
     console.print(say(lang, "merged", adapter=options.adapter, base=base, dtype=options.dtype), markup=False,
                   soft_wrap=True)
-    console.print(say(lang, "load_it", door="load_policy", folder=options.output), markup=False, soft_wrap=True)
+    door = {0: "load_policy", 1: "load_reward_model"}.get(outputs(options.output), "load_classifier")
+    console.print(say(lang, "load_it", door=door, folder=options.output), markup=False, soft_wrap=True)
     return 0
 
 

@@ -57,6 +57,9 @@ def _options(parser: argparse.ArgumentParser, settings: Mapping[str, Any]) -> li
         option = action.option_strings[0]
         if isinstance(action, argparse._StoreTrueAction | argparse._StoreFalseAction):
             words.append(option)
+        elif isinstance(value, list | tuple):
+            if all(isinstance(one, int | float) for one in value):
+                words += [option, ",".join(map(str, value))]
         elif isinstance(value, str | int | float):
             words += [option, _shown(action.dest, value)]
     return words

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -24,6 +24,7 @@ from rlhf_kit.models.checkpointing import checkpointed
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.quantization import KINDS, Quantization, about, check_machine, is_quantized
 from rlhf_kit.models.shared import with_adapter
+from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.runs.pipeline import Job
 
 Size = Literal["tiny", "small", "large"]
@@ -139,7 +140,16 @@ class ScaledJob(Job):
     def config_for(self, chosen: Chosen, own: Any, rates: dict[str, Rates], changes: dict[str, Any]) -> Any:
         """A method's settings for a model of that size: `own`, with what follows from how it is trained, changed."""
         taken = {"learning_rate": rates[chosen.size].adapter if chosen.lora else rates[chosen.size].whole}
-        return changed(own, {**taken, **self.in_memory(chosen), **changes})
+        memory = {name: value for name, value in self.in_memory(chosen).items() if hasattr(own, name)}
+        return changed(own, {**taken, **memory, **changes})
+
+    def with_room(self, config: Any, chosen: Chosen, policy: Policy, prompts: Sequence[str]) -> Any:
+        """Settings that count tokens and not texts, with room for so many of the longest prompts and responses."""
+        at_once = self.micro_batch or (AT_ONCE if chosen.size == "large" else None)
+        if at_once is None or config.tokens_per_pass is not None:
+            return config
+        longest = max(map(len, prompt_rows(policy.tokenizer, prompts))) + config.sampling.max_new_tokens
+        return replace(config, tokens_per_pass=at_once * longest)
 
     def in_memory(self, chosen: Chosen) -> dict[str, Any]:
         """What fits a step into memory, as fields of a method's settings."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ from rlhf_kit.datasets.door import as_rankings
 from rlhf_kit.datasets.python_file import object_in
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.formulas.records import Comparison
-from rlhf_kit.jobs import scores, written
-from rlhf_kit.jobs.settings import SMALL, changed, world
+from rlhf_kit.jobs import scores, train_ppo, train_sft, written
+from rlhf_kit.jobs.scaling import LARGE, RANK, Chosen, ScaledJob, Size
+from rlhf_kit.jobs.settings import SMALL, world
 from rlhf_kit.jobs.train_ppo import PpoJob
 from rlhf_kit.jobs.train_reward_model import MADE_UP, RewardModelJob
 from rlhf_kit.jobs.train_sft import REAL_SFT, TINY_SFT, SftJob
 from rlhf_kit.methods import ppo
-from rlhf_kit.models.adapters import LoRA
 from rlhf_kit.rewards import RewardError, for_trl, takes_completions
 from rlhf_kit.runs.pipeline import Job
 from rlhf_kit.scale.trl import OWN_REWARD, REWARD, Engine, Export, Method, adapter, vllm, words
@@ -43,9 +43,10 @@ GENERATIONS = 8                     # responses to one prompt, GRPO's group, at 
 # What a job's fields say elsewhere in an export, or what is no matter of training. Any other that is set is said.
 SAID = {"model", "data", "text", "prompt", "response", "columns", "task", "lang", "judge", "label", "reward", "prompts",
         "column", "rankings", "pairs", "positive", "positive_from", "held_out", "examples", "device", "changes",
-        "rollouts", "lora", "quantize"}
+        "rollouts"}
+FIT = {"lora", "quantize", "dtype", "micro_batch", "activation_checkpointing", "save_every"}     # how it fits a machine
 SFT = {"steps", "batch_size", "learning_rate", "warmup", "min_lr_ratio", "weight_decay", "max_length", "max_grad_norm",
-       "response_only", "seed"}
+       "response_only", "seed", "micro_batch", "activation_checkpointing", "autocast"}
 CRITIC = {"gamma", "lam", "value_clip", "value_coef", "critic_warmup"}
 GRPO = {"steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "sampling", "kl", "clip", "max_grad_norm",
         "seed", "min_lr_ratio", "optimizer", "adam_epsilon", "activation_checkpointing", "autocast", "checks", *CRITIC}
@@ -77,7 +78,7 @@ def export(method: Method, job: Job, *, model: str | None = None, rank: int | No
     Args:
         job: of the kind that belongs to the method, see `JOBS`.
         model: what is trained, in place of the job's own; DPO has to be told, since a reward model does not write.
-        rank: of a LoRA adapter; None = the job's, else all weights.
+        rank: of a LoRA adapter; 0 = all weights, None = the job's, else of a base in 8 or 4 bits 16.
         quantize: "int8" or "nf4", of an adapter's base; None = the job's.
         engine: where GRPO's responses are drawn.
         beta: DPO's β, or GRPO's in place of the KL coefficient.
@@ -89,23 +90,38 @@ def export(method: Method, job: Job, *, model: str | None = None, rank: int | No
     if name is None:
         raise ValueError("export trl dpo trains a language model, and a run of train reward-model has none. Name it "
                          "with --model.")
-    made = {"sft": _sft, "dpo": _dpo, "grpo": _grpo}[method](job, _small(name), beta, generations)
-    left = [*made.pop("left_out"), *_others(job)]
-    lora, bits = (getattr(job, name, None) for name in ("lora", "quantize"))
-    if rank is None:
-        rank = lora or (LoRA().rank if bits else None)
-    config = {**made.pop("config"), "report_to": "none", **adapter(rank, quantize or bits),
-              **(vllm(engine) if method == "grpo" else {})}
+    ours = method != "dpo"                              # what a reward model was fitted by is not the policy's
+    bits = quantize or (job.quantize if ours else None)
+    lora = (job.lora if ours else None) if rank is None else rank
+    chosen = Chosen(_size(name), 0, (RANK if bits else 0) if lora is None else lora, guessed=lora is None)
+    fit = {**(_fit(job, chosen) if ours else {}), **adapter(chosen.lora, bits)}
+    made = {"sft": _sft, "dpo": _dpo, "grpo": _grpo}[method](job, chosen, beta, generations)
+    config = {**made.pop("config"), **fit, "report_to": "none", **(vllm(engine) if method == "grpo" else {})}
+    left = [*made.pop("left_out"), *_others(job, SAID | (FIT if ours else set()))]
     return Export(method=method, model=_place(name), config=config, left_out=left, **made)
 
 
-def _others(job: Job) -> list[str]:
+def _fit(job: ScaledJob, chosen: Chosen) -> dict[str, Any]:
+    """How a job fits its machine, where somebody said so, but for the adapter and the parts of a batch."""
+    anew, every = job.activation_checkpointing, job.save_every
+    return {**({} if anew is None else {"gradient_checkpointing": anew}),
+            **({"dtype": "bfloat16"} if chosen.lora and job.dtype == "bfloat16" else {}),
+            **({} if every is None else {"save_strategy": "steps", "save_steps": every})}
+
+
+def _parts(batch: int, at_once: int | None) -> dict[str, int]:
+    """A batch as TRL counts it: texts at once, and how often they are added up."""
+    part = batch if at_once is None else math.gcd(batch, at_once)
+    return {"per_device_train_batch_size": part, "gradient_accumulation_steps": batch // part}
+
+
+def _others(job: Job, said: set[str]) -> list[str]:
     """Fields that somebody set and nothing here reads."""
     why = {"template": "TRL writes conversations by the chat template that the model has",
            "reference": "TRL measures drift from the model as it is before"}
     plain = {one.name: one.default for one in fields(job)}
     return [f"{name}={value}: {why.get(name, 'TRL has no such setting')}." for name, value in vars(job).items()
-            if name in plain and name not in SAID and value != plain[name]]
+            if name in plain and name not in said and value != plain[name]]
 
 
 def _unsaid(config: Any, said: set[str], method: str) -> list[str]:
@@ -121,22 +137,23 @@ def _place(name: str) -> str:
     return str(found.resolve()) if found.is_dir() else name
 
 
-def _small(name: str) -> bool:
-    """True of a model that the kit's jobs would give a tiny one's settings, so far as it lies here."""
-    files = [] if zoo.is_tiny(name) else sorted(Path(name).expanduser().glob("model*.safetensors"))
+def _size(name: str) -> Size:
+    """By which the kit's jobs choose settings; a model that does not lie here is taken for one like GPT-2."""
+    if zoo.is_tiny(name):
+        return "tiny"
     numbers = 0
-    for file in files:
+    for file in sorted(Path(name).expanduser().glob("model*.safetensors")):
         with safe_open(file, framework="pt") as opened:
             numbers += sum(math.prod(opened.get_slice(key).get_shape()) for key in opened.keys())      # noqa: SIM118
-    return zoo.is_tiny(name) or 0 < numbers < SMALL
+    return "tiny" if 0 < numbers < SMALL else "large" if numbers >= LARGE else "small"
 
 
 def _common(config: Any) -> dict[str, Any]:
     return {"learning_rate": config.learning_rate, "seed": config.seed, "max_grad_norm": config.max_grad_norm}
 
 
-def _sft(job: SftJob, small: bool, beta: None, generations: None) -> dict[str, Any]:
-    config = changed(TINY_SFT if small else REAL_SFT, job.changes)
+def _sft(job: SftJob, chosen: Chosen, beta: None, generations: None) -> dict[str, Any]:
+    config = job.config_for(chosen, TINY_SFT if chosen.size == "tiny" else REAL_SFT, train_sft.RATES, job.changes)
     if job.brought is None:
         learn, held_out = world(job.task, job.lang).corpus(6000), []
     else:
@@ -151,13 +168,13 @@ def _sft(job: SftJob, small: bool, beta: None, generations: None) -> dict[str, A
     left += ["Of conversations the loss counts what the assistant says only where the chat template marks it; TRL does "
             "so for the models that it knows."] if kind == "chat" and config.response_only else []
     return {"rows": list(map(shape, learn)), "held_out": list(map(shape, held_out)), "left_out": left, "config": {
-        **_common(config), "max_steps": config.steps, "per_device_train_batch_size": config.batch_size,
+        **_common(config), "max_steps": config.steps, **_parts(config.batch_size, config.micro_batch),
         "max_length": config.max_length, "weight_decay": config.weight_decay, "warmup_steps": config.warmup,
         "lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": config.min_lr_ratio},
         **counted}}
 
 
-def _dpo(job: RewardModelJob, small: bool, beta: float | None, generations: None) -> dict[str, Any]:
+def _dpo(job: RewardModelJob, chosen: Chosen, beta: float | None, generations: None) -> dict[str, Any]:
     """The pairs of a reward model's rankings; of its settings only the seed, since it is another model that learns."""
     if job.brought is None:
         recipe = zoo.TinyRewardModel()
@@ -176,38 +193,45 @@ def _dpo(job: RewardModelJob, small: bool, beta: float | None, generations: None
     if any(one.margin is not None for one in pairs):
         left.append("The margins of the pairs: TRL's DPO knows only which answer is better.")
     return {"rows": rows, "left_out": left, "config": {
-        "learning_rate": own.get("learning_rate", 1e-6), "seed": own.get("seed", 0),
+        "learning_rate": own.get("learning_rate", 1e-5 if chosen.lora else 1e-6), "seed": own.get("seed", 0),
         "per_device_train_batch_size": own.get("batch_size", 32), "max_length": own.get("max_length", 1024),
         **({"max_steps": own["steps"]} if "steps" in own else {"num_train_epochs": 1}),
         "beta": 0.1 if beta is None else beta, "loss_type": ["sigmoid"]}}
 
 
-def _grpo(job: PpoJob, small: bool, beta: float | None, generations: int | None) -> dict[str, Any]:
-    config = changed(zoo.TINY_PPO if small else zoo.GPT2_PPO, job.changes)
+def _grpo(job: PpoJob, chosen: Chosen, beta: float | None, generations: int | None) -> dict[str, Any]:
+    own = zoo.TINY_PPO if chosen.size == "tiny" else zoo.GPT2_PPO
+    config = job.config_for(chosen, own, train_ppo.RATES, job.changes)
     if job.brought is None:
         rows, held_out = [{"prompt": one} for one in world(job.task, job.lang).prompts("train")], []
     else:
         columns = {id(one): row for one, row in zip(job.brought.items, job.brought.rows, strict=False)}
         learn, held = hold_out(job.brought.items)
-        rows, held_out = ([{**columns.get(id(one), {}), "prompt": words(one)} for one in part]
+        rows, held_out = ([{**_plain(columns.get(id(one), {})), "prompt": words(one)} for one in part]
                           for part in (learn, [] if held == learn else held))
     piece = config.minibatch_size or config.batch_size
     group = generations or max(n for n in range(1, GENERATIONS + 1) if config.batch_size % n == 0)
     if group < 2 or config.batch_size % group:
         raise ValueError(f"--batch-size is {config.batch_size} and --generations {group}; GRPO compares at least 2 "
                          f"responses to a prompt, and a batch is a multiple of that. Try --batch-size 64.")
-    pieces = config.batch_size // piece
+    pieces, parts = config.batch_size // piece, _parts(piece, job.micro_batch)
     straight = {"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {
         "lr_end": config.learning_rate * config.min_lr_ratio, "power": 1.0}} if config.min_lr_ratio < 1 else {
             "lr_scheduler_type": "constant"}
     return {"rows": rows, "held_out": held_out, "left_out": _not_in_grpo(config), "files": _reward(job), "config": {
-        **_common(config), "max_steps": config.steps * config.epochs * pieces, "per_device_train_batch_size": piece,
-        "steps_per_generation": pieces, "num_iterations": config.epochs, "num_generations": group,
+        **_common(config), "max_steps": config.steps * config.epochs * pieces, **parts,
+        "steps_per_generation": pieces * parts["gradient_accumulation_steps"],
+        "num_iterations": config.epochs, "num_generations": group,
         "max_completion_length": config.sampling.max_new_tokens, "temperature": config.sampling.temperature,
         "top_p": 1.0, "top_k": 0, "beta": config.kl.coefficient if beta is None else beta,
         **({} if math.isinf(config.clip) else {"epsilon": config.clip}), "loss_type": "grpo", "disable_dropout": True,
         "optim": "adamw_torch" if config.optimizer == "adam" else "rmsprop", "adam_epsilon": config.adam_epsilon,
-        "gradient_checkpointing": config.activation_checkpointing, **straight, "reward_funcs": ["reward.score"]}}
+        **straight, "reward_funcs": ["reward.score"]}}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The other columns of a prompt; what JSON has not, such as a date, as text."""
+    return json.loads(json.dumps(dict(row), default=str))
 
 
 def _not_in_grpo(config: ppo.Config) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import as_read, questions
-from rlhf_kit.jobs.scaling import AT_ONCE, Chosen, Rates, ScaledJob, further
+from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads
 from rlhf_kit.language import Lang
 from rlhf_kit.loops import samplers
@@ -25,7 +25,6 @@ from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
-from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
 from rlhf_kit.sampling import check_room
 
@@ -92,7 +91,7 @@ class PpoJob(ScaledJob):
             score = scores.on_chats(score, chats, self.judge)
         use_threads(run.threads, policy)
         config = self.config_for(chosen, zoo.TINY_PPO if chosen.size == "tiny" else zoo.GPT2_PPO, RATES, self.changes)
-        config = further(self._within(config, chosen, policy, [*learn, *held_out]), run.more)
+        config = further(self.with_room(config, chosen, policy, [*learn, *held_out]), run.more)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured, sampler = self._reference(policy), {"score": score, **watch}, samplers.named(self.rollouts)
         if sampler is not None:
@@ -128,18 +127,6 @@ class PpoJob(ScaledJob):
                      Stage("evaluate", examine)], result, notes=[
                          *self.preset(chosen, config, self.changes), *written.news(brought, account),
                          *self._notes(), *unread(policy.tokenizer, learn)])
-
-    def in_memory(self, chosen: Chosen) -> dict[str, Any]:
-        """PPO counts tokens and not texts: see `_within`."""
-        return {name: value for name, value in super().in_memory(chosen).items() if name != "micro_batch"}
-
-    def _within(self, config: ppo.Config, chosen: Chosen, policy: Policy, prompts: Sequence[str]) -> ppo.Config:
-        """The settings with room for so many of the longest responses, and their prompts, at a time."""
-        at_once = self.micro_batch or (AT_ONCE if chosen.size == "large" else None)
-        if at_once is None or config.tokens_per_pass is not None:
-            return config
-        longest = max(map(len, prompt_rows(policy.tokenizer, prompts))) + config.sampling.max_new_tokens
-        return replace(config, tokens_per_pass=at_once * longest)
 
     def _reference(self, policy: Policy) -> Policy:
         """Frozen: the model as it is now, or another one that reads the same tokens."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -14,12 +14,11 @@ from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import EVALUATED, Questions, as_read, examined
-from rlhf_kit.jobs.scaling import AT_ONCE, Chosen, Rates, ScaledJob
+from rlhf_kit.jobs.scaling import Rates, ScaledJob
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import rest
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.rewards import gold
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
 from rlhf_kit.sampling import check_room
@@ -89,7 +88,7 @@ class RestJob(ScaledJob):
         use_threads(run.threads, policy)
         own = TINY_REST if chosen.size == "tiny" else REAL_REST
         config = self.config_for(chosen, own, RATES, self.changes)
-        config = self._within(config, chosen, policy, [*asked.learn, *asked.held_out])
+        config = self.with_room(config, chosen, policy, [*asked.learn, *asked.held_out])
         check_room(policy, [*asked.learn, *asked.held_out], config.sampling)
         reference, measured = policy.reference(), {"score": score, **asked.watch}
         seen = {"before": evaluate(policy, reference, asked.held_out, measured, config.sampling, config.seed + 1)}
@@ -118,18 +117,6 @@ class RestJob(ScaledJob):
                      Stage("evaluate", examine)], result, notes=[
                          *self.preset(chosen, config, self.changes), *written.news(brought, asked.account),
                          *unread(policy.tokenizer, [x + y for x, y in original])])
-
-    def in_memory(self, chosen: Chosen) -> dict[str, Any]:
-        """ReST counts tokens and not texts: see `_within`."""
-        return {name: value for name, value in super().in_memory(chosen).items() if name != "micro_batch"}
-
-    def _within(self, config: rest.Config, chosen: Chosen, policy: Policy, prompts: Sequence[str]) -> rest.Config:
-        """The settings with room for so many of the longest responses, and their prompts, at a time."""
-        at_once = self.micro_batch or (AT_ONCE if chosen.size == "large" else None)
-        if at_once is None or config.tokens_per_pass is not None:
-            return config
-        longest = max(map(len, prompt_rows(policy.tokenizer, prompts))) + config.sampling.max_new_tokens
-        return replace(config, tokens_per_pass=at_once * longest)
 
     @cached_property
     def brought(self) -> Brought | None:

@@ -257,8 +257,8 @@ class Labels:
             if now is None or judgement(now) != said:
                 return False
             db.execute(f"DELETE FROM judgement WHERE {' AND '.join(f'{name} = ?' for name in KEY)}", key)
-            db.execute("UPDATE event SET undone = 1 WHERE action = 'save' AND task_id = ? AND annotator = ? AND kind = ?"
-                       " AND question = ? AND repeat = ?", key)
+            db.execute("UPDATE event SET undone = 1 WHERE action = 'save'"
+                       " AND task_id = ? AND annotator = ? AND kind = ? AND question = ? AND repeat = ?", key)
             note(db, "undo", said.task_id, said.annotator, said.question, said.repeat, said.kind, now)
         return True
 

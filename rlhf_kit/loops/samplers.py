@@ -11,6 +11,7 @@ A server is tried before training with an adapter that nobody trained: one that 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from rlhf_kit.models.remote import ask, check_address, tried
 from rlhf_kit.models.shared import POLICY, AdaptedPolicy
 from rlhf_kit.sampling import GAP, Drawn, Sampler, SamplerError, Sampling, response_logprob, sample_rollout
 
+KEY = "VLLM_API_KEY"                # the variable in which vLLM itself looks for its key
 EXAMPLE = "http://127.0.0.1:8000"
 PAGE = 16                           # tokens of a page of continuous batching's cache on a CPU
 ASKED, TOKENS = 4, 8                # prompts, and tokens of a response at most, with which a server is tried
@@ -39,9 +41,10 @@ START = ("Start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {base} 
 
 
 def named(text: str | None, folder: Path | None = None) -> Sampler | None:
-    """The sampler that --rollouts names; None for the kit's own. Raises: ValueError.
+    """The sampler that --rollouts names; None for the kit's own. A vLLM server's key is in VLLM_API_KEY, if it has one.
 
     Args: folder: where a vLLM server finds adapters, see `vllm`.
+    Raises: ValueError.
     """
     if text in (None, "own"):
         return None
@@ -50,7 +53,7 @@ def named(text: str | None, folder: Path | None = None) -> Sampler | None:
     kind, _, address = text.partition("=")
     if kind != "vllm" or not address:
         raise ValueError(f"--rollouts is {text!r}; expected own, continuous, or vllm={EXAMPLE}.")
-    return vllm(address, folder=folder)
+    return vllm(address, folder=folder, key=KEY if os.environ.get(KEY) else None)
 
 
 def continuous_batching(limit: float = GAP) -> Sampler:
@@ -114,6 +117,9 @@ class _Server:
     def __init__(self, address: str, folder: Path | None, key: str | None, timeout: float, retries: int, at_once: int,
                  limit: float) -> None:
         check_address(address, EXAMPLE)
+        if key is not None and not os.environ.get(key):
+            raise ValueError(f"key is {key!r}, and no environment variable of that name is set. Set it, or leave key= "
+                             f"out where none is needed.")
         self.address = address.rstrip("/").removesuffix("/v1")
         self.folder, self.key, self.timeout, self.retries = folder, key, timeout, retries
         self.at_once, self.limit = at_once, limit
@@ -126,12 +132,16 @@ class _Server:
         if self.checked is policy:
             return
         _check_adapted(policy)
-        base = self._base(policy)
-        prompts = list(dict.fromkeys(prompts))[:ASKED]
-        self._check_tokens(policy, base, prompts)
         short = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, TOKENS))
-        self._check_base(policy, base, prompts, short)
-        self._check_adapter(policy, prompts, short)
+        prompts = list(dict.fromkeys(prompts))[:ASKED]
+        try:
+            base = self._base(policy)
+            self._check_tokens(policy, base, prompts)
+            self._check_base(policy, base, prompts, short)
+            self._check_adapter(policy, prompts, short)
+        except Exception:
+            self.close()                                # nothing will be drawn
+            raise
         self.checked = policy
 
     def draw(self, policy: Policy, rows: list[list[int]], sampling: Sampling, seed: int) -> Drawn:
@@ -291,7 +301,7 @@ def _another_adapter(policy: AdaptedPolicy, prompts: Sequence[str], sampling: Sa
 def _check_adapted(policy: Policy) -> None:
     if not isinstance(policy, AdaptedPolicy):
         raise ValueError("a vLLM server takes a policy's adapter, and this policy is a whole model. Train an adapter "
-                         "(LoRA) on it, or draw with continuous batching or the kit's own loop.")
+                         "on it (--lora 16), or draw with continuous batching or the kit's own loop.")
 
 
 def _number(x: float | None) -> float:

@@ -23,6 +23,7 @@ from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
+from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.schedules import falling
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
@@ -149,6 +150,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     Source: Touvron et al. 2023, arXiv:2307.09288, section 3.2.3; with one gradient a round, RAFT of arXiv:2304.06767.
     """
     config, group = given(config, Config), ProcessGroup(accelerator)
+    check_learns(policy)
     check_arguments(reference, reward)
     _check_prompts(policy, prompts, config)
     minibatch_size = group.divided("minibatch_size", config.minibatch_size)

@@ -73,8 +73,8 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     Raises: sanity_checks.CheckFailed before an update by a loss or a gradient that is not finite.
     """
     config = given(config, Config)
-    _check(model, examples)
     check_learns(model)
+    _check(model, examples)
     rows = encode_texts(tokenizer, [text for text, _ in examples], config.max_length)
     labels = torch.tensor([label for _, label in examples])
     lengths = [len(row) for row in rows]

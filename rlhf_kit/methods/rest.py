@@ -33,6 +33,7 @@ from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
+from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import check_texts, pad_id
@@ -157,6 +158,7 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
     Source: Gulcehre et al. 2023, arXiv:2308.08998, section 3 and algorithm 1.
     """
     config = given(config, Config)
+    check_learns(policy)
     _check_arguments(policy, prompts, original, reward, config)
     policy.eval()                                  # no dropout: what is learnt from is read as it was drawn
     optimizer = Adam([p for p in policy.lm.parameters() if p.requires_grad], lr=config.learning_rate)

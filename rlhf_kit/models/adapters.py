@@ -94,6 +94,14 @@ def put_on_judge(model: PreTrainedModel, lora: LoRA, seed: int = 0) -> PreTraine
     whole = [name for name, part in model.named_children() if name != trunk and any(True for _ in part.parameters())]
     if hasattr(getattr(model, trunk), "pooler"):
         whole.append("pooler")
+    for name in list(whole):
+        part = getattr(model, name, None) or getattr(model, trunk).pooler
+        if all(p.is_floating_point() for p in part.parameters()):
+            continue
+        if name != "pooler":
+            raise AdapterError(f"the model's head, {name}, is held in 8 or 4 bits and cannot learn. Name the same "
+                               f"model in 16 or 32 bits, with --quantize if memory is short.")
+        whole.remove(name)
     targets = [name for name, layer in getattr(model, trunk).named_modules() if _linear(layer)
                and not name.startswith("pooler")]
     settings = lora.settings("SEQ_CLS")

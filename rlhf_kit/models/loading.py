@@ -168,6 +168,13 @@ def outputs(source: str | Path) -> int:
         return AutoConfig.from_pretrained(source, trust_remote_code=False).num_labels
 
 
+def judging_outputs(folder: str | Path) -> int:
+    """How many outputs the classifier or reward model in a folder has; 0 for a language model."""
+    config = config_of(folder)
+    judge = any("SequenceClassification" in name for name in config.architectures or ())
+    return config.num_labels if judge else 0
+
+
 def config_of(source: str | Path) -> PretrainedConfig:
     """The config.json of a language model, a folder's or a hub id's; weights are not asked for.
 
@@ -358,7 +365,8 @@ def _smaller(kind: type, source: str | Path, quantize: Quantization | None, thre
     """What `from_pretrained` is told where the weights are to be held in 8 or 4 bits."""
     if quantize is None:
         return {}
-    smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype),
+    smaller = {"quantization_config": settings(quantize, threshold=threshold, compute=dtype,
+                                               judge=kind is AutoModelForSequenceClassification),
                "device_map": {"": str(device)}}
     if not _is_adapter(source):                         # which is refused a line later
         check_shapes(config_of(source), quantize, device)

@@ -18,6 +18,8 @@ from transformers.utils import logging as transformers_logging
 
 Quantization = Literal["int8", "nf4"]
 KINDS: tuple[Quantization, ...] = ("int8", "nf4")
+HEADS = ("score", "classifier", "pre_classifier", "pooler", "pooler.dense", "head",
+         "summary")                 # what stands on a judge's trunk: beginnings and ends of names
 MISSING = "bitsandbytes is not installed; 8 and 4 bits need it. pip install 'rlhf-kit[scale]', or leave --quantize out."
 
 
@@ -25,13 +27,14 @@ class CannotQuantize(ValueError):
     """This machine or this model's shapes cannot do it; the message says which and what to do."""
 
 
-def settings(kind: Quantization | None, *, threshold: float = 6.0,
-             compute: torch.dtype = torch.float32) -> BitsAndBytesConfig | None:
+def settings(kind: Quantization | None, *, threshold: float = 6.0, compute: torch.dtype = torch.float32,
+             judge: bool = False) -> BitsAndBytesConfig | None:
     """What `from_pretrained(quantization_config=...)` is given; None loads the weights as they are.
 
     Args:
         threshold: int8 keeps input columns in which an activation exceeds it in 16 bits. They are looked for in the
             whole batch, so a text's logits depend a little on its neighbours; 0 switches that off.
+        judge: of a classifier or a reward model, whose head, and pooler, learn whole and stay as they are.
         compute: the type in which nf4's weights are multiplied and, so that FSDP can shard them, stored.
 
     Raises: CannotQuantize.
@@ -41,10 +44,11 @@ def settings(kind: Quantization | None, *, threshold: float = 6.0,
     if kind not in KINDS:
         raise CannotQuantize(f"quantize is {kind!r}; expected {' or '.join(map(repr, KINDS))}, or nothing.")
     check_machine()
+    whole = list(HEADS) if judge else None
     if kind == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=threshold)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=threshold, llm_int8_skip_modules=whole)
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute,
-                              bnb_4bit_quant_storage=compute)
+                              bnb_4bit_quant_storage=compute, llm_int8_skip_modules=whole)
 
 
 def check_machine() -> None:

@@ -20,8 +20,10 @@ from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.language import Lang, say
 from rlhf_kit.recipes.stackllama import PRESETS
-from rlhf_kit.runs.lineage import began_with, job_of, model_in, run_of, settings_in
+from rlhf_kit.runs.lineage import began_with, is_hub_model, job_of, run_of, settings_in
 from rlhf_kit.runs.report import measures
+
+Note = tuple[str, dict[str, Any]]
 
 DATA = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain")     # settings that name what was learned from
 SHOWN = 3                           # samples in a card
@@ -32,7 +34,6 @@ OURS = "apache-2.0"                 # of the kit, its made-up texts, and so of w
 STACK_EXCHANGE = "cc-by-sa-4.0"
 LICENCES = {"gpt2": "mit", "openai-community/gpt2": "mit", "Qwen/Qwen2.5-0.5B": "apache-2.0",
             "Qwen/Qwen2.5-7B": "apache-2.0"}       # as the hub's pages said; others are looked up
-_MODEL = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +72,19 @@ def origin(run: Path) -> Origin:
             base = None                                 # the first model was made by the run itself
     sets = tuple(dict.fromkeys(name for name in named if is_hub_name(name)))
     own = tuple(dict.fromkeys(Path(name).name for name in named if name not in sets))
-    return Origin(base=base, base_on_hub=base is not None and _on_hub(base), sets=sets, files=own,
+    return Origin(base=base, base_on_hub=base is not None and is_hub_model(base), sets=sets, files=own,
                   world=None if sets or own else world)
 
 
-def write(run: Path, repo: str, lang: Lang, *, command: str, licence: str | None = None, samples: bool = False,
-          ask: bool = False) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
+def write(run: Path, repo: str, lang: Lang, *, command: str, size: int, adapter: bool = False,
+          licence: str | None = None, samples: bool = False, ask: bool = False) -> tuple[str, list[Note]]:
     """The text of README.md, and what has to be said of it: keys of sentences, their values.
 
     Args:
         run: a finished one's folder.
         command: what made it, as one types it.
+        size: of what goes with the card, in bytes.
+        adapter: whether that is an adapter, to be loaded on its base.
         licence: the hub's name of one; None: as base and data say, if both are known.
         samples: show some although they answer a person's own prompts; of made-up prompts they are shown anyway.
         ask: look for the licence of the base and the sets on the hub, not only in its cache.
@@ -98,10 +101,9 @@ def write(run: Path, repo: str, lang: Lang, *, command: str, licence: str | None
         notes.append(("card_no_licence", {}))
     if result.get("samples") and shown is None:
         notes.append(("card_no_samples", {}))
-    model = model_in(run)
     data = ModelCardData(
         language=[settings["lang"]] if made.world and settings.get("lang") else None, license=chosen,
-        library_name="transformers", tags=["rlhf-kit", "rlhf", *TAGS.get(job, (job,))],
+        library_name="peft" if adapter else "transformers", tags=["rlhf-kit", "rlhf", *TAGS.get(job, (job,))],
         base_model=made.base if made.base_on_hub else None, datasets=list(made.sets) or None,
         pipeline_tag="text-classification" if job in SCORERS else "text-generation", model_name=repo.split("/")[-1])
     template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -109,11 +111,11 @@ def write(run: Path, repo: str, lang: Lang, *, command: str, licence: str | None
         (files("rlhf_kit") / "data" / "model_card.md.j2").read_text(encoding="utf-8"))
     text = template.render(
         say=words, data=data.to_yaml(), repo=repo, kit=REPOSITORY, version=__version__,
-        about=_about(job, result, words), use=_use(repo, job, shown), table=_table(job, result, lang),
+        about=_about(job, result, words), use=_use(repo, job, shown, adapter), table=_table(job, result, lang),
         heading=words("card_h_numbers" if job in SCORERS else "card_h_before"), n=_examined(result),
         samples=[_sample(pair, words) for pair in (shown or [])[:SHOWN]], command=command,
         sources=[_base(made, words), *_data(made, words), *_judge(settings, words)],
-        licences=_licence_lines(made, licences, chosen, words), weights=_weights(model))
+        licences=_licence_lines(made, licences, chosen, words), weights=f"{size / 1e6:,.1f} MB")
     return text, notes
 
 
@@ -124,7 +126,7 @@ def _about(job: str, result: Mapping[str, Any], words: partial) -> str:
     return words(f"card_about_{job}" if job in known else "card_about_other", job=job, n=result.get("ratings", 0))
 
 
-def _use(repo: str, job: str, shown: Sequence[Mapping[str, Any]] | None) -> str:
+def _use(repo: str, job: str, shown: Sequence[Mapping[str, Any]] | None, adapter: bool) -> str:
     """A few lines of Python that work with what was published."""
     if job in SCORERS:
         door = "load_reward_model" if job == "rewardmodel" else "load_classifier"
@@ -132,6 +134,9 @@ def _use(repo: str, job: str, shown: Sequence[Mapping[str, Any]] | None) -> str:
                  else f"score = kit.rewards.classifier({repo!r})")
         return f"import rlhf_kit as kit\n\n{score}\nprint(score([\"\"], [\"A text to be judged.\"]))"
     prompt = shown[0]["after"]["prompt"] if shown else "..."
+    if adapter:
+        return (f"import rlhf_kit as kit                  # an adapter: its base is fetched, too\n\n"
+                f"policy = kit.load_policy({repo!r})\nprint(kit.generate(policy, [{prompt!r}]))")
     return (f"from transformers import pipeline\n\nwrite = pipeline(\"text-generation\", model={repo!r})\n"
             f"print(write({prompt!r}, max_new_tokens=48, do_sample=True)[0][\"generated_text\"])")
 
@@ -155,7 +160,7 @@ def _data(made: Origin, words: partial) -> list[str]:
 def _judge(settings: Mapping[str, Any], words: partial) -> list[str]:
     lines = []
     if isinstance(judge := settings.get("judge"), str):
-        name = judge if _on_hub(judge) or judge in tasks.tiny_names() else Path(judge).name
+        name = judge if is_hub_model(judge) or judge in tasks.tiny_names() else Path(judge).name
         lines.append(words("card_judge", name=name))
     if isinstance(reward := settings.get("reward"), str):
         lines.append(words("card_reward", name=Path(reward).name))
@@ -271,15 +276,3 @@ def _licence(name: str, kind: str, ask: bool) -> str | None:
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError):
         pass
     return None
-
-
-# -- small things ------------------------------------------------------------------------------------------------------
-
-def _on_hub(name: str) -> bool:
-    return (name not in tasks.tiny_names() and name != "new" and not Path(name).expanduser().exists()
-            and _MODEL.fullmatch(name) is not None)
-
-
-def _weights(model: Path | None) -> str:
-    size = sum(file.stat().st_size for file in model.glob("*.safetensors")) if model else 0
-    return f"{size / 1e6:,.1f} MB"

@@ -131,7 +131,7 @@ class RunFolder:
         """How many updates were asked for after the last of the run's settings, in all."""
         try:
             return int(json.loads((self.path / MORE).read_text(encoding="utf-8"))["more_steps"])
-        except FileNotFoundError:
+        except OSError:                                     # none, or no folder at all, which `check` tells
             return 0
         except (ValueError, TypeError, KeyError) as error:
             raise StorageError(f"{self.path / MORE} is damaged ({error}); expected {{\"more_steps\": N}}. Write how "

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from rlhf_kit import tasks
 from rlhf_kit.models.places import ModelUnavailable
 from rlhf_kit.storage import is_complete
 
 MODELS = ("policy", "model")        # the folder of what a run was for; a policy, where there are both
+_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 BEGAN = {"tour": "language_model", "stackllama": "sft"}     # in these the first model is made by the run itself
 
 
@@ -33,6 +36,12 @@ def model_of(name: str | None) -> str | None:
         raise ModelUnavailable(f"{name} is a run that has left no whole model; let it finish, or name the folder of a "
                                f"model.")
     return name
+
+
+def is_hub_model(name: str) -> bool:
+    """True of what can only be a model's name on the hub: neither tiny nor a folder here."""
+    return (name not in tasks.tiny_names() and name != "new" and not Path(name).expanduser().exists()
+            and _HUB.fullmatch(name) is not None)
 
 
 def run_of(model: str | Path) -> Path | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -18,12 +20,17 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id
 
-from rlhf_kit.runs.lineage import model_in
+from rlhf_kit.models.adapters import base_of
+from rlhf_kit.models.places import ADAPTER, ADAPTER_WEIGHTS, is_adapter
+from rlhf_kit.runs.lineage import is_hub_model, model_in
 from rlhf_kit.storage import MANIFEST, StorageError, new_folder
+from rlhf_kit.zoo import merge_adapter
 
-NEEDED = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json",
+NEEDED = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json", ADAPTER,
+          ADAPTER_WEIGHTS,
           "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "spiece.model", "special_tokens_map.json",
           "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "chat_template.jinja")
+EXACT = 400_000_000                 # bytes of a base; below, an adapter is added into it in 32 bits
 CARD = "README.md"
 MARK = "rlhf-kit"                   # the tag of a card that the kit wrote
 
@@ -39,6 +46,13 @@ class Parcel:
     model: Path                     # the folder that it lies in
     goes: tuple[str, ...]           # names there
     stays: tuple[str, ...]
+    merged_into: str | None = None  # the base that an adapter was added into, since nobody else has that base
+    dtype: str = ""                 # of the weights then
+
+    @property
+    def adapter(self) -> bool:
+        """True of an adapter, whose base is on the hub."""
+        return ADAPTER in self.goes
 
     @property
     def size(self) -> int:
@@ -46,8 +60,28 @@ class Parcel:
         return sum((self.model / name).stat().st_size for name in self.goes)
 
 
-def parcel(run: str | Path) -> Parcel:
-    """The files of a finished run's model. Raises: StorageError, one line, if there is nothing to publish."""
+@contextmanager
+def packed(run: str | Path) -> Iterator[Parcel]:
+    """The files of a finished run's model, as long as this lasts.
+
+    An adapter goes as it is if its base is on the hub. One whose base is a folder here would be of use to nobody: it
+    is added into that base, and a whole model goes.
+
+    Raises: StorageError, one line, if there is nothing to publish; AdapterError, ModelUnavailable if its base is gone.
+    """
+    model = _model_of(run)
+    if not is_adapter(model) or is_hub_model(base := str(base_of(model))):
+        yield _parcel(model, run)
+        return
+    stays = _parcel(model, run).stays
+    with tempfile.TemporaryDirectory(prefix="rlhf-kit-") as place:
+        small = sum(file.stat().st_size for file in Path(base).glob("*.safetensors")) <= EXACT
+        dtype = "float32" if small else "bfloat16"
+        merge_adapter(model, Path(place) / "model", dtype=dtype)
+        yield replace(_parcel(Path(place) / "model", run), stays=stays, merged_into=base, dtype=dtype)
+
+
+def _model_of(run: str | Path) -> Path:
     place = Path(run).expanduser()
     if not (place / "settings.json").is_file():
         inside = sorted(str(file.parent) for file in place.glob("*/settings.json")) if place.is_dir() else []
@@ -57,13 +91,22 @@ def parcel(run: str | Path) -> Parcel:
     if not (place / "result.json").is_file():
         raise StorageError(f"{run} is not finished: it has no result.json, and so no numbers for the card. Run the "
                            f"same command again; it goes on from there.")
-    model = model_in(place)
-    there = [] if model is None else sorted(file.name for file in model.iterdir() if file.name != MANIFEST)
+    if (model := model_in(place)) is None:
+        raise _nothing(run)
+    return model
+
+
+def _parcel(model: Path, run: str | Path) -> Parcel:
+    there = sorted(file.name for file in model.iterdir() if file.name != MANIFEST)
     goes = tuple(name for name in there if any(fnmatch(name, pattern) for pattern in NEEDED))
-    if "config.json" not in goes or not any(name.endswith(".safetensors") for name in goes):
-        raise StorageError(f"{run} holds nothing to publish: a whole model in policy/ or model/ is expected there. Run "
-                           f"the same command again with --fresh.")
+    if not {"config.json", ADAPTER} & {*goes} or not any(name.endswith(".safetensors") for name in goes):
+        raise _nothing(run)
     return Parcel(model, goes, tuple(name for name in there if name not in goes))
+
+
+def _nothing(run: str | Path) -> StorageError:
+    return StorageError(f"{run} holds nothing to publish: a whole model in policy/ or model/ is expected there. Run "
+                        f"the same command again with --fresh.")
 
 
 def check_name(repo: str) -> None:

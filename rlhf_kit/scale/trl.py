@@ -52,17 +52,18 @@ def words(part: str | tuple[Turn, ...]) -> str | list[dict[str, str]]:
     return part if isinstance(part, str) else [{"role": turn.role, "content": turn.text} for turn in part]
 
 
-def adapter(rank: int | None, quantize: str | None) -> dict[str, Any]:
-    """TRL's names for an adapter of that rank, and for its base in 8 or 4 bits. Raises: ValueError."""
-    if rank is not None and rank < 1:
-        raise ValueError(f"--lora is {rank}; expected a rank of at least 1, such as 16.")
-    if quantize is not None and rank is None:
-        raise ValueError(f"--quantize {quantize} is for the base of an adapter, for weights in few bits cannot be "
-                         f"trained. Add --lora 16.")
+def adapter(rank: int, quantize: str | None) -> dict[str, Any]:
+    """TRL's names for an adapter of that rank, 0 for all weights, and for its base in 8 or 4 bits. Raises: ValueError.
+    """
+    if rank < 0:
+        raise ValueError(f"--lora is {rank}; it is the rank of an adapter, such as 16, or 0 to train all weights.")
+    if quantize is not None and rank == 0:
+        raise ValueError("--lora 0 trains all weights, and those in 8 or 4 bits cannot learn. Leave one of --lora and "
+                         "--quantize out.")
     bits = {None: {}, "int8": {"load_in_8bit": True},
             "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}}[quantize]
-    return {**({} if rank is None else {"use_peft": True, "lora_r": rank, "lora_alpha": 2 * rank, "lora_dropout": 0.0,
-                                        "lora_target_modules": "all-linear"}),
+    return {**({"use_peft": True, "lora_r": rank, "lora_alpha": 2 * rank, "lora_dropout": 0.0,
+                "lora_target_modules": "all-linear"} if rank else {}),
             **bits, **({} if quantize is None else {"dtype": "bfloat16"})}
 
 

@@ -129,9 +129,9 @@ class Browse:
         order = f"{said.score:g}" if said.kind == "score" else (
             written(said.groups) if len(task.responses) <= len(LETTERS) else "")
         asked = self.words(f"question_{said.question or 'overall'}") if said.question in QUESTIONS else said.question
+        again = [self.words("kind_repeat")] if said.repeat else []
         return {"key": _key(said), "who": said.annotator, "when": said.created[:16].replace("T", " "), "order": order,
-                "about": " · ".join([self.words(f"kind_{said.kind}"), asked, *([self.words("kind_repeat")] if said.repeat
-                                                                               else []), *said.flags]),
+                "about": " · ".join([self.words(f"kind_{said.kind}"), asked, *again, *said.flags]),
                 "prompt": task.prompt[:LONGEST], "texts": [text[:LONGEST] for text in task.texts],
                 "letters": said.kind != "score"}
 

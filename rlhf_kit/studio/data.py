@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from rlhf_kit.labels import Judgement, LabelsError, Task
 from rlhf_kit.labels.sheet import write_csv
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import write_json_lines
+from rlhf_kit.studio import guidelines
 from rlhf_kit.studio.answers import QUESTIONS
 from rlhf_kit.studio.browse import Browse
 from rlhf_kit.studio.data_tables import disputed, persons
@@ -44,10 +46,12 @@ def build(lang: Lang, workspace: Workspace) -> None:
         asked = [(words("all_questions"), ALL)] + [(words(f"question_{q or 'overall'}"), q) for q in QUESTIONS]
         question = gr.Dropdown(asked, value=ALL, label=words("question"))
         refresh = gr.Button(words("refresh"), scale=1, min_width=120)
+    live, seen = widget("live", words), gr.State()
     notice = widget("notice", words, elem_id=f"rk-data-notice-{lang}")
     tables = widget("tables", words, {"tables": []}, elem_id=f"rk-data-tables-{lang}")
     with gr.Accordion(words("browse"), open=False):
         board = widget("browse", words, elem_id=f"rk-data-browse-{lang}")
+    guidelines.editor(lang, workspace)
     with gr.Row():
         form = gr.Dropdown([(words(f"format_{f}"), f) for f in FORMATS], value="trl", label=words("format"), scale=2)
         make = gr.Button(words("make"), scale=1)
@@ -60,6 +64,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
     when_shown(panel.show, shown, [who, tables, notice])
     for changed in (who.input, question.input, name.submit):
         changed(panel.show, shown, [who, tables, notice], api_visibility="private", show_progress="hidden")
+    live.tick(panel.news, [*shown, seen], [seen, who, tables, notice], api_visibility="private",
+              show_progress="hidden", concurrency_limit=4)
     browse = Browse(lang, workspace)
     for turned in (refresh.click, who.input, question.input, name.submit, lambda *to, **how: when_shown(*to),
                    Context.root_block.load):
@@ -110,6 +116,25 @@ class Data:
         except ValueError:
             yield gr.skip(), gr.skip(), Words(self.lang, "studio")("name_bad")
 
+    def news(self, typed: str, who: object, question: object, seen: object, request: gr.Request
+             ) -> Iterator[tuple[Update, ...]]:
+        """The same, where anybody has said anything since: (what has been seen, people, tables, notice).
+
+        The tables are sent once they are whole, so that nothing that is read goes away meanwhile.
+        """
+        try:
+            now = self.workspace.labels.revision()
+        except LabelsError:
+            now = seen
+        if now == seen:
+            yield (gr.skip(),) * 4
+            return
+        people, whole = gr.skip(), gr.skip()
+        for people_now, tables, notice in self.show(typed, who, question, request):
+            people = people if people_now == gr.skip() else people_now
+            whole = tables, notice
+        yield (now, people, *whole)
+
     def export(self, typed: str, who: object, question: object, form: object,
                request: gr.Request) -> tuple[Update, Update]:
         """A file to be downloaded: (button, notice). Who is no teacher gets what is theirs."""
@@ -158,8 +183,17 @@ class Data:
 
     def _teacher(self, said: list[Judgement]) -> dict[str, Any]:
         rows = [[p.name, str(p.ranked + p.voted), "–" if p.seconds is None else f"{p.seconds:.1f}",
-                 "–" if p.others is None else f"{percent(p.others)} (n = {p.compared})"] for p in persons(said)]
-        return self._table("teacher", ("person", "labels", "seconds", "others"), rows)
+                 "–" if p.others is None else f"{percent(p.others)} (n = {p.compared})", self._ago(p.last)]
+                for p in persons(said)]
+        return self._table("teacher", ("person", "labels", "seconds", "others", "last"), rows)
+
+    def _ago(self, created: str) -> str:
+        """How long ago that was."""
+        try:
+            minutes = int((datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds() // 60)
+        except (ValueError, TypeError):
+            return "–"
+        return self.words("ago_now") if minutes < 1 else self.words("ago", n=minutes) if minutes < 120 else created[:10]
 
     def _table(self, caption: str, head: tuple[str, ...], rows: list, notes: list | None = None) -> dict[str, Any]:
         return {"caption": self.words(f"table_{caption}"), "head": [self.words(f"col_{key}") for key in head],

@@ -25,6 +25,7 @@ class Person:
     seconds: float | None           # median of a ranking or vote
     others: float | None            # share of verdicts on pairs that others gave too; a tie against a winner half
     compared: int                   # pairs of verdicts behind that
+    last: str                       # when the newest label was saved: UTC, ISO 8601
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def persons(judgements: Sequence[Judgement]) -> list[Person]:
         seconds = [said.seconds for said in own if said.seconds is not None and said.kind != "score"]
         share, n = agreed[name]
         found.append(Person(name, counts["rank"], counts["vote"], counts["score"], sum(s.repeat > 0 for s in own),
-                            median(seconds) if seconds else None, share / n if n else None, n))
+                            median(seconds) if seconds else None, share / n if n else None, n,
+                            max(said.created for said in own)))
     return found
 
 

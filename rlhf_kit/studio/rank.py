@@ -13,7 +13,7 @@ from gradio.context import Context
 
 from rlhf_kit.labels import Judgement, Labels, LabelsError, Shown
 from rlhf_kit.language import Lang
-from rlhf_kit.studio import answers, rank_lists, rank_tasks
+from rlhf_kit.studio import answers, guidelines, rank_lists, rank_tasks
 from rlhf_kit.studio.answers import why
 from rlhf_kit.studio.entries import label
 from rlhf_kit.studio.fields import Names, choices, follow, when_shown
@@ -69,6 +69,7 @@ def _fields(panel: Rank) -> Fields:
         instruct = gr.Checkbox(False, label=words("instruct"), info=words("instruct_about"), scale=2)
         whose = Names([(words("any_list"), rank_lists.ALL)], value=rank_lists.ALL, label=words("whose_lists"),
                       min_width=180, elem_id=f"rk-rank-whose-{lang}")
+    guidelines.shown(lang, panel.workspace)
     notice = widget("notice", words, elem_id=f"rk-rank-notice-{lang}")
     cards = widget("cards", words, elem_id=f"rk-cards-{lang}")
     more = gr.Button(words("more"), size="sm")

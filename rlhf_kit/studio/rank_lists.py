@@ -45,7 +45,8 @@ def fields(words: Words) -> Fields:
             n = gr.Slider(1, MOST_LISTS, LISTS, step=1, label=words("n_lists"), min_width=160)
         prompts = prompts_field(words.lang, f"rk-rank-prompts-{words.lang}")
         with gr.Row():
-            write, stop = gr.Button(words("write_lists"), variant="primary"), gr.Button(words("stop"), interactive=False)
+            write = gr.Button(words("write_lists"), variant="primary")
+            stop = gr.Button(words("stop"), interactive=False)
     return Fields(writer, n, prompts, write, stop)
 
 

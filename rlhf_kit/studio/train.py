@@ -165,7 +165,8 @@ class Panel:
             request: gr.Request, start: str = "") -> tuple:
         """*Run PPO*."""
         return self._pressed(name, request, board, run if anew else None, lambda by: start_ppo(
-            self.workspace, self.lang, by=by, judge=judge, name=run or "", beta=beta, steps=steps, anew=anew, start=start))
+            self.workspace, self.lang, by=by, judge=judge, name=run or "", beta=beta, steps=steps, anew=anew,
+            start=start))
 
     def act(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         """A button beside a training: stop, resume, or show it. In a class its starter and the teacher may stop it."""

@@ -94,7 +94,8 @@ def start_ppo(workspace: Workspace, lang: Lang, *, by: str, judge: str, name: st
         "train", "ppo", "--model", start or workspace.world.model("lm", lang), *workspace.world.options,
         "--judge", judge, "--kl", f"{beta:g}", "--steps",
         str(_whole(steps)), "--seed", str(seed), "--lang", lang, "--device", "cpu"],
-        steps=_whole(steps), by=by, anew=anew, about={"lang": lang, "judge": judge, "beta": beta, **({"start": start} if start else {})})
+        steps=_whole(steps), by=by, anew=anew,
+        about={"lang": lang, "judge": judge, "beta": beta, **({"start": start} if start else {})})
     return name
 
 

@@ -12,7 +12,7 @@ from gradio.context import Context
 
 from rlhf_kit.labels import BOTH_BAD, Judgement, LabelsError, Shown
 from rlhf_kit.language import Lang
-from rlhf_kit.studio import answers, vote_match, vote_pairs
+from rlhf_kit.studio import answers, guidelines, vote_match, vote_pairs
 from rlhf_kit.studio.answers import BadAnswer, why
 from rlhf_kit.studio.fields import Names, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
@@ -38,6 +38,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
         name = name_field(lang)
         match = Names([(words("any_match"), vote_match.ALL)], value=vote_match.ALL, label=words("match"), scale=2,
                       min_width=220, elem_id=f"rk-vote-match-{lang}")
+    guidelines.shown(lang, workspace)
     notice = widget("notice", words, elem_id=f"rk-vote-notice-{lang}")
     pair = widget("pair", words, elem_id=f"rk-pair-{lang}")
     tables = widget("tables", words, elem_id=f"rk-vote-results-{lang}")

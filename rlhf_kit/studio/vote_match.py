@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
@@ -119,9 +118,11 @@ class Match:
             asked = own.prompts or self._held_out(n, seed)
             policies = {name: shelf.policy(name, self.lang) for name in (first, second)}
             new = 0
-            for done, total, new in vote_pairs.write(self.workspace.labels, policies, asked, seed):
+            for done, total, added in vote_pairs.write(self.workspace.labels, policies, asked, seed):
+                new = added
                 yield None, self.words("writing_pairs", done=done, total=total)
-            there = value(first, second) if (first, second) in self._there() or (second, first) in self._there() else None
+            both = value(first, second)
+            there = both if chosen(self.workspace.labels, self.lang, both) else None
             said = self.words("pairs_written" if new else "no_new_pairs", new=new, total=len(asked))
             left = Words(self.lang, "labels")("left_out", n=own.left_out, most=own_prompts.MOST) if own.left_out else ""
             yield there, f"{said} {left}".strip()
@@ -135,6 +136,3 @@ class Match:
     def _held_out(self, n: float, seed: int) -> list[str]:
         n = int(min(max(n or PAIRS, 1), MOST_PAIRS))
         return self.workspace.world.of(self.lang).prompts("heldout", n, seed=seed)
-
-    def _there(self) -> dict[tuple[str, str], Any]:
-        return vote_pairs.matches(self.workspace.labels, self.lang)

@@ -49,7 +49,8 @@ def results(labels: Labels, lang: Lang, rewards: Mapping[tuple[str, str], float]
     from rlhf_kit.evaluate import share
     from rlhf_kit.labels.annotators import rate
     pairs = {number for numbers in matches(labels, lang).values() for number in numbers}
-    tasks = {task.id: task for task in labels.tasks() if task.kind == "vote" and (task.id in pairs or task.lang == lang)}
+    tasks = {task.id: task for task in labels.tasks()
+             if task.kind == "vote" and (task.id in pairs or task.lang == lang)}
     votes = [said for said in labels.judgements(kinds=("vote",)) if said.repeat == 0 and said.task_id in tasks]
     decided = [(tasks[said.task_id], said, said.groups[0][0]) for said in votes if len(said.groups) == 2]
     bad = sum(BOTH_BAD in said.flags for said in votes)

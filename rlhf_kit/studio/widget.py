@@ -36,7 +36,8 @@ def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] =
     css, js = ("".join(read_script(f"{one}.{kind}") for one in (*first, *parts, name))
                for kind, first in (("css", ()), ("js", ("make",))))
     return gr.HTML(value, html_template=f'<div class="rk-{name}"></div>', css_template=css, js_on_load=js,
-                   apply_default_css=False, elem_id=elem_id, elem_classes=elem_classes, words=words.all(), lang=words.lang)
+                   apply_default_css=False, elem_id=elem_id, elem_classes=elem_classes, words=words.all(),
+                   lang=words.lang)
 
 
 def stamp() -> int:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from hub import serving
 from huggingface_hub import ModelCard, constants
@@ -22,6 +23,8 @@ from rlhf_kit.storage import new_folder
 
 QUICK = ["--steps", "2", "--batch-size", "4", "--device", "cpu", "--json"]
 PPO = [*QUICK, "--max-new-tokens", "6", "--minibatch-size", "4", "--reward", "good.py:reward"]
+pytestmark = [pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),       # the hub's own client
+              pytest.mark.filterwarnings("ignore:fan_in_fan_out:UserWarning")]             # peft, of any GPT-2
 SECRET = "the lamp is mine"
 WORLD = """class Lamps:
     name = "lamps-en"
@@ -60,6 +63,8 @@ def sound(tmp_path_factory, policy, tokenizer, sentences):
         for words in (["sft", "--model", "lm", "--data", "texts.txt", "--output", "runs/sft", *QUICK],
                       ["ppo", "--model", "runs/sft/model", "--prompts", "mine.txt", "--output", "runs/ppo", *PPO],
                       ["ppo", "--model", "lm", "--task", "world.py:Lamps", "--output", "runs/made-up", *PPO],
+                      ["ppo", "--model", "lm", "--lora", "2", "--task", "world.py:Lamps", "--output", "runs/lora",
+                       *PPO],
                       ["reward-model", "--pairs", "pairs.jsonl", "--output", "runs/rm", *QUICK]):
             assert cli.main(["train", *words]) == 0, words
     return folder
@@ -191,7 +196,33 @@ def test_what_goes_is_what_a_model_needs_and_it_loads(capsys, monkeypatch):
     assert isinstance(load_reward_model("runs/rm/hub"), heads.RewardModel)
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")      # the hub's own client
+def test_an_adapter_on_a_base_that_is_only_here_goes_as_a_whole_model(capsys):
+    """Its own file would tell where that base lies, and nobody else has it."""
+    assert Path("runs/lora/policy/adapter_config.json").is_file()
+    text, told = dry(capsys, "runs/lora")
+    assert "push_merged" in told["notes"]
+    assert not [name for name in told["files"] if "adapter" in name]
+    assert ModelCard(text).data.library_name == "transformers"
+    sent, ours = (load_policy(f"runs/lora/{name}", value_head=False) for name in ("hub", "policy"))
+    for name, weight in sent.lm.state_dict().items():
+        assert torch.allclose(weight, ours.lm.state_dict()[name], atol=1e-5), name
+
+
+def test_an_adapter_on_a_base_of_the_hub_goes_as_it_is(capsys):
+    place = Path("runs/lora/policy/adapter_config.json")
+    place.write_text(json.dumps({**json.loads(place.read_text()), "base_model_name_or_path": "some/base"}))
+    settings = Path("runs/lora/settings.json")
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "model": "some/base"}))
+    manifest = Path("runs/lora/policy/manifest.json")
+    sizes = json.loads(manifest.read_text())
+    sizes["files"]["adapter_config.json"] = place.stat().st_size
+    manifest.write_text(json.dumps(sizes))
+    text, told = dry(capsys, "runs/lora")
+    assert {"adapter_config.json", "adapter_model.safetensors"} <= {*told["files"]}
+    assert {"base.json", "value_head.safetensors"} == {*told["left_out"]}
+    data = ModelCard(text).data
+    assert (data.library_name, data.base_model, data.license) == ("peft", "some/base", None)
+    assert "kit.load_policy('me/it')" in text
 
 
 @pytest.fixture
@@ -260,7 +291,7 @@ def refused(capsys, said: str) -> None:
 
 @pytest.mark.parametrize(("words", "said"), [
     (["nowhere", "me/it"], "nowhere is no run: it has no settings.json"),
-    (["runs", "me/it"], "Runs lie in runs/made-up"),
+    (["runs", "me/it"], "Runs lie in runs/lora, runs/made-up"),
     (["begun", "me/it"], "is not finished"), (["empty", "me/it"], "holds nothing to publish"),
     (["runs/made-up", "me/it/model"], "expected NAME or OWNER/NAME"), (["runs/made-up", "-x"], "expected NAME"),
     (["runs/made-up", "me/it", "--output", "x"], "--dry-run writes"),
@@ -304,7 +335,10 @@ def claim_of(words: list[str]) -> dict:
     ["train", "sft", "--model", "lm", "--data", "texts.txt", "--lang", "en", "--learning-rate", "0.002"],
     ["train", "ppo", "--model", "lm", "--prompts", "mine.txt", "--reward", "good.py:reward", "--kl", "0.1", "--epochs",
      "2", "--no-checks", "--lang", "en", "--temperature", "0.7"],
+    ["train", "ppo", "--model", "lm", "--lora", "4", "--prompts", "mine.txt", "--reward", "good.py:reward", "--lang",
+     "zh"],
     ["train", "ppo", "--model", "tiny-lm-en", "--judge", "tiny-judge-en", "--kl-target", "6", "--lang", "en"],
+    ["train", "rest", "--model", "tiny-lm-en", "--judge", "tiny-judge-en", "--thresholds", "0.5,0.9", "--lang", "en"],
     ["train", "reward-model", "--pairs", "pairs.jsonl", "--loss", "sigmoid", "--held-out", "5", "--lang", "zh"],
     ["train", "judge", "--seed", "1", "--lang", "en", "--steps", "7"],
     ["human-loop", "--model", "tiny-lm-en", "--mode", "pick", "--batch", "4", "--lang", "en", "--device", "cpu"]])

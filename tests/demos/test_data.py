@@ -62,3 +62,27 @@ def test_a_label_is_found_changed_and_taken_back(serve, visit, tmp_path):
     assert rows.count() == 0
     assert len(labels.judgements()) == 11
     assert page.evaluate("window.pwned") is None
+
+
+def test_the_teacher_sees_who_labels_as_they_do(serve, visit, tmp_path):
+    workspace = Workspace(tmp_path / "studio")
+    page = visit(serve("data", workspace=workspace))
+    page.get_by_text("There are no labels yet.").wait_for()
+    task = workspace.labels.add_task("It", ["a", "b", "c", "d"])
+    for name in ("ana", "小明"):
+        workspace.labels.save_ranking(workspace.labels.show(task.id, name), [[0], [1], [2], [3]], seconds=2.0)
+        page.get_by_role("table", name="For the teacher").get_by_role("row", name=name).wait_for()
+    page.get_by_role("row", name="ana 1 2.0 100 % (n = 6) just now").wait_for()
+
+
+def test_guidelines_that_the_teacher_writes_stand_above_the_lists(serve, visit, stand_in):
+    page = visit(serve("rank", "vote", "data", workspace=stand_in))
+    page.get_by_role("tab", name="Data").click()
+    page.get_by_role("button", name="Change the guidelines").click()
+    page.locator("#rk-guide-en textarea").fill("Look at <b>this</b>\nfirst.")
+    page.get_by_role("button", name="Save the guidelines").click()
+    page.get_by_text("Saved. Everybody sees it").wait_for()
+    for tab in ("Rank", "Blind vote"):
+        page.get_by_role("tab", name=tab).click()
+        page.locator(".rk-guide:visible summary").click()
+        page.locator(".rk-guide:visible p", has_text="Look at <b>this</b>").wait_for()

@@ -77,7 +77,7 @@ def test_every_number_says_what_it_is_to_a_mouse_and_to_keys(serve, visit, monke
     line = page.locator(".rk-explain")
     assert not line.is_visible()
     for group in page.locator(".rk-numbers").all():
-        for number in group.locator("> div").all():
+        for number in group.locator("> dl").all():
             number.hover()
             expect(line).to_be_visible()
             assert len(line.inner_text()) > 40

@@ -59,6 +59,38 @@ def test_nothing_that_a_screen_reader_or_a_pale_screen_trips_over(address, visit
     assert found == {}
 
 
+@pytest.mark.parametrize(("dark", "touch"), [(False, False), (True, True)])
+def test_nor_after_use(address, visit, dark, touch):
+    """What is unfolded, pointed at, pressed and told stays readable too."""
+    page = visit(address, dark=dark, width=390 if touch else 1280, touch=touch)
+    page.locator(".rk-token").first.wait_for()
+    found = {}
+
+    def look(where):
+        for one in Axe().run(page, options=RULES).response["violations"]:
+            found.setdefault(f"{where}: {one['id']}", [node["html"][:160] for node in one["nodes"][:3]])
+    page.locator("#rk-compare-more").click()
+    page.get_by_label("KL", exact=True).check()
+    page.locator(".rk-numbers").first.focus()
+    page.keyboard.press("ArrowRight")
+    look("compare")
+    open_tab(page, "en", "rank")
+    page.locator(".card").first.wait_for()
+    page.locator(".rk-fold-button:visible").click()
+    page.get_by_role("button", name="All equal").click()
+    page.get_by_role("button", name="Save and next").click()
+    page.get_by_text("Saved: ").wait_for()
+    look("rank")
+    open_tab(page, "en", "vote")
+    page.get_by_role("button", name="A is better").click()
+    page.get_by_text("Bradley-Terry").first.wait_for()
+    look("vote")
+    open_tab(page, "en", "train")
+    page.locator(".rk-train .rk-chart").first.focus()
+    look("train")
+    assert found == {}
+
+
 @pytest.mark.parametrize(("lang", "dark"), [("en", True), ("zh", False)])
 def test_nor_after_somebody_has_used_it(serve, visit, stand_in, policy, tokenizer, tmp_path, lang, dark):
     for name in ("before", "writer"):

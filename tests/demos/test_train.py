@@ -131,3 +131,37 @@ def test_a_page_that_nobody_looks_at_asks_for_nothing(serve, visit, workspace, m
     time.sleep(2.5)
     page.evaluate("1")
     assert asked == []
+
+
+def test_charts_say_units_and_values_and_lie_over_one_another(serve, visit, workspace, monkeypatch):
+    page = visit(serve("train", workspace=workspace))
+    page.get_by_label("Your name").fill("ana")
+    for name, beta in (("policy-1", "0.1"), ("policy-2", "0.3")):
+        page.get_by_role("spinbutton", name="KL coefficient β").fill(beta)
+        page.get_by_role("button", name="Run PPO").click()
+        in_state(page, name, "done")
+    row(page, "policy-1").get_by_role("button", name="Lay over").click()
+    page.locator(".rk-train .legend li").nth(1).wait_for()
+    assert page.locator(".legend li").all_inner_texts() == ["policy-2, β = 0.3", "policy-1, β = 0.1"]
+    kl = page.locator(".rk-train .curve", has_text="KL, nats per response")
+    assert kl.locator("polyline").count() == 2
+    assert {"nats", "step", "1", "30"} <= set(kl.locator("svg text").all_text_contents())
+    kl.locator("svg").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert kl.locator(".rk-value").inner_text() == "step 2: policy-2, β = 0.3: 1.00; policy-1, β = 0.1: 1.00"
+    kl.locator("svg").hover()
+    assert kl.locator(".rk-value").inner_text().startswith("step 1")
+    kl.locator("h4").hover()
+    assert "never is" in page.locator(".rk-explain:visible").inner_text()
+    row(page, "policy-1").get_by_role("button", name="Take out of the charts").click()
+    page.locator(".rk-train .legend").wait_for(state="detached")
+
+
+def test_a_training_says_how_long_it_will_take_yet(serve, visit, workspace, monkeypatch):
+    slowly(workspace, monkeypatch, 0.5)
+    page = visit(serve("train", workspace=workspace))
+    page.get_by_label("Your name").fill("ana")
+    page.get_by_role("button", name="Run PPO").click()
+    row(page, "policy-1").get_by_text("s left").wait_for()
+    assert 1 <= int(row(page, "policy-1").locator(".text").inner_text().split("about ")[1].split(" s")[0]) <= 60

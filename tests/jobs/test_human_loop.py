@@ -22,6 +22,7 @@ from rlhf_kit.jobs.human_loop import Item, Loop, _read
 from rlhf_kit.methods import ppo, sft
 from rlhf_kit.models import tiny
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.runs import trackers
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 from rlhf_kit.storage import StorageError, load_tensors
 from rlhf_kit.tasks.reviews import Reviews
@@ -391,7 +392,7 @@ def model(tmp_path_factory, policy) -> Path:
 def typed(model, tmp_path, monkeypatch, capsys):
     """Run the command on lines from standard input; gives exit code, output, errors."""
     monkeypatch.setattr(job, "TINY", CONFIG)
-    monkeypatch.setattr(job, "EVALUATED", 8)
+    monkeypatch.setattr("rlhf_kit.jobs.questions.EVALUATED", 8)
     (tmp_path / "prompts.txt").write_text("".join(f"{prompt}\n" for prompt in PROMPTS))
 
     def run(lines: str, *options: str) -> tuple[int, str, str]:
@@ -420,6 +421,32 @@ def test_a_session_from_beginning_to_end(typed, tmp_path):
     trained = zoo.load_policy(tmp_path / "out" / "policy").state_dict()
     assert all(torch.equal(trained[name[6:]], x) for name, x in
                load_tensors(tmp_path / "out" / "updates" / "checkpoint.safetensors")[0].items() if name[:6] == "model.")
+
+
+def test_a_tracker_gets_each_update_once_at_the_end_of_a_session(typed, tmp_path, monkeypatch):
+    """An update that was taken back before then was never sent."""
+    sent: list[tuple] = []
+
+    class Kept:
+        where = ("track_tensorboard", {"command": "look here"})
+
+        def __init__(self, folder, settings):
+            self.last = {"human": max((step for _, step, _ in sent), default=0)}
+
+        def write(self, stage, step, values):
+            sent.append((stage, step, values))
+
+        def close(self):
+            sent.append(("closed", 0, {}))
+    monkeypatch.setattr(trackers, "_TensorBoard", Kept)
+    monkeypatch.setattr(trackers, "find_spec", lambda name: True)
+    code, out, _ = typed("2\n-1\n0.5\nu\n-2\nq\n", "--track", "tensorboard")
+    assert code == 0
+    assert "look here" in out
+    assert [row[:2] for row in sent] == [("human", 1), ("closed", 0)]
+    assert sent[0][2]["human/score"] == pytest.approx((2 - 1 - 2) / 3)          # the update that was undone had 0.5
+    typed("1\n-1\n0\nq\n", "--track", "tensorboard")
+    assert [row[:2] for row in sent] == [("human", 1), ("closed", 0), ("human", 2), ("closed", 0)]
 
 
 def test_the_same_command_goes_on_and_more_ratings_may_follow(typed, tmp_path):

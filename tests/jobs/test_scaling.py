@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from rlhf_kit import cli, zoo
 from rlhf_kit.jobs import JOBS, scaling
-from rlhf_kit.methods import classifier, ppo, reward_model, sft
+from rlhf_kit.methods import best_of_n, classifier, ppo, rest, reward_model, sft
 from rlhf_kit.models.adapters import AdapterError
 from rlhf_kit.models.loading import load_language_model, save_model
 from rlhf_kit.runs import snapshots
@@ -122,6 +123,32 @@ def test_every_other_command_takes_the_folder(jobs, tmp_path, capsys):
         assert (shelf.policy if kind == "policy" else shelf.judge)(name, "en") is not None
 
 
+@pytest.mark.parametrize("quantize", [None, "int8"])
+@pytest.mark.parametrize("kind", ["judge", "reward-model"])
+def test_an_encoders_pooler_and_head_learn_and_come_along(jobs, sentences, tmp_path, capsys, kind, quantize):
+    """BERT's pooler is drawn anew with the head: what the adapter was trained beside is what it is loaded with."""
+    words = sorted({word for row in sentences for word in row.replace(".", " .").replace(",", " ,").split()})
+    tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]",
+                                                                       *words])})
+    config = BertConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+                        num_attention_heads=2, max_position_embeddings=48)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_model(BertForMaskedLM(config), tokenizer, tmp_path / "bert")
+    run(replace(jobs[kind], model=str(tmp_path / "bert"), lora=2, quantize=quantize), tmp_path / "out")
+    names = tensors(kind, tmp_path / "out")
+    assert {"base_model.model.bert.pooler.dense.weight", "base_model.model.classifier.weight"} <= set(names)
+    assert cli.main(["merge", str(tmp_path / "out" / "model"), "--dtype", "float32", "--lang", "en", "--output",
+                     str(tmp_path / "merged")]) == 0
+    door = "load_classifier" if kind == "judge" else "load_reward_model"
+    assert f"kit.{door}(" in capsys.readouterr().out
+    ids, scored = torch.tensor([[2, 7, 8, 9, 3]]), []
+    for place in (tmp_path / "out" / "model", tmp_path / "merged"):
+        made = getattr(zoo, door)(place)
+        scored.append(made[0](ids).logits if kind == "judge" else made(ids, torch.ones_like(ids)))
+    assert torch.allclose(*scored, atol=1e-5)
+
+
 def test_the_reference_is_the_base_with_its_adapter_off(jobs, saved_llama):
     policy, chosen = replace(jobs["ppo"], lora=4).open_policy(0)
     reference = policy.reference()
@@ -160,7 +187,9 @@ def test_weights_in_16_bits_are_refused_alike(saved_llama, dtype):
     judge, tokenizer = zoo.load_classifier(saved_llama, new_head=True, dtype=dtype)
     judge.requires_grad_(True)
     runs = (sft.steps(policy, ["a lamp"]), reward_model.steps(model, []), classifier.steps(judge, tokenizer, []),
-            ppo.steps(policy, policy.reference(), ["a"], lambda p, r: [0.0] * len(r)))
+            ppo.steps(policy, policy.reference(), ["a"], lambda p, r: [0.0] * len(r)),
+            best_of_n.steps(policy, policy.reference(), ["a"], lambda p, r: [0.0] * len(r)),
+            rest.steps(policy, ["a"], [("a", "b")], lambda p, r: [0.0] * len(r)))
     for steps in runs:
         with pytest.raises(ValueError, match="16, too coarse for small updates; load it in float32"):
             next(steps)
@@ -211,7 +240,7 @@ def test_a_finished_run_goes_on_and_may_be_killed_meanwhile(jobs, tmp_path, kind
 
 def test_what_cannot_go_on_says_why_and_loses_nothing(jobs, tmp_path):
     job, out = jobs["sft"], tmp_path / "out"
-    with pytest.raises(ValueError, match="goes on from a finished run, and .* holds none"):
+    with pytest.raises(ValueError, match=r"goes on from a finished run, and .* holds none"):
         run(job, out, more_steps=2)
     stream = job.run(out)
     next(event for event in stream if event.metrics)

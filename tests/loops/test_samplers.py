@@ -121,11 +121,11 @@ class Standing(ThreadingHTTPServer):
     def __init__(self, folder: Path, takes: int = 10**9, raw: bool = False, loads: bool = True,
                  tokenizer=None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.folder, self.takes, self.raw, self.loads = folder, takes, raw, loads
+        self.folder, self.takes, self.raw, self.loads, self.key = folder, takes, raw, loads, None
         self.base = AutoModelForCausalLM.from_pretrained(folder).eval()
         self.tokenizer = tokenizer or AutoTokenizer.from_pretrained(folder)
         self.models, self.names, self.paths, self.bodies, self.latest = {"base": self.base}, [], [], [], self.base
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def address(self) -> str:
@@ -166,7 +166,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
         server.bodies.append((self.path, body))
-        if self.path == "/tokenize":
+        if server.key is not None and self.headers.get("Authorization") != f"Bearer {server.key}":
+            self.say(401, {"error": "Unauthorized"})
+        elif self.path == "/tokenize":
             self.say(200, {"tokens": server.tokenizer(body["prompt"], add_special_tokens=False).input_ids})
         elif self.path == "/v1/load_lora_adapter" and server.loads:
             server.load(body["lora_name"], body["lora_path"])
@@ -241,6 +243,20 @@ def test_masks_and_values_are_the_kits_and_equal_prompts_get_different_responses
     assert torch.equal(value, rollout.value)
 
 
+def test_a_key_is_sent_and_written_nowhere(standing, shared, monkeypatch):
+    server, sent = standing(), []
+    complete = server.complete
+    server.complete = lambda body: sent.append(json.dumps(body)) or complete(body)
+    server.key = "sesame"
+    monkeypatch.setenv("VLLM_API_KEY", "sesame")
+    sample_rollout(shared.policy, PROMPTS, SHORT, sampler=samplers.named(f"vllm={server.address}"))
+    assert sent
+    assert not any("sesame" in body for body in sent)
+    monkeypatch.setenv("VLLM_API_KEY", "wrong")
+    with pytest.raises(OSError, match="401"):
+        sample_rollout(shared.policy, PROMPTS, SHORT, sampler=samplers.named(f"vllm={server.address}"))
+
+
 def test_a_request_says_all_that_a_servers_defaults_might_change(standing, shared):
     server = standing()
     sample_rollout(shared.policy, PROMPTS, SHORT, seed=2, sampler=samplers.vllm(server.address))
@@ -257,13 +273,17 @@ def test_a_request_says_all_that_a_servers_defaults_might_change(standing, share
     ({"raw": True}, "processed_logprobs"),
     ({"loads": False}, "no such thing.*VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
 ])
-def test_a_server_that_does_not_take_weights_is_refused_before_training(standing, shared, options, said):
-    server = standing(**options)
+def test_a_server_that_does_not_take_weights_is_refused_before_training(standing, shared, options, said, tmp_path,
+                                                                        monkeypatch):
+    server, place = standing(**options), tmp_path / "adapters"
+    monkeypatch.setattr(samplers, "mkdtemp", lambda prefix: str(place))
     config = replace(QUICK, sampling=replace(QUICK.sampling, temperature=0.5))
     before = [p.detach().clone() for p in shared.policy.parameters()]
     with pytest.raises((ValueError, OSError), match=said) as error:
         steps_of(shared, samplers.vllm(server.address), config)
     assert "\n" not in str(error.value)
+    assert set(server.models) == {"base"}                           # nothing is left there, nor here
+    assert not place.exists()
     assert all(torch.equal(p, was) for p, was in zip(shared.policy.parameters(), before, strict=True))
 
 
@@ -322,13 +342,16 @@ def test_a_server_that_is_gone_is_one_line_and_the_run_goes_on_when_it_is_back(s
 
 
 def test_a_whole_model_two_sources_and_an_unknown_name_are_refused(standing, policy, shared):
+    whole = copy.deepcopy(policy).requires_grad_(True)
     with pytest.raises(ValueError, match="a whole model"):
-        list(ppo.steps(policy, policy.reference(), PROMPTS, wordy, QUICK, sampler=samplers.vllm(standing().address)))
+        list(ppo.steps(whole, whole.reference(), PROMPTS, wordy, QUICK, sampler=samplers.vllm(standing().address)))
     with pytest.raises(ValueError, match="both given"):
         steps_of(shared, samplers.continuous_batching(), rollouts=lambda n: None)
     for text in ("vLLM", "vllm", "vllm=", "vllm=localhost:8000"):
         with pytest.raises(ValueError, match="expected"):
             samplers.named(text)
+    with pytest.raises(ValueError, match="no environment variable"):
+        samplers.vllm("http://127.0.0.1:1", key="A_KEY_THAT_NOBODY_SET")
     assert samplers.named(None) is samplers.named("own") is None
     assert samplers.named("continuous").name == "continuous"
 
@@ -340,3 +363,24 @@ def test_a_run_is_not_continued_with_another_engine(shared, base, tmp_path):
     with pytest.raises(StorageError):
         steps_of(SharedBase(*base(), lora=LoRA(rank=4, alpha=8)), samplers.continuous_batching(),
                  replace(QUICK, steps=1), **kept)
+
+
+def test_train_ppo_draws_from_a_server_and_leaves_nothing_there(standing, saved_llama, tmp_path):
+    """The command's job with an adapter: checked before anything is written, every step's gap in its metrics, and the
+    server without an adapter of ours in the end."""
+    from rlhf_kit.jobs import Ppo
+    (tmp_path / "mine.py").write_text("def reward(prompts, responses):\n    return [len(r) for r in responses]\n")
+    (tmp_path / "prompts.txt").write_text("\n".join(PROMPTS))
+    server = standing()
+    job = Ppo(model=str(saved_llama), lora=4, reward=f"{tmp_path}/mine.py:reward", rollouts=f"vllm={server.address}",
+              prompts=str(tmp_path / "prompts.txt"),
+              changes={"steps": 2, "batch_size": 4, "minibatch_size": 4, "epochs": 1, "max_new_tokens": 6})
+    notes = [event.note[0] for event in job.run(tmp_path / "out") if event.note]
+    rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["sampler_gap"] < 1e-4 for row in rows] == [True, True]
+    assert "ppo_vllm" in notes
+    assert set(server.models) == {"base"}
+    gone = replace(job, rollouts="vllm=http://127.0.0.1:9")
+    with pytest.raises(OSError, match=r"vllm=http://127.0.0.1:9: /v1/models: no answer"):
+        list(gone.run(tmp_path / "other"))
+    assert not (tmp_path / "other").exists()

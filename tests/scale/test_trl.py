@@ -14,7 +14,8 @@ import yaml
 from rlhf_kit import cli
 from rlhf_kit.jobs import to_trl
 from rlhf_kit.jobs.train_ppo import PpoJob
-from rlhf_kit.jobs.train_sft import SftJob
+from rlhf_kit.jobs.train_reward_model import RewardModelJob
+from rlhf_kit.jobs.train_sft import RATES, SftJob
 from rlhf_kit.scale import trl
 
 # TRL's own default, by a name that transformers has another one for.
@@ -86,6 +87,11 @@ def test_trl_knows_every_name_and_reads_every_value(brought, capsys, method):
     if method == "grpo":
         assert (training.max_steps, training.per_device_train_batch_size, training.steps_per_generation) == (20, 8, 2)
         assert (training.num_iterations, training.num_generations, training.generation_batch_size) == (2, 4, 16)
+        job = replace(PpoJob(model="gpt2", reward="mine.py:reward", prompts="grpo.jsonl", micro_batch=4),
+                      changes={"steps": 5, "batch_size": 16, "minibatch_size": 8, "epochs": 2})
+        parts = to_trl.export("grpo", job).config                       # the same batches, in halves
+        assert [parts[name] for name in ("per_device_train_batch_size", "gradient_accumulation_steps",
+                                         "steps_per_generation", "max_steps")] == [4, 2, 4, 20]
         assert (training.max_completion_length, training.temperature, training.beta) == (9, 0.7, 0.02)
         assert (training.use_vllm, training.vllm_mode, script.reward_funcs) == (True, "server", ["reward.score"])
     else:
@@ -173,6 +179,20 @@ def test_a_run_is_exported_with_its_settings_and_options_change_them(brought, ca
     (brought / "run" / "settings.json").write_text(json.dumps(job.claim()))
     _, training, _, _ = parsed(export("sft", "--run", "run", "--batch-size", "2"), "sft")
     assert (training.max_steps, training.per_device_train_batch_size) == (7, 2)
+    (brought / "run" / "settings.json").write_text(json.dumps(replace(job, lora=4, quantize="int8").claim()))
+    _, training, model, _ = parsed(export("sft", "--run", "run"), "sft")
+    assert (model.lora_r, model.load_in_8bit, training.learning_rate) == (4, True, 2e-4)
+    assert RATES["small"].adapter == 2e-4
+    fit = to_trl.export("sft", replace(job, micro_batch=3, activation_checkpointing=False, save_every=5)).config
+    assert [fit[name] for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "save_steps",
+                                   "gradient_checkpointing")] == [1, 4, 5, False]
+    pairs = RewardModelJob(pairs=str(brought / "dpo.jsonl"), changes={"batch_size": 4, "centring": 0.1})
+    (brought / "run" / "settings.json").write_text(json.dumps(pairs.claim()))
+    capsys.readouterr()
+    folder = export("dpo", "--run", "run")
+    assert rows(folder) == DATA["dpo"]
+    assert parsed(folder, "dpo")[1].per_device_train_batch_size == 4
+    assert "centring=0.1" in json.loads(capsys.readouterr().out)["left_out"][0]
     ppo = replace(PpoJob(model="gpt2", reward=f"{brought}/mine.py:reward", prompts=str(brought / "grpo.jsonl")),
                   rollouts="vllm=http://127.0.0.1:1")
     (brought / "run" / "settings.json").write_text(json.dumps(ppo.claim()))
@@ -188,9 +208,9 @@ def test_a_run_is_exported_with_its_settings_and_options_change_them(brought, ca
     ("sft", ["--data", "sft.jsonl"], "--model is missing"),
     ("sft", ["--data", "nowhere.jsonl", "--model", "gpt2"], "nowhere.jsonl"),
     ("sft", ["--data", "sft.jsonl", "--model", "gpt2", "--temperature", "1"], "--temperature is no setting of"),
-    ("sft", ["--data", "sft.jsonl", "--model", "gpt2", "--quantize", "int8"], "Add --lora 16"),
+    ("sft", ["--data", "sft.jsonl", "--model", "gpt2", "--quantize", "int8", "--lora", "0"], "Leave one of"),
     ("sft", ["--run", "nowhere"], "holds no run"),
-    ("dpo", ["--data", "dpo.jsonl", "--model", "gpt2", "--lora", "0"], "--lora is 0"),
+    ("dpo", ["--data", "dpo.jsonl", "--model", "gpt2", "--lora", "-1"], "--lora is -1"),
     ("grpo", ["--data", "grpo.jsonl", "--model", "gpt2"], "neither --judge nor --reward"),
     ("grpo", ["--data", "grpo.jsonl", "--model", "gpt2", "--reward", "mine.py:reword"], "has no function 'reword'"),
     ("grpo", ["--data", "grpo.jsonl", "--model", "gpt2", "--reward", "mine.py:reward", "--batch-size", "7",

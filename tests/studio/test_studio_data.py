@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from rlhf_kit.studio import data as module  # noqa: E402
 from rlhf_kit.studio.browse import Browse  # noqa: E402
 from rlhf_kit.studio.data import ALL, Data  # noqa: E402
 from rlhf_kit.studio.data_tables import disputed, persons  # noqa: E402
+from rlhf_kit.studio.guidelines import Guidelines  # noqa: E402
 from rlhf_kit.studio.workspace import Workspace  # noqa: E402
 
 ALONE, ANA, TEACHER = (SimpleNamespace(username=name) for name in (None, "ana", "ms li"))
@@ -68,7 +70,8 @@ def test_agreement_by_hand(panel):
     assert values["Same verdict on a pair"].startswith("50 % ")
     assert values["Same verdict of one person, asked twice"].startswith("100 % ")
     assert shown["Most disagreement"] == [['=cmd("x")', "overall", "4", "2", "0 %"]]
-    assert shown["For the teacher"] == [["ana", "2", "6.0", "50 % (n = 12)"], ["bo", "2", "6.0", "50 % (n = 12)"]]
+    assert shown["For the teacher"] == [["ana", "2", "6.0", "50 % (n = 12)", "just now"],
+                                          ["bo", "2", "6.0", "50 % (n = 12)", "just now"]]
 
 
 def test_a_question_is_looked_at_alone(panel):
@@ -198,7 +201,8 @@ def test_a_label_is_changed_and_the_older_one_is_kept(panel):
                                    None, ["A"], "A >> B > C > D"])
 def test_what_is_no_order_changes_nothing(panel, order):
     before = panel.workspace.labels.judgements()
-    assert acted(panel, act="change", key=browsed(panel)["rows"][0]["key"], order=order)["said"].startswith("That is no")
+    key = browsed(panel)["rows"][0]["key"]
+    assert acted(panel, act="change", key=key, order=order)["said"].startswith("That is no order")
     assert panel.workspace.labels.judgements() == before
 
 
@@ -217,7 +221,8 @@ def test_in_a_class_labels_are_changed_by_their_owner_and_the_teacher_only(panel
     theirs = browsed(panel, who="bo")["rows"][0]
     before = panel.workspace.labels.judgements()
     for act in ("drop", "change"):
-        assert acted(panel, ANA, act=act, key=theirs["key"], order="A=B=C=D")["said"].startswith("That label is somebody")
+        said = acted(panel, ANA, act=act, key=theirs["key"], order="A=B=C=D")["said"]
+        assert said.startswith("That label is somebody else's")
     assert panel.workspace.labels.judgements() == before
     assert acted(panel, TEACHER, act="drop", key=theirs["key"])["said"].startswith("Taken back.")
 
@@ -232,3 +237,37 @@ def test_scores_and_both_bad_are_changed_too(panel):
     assert (score.score, score.flags, vote.groups, vote.flags) == (6.0, ("facts",), ((1,), (0,)), ())
     bad = acted(panel, act="change", key=browsed(panel, word="score", who="di")["rows"][0]["key"], order="8")
     assert bad["said"].startswith("That is no order")
+
+
+# The teacher looks on
+
+def test_news_comes_only_where_somebody_has_said_something(panel):
+    (seen, people, shown, notice), = panel.news("ana", ALL, ALL, None, TEACHER)
+    assert ({choice[1] for choice in people["choices"]}, notice) == ({ALL, "ana", "bo"}, None)
+    teacher = shown["tables"][-1]
+    assert teacher["head"] == ["Person", "Lists and votes", "Seconds for each (median)", "Agreement with the others",
+                               "Last label"]
+    assert [row[4] for row in teacher["rows"]] == ["just now"] * 2
+    assert list(panel.news("ana", ALL, ALL, seen, TEACHER)) == [(gr.skip(),) * 4]
+    panel.workspace.labels.save_ranking(panel.workspace.labels.show(1, "cy"), FOUR)
+    (_, _, shown, _), = panel.news("ana", ALL, ALL, seen, TEACHER)
+    assert [row[:2] for row in shown["tables"][-1]["rows"]] == [["ana", "2"], ["bo", "2"], ["cy", "1"]]
+
+
+@pytest.mark.parametrize(("created", "said"), [("", "–"), ("2020-01-02T03:04:05+00:00", "2020-01-02")])
+def test_how_long_ago(panel, created, said):
+    assert panel._ago(created) == said
+    assert panel._ago((datetime.now(UTC) - timedelta(minutes=7, seconds=3)).isoformat()) == "7 min ago"
+
+
+def test_guidelines_are_changed_by_the_teacher_alone_and_an_empty_text_brings_ours_back(panel):
+    guide, chinese = Guidelines("en", panel.workspace), Guidelines("zh", panel.workspace)
+    own = guide.read()
+    assert guide.save("Look at\n<b>this</b>.", ANA) == "Only the teacher can change the guidelines."
+    assert guide.save("x" * 10_001, TEACHER).endswith("Nothing was saved.")
+    assert (guide.read(), guide.field(ANA)["interactive"]) == (own, False)
+    assert guide.save("Look at\n<b>this</b>.", TEACHER).startswith("Saved.")
+    assert (guide.read(), guide.field(ALONE)["value"]) == ("Look at\n<b>this</b>.",) * 2
+    assert chinese.read() != guide.read()
+    guide.save("  ", ALONE)
+    assert guide.read() == own

@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
@@ -283,6 +284,29 @@ def test_a_policy_shows_its_curves_its_table_and_what_it_wrote():
     assert full["table"][2:4] == [["KL, nats per response", "0.0", "5.0"], ["Tokens per response", "20.0", "10.0"]]
     assert "Responses are 50 % shorter than before." in full["lines"]
     assert full["samples"] == [["It", " is <b>long</b>.", ""]] * 3
+
+
+def test_another_run_of_the_same_kind_lies_over_it_and_nothing_else_does():
+    looks = [replace(look(), job=replace(look().job, name=name, kind=kind, about={"beta": beta}))
+             for name, kind, beta in (("a", "ppo", 0.1), ("b", "ppo", 0.3), ("rm", "reward_model", 0), ("c", "ppo", 0),
+                                      ("d", "ppo", 0))]
+    drawn = view("en", looks, "a", over=["rm", "a", "gone", "b", "c", "d"])
+    assert drawn["over"] == ["b", "c"]
+    assert [(one["name"], one["points"][-1]) for one in drawn["full"]["curves"][1]["others"]] == [
+        ("b, β = 0.3", [3, 3.0]), ("c, β = 0", [3, 3.0])]
+    assert [row["overlay"] for row in drawn["jobs"]] == [True, True, False, True, True]
+    assert drawn["version"] != view("en", looks, "a")["version"]
+
+
+@pytest.mark.parametrize(("score", "gold", "key"), [
+    (1.0, 0.52, "cheats"), (1.0, 0.9, "honest"), (0.52, 0.9, "no_gain")])
+def test_it_is_said_when_the_score_rises_and_the_truth_does_not(score, gold, key):
+    def measured(score, gold):
+        return {**AFTER, "scores": {name: {"mean": x, "low": x - 0.1, "high": x + 0.1}
+                                    for name, x in (("score", score), ("gold", gold))}}
+    full = view("en", [look(result={**POLICY, "before": measured(0.5, 0.5), "after": measured(score, gold)})])["full"]
+    assert sentences("train")["en"][key] in full["lines"]
+    assert len(full["about"]) == len(full["table"])
 
 
 def test_a_reward_model_s_accuracy_comes_with_its_interval_and_an_honest_word():

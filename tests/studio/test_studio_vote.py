@@ -206,7 +206,7 @@ def test_two_models_of_the_shelf_answer_my_prompts_and_only_their_pairs_are_show
     tasks = [task for task in panel.workspace.labels.tasks() if task.responses[0].seed is not None]
     assert {task.prompt for task in tasks} <= {"the lamp", "the bag"}
     assert {task.split for task in tasks} == {"heldout"}
-    assert [[value, name] for name, value in match.offered(there)["choices"]][1] == [there, f"after / before ({len(tasks)})"]
+    assert match.offered(there)["choices"][1] == (f"after / before ({len(tasks)})", there)
     seen = set()
     while "task" in (pair := panel.show("ana", ALONE, there)[0]):
         assert "after" not in json.dumps(pair)

@@ -16,6 +16,7 @@ CHINESE = {
     "all scores 0": "得分全是 0", "all scores higher by 5": "得分都高出 5", "two scores are equal": "两个得分相同",
     "two ranks are equal": "两个名次相同", "equal ranks, equal scores": "名次相同，得分也相同",
     "the best is right, the rest is not": "最好的对，其余不对", "all scores between -1 and 1": "得分都在 -1 和 1 之间",
+    "nearly equal scores": "得分几乎相同",
     "small gaps": "得分差很小", "large and small gaps": "得分差有大有小",
     "three pairs and two": "一个排序三对，一个排序两对",
     # 2.5 to 2.7

@@ -502,8 +502,8 @@ EXERCISES = (
                   "结果上又加了一成或几成，也许是给激活值留的。这里只算这些数本身。")
           for more in (1.1, 1.2, 1.25, 1.5)),
         Mistake(lambda frozen, bytes_each, trained: (frozen * (bytes_each + 2 * (trained > 0)) + 16 * trained) / 1e9,
-                "Frozen parameters were given a gradient of 2 bytes. They have none: only what learns has one.",
-                "冻结的参数也算了 2 字节的梯度。它们没有梯度，只有参与训练的才有。",
+                "Frozen parameters were given a gradient. They have none: only what learns has one.",
+                "冻结的参数也算了梯度。它们没有梯度，只有参与训练的才有。",
                 tuple(lambda frozen, bytes_each, trained, more=more: (frozen * (bytes_each + more) + 16 * trained) / 1e9
                       for more in (2, 4))),
         Mistake(lambda frozen, bytes_each, trained: frozen * bytes_each / 1e9 + 16 * trained / 2 ** 30,

@@ -123,8 +123,9 @@ CLIPPED_POLICY = (
             "这里除以了回答的条数。应除以被标出的词元个数。",
             tuple(_policy(mean=mean) for mean in MEANS["responses"][1:])),
     Mistake(_policy(mean=MEANS["times"][0]),
-            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens, gain[mask].mean().",
-            "乘上掩码还不够：0 · NaN 仍是 NaN。请取出标出的词元：gain[mask].mean()。"),
+            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens before you compute, "
+            "logprob[mask].",
+            "乘上掩码还不够：0 · NaN 仍是 NaN。请先取出标出的词元再计算：logprob[mask]。"),
     Mistake(_policy(constant=False),
             "The values are right, but a gradient flows into the advantage. It is a constant here: advantage.detach().",
             "数值正确，但梯度流进了优势。它在这里是常数：advantage.detach()。"),
@@ -541,8 +542,9 @@ CLIPPED_VALUE = (
             "这里除以了回答的条数。应除以被标出的词元个数。",
             tuple(_critic(mean=mean) for mean in MEANS["responses"][1:])),
     Mistake(_critic(mean=MEANS["times"][0]),
-            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens, error[mask].mean().",
-            "乘上掩码还不够：0 · NaN 仍是 NaN。请取出标出的词元：error[mask].mean()。"),
+            "Multiplying by the mask is not enough: 0 · NaN is NaN. Pick the marked tokens before you compute, "
+            "value[mask].",
+            "乘上掩码还不够：0 · NaN 仍是 NaN。请先取出标出的词元再计算：value[mask]。"),
     Mistake(_critic(half=-0.5),
             "The sign is wrong: a squared error is minimised as it is.", "符号错了：平方误差本身就是要变小的。"),
     Mistake(other_last(lambda clip: 0.2, _critic()),

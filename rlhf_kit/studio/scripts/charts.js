@@ -25,7 +25,7 @@ const axes = (low, high, across, along, top) => {
 
 // at: what can be pointed at, [[x in the picture, line, y of a mark or null, ...more y], ...], from left to right.
 const picture = (label, parts, at = [], wide = WIDE, high = HIGH) => {
-    const figure = make('figure', '', { class: 'rk-figure' }), said = make('p', '', { class: 'rk-read', role: 'status' });
+    const figure = make('figure', '', { class: 'rk-figure' }), said = make('p', '', { class: 'rk-value', role: 'status' });
     const svg = draw('svg', { viewBox: '0 0 ' + wide + ' ' + high, role: 'img', 'aria-label': label, class: 'rk-chart' });
     svg.append(...parts);
     figure.append(svg, said);

@@ -38,7 +38,7 @@ const average = (samples, key) => {
     return found.length ? found.reduce((a, b) => a + b, 0) / found.length : null;
 };
 const card = (name, said, line) => {
-    const box = make('div', '', { 'data-about': line });
+    const box = make('dl', '', { 'data-about': line });
     box.append(make('dt', name), make('dd', said));
     return box;
 };
@@ -86,7 +86,7 @@ const differing = (these, those) => {
 const build = value => {
     heads = value.columns.map(column => {
         const box = make('section', '', { class: 'rk-column', 'aria-label': column.name });
-        const group = explained(make('dl'), '');
+        const group = explained(make('div'), '');
         box.append(make('h3'), group);
         return { box, group };
     });
@@ -94,7 +94,7 @@ const build = value => {
     cells = value.columns[0].samples.map((_, s) => {
         columns.append(make('h4', fill(words.sample_short, { n: s + 1 }), { class: 'rk-row' }));
         return value.columns.map(() => {
-            const whose = make('p', '', { class: 'rk-whose' }), strip = tokenStrip(''), group = explained(make('dl'), '');
+            const whose = make('p', '', { class: 'rk-whose' }), strip = tokenStrip(''), group = explained(make('div'), '');
             const one = make('div', '', { class: 'rk-sample' });
             one.append(whose, strip.element, group);
             columns.append(one);

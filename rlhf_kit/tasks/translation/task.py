@@ -10,9 +10,8 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import combinations
 from typing import Literal
+from zlib import crc32
 
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.language import Lang
@@ -22,11 +21,11 @@ from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.tasks.reviews.language import opinions, world
 from rlhf_kit.tasks.translation.gold import MARK, Explanation, explain
 from rlhf_kit.tasks.translation.noise import CHANCES, Error, translate
-from rlhf_kit.tasks.word_lists import rows
 
 Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 
+HELD_OUT = 5                        # of the sets of things that a text can be about, one in so many
 FAITHFUL, POOR = 0.85, 0.6          # gold of what is labelled good, at least, and bad, at most
 CARE = (0.0, 0.5, 1.0, 2.0)         # of those whose translations are ranked: 1 errs as often as the original data
 
@@ -43,8 +42,8 @@ class Translated:
 class Translation:
     """Chinese to English. The same seed gives the same texts.
 
-    The split is by what a text is about: a held-out one takes up two things together, such as a lamp's base and its
-    switch, that no training text takes up together (`data/heldout.tsv`). Every word occurs in both.
+    The split is by what a text is about: the things that a held-out one judges, three or more, such as lid, price and
+    delivery, no training text judges together without others. Of such sets one in five is held out.
     """
 
     name = "translation"
@@ -65,12 +64,6 @@ class Translation:
         """Pairs (prompt, response) of the imperfect data that there is to begin with."""
         return [(one.prompt, one.response) for one in self.translated(n, seed, split)]
 
-    def sentences(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]:
-        """Pairs of single sentences, translated with the same errors: from these one learns words sooner."""
-        rng = random.Random(f"errors of sentences {seed}")
-        return [(_source(trees) + MARK, _response(trees, grammar, 1.0, rng)[0])
-                for trees, grammar in self._draw(n, f"sentences {seed}", split, single=True)]
-
     def translated(self, n: int, seed: int = 0, split: str = "train") -> list[Translated]:
         """The same, each with its errors, whose kinds and probabilities are `noise.CHANCES`."""
         rng = random.Random(f"errors {seed}")
@@ -78,7 +71,10 @@ class Translation:
                 for trees, grammar in self._draw(n, f"original {seed}", split)]
 
     def references(self, prompts: Sequence[str]) -> list[str]:
-        """The likeliest faithful translation of each prompt; its gold is 1. Raises: ValueError for what is not of this world."""
+        """The likeliest faithful translation of each prompt; its gold is 1.
+
+        Raises: ValueError, one line, for a source that is not of this world.
+        """
         return [" " + _said_in_english(prompt) for prompt in prompts]
 
     def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]:
@@ -119,17 +115,7 @@ class Translation:
         """What the gold reward understood of a translation, and what it thinks of it; see `gold.explain`."""
         return explain(prompt, response, lang)
 
-    @cached_property
-    def _apart(self) -> set[frozenset[str]]:
-        """The pairs of things that only held-out texts take up together."""
-        return {frozenset((row["one"], row["other"])) for row in rows("translation", "heldout.tsv")}
-
-    def _split(self, trees: Sequence[Tree]) -> Split:
-        things = {opinion.aspect for tree in trees for opinion in opinions(tree)}
-        return "heldout" if any(frozenset(pair) in self._apart for pair in combinations(things, 2)) else "train"
-
-    def _draw(self, n: int | None, seed: str, split: str, *, single: bool = False
-              ) -> Iterator[tuple[list[Tree], Grammar]]:
+    def _draw(self, n: int | None, seed: str, split: str) -> Iterator[tuple[list[Tree], Grammar]]:
         """Different sources as derivations, each with its product's grammar; without an end if n is None."""
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}; choose one of {' and '.join(map(repr, SPLITS))}.")
@@ -139,12 +125,16 @@ class Translation:
         while n is None or len(seen) < n:
             product = rng.choice(world().products)
             trees = self._reviews.body(product, set(), rng)
-            if single:
-                trees = [rng.choice(trees)]
             source = _source(trees)
-            if source not in seen and self._split(trees) == split:
+            if source not in seen and _split(trees) == split:
                 seen.add(source)
                 yield trees, world().grammars[product.noun]
+
+
+def _split(trees: Sequence[Tree]) -> Split:
+    """By a checksum of what is judged, so that it is the same everywhere."""
+    things = sorted({opinion.aspect for tree in trees for opinion in opinions(tree)})
+    return "heldout" if len(things) > 2 and crc32(" ".join(things).encode()) % HELD_OUT == 0 else "train"
 
 
 def _source(trees: Sequence[Tree]) -> str:
