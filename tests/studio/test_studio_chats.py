@@ -42,7 +42,9 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def workspace(models, tmp_path):
-    return Workspace(tmp_path, [str(models / name) for name in ("instruct", "scorer", "plain")], prompts=[TYPED])
+    made = Workspace(tmp_path, [str(models / name) for name in ("instruct", "scorer", "plain")], prompts=[TYPED])
+    yield made
+    made.close()
 
 
 def test_what_is_typed_is_a_question_of_a_model_with_a_template_and_a_beginning_of_others(tokenizer):
