@@ -6,6 +6,7 @@ JavaScript; so the skeleton is a constant, and the script writes every text with
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -35,9 +36,28 @@ def widget(name: str, words: Words, value: Any = None, *, parts: Sequence[str] =
     """
     css, js = ("".join(read_script(f"{one}.{kind}") for one in (*first, *parts, name))
                for kind, first in (("css", ()), ("js", ("make",))))
-    return gr.HTML(value, html_template=f'<div class="rk-{name}"></div>', css_template=css, js_on_load=js,
-                   apply_default_css=False, elem_id=elem_id, elem_classes=elem_classes, words=words.all(),
-                   lang=words.lang)
+    needed = {key: text for key, text in words.all().items() if _is_named(key, js)}
+    return gr.HTML(value, html_template=f'<div class="rk-{name}"></div>', css_template=css, js_on_load=_short(js),
+                   apply_default_css=False, elem_id=elem_id, elem_classes=elem_classes, words=needed, lang=words.lang)
+
+
+@cache
+def _is_named(key: str, js: str) -> bool:
+    """Whether a script may ask for that sentence: by its name, or by a beginning that ends with "_"."""
+    names = _names(js)
+    return key in names or any(key.startswith(name) for name in names if name.endswith("_"))
+
+
+@cache
+def _names(js: str) -> set[str]:
+    return set(re.findall(r"""(?<=["'`])\w+(?=["'`$])""", js)) | set(re.findall(r"\bwords\.(\w+)", js))
+
+
+@cache
+def _short(js: str) -> str:
+    """Without its comments and indents: each widget of each page brings its own."""
+    lines = (line.strip() for line in js.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def stamp() -> int:

@@ -74,7 +74,7 @@
         const button = event.target.closest?.('.rk-fold-button');
         if (button) button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') !== 'true'));
     });
-    new MutationObserver(() => { folds(); arrive(); }).observe(document, { childList: true, subtree: true });
+    setInterval(() => { folds(); arrive(); }, 200);             // an observer would be asked at every step of drawing
 
     // A request that reaches nobody means that the server is gone; the next one that does means that it is back.
     // Gradio's own message about that is English on every page, and hidden by page.css.
