@@ -24,6 +24,7 @@ PORT = 7898
 def main() -> None:
     """One line for each language."""
     from playwright.sync_api import sync_playwright
+
     from tests.benchmarks.class_load import started
     print("| page | first coloured token, s | models known, s | server ready, s |\n|---|---|---|---|")
     with sync_playwright() as playwright:
