@@ -438,6 +438,16 @@ def with_activations_3b_3(frozen, bytes_each, trained):
     return 1.2 * (frozen * bytes_each + trained * 16) / 1e9
 
 
+def scale_raised(weight):
+    s = weight.abs().amax(1).clamp(min=1e-8)
+    return (weight / s[:, None] * 127).round(), s
+
+
+def divisor_too_large(weight):
+    s = weight.abs().amax(1)
+    return (weight / s.clamp(min=1e-5)[:, None] * 127).round(), s
+
+
 MUTANTS = {
     "3b.1": [("without_a_factor", without_a_factor, "is missing"),
              ("alpha_alone", alpha_alone, "not α"),
@@ -466,7 +476,9 @@ MUTANTS = {
              ("rank_is_outputs", rank_is_outputs_3b_1, "This divides by the number of outputs"),
              ("b_detached", b_detached_3b_1, "No gradient reaches B"),
              ("scale_at_least_one", scale_at_least_one_3b_1, "The factor is never less than 1 here")],
-    "3b.2": [("one_scale_for_all", one_scale_for_all, "One scale"),
+    "3b.2": [("scale_raised", scale_raised, "take something tiny"),
+             ("divisor_too_large", divisor_too_large, "take something tiny"),
+             ("one_scale_for_all", one_scale_for_all, "One scale"),
              ("cut_towards_zero", cut_towards_zero, "cut off"),
              ("rounded_down", rounded_down, "rounded down"),
              ("sign_forgotten", sign_forgotten, "largest absolute"),

@@ -58,6 +58,7 @@ def _matrices(seed: int) -> list[Case]:
             Case((torch.tensor([[100.0, -3.0, 0.3], [0.001, 0.0002, -0.0004]]),), "very large and very small rows"),
             Case((torch.tensor([[-1.0, -0.3], [-0.2, -0.9]]),), "nothing above 0"),
             Case((torch.tensor([[0.0001, -0.00003, 0.00007], [0.00002, 0.000013, -0.000004]]),), "very small rows"),
+            Case((torch.tensor([[0.0, 0.0], [3e-7, -1e-7]]),), "a row of zeros beside the smallest numbers"),
             Case((torch.tensor([[0.1, -0.2, 0.3, 8.0, -0.1, 0.2, -0.3, 0.4, 0.1, -0.2, 0.3, -0.1, 0.2, 0.1, -0.4,
                                  0.3]]),),
                  "one far larger than the others"),
@@ -280,7 +281,7 @@ EXERCISES = (
                   "The divisor was kept too large by `clamp`, which flattens rows of small numbers. It is to save "
                   "the row of zeros only: take something tiny, as 1e-30.",
                   "除数被 `clamp` 限制得太大，数小的行就被压平了。这样做只是为了全 0 的行：取个极小的数，如 1e-30。")
-          for least in (1, 0.1, 0.01) for out in (False, True)),
+          for least in (1, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8) for out in (False, True)),
         *(Mistake(lambda weight, least=least: _grid(weight, weight.abs().amax(1) + least),
                   "A number was added to the scales, and that shifts them where weights are small. Guard the divisor "
                   "with `.clamp(min=1e-30)` instead.",
@@ -417,7 +418,7 @@ EXERCISES = (
                   "the row of zeros only: take something tiny, as 1e-30.",
                   "除数被 `clamp` 限制得太大，很小的行就被压扁了。它只是为了全零的行：取极小的数，如 1e-30。")
           for least in (0.001, 0.0005)),
-        ), points=2, results=("q", "s")),
+        ), points=2, least=1e-9, results=("q", "s")),
     Exercise("3b.3", "training_gigabytes", ("frozen", "bytes_each", "trained"), training_gigabytes,
              Case((1e9, 2, 0)), _runs, (
         Mistake(lambda frozen, bytes_each, trained: (frozen * bytes_each + BLOG * trained) / 1e9,
