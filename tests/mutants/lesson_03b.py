@@ -476,7 +476,7 @@ MUTANTS = {
              ("rank_is_outputs", rank_is_outputs_3b_1, "This divides by the number of outputs"),
              ("b_detached", b_detached_3b_1, "No gradient reaches B"),
              ("scale_at_least_one", scale_at_least_one_3b_1, "The factor is never less than 1 here")],
-    "3b.2": [("scale_raised", scale_raised, "take something tiny"),
+    "3b.2": [("scale_raised", scale_raised, "clamp only what"),
              ("divisor_too_large", divisor_too_large, "take something tiny"),
              ("one_scale_for_all", one_scale_for_all, "One scale"),
              ("cut_towards_zero", cut_towards_zero, "cut off"),

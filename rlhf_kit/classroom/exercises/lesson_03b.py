@@ -281,7 +281,7 @@ EXERCISES = (
                   "The divisor was kept too large by `clamp`, which flattens rows of small numbers. It is to save "
                   "the row of zeros only: take something tiny, as 1e-30.",
                   "除数被 `clamp` 限制得太大，数小的行就被压平了。这样做只是为了全 0 的行：取个极小的数，如 1e-30。")
-          for least in (1, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8) for out in (False, True)),
+          for least in (1, 0.1, 0.01) for out in (False, True)),
         *(Mistake(lambda weight, least=least: _grid(weight, weight.abs().amax(1) + least),
                   "A number was added to the scales, and that shifts them where weights are small. Guard the divisor "
                   "with `.clamp(min=1e-30)` instead.",
@@ -390,7 +390,8 @@ EXERCISES = (
                       _by(weight, weight.abs().amax(1).clamp(min=least)), weight.abs().amax(1).clamp(min=least)),
                   "For a row of zeros the divisor that saves it came out as its scale. There s is 0: clamp only what "
                   "is divided by.",
-                  "全零的行，返回的是为了避免除以 0 而用的除数。那里 s 是 0：只限制除数。") for least in (1e-4, 1e-3)),
+                  "全零的行，返回的是为了避免除以 0 而用的除数。那里 s 是 0：只限制除数。")
+          for least in (1e-8, 1e-5, 1e-4, 1e-3)),
         Mistake(lambda weight: (_zero_point(weight), weight.abs().amax(1)),
                 "Each row was stretched from its least to its greatest number, so that 0 is no longer 0. Divide by the "
                 "largest absolute value alone.",
@@ -417,7 +418,7 @@ EXERCISES = (
                   "The divisor was kept too large by `clamp`, which flattens rows of small numbers. It is to save "
                   "the row of zeros only: take something tiny, as 1e-30.",
                   "除数被 `clamp` 限制得太大，很小的行就被压扁了。它只是为了全零的行：取极小的数，如 1e-30。")
-          for least in (0.001, 0.0005)),
+          for least in (0.001, 0.0005, 1e-4, 1e-5, 1e-6)),
         ), points=2, least=1e-9, results=("q", "s")),
     Exercise("3b.3", "training_gigabytes", ("frozen", "bytes_each", "trained"), training_gigabytes,
              Case((1e9, 2, 0)), _runs, (
