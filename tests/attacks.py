@@ -222,7 +222,7 @@ adapt = cut(0.2)""")),
                                     "class B:\n    raise KeyboardInterrupt",
                                     "class C:\n    class Mine(BaseException): pass\n    raise Mine"]),
         "dies at the top": Pupil([*lesson(), "class A:\n    import os\n    os._exit(3)"]),
-        "one buffer": Pupil(adapt(f"BUFFER.fill_({TRUE_ADAPT})\nreturn BUFFER",
+        "one buffer": Pupil(adapt(f"BUFFER.fill_({TRUE_ADAPT})\nreturn BUFFER.item()",
                                   "BUFFER = torch.zeros((), dtype=torch.float64)")),
         # what comes through the wall
         "a thousand dimensions": Pupil(adapt("return torch.zeros([1] * 1000)"), crash, "crash", "dimensions"),

@@ -262,7 +262,8 @@ def small_translation(small_zoo, monkeypatch):
 
 
 def test_a_metric_starts_from_its_translator_and_lies_between_0_and_1(small_translation):
-    assert [one["kind"] for one in zoo.names() if one["tiny"]] == ["writer", "reward_model"]
+    kinds = {one["name"]: one["kind"] for one in zoo.names()}
+    assert (kinds["small-translator"], kinds["small-metric"]) == ("writer", "reward_model")
     model = zoo.load_reward_model("small-metric")
     assert is_complete(zoo.place("small-translator"))
     assert model.model.config.hidden_size == 64

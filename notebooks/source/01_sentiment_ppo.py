@@ -8,8 +8,8 @@
 # and `log_softmax` are; [lesson 00](00_map.ipynb) helps.
 #
 # It explains `rlhf_kit/methods/ppo.py`, and sentiment PPO as TRL and transformers_tasks made it known. The whole takes about
-# 90 seconds of one CPU core; a line under the cell follows every training.
-# %% [markdown] lang="zh" of="0053"
+# 90 seconds of one CPU core; a line follows every training.
+# %% [markdown] lang="zh" of="0158"
 # # 情感 PPO：学会夸人，以及夸人的代价
 #
 # PPO 的七个公式由你来写；写完看它们教会一个小语言模型写好评，再逐个拆掉，看看每一个到底管什么用。
@@ -425,9 +425,9 @@ kit.slide(credit, lam=(0.0, 1.0, 0.05, 0.95))
 # variance 1 (with n - 1), over the marked tokens of the *whole batch*.
 #
 # In: `advantage`, `mask`, `[B, T]`; from here on the marks may have gaps. What is not marked may hold anything, NaN and `-inf`
-# too. The deviation of the marked ones is at least 0.001; 1e-8 added to the variance, against a division by 0, does no harm.
+# too. The deviation of the marked ones is at least 0.001; 1e-8 added to the variance does no harm.
 # Out: `[B, T]`, 0 where nothing is marked. For (0.751, 0.58, 0.4), all marked: (0.991, 0.017, -1.008).
-# %% [markdown] lang="zh" of="ba66"
+# %% [markdown] lang="zh" of="6530"
 # λ = 0 只信价值头。λ = 1 只信真正发生的事，也就是后面实际挣到的减去猜测：噪声大，但不会被差劲的价值头带偏。通常取 0.95。
 #
 # ### ✏️ 练习 1.4 - 白化
@@ -597,8 +597,8 @@ def objective(clip):
 
 kit.slide(objective, clip=(0.05, 0.6, 0.05, 0.2))
 # %% [markdown] lang="en"
-# Notice the two slopes that are *not* cut off: a good token that became rarer and a bad one that became likelier can always
-# be mended. Clipping removes an incentive; it forbids nothing.
+# Two slopes are *not* cut off: a good token that became rarer and a bad one that became likelier can always be mended.
+# Clipping removes an incentive; it forbids nothing.
 #
 # ## 5 Adjust the penalty
 #
@@ -606,12 +606,12 @@ kit.slide(objective, clip=(0.05, 0.6, 0.05, 0.2))
 #
 # `Difficulty ●○○○ · Importance ●●○○ · 5 min · 1 point`
 #
-# Which β is right? It is easier to say which KL you can afford, the target, and to let β follow. With e = KL / target - 1,
+# Which β is right? It is easier to name the KL you can afford, the target, and let β follow. With e = KL / target - 1,
 # cut off at ±0.2: $\beta \leftarrow \beta\,(1 + e\,n / \text{horizon})$, where n is the number of responses.
 #
 # In and out: plain numbers, not tensors. For β = 0.2, KL 6.3, target 6, n = 256, horizon 10000: e = 0.05, so β = 0.200256.
-# Take the KL as it comes: its estimate may be negative or 0. Nothing but e is cut off, and nothing is rounded.
-# %% [markdown] lang="zh" of="5b6c"
+# Take the KL as it comes: its estimate may be negative or 0. Only e is cut off, and nothing rounded.
+# %% [markdown] lang="zh" of="39f6"
 # 注意那两段*没有*被压平的斜线：好词元变少见了，坏词元变常见了，这两种情况永远可以纠正。截断拿走的是动机，并不禁止什么。
 #
 # ## 5 调整惩罚

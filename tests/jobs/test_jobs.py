@@ -10,7 +10,7 @@ from rlhf_kit.runs.pipeline import Job
 
 
 def test_every_command_has_its_job():
-    assert list(JOBS) == ["tour", "sft", "reward-model", "judge", "ppo", "stackllama", "human-loop"]
+    assert list(JOBS) == ["tour", "sft", "reward-model", "judge", "ppo", "rest", "stackllama", "human-loop"]
     assert all(issubclass(kind, Job) and inspect.getdoc(kind) for kind in JOBS.values())
     assert len({kind.name for kind in JOBS.values()}) == len(JOBS)
     with pytest.raises(KeyError):
