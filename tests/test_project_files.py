@@ -71,3 +71,9 @@ def test_make_test_never_calls_apt():
 @pytest.mark.parametrize("target", ["run", "test", "test-slow", "lint", "bench", "lab"])
 def test_the_makefile_has_what_the_readme_promises(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by name alone; two of one name are an error, but only where both are collected."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
