@@ -454,12 +454,17 @@ def _check_writes(lm: PreTrainedModel, source: str | Path) -> None:
     first, same = output.logits[:, 0].float()               # what follows the first token must not change its logits
     if not torch.allclose(first, same, atol=1e-3, rtol=1e-3):
         why = "reads to the end before it predicts (an encoder, as BERT is)"
-    elif getattr(output, CACHE, None) is None:
+    elif getattr(output, CACHE, None) is None or _keeps_only_a_state(lm):
         why = "has no key-value cache to sample with"
     else:
         return
     raise ModelUnavailable(f"{source} cannot be a policy: a {type(lm).__name__} {why}. Name a model that writes from "
                            f"left to right with such a cache: GPT-2, Llama, Qwen, Mistral and most others.")
+
+
+def _keeps_only_a_state(lm: PreTrainedModel) -> bool:
+    """True of Mamba and its kin: a running state, which newer transformers call a cache, too, and no attention."""
+    return getattr(lm, "_is_stateful", False) and not hasattr(lm.config.get_text_config(), "num_attention_heads")
 
 
 @contextmanager
