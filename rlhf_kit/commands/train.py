@@ -330,8 +330,10 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         if result["held_out"]:
             showing.few(console, result["held_out"], lang)
     else:
-        showing.texts(console, result["samples"][:4], lang, score="meter_reward")
-        showing.measures(console, report.measures(result, lang), lang)
+        after = "column_after" if result["job"] == "ppo" else "column_after_sft"
+        showing.texts(console, result["samples"][:4], lang, score="meter_reward",
+                      titles=(say(lang, "column_before"), say(lang, after)))
+        showing.measures(console, report.measures(result, lang), lang, after=after)
         showing.few(console, result["before"]["scores"]["score"]["n"], lang)
         for row in result.get("improves", ()):
             console.print(say(lang, "rest_improve", **row), markup=False, soft_wrap=True)

@@ -114,9 +114,10 @@ def _lost(before: dict[str, Any], after: dict[str, Any]) -> float:
 def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
     """The table of numbers before and after, as text."""
     before, after, words = result["before"], result["after"], partial(say, lang)
-    learned = result.get("job") in ("ppo", "rest")
-    by_rank = ranked(result["settings"]) and not learned
-    labels = {"score": "row_reward"} if learned else {"score": "row_ranked"} if by_rank else {}
+    learned = {"ppo": "row_reward", "rest": "row_reward_rest"}.get(result.get("job"))
+    by_rank = ranked(result["settings"]) and learned is None
+    labels = {"score": learned} if learned else {"score": "row_ranked"} if by_rank else {}
+    won = "row_win_rest" if result.get("job") == "rest" else "row_win"
     rows = [{"name": words(labels.get(name, f"row_{name}")), "before": _estimate(before["scores"][name]),
              "after": _estimate(after["scores"][name])} for name in after["scores"]]
     for name, form in (("kl", "{:.2f}"), ("eos", "{:.0%}"), ("length", "{:.1f}"), ("distinct", "{:.0%}"),
@@ -124,7 +125,7 @@ def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
         key = {"eos": "eos_rate"}.get(name, name)
         rows.append({"name": words(f"row_{name}"), "before": form.format(abs(before[key])),
                      "after": form.format(after[key])})
-    for name, key in (("score", "row_win"), ("gold", "row_win_gold")):
+    for name, key in (("score", won), ("gold", "row_win_gold")):
         if name in result["win_rate"]:
             rows.append({"name": words(key), "before": "", "after": _estimate(result["win_rate"][name])})
     for name, accuracy in result["judge_accuracy"].items():

@@ -90,6 +90,8 @@ def test_on_the_command_line(desk, tmp_path, capsys):
     said = capsys.readouterr().out
     assert code == 0
     assert "Grow 1, Improve 1:" in said
+    assert "ReST" in said
+    assert "PPO" not in said
     assert str(tmp_path / "run" / "policy") in " ".join(said.split())
     assert cli.main(["train", "rest", "--model", "m", "--judge", "j", "--steps", "3", "--output", "x"]) == 2
 
