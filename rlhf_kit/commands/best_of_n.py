@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK, check_models, device_of, judged, small, template_option, world_of
+from rlhf_kit.commands.choices import TASK, asked, check_models, device_of, judged, look_prompts, world_of
 from rlhf_kit.commands.train import FILES, MODEL
 from rlhf_kit.language import LANGS, say, system_language
 
@@ -28,11 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     judged(best)
     best.add_argument("--prompts", metavar="FILE", help=f"{FILES}: prompts or conversations (default: openings of the "
                                                         f"made-up reviews)")
-    best.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
-                      help="its column of prompts (default: %(default)s)")
-    best.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where that "
-                                                                   "is not plain: prompt=question,system=rules")
-    template_option(best)
+    asked(best)
     best.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
     best.add_argument("--limit", metavar="N", type=int, help="prompts at most, the first ones (default: all of a file)")
     best.add_argument("--max-new-tokens", metavar="N", type=int, help="length of an answer at most (default: 48 for "
@@ -56,10 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.json:
         console.file.flush()
     check_models(options.model, options.judge)
-    if small(options.prompts):
-        from rlhf_kit.datasets.door import OPTIONS, bring, named
-        column = None if options.column == "prompt" else options.column
-        bring(options.prompts, "prompts", named(options.columns, prompt=column), OPTIONS)
+    look_prompts(options)
     speech, task = world_of(options)
     from rlhf_kit.jobs import cores
     from rlhf_kit.jobs.best_of_n import Choice

@@ -82,6 +82,23 @@ def check_models(*names: str | None) -> None:
             raise ModelUnavailable(f"{error} Offline names: {', '.join(sorted(tiny))}.") from error
 
 
+def asked(parser: argparse.ArgumentParser) -> None:
+    """How prompts are found in a file of them, and how conversations are written."""
+    parser.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
+                        help="its column of prompts (default: %(default)s)")
+    parser.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
+                                                                     "that is not plain: prompt=question,system=rules")
+    template_option(parser)
+
+
+def look_prompts(options: argparse.Namespace) -> None:
+    """A small file of prompts is read before the seconds that torch takes. Raises: FileError, one line."""
+    if small(options.prompts):
+        from rlhf_kit.datasets.door import OPTIONS, bring, named
+        column = None if options.column == "prompt" else options.column
+        bring(options.prompts, "prompts", named(options.columns, prompt=column), OPTIONS)
+
+
 def judged(parser: argparse.ArgumentParser) -> None:
     """What scores a response: a model, or a function."""
     parser.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")

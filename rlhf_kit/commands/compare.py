@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import check_models, device_of, small
+from rlhf_kit.commands.choices import asked, check_models, device_of, judged, look_prompts
 from rlhf_kit.commands.train import FILES, MODEL
 from rlhf_kit.language import LANGS, say, system_language
 from rlhf_kit.runs import lineage
@@ -26,18 +26,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     compare.add_argument("a", metavar="A", help=f"{MODEL}, or the folder of a run")
     compare.add_argument("b", metavar="B", help="the same; the win rate is that of A against B")
     compare.add_argument("--prompts", metavar="FILE", required=True, help=f"{FILES}: prompts or conversations")
-    compare.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
-                         help="its column of prompts (default: %(default)s)")
-    compare.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
-                                                                      "that is not plain: prompt=question,system=rules")
-    compare.add_argument("--template", metavar="NAME", help="how conversations are written for both: own (each "
-                                                            "model's; the default), chatml, llama-3, gemma, mistral, "
-                                                            "zephyr; plain prompts are then asked as questions")
-    compare.add_argument("--judge", metavar="MODEL", help="the classifier or reward model that scores both")
-    compare.add_argument("--judge-class", dest="label", metavar="NAME", default="positive",
-                         help="of a classifier: the class whose probability is the score, by name (%(default)s)")
-    compare.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; the "
-                                                                  "file is run")
+    asked(compare)
+    judged(compare)
     compare.add_argument("--reference", metavar="MODEL", help="where both KLs are measured from: a language model with "
                                                               "the same tokenizer (default: of a run, what it began "
                                                               "with)")
@@ -63,10 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.json:
         console.file.flush()
     check_models(*map(lineage.model_of, (options.a, options.b, options.reference)), options.judge)
-    if small(options.prompts):
-        from rlhf_kit.datasets.door import OPTIONS, bring, named
-        column = None if options.column == "prompt" else options.column
-        bring(options.prompts, "prompts", named(options.columns, prompt=column), OPTIONS)
+    look_prompts(options)
     from rlhf_kit.jobs import cores
     from rlhf_kit.jobs.compare import Match
     options.model = options.a

@@ -17,6 +17,7 @@ from rlhf_kit.commands.choices import (
     judged,
     labelled_columns,
     look_labelled,
+    look_prompts,
     numbers,
     renamed,
     scale_of,
@@ -144,7 +145,7 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
     ppo.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     _common(ppo)
-    ppo.set_defaults(run=run, job="ppo", settings=_ppo, look=_look_ppo)
+    ppo.set_defaults(run=run, job="ppo", settings=_ppo, look=look_prompts)
 
 
 def _add_rest(methods: argparse._SubParsersAction) -> None:
@@ -297,11 +298,6 @@ def _look_reward_model(options: argparse.Namespace) -> None:
 
 def _look_judge(options: argparse.Namespace) -> None:
     look_labelled(options.data, options)
-
-
-def _look_ppo(options: argparse.Namespace) -> None:
-    if small(options.prompts):
-        _look(options, options.prompts, "prompts", prompt=None if options.column == "prompt" else options.column)
 
 
 def _look_rest(options: argparse.Namespace) -> None:
