@@ -66,7 +66,10 @@ def watch(events: Iterable[Event], lang: Lang, console: Console, *, clock: Calla
 
 
 class _Left:
-    """How long the rest of a stage takes, by its first updates here; those of before a stop come back in no time."""
+    """How long the rest of a stage takes, by its first updates here; those of before a stop come back in no time.
+
+    The very first is not counted: what is loaded with it takes many times as long as what it does.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock, self.stage, self.told = clock, None, False
@@ -77,11 +80,14 @@ class _Left:
         if event.stage != self.stage:
             self.stage, self.told, self.each = event.stage, event.kept, []
             self.began = self.last = now
-            self.done = event.done
+            self.done, self.warm = event.done, False
             return None
         steps = event.done - self.done
         if steps > 0:
-            self.each.append((now - self.last) / steps)
+            if self.warm:
+                self.each.append((now - self.last) / steps)
+            elif not event.kept:
+                self.warm, self.began = True, now
             self.last, self.done = now, event.done
         if self.told or not self.each or now - self.began < MEASURED:
             return None
