@@ -18,7 +18,7 @@ from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import as_read, questions
 from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
-from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
 from rlhf_kit.loops import samplers
 from rlhf_kit.loops.sanity_checks import check_varies
@@ -90,7 +90,10 @@ class PpoJob(ScaledJob):
         if chats:
             score = scores.on_chats(score, chats, self.judge)
         use_threads(run.threads, policy)
-        config = self.config_for(chosen, zoo.TINY_PPO if chosen.size == "tiny" else zoo.GPT2_PPO, RATES, self.changes)
+        own = zoo.TINY_PPO if chosen.size == "tiny" else zoo.GPT2_PPO
+        if brought is None:
+            own = with_task_room(own, world(self.task, self.lang))
+        config = self.config_for(chosen, own, RATES, self.changes)
         config = further(self.with_room(config, chosen, policy, [*learn, *held_out]), run.more)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference, measured, sampler = self._reference(policy), {"score": score, **watch}, samplers.named(self.rollouts)

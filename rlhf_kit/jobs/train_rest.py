@@ -15,7 +15,7 @@ from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import EVALUATED, Questions, as_read, examined
 from rlhf_kit.jobs.scaling import Rates, ScaledJob
-from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import rest
 from rlhf_kit.models.heads import Policy
@@ -87,11 +87,15 @@ class RestJob(ScaledJob):
             score = scores.on_chats(score, asked.chats, self.judge)
         use_threads(run.threads, policy)
         own = TINY_REST if chosen.size == "tiny" else REAL_REST
+        if brought is None:
+            own = with_task_room(own, world(self.task, self.lang))
         config = self.config_for(chosen, own, RATES, self.changes)
         config = self.with_room(config, chosen, policy, [*asked.learn, *asked.held_out])
         check_room(policy, [*asked.learn, *asked.held_out], config.sampling)
+        rest.check(policy.eval(), asked.learn, original, score, config)
         reference, measured = policy.reference(), {"score": score, **asked.watch}
         seen = {"before": evaluate(policy, reference, asked.held_out, measured, config.sampling, config.seed + 1)}
+        rest.check_rewards(seen["before"].each["score"], config)
 
         def train() -> Iterator[Step]:
             steps = rest.steps(policy, asked.learn, original, score, config, evaluation_rewards=asked.watch,
