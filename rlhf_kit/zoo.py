@@ -34,6 +34,7 @@ from rlhf_kit.storage import StorageError, check_new_folder, is_complete, new_fo
 from rlhf_kit.tasks import FORUM, TRANSLATOR, Part, Task, tiny_name
 from rlhf_kit.tasks.rankings import ranked_by, rankings_of
 from rlhf_kit.tasks.translation.candidates import CANDIDATES, Candidate
+from rlhf_kit.tasks.translation.gold import MARK
 
 TRANSLATED = Sampling(max_new_tokens=64)  # room for a translation
 CENTRED = 200                           # demonstrations that score 0 on average
@@ -179,21 +180,23 @@ class TinyRewardModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """How to make a small reference-free metric: a reward model that starts from a language model's trunk.
+    """How to make a small reference-free metric: a reward model that starts from a translator.
 
-    It learns from translations whose quality is known, those made with a fault of a named kind and the translator's
-    own, and is calibrated on more of them, so that σ(score) lies in [0, 1] and is right on average:
-    `rewards.learned(model, output="probability")`.
+    Its score is a head's on the last state, as usual, and how likely the translator finds the response besides, which
+    is what makes it read the source; both learn from translations whose quality is known, those made with a fault of a
+    named kind and the translator's own. It is calibrated on more of them, so that σ(score) lies in [0, 1] and is right
+    on average: `rewards.learned(model, output="probability")`.
     """
 
-    start: str = TRANSLATOR         # the tiny model whose trunk it takes over, and which writes some of the candidates
+    start: str = TRANSLATOR         # the tiny model that it starts from, and that writes some of the candidates
     sources: int = 3000
     k: int = 3                      # translations of each that are made,
     kinds: tuple[Candidate, ...] = CANDIDATES       # of these kinds,
     drawn: int = 1                  # and that `start` writes at temperature 1
-    noise: float = 0.05             # of those who order them, in units of gold
+    noise: float = 0.02             # of those who order them, in units of gold
+    likelihood: float = 4.0         # score per nat of a response token's mean log-probability
     reward_model: reward_model.Config = field(
-        default_factory=lambda: reward_model.Config(steps=600, batch_size=8, learning_rate=2e-3, max_length=128))
+        default_factory=lambda: reward_model.Config(steps=375, batch_size=8, learning_rate=1e-3, max_length=128))
     calibrated_on: int = 300        # sources more, each of whose translations somebody scored
     seed: int = 0                   # of candidates, head and batches
 
@@ -203,6 +206,8 @@ class Metric:
         scored, rng = self.candidates(task), random.Random(f"order {self.seed}")
         ranked = [ranked_by(prompt, quality, self.noise, rng) for prompt, quality in scored[:self.sources]]
         model = load_reward_model(self.start, new_head=True, seed=self.seed)
+        [mark] = model.tokenizer(MARK, add_special_tokens=False).input_ids
+        model.likelihood = self.likelihood, mark
         yield from reward_model.steps(model, ranked, replace(self.reward_model, seed=self.seed), checkpoint=checkpoint)
         reward_model.calibrate(model, [(prompt, response, gold) for prompt, quality in scored[self.sources:]
                                        for response, gold in quality.items()])

@@ -83,7 +83,11 @@ class Seed:
         if not is_complete(blind):
             for _ in self.size.blind.steps(self.task, blind, checkpoint=self.shared / "blind.training"):
                 pass
-        return {"reward": _metric("tiny-rm-translation"), "blind": _metric(blind), "truth": rewards.gold(self.task)}
+        return {"reward": self.metric, "blind": _metric(blind), "truth": rewards.gold(self.task)}
+
+    @cached_property
+    def metric(self) -> rewards.Reward:
+        return _metric("tiny-rm-translation")
 
     def fresh(self, value_head: bool = False) -> Policy:
         return Policy(copy.deepcopy(self.base.lm), self.base.tokenizer, value_head=value_head)
