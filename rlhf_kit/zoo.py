@@ -96,9 +96,9 @@ class LanguageModel:
 class Translator:
     """How to make a small model that translates as imperfectly as the translations it learned from.
 
-    Behaviour cloning by a small LLaMA: the loss is that of the responses alone. Measured once, in 147 CPU-seconds: gold
-    of held-out sources is 0.72 greedy and 0.52 at temperature 0.8, of training sources 0.74 and 0.58; that of its data
-    is 0.79.
+    Behaviour cloning by a small LLaMA: the loss is that of the responses alone. Measured once, on a busy machine in 177
+    CPU-seconds: gold of 300 held-out sources is 0.72 greedy, 0.66 at temperature 0.5, 0.54 at 0.8 and 0.45 at 1; that
+    of its data is 0.79.
     """
 
     pairs: int = 12_000             # translated texts to learn from
@@ -186,6 +186,14 @@ class Metric:
     is what makes it read the source; both learn from translations whose quality is known, those made with a fault of a
     named kind and the translator's own. It is calibrated on more of them, so that σ(score) lies in [0, 1] and is right
     on average: `rewards.learned(model, output="probability")`.
+
+    Measured once, after 105 CPU-seconds: of pairs of held-out candidates it orders 88.6 % as gold does (the likelihood
+    alone, before it learned, 82.9 %), correlation 0.82. Faithful translations score 0.71 (gold 1), with clauses turned
+    round 0.36 (0.29), said twice 0.44 (0.39), that of another source 0.13 (0.04), the words in no order 0.00.
+
+    Its blind spot is what it has in common with the translator: of four that the translator itself wrote it orders
+    68.7 % of the pairs as gold does, and overrates them, 0.63 at temperature 0.8 for a gold of 0.52. What is right but
+    unusual it underrates: sentences in another order score 0.49 (gold 1).
     """
 
     start: str = TRANSLATOR         # the tiny model that it starts from, and that writes some of the candidates
