@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import mean as estimate
-from rlhf_kit.jobs.train_rest import TINY_REST
+from rlhf_kit.jobs.train_rest import OF_WORLD
 from rlhf_kit.sampling import Sampling, generate
 from rlhf_kit.tasks.translation import Translation
 from rlhf_kit.tasks.translation.candidates import Scored
@@ -45,12 +45,12 @@ def test_the_translator_is_worth_about_what_its_data_is_and_takes_no_longer_than
     spent = time.process_time() - before
     policy, prompts = zoo.load_policy("tiny-translator"), TASK.prompts("heldout", 300, seed=5)
     worth = {}
-    for temperature in (None, TINY_REST.sampling.temperature, 0.8):
+    for temperature in (None, OF_WORLD.sampling.temperature, 0.8):
         sampling = Sampling(max_new_tokens=72, temperature=temperature or 1.0)
         responses = generate(policy, prompts, sampling, seed=1, greedy=temperature is None)
         worth[temperature] = mean(TASK.gold(*pair) for pair in zip(prompts, responses, strict=True))
     print(f"{spent:.0f} CPU-seconds, gold " + ", ".join(f"{gold:.3f} at {t}" for t, gold in worth.items()))
-    assert 0.6 < worth[TINY_REST.sampling.temperature] < worth[None] < 0.8
+    assert 0.6 < worth[OF_WORLD.sampling.temperature] < worth[None] < 0.8
     assert spent < 180
 
 

@@ -1,6 +1,6 @@
 """ReST on the world of translation, seed by seed: what the paper says of it, measured, kept in `rest.json`.
 
-    make bench ARGS=rest                        SEEDS=3 SOURCES=2000 change it
+    make bench ARGS=rest                        SEEDS=3 SOURCES=1000 change it
 
 Everything that takes long is a file in the cache's folder `bench-rest-…`, whole or not there, so that a stopped run
 goes on where it was; `rest.json` is written anew after each seed. Translator and metric are trained once; the seed is
@@ -29,7 +29,7 @@ import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Estimate, best_of_n_curve, evaluate, mean
-from rlhf_kit.jobs.train_rest import TINY_REST
+from rlhf_kit.jobs.train_rest import OF_WORLD
 from rlhf_kit.methods import best_of_n, ppo, rest
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.storage import write_text
@@ -49,11 +49,11 @@ BEST_OF = (1, 2, 4, 8, 16, 32, 64, 128, 200)
 class Size:
     """How much is measured. What is compared is paired, so fewer sources only widen the intervals."""
 
-    sources: int = 2000             # held out, answered by every policy
-    prompts: int = 1000             # that policies write to while they learn
-    original: int = 2000            # pairs of the data there was
-    config: rest.Config = TINY_REST
-    choose_on: int = 50             # sources whose best of `most` is taken, ...
+    sources: int = 1000             # held out, answered by every policy
+    prompts: int = 500              # that policies write to while they learn
+    original: int = 1000            # pairs of the data there was
+    config: rest.Config = OF_WORLD
+    choose_on: int = 40             # sources whose best of `most` is taken, ...
     most: int = 200                 # ... of BC's draws
     few: int = 8                    # draws of ReST's
 
@@ -350,9 +350,9 @@ def place(size: Size) -> Path:
 
 
 def main() -> None:
-    """SEEDS (default 3) and SOURCES (2,000); the JSON after each seed, the tables at the end."""
+    """SEEDS (default 3) and SOURCES (1,000); the JSON after each seed, the tables at the end."""
     torch.set_num_threads(1)
-    size, seeds = Size(sources=int(os.environ.get("SOURCES", 2000))), []
+    size, seeds = Size(sources=int(os.environ.get("SOURCES", 1000))), []
     folder = place(size)
     print(f"kept in {folder}", flush=True)
     for seed in range(int(os.environ.get("SEEDS", 3))):
