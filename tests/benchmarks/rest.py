@@ -211,7 +211,7 @@ def _said_once(parts: Sequence[str]) -> str:
 # -- what was found ----------------------------------------------------------------------------------------------------
 
 def summary(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
-    """The numbers of `rest.json`, of the seeds that are through."""
+    """The numbers of `rest.json`; of a seed that was stopped, what is done."""
     policies = {"bc": "bc", **{f"rest {g}.{i}": f"rest-{g}-{i}" for g, i in _improves(size)},
                 "unfiltered": "unfiltered-1-1", **{loss: f"{loss}-1-{len(size.config.thresholds)}" for loss in OTHERS},
                 "ppo": "ppo-end", "ppo, equal reward": "ppo-equal",
@@ -227,8 +227,7 @@ def summary(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
             "cpu_seconds": [round(one.cpu_seconds) for one in seeds],
             "policies": {name: _worth(found, references) for name, found in seen.items() if found},
             "improves": _kept(seeds), "differences": _differences(seen, size), "best_of_n": _best_of(seeds, size),
-            "reward_calls": [one.kept("rest", _missing)[-1]["reward_calls"] for one in seeds],
-            "ppo": [one.kept("ppo", _missing) for one in seeds]}
+            "reward_calls": [rows[-1]["reward_calls"] for rows in _done(seeds, "rest")], "ppo": _done(seeds, "ppo")}
 
 
 def _improves(size: Size) -> list[tuple[int, int]]:
@@ -260,20 +259,20 @@ def _differences(seen: Mapping[str, Sequence[Mapping[str, Any]]], size: Size) ->
              "rest, blind - bc": ("rest, blind", "bc"), "ppo, blind - bc": ("ppo, blind", "bc")}
     found = {}
     for what, (one, other) in pairs.items():
-        if len(seen[one]) == len(seen[other]) and seen[one]:
+        if seen[one] and seen[other]:
             found[what] = {name: _paired(seen[one], seen[other], name)
                            for name in ("reward", "truth", "blind", "repeated")}
     return found
 
 
 def _paired(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
-    gaps = [[a - b for a, b in zip(x[name], y[name], strict=True)] for x, y in zip(ours, theirs, strict=True)]
+    gaps = [[a - b for a, b in zip(x[name], y[name], strict=True)] for x, y in zip(ours, theirs, strict=False)]
     return {**asdict(_over(gaps)), "each": [statistics.fmean(one) for one in gaps]}
 
 
 def _kept(seeds: Sequence[Seed]) -> list[dict[str, Any]]:
     """A row for each Improve: drawn, kept and their scores, one number a seed."""
-    runs = [one.kept("rest", _missing) for one in seeds]
+    runs = _done(seeds, "rest")
     return [{key: rows[0][key] if key in ("grow", "improve", "threshold") else [row[key] for row in rows]
              for key in rows[0]} for rows in zip(*runs, strict=True)]
 
@@ -282,7 +281,8 @@ def _best_of(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
     """Reward and gold of the best of n, for BC and for ReST, with the least n at which ReST has BC's of most."""
     found: dict[str, Any] = {"sources": size.choose_on}
     for name in ("bc", "rest"):
-        runs = [one.kept(f"best-of-{name}", _missing) for one in seeds]
+        if not (runs := _done(seeds, f"best-of-{name}")):
+            return found
         curves = {what: [best_of_n_curve(run["reward"], run[what]) for run in runs] for what in ("reward", "truth")}
         n = len(runs[0]["reward"][0])
         found[name] = [{"n": k, **{what: statistics.fmean(curve[k - 1].mean for curve in each)
@@ -293,8 +293,9 @@ def _best_of(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
     return found
 
 
-def _missing() -> Any:
-    raise RuntimeError("this seed is not through; run it first.")
+def _done(seeds: Sequence[Seed], name: str) -> list[Any]:
+    """What is kept under that name, of the seeds that have got so far: the first ones."""
+    return [one.kept(name, lambda: None) for one in seeds if one.has(name)]
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
@@ -357,7 +358,9 @@ def main() -> None:
     print(f"kept in {folder}", flush=True)
     for seed in range(int(os.environ.get("SEEDS", 3))):
         seeds.append(Seed(folder, seed, size))
-        seeds[-1].run()
-        write_text(FILE, json.dumps(summary(seeds, size), indent=1, ensure_ascii=False) + "\n")
+        try:
+            seeds[-1].run()
+        finally:                        # interrupted, it says what there is
+            write_text(FILE, json.dumps(summary(seeds, size), indent=1, ensure_ascii=False) + "\n")
     stored = json.loads(FILE.read_text(encoding="utf-8"))
     print(*table(stored, "en"), "", *differences(stored), "", json.dumps(stored["best_of_n"]), sep="\n")

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from rlhf_kit import cli, zoo
+from rlhf_kit import cli, tasks, zoo
 from rlhf_kit.jobs import JOBS
 from rlhf_kit.jobs.best_of_n import Choice
-from rlhf_kit.methods import sft
+from rlhf_kit.jobs.settings import with_task_room
+from rlhf_kit.methods import rest, sft
+from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import StorageError
 
 
@@ -119,6 +121,14 @@ def test_its_curve_begins_with_one_draw_and_ends_with_the_best(choice, tmp_path)
     assert result["curves"]["score"][2]["mean"] == pytest.approx(sum(row["score"] for row in rows) / len(rows))
     assert all(row["score"] == max(row["scores"]) and row["response"] == row["responses"][row["best"]] for row in rows)
     assert result["reward_calls"] == 3 * len(rows)
+    assert result["eos_rate"] == pytest.approx(sum(map(sum, (row["ended"] for row in rows))) / (3 * len(rows)))
+
+
+def test_answers_have_the_room_that_the_world_s_texts_take():
+    usual = Sampling()
+    assert with_task_room(usual, tasks.find("reviews-en")) == usual
+    assert with_task_room(usual, tasks.find("translation")).max_new_tokens == 72
+    assert with_task_room(rest.Config(), tasks.find("forum-en")).sampling.max_new_tokens == 80
 
 
 def test_it_goes_on_in_its_file_and_in_no_other(choice, desk, tmp_path):
@@ -142,9 +152,13 @@ def test_best_of_n_on_the_command_line(desk, capsys):
     command = ["best-of-n", "--model", str(desk / "lm"), "--n", "2", "--reward", f"{desk}/mine.py:reward", "--prompts",
                str(desk / "prompts.txt"), "--max-new-tokens", "6", "--lang", "zh"]
     assert cli.main(command) == 0
-    assert "2 条里选最好的" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 条里选最好的" in said
+    assert "写到 6 个词元还没结束" in said                # a model that never learnt to end
     assert cli.main([*command, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["n"] == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["n"] == 2
+    assert 0 <= found["eos_rate"] < 1
     for wrong in (["--n", "0"], ["--limit", "1"], ["--temperature", "0"]):
         assert cli.main([*command, *wrong]) == 2
 
