@@ -218,7 +218,8 @@ def summary(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
                 "rest, blind": f"rest-blind-{size.config.grows}-{len(size.config.thresholds)}",
                 "ppo, blind": "ppo-blind-end"}
     references = seeds[0].task.references(seeds[0].held_out)
-    seen = {name: [one.examined(file) for one in seeds if one.has(f"seen-{file}")] for name, file in policies.items()}
+    seen = {name: [one.examined(file) for one in seeds if one.has(f"seen-{file}")
+                   and (one.has("rest") or not name.startswith("rest "))] for name, file in policies.items()}
     return {"command": "make bench ARGS=rest", "date": date.today().isoformat(),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in (
                 "rlhf-kit", "torch", "transformers", "sacrebleu")}},
@@ -300,19 +301,26 @@ def _done(seeds: Sequence[Seed], name: str) -> list[Any]:
 
 # -- pages -------------------------------------------------------------------------------------------------------------
 
+LOSSES = {"bc": "BC", "gold": "GOLD", "bvmpo": "BVMPO", "oac": "OAC", "ppo": "PPO"}
 WORDS = {
     "en": {"head": "| policy | reward | gold | BLEU | KL | repeated units |", "bc": "behaviour cloning (BC)",
            "rest": "ReST, Grow {g}, Improve {i}: {kept} of {drawn} kept",
            "unfiltered": "G = 1, I = 0: nothing filtered",
            "gold": "GOLD for BC, G = 1", "bvmpo": "BVMPO for BC, G = 1", "oac": "OAC for BC, G = 1",
            "ppo": "PPO, as many samples", "ppo, equal reward": "PPO, where its score is ReST's reward",
-           "rest, blind": "ReST for a metric that pays for repeating", "ppo, blind": "PPO for that metric"},
+           "rest, blind": "ReST for a metric that pays for repeating", "ppo, blind": "PPO for that metric",
+           "differences": "| difference, source by source | reward | each seed | gold |",
+           "short": {**LOSSES, "unfiltered": "G = 1, I = 0", "ppo, equal reward": "PPO at equal reward",
+                     "rest, blind": "ReST, paid for repeating", "ppo, blind": "PPO, paid for repeating"}},
     "zh": {"head": "| 策略 | 奖励 | 真值 | BLEU | KL | 重复的单元 |", "bc": "行为克隆（BC）",
            "rest": "ReST，第 {g} 次 Grow、第 {i} 次 Improve：{drawn} 条留下 {kept} 条",
            "unfiltered": "G = 1，I = 0：不作筛选",
            "gold": "损失换成 GOLD，G = 1", "bvmpo": "损失换成 BVMPO，G = 1", "oac": "损失换成 OAC，G = 1",
            "ppo": "PPO，采样数相同", "ppo, equal reward": "PPO，分数达到 ReST 的奖励时",
-           "rest, blind": "ReST，奖励模型给重复加分", "ppo, blind": "PPO，同一个给重复加分的奖励模型"}}
+           "rest, blind": "ReST，奖励模型给重复加分", "ppo, blind": "PPO，同一个给重复加分的奖励模型",
+           "differences": "| 逐条原文之差 | 奖励 | 各个种子 | 真值 |",
+           "short": {**LOSSES, "unfiltered": "G = 1，I = 0", "ppo, equal reward": "奖励相同的 PPO",
+                     "rest, blind": "ReST（重复加分）", "ppo, blind": "PPO（重复加分）"}}}
 
 
 def table(stored: Mapping[str, Any], lang: str) -> Iterator[str]:
@@ -334,14 +342,19 @@ def _pm(estimate: Mapping[str, float]) -> str:
     return f"{estimate['mean']:.3f} ± {(estimate['high'] - estimate['low']) / 2:.3f}"
 
 
-def differences(stored: Mapping[str, Any]) -> Iterator[str]:
-    """For the terminal: every comparison with its interval and each seed's."""
-    yield "| difference, source by source | reward | each seed | gold | repeated units |\n|---|---|---|---|---|"
+def differences(stored: Mapping[str, Any], lang: str) -> Iterator[str]:
+    """The README's rows of what the signatures ask: every comparison with its interval, and each seed's."""
+    words = WORDS[lang]
+    yield words["differences"]
+    yield "|---" * 4 + "|"
     for what, found in stored["differences"].items():
+        title = " − ".join(words["short"].get(part) or part.replace("rest", "ReST") for part in what.split(" - "))
         each = ", ".join(f"{x:+.3f}" for x in found["reward"]["each"])
-        spans = [f"{found[name]['mean']:+.3f} ({found[name]['low']:+.3f} to {found[name]['high']:+.3f})"
-                 for name in ("reward", "truth", "repeated")]
-        yield f"| {what} | {spans[0]} | {each} | {spans[1]} | {spans[2]} |"
+        yield f"| {title} | {_span(found['reward'])} | {each} | {_span(found['truth'])} |"
+
+
+def _span(estimate: Mapping[str, float]) -> str:
+    return f"{estimate['mean']:+.3f} ({estimate['low']:+.3f} … {estimate['high']:+.3f})"
 
 
 def place(size: Size) -> Path:
@@ -363,4 +376,4 @@ def main() -> None:
         finally:                        # interrupted, it says what there is
             write_text(FILE, json.dumps(summary(seeds, size), indent=1, ensure_ascii=False) + "\n")
     stored = json.loads(FILE.read_text(encoding="utf-8"))
-    print(*table(stored, "en"), "", *differences(stored), "", json.dumps(stored["best_of_n"]), sep="\n")
+    print(*table(stored, "en"), "", *differences(stored, "en"), "", json.dumps(stored["best_of_n"]), sep="\n")
