@@ -20,7 +20,7 @@ from rlhf_kit.studio.workspace import Workspace
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 LIVE = "() => ({ __type__: 'update', interactive: true })"          # at once, without asking the server
-EACH = {"trigger_mode": "multiple"}     # for what follows on a press: Gradio drops it where the last one has not ended yet
+EACH = {"trigger_mode": "multiple"}     # of what follows on a press; else Gradio drops it while the last one ends
 
 
 @dataclass(frozen=True)
