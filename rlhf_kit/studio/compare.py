@@ -318,7 +318,7 @@ def _fields(panel: Compare) -> Fields:
             seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, min_width=140)
             temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)
             most = gr.Slider(1, MOST_TOKENS, DEFAULT_TOKENS, step=1, label=words("max_tokens"), min_width=140)
-    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts"),
+    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts", "take"),
                    elem_id="rk-compare-view")
     gr.Markdown(f"### {words('histogram')}")
     with gr.Row(elem_classes="rk-controls"):
