@@ -74,7 +74,20 @@
         const button = event.target.closest?.('.rk-fold-button');
         if (button) button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') !== 'true'));
     });
-    setInterval(() => { folds(); arrive(); }, 200);             // an observer would be asked at every step of drawing
+
+    // Below a notebook's cell the page says how high it is, so that its frame has no scroll bar and no empty room (inline.py).
+    const framed = window.parent !== window;
+    if (framed) document.documentElement.classList.add('rk-framed');
+    let high = 0, ticks = 0;
+    const tellHeight = () => {
+        const content = framed && document.querySelector('main > .column');
+        if (!content) return;
+        const now = Math.ceil(content.getBoundingClientRect().bottom + scrollY) + 12;
+        if (now === high && ++ticks % 10) return;               // now and then again, for a notebook that listens late
+        high = now;
+        window.parent.postMessage({ rlhfKitHeight: now }, '*');
+    };
+    setInterval(() => { folds(); arrive(); tellHeight(); }, 200);       // an observer would be asked at every step of drawing
 
     // A request that reaches nobody means that the server is gone; the next one that does means that it is back.
     // Gradio's own message about that is English on every page, and hidden by page.css.
