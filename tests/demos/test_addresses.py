@@ -74,6 +74,42 @@ def test_a_comparison_is_found_again_at_its_address(serve, visit, models, tmp_pa
     nobody.get_by_text("is not kept here any more").wait_for()
 
 
+def test_a_comparison_stays_through_the_other_language_a_reload_and_the_back_button(serve, visit, models,  # noqa: F811
+                                                                                   tmp_path):
+    page = visit(serve("compare", "data", workspace=Workspace(tmp_path / "studio", models)))
+    ready(page)
+    page.locator("#rk-compare-prompt textarea").fill("the lamp")
+    page.get_by_role("button", name="Generate").click()
+    page.get_by_text("Done in").wait_for(timeout=120_000)
+    address, texts = page.evaluate("location.hash"), page.locator(".rk-tokens").all_inner_texts()
+    assert address.startswith("#compare/")
+
+    def shown(lang):
+        """Once that comparison is there, in that language, and not the saved example."""
+        page.get_by_text(Words(lang, "compare")("recalled")).wait_for()
+        expect(page.locator(".rk-asked strong")).to_have_text("the lamp")
+        assert page.url.endswith(("/zh" if lang == "zh" else "/") + address)
+        end = {"en": "⟨end⟩", "zh": "⟨结束⟩"}
+        assert page.locator(".rk-tokens").all_inner_texts() == [text.replace(end["en"], end[lang]) for text in texts]
+    page.get_by_role("link", name="简体中文").click()
+    shown("zh")
+    page.reload()
+    shown("zh")
+    page.get_by_role("tab", name="数据").click()
+    assert page.url.endswith("/zh#data")
+    page.get_by_role("link", name="English").click()
+    page.get_by_role("tab", name="Data").wait_for()
+    turned(page, "data")
+    assert page.url.endswith("/#data")
+    page.go_back()
+    turned(page, "data")
+    page.go_back()
+    turned(page, "compare")
+    shown("zh")
+    page.get_by_role("link", name="English").click()
+    shown("en")
+
+
 def test_what_is_typed_as_an_address_reads_no_other_file(tmp_path):
     kept = Kept(tmp_path / "compared")
     key = kept.keep({"a": 1}, {"view": {}, "asked": {}})

@@ -167,7 +167,7 @@ const addressed = () => {
     const address = props.value?.address ? '#compare/' + props.value.address : '';
     if (address) flags.rkCompare = address;
     else delete flags.rkCompare;
-    if (address && address !== location.hash) history.pushState(null, '', address);
+    if (address && address !== location.hash) history.pushState(null, '', location.pathname + location.search + address);
 };
 const onAddress = () => {
     const hash = location.hash;

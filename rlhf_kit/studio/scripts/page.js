@@ -46,10 +46,10 @@
     let arrived = !location.hash, leading = false;
     const arrive = () => {
         if (arrived || !document.querySelector('[role=tab]')) return;
-        arrived = true;
         leading = true;
-        go();
+        const button = go();                                    // a tab does not listen yet when it is first seen
         leading = false;
+        arrived = !button || button.getAttribute('aria-selected') === 'true';
     };
     window.addEventListener('popstate', () => {
         leading = true;
@@ -61,10 +61,13 @@
         const link = event.target.closest?.('.rk-language a');
         if (link) link.href = link.getAttribute('href').replace(/#.*$/, '') + location.hash;
         const tab = event.target.closest?.('[role=tab][data-tab-id]')?.dataset.tabId;
-        if (!tab || leading || tab === tabOf(location.hash)) return;
+        if (!tab || leading) return;
+        arrived = true;
+        if (tab === tabOf(location.hash)) return;
         const first = document.querySelector('[role=tab]').dataset.tabId;
         if (tab === first && !location.hash) return;
-        history.pushState(null, '', tab === 'compare' && flags.rkCompare ? flags.rkCompare : '#' + tab);
+        const address = tab === 'compare' && flags.rkCompare ? flags.rkCompare : '#' + tab;
+        history.pushState(null, '', location.pathname + location.search + address);     // "#data" alone would be of /, not of /zh
     });
 
     // What is folded behind the button before it; page.css hides it, so that its fields are in the page all the time.
