@@ -331,7 +331,7 @@ def _fields(panel: Compare) -> Fields:
             most = gr.Slider(1, MOST_TOKENS, DEFAULT_TOKENS, step=1, label=words("max_tokens"), min_width=140)
             n = gr.Slider(1, MOST_DRAWS, 1, step=1, label=words("best_of_n"), info=words("best_of_about"),
                           min_width=140, elem_id="rk-compare-n")
-    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts"),
+    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts", "take"),
                    elem_id="rk-compare-view")
     gr.Markdown(f"### {words('histogram')}")
     with gr.Row(elem_classes="rk-controls"):
