@@ -51,14 +51,20 @@ def policy_gradient(logprob: Tensor, old_logprob: Tensor, advantage: Tensor, mas
     if advantage.shape != mask.shape[:1]:
         raise ValueError(f"the advantages have shape {tuple(advantage.shape)}, the mask {tuple(mask.shape)}; expected "
                          f"one number per response, [B] = [{mask.shape[0]}].")
-    if ratio == "response":
-        whole, everything = masked_sum(logprob - old_logprob.detach(), mask)[:, None], mask.any(-1, keepdim=True)
-        plain, clipped = surrogates(whole, torch.zeros_like(whole), advantage[:, None], everything, clip)
-        each = -torch.minimum(plain, clipped)[:, 0]
-        return (each if penalty is None else each + masked_sum(penalty, mask)).mean()
-    plain, clipped = surrogates(logprob, old_logprob, advantage[:, None].expand_as(mask), mask, clip)
+    now, old, units = in_units(logprob, old_logprob, mask, ratio)
+    plain, clipped = surrogates(now, old, advantage[:, None].expand_as(units), units, clip)
     x = -torch.minimum(plain, clipped)
+    if ratio == "response":
+        return (x[:, 0] if penalty is None else x[:, 0] + masked_sum(penalty, mask)).mean()
     return averaged(x if penalty is None else x + keep(penalty, mask), mask, average, longest)
+
+
+def in_units(logprob: Tensor, old_logprob: Tensor, mask: Tensor, ratio: Ratio) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities now and when sampled, and the mask, of what has a ratio of its own: tokens, [B, T] as they are,
+    or whole responses, [B, 1], Σ over its tokens."""
+    if ratio == "token":
+        return logprob, old_logprob, mask
+    return masked_sum(logprob, mask)[:, None], masked_sum(old_logprob, mask)[:, None], mask.any(-1, keepdim=True)
 
 
 def averaged(x: Tensor, mask: Tensor, average: Average, longest: int | None = None) -> Tensor:
