@@ -19,11 +19,11 @@ from typing import Any, Literal
 from rlhf_kit.datasets import demonstrations, exports, preferences
 from rlhf_kit.datasets.chats import Wrong, dialogue_of, readable, said
 from rlhf_kit.datasets.columns import Columns
-from rlhf_kit.datasets.preferences import Form, Labelled, Scored, contrasts
+from rlhf_kit.datasets.preferences import Form, Scored, contrasts
 from rlhf_kit.datasets.rankings import as_ranking, parted, read_rank_lists
 from rlhf_kit.datasets.reading import check_column, guessed, read_lines, refuse_if_many, refused, shorten
 from rlhf_kit.datasets.sources import Rows, Source, read_source
-from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
+from rlhf_kit.formulas.records import Chat, Comparison, Labelled, Ranking, Turn
 from rlhf_kit.language import Lang, say
 
 Want = Literal["preferences", "examples", "prompts"]

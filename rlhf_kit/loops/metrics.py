@@ -52,7 +52,7 @@ class MinibatchMeans:
 
     def _close(self, sums: dict[str, float]) -> None:
         for name in sums:
-            sums[name] += self.now[name].item()
+            sums[name] += self.now[name].item() if name in self.now else 0.0       # a process may have no part of it
         self.now = {}
 
     def means(self, group: ProcessGroup, device: torch.device) -> dict[str, float]:
