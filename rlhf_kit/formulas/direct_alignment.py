@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 
-def dpo(chosen: Tensor, rejected: Tensor, beta: float, label_smoothing: float = 0.0) -> Tensor:
+def dpo(chosen: Tensor, rejected: Tensor, beta: float, label_smoothing: float | Tensor = 0.0) -> Tensor:
     """Direct preference optimisation: Bradley-Terry on implicit rewards.
 
         L = mean over pairs of  -(1-ε) log σ(β·Δ) - ε log σ(-β·Δ),    Δ = d_chosen - d_rejected
@@ -22,10 +22,12 @@ def dpo(chosen: Tensor, rejected: Tensor, beta: float, label_smoothing: float = 
     Args:
         chosen, rejected: d of the better and of the worse response of each pair, [B], nats.
         beta: β, reward per nat; a large one holds the policy close to the reference.
-        label_smoothing: ε, the share of labels that are taken to be wrong (cDPO); with it the best Δ is finite.
+        label_smoothing: ε, the share of labels that are taken to be wrong (cDPO); with it the best Δ is finite. Or one
+            of each pair, [B]: where scores are known, σ(r_rejected - r_chosen) says how often such a pair goes the
+            other way, and the optimum is that of these rewards.
 
     Returns: a scalar; ln 2 where policy and reference agree.
-    Raises: ValueError if shapes differ, β is not positive or ε is not below 1/2.
+    Raises: ValueError if shapes differ, β is not positive or ε is not below 1/2 (of a pair: above it).
     Source: Rafailov et al. 2023, arXiv:2305.18290, Eq. 7; ε: Mitchell 2023, "A note on DPO with noisy preferences".
     """
     delta = beta * _difference(chosen, rejected, beta, label_smoothing)
@@ -110,13 +112,18 @@ def kto_reference_point(ratio: Tensor) -> Tensor:
     return ratio.mean().clamp(min=0)
 
 
-def _difference(chosen: Tensor, rejected: Tensor, beta: float, label_smoothing: float = 0.0) -> Tensor:
+def _difference(chosen: Tensor, rejected: Tensor, beta: float, label_smoothing: float | Tensor = 0.0) -> Tensor:
     if chosen.shape != rejected.shape or chosen.dim() != 1 or not len(chosen):
         raise ValueError(f"log-ratios have shapes {tuple(chosen.shape)} and {tuple(rejected.shape)}; expected the same "
                          f"[B], one of each pair, and at least one pair.")
     if not beta > 0:
         raise ValueError(f"beta is {beta}; it must be above 0, such as 0.1.")
-    if not 0 <= label_smoothing < 0.5:
+    if isinstance(label_smoothing, Tensor):
+        if label_smoothing.shape != chosen.shape or not ((label_smoothing >= 0) & (label_smoothing <= 0.5)).all():
+            raise ValueError(f"label_smoothing has shape {tuple(label_smoothing.shape)} and goes from "
+                             f"{label_smoothing.min():.3g} to {label_smoothing.max():.3g}; expected one number of each "
+                             f"pair, [B], from 0 to 1/2.")
+    elif not 0 <= label_smoothing < 0.5:
         raise ValueError(f"label_smoothing is {label_smoothing}; it is the share of wrong labels, at least 0 and below "
                          f"1/2: at 1/2 they say nothing.")
     return chosen - rejected

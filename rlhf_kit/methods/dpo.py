@@ -53,6 +53,7 @@ class Config:
     seed: int = 0
 
     responses: int = 2               # online: drawn for each prompt; the best is chosen, the worst rejected
+    soft_labels: bool = False        # online: a pair counts both ways, as often as its scores say by Bradley-Terry
     sampling: Sampling = field(default_factory=Sampling)    # online
     checks: bool = True              # look for the known bugs before the first update
     micro_batch: int | None = None   # pairs in memory at once; None = the whole batch
@@ -78,6 +79,10 @@ class Config:
                              f"out, or take 'dpo' or 'robust'.")
         if self.responses < 2:
             raise ValueError(f"responses is {self.responses}; a pair is made of at least 2.")
+        if self.soft_labels and (self.loss != "dpo" or self.label_smoothing or self.responses != 2):
+            raise ValueError(f"soft_labels with loss {self.loss!r}, label_smoothing {self.label_smoothing} and "
+                             f"{self.responses} responses; they are those of 'dpo', of pairs as they are drawn, and in "
+                             f"place of label_smoothing.")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
 
@@ -100,7 +105,8 @@ def steps(policy: Policy, reference: Policy, examples: Sequence[Comparison] | Se
         reference: ρ, frozen; usually `policy.reference()` taken before training.
         examples: pairs. With a `reward` prompts: every step draws `responses` answers to each of a batch of them from
             the policy as it is, and the reward says which is the best and which the worst (online DPO); where all
-            score alike, there is no pair.
+            score alike, there is no pair, unless its labels are soft. Those alone end where PPO with the same β does:
+            a pair that always goes one way drives the policy on for ever.
         evaluation_rewards: online, reported beside the score, never chosen by.
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
         accelerator: an `accelerate.Accelerator` where several processes train together, each on its shard of a batch.
@@ -135,6 +141,7 @@ def steps(policy: Policy, reference: Policy, examples: Sequence[Comparison] | Se
             rollout = unread_rollout(policy, [one.prompt for one in pairs] * 2,
                                      [one.chosen for one in pairs] + [one.rejected for one in pairs])
             chosen, rejected = torch.arange(2 * len(pairs)).chunk(2)               # [n] rows each
+            wrong = torch.full((len(pairs),), config.label_smoothing, device=policy.device)
         else:
             batch = [kept[i] for i in group.shard(draw(len(kept), config.batch_size, config.seed, number))
                      for _ in range(config.responses)]
@@ -142,7 +149,9 @@ def steps(policy: Policy, reference: Policy, examples: Sequence[Comparison] | Se
                 rollout = sample_rollout(policy, batch, config.sampling,
                                          seed_for(*group.seed_parts(config.seed, "rollout", number)))
             scores = score(reward, rollout, group)
-            chosen, rejected = _best_and_worst(scores, config.responses)
+            chosen, rejected = _best_and_worst(scores, config.responses, ties=config.soft_labels)
+            wrong = torch.sigmoid(scores[rejected] - scores[chosen]) if config.soft_labels else (
+                torch.full_like(scores[chosen], config.label_smoothing))
 
         # 2. What the reference thinks of them.
         with torch.no_grad(), precision(reference, config.autocast):
@@ -158,10 +167,11 @@ def steps(policy: Policy, reference: Policy, examples: Sequence[Comparison] | Se
         optimizer.zero_grad()
         shard = group.weight(chosen.new_tensor(len(chosen)).to(policy.device))     # of the pairs of all processes
         for part, weight in in_parts(range(len(chosen)), config.micro_batch) if len(chosen) else ():
-            both = torch.cat([chosen[list(part)], rejected[list(part)]])
+            part = torch.tensor(list(part))
+            both = torch.cat([chosen[part], rejected[part]])
             with precision(policy, config.autocast):
                 now = read(policy, rollout[both], checkpointing=config.activation_checkpointing)
-            loss, seen = _loss(now.logprob, ref_logprob[both], rollout[both].mask, config)
+            loss, seen = _loss(now.logprob, ref_logprob[both], rollout[both].mask, config, wrong[part])
             (shard * weight * loss).backward()
             means.add(shard * weight, loss=loss, **seen)
         if group.sum(chosen.new_tensor(len(chosen)).to(policy.device)) > 0:
@@ -229,7 +239,7 @@ def loss_on(policy: Policy, reference: Policy, pairs: Sequence[Comparison],
                                  [one.chosen for one in some] + [one.rejected for one in some])
         with precision(policy, config.autocast):
             loss, seen = _loss(response_logprob(policy, rollout), response_logprob(reference, rollout), rollout.mask,
-                               config)
+                               config, config.label_smoothing)
         for name, number in {"loss": loss, **seen}.items():
             totals[name] += share * number.item()
     return totals
@@ -240,12 +250,13 @@ def fit(policy: Policy, pairs: Sequence[Comparison], config: Config | None = Non
     return _fitting(policy, pairs, given(config, Config))
 
 
-def _loss(logprob: Tensor, ref_logprob: Tensor, mask: Tensor, config: Config) -> tuple[Tensor, dict[str, Tensor]]:
-    """Of pairs whose chosen responses are the first half of the rows; and `MEANS` but for the loss."""
+def _loss(logprob: Tensor, ref_logprob: Tensor, mask: Tensor, config: Config,
+          wrong: Tensor | float = 0.0) -> tuple[Tensor, dict[str, Tensor]]:
+    """Of pairs whose chosen responses are the first half of the rows, `wrong` the smoothing of each; and `MEANS`."""
     summed, ratio = masked_sum(logprob, mask), masked_sum(logprob - ref_logprob, mask)             # [2n] nats
     chosen, rejected = (ratio / mask.sum(-1) if config.per_token else ratio).chunk(2)
     if config.loss == "dpo":
-        loss = dpo(chosen, rejected, config.beta, config.label_smoothing)
+        loss = dpo(chosen, rejected, config.beta, wrong)
     elif config.loss == "robust":
         loss = robust_dpo(chosen, rejected, config.beta, config.label_smoothing)
     else:
@@ -257,12 +268,14 @@ def _loss(logprob: Tensor, ref_logprob: Tensor, mask: Tensor, config: Config) ->
                       ("chosen", "rejected"), summed.detach().chunk(2), strict=True)}}
 
 
-def _best_and_worst(scores: Tensor, responses: int) -> tuple[Tensor, Tensor]:
-    """Numbers of the rows that make a pair, [n] each, of those prompts whose answers do not all score alike."""
+def _best_and_worst(scores: Tensor, responses: int, ties: bool = False) -> tuple[Tensor, Tensor]:
+    """Numbers of the rows that make a pair, [n] each, of those prompts whose answers do not all score alike; with ties
+    of all of them."""
     groups = scores.cpu().reshape(-1, responses)
-    first = torch.arange(len(groups)) * responses
-    differ = groups.amax(-1) > groups.amin(-1)
-    return (first + groups.argmax(-1))[differ], (first + groups.argmin(-1))[differ]
+    first, best, worst = torch.arange(len(groups)) * responses, groups.argmax(-1), groups.argmin(-1)
+    worst = torch.where(worst == best, (best + 1) % responses, worst)
+    kept = torch.ones_like(first, dtype=torch.bool) if ties else groups.amax(-1) > groups.amin(-1)
+    return (first + best)[kept], (first + worst)[kept]
 
 
 @torch.no_grad()
