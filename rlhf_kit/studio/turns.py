@@ -20,6 +20,7 @@ from rlhf_kit.studio.workspace import Workspace
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 LIVE = "() => ({ __type__: 'update', interactive: true })"          # at once, without asking the server
+EACH = {"trigger_mode": "multiple"}     # of what follows on a press; else Gradio drops it while the last one ends
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class Turns:
         first, second = ({**QUIET, **public, "api_name": name} for name in names) if names else (QUIET, QUIET)
         queued = press(wait, list(asked), [line, self.ticket], concurrency_limit=None, **first)
         running = queued.success(act, [self.ticket, *given], [line, *outputs], concurrency_id="model",
-                                 concurrency_limit=1, **second)
-        self._rest(running.success(self.over, self.ticket, self.ticket, concurrency_limit=None, **QUIET))
-        self._rest(running.failure(self.failed, self.ticket, [line, self.ticket], concurrency_limit=None, **QUIET))
+                                 concurrency_limit=1, **EACH, **second)
+        self._rest(running.success(self.over, self.ticket, self.ticket, concurrency_limit=None, **EACH, **QUIET))
+        self._rest(running.failure(self.failed, self.ticket, [line, self.ticket], concurrency_limit=None,
+                                   **EACH, **QUIET))
         if self.stop is not None:
             press(None, None, self.stop, js=LIVE, **QUIET)
         return [queued, running]
@@ -73,7 +75,7 @@ class Turns:
         """After that, the button that stops works only if somebody still waits or runs."""
         if self.stop is not None:
             event.then(lambda turn: gr.update(interactive=turn is not None), self.ticket, self.stop,
-                       concurrency_limit=None, **QUIET)
+                       concurrency_limit=None, **EACH, **QUIET)
 
     def over(self, turn: str | None) -> str | None:
         """The ticket after a turn that has ended: None, unless somebody pressed again and stands in the line."""

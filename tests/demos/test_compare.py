@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from playwright.sync_api import expect
 
 from rlhf_kit import zoo
 from rlhf_kit.models import tiny
@@ -95,13 +96,15 @@ def test_generating_by_keys_and_stopping(serve, visit, models, tmp_path, monkeyp
     workspace = Workspace(tmp_path / "studio", models)
     page = visit(serve("compare", workspace=workspace))
     ready(page)
-    prompt = page.get_by_label("Prompt")
+    prompt, stop = page.get_by_label("Prompt"), page.get_by_role("button", name="Stop (Esc)")
     prompt.fill("   ")
     prompt.press("Control+Enter")
     page.get_by_text("Write a prompt first.").wait_for()
+    expect(stop).to_be_disabled()                                   # Gradio drops a press while the last one is ending
     prompt.fill("a" * 100_000)
     prompt.press("Control+Enter")
     page.get_by_text("The prompt has 100,000 characters").wait_for()
+    expect(stop).to_be_disabled()
     assert len(prompt.input_value()) == 100_000
     prompt.fill("the lamp is")
     prompt.press("Control+Enter")
