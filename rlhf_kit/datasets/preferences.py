@@ -353,7 +353,8 @@ def _single(columns: Columns) -> Form | None:
         good = _yes(row.get(binary))
         if good is None:
             raise Wrong(f"{binary!r} is {shorten(row.get(binary))}, neither yes nor no")
-        return (Labelled(asked_in(prompt, row), answer_of(row.get(answer)), good),)
+        shared, (response,) = together(asked_in(prompt, row), (answer_of(row.get(answer)),))
+        return (Labelled(shared, response, good),)
     return Form("binary", used_by(columns, prompt, response=(answer,), label=(binary,)), labelled)
 
 
