@@ -184,8 +184,8 @@ def typed(desk, tmp_path, capsys, monkeypatch):
 
     def of(method, *options, lang="en"):
         short = ["--steps", "2", "--batch-size", "4", "--max-new-tokens", "6"]
-        code = cli.main(["train", method, "--model", str(desk / "lm"), "--output", str(tmp_path / "run"), "--lang", lang,
-                         *short, *options])
+        code = cli.main(["train", method, "--model", str(desk / "lm"), "--output", str(tmp_path / "run"), *short,
+                         "--lang", lang, *options])
         out, err = capsys.readouterr()
         return code, " ".join(out.split()), err
     return of
