@@ -74,6 +74,18 @@ def score(reward: Reward, rollout: Rollout, group: Sums | None = None) -> Tensor
         return _score(reward, rollout)
 
 
+def score_apart(reward: Reward, rollout: Rollout, group: Sums | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+    """`score`, and of a `weighted` reward what each of its parts said, before its weight: [B] each, by name."""
+    parts = getattr(reward, "parts", ())
+    if not parts:
+        return score(reward, rollout, group), {}
+    each = [score(part, rollout, group) for _, part in parts]
+    names = [name_of(part).partition("@")[0] for _, part in parts]
+    told = {name if names.count(name) == 1 else f"{name}_{i + 1}": x for i, (name, x) in enumerate(zip(names, each,
+                                                                                                      strict=True))}
+    return sum(weight * x for (weight, _), x in zip(parts, each, strict=True)), told
+
+
 @contextmanager
 def _shared(reward: Reward, group: Sums | None, device: torch.device) -> Iterator[None]:
     """Inside, the reward knows the processes; outside not, for one of them may ask alone."""
@@ -412,7 +424,9 @@ def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return sum(weight * checked(part(prompts, responses), len(responses), part) for weight, part in parts)
     name = f"weighted({', '.join(f'{weight}·{name_of(part)}' for weight, part in parts)})"
-    return _made_of(reward, name, [part for _, part in parts])
+    made = _made_of(reward, name, [part for _, part in parts])
+    made.parts = tuple((weight, part) for weight, part in parts)
+    return made
 
 
 def clipped(reward: Reward, low: float, high: float) -> Reward:

@@ -80,7 +80,7 @@ def _fields(panel: Rank) -> Fields:
                       elem_id=f"rk-rank-judge-{lang}")
         ask = gr.Button(words("ask"), scale=1)
     thinking = widget("notice", words)
-    verdict = widget("verdict", words, elem_id=f"rk-verdict-{lang}")
+    verdict = widget("verdict", words, parts=("explain",), elem_id=f"rk-verdict-{lang}")
     return Fields(name, [k, two, instruct], notice, cards, more, whose, own, judge, ask, thinking, verdict)
 
 
