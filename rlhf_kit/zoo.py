@@ -212,8 +212,11 @@ TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of i
     FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
                           sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
     TRANSLATOR: (Translator(), "en"), "tiny-rm-translation": (Metric(), "en"),
+    "tiny-lm-arithmetic": (LanguageModel(texts=12_000, vocabulary=300, width=64, context=64, sft=sft.Config(
+        steps=1000, batch_size=64, learning_rate=4e-3, max_length=16)), "en"),
 }
-TASKS = {FORUM: "forum-en", TRANSLATOR: "translation", "tiny-rm-translation": "translation"}   # of the others: reviews
+TASKS = {FORUM: "forum-en", TRANSLATOR: "translation", "tiny-rm-translation": "translation",
+         "tiny-lm-arithmetic": "arithmetic"}            # of the others: reviews
 PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": TinyRewardModel}
 OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en
 FORUM_READS = 192                                       # tokens of a question with its answer, for who judges them

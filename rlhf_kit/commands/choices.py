@@ -13,8 +13,8 @@ from rlhf_kit.runs.trackers import TRACKERS
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
 FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
-TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, or my_task.py:Weather, one in a Python file "
-        "of yours, which is run")
+TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, arithmetic, or my_task.py:Weather, one in a "
+        "Python file of yours, which is run")
 
 
 def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:

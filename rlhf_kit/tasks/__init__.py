@@ -1,6 +1,6 @@
 """Tasks by name: small worlds of text with a known true quality, the kit's own and yours.
 
-    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, translation
+    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, translation, arithmetic
     kit.tasks.register(Weather)         # one more, under its own name: "weather-en"
     kit.tasks.find("weather-en")
 
@@ -59,6 +59,7 @@ OWN: dict[str, tuple[str, str, dict[str, Any]]] = {     # name -> where the clas
     "reviews-zh": ("rlhf_kit.tasks.reviews", "Reviews", {"lang": "zh"}),
     "forum-en": ("rlhf_kit.tasks.forum", "Forum", {}),
     "translation": ("rlhf_kit.tasks.translation", "Translation", {}),
+    "arithmetic": ("rlhf_kit.tasks.arithmetic", "Arithmetic", {}),
 }
 _REGISTERED: dict[str, Callable[[], Task]] = {}
 
@@ -136,7 +137,7 @@ def tiny_names() -> list[str]:
 
 def tiny_lang(name: str | None) -> Lang | None:
     """The language of the kit's own tiny models; None for another name."""
-    if name in (FORUM, TRANSLATOR, "tiny-rm-translation"):
+    if name in (FORUM, TRANSLATOR, "tiny-rm-translation", tiny_name("lm", "arithmetic")):
         return "en"
     return next((lang for lang in LANGS for part in PARTS if tiny_name(part, f"reviews-{lang}") == name), None)
 

@@ -90,6 +90,18 @@ def test_several_rewards_add_up_and_are_reported_apart(jobs, desk, tmp_path):
     assert set(job.claim()["files"]) == {str(desk / "prompts.jsonl"), f"{desk}/mine.py"}
 
 
+def test_right_answers_in_a_column_are_a_reward(jobs, tmp_path):
+    rows = [{"prompt": f"the lamp {i}", "solution": f"so it is {i % 3}"} for i in range(30)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = {"reward": None, "prompts": str(tmp_path / "sums.jsonl"), "answers": "solution"}
+    job = replace(jobs["grpo"], **asked, changes={**jobs["grpo"].changes, "checks": False})
+    assert 0 <= run(job, tmp_path / "run")[0]["after"]["scores"]["score"]["mean"] <= 1
+    with pytest.raises(ValueError, match="has no such column; it has prompt, solution"):
+        run(replace(job, answers="answer"), tmp_path / "other")
+    with pytest.raises(ValueError, match="--answers is 'gold'; it is a column"):
+        replace(job, answers="gold")
+
+
 def test_a_variant_is_its_settings(jobs, tmp_path):
     job = replace(jobs["grpo"], variant="rloo")
     config = run(job, tmp_path / "run")[0]["settings"]["config"]
