@@ -27,6 +27,7 @@ TRANSLATOR = "tiny-translator"                          # the one that imitates 
 WRITERS = {"forum-en": FORUM, "translation": TRANSLATOR}
 Part = Literal["lm", "judge", "rm"]
 PARTS: tuple[Part, ...] = get_args(Part)                # of a task: language model, judge, reward model
+LONGER = {"forum": 80, "translation": 72}               # tokens of a response, where it takes more than others do
 SAMPLES = 16                                            # texts by which a task is told from an older one of its name
 
 
@@ -62,6 +63,11 @@ OWN: dict[str, tuple[str, str, dict[str, Any]]] = {     # name -> where the clas
     "arithmetic": ("rlhf_kit.tasks.arithmetic", "Arithmetic", {}),
 }
 _REGISTERED: dict[str, Callable[[], Task]] = {}
+
+
+def room(name: str, usual: int) -> int:
+    """Tokens that a response of that task may have: `usual`, unless its texts take more."""
+    return LONGER.get(name, usual)
 
 
 def register(maker: Maker) -> Maker:
