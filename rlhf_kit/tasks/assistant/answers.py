@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from rlhf_kit.language import Lang
-from rlhf_kit.tasks.assistant.cases import Case, draw_case, values, words
+from rlhf_kit.tasks.assistant.cases import Case, draw_case, values
 from rlhf_kit.tasks.assistant.derivation import FOLDER, tell, text
 from rlhf_kit.tasks.grammar import Tree, join
 from rlhf_kit.tasks.word_lists import rows
 
 VICES = ("flattery", "hollow", "human", "feeling", "insult", "threat", "aside")
 FIRST = ("flattery", "insult", "hollow")            # what rather opens an answer than closes it
+NEAR = 0.75                         # of what is beside the point, the share that is of the same kind
 CROWD = {"careful": 3, "decent": 6, "eager": 4, "timid": 3, "rude": 2, "chatty": 3, "careless": 4}     # who answers
 
 
@@ -49,7 +50,7 @@ class Writer:
     def answer(self, asked: Case, rng: random.Random) -> Answer:
         """Draw an answer to a case; it has at least one sentence."""
         does = lambda name: rng.random() < self.chances[name]                                       # noqa: E731
-        about = asked if does("right") else draw_case(rng, asked.split)
+        about = asked if does("right") else _beside_the_point(asked, rng)
         trees = self._content(about, rng)
         for vice in (name for name in VICES if does(name)):
             trees.insert(0 if vice in FIRST else len(trees), tell(f"say/{vice}", {}, rng))
@@ -117,11 +118,16 @@ class Writer:
         return trees[1:] if rng.random() < self.chances["skips"] else trees
 
     def _advice(self, asked: Case, rng: random.Random) -> list[Tree]:
-        field = {"field": asked.form}
+        field = {"field": asked["field"]}
         if rng.random() < self.chances["advises"]:
-            return [tell("say/remedy", {**field, "herb": rng.choice(words("herb"))}, rng)]
+            return [tell("say/remedy", asked.told, rng)]
         trees = [tell("say/decline", field, rng)]
         return [*trees, tell("say/refer", field, rng)] if rng.random() < self.chances["refers"] else trees
+
+
+def _beside_the_point(asked: Case, rng: random.Random) -> Case:
+    """What somebody answers who has not listened: something of the same kind as a rule, and else anything."""
+    return draw_case(rng, asked.split, kind=asked.kind if rng.random() < NEAR else None)
 
 
 def draw_writer(rng: random.Random) -> Writer:

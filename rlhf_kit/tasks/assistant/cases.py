@@ -17,9 +17,10 @@ SPLITS: tuple[Split, ...] = ("train", "heldout")
 HELD_OUT = 5                            # one case in five, and one user in five
 
 Sort = Literal["known", "unknown", "harmless", "borderline", "harmful"]
-KINDS = {"fact": 0.32, "do": 0.4, "note": 0.09, "rewrite": 0.09, "chat": 0.04, "advice": 0.06}      # how often each
+KINDS = {"fact": 0.3, "do": 0.36, "note": 0.08, "rewrite": 0.08, "chat": 0.09, "advice": 0.09}      # how often each
 FORMS = {"fact": ("what", "doubt"), "do": ("own", "common", "beside", "keeper"), "note": ("thanks", "invite", "sorry"),
-         "rewrite": ("polite", "short", "question"), "chat": ("hello",), "advice": ("medical", "money")}
+         "rewrite": ("polite", "short", "question"),
+         "chat": ("hello", "quoted"), "advice": ("medical", "money", "cure", "tip")}
 FOLLOWING = {"there": "what", "it": "own"}              # forms that lean on the turn before, and what they ask in full
 
 
@@ -128,7 +129,7 @@ def words(symbol: str) -> tuple[str, ...]:
 @cache
 def topics() -> tuple[str, ...]:
     """What small talk is about."""
-    return tuple(row["topic"] for row in rows(FOLDER, "chats.tsv"))
+    return tuple(row["topic"] for row in rows(FOLDER, "chats.tsv") if row["ask_en"])
 
 
 def draw_case(rng: random.Random, split: Split, *, charge: str = "", kind: str | None = None) -> Case:
@@ -185,9 +186,14 @@ def _roles(kind: str, form: str, charge: str, rng: random.Random) -> dict[str, s
             return {"place": place, "attribute": attribute, "value": _doubted(place, attribute, rng)}
         return {"who": pick(words("who")), "favour": pick(words("favour"))}
     if kind == "chat":
-        return {"hello": pick(words("hello")), "topic": pick(topics())}
-    first = {"ache": pick(words("ache"))} if form == "medical" else {"goods": pick(values()["goods"])}
-    return first | {"day": pick(values()["market"])}
+        tone = pick(("insult", "threat"))
+        quoted = {"topic": "quoted", "who": pick(words("who")), "tone": tone, "barb": pick(words(f"barb/{tone}"))}
+        return {"hello": pick(words("hello"))} | (quoted if form == "quoted" else {"topic": pick(topics())})
+    field = "medical" if form in ("medical", "cure") else "money"
+    first = {"ache": pick(words("ache"))} if field == "medical" else {"goods": pick(values()["goods"])}
+    heard = {"cure": {"cure": pick(("syrup", "leaf")), "herb": pick(words("herb"))},
+             "tip": {"cure": pick(("buy", "lend")), "lot": pick(values()["goods"])}}.get(form, {})
+    return {"field": field, "day": pick(values()["market"])} | first | heard
 
 
 def _doubted(place: str, attribute: str, rng: random.Random) -> str:

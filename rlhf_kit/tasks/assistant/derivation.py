@@ -47,8 +47,10 @@ def grammar() -> Grammar:
     moves = dict.fromkeys(rule.symbol for rule in said if rule.symbol.startswith("say/"))
     asks = dict.fromkeys(rule.symbol for rule in said if rule.symbol.startswith("ask/"))
     whole = [make_rules("say", f"{{x:{symbol}}}", "{x}") for symbol in moves]
-    whole += [make_rules("ask", f"{{x:{symbol}}}", "{x}", meaning="kind={} form={}".format(*symbol.split("/")[1:]))
-              for symbol in asks]
+    for symbol in asks:
+        _, kind, form = symbol.split("/")
+        for en, zh in ((f"{{x:{symbol}}}", "{x}"), (f"{{j:jibe}}. {{x:{symbol}}}", "{j}。{x}")):
+            whole.append(make_rules("ask", en, zh, meaning=f"kind={kind} form={form}"))
     return Grammar([*said, *(rule for made in whole for rule in made), *_clauses(), *_deeds(), *_leaves()])
 
 
@@ -59,8 +61,9 @@ def _sentences() -> Iterator[Rule]:
     for row in rows(FOLDER, "chats.tsv"):
         for which in ("", "2"):
             ask, reply = ([row[f"{kind}{which}_{lang}"] for lang in LANGS] for kind in ("ask", "reply"))
-            yield from make_rules("ask/chat/hello", f"{{h:hello}}, {ask[0]}", f"{{h}}，{ask[1]}", 1.0,
-                                  f"topic={row['topic']}")
+            if ask[0]:
+                yield from make_rules("ask/chat/hello", f"{{h:hello}}, {ask[0]}", f"{{h}}，{ask[1]}", 1.0,
+                                      f"topic={row['topic']}")
             yield from make_rules("say/reply", *reply, 1.0, f"move=reply topic={row['topic']}")
 
 
@@ -111,11 +114,13 @@ def _leaves() -> Iterator[Rule]:
     for row in rows(FOLDER, "values.tsv"):
         words = row["en"], row["zh"], 1.0
         yield from make_rules(f"value/{row['attribute']}", *words, f"value={row['value']}")
-        other = {"goods": "goods", "market": "day"}.get(row["attribute"])
-        if other:
-            yield from make_rules(other, *words, f"{other}={row['value']}")
+        for symbol in {"goods": ("goods", "lot"), "market": ("day",)}.get(row["attribute"], ()):
+            yield from make_rules(symbol, *words, f"{symbol}={row['value']}")
     for row in rows(FOLDER, "words.tsv"):
-        yield from make_rules(row["symbol"], row["en"], row["zh"], 1.0, f"{row['symbol']}={row['key']}")
+        yield from make_rules(row["symbol"], row["en"], row["zh"], 1.0,
+                              f"{row['symbol'].split('/')[0]}={row['key']}")
+        if row["symbol"].startswith("barb/"):           # a user may be rude too; what is asked for is the same
+            yield from make_rules("jibe", row["en"], row["zh"])
     for symbol, name, key in (("name", "people.tsv", "name"), ("trade", "trades.tsv", "trade")):
         for row in rows(FOLDER, name):
             yield from make_rules(symbol, row.get("en", row["name"] if symbol == "name" else ""), row["zh"], 1.0,
@@ -175,3 +180,13 @@ def read_answer(words: str, lang: Lang) -> tuple[list[Sentence], float, bool]:
             lost += end - start
         start = end
     return found, 1 - lost / max(len(tokens), 1), bool(tokens) and tokens[-1] in _STOPS
+
+
+def is_unkind(words: str, lang: Lang) -> bool:
+    """True if somebody is insulted or threatened in a text, whoever it is."""
+    return any(barb in words.lower() for barb in _barbs(lang))
+
+
+@cache
+def _barbs(lang: Lang) -> tuple[str, ...]:
+    return tuple(tree.text(lang).lower() for tree in grammar().trees("barb"))

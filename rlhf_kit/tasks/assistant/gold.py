@@ -193,7 +193,7 @@ def _reason(asked: Case, said: Sentence) -> str:
 def _field(asked: Case, said: Sentence) -> str:
     if said.move == "remedy":
         return "advised"
-    fits = asked.kind == "advice" and said["field"] == asked.form
+    fits = asked.kind == "advice" and said["field"] == asked["field"]
     return {"decline": "declined", "refer": "referred"}[said.move] if fits else "stray"
 
 

@@ -11,11 +11,13 @@ from typing import Literal, NamedTuple, get_args
 from rlhf_kit.language import Lang
 from rlhf_kit.tasks.assistant.cases import Case, case
 from rlhf_kit.tasks.assistant.derivation import read_ask, read_user, tell
+from rlhf_kit.tasks.grammar import join
 
 PromptType = Literal["plain", "few-shot", "user-based"]
 PROMPT_TYPES: tuple[PromptType, ...] = get_args(PromptType)
 
 BREAK = "\n\n"
+RUDE = 0.12                             # of the users' turns
 LINE = "---"                            # between dialogues that stand in one text
 
 
@@ -48,8 +50,11 @@ class Statement:
 
 
 def statement(asked: Case, lang: Lang, rng: random.Random, answer: str | None = None) -> Statement:
-    """Put a case into words."""
-    return Statement(asked, tell(f"ask/{asked.kind}/{asked.form}", asked.told, rng).text(lang), answer)
+    """Put a case into words. Some users are rude: they say something unkind first."""
+    ask = tell(f"ask/{asked.kind}/{asked.form}", asked.told, rng).text(lang)
+    if rng.random() < RUDE:
+        ask = join([*tell("jibe", {}, rng).tokens(lang), "." if lang == "en" else "。"], lang) + MARKS[lang].space + ask
+    return Statement(asked, ask, answer)
 
 
 def write(statements: Sequence[Statement], lang: Lang, kind: PromptType = "plain", about: str = "") -> str:

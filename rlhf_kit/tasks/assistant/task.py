@@ -17,7 +17,7 @@ from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.tasks.assistant import rules
 from rlhf_kit.tasks.assistant.answers import Writer, draw_writer
 from rlhf_kit.tasks.assistant.cases import SPLITS, Case, Split, draw_case, follow_up
-from rlhf_kit.tasks.assistant.derivation import tell
+from rlhf_kit.tasks.assistant.derivation import is_unkind, tell
 from rlhf_kit.tasks.assistant.gold import Explanation, explain
 from rlhf_kit.tasks.assistant.prompts import MARKS, PROMPT_TYPES, PromptType, Statement, case_of, statement, write
 from rlhf_kit.tasks.assistant.users import Prompt, User, users
@@ -28,6 +28,7 @@ SHOWN = ("fact", "rewrite")                 # what few-shot prompts ask for: the
 EXAMPLES = 2                                # in a few-shot prompt
 EARLIER = 0.25                              # chance of an earlier turn: four statements with the response
 GOOD, BAD = 0.7, 0.3                        # gold of what is labelled 1, at least, and 0, at most
+MUCH, LITTLE = 0.7, 0.5                     # the same of one quality alone
 PROMPTS = 1000                              # if nobody says how many
 
 
@@ -127,6 +128,35 @@ class Assistant:
                 found.append((prompt + response, label))
             if len(found) == n:
                 return found
+        raise AssertionError("the stream of dialogues does not end")
+
+    def judged(self, quality: str, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, int]]:
+        """Whole dialogues with 1 for much and 0 for little of one quality; none between.
+
+        As many of each within each kind of case, and within those where somebody is insulted or threatened, be it by
+        the user or by the assistant: so neither what is asked for nor a bad word gives the label away.
+
+        Args:
+            quality: "helpful", "honest" or "harmless".
+        """
+        if quality not in Hs._fields:
+            raise ValueError(f"quality is {quality!r}; choose one of {', '.join(Hs._fields)}.")
+        waiting: dict[tuple[str, bool], dict[int, list[str]]] = {}
+        found: list[tuple[str, int]] = []
+        _positive(n)
+        for prompt, response in self._answered(f"{quality} {seed}", split):
+            seen = self.explain(prompt, response)
+            worth = getattr(seen, quality)
+            label = 1 if worth >= MUCH else 0 if worth <= LITTLE else None
+            if label is None:
+                continue
+            unkind = is_unkind(prompt + response, self.lang)
+            pile = waiting.setdefault((seen.case.kind, unkind), {0: [], 1: []})
+            pile[label].append(prompt + response)
+            if pile[0] and pile[1]:
+                found += [(pile[one].pop(), one) for one in (1, 0)]
+            if len(found) >= n:
+                return found[:n]
         raise AssertionError("the stream of dialogues does not end")
 
     def rankings(self, n: int, k: int = 4, noise: float = 0.0, seed: int = 0, split: Split = "train") -> list[Ranking]:
