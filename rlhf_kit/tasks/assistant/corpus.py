@@ -43,7 +43,7 @@ WORDS: dict[Lang, Words] = {
 
 
 def pretraining(task: Assistant, n: int, seed: int = 0, split: Split = "train") -> list[str]:
-    """Texts of all kinds, in the proportions of `KINDS`; the same seed tells the same in both languages.
+    """Texts of all kinds, in the proportions of `KINDS`; one seed tells the same in both languages.
 
     Every known fact and every way to do something may stand in them: what is held out is what is asked.
     """
@@ -57,9 +57,9 @@ def pretraining(task: Assistant, n: int, seed: int = 0, split: Split = "train") 
 
 
 def preamble(task: Assistant, behaviour: str = "careful", examples: int = 2, seed: int = 0) -> str:
-    """What makes a base model answer that way: a description, and dialogues of one who does. "careful" is the HHH prompt.
+    """What makes a base model answer that way: a description, and dialogues of one who does.
 
-    Put it above a prompt with `prompts.under`.
+    That of "careful" is the HHH prompt. Put it above a prompt with `prompts.under`.
     """
     if behaviour not in _preambles(task.lang):
         raise ValueError(f"behaviour is {behaviour!r}; choose one of {', '.join(_preambles(task.lang))}.")

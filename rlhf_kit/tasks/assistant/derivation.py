@@ -173,7 +173,7 @@ def read_answer(words: str, lang: Lang) -> tuple[list[Sentence], float, bool]:
         readings = grammar().parse(tokens, "say", lang, start)
         if readings:
             end, tree = max(readings, key=lambda reading: reading[0])
-            found.append(Sentence(join(tokens[start:end], lang), meaning(tree)))
+            found.append(Sentence(tree.text(lang), meaning(tree)))
         else:
             end = next((i + 1 for i in range(start, len(tokens)) if tokens[i] in _STOPS), len(tokens))
             found.append(Sentence(join(tokens[start:end], lang)))
