@@ -131,7 +131,7 @@ class Assistant:
         raise AssertionError("the stream of dialogues does not end")
 
     def judged(self, quality: str, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, int]]:
-        """Whole dialogues with 1 for much and 0 for little of one quality; none between.
+        """Whole dialogues under plain prompts, with 1 for much and 0 for little of one quality; none between.
 
         As many of each within each kind of case, and within those where somebody is insulted or threatened, be it by
         the user or by the assistant: so neither what is asked for nor a bad word gives the label away.
@@ -144,7 +144,7 @@ class Assistant:
         waiting: dict[tuple[str, bool], dict[int, list[str]]] = {}
         found: list[tuple[str, int]] = []
         _positive(n)
-        for prompt, response in self._answered(f"{quality} {seed}", split):
+        for prompt, response in self._answered(f"{quality} {seed}", split, types=("plain",)):
             seen = self.explain(prompt, response)
             worth = getattr(seen, quality)
             label = 1 if worth >= MUCH else 0 if worth <= LITTLE else None
@@ -200,9 +200,10 @@ class Assistant:
         """What the gold rewards understood of a response, and what they think of it; said in `lang`, or in its own."""
         return explain(prompt, response, self.lang, lang)
 
-    def _answered(self, seed: str, split: Split, n: int | None = None) -> Iterator[tuple[str, str]]:
+    def _answered(self, seed: str, split: Split, n: int | None = None,
+                  types: Sequence[PromptType] = PROMPT_TYPES) -> Iterator[tuple[str, str]]:
         """Prompts with a response of the crowd; without an end if n is None."""
-        rng, stream = random.Random(f"assistant answered {seed}"), self._stream(seed, split)
+        rng, stream = random.Random(f"assistant answered {seed}"), self._stream(seed, split, types)
         while n is None or n > 0:
             yield self.dialogue(next(stream), draw_writer(rng), rng)
             n = None if n is None else n - 1
