@@ -19,7 +19,7 @@ from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import as_read, questions
 from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
-from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
 from rlhf_kit.loops import samplers
 from rlhf_kit.loops.sanity_checks import check_varies
@@ -119,7 +119,10 @@ class PpoJob(ScaledJob):
         if chats:
             score = self.please_on_chats(score, chats)
         use_threads(run.threads, policy)
-        config = self.config_for(chosen, self.own(chosen.size), self.rates, self.changes)
+        own = self.own(chosen.size)
+        if brought is None:
+            own = with_task_room(own, world(self.task, self.lang))
+        config = self.config_for(chosen, own, self.rates, self.changes)
         config = further(self.with_room(config, chosen, policy, [*learn, *held_out]), run.more)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference = self.open_reference(policy, self.reference)
