@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ CHARACTERS = 2_000                  # of a prompt that is looked at
 MOST_TOKENS = 1_000                 # of a response that is shown
 DEFAULT_TOKENS = 40
 OFFERED_TOKENS = 200                # where nobody knows the models' context yet
+MOST_DRAWS = 16                     # of which the best is kept
 COLUMNS = ("first", "second", "third")
 ADDRESS = "#compare/"               # what the address of a comparison begins with, after the page's own
 OTHERWISE = "() => window.dispatchEvent(new Event('rk-otherwise'))"     # something else is asked for than what is shown
@@ -134,8 +136,11 @@ class Compare:
             raise Problem("no_policy")
 
     def generate(self, prompt: str, names: Sequence[str], steps: Sequence[int | None], judge: str, seed: float,
-                 temperature: float, most: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
-        """Yields (view, line); a view of None leaves what is shown. Closing it frees the model."""
+                 temperature: float, most: float, n: float = 1) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """Yields (view, line); a view of None leaves what is shown. Closing it frees the model.
+
+        With an n above 1 the first policy answers n times, and the best by the judge stands beside its single samples.
+        """
         began = time.monotonic()
         try:
             self._check(prompt, names[0])
@@ -153,19 +158,25 @@ class Compare:
                            self.words("generating", done=tokens, most=sampling.max_new_tokens))
             yield comparing.picture(columns, grown, **about), self.words("scoring")
             heard = asked.on(comparing.chats_of(columns, [prompt]))
-            view = comparing.judged(columns, grown, heard.probability, self._task_lang(names),
-                                    self.workspace.world, **about)
+            lang, world = self._task_lang(names), self.workspace.world
+            view = comparing.judged(columns, grown, heard.probability, lang, world, **about)
+            n = int(min(max(n or 1, 1), MOST_DRAWS))
+            if n > 1:
+                yield view, self.words("choosing", more=(n - 1) * len(grown[0]))
+                best = comparing.best_of(columns[0], grown[0], n, heard.probability, sampling, seed, lang, world,
+                                         prompt)
+                view = {**view, "columns": [view["columns"][0], best, *view["columns"][1:]]}
             view |= self._address(view, {"prompt": prompt, "names": [*names], "steps": [*steps], "judge": judge,
                                          "seed": seed, "temperature": sampling.temperature,
-                                         "most": sampling.max_new_tokens}, sampling)
+                                         "most": sampling.max_new_tokens, "n": n}, sampling)
             yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *cut])
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
             yield None, told(error, self.words)
 
     def _address(self, view: dict[str, Any], asked: dict[str, Any], sampling: Any) -> dict[str, str]:
         """{"address"} of a comparison, by which it is found again with all that was asked; {} if the disk is full."""
-        of = {"view": asked["prompt"], **self._made_of(asked["names"], asked["steps"], asked["judge"], asked["seed"],
-                                                       sampling)}
+        of = {"view": asked["prompt"], "n": asked["n"],
+              **self._made_of(asked["names"], asked["steps"], asked["judge"], asked["seed"], sampling)}
         try:
             return {"address": self.kept.keep(of, {"asked": asked, "view": view})}
         except StorageError:
@@ -285,7 +296,7 @@ class Fields:
     sliders: list[Steps]                    # over the steps of each
     prompt: gr.Textbox
     chips: list[gr.Button]
-    how: list[gr.Number | gr.Slider | gr.Dropdown]      # judge, seed, temperature, most tokens
+    how: list[gr.Number | gr.Slider | gr.Dropdown]      # judge, seed, temperature, most tokens, best of how many
     go: gr.Button
     stop: gr.Button
     line: gr.HTML
@@ -331,6 +342,8 @@ def _fields(panel: Compare) -> Fields:
             room = panel.room(chosen[:3])
             most = Steps(1, room["maximum"], min(DEFAULT_TOKENS, room["maximum"]), step=1, label=words("max_tokens"),
                          info=room["info"], min_width=140, elem_id="rk-compare-most")
+            n = gr.Slider(1, MOST_DRAWS, 1, step=1, label=words("best_of_n"), info=words("best_of_about"),
+                          min_width=140, elem_id="rk-compare-n")
     shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts", "take"),
                    elem_id="rk-compare-view")
     gr.Markdown(f"### {words('histogram')}")
@@ -338,7 +351,7 @@ def _fields(panel: Compare) -> Fields:
         measure = gr.Button(words("histogram_button"), scale=0, min_width=220)
         measured = widget("notice", words, elem_id="rk-compare-measured")
     bars = widget("histogram", words, saved.get("histogram"), parts=("charts",), elem_id="rk-compare-histogram")
-    return Fields(policies, sliders, prompt, chips, [judge, seed, temperature, most], go, stop, line, more, shown,
+    return Fields(policies, sliders, prompt, chips, [judge, seed, temperature, most, n], go, stop, line, more, shown,
                   measure, measured, bars)
 
 
@@ -355,7 +368,7 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
 
     Returns: the last of these events, after which the one that was sent is chosen.
     """
-    words, named, most = panel.words, [*on.policies, on.how[0]], on.how[-1]
+    words, named, (most, n) = panel.words, [*on.policies, on.how[0]], on.how[3:]
 
     def slide(name: str) -> Any:
         found = panel.slider(name)
@@ -380,16 +393,17 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
                    for slider, name, step in zip(on.sliders, asked["names"], asked["steps"], strict=True)}
         return {**there, **sliders, on.more: panel.settled(*asked["names"]), on.shown: view, on.prompt: asked["prompt"],
                 **dict(zip(on.how[1:3], (asked["seed"], asked["temperature"]), strict=True)),
-                most: gr.update(**{**panel.room(asked["names"]), "value": asked["most"]}), on.line: words("recalled")}
+                most: gr.update(**{**panel.room(asked["names"]), "value": asked["most"]}), n: asked.get("n", 1),
+                on.line: words("recalled")}
 
     def arrive(address: object) -> dict[Any, Any]:
-        first, found = {**offer(), on.line: panel.first_line()}, recall(address)
+        offered, found = {**offer(), first: panel.first_line()}, recall(address)
         for field in named:
             if field in found:
-                found[field] = gr.update(**{**first[field], "value": found[field]})
+                found[field] = gr.update(**{**offered[field], "value": found[field]})
         if not found and isinstance(address, str) and address.startswith(ADDRESS):
-            first[on.line] = words("not_recalled")
-        return {**first, **found}
+            offered[on.line] = words("not_recalled")
+        return {**offered, **found}
 
     def turn(event: gr.EventData) -> dict[Any, Any]:
         asked = getattr(event, "_data", None)
@@ -414,8 +428,12 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
         return {**offer(asked.get("run") if isinstance(asked, dict) else None), on.line: words("chosen")}
 
     fields = [*named, *on.sliders, on.more, most]
-    told = [*fields, *on.how[1:3], on.prompt, on.shown, on.line]
-    gr.on(None, arrive, gr.Textbox(visible=False), told, js="() => [location.hash]", **QUIET)
+    told = [*fields, *on.how[1:3], n, on.prompt, on.shown, on.line]
+    first, built = gr.Textbox(visible=False), json.dumps(panel.first_line())
+    arrived = gr.on(None, arrive, gr.Textbox(visible=False), [*told, first], js="() => [location.hash]", **QUIET)
+    # On a busy server that comes late; what somebody who has already pressed a button was told stays.
+    arrived.then(None, [first, on.line], on.line, js=f"(first, said) => first && said === {built} ? first : said",
+                 show_progress="hidden")
     on.shown.turn(turn, None, told, concurrency_limit=None, **QUIET)
     when_shown(refresh, named, fields)
     chosen = on.shown.choose(choose, None, [*fields, on.line], **QUIET)
@@ -439,7 +457,7 @@ def _wire(panel: Compare, on: Fields, chosen: Any) -> None:
                 gr.update(**panel.room(asked[:3])) if whole else gr.skip()]
 
     def weigh(request: gr.Request, *asked: Any) -> Iterator[tuple[Any, str]]:
-        return panel.measure(asked[:3], asked[3:6], *asked[6:])
+        return panel.measure(asked[:3], asked[3:6], *asked[6:-1])
 
     for number, chip in enumerate(on.chips):
         chip.click(lambda old, number=number: [*_kept(panel.chip(number, old))], still_saved, [on.prompt, on.shown],
@@ -448,7 +466,7 @@ def _wire(panel: Compare, on: Fields, chosen: Any) -> None:
     going = []
     for begun in (on.go.click, chosen.success):
         going += turns.wire(begun, lambda _, *given: panel.refused(*given), [on.prompt, on.policies[0]],
-                            write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved, on.how[-1]],
+                            write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved, on.how[3]],
                             shown=written)
     going += turns.wire(on.measure.click, lambda _, first: panel.refused("x", first), [on.policies[0]],
                         weigh, asked, on.measured, [on.bars])

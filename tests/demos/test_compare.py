@@ -120,6 +120,28 @@ def test_generating_by_keys_and_stopping(serve, visit, models, tmp_path, monkeyp
     wait_until(lambda: workspace.line._seen == {})
 
 
+def test_the_best_of_n_beside_single_samples(serve, visit, models, tmp_path):
+    page = visit(serve("compare", workspace=Workspace(tmp_path / "studio", models)))
+    ready(page)
+    page.get_by_label("Prompt").fill("the lamp is")
+    page.get_by_role("button", name="Models and settings").click()
+    page.locator("#rk-compare-n input[type=number]").fill("8")
+    page.locator("#rk-compare-n input[type=number]").press("Tab")
+    page.get_by_label("Prompt").press("Control+Enter")
+    page.get_by_text("Done in").wait_for(timeout=120_000)
+    heads = page.locator(".rk-column h3")
+    assert heads.all_inner_texts() == ["before", "before · best of 8", "after"]
+    assert page.locator(".rk-column").nth(1).locator("dd").all_inner_texts()[1] == "≤ 1.2"
+    rewards = [page.locator(".rk-column").nth(i).locator("dd").first for i in range(2)]
+    assert float(rewards[1].inner_text()) >= float(rewards[0].inner_text())
+    slider = page.locator(".rk-tools input[type=range]").last
+    slider.focus()
+    page.keyboard.press("Home")
+    assert heads.all_inner_texts()[1] == "before · best of 1"
+    assert rewards[1].inner_text() == rewards[0].inner_text()                       # the same draw
+    assert page.locator(".rk-column").nth(1).locator("dd").all_inner_texts()[1] == "≤ 0.0"
+
+
 def test_stop_with_nothing_running_says_nothing_and_odd_values_do_not_block_the_line(serve, visit, models, tmp_path,
                                                                                       monkeypatch):
     workspace = Workspace(tmp_path / "studio", models)

@@ -50,6 +50,46 @@ def test_what_is_shown_is_what_the_policy_samples(panel, policy):
         assert sample["tokens"] == length
 
 
+def test_the_best_of_n_stands_beside_the_single_samples_with_the_judge_that_chose(panel):
+    *_, (view, line) = generated(panel, n=8)
+    single, best, other = view["columns"]
+    assert line.startswith("Done")
+    assert view["reward"] == "praise"
+    assert (single["name"], best["name"], other["name"]) == ("before", "before", "after")
+    for one, found, kept in zip(single["samples"], best["chosen"], best["samples"], strict=True):
+        assert {key: found[0][key] for key in ("reward", "tokens", "gold")} == {
+            key: one[key] for key in ("reward", "tokens", "gold")}
+        assert found[0]["of"] == 1
+        rewards = [sample["reward"] for sample in found]
+        assert rewards == sorted(set(rewards))
+        assert found[-1] == kept
+        assert all(1 <= sample["of"] <= 8 for sample in found)
+    assert best["kl_bounds"][:2] == pytest.approx([0, 0.1931], abs=1e-4)                             # log 2 - 1/2
+    assert best["kl_bounds"][7] == pytest.approx(1.2044, abs=1e-4)                                   # log 8 - 7/8
+    assert sum(len(found) > 1 for found in best["chosen"]) >= 1         # all three first of eight: 1 in 512
+    *_, (again, _) = generated(panel)
+    assert [column["samples"] for column in again["columns"]] == [single["samples"], other["samples"]]
+    kept, asked = panel.recalled(f"#compare/{view['address']}")
+    assert kept["columns"][1]["chosen"] == best["chosen"]
+    assert asked["n"] == 8
+
+
+def test_a_longer_text_is_chosen_where_length_is_what_is_paid_for(policy):
+    def reward(prompts, responses):
+        return [float(len(response)) for response in responses]
+    sampling = Sampling(max_new_tokens=12)
+    singles = sample_rollout(policy, ["the lamp is"] * 3, sampling, seed=1)
+    seen = []
+
+    def asked(prompts, responses):
+        seen.extend(responses)
+        return reward(prompts, responses)
+    found = comparing.best_of(Column("mine", policy), singles, 4, asked, sampling, 1, "en")
+    pool = [[seen[row], *seen[3 + 3 * row:6 + 3 * row]] for row in range(3)]        # the single ones are scored first
+    for texts, kept in zip(pool, found["samples"], strict=True):
+        assert "".join(piece[0] for piece in kept["pieces"]) == max(texts, key=len)
+
+
 def test_the_numbers_of_the_pieces_add_up_to_those_of_the_response(panel):
     *_, (view, _) = generated(panel)
     judge = panel.shelf.judge("praise", "en")

@@ -4,7 +4,7 @@ const root = element.querySelector('.rk-compare');
 const own = 'rk' + Math.random().toString(36).slice(2);
 const LENSES = ['reward', 'kl', 'surprise'];
 const RISEN = 0.1, FLAT = 0.05;                             // of a reward and a truth from 0 to 1
-const view = { lens: 'reward', beta: 0.04, touched: false };
+const view = { lens: 'reward', beta: 0.04, touched: false, draws: 1 };
 
 const lenses = make('fieldset', '', { class: 'rk-lenses' });
 lenses.append(make('legend', words.lens));
@@ -20,11 +20,16 @@ const beta = make('input', '', { type: 'range', min: '0', max: '0.5', step: '0.0
 const betaSaid = make('output');
 price.append(make('span', words.beta), beta, betaSaid);
 beta.addEventListener('input', () => { view.beta = Number(beta.value); view.touched = true; paint(); });
+const pick = make('label', '', { class: 'rk-price', hidden: '' });
+const draws = make('input', '', { type: 'range', min: '1', max: '1', step: '1', value: '1' });
+const drawsSaid = make('output');
+pick.append(make('span', words.best_of_n), draws, drawsSaid);
+draws.addEventListener('input', () => { view.draws = Number(draws.value); paint(); });
 const asked = make('p', '', { class: 'rk-asked' }), askedText = make('strong');
 asked.append(make('span', words.prompt), askedText);
 const verdict = make('p', '', { class: 'rk-verdict' }), about = make('p', '', { class: 'rk-about' });
 const tools = make('div', '', { class: 'rk-tools' });
-tools.append(lenses, price);
+tools.append(lenses, price, pick);
 const columns = make('div', '', { class: 'rk-columns' });
 const by = make('p', '', { class: 'rk-by' }), old = make('p', words.otherwise, { class: 'rk-otherwise', role: 'status' });
 root.append(asked, verdict, tools, old, columns, by, about);
@@ -37,6 +42,10 @@ const average = (samples, key) => {
     const found = samples.map(s => s[key]).filter(known);
     return found.length ? found.reduce((a, b) => a + b, 0) / found.length : null;
 };
+// What is looked at: of a column of choices those among the first `view.draws` draws.
+const chosen = value => !value?.columns ? value : { ...value, columns: value.columns.map(column => !column.chosen ? column : {
+    ...column, of: column.name, draws: view.draws, name: fill(words.best_of, { name: column.name, n: view.draws }),
+    samples: column.chosen.map(found => found.filter(one => one.of <= view.draws).at(-1)) }) };
 const card = (name, said, line) => {
     const box = make('dl', '', { 'data-about': line });
     box.append(make('dt', name), make('dd', said));
@@ -46,8 +55,10 @@ const numbers = (samples, column, reward) => {
     const [earned, kl, tokens, gold] = ['reward', 'kl', 'tokens', 'gold'].map(key => average(samples, key));
     const drift = !column.reference ? words.kl_unknown
         : fill(words.explain_kl, { name: column.reference }) + (known(kl) && kl < 0 ? ' ' + words.explain_kl_below : '');
+    const bound = column.chosen && column.kl_bounds[column.draws - 1];
     const cards = [card(words.card_reward, known(earned) ? plain(earned) : '–', fill(words.explain_reward, { reward: reward || '' })),
-                   card(words.kl, known(kl) ? plain(kl, 1) : '–', drift),
+                   column.chosen ? card(words.kl, '≤ ' + plain(bound, 1), fill(words.explain_kl_best, { n: column.draws, name: column.of }))
+                       : card(words.kl, known(kl) ? plain(kl, 1) : '–', drift),
                    card(words.tokens, known(tokens) ? String(Math.round(tokens)) : '–', words.explain_tokens),
                    card(words.net, known(earned) && known(kl) ? plain(earned - view.beta * kl) : '–',
                         fill(words.explain_net, { beta: view.beta.toFixed(2) }))];
@@ -107,8 +118,17 @@ const build = value => {
 const same = value => value.columns.length === heads.length
     && value.columns.every(column => column.samples.length === cells.length);
 const paint = () => {
-    const value = props.value;
-    if (value !== painted) { painted = value; old.hidden = true; root.classList.remove('old'); }
+    if (props.value !== painted) {
+        painted = props.value;
+        old.hidden = true;
+        root.classList.remove('old');
+        const most = Math.max(1, ...(painted?.columns || []).map(column => column.kl_bounds?.length || 1));
+        pick.hidden = most === 1;
+        draws.max = draws.value = String(most);
+        view.draws = most;
+    }
+    const value = chosen(props.value);
+    drawsSaid.textContent = String(view.draws);
     by.textContent = value && value.reward ? fill(words.scored_by, { name: value.reward }) : '';
     root.hidden = !value || !value.columns;
     if (root.hidden) { columns.replaceChildren(); heads = cells = []; return; }
@@ -128,7 +148,7 @@ const paint = () => {
         ...(value.columns.length > 1 ? [words.bold] : []), touch ? words.hint_touch : words.hint].join(' ');
     value.columns.forEach((column, c) => {
         const { box, group } = heads[c];
-        box.style.setProperty('--own', COLOURS[c]);
+        box.style.setProperty('--own', COLOURS[c % COLOURS.length]);
         box.setAttribute('aria-label', column.name);
         box.querySelector('h3').textContent = titled(column);
         group.setAttribute('aria-label', fill(words.numbers_of, { name: column.name }));
@@ -198,7 +218,7 @@ const outline = value => {
         })),
     };
 };
-root.append(takeAway(() => outline(props.value), () => props.value.address || 'comparison'));
+root.append(takeAway(() => outline(chosen(props.value)), () => props.value.address || 'comparison'));
 
 watch('value', () => { paint(); follow(); addressed(); });
 paint();
