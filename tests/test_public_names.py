@@ -14,7 +14,7 @@ NAMES = [
     "Rollout", "Sampling", "SharedBase", "Step", "StorageError", "__version__", "best_of_n", "check", "classifier",
     "evaluate", "formulas", "generate", "guessed", "human", "jobs", "load_classifier", "load_model", "load_policy",
     "load_reward_model", "panel", "plots", "ppo", "progress", "rest", "reward_model", "rewards", "sample_rollout",
-    "sampling", "save_policy", "save_reward_model", "setup", "sft", "slide", "stackllama", "studies", "table",
+    "sampling", "save_policy", "save_reward_model", "setup", "sft", "slide", "stackllama", "stored", "studies", "table",
     "tasks", "tell", "tour", "training", "words", "zoo",
 ]
 
