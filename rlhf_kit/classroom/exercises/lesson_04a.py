@@ -175,7 +175,8 @@ def _curves(seed: int) -> list[Case]:
 
 # Wrong answers
 
-def _searching(reached: Callable[[float, int, float], bool], en: str, zh: str, most: int = 100_000) -> Mistake:
+def _searching(reached: Callable[[float, int, float], bool], en: str, zh: str, *also: Callable,
+               most: int = 100_000) -> Mistake:
     """The first n for which `reached(p, n, q)`."""
     def wrong(p: float, q: float) -> int:
         if p <= 0:
@@ -185,7 +186,17 @@ def _searching(reached: Callable[[float, int, float], bool], en: str, zh: str, m
             middle = (low + high) // 2
             low, high = (low, middle) if reached(p, middle, q) else (middle, high)
         return high
-    return Mistake(wrong, en, zh)
+    return Mistake(wrong, en, zh, also)
+
+
+def _added_up(p: float, q: float) -> int:
+    """p and p and p, until q is there."""
+    if p <= 0:
+        return -1
+    n, total = 0, 0.0
+    while total < q:
+        n, total = n + 1, total + p
+    return n
 
 
 def _ratio(p: float, q: float) -> float:
@@ -343,7 +354,7 @@ EXERCISES = (
         _searching(lambda p, n, q: n * p >= q,
                    "This adds the probabilities up, n · p. Draws can be good twice: the chance that *all* fail is "
                    "(1 - p)^n.",
-                   "这是把概率相加，n · p。好的可能抽到两次：*全都*不好的概率是 (1 - p)^n。"),
+                   "这是把概率相加，n · p。好的可能抽到两次：*全都*不好的概率是 (1 - p)^n。", _added_up),
         _searching(lambda p, n, q: (1 - p) ** n <= q,
                    "This asks that *all* fail with probability q at most. One is good with probability 1 - (1 - p)^n.",
                    "这里要求的是*全都*不好的概率不超过 q。至少一个好的概率是 1 - (1 - p)^n。"),
@@ -624,7 +635,8 @@ EXERCISES = (
         _weighing(lambda i, n, size: (i / size) ** n - ((i - 1) / size) ** n,
                   "This draws n of the N *with* replacement, so one draw can stand there twice. Without: "
                   "C(i-1, n-1) / C(N, n).",
-                  "这是从 N 次里*放回地*取 n 次，同一次可能取到两遍。应当不放回：C(i-1, n-1) / C(N, n)。"),
+                  "这是从 N 次里*放回地*取 n 次，同一次可能取到两遍。应当不放回：C(i-1, n-1) / C(N, n)。",
+                  lambda i, n, size: (i / size) ** n - ((i - 1) / size) ** n if i >= n else 0.0),
         _weighing(lambda i, n, size: float(i == n),
                   "This is the value of the draw with the n-th smallest proxy. Average over all choices of n draws.",
                   "这是代理奖励第 n 小的那一次的真值。要对 n 次的所有选法取平均。"),

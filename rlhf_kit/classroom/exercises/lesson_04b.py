@@ -582,8 +582,9 @@ EXERCISES = (
         _averaged(lambda each, mask: torch.where(mask, each / (-each.detach().sum()).abs().clamp(min=1e-9), 0.0).sum(),
                   "The loss was divided by its own size. Take the plain mean over real tokens.",
                   "损失除以了它自己的大小。直接对真实词元取平均。"),
-        Mistake(lambda logprob, quality, mask, floor: -(lambda w: (w * keep(logprob, mask)).sum() / w.sum())(torch.where(
-                    mask, keep(logprob, mask).detach().exp().clamp(min=floor) * keep(quality, mask).detach(), 0.0)),
+        Mistake(lambda logprob, quality, mask, floor: (lambda w: -(w * keep(logprob, mask)).sum() / w.sum())(
+                    torch.where(mask, keep(logprob, mask).detach().exp().clamp(min=floor)
+                                * keep(quality, mask).detach(), 0.0)),
                 "It was divided by the sum of the weights. Divide by the number of real tokens.",
                 "这里除以了权重之和。要除以真实词元的个数。"),
         ), points=3),
@@ -596,7 +597,9 @@ EXERCISES = (
                 "This counts what is filtered *out*.", "这里数的是被过滤*掉*的。",
                 (_planned(kept=lambda reward, thresholds: [int((reward < one).sum()) for one in thresholds]),)),
         Mistake(_planned(kept=lambda reward, thresholds: [(reward > one).double().mean().item() for one in thresholds]),
-                "This is the share that is kept. Count them: .sum().", "这是留下的比例。要数个数：.sum()。"),
+                "This is the share that is kept. Count them: .sum().", "这是留下的比例。要数个数：.sum()。",
+                (lambda reward, thresholds, size, share, updates: (lambda kept, passes: (kept / len(reward), passes))(
+                    *improve_plan(reward, thresholds, size, share, updates)),)),
         Mistake(_over(lambda size, share, updates: updates * size),
                 "Whole batches are counted. A share of each is original data: only the rest is drawn from what was "
                 "kept.",
