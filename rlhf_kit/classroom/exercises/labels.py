@@ -113,6 +113,8 @@ CHINESE = {
     "different errors: that of the best n counts": "标准误各不相同：看最好的那个 n 的",
     "the best lies beyond the budget": "最好的超出预算", "n = 1 only": "只有 n = 1", "gold below 0": "真值小于 0",
     "near the best, lower, and near again": "先接近最好的，再变低，又接近",
+    "very rare, and nearly certain": "非常少见，还要几乎必然", "nearly equal rewards": "奖励几乎相同",
+    "two are best: the error of the smaller n": "两个并列最好：看小的 n 的标准误",
     # 4b
     "exactly the threshold is not above it": "恰好等于阈值，不算高于", "a poor original one": "有一条很差的原始数据",
     "nobody scored the original ones": "原始数据没有人打过分", "infinity where nobody asked": "没打分的地方是无穷大",

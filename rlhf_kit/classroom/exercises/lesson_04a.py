@@ -66,6 +66,7 @@ def _luck(seed: int) -> list[Case]:
             *(Case((0.5, q), "exactly as likely as asked for") for q in HALF[:2]),
             Case((0.75, HALF[2]), "exactly as likely as asked for"), Case((0.001, 0.99), "rare"),
             Case((0.02, 0.95), "rare"), Case((0.6, 0.999), "frequent"), Case((1e-4, 0.5), "very rare"),
+            Case((1e-4, 0.99), "very rare, and nearly certain"),
             Case((0.0, 0.01), "it is never drawn, and hardly asked for"),
             Case((0.004, 0.003), "rare, and rarely enough"),
             *(Case(((0.05 + 0.3 * torch.rand(1, generator=g)).item(), (0.6 + 0.39 * torch.rand(1, generator=g)).item()),
@@ -93,6 +94,7 @@ def _laws(seed: int) -> list[Case]:
             _law([0.5, 0.0, 0.3, 0.2], [1.0, 2.0, 2.0, 3.0], 2, "one of two that tie is never drawn"),
             _law([0.0, 0.6, 0.4], [-5.0, 1.0, 0.0], 4, "the worst is never drawn"),
             _law([0.0, 0.0, 1.0], [3.0, 2.0, 1.0], 5, "one outcome only is ever drawn"),
+            _law([0.3, 0.4, 0.3], [1.0, 1.0001, 1.0002], 3, "nearly equal rewards"),
             _law([1.0], [0.3], 7, "a single outcome"), _law([0.01, 0.99], [1.0, 0.0], 64, "rare and good"),
             _law([0.999, 0.001], [-2.0, -1.0], 1000, "very many draws"),
             _law([0.25, 0.5, 0.25], [-0.5, -3.0, -0.25], 2, "no reward is above 0", torch.float32),
@@ -162,6 +164,7 @@ def _curves(seed: int) -> list[Case]:
             Case((rise, [0.0625] * 5, 1), "a single draw"), Case((rise, [0.0625] * 5, 100), "more than was measured"),
             Case((rise, [0.0] * 5, 5), "measured without an error: the best"),
             Case(([0.5, 0.75, 0.75, 0.25], [0.0] * 4, 4), "two are best: the smaller n"),
+            Case(([0.25, 0.5, 0.75, 0.75], [0.0, 0.0, 0.0, 0.5], 4), "two are best: the error of the smaller n"),
             Case(([0.5, 0.625, 0.75, 0.25, 0.125], [0.03125] * 5, 5), "it rises, then falls"),
             Case(([0.75, 0.5, 0.25], [0.125] * 3, 3), "it falls at once"),
             Case(([0.5, 0.5625, 0.625, 0.6875], [0.125, 0.125, 0.125, 0.0625], 4), "exactly at the bar"),
@@ -236,6 +239,18 @@ def _one_takes_all(last: bool) -> Callable:
     return wrong
 
 
+def _shared_by_the_living(probability: Tensor, reward: Tensor, n: int) -> Tensor:
+    high, low = _levels(probability, reward)
+    many = ((reward[None, :] == reward[:, None]) & (probability > 0)).sum(1)
+    return torch.where(probability > 0, (high ** n - low ** n) / many.clamp(min=1), 0.0)
+
+
+def _first_place(probability: Tensor, reward: Tensor, n: int) -> Tensor:
+    high, low = _levels(probability, reward)
+    before = ((reward[None, :] == reward[:, None]).tril(-1)).any(1)
+    return torch.where(before, 0.0, high ** n - low ** n)
+
+
 def _in_sorted_order(probability: Tensor, reward: Tensor, n: int) -> Tensor:
     return best_law(probability, reward, n)[reward.double().argsort(stable=True)]
 
@@ -290,6 +305,23 @@ def _mean_of_the_best(proxy: Tensor, value: Tensor) -> Tensor:
     return best.cumsum(1) / torch.arange(1, proxy.shape[1] + 1)
 
 
+def _strictly_below(proxy: Tensor, value: Tensor) -> Tensor:
+    size = proxy.shape[1]
+    table = torch.tensor([[_choose(k, n - 1) / _choose(size, n) for n in range(1, size + 1)] for k in range(size)],
+                         dtype=torch.float64)
+    below = (proxy[:, None] < proxy[:, :, None]).sum(2)                                         # [B, N]
+    return (table[below] * value.double()[:, :, None]).sum(1)
+
+
+def _in_groups(proxy: Tensor, value: Tensor) -> Tensor:
+    found = []
+    for n in range(1, proxy.shape[1] + 1):
+        many = proxy.shape[1] // n
+        grouped, worth = (x[:, :many * n].reshape(len(x), many, n) for x in (proxy, value))
+        found.append(worth.gather(2, grouped.argmax(2, keepdim=True))[..., 0].double().mean(1))
+    return torch.stack(found, 1)
+
+
 def _nth(proxy: Tensor, value: Tensor) -> Tensor:
     return value.double().gather(1, proxy.argsort(dim=1, stable=True))
 
@@ -334,6 +366,13 @@ def _first_at(gold: list[float], bar: float) -> int:
 
 def _best(gold: list[float]) -> int:
     return gold.index(max(gold))
+
+
+def _doubling(gold: list[float], error: list[float], budget: int) -> int:
+    n, best = 1, _best(gold)
+    while n <= len(gold) and gold[n - 1] < gold[best] - error[best]:
+        n *= 2
+    return min(n, len(gold))
 
 
 def _last_near(gold: list[float], error: list[float], budget: int) -> int:
@@ -415,16 +454,32 @@ EXERCISES = (
         *(Mistake(lambda p, q, most=most: (lambda n: n if n <= most else -1)(draws_needed(p, q)),
                   "The search ends too early and says never. Only p = 0 is never; rare things take many draws.",
                   "搜索停得太早，就说成了永远达不到。只有 p = 0 才是永远；稀有的东西要抽很多次。")
-          for most in (50, 500, 5000)),
+          for most in (50, 500, 5000, 20_000)),
         *(Mistake(lambda p, q, most=most: -1 if p <= 0 else min(draws_needed(p, q), most),
                   "The search ends too early: rare things take many draws, and the last n that was tried is not the "
                   "answer.",
-                  "搜索停得太早：稀有的东西要抽很多次，最后试的那个 n 并不是答案。") for most in (50, 500, 5000)),
+                  "搜索停得太早：稀有的东西要抽很多次，最后试的那个 n 并不是答案。"
+                  "") for most in (50, 500, 5000, 20_000)),
         Mistake(lambda p, q: -1 if p <= 0 else 1 - (1 - p) ** draws_needed(p, q),
                 "This is a probability. Wanted is the number of draws.", "这是概率。要的是抽取的次数。"),
         Mistake(lambda p, q: -1 if p < q else 1,
-                "It says whether one draw is enough. Wanted is how many "
-                "are.", "它说的是抽一次够不够。要的是抽几次才够。"),
+                "Where one draw is not enough it gives -1. More draws may be: the chance of *at least one* good one, "
+                "1 - (1 - p)^n, grows with n.",
+                "抽一次不够的地方，它都给出 -1。多抽几次也许就够了：*至少一次*好的概率 1 - (1 - p)^n 随 n 增大。"),
+        *(_searching(lambda p, n, q, digits=digits: round(1 - (1 - p) ** n, digits) >= q,
+                     "The probability was rounded before it was compared. Compare it as it is.",
+                     "概率先舍入再比较了。要直接比较。") for digits in (2, 3, 4)),
+        Mistake(lambda p, q: -1 if p <= 0 else 1 if p >= 1 else math.ceil(math.log(q) / math.log(p)),
+                "This is log q / log p, draws that are *all* good. That all fail has probability (1 - p)^n: "
+                "log(1 - q) / log(1 - p).",
+                "这是 log q / log p，也就是*每次*都好。全都不好的概率是 (1 - p)^n：log(1 - q) / log(1 - p)。"),
+        Mistake(lambda p, q: -1 if p <= 0 else max(1, math.ceil(-math.log(1 - q) / p)),
+                "log(1 - p) was taken for -p. That is nearly so for small p only.",
+                "把 log(1 - p) 当成了 -p。只有 p 很小时才差不多。",
+                (lambda p, q: -1 if p <= 0 else math.ceil(-math.log(1 - q) / p),)),
+        Mistake(lambda p, q: -1 if p >= 1 else draws_needed(p, q),
+                "For p = 1 it gave -1. Then the first draw is good: "
+                "1.", "p = 1 时给出了 -1。这时第一次就抽到好的：应为 1。"),
         ), points=1),
     Exercise("4a.2", "best_law", ("probability", "reward", "n"), best_law,
              Case((torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.0, 1.0, 1.0]), 2)), _laws, (
@@ -438,6 +493,23 @@ EXERCISES = (
                 "share "
                 "in proportion to π.",
                 "奖励相同的几个，这里是平分的。常被抽到的，更常先被抽到：要按 π 的比例分。"),
+        Mistake(_shared_by_the_living,
+                "Outcomes that tie share evenly here, those that are never drawn left out. The one that is drawn more "
+                "often is drawn first more often: share in proportion to π.",
+                "奖励相同的几个，这里去掉抽不到的之后平分了。常被抽到的，更常先被抽到：要按 π 的比例分。"),
+        Mistake(_first_place,
+                "Of outcomes that tie, the first in the list took everything. Any of them may be drawn first: share in "
+                "proportion to π.",
+                "奖励相同的几个，全给了列表里的第一个。哪个都可能先被抽到：要按 π 的比例分。"),
+        *(Mistake(lambda probability, reward, n, near=near: best_law(probability, (reward.double() / near).round(), n),
+                  "Rewards that are nearly equal were taken for equal. Only equal ones tie.",
+                  "奖励接近的被当成了相同。只有完全相等才算相同。") for near in (1e-2,)),
+        *(Mistake(_of_levels(lambda high, low, pi, n, power=power: torch.where(pi > 0, n * pi * high ** power(n), 0.0)),
+                  "n π F holds where exactly one draw is this outcome and the others are at most as good, with "
+                  "F^(n-1). "
+                  "It may be drawn twice: take F^n - F⁻^n.",
+                  "n π F 之类，是恰好一次抽到它、其余不更好，那也该是 F^(n-1)。它还可能抽到两次：要用 F^n - F⁻^n。")
+          for power in (lambda n: 1, lambda n: n)),
         *(Mistake(_one_takes_all(last),
                   "Of outcomes that tie, each takes its own slice of the running sum, so one of them gets too much. "
                   "F counts *all* rewards up to this one, those that tie included; then share in proportion to π.",
@@ -448,6 +520,15 @@ EXERCISES = (
                     *_levels(probability, reward), probability.double()),
                 "An outcome that π never draws gives 0/0, NaN. Its probability stays 0.",
                 "π 从来抽不到的结果，算出来是 0/0，也就是 NaN。它的概率仍是 0。"),
+        Mistake(_of_levels(lambda high, low, pi, n: high ** n - (high - pi) ** n),
+                "F⁻ is taken for F - π. Where rewards tie, F⁻ leaves out *all* of them: it counts rewards strictly "
+                "below.",
+                "把 F⁻ 当成了 F - π。奖励相同时，F⁻ 要把它们*全都*去掉：只算严格更低的。"),
+        Mistake(lambda probability, reward, n: best_law(torch.ones_like(probability.double()) / len(reward), reward, n),
+                "F counts how many outcomes are as bad or worse. Add up their *probabilities*: they are not all equal.",
+                "F 数的是有几个结果不比它好。要加的是它们的*概率*：概率并不都相同。",
+                (lambda probability, reward, n: (lambda high, low: high ** n - low ** n)(
+                    *_levels(torch.ones_like(probability.double()) / len(reward), reward)),)),
         Mistake(_in_sorted_order,
                 "The numbers are right, but they stand in the order of the rewards. Put them back in the order of the "
                 "arguments.",
@@ -538,6 +619,24 @@ EXERCISES = (
              "这里对各个结果取了平均。权重已经在 law 里了：要求和。"),
         _kls(lambda law, probability: _kl(law, probability) / math.log(2),
              "The KL is in bits. Take the natural logarithm: nats.", "这里的 KL 以比特为单位。要用自然对数：奈特。"),
+        _kls(lambda law, probability: torch.where((law > 0) & (probability > 0), (law - probability) * (
+                 law.clamp(min=1e-300) / probability.clamp(min=1e-300)).log(), 0.0).sum() / 2,
+             "Both directions were averaged. KL has one: Σ law log(law/π).",
+             "两个方向取了平均。KL 只有一个方向：Σ law log(law/π)。"),
+        _kls(lambda law, probability: torch.where(law > 0, probability * (law.clamp(min=1e-300) / probability.clamp(
+                 min=1e-300)).log(), 0.0).sum(),
+             "The logarithms are weighted by π. What is drawn from now are the weights: Σ law · log(law/π).",
+             "对数是用 π 加权的。现在从 law 抽，就用 law 加权：Σ law · log(law/π)。"),
+        _kls(lambda law, probability: torch.special.xlogy(law, law).sum() - torch.special.xlogy(
+                 probability, probability).sum(),
+             "This is the difference of two entropies. That is the KL only from an even π: Σ law · log(law/π).",
+             "这是两个熵之差。只有 π 均匀时它才是 KL：Σ law · log(law/π)。"),
+        Mistake(lambda law, probability, n: (_kl(law, probability) / n, formulas.kl_bound(n)),
+                "The KL is divided by n. The law is already that of one answer: no division.",
+                "KL 除以了 n。这个分布已经是一个回答的分布：不用除。"),
+        Mistake(lambda law, probability, n: (_kl(law, probability), formulas.kl_bound(len(law))),
+                "The bound was computed from the number of outcomes. It depends on n, the number of draws.",
+                "上界是用结果的个数算的。它取决于抽取次数 n。"),
         _kls(lambda law, probability: -_kl(law, probability),
              "The sign of the KL is the other way round: log(law/π), not log(π/law). A KL is never negative.",
              "KL 的符号反了：是 log(law/π)，不是 log(π/law)。KL 从来不会是负数。"),
@@ -560,6 +659,8 @@ EXERCISES = (
                 "log n. It is a bound, too, but nearly 1 nat too high.)",
                 "这里的上界是 log n：没有减去 (n - 1)/n，或者 `//` 把它算成了 0。（Anthropic 的论文用的就是 log n。"
                 "那也是上界，但高了将近 1 奈特。）"),
+        _bounds(lambda n: math.log1p(n) - (n - 1) / n, "This is log(1 + n). It is log n.",
+                "这是 log(1 + n)。应为 log n。"),
         _bounds(lambda n: math.log(n) - 1 / n, "This subtracts 1/n. It is (n - 1)/n.",
         "这里减的是 1/n。应为 (n - 1)/n。"),
         _bounds(lambda n: math.log(n) - (n - 1), "n - 1 is subtracted whole. It is divided by n: (n - 1)/n.",
@@ -643,6 +744,19 @@ EXERCISES = (
         _weighing(lambda i, n, size: (i <= n) / n,
                   "This is the mean of the n draws with the lowest proxies.",
                   "这是代理奖励最低的 n 次的平均。"),
+        Mistake(_strictly_below,
+                "Draws *strictly* below are counted, and where a text was drawn twice the weights no longer sum to 1. "
+                "Take places in the sorted row: i - 1 stand before the i-th.",
+                "数的是*严格*更低的，于是同一段文本抽到两次时，权重的和不再是 1。要用排好之后的位置：第 i 个前面有 i "
+                "- 1 个。"),
+        Mistake(_in_groups,
+                "The row was cut into groups of n. That uses each draw once; *all* choices of n give less noise, and "
+                "are what is asked for.",
+                "这里把一行切成了 n 个一组。那样每次抽取只用一遍；题目要的是*所有*选法，噪声更小。"),
+        Mistake(lambda proxy, value: torch.stack([_nth(proxy, value)[:, n:].mean(1) for n in range(proxy.shape[1])], 1),
+                "This is the mean of all draws from the n-th lowest proxy on. Each has a weight of its own: "
+                "C(i-1, n-1) / C(N, n).",
+                "这是从代理奖励第 n 低的起，对后面全部取平均。每个有自己的权重：C(i-1, n-1) / C(N, n)。"),
         Mistake(_mean_of_the_best,
                 "This is the mean of the n *best* draws. Best-of-n keeps one of n, and which n are drawn is luck: "
                 "average over all choices.",
@@ -740,6 +854,23 @@ EXERCISES = (
                 (lambda n, logprob: _plainly(n, -logprob.double()),)),
         _estimates(lambda n, rare: (_seldom(n, rare) + _often(n, rare)) / math.log(2),
                    "This is in bits. Take natural logarithms: nats.", "这是以比特为单位。要用自然对数：奈特。"),
+        Mistake(lambda n, logprob: torch.where(logprob < 0, kl_estimate(n, logprob), math.log(n) - (n - 1) / n),
+                "Where ε is 1 it gives the bound. A certain response moves nothing: 0.",
+                "ε 为 1 时给出了上界。必然出现的回答，什么也没有移动：应为 0。"),
+        _estimates(lambda n, rare: (-n * rare).exp() * (math.log(n) - (n - 1) * rare - (n - 1) / n)
+                   - torch.expm1(-n * rare) * (-torch.expm1(-n * rare) / rare).log(),
+                   "(1 - ε)^n was taken for e^(-nε). That is nearly so for small ε only.",
+                   "把 (1 - ε)^n 当成了 e^(-nε)。只有 ε 很小时才差不多。"),
+        _estimates(lambda n, rare: -torch.expm1(n * torch.log1p(-rare)) * (math.log(n) + (n - 1) * torch.log1p(
+                       -rare.clamp(max=1 - 1e-12)) - (n - 1) / n)
+                   + _missed(n, rare.clamp(max=1 - 1e-12)) * (-torch.expm1(n * torch.log1p(-rare)) / rare).log(),
+                   "The weights of the two halves are exchanged: (1 - ε)^n belongs to the first.",
+                   "两半的权重弄反了：(1 - ε)^n 是前一半的。"),
+        Mistake(lambda n, logprob: torch.nan_to_num(_plainly(n, logprob.double().exp()), 0.0),
+                "NaN was replaced by 0. That is right where ε is 1, and wrong where ε is tiny: there the estimate is "
+                "the bound. Use torch.log1p(-ε) and torch.expm1.",
+                "NaN 都换成了 0。ε 为 1 时没错，ε 极小时却错了：那里估计就是上界。要用 torch.log1p(-ε) 和 "
+                "torch.expm1。"),
         Mistake(lambda n, logprob: kl_estimate(n, logprob).mean(),
                 "This is the mean over the responses. Return one number for each, [B].",
                 "这是各条回答的平均。每条要返回一个数，[B]。"),
@@ -782,6 +913,10 @@ EXERCISES = (
                "每个 n 都用了自己的标准误来比。门槛只有一个：最高的真值减去*它的*标准误。",
                lambda gold, error, budget: next(i + 1 for i, (worth, one) in enumerate(zip(gold, error, strict=True))
                                                 if worth + one >= max(gold))),
+        _picks(lambda gold, error, budget: _first_at(gold, max(gold) - error[max(
+                   i for i, worth in enumerate(gold) if worth == max(gold))]),
+               "Of two that are best the larger n set the bar. It is the smaller one, with its error.",
+               "两个并列最好时，门槛用了较大的 n 的标准误。应当用较小的那个的。"),
         _picks(lambda gold, error, budget: _first_at(gold, max(gold) - error[0]),
                "The error of n = 1 sets the bar. It is that of the best "
                "n.", "门槛用了 n = 1 的标准误。要用最好的那个 n 的。"),
@@ -839,6 +974,36 @@ EXERCISES = (
                if any(worth < max(gold) - error[_best(gold)] for worth in gold) else 1,
                "The search begins at the end and stops at the first n below the bar. Begin at n = 1.",
                "搜索从末尾开始，遇到第一个低于门槛的就停。要从 n = 1 开始。"),
+        Mistake(lambda gold, error, budget: choose_n(gold, error, max(budget - 1, 1)),
+                "The budget itself is left out. n = `budget` may be chosen, too.",
+                "漏掉了预算本身。n = `budget` 也可以选。"),
+        _picks(lambda gold, error, budget: next((i + 1 for i, one in enumerate(gold) if one > gold[0] + error[0]), 1),
+               "This is the first n that beats n = 1 by an error. Compare with the *best* n.",
+               "这是第一个比 n = 1 高出一个标准误的 n。要和*最好的* n 比。"),
+        *(_picks(lambda gold, error, budget, spread=spread: _first_at(gold, max(gold) - spread(gold)),
+                 "The bar is made from how much gold differs between the n. It is made from the standard error.",
+                 "门槛用的是各个 n 的真值之间的差别。要用标准误。")
+          for spread in (lambda gold: torch.tensor(gold).double().std(correction=0).item(),
+                         lambda gold: torch.tensor(gold).double().std().item() if len(gold) > 1 else 0.0)),
+        _picks(lambda gold, error, budget: next(i + 1 for i, worth in enumerate(gold) if worth + error[i] >= max(gold)
+                                                - error[_best(gold)]),
+               "Both errors are granted, that of the best n and each n's own. The bar lies one error, the best n's, "
+               "below the best.",
+               "两个标准误都让了：最好的 n 的，和每个 n 自己的。门槛只比最好的低一个标准误，即最好的 n 的。"),
+        _picks(_doubling,
+               "Only 1, 2, 4, 8 … were tried. Any n may be chosen.", "只试了 1、2、4、8……。哪个 n 都可以选。"),
+        _picks(lambda gold, error, budget: next(i + 1 for i, worth in enumerate(sorted(gold)) if worth >= max(gold)
+                                                - error[_best(gold)]),
+               "The list was sorted, and places are no longer n. Leave the order.",
+               "列表排了序，位置就不再是 n 了。不要改变次序。",
+               lambda gold, error, budget: (lambda pairs: next(i + 1 for i, (worth, _) in enumerate(pairs)
+                                                               if worth >= pairs[-1][0] - pairs[-1][1]))(
+                                                                   sorted(zip(gold, error, strict=True)))),
+        *(_picks(lambda gold, error, budget, share=share: next(i + 1 for i, worth in enumerate(gold)
+                                                               if worth >= (1 - share) * max(gold)) if max(gold) > 0
+                 else 1 / 0,
+                 "The bar is a percentage of the best. It lies one standard error below it.",
+                 "门槛是最好的百分之几。应当比它低一个标准误。") for share in (0.01, 0.05, 0.1)),
         _picks(lambda gold, error, budget: max(gold) - error[_best(gold)],
                "This is the bar itself. Wanted is the first n that reaches "
                "it.", "这是门槛本身。要的是第一个达到它的 n。"),
