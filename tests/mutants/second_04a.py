@@ -271,7 +271,8 @@ def estimate_n_epsilon(n, logprob):
     """(1 - e)^n taken for exp(-n e)."""
     e = logprob.exp()
     miss = torch.exp(-n * e)
-    return miss * (math.log(n) - (n - 1) * e - (n - 1) / n) - torch.expm1(-n * e) * ((-torch.expm1(-n * e)).log() - logprob)
+    drawn = -torch.expm1(-n * e)
+    return miss * (math.log(n) - (n - 1) * e - (n - 1) / n) + drawn * (drawn.log() - logprob)
 
 
 def estimate_halves_exchanged(n, logprob):
@@ -368,33 +369,51 @@ def choose_numpy(gold, error, budget):
 
 
 MUTANTS = {
-    "4a.1": [("needed_rounded_probability", needed_rounded_probability, ""),
-             ("needed_up_to_ten_thousand", needed_up_to_ten_thousand, ""), ("needed_none", needed_none, ""),
-             ("needed_other_base", needed_other_base, ""), ("needed_exactly_one", needed_exactly_one, ""),
-             ("needed_q_over_failure", needed_q_over_failure, ""), ("needed_poisson", needed_poisson, ""),
-             ("needed_certain_is_never", needed_certain_is_never, "")],
-    "4a.2": [("law_low_is_high_minus_pi", law_low_is_high_minus_pi, ""), ("law_counts", law_counts, ""),
-             ("law_nearly_tied", law_nearly_tied, ""), ("law_evenly_among_the_living", law_evenly_among_the_living, ""),
-             ("law_simulated", law_simulated, ""), ("law_of_two", law_of_two, ""), ("law_times_n", law_times_n, ""),
-             ("law_first_place_takes_all", law_first_place_takes_all, "")],
-    "4a.3": [("kl_bound_of_v", kl_bound_of_v, ""), ("kl_log1p", kl_log1p, ""), ("kl_both_ways", kl_both_ways, ""),
-             ("kl_weighted_by_pi", kl_weighted_by_pi, ""),
-             ("kl_difference_of_entropies", kl_difference_of_entropies, ""), ("kl_one_result", kl_one_result, ""),
-             ("kl_divided_by_n", kl_divided_by_n, "")],
-    "4a.4": [("every_strictly_below", every_strictly_below, ""), ("every_factorials", every_factorials, ""),
-             ("every_disjoint_groups", every_disjoint_groups, ""), ("every_quantile", every_quantile, ""),
-             ("every_mean_of_the_rest", every_mean_of_the_rest, ""), ("every_transposed", every_transposed, ""),
-             ("every_right_for_one", every_right_for_one, "")],
-    "4a.5": [("estimate_single_precision", estimate_single_precision, ""),
-             ("estimate_certain_is_the_bound", estimate_certain_is_the_bound, ""),
-             ("estimate_n_epsilon", estimate_n_epsilon, ""),
-             ("estimate_halves_exchanged", estimate_halves_exchanged, ""), ("estimate_half", estimate_half, ""),
-             ("estimate_zero_when_rare", estimate_zero_when_rare, "")],
-    "4a.6": [("choose_last_best", choose_last_best, ""), ("choose_budget_not_included", choose_budget_not_included, ""),
-             ("choose_one_percent", choose_one_percent, ""), ("choose_over_the_first", choose_over_the_first, ""),
-             ("choose_spread", choose_spread, ""), ("choose_both_errors", choose_both_errors, ""),
-             ("choose_powers_of_two", choose_powers_of_two, ""), ("choose_sorted", choose_sorted, ""),
-             ("choose_cuts_the_list", choose_cuts_the_list, "")],
+    "4a.1": [("needed_rounded_probability", needed_rounded_probability, "The probability was rounded before it was"),
+             ("needed_up_to_ten_thousand", needed_up_to_ten_thousand, "The search ends too early and says never."),
+             ("needed_none", needed_none, "For p = 0 nothing is returned. What is"),
+             ("needed_other_base", needed_other_base, "This is log q / log p, draws that are"),
+             ("needed_exactly_one", needed_exactly_one, "Where one draw is not enough it gives -1."),
+             ("needed_q_over_failure", needed_q_over_failure, "This adds the probabilities up, n · p."),
+             ("needed_poisson", needed_poisson, "log(1 - p) was taken for -p. That is"),
+             ("needed_certain_is_never", needed_certain_is_never, "For p = 1 it gave -1. Then the first draw")],
+    "4a.2": [("law_low_is_high_minus_pi", law_low_is_high_minus_pi, "F⁻ is taken for F - π. Where rewards tie,"),
+             ("law_counts", law_counts, "F counts how many outcomes are as bad or"),
+             ("law_nearly_tied", law_nearly_tied, ""),
+             ("law_evenly_among_the_living", law_evenly_among_the_living, "Outcomes that tie share evenly here,"),
+             ("law_simulated", law_simulated, ""),
+             ("law_of_two", law_of_two, "This is what comes out if `n` is always"),
+             ("law_times_n", law_times_n, "n π F holds where exactly one draw is"),
+             ("law_first_place_takes_all", law_first_place_takes_all, "Of outcomes that tie, the first in the")],
+    "4a.3": [("kl_bound_of_v", kl_bound_of_v, "The bound was computed from the number of"),
+             ("kl_log1p", kl_log1p, "This is log(1 + n). It is log n."),
+             ("kl_both_ways", kl_both_ways, "Both directions were averaged. KL has"),
+             ("kl_weighted_by_pi", kl_weighted_by_pi, "The logarithms are weighted by π. What is"),
+             ("kl_difference_of_entropies", kl_difference_of_entropies, "This is the difference of two entropies."),
+             ("kl_one_result", kl_one_result, "It returned a tensor of floats; the next"),
+             ("kl_divided_by_n", kl_divided_by_n, "The KL is divided by n. The law is")],
+    "4a.4": [("every_strictly_below", every_strictly_below, "Draws *strictly* below are counted, and"),
+             ("every_factorials", every_factorials, "There is NaN or infinity in your result."),
+             ("every_disjoint_groups", every_disjoint_groups, "The row was cut into groups of n. That"),
+             ("every_quantile", every_quantile, ""),
+             ("every_mean_of_the_rest", every_mean_of_the_rest, "This is the mean of all draws from the"),
+             ("every_transposed", every_transposed, "Your result has shape (4, 1); expected"),
+             ("every_right_for_one", every_right_for_one, "The first row is right in every case,")],
+    "4a.5": [("estimate_single_precision", estimate_single_precision, "There is NaN or infinity in your result."),
+             ("estimate_certain_is_the_bound", estimate_certain_is_the_bound, "Where ε is 1 it gives the bound. A"),
+             ("estimate_n_epsilon", estimate_n_epsilon, "(1 - ε)^n was taken for e^(-nε). That is"),
+             ("estimate_halves_exchanged", estimate_halves_exchanged, "The weights of the two halves are"),
+             ("estimate_half", estimate_half, "In every case, your result is 1/2 times"),
+             ("estimate_zero_when_rare", estimate_zero_when_rare, "NaN was replaced by 0. That is right")],
+    "4a.6": [("choose_last_best", choose_last_best, "Of two that are best the larger n set the"),
+             ("choose_budget_not_included", choose_budget_not_included, "The budget itself is left out. n ="),
+             ("choose_one_percent", choose_one_percent, "The bar is a percentage of the best. It"),
+             ("choose_over_the_first", choose_over_the_first, "This is the first n that beats n = 1 by"),
+             ("choose_spread", choose_spread, "The bar is made from how much gold"),
+             ("choose_both_errors", choose_both_errors, "Both errors are granted, that of the best"),
+             ("choose_powers_of_two", choose_powers_of_two, "Only 1, 2, 4, 8 … were tried. Any n may"),
+             ("choose_sorted", choose_sorted, "The list was sorted, and places are no"),
+             ("choose_cuts_the_list", choose_cuts_the_list, "The result is right, but your function")],
 }
 
 RIGHT = {

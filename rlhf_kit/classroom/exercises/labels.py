@@ -122,6 +122,7 @@ CHINESE = {
     "everything is above it": "全都高于阈值",
     "a threshold of 0": "阈值是 0", "rewards below 0": "奖励小于 0",
     "an original one exactly at the threshold": "有一条原始数据恰好等于阈值",
+    "hardly above the threshold": "只比阈值高一点点",
     "between neighbours": "在相邻两个之间", "the least, and the mean": "最低的，和平均", "one reward": "只有一个奖励",
     "rewards that tie": "有相同的奖励", "nearly the highest": "几乎是最高的", "one percent": "百分之一",
     "half a percent": "百分之零点五",

@@ -73,6 +73,7 @@ def _sets(seed: int) -> list[Case]:
             case([0.0, 0.5, -0.5], [no, no, no], 0.0, "a threshold of 0"),
             case([-3.0, -1.0, -2.0, 0.5], [no, no, yes, no], -1.5, "rewards below 0"),
             case([0.9, 0.1], [yes, yes], 0.9, "an original one exactly at the threshold"),
+            case([0.75000001, 0.75, 0.74999999], [no, no, no], 0.75, "hardly above the threshold"),
             case([0.6], [no], 0.6, "one response"), *made]
 
 
@@ -183,6 +184,13 @@ def _sifting(change: Callable[[Tensor, Tensor, float], Tensor], en: str, zh: str
     return Mistake(change, en, zh, tuple(also))
 
 
+def _one_at_least(reward: Tensor, original: Tensor, threshold: float) -> Tensor:
+    kept = original | (reward > threshold)
+    if not (kept & ~original).any() and (~original).any():
+        kept[torch.where(original, -torch.inf, reward.double()).argmax()] = True
+    return kept
+
+
 def _place(reward: Tensor, place: float, way: Callable[[float], int]) -> Tensor:
     """The reward at a place of the sorted list that is made whole by `way`, from 0."""
     ordered = reward.double().sort().values
@@ -217,6 +225,13 @@ def _exclusive(reward: Tensor, percent: float) -> Tensor:
     place = min(max(percent / 100 * (len(ordered) + 1) - 1, 0.0), len(ordered) - 1.0)
     low = math.floor(place)
     return ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
+
+
+def _other_way_round(reward: Tensor, percent: float) -> Tensor:
+    ordered = reward.double().sort().values
+    place = percent / 100 * (len(ordered) - 1)
+    low = int(place)
+    return ordered[low] * (place - low) + ordered[min(low + 1, len(ordered) - 1)] * (1 - place + low)
 
 
 def _by_n(reward: Tensor, percent: float) -> Tensor:
@@ -280,6 +295,17 @@ def _planned(kept: Callable[[Tensor, list[float]], list[float]] | None = None,
     return wrong
 
 
+def _or_else(logprob: Tensor, floor: float, other: float) -> Tensor:
+    """π where it is above the floor, another number elsewhere."""
+    likely = logprob.detach().exp()
+    return torch.where(likely > floor, likely, other)
+
+
+def _between_levels(reward: Tensor, thresholds: list[float]) -> list[int]:
+    counts = [int((reward > one).sum()) for one in thresholds]
+    return [here - next_one for here, next_one in zip(counts, [*counts[1:], 0], strict=True)]
+
+
 def _over(number: Callable[[int, float, int], float]) -> Callable:
     """Passes as `number(size, share, updates)` draws over the kept ones."""
     return _planned(passes=lambda many, size, share, updates: number(size, share, updates) / many if many else math.inf)
@@ -305,6 +331,21 @@ EXERCISES = (
                  "留下的是*低于*阈值的。ReST 学的是高于阈值的。",
                  lambda reward, original, threshold: original | (reward <= threshold),
                  lambda reward, original, threshold: original | ~(reward > threshold)),
+        _sifting(lambda reward, original, threshold: original | (reward.round(decimals=1) > threshold),
+                 "The rewards were rounded before they were compared. Compare them as they are.",
+                 "奖励先舍入再比较了。要直接比较。"),
+        _sifting(lambda reward, original, threshold: original | (reward > threshold + 1e-2),
+                 "What is hardly above the threshold drops out: a margin was added, or rewards were rounded. Above is "
+                 "above, by however little.",
+                 "只比阈值高一点点的被去掉了：加了余量，或者把奖励舍入了。高于就是高于，不管高多少。",
+                 lambda reward, original, threshold: original | (reward.round(decimals=2) > threshold)),
+        _sifting(_one_at_least,
+                 "Where no drawn response is above the threshold, the best one is kept all the same. Then none is.",
+                 "没有抽取的回答高于阈值时，这里仍留下了最好的一条。那时应当一条都不留。"),
+        _sifting(lambda reward, original, threshold: (reward > threshold) | (original & ~reward.isnan()),
+                 "Original responses drop out where nobody scored them. Their reward does not matter: they stay.",
+                 "没有打过分的原始回答被去掉了。它们的奖励无关紧要：都留着。",
+                 lambda reward, original, threshold: (reward > threshold) | (original & reward.isfinite())),
         _sifting(lambda reward, original, threshold: original.clone(),
                  "Only original responses are kept. Of the drawn ones, those above the threshold are, too.",
                  "只留下了原始数据。抽取的里面，高于阈值的也要留。"),
@@ -354,6 +395,24 @@ EXERCISES = (
                     "This is another definition of percentiles, at place p/100 · (N + 1), counted from 1. Here it is "
                     "p/100 · (N - 1), counted from 0.",
                     "这是百分位的另一种定义，位置是 p/100 · (N + 1)，从 1 数起。这里是 p/100 · (N - 1)，从 0 数起。"),
+        Mistake(lambda reward, percent, gamma: (_quantile(reward.unique(), percent / 100), _between(reward.unique(),
+                                                                                                     gamma)),
+                "Equal rewards were counted once. Each response counts, in the percentile and in the mean.",
+                "相同的奖励只算了一次。每条回答都要算，百分位和平均都是。",
+                (lambda reward, percent, gamma: (_quantile(reward.unique(), percent / 100), _between(reward, gamma)),)),
+        _percentile(lambda reward, percent: reward.double()[reward.double() >= _quantile(reward, percent / 100) - 1e-12
+                                                            ].mean(),
+                    "This is the mean of what lies above the percentile. Wanted is the percentile itself.",
+                    "这是百分位以上的平均。要的是百分位本身。"),
+        _percentile(_other_way_round,
+                    "The two neighbours are weighted the wrong way round: at place 2.7 the upper one counts 0.7.",
+                    "相邻两个的权重弄反了：在位置 2.7，上面的那个占 0.7。"),
+        _interpolated(lambda reward, gamma: _between(reward, gamma / 100),
+                      "γ was divided by 100. It is a share already, from 0 to "
+                      "1.", "γ 除以了 100。它本来就是 0 到 1 的比例。"),
+        _interpolated(lambda reward, gamma: reward.double().mean() + gamma,
+                      "γ was added to the mean. It is a share of the way from the mean to the highest.",
+                      "把 γ 加到了平均上。它是从平均走到最高的一个比例。"),
         _percentile(lambda reward, percent: _quantile(reward, percent),
                     "`percent` runs from 0 to 100: divide it by 100.", "`percent` 是 0 到 100：要除以 100。",
                     lambda reward, percent: torch.quantile(reward.double(), percent)),
@@ -454,6 +513,14 @@ EXERCISES = (
                  lambda u, i, n, d: rest_clock(max(u - 1, 0), i, n, d), lambda u, i, n, d: rest_clock(u - 1, i, n, d),
                  lambda u, i, n, d: (math.ceil(u / (i * n)), math.ceil(u / n) - (math.ceil(u / (i * n)) - 1) * i,
                                      math.ceil(u / (i * n)) * d)),
+        _ticking(lambda u, i, n, d: (u // (i * n) + 1, u // n % i + 1, 2 * (u // (i * n) + 1) * d),
+                 "The calls are counted twice. Each response is asked about once.", "调用算了两遍。每条回答只问一次。"),
+        _ticking(lambda u, i, n, d: (u // (i * n) + 1, (u // n + 1) % i, (u // (i * n) + 1) * d),
+                 "The last Improve of a Grow comes out as 0. Take % improves first, and add 1 afterwards.",
+                 "一次 Grow 的最后一个 Improve 成了 0。先取 % improves，再加 1。"),
+        _ticking(lambda u, i, n, d: (u // (i + n) + 1, u // n % i + 1, (u // (i + n) + 1) * d),
+                 "improves + updates updates to a Grow here. It is their product.",
+                 "这里一次 Grow 有 improves + updates 次更新。应当是两者的乘积。"),
         _ticking(lambda u, i, n, d: (u // n % i + 1, u // (i * n) + 1, (u // (i * n) + 1) * d),
                  "Grow and Improve are exchanged.", "Grow 和 Improve 的次序反了。"),
         ), points=1, results=("grow", "improve", "calls")),
@@ -492,6 +559,19 @@ EXERCISES = (
                  "This is the mean over responses of their sums. Here it is a mean over tokens: divide by their "
                  "number.",
                  "这是对各条回答的和取平均。这里要对词元取平均：除以词元数。"),
+        _cloning(lambda x, counted: -x.sum() / (counted.sum() + 1),
+                 "1 was added to the number of tokens. Divide by the number itself, and by 1 only where it is 0.",
+                 "词元数加了 1。要除以词元数本身，只有它是 0 时才除以 1。"),
+        _cloning(lambda x, counted: -x.sum() / (counted.any(1).sum() * x.shape[1]).clamp(min=1),
+                 "The mean of the kept responses runs over their padding, too. Divide by the number of real tokens.",
+                 "留下的回答里，填充也算进了平均。要除以真实词元数。"),
+        _cloning(lambda x, counted: -x[:, 1:].sum() / counted[:, 1:].sum().clamp(min=1),
+                 "The first token of each response is left out. Nothing is shifted here: every token has its own log "
+                 "π.",
+                 "每条回答的第一个词元没有算。这里不用移位：每个词元都有自己的 log π。"),
+        _cloning(lambda x, counted: -x[:, :-1].sum() / counted[:, :-1].sum().clamp(min=1),
+                 "The last column is left out. Nothing is shifted here: every token has its own log π.",
+                 "最后一列没有算。这里不用移位：每个词元都有自己的 log π。"),
         _cloning(lambda x, counted: -x.sum() / len(x),
                  "Divided by the number of all responses. Divide by the number of kept real tokens.",
                  "除的是全部回答的条数。要除以留下的真实词元数。"),
@@ -541,6 +621,26 @@ EXERCISES = (
                  "先拿下限和 log π 比，之后才取 exp。它是概率的下限：先取 exp。"),
         _weighed(lambda logprob, quality, floor: -logprob * (logprob.exp() * quality).detach().clamp(min=floor),
                  "The floor is held against π · Q̂. It is that of π alone.", "下限是和 π · Q̂ 比的。它只管 π。"),
+        _weighed(lambda logprob, quality, floor: -_or_else(logprob, floor, 0.0) * quality.detach() * logprob,
+                 "Tokens below the floor got the weight 0. They get u: max(u, "
+                 "π).", "低于下限的词元权重成了 0。应当是 u：max(u, π)。"),
+        _weighed(lambda logprob, quality, floor: -_or_else(logprob, floor, 1.0) * quality.detach() * logprob,
+                 "Tokens below the floor got the weight 1. They get u: max(u, "
+                 "π).", "低于下限的词元权重成了 1。应当是 u：max(u, π)。"),
+        _weighed(lambda logprob, quality, floor: -logprob.exp().clamp(min=floor) * quality.detach(),
+                 "log π is missing: this is minus weight · Q̂.", "少了 log π：这只是负的权重 · Q̂。",
+                 lambda logprob, quality, floor: -logprob.detach().exp().clamp(min=floor) * quality.detach()
+                 + 0 * logprob),
+        _weighed(lambda logprob, quality, floor: -logprob.exp().clamp(min=floor) * quality.detach() * logprob.detach(),
+                 "The gradient flows through the weight and not through log π. It is the other way round.",
+                 "梯度从权重流过，却不从 log π 流过。应当反过来。"),
+        Mistake(lambda logprob, quality, mask, floor: -(keep(logprob, mask).detach().exp().clamp(min=floor) * keep(
+                    quality, mask).detach().flip(1).cumsum(1).flip(1) * keep(logprob, mask)).sum() / mask.sum(),
+                "The quality was summed up to the end of the response. `quality` is Q̂ already.",
+                "质量又从这里累加到了回答末尾。`quality` 已经是 Q̂ 了。"),
+        Mistake(lambda logprob, quality, mask, floor: _gold(logprob[mask], quality[mask] - quality[mask].mean(),
+                                                            floor).mean(),
+                "The mean quality was subtracted. Here Q̂ is taken as it is.", "减去了平均质量。这里直接用 Q̂。"),
         _weighed(lambda logprob, quality, floor: -(logprob.detach().exp() + floor) * quality.detach() * logprob,
                  "u is added to π. Take the larger of the two.", "这里把 u 加到了 π 上。要取两者中较大的。"),
         _weighed(lambda logprob, quality, floor: logprob.detach().exp().clamp(min=floor) * quality.detach() * logprob,
@@ -644,6 +744,23 @@ EXERCISES = (
                           if many else math.inf),
                  _planned(passes=lambda many, size, share, updates: -(-updates * (size - _old(size, share)) // many)
                           if many else math.inf))),
+        Mistake(_planned(kept=_between_levels),
+                "This counts what lies between a threshold and the next. Above a threshold is also above all lower "
+                "ones.",
+                "这里数的是一个阈值到下一个阈值之间的。高于一个阈值的，也高于所有更低的，都要算。"),
+        Mistake(_over(lambda size, share, updates: updates * (size - min(max(round(size * share), 1), size - 1))),
+                "Without a share of original data a row of it is still counted. 0 is a share like any other.",
+                "不要原始数据时，仍算了一行。0 也是一个比例。"),
+        Mistake(_planned(passes=lambda many, size, share, updates: updates * (size - _old(size, share)) / many
+                         if many else math.nan),
+                "Where nothing is kept the passes came out as NaN. They are "
+                "infinite.", "一条都不留时，遍数成了 NaN。应当是无穷大。"),
+        Mistake(_planned(passes=lambda many, size, share, updates: updates * (size - _old(size, share)) / (many + 1)),
+                "1 was added to what is kept, so that nothing is divided by 0. Divide by the number itself.",
+                "为了不除以 0，给留下的条数加了 1。要除以条数本身。"),
+        Mistake(_planned(passes=lambda many, size, share, updates: updates * (size - _old(size, share))),
+                "These are the rows that an Improve draws. Divide them by how many are kept.",
+                "这是一个 Improve 取的行数。还要除以留下的条数。"),
         Mistake(_planned(passes=lambda many, size, share, updates: updates * size * share / many if many else math.inf),
                 "size · share rows are original. The drawn ones are the rest.",
                 "size · share 行是原始数据。抽取的是剩下的。"),
