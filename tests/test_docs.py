@@ -254,6 +254,7 @@ def typed(page: str) -> list[list[str]]:
                                                                     "labels agreement")),
                                                 ("options:stackllama", ("train stackllama", "merge")),
                                                 ("options:posts", ("posts read", "posts write")),
+                                                ("options:data", ("data",)),
                                                 ("options:scale", ("memory", "export accelerate", "export openrlhf")),
                                                 ("options:trl", ("export trl",))])
 def test_every_option_is_explained(page, mark, commands):
