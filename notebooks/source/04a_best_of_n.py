@@ -428,7 +428,8 @@ kit.guessed(my_share, gain["gold"] / gain["chosen by gold"])
 kit.plots.bands(bound, curves, across="KL, at most (nats)", unit="mean over 48 sources", title="Best of 1 to 32", dashed=["chosen by gold"])
 # %%
 kit.tell("gap", gained=gain["gold"], possible=gain["chosen by gold"])
-kit.tell("blind" if gain["gold"] < 0.5 * gain["chosen by gold"] else "sees")
+part = gain["gold"] / gain["chosen by gold"]
+kit.tell("blind" if part < 0.4 else "sees" if part > 0.7 else "half")
 # %% [markdown] lang="en"
 # That is the picture. Three things to notice. The first doublings bring most, and each further one costs twice as many draws. Score
 # and gold are different things, as in lesson 03c, and the gap between *gold* and *chosen by gold* is what a better reward model
@@ -522,7 +523,7 @@ kit.plots.lines(surprise.tolist(), curves, across="-log of the chosen response's
 #
 # Below is a longer run that came with the kit: more sources, up to 128 draws. Every draw costs time at *every* answer, for ever. So
 # take the smallest n that cannot be told from the best one that you can afford.
-# %% [markdown] lang="zh" of="d52b"
+# %% [markdown] lang="zh" of="e7f8"
 # 在左边，选中的回答本来就常抽到，KL 很小；在右边，估计和上界重合。整段译文的概率大多不到 1/32，都在右边；要是回答很短，
 # 或者策略已经没有多少熵，就在左边。
 # 比一比：第 03c 课的 PPO，为了它的收益付了多少奈特？

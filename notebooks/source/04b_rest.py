@@ -11,7 +11,7 @@
 #
 # **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
 # top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="bbc0"
 # # ReST：写、筛、学，再来一遍
 #
 # best-of-n 每回答一次都要付钱，永远如此。ReST（DeepMind，2023）只付一次：策略写出一批数据，奖励给它打分，策略再从其中越来越好的部分学习。
@@ -29,7 +29,7 @@
 # - say what Grow and Improve do, and count what they cost;
 # - choose thresholds, and see what they leave over;
 # - write the losses that learn from old responses, and tell when a small set is learnt by heart.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="322d"
 # **学完之后你能够**
 #
 # - 说清 Grow 和 Improve 各做什么，并算出它们的开销；
@@ -44,7 +44,7 @@
 # here, once: about four minutes).
 #
 # Suppose we keep the tenth with the highest rewards. Mean gold of *all* draws is printed below. What is it among the kept ones?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="2534"
 # ## 先猜一猜
 #
 # 之一里的翻译模型，模仿的是人写的、带着错误的译文，这叫*行为克隆 (behaviour cloning)*，简称 BC。现在由它自己来写：一次 **Grow**
@@ -78,7 +78,7 @@ my_kept_gold = None         # between 0 and 1
 #
 # In this kit the original responses always stay in: they keep the policy near language that people wrote, however small the kept
 # part becomes.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="b24f"
 # ## Improve：先筛，再模仿
 #
 # 一个 **Improve** 留下高于阈值 τ 的，再去模仿它们。它的数据集 $D_g$ 里有抽取的回答，也有人写的*原始*回答：
@@ -96,7 +96,7 @@ my_kept_gold = None         # between 0 and 1
 # reward is *above* the threshold; equal is not above.
 #
 # Rewards (0.2, 0.7, 0.8, 0.1), the last one original, threshold 0.75: (False, False, True, True).
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="3e7c"
 # ### ✏️ 练习 4b.1 - 留下什么
 #
 # `难度 ●○○○ · 重要 ●●●● · 5 分钟 · 1 分`
@@ -124,7 +124,7 @@ def kept_rows(reward, original, threshold):
 # `>` compares entry by entry, `|` is "or" for booleans. A comparison with NaN is False, without an error.
 #
 # </details>
-# %% [markdown] lang="zh" hints="4b.1"
+# %% [markdown] lang="zh" of="4a67" hints="4b.1"
 # <details><summary>线索 1：思路</summary>
 #
 # 留下的理由有两个，满足一个就够。
@@ -157,7 +157,7 @@ kit.tell("worth" if kept["top 10%"].mean() > truth.mean() + 0.02 else "worthless
 # DeepMind's thresholds were fixed, 0.7 to 0.99, on rewards scaled to [0, 1]. Fixed numbers mean something only if rewards mean
 # the same everywhere. Two others come from the data: a **percentile**, and a point **between** the mean and the highest,
 # $\tau_\gamma = \gamma \max R + (1-\gamma)\,\text{mean}\,R$. In each Grow the thresholds rise: $\tau_1 < \tau_2 < \dots$, one for each Improve.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="9399"
 # 这就是一个 Improve 的天花板：模仿最多和被模仿的一样好，很难更好。而它只取决于奖励模型，这时还什么都没训练。
 #
 # ## 取哪个阈值？
@@ -175,7 +175,7 @@ kit.tell("worth" if kept["top 10%"].mean() > truth.mean() + 0.02 else "worthless
 # the two neighbours. `interpolated`: γ · highest + (1 - γ) · mean.
 #
 # For (0.2, 0.4, 0.6, 1.0), 50 and 0.5: place 1.5 lies half way between 0.4 and 0.6, so 0.5; and 0.5 · 1.0 + 0.5 · 0.55 = 0.775.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="0e8d"
 # ### ✏️ 练习 4b.2 - 两种阈值
 #
 # `难度 ●●○○ · 重要 ●●●○ · 10 分钟 · 2 分`
@@ -205,7 +205,7 @@ def two_thresholds(reward, percent, gamma):
 # `torch.quantile(reward, share)` does it, with a share from 0 to 1; or `.sort().values` by hand.
 #
 # </details>
-# %% [markdown] lang="zh" hints="4b.2"
+# %% [markdown] lang="zh" of="c179" hints="4b.2"
 # <details><summary>线索 1：思路</summary>
 #
 # 四个奖励在位置 0、1、2、3；90% 是位置 2.7，也就是从第三个往第四个走 0.7。
@@ -233,7 +233,7 @@ kit.plots.histograms({"all": scores.tolist(), "above the 75th percentile": score
 #
 # Each Grow is followed by I Improves of so many updates. The reward model is asked about a response when it is drawn, and never
 # again: filtering only compares stored numbers. An online method such as PPO asks about every batch.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="16a3"
 # 百分位留下的比例总是一样的。固定阈值却可能全留，也可能一条不留；这种事不该等长时间的训练跑到半夜才撞上：工具包在给一次 Grow 打完分时、
 # 第一次更新之前，就检查所有的阈值。
 #
@@ -251,7 +251,7 @@ kit.plots.histograms({"all": scores.tolist(), "above the 75th percentile": score
 # Grow begins with Improve 1); and `calls`, how many responses the reward model has been asked about so far, this Grow's included.
 #
 # For 130, 2, 50, 400: updates 100 to 199 belong to Grow 2, the first 50 of them to Improve 1: (2, 1, 800).
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="fa16"
 # ### ✏️ 练习 4b.3 - 到哪里了，问了多少
 #
 # `难度 ●●○○ · 重要 ●●○○ · 5 分钟 · 1 分`
@@ -281,7 +281,7 @@ def rest_clock(update, improves, updates, drawn):
 # `divmod(a, b)` gives both; `//` once more for the Improve.
 #
 # </details>
-# %% [markdown] lang="zh" hints="4b.3"
+# %% [markdown] lang="zh" of="441a" hints="4b.3"
 # <details><summary>线索 1：思路</summary>
 #
 # 一次 Grow 持续 `improves * updates` 次更新。过去了几个整的，还剩多少？
@@ -298,7 +298,7 @@ rest_clock = kit.check("4b.3", rest_clock)
 # %% [markdown] lang="en"
 # Two Grows of 800 responses, three Improves each of 40 updates with 16 responses; beside it, an online method that draws 16 new
 # responses for every update. Which has asked the reward model more often at the end? Enter "ReST" or "online".
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="245d"
 # 两次 Grow，每次 800 条回答；各三个 Improve，每个 40 次更新，每次 16 条回答。旁边是一个在线方法，每次更新新抽 16 条。
 # 最后哪个问奖励模型问得多？填 "ReST" 或 "online"（在线）。
 # %% guess="2"
@@ -317,7 +317,7 @@ kit.plots.lines(range(1, 241), calls, across="update", unit="reward calls so far
 # The simplest loss is imitation again (BC), on what was kept:
 #
 # $$L_{\text{BC}} = -\,\text{mean over kept tokens of } \log \pi(y_t)$$
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="f51e"
 # 一边是台阶，一边是斜坡。省下调用靠的是重复使用：每次 Grow 的更新多一些，台阶不变，斜坡却更高。代价是：策略在走，数据却越来越旧。
 #
 # ## 从旧回答里学
@@ -335,7 +335,7 @@ kit.plots.lines(range(1, 241), calls, across="update", unit="reward calls so far
 # responses, every token alike; 0 if there is none. The gradient flows into `logprob`, and none of what is left out may spoil it.
 #
 # For [[-1, -3], [-2, -8], [-5, -5]] where the -8 is padding and the last response is not kept: (1 + 3 + 2)/3 = 2.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="4412"
 # ### ✏️ 练习 4b.4 - 模仿留下的
 #
 # `难度 ●●○○ · 重要 ●●●● · 10 分钟 · 2 分`
@@ -365,7 +365,7 @@ def bc_loss(logprob, mask, kept):
 # `mask & kept[:, None]`, `torch.where(counted, logprob, 0.0)`, `.clamp(min=1)`.
 #
 # </details>
-# %% [markdown] lang="zh" hints="4b.4"
+# %% [markdown] lang="zh" of="24d6" hints="4b.4"
 # <details><summary>线索 1：思路</summary>
 #
 # 两个条件合成一个掩码。在它上面求和，再除以它标出的个数，至少除以 1。
@@ -397,7 +397,7 @@ kit.plots.bars(losses, unit="BC loss, nats per token", title="How much there is 
 #
 # sg, *stop gradient*, means: a plain number here, nothing flows back through it. The floor u keeps a token in the running that the
 # policy has never liked.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="f11d"
 # 在策略自己写的回答上，损失大致就是它的熵：这些回答并不让它意外。这里的学习，是把权重*挪*到留下的那些上面去。
 #
 # **GOLD**（Pang 和 He，2021）给每个词元加权：策略自己觉得它有多可能，于是好回答里古怪的词元就轻一些；再乘一个质量 $\hat Q_t$：
@@ -416,7 +416,7 @@ kit.plots.bars(losses, unit="BC loss, nats per token", title="How much there is 
 #
 # For log π = (-0.5, -4), $\hat Q$ = (2, 1), u = 0.1: the weights are 0.6065 and 0.1 (as $e^{-4}$ is less), the loss
 # (0.6065 · 2 · 0.5 + 0.1 · 1 · 4)/2 = 0.5033.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="b220"
 # ### ✏️ 练习 4b.5 - GOLD 的损失
 #
 # `难度 ●●●○ · 重要 ●●●○ · 15 分钟 · 3 分`
@@ -448,7 +448,7 @@ def gold_loss(logprob, quality, mask, floor):
 # `logprob[mask]`, `.detach()`, `.exp().clamp(min=floor)`.
 #
 # </details>
-# %% [markdown] lang="zh" hints="4b.5"
+# %% [markdown] lang="zh" of="ac41" hints="4b.5"
 # <details><summary>线索 1：思路</summary>
 #
 # 先把真实的词元取出来：NaN 和填充就都不在了。三个因子，其中两个是常数。
@@ -466,7 +466,7 @@ gold_loss = kit.check("4b.5", gold_loss)
 # One kept response, token by token. The last two columns show how hard each loss *pulls* at the log-probability of a token: BC with 1,
 # whatever the token, GOLD with $\max(u, \pi)\,\hat Q_t$. Here $\hat Q_t$ is the sum of the imitating model's probabilities of this token and the
 # next four, as in ReST.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="6aee"
 # 一条留下的回答，一个词元一个词元地看。最后两列是每种损失*拉*这个词元的对数概率有多用力：BC 不管是哪个词元都是 1，
 # GOLD 是 $\max(u, \pi)\,\hat Q_t$。这里的 $\hat Q_t$ 是模仿模型给这个词元和后面四个词元的概率之和，和 ReST 一样。
 # %%
@@ -486,7 +486,7 @@ kit.tell("losses", bc=bc_loss(logprob, mask, torch.tensor([True])), gold=gold_lo
 #
 # With each threshold the kept set shrinks, but the number of updates does not. So the policy goes through fewer responses more
 # often, until it knows them by heart. The original share of every batch, and smaller learning rates, hold against that.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="79a3"
 # 策略越是意外的地方，GOLD 拉得越轻：比起单单一次抽样，它更相信策略已经知道的。论文里四种损失比下来，赢的是朴素的 BC；
 # 其余几种也都在 `formulas/offline.py` 里。
 #
@@ -505,7 +505,7 @@ kit.tell("losses", bc=bc_loss(logprob, mask, torch.tensor([True])), gold=gold_lo
 # threshold. `passes`, floats: how often an Improve goes through them, all its rows of kept responses over `kept`; infinity where nothing is kept.
 #
 # For (0.2, 0.6, 0.7, 0.9), thresholds [0.5, 0.8], size 4, share 0.25, 6 updates: 3 rows a batch, 18 in all: kept (3, 1), passes (6, 18).
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="356c"
 # ### ✏️ 练习 4b.6 - 留下的要过几遍
 #
 # `难度 ●●●○ · 重要 ●●●○ · 10 分钟 · 2 分`
@@ -537,7 +537,7 @@ def improve_plan(reward, thresholds, size, share, updates):
 # `round`, `min`; `torch.stack` of counts. Dividing a number by a float tensor gives `inf` for 0, where Python would raise.
 #
 # </details>
-# %% [markdown] lang="zh" hints="4b.6"
+# %% [markdown] lang="zh" of="db26" hints="4b.6"
 # <details><summary>线索 1：思路</summary>
 #
 # 先数一批里有几行是留下的回答，再数所有更新里有几行；除以不同的回答数。
@@ -562,7 +562,7 @@ kit.plots.bars({f"{p}%": n for p, n in zip((0, 50, 75, 90, 97), passes.tolist())
 # One Grow with six responses to each of 128 sources, and three Improves at the 50th, 75th and 90th percentile, 20 updates each
 # (~25 s on a laptop CPU). After each Improve the policy answers 128 held-out sources. Score is what was filtered by; gold is only measured. What will gold do from BC to
 # the last Improve: "rise", "fall", or "stay", if the change is within two standard errors?
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="038e"
 # ## ReST，现场来一次
 #
 # 一次 Grow，128 段原文各抽六条；三个 Improve，分别在第 50、75、90 百分位，各 20 次更新（笔记本电脑 CPU 上约 25 秒）。
@@ -597,7 +597,7 @@ kit.plots.bands(range(4), {name: [each.scores[name] for each in measured] for na
 #
 # So few updates show a direction at best. Below is a longer run that came with the kit, over three seeds: two Grows, three Improves each,
 # then PPO with as many draws, and best-of-n on top. Lines are means over seeds with 95 % intervals; 0 is BC, 4 the first Improve of the second Grow.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="42bb"
 # ## 更长的运行
 #
 # 更新这么少，最多只看得出方向。下面是随工具包附带的一次更长的运行，三个种子：两次 Grow，各三个 Improve；再有抽样数相同的 PPO，以及叠加 best-of-n。
@@ -657,7 +657,7 @@ kit.tell("reached" if rows["score"][5].mean >= rows["score"][4].mean else "not_r
 #
 # **References.** ReST: Gulcehre et al. 2023, arXiv:2308.08998. GOLD: Pang and He 2021, arXiv:2009.07839. RAFT: Dong et al. 2023, arXiv:2304.06767. Rejection
 # sampling at scale: Touvron et al. 2023, arXiv:2307.09288.
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="2c69"
 # 论文里，ReST 再叠加不到 10 次抽取，就赶上了 BC 抽 200 次；第二次 Grow 带来的提升最大；可是让人来评，最喜欢的却是只做一次 Grow 的。
 # 这又是过度优化：每一轮都在离奖励模型见过的更远的地方，继续信任同一个奖励模型。
 #
@@ -681,7 +681,7 @@ kit.tell("reached" if rows["score"][5].mean >= rows["score"][4].mean else "not_r
 # Touvron 等 2023，arXiv:2307.09288。
 # %% [markdown] lang="en"
 # **Play with it.** The translator before and after your ReST, side by side:
-# %% [markdown] lang="zh"
+# %% [markdown] lang="zh" of="b39f"
 # **玩一玩。** 翻译模型在你的 ReST 前后，并排放在一起：
 # %%
 kit.panel("compare", LANG, models={"BC": reference, "ReST": policy, "reward model": judge}, prompts=held_out[:6], task="translation", folder="runs/lesson-04b")

@@ -12,7 +12,7 @@ from rlhf_kit.classroom.exercises import session
 def stored() -> dict[str, Any]:
     """The log of the lesson that runs: "about" says what made it and when, "parts" what was measured.
 
-    The logs are made by `python -m tests.benchmarks lesson_logs`. Raises: ValueError for a lesson that has none.
+    The logs are made by `make bench ARGS=lesson_logs`. Raises: ValueError for a lesson that has none.
     """
     file = files("rlhf_kit") / "data" / "lessons" / f"{session.lesson()}.json"
     if not file.is_file():

@@ -1,6 +1,6 @@
 """What lessons 04a and 04b show from a stored run: best-of-n up to 128 draws; ReST, PPO and best-of-n over three seeds.
 
-    python -m tests.benchmarks lesson_logs          about seven minutes of one thread, once the tiny models are there
+    make bench ARGS=lesson_logs             about seven minutes of one thread, once the tiny models are there
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
 """
@@ -95,7 +95,7 @@ def one_seed(seed: int) -> dict[str, Any]:
 def stored(name: str, key: str, make, settings: dict[str, Any]) -> None:
     """Add one part to a file unless it is there."""
     path = FOLDER / f"{name}.json"
-    about = {"command": "python -m tests.benchmarks lesson_logs", "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    about = {"command": "make bench ARGS=lesson_logs", "date": f"{datetime.now(UTC):%Y-%m-%d}",
              **{name: version(name) for name in ("torch", "transformers")}, **settings}
     whole = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"about": about, "parts": {}}
     if key not in whole["parts"]:
