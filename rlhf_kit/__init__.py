@@ -22,7 +22,7 @@ _MODULES = {                                             # name here -> where it
     "rewards": "rewards", "sampling": "sampling", "studies": "studies", "tasks": "tasks", "tour": "jobs.tour",
     "training": "jobs", "zoo": "zoo",
 }
-_METHODS = ("best_of_n", "classifier", "ppo", "rest", "reward_model", "sft")
+_METHODS = ("best_of_n", "classifier", "dpo", "grpo", "kto", "ppo", "rest", "reward_model", "sft")
 _RECIPES = ("stackllama",)
 _NAMES = {
     "Reviews": "tasks.reviews", "Forum": "tasks.forum", "FileReviews": "datasets.labelled",
@@ -33,7 +33,8 @@ _NAMES = {
     "ModelUnavailable": "models.loading",
     "Sampling": "sampling", "generate": "sampling", "sample_rollout": "sampling", "KL": "formulas.kl_penalty",
     "Rollout": "formulas.records", "Step": "formulas.records", "Comparison": "formulas.records",
-    "Ranking": "formulas.records", "RewardError": "rewards", "CheckFailed": "loops.sanity_checks",
+    "Ranking": "formulas.records", "Labelled": "formulas.records", "RewardError": "rewards",
+    "CheckFailed": "loops.sanity_checks",
     "RemoteJudge": "models.remote", "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
     "check": "classroom.exercises.checking", "setup": "classroom.exercises.session", "panel": "studio.inline",
     "tell": "classroom.telling", "words": "classroom.telling", "guessed": "classroom.telling",

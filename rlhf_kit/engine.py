@@ -79,8 +79,8 @@ def text_logprob(policy: Policy, ids: Tensor, mask: Tensor, counted: Tensor | No
     return _read(policy, ids[:, :-1], mask[:, :-1], ids[:, 1:], counted[:, 1:], wanted, tokens_per_pass).logprob
 
 
-def passes(rollout: Rollout, rows: Tensor | None = None,
-           tokens_per_pass: int | None = None) -> Iterator[tuple[Tensor, float]]:
+def passes(rollout: Rollout, rows: Tensor | None = None, tokens_per_pass: int | None = None, *,
+           by: Literal["tokens", "responses"] = "tokens") -> Iterator[tuple[Tensor, float]]:
     """A minibatch in parts that fit into memory; their gradients add up to its gradient.
 
         ∇ (mean over all tokens) = Σ over parts of w · ∇ (mean over the part's tokens),   w = its share of the tokens
@@ -88,6 +88,7 @@ def passes(rollout: Rollout, rows: Tensor | None = None,
     Args:
         rows: numbers of the rollout's rows that make the minibatch; None = all of them.
         tokens_per_pass: tokens of a part, padding included; a row alone may exceed it. None = one part.
+        by: what the loss is a mean over; of "responses" w is a part's share of these.
 
     Yields: the part's numbers of rows, and w.
     """
@@ -96,7 +97,7 @@ def passes(rollout: Rollout, rows: Tensor | None = None,
         yield rows, 1.0
         return
     ends = _ends(torch.cat([rollout.prompt_mask, rollout.mask[:, :-1]], dim=1).cpu()[rows], rollout.mask.cpu()[rows])
-    tokens = rollout.length.cpu()[rows].double()
+    tokens = rollout.length.cpu()[rows].double() if by == "tokens" else torch.ones(len(rows), dtype=torch.float64)
     for part in _grouped(*ends, tokens_per_pass):
         yield rows[part], (tokens[part].sum() / tokens.sum()).item()
 

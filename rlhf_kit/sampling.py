@@ -90,6 +90,12 @@ class Sampler:
         if not self.limit > 0:
             raise ValueError(f"limit is {self.limit}; it must be above 0, such as {GAP}, or math.inf to check nothing.")
 
+    def check_processes(self, size: int) -> None:
+        """Raises: ValueError if so many processes cannot draw from it."""
+        if size > 1 and not self.several:
+            raise ValueError(f"{self.name} draws for one process, and there are {size}. Start one, or leave the "
+                             f"sampler out.")
+
 
 class SamplerError(ValueError):
     """What another engine drew cannot be learnt from; the message says why and what to do."""
@@ -147,6 +153,13 @@ def given_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[st
 
     Each is closed by the end token, as the policy would close it. Raises: ValueError if there is none.
     """
+    rollout = unread_rollout(policy, prompts, responses)
+    with torch.no_grad():
+        return replace(rollout, logprob=response_logprob(policy, rollout))
+
+
+def unread_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[str]) -> Rollout:
+    """The same for those who read it themselves: tokens and masks; every log-probability is 0."""
     if len(prompts) == 0 or len(prompts) != len(responses):
         raise ValueError(f"there are {len(prompts)} prompts and {len(responses)} responses; give as many of both, "
                          f"at least one.")
@@ -154,10 +167,8 @@ def given_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[st
     rows = response_rows(policy.tokenizer, responses, prompts)
     ids, mask = (x.to(policy.device) for x in pad_right(rows, pad_id(policy.tokenizer)))
     nothing = torch.zeros(mask.shape, device=policy.device)
-    rollout = Rollout(prompts=list(prompts), responses=list(responses), prompt_ids=prompt_ids, prompt_mask=prompt_mask,
-                      response_ids=ids, mask=mask, logprob=nothing, value=None, ended=mask.any(-1), temperature=1.0)
-    with torch.no_grad():
-        return replace(rollout, logprob=response_logprob(policy, rollout))
+    return Rollout(prompts=list(prompts), responses=list(responses), prompt_ids=prompt_ids, prompt_mask=prompt_mask,
+                   response_ids=ids, mask=mask, logprob=nothing, value=None, ended=mask.any(-1), temperature=1.0)
 
 
 def joined(parts: Sequence[Rollout], padding: int) -> Rollout:

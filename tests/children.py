@@ -283,6 +283,7 @@ def strays(*folders: Path) -> list[str]:
 def _goes_on(run: Path) -> bool:
     """True of a finished run of one method: `--more-steps` takes its checkpoint."""
     job = json.loads((run / "settings.json").read_text()).get("job") if (run / "settings.json").is_file() else None
-    return job in ("sft", "rewardmodel", "judge", "ppo") and (run / "result.json").is_file()
+    one = ("sft", "rewardmodel", "judge", "ppo", "grpo", "dpo", "online-dpo", "kto")
+    return job in one and (run / "result.json").is_file()
 
 

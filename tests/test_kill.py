@@ -4,6 +4,7 @@ Whatever is killed here is a real process, and the kill is SIGKILL. "The same nu
 alone: every file byte for byte, but for the seconds that are in some.
 """
 
+import json
 import random
 import shutil
 import time
@@ -43,6 +44,9 @@ def material(tmp_path_factory, policy, sentences) -> Path:
     lists = ["\t".join(f"the {word} number {i} {verdict}" for verdict in ("is lovely", "is fine", "broke"))
              for i, word in enumerate(words * 4)]
     (folder / "lists.tsv").write_text("\n".join(lists) + "\n")
+    labels = [{"prompt": f"the {word} number {i}", "completion": f" {verdict}.", "label": good}
+              for i, word in enumerate(words * 4) for verdict, good in (("works", True), ("broke", False))]
+    (folder / "labels.jsonl").write_text("\n".join(map(json.dumps, labels)))
     return folder
 
 
@@ -95,6 +99,11 @@ def commands(material: Path) -> dict[str, list[str]]:
         "ppo": ["train", "ppo", *common, "24", "--prompts", str(material / "prompts.txt"), "--reward",
                 f"{material / 'reward.py'}:pleasing", "--batch-size", "8", "--minibatch-size", "4", "--epochs", "1",
                 "--max-new-tokens", "8"],
+        "grpo": ["train", "grpo", *common, "24", "--prompts", str(material / "prompts.txt"), "--reward",
+                 f"{material / 'reward.py'}:pleasing", "--batch-size", "8", "--group-size", "4", "--max-new-tokens",
+                 "8"],
+        **{name: ["train", name, *common, "60", "--data", str(material / "labels.jsonl"), "--batch-size", "4",
+                  "--max-new-tokens", "8"] for name in ("dpo", "kto")},
         "ranked": [*ranked, "--example", "the lamp broke"],
         "pretrained": [*ranked, "--pretrain", str(material / "reviews.csv"), "--text-column", "review"],
     }
@@ -162,6 +171,27 @@ def test_ppo_killed_again_and_again_ends_with_the_same_numbers(alone, tmp_path):
     kills = killed(scene, [event("ppo", 7), in_save(1, half=True), after("checkpoint"), event("ppo", 23), in_save(2),
                            after("policy"), after("result.json")])
     assert kills == {"ppo": 7, "in a save": 5}
+    assert_same(scene.finish(), expected)
+
+
+def test_grpo_killed_again_and_again_ends_with_the_same_numbers(alone, tmp_path):
+    """As PPO, with a reward that remembers; the language model alone is saved."""
+    scene, expected = alone("grpo")
+    scene = scene.elsewhere(tmp_path)
+    kills = killed(scene, [event("grpo", 7), in_save(1, half=True), event("grpo", 23), after("policy")])
+    assert kills == {"grpo": 4, "in a save": 2}
+    assert_same(scene.finish(), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dpo", "kto"])
+def test_learning_from_judged_answers_killed_again_and_again_ends_with_the_same_numbers(alone, tmp_path, name):
+    """Saves are at steps 50 and 60."""
+    scene, expected = alone(name)
+    scene = scene.elsewhere(tmp_path)
+    kills = killed(scene, [event(name, 20), in_save(1), event(name, 59), in_save(2, half=True), after("policy"),
+                           after("result.json")])
+    assert kills == {name: 6, "in a save": 4}
     assert_same(scene.finish(), expected)
 
 

@@ -255,7 +255,7 @@ def test_a_slip_in_a_tiny_name_never_reaches_the_hub(load, name, near, monkeypat
 @pytest.fixture
 def small_translation(small_zoo, monkeypatch):
     translator = zoo.Translator(pairs=60, vocabulary=400, layers=1, width=64, sft=sft.Config(steps=4, batch_size=4))
-    metric = zoo.Metric(start="small-translator", rankings=20, calibrated_on=10,
+    metric = zoo.Metric(start="small-translator", sources=20, calibrated_on=10,
                         reward_model=reward_model.Config(steps=12, batch_size=8, learning_rate=2e-2, max_length=128))
     monkeypatch.setattr(zoo, "TINY", {"small-translator": (translator, "en"), "small-metric": (metric, "en")})
     monkeypatch.setattr(zoo, "TASKS", dict.fromkeys(zoo.TINY, "translation"))
@@ -268,9 +268,11 @@ def test_a_metric_starts_from_its_translator_and_lies_between_0_and_1(small_tran
     assert is_complete(zoo.place("small-translator"))
     assert model.model.config.hidden_size == 64
     assert zoo.load_policy("small-translator").tokenizer.get_vocab() == model.tokenizer.get_vocab()
-    task = Translation()
-    ranked = task.rankings(30, 4, 0.1, seed=0)[20:]                     # what it was calibrated on
-    asked = [(one.prompt, response) for one in ranked for response in one.responses]
+    task, recipe = Translation(), zoo.recipe_of("small-metric")
+    calibrated_on = recipe.candidates(task)[20:]
+    asked = [(prompt, response) for prompt, quality in calibrated_on for response in quality]
+    assert len(calibrated_on) == 10
+    assert 3 * 10 <= len(asked) <= 4 * 10                               # made ones, and those that the translator drew
     said = rewards.learned(model, output="probability")(*zip(*asked, strict=True))
     assert 0 <= said.min() <= said.max() <= 1
     assert said.mean().item() == pytest.approx(sum(task.gold(*one) for one in asked) / len(asked), abs=1e-4)

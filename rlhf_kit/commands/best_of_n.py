@@ -84,6 +84,9 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         console.print(say(lang, "bestofn_value", name=name, n=n, one=Estimate(**first), best=Estimate(**last),
                           prompts=result["prompts"]), markup=False, soft_wrap=True)
     console.print(say(lang, "bestofn_kl", **result["kl"]), markup=False, soft_wrap=True)
+    if result["eos_rate"] < 1:
+        cut = {"share": 1 - result["eos_rate"], "limit": result["sampling"]["max_new_tokens"]}
+        console.print(say(lang, "answers_cut", **cut), markup=False, soft_wrap=True)
     if options.output is not None:
         console.print(say(lang, "bestofn_saved", file=options.output), markup=False, soft_wrap=True)
 

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rlhf_kit.language import Lang, say
+from rlhf_kit.language import LANGS, Lang, say, system_language
 from rlhf_kit.runs.trackers import TRACKERS
 
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
-TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, assistant-en, assistant-zh (or assistant, in "
-        "the language of --lang), or my_task.py:Weather, one in a Python file of yours, which is run")
+FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
+MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
+TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, arithmetic, assistant-en, assistant-zh (or "
+        "assistant, in the language of --lang), or my_task.py:Weather, one in a Python file of yours, which is run")
 
 
 def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:
@@ -49,6 +51,38 @@ def say_renamed(options: argparse.Namespace) -> None:
     """Name the new names of old options, on standard error."""
     for old, new in getattr(options, "renamed", {}).items():
         print(say(options.lang, "option_renamed", old=old, new=new), file=sys.stderr)
+
+
+def of_files(parser: argparse.ArgumentParser) -> None:
+    """What the parts of a file are called, and how conversations are written."""
+    parser.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
+                                                                     "that is not plain: prompt=question,chosen=better")
+    template_option(parser)
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    """What every method takes."""
+    parser.add_argument("--output", metavar="DIR", required=True, help="where results go")
+    parser.add_argument("--steps", metavar="N", type=int, help="updates")
+    parser.add_argument("--batch-size", metavar="N", type=int, help="texts, rankings or responses per step")
+    parser.add_argument("--learning-rate", metavar="RATE", type=float, help="(default: by the model's size)")
+    parser.add_argument("--seed", metavar="N", type=int, help="another seed, another run (default: 0)")
+    scaled(parser)
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if there is one, unless the "
+                                                         "model is tiny)")
+    parser.add_argument("--lang", choices=LANGS, default=system_language(),
+                        help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
+                             "system's, %(default)s)")
+    parser.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    tracked(parser)
+    parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+
+
+def look_at(options: argparse.Namespace, path: str, want: str, **columns: str | None) -> None:
+    """Read a file now, for the sake of an error. Raises: FileError."""
+    from rlhf_kit.datasets.door import OPTIONS, bring, named
+    bring(path, want, named(options.columns, **columns), OPTIONS)
 
 
 def tracked(parser: argparse.ArgumentParser) -> None:
@@ -100,13 +134,15 @@ def look_prompts(options: argparse.Namespace) -> None:
         bring(options.prompts, "prompts", named(options.columns, prompt=column), OPTIONS)
 
 
-def judged(parser: argparse.ArgumentParser) -> None:
-    """What scores a response: a model, or a function."""
-    parser.add_argument("--judge", metavar="MODEL", help="the classifier or reward model to please")
+def judged(parser: argparse.ArgumentParser, about: str = " to please", several: bool = False) -> None:
+    """What scores a response: a model, or a function; or several of them."""
+    parser.add_argument("--judge", metavar="MODEL", help=f"the classifier or reward model{about}")
     parser.add_argument("--judge-class", dest="label", metavar="NAME", default="positive",
                      help="of a classifier: the class whose probability is the score, by name (%(default)s)")
-    parser.add_argument("--reward", metavar="FILE.py:NAME", help="or a function (prompts, responses) -> numbers; "
-                                                              "the file is run")
+    more = {"action": "append"} if several else {}
+    parser.add_argument("--reward", metavar="FILE.py:NAME", **more,
+                        help=f"or a function (prompts, responses) -> numbers; the file is run"
+                             f"{'; repeatable, also beside a judge' * several}")
 
 
 def numbers(text: str) -> tuple[float, ...]:

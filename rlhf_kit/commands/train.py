@@ -8,33 +8,31 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import showing, stackllama
+from rlhf_kit.commands import alignment, showing, stackllama
 from rlhf_kit.commands.choices import (
-    TASK,
+    FILES,
+    MODEL,
     changes_in,
     check_models,
+    common,
     device_of,
     judged,
     labelled_columns,
+    look_at,
     look_labelled,
     look_prompts,
     numbers,
+    of_files,
     renamed,
     scale_of,
-    scaled,
     small,
-    template_option,
-    tracked,
     world_of,
 )
-from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.language import say
 from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
-MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -48,6 +46,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     _add_judge(methods)
     _add_ppo(methods)
     _add_rest(methods)
+    alignment.add_methods(methods, run)
     stackllama.add_method(methods)
 
 
@@ -66,9 +65,9 @@ def _add_sft(methods: argparse._SubParsersAction) -> None:
                                                                                   "learned")
     for old in ("text", "prompt", "response"):
         renamed(sft, f"--{old}", f"--{old}-column")
-    _of_files(sft)
+    of_files(sft)
     sft.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
-    _common(sft)
+    common(sft)
     sft.set_defaults(run=run, job="sft", settings=_sft, look=_look_sft)
 
 
@@ -80,7 +79,7 @@ def _add_reward_model(methods: argparse._SubParsersAction) -> None:
                                                            f"without header, best first (default: made-up reviews)")
     ranked.add_argument("--pairs", metavar="FILE", help="or of prompt, chosen, rejected; both options take either, and "
                                                         "what most public sets look like")
-    _of_files(ranked)
+    of_files(ranked)
     ranked.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of one output "
                                                        "(default: a tiny encoder from nothing)")
     ranked.add_argument("--pretrain", metavar="FILE", help="labelled reviews to learn from first: good above bad")
@@ -93,7 +92,7 @@ def _add_reward_model(methods: argparse._SubParsersAction) -> None:
     ranked.add_argument("--centring", metavar="WEIGHT", type=float, help="pull of the scores towards 0, which keeps "
                                                                           "those learnt from few rankings small (0)")
     ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
-    _common(ranked)
+    common(ranked)
     ranked.set_defaults(run=run, job="reward-model", settings=_reward_model, look=_look_reward_model)
 
 
@@ -107,7 +106,7 @@ def _add_judge(methods: argparse._SubParsersAction) -> None:
                                                       "(default: a tiny encoder from nothing)")
     labelled_columns(judge)
     judge.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
-    _common(judge)
+    common(judge)
     judge.set_defaults(run=run, job="judge", settings=_judge, look=_look_judge)
 
 
@@ -125,7 +124,7 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
     ppo.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
                      help="its column of prompts (default: %(default)s)")
     renamed(ppo, "--column", "--prompt-column")
-    _of_files(ppo)
+    of_files(ppo)
     ppo.add_argument("--reference", metavar="MODEL", help="where drift is measured from: a language model with the "
                                                           "same tokenizer (default: --model as it is now)")
     ppo.add_argument("--rollouts", metavar="ENGINE", help="what draws the responses: own (the default), continuous "
@@ -144,7 +143,7 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
     ppo.add_argument("--epochs", metavar="N", type=int, help="passes over each batch")
     ppo.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     ppo.add_argument("--temperature", metavar="T", type=float, help="of sampling")
-    _common(ppo)
+    common(ppo)
     ppo.set_defaults(run=run, job="ppo", settings=_ppo, look=look_prompts)
 
 
@@ -159,7 +158,7 @@ def _add_rest(methods: argparse._SubParsersAction) -> None:
                                                      f"conversations (default: those of --task)")
     rest.add_argument("--prompt-column", dest="prompt", metavar="COLUMN", help="its columns of prompts ...")
     rest.add_argument("--response-column", dest="response", metavar="COLUMN", help="... and responses")
-    _of_files(rest)
+    of_files(rest)
     rest.add_argument("--prompts", metavar="FILE", help="other prompts to write to (default: those of --data)")
     rest.add_argument("--grows", metavar="G", type=int, help="data sets, each from the policy as it then is")
     rest.add_argument("--responses", metavar="N", type=int, help="drawn for each prompt in a Grow")
@@ -172,32 +171,8 @@ def _add_rest(methods: argparse._SubParsersAction) -> None:
     rest.add_argument("--original-share", metavar="SHARE", type=float, help="of every batch: original responses")
     rest.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     rest.add_argument("--temperature", metavar="T", type=float, help="of sampling")
-    _common(rest)
+    common(rest)
     rest.set_defaults(run=run, job="rest", settings=_rest, look=_look_rest)
-
-
-def _of_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--columns", metavar="PART=COLUMN,...", help="what the parts are called in the file, where "
-                                                                     "that is not plain: prompt=question,chosen=better")
-    template_option(parser)
-
-
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", metavar="DIR", required=True, help="where results go")
-    parser.add_argument("--steps", metavar="N", type=int, help="updates")
-    parser.add_argument("--batch-size", metavar="N", type=int, help="texts, rankings or responses per step")
-    parser.add_argument("--learning-rate", metavar="RATE", type=float, help="(default: by the model's size)")
-    parser.add_argument("--seed", metavar="N", type=int, help="another seed, another run (default: 0)")
-    scaled(parser)
-    parser.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if there is one, unless the "
-                                                         "model is tiny)")
-    parser.add_argument("--lang", choices=LANGS, default=system_language(),
-                        help="of what is printed, and of the made-up reviews unless the model is tiny (default: the "
-                             "system's, %(default)s)")
-    parser.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
-    tracked(parser)
-    parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -286,14 +261,14 @@ def _judge(options: argparse.Namespace) -> dict[str, Any]:
 
 def _look_sft(options: argparse.Namespace) -> None:
     if small(options.data) and (options.prompt is None) == (options.response is None):
-        _look(options, options.data, "examples", prompt=options.prompt, response=options.response,
+        look_at(options, options.data, "examples", prompt=options.prompt, response=options.response,
               text=None if options.text == "text" else options.text)
 
 
 def _look_reward_model(options: argparse.Namespace) -> None:
     look_labelled(options.pretrain, options)
     for path in filter(small, (options.pairs, options.rankings)):
-        _look(options, path, "preferences")
+        look_at(options, path, "preferences")
 
 
 def _look_judge(options: argparse.Namespace) -> None:
@@ -302,12 +277,7 @@ def _look_judge(options: argparse.Namespace) -> None:
 
 def _look_rest(options: argparse.Namespace) -> None:
     if small(options.data) and (options.prompt is None) == (options.response is None):
-        _look(options, options.data, "examples", prompt=options.prompt, response=options.response)
-
-
-def _look(options: argparse.Namespace, path: str, want: str, **columns: str | None) -> None:
-    from rlhf_kit.datasets.door import OPTIONS, bring, named
-    bring(path, want, named(options.columns, **columns), OPTIONS)
+        look_at(options, options.data, "examples", prompt=options.prompt, response=options.response)
 
 
 def _show(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:
@@ -330,13 +300,16 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         showing.texts(console, result["samples"][:4], lang, score="meter_reward",
                       titles=(say(lang, "column_before"), say(lang, after)))
         showing.measures(console, report.measures(result, lang), lang, after=after)
-        showing.few(console, result["before"]["scores"]["score"]["n"], lang)
+        if "told" in result:
+            console.print(say(lang, "sft_examples", n=result["examples"], held_out=result["held_out"]))
+        scores = result["before"]["scores"].values()
+        showing.few(console, min([one["n"] for one in scores], default=result.get("held_out", 0)), lang)
         for row in result.get("improves", ()):
             console.print(say(lang, "rest_improve", **row), markup=False, soft_wrap=True)
         if stopped := result.get("stopped"):
             console.print(say(lang, "ppo_stopped", **stopped), markup=False, soft_wrap=True)
     showing.took(console, result, lang)
-    folder = os.path.join(options.output, "policy" if result["job"] in ("ppo", "rest") else "model")
+    folder = os.path.join(options.output, "policy" if "win_rate" in result else "model")
     door = {"reward_model": "load_reward_model", "judge": "load_classifier"}.get(result["job"], "load_policy")
     console.print(say(lang, "load_it", door=door, folder=folder), markup=False, soft_wrap=True)
 

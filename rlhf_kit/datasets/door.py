@@ -19,11 +19,11 @@ from typing import Any, Literal
 from rlhf_kit.datasets import demonstrations, exports, preferences
 from rlhf_kit.datasets.chats import Wrong, dialogue_of, readable, said
 from rlhf_kit.datasets.columns import Columns
-from rlhf_kit.datasets.preferences import Form, Labelled, Scored, contrasts
+from rlhf_kit.datasets.preferences import Form, Scored, contrasts
 from rlhf_kit.datasets.rankings import as_ranking, parted, read_rank_lists
 from rlhf_kit.datasets.reading import check_column, guessed, read_lines, refuse_if_many, refused, shorten
 from rlhf_kit.datasets.sources import Rows, Source, read_source
-from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
+from rlhf_kit.formulas.records import Chat, Comparison, Labelled, Ranking, Turn
 from rlhf_kit.language import Lang, say
 
 Want = Literal["preferences", "examples", "prompts"]
@@ -201,8 +201,21 @@ def as_rankings(brought: Brought) -> list[Comparison] | list[Ranking]:
     found = contrasts(brought.items)
     if not found:
         raise ValueError(f"{brought.account.source} holds labels of single answers, good or bad, and no prompt has "
-                         f"both; a reward model learns from comparisons. Methods for such labels (KTO) are not in the "
-                         f"kit; give pairs, or several answers to a prompt.")
+                         f"both; what learns from comparisons cannot use them. rlhf-kit train kto can; or give pairs, "
+                         f"or several answers to a prompt.")
+    return found
+
+
+def as_labelled(brought: Brought) -> list[Labelled]:
+    """Preferences as KTO learns from them: labels as they are; of a pair or a ranking the best answer as good and the
+    worst as bad."""
+    if isinstance(brought, Binary):
+        return brought.items
+    found = []
+    for one in as_rankings(brought):
+        best, worst = (one.chosen, one.rejected) if isinstance(one, Comparison) else (
+            one.responses[one.ranks.index(min(one.ranks))], one.responses[one.ranks.index(max(one.ranks))])
+        found += [Labelled(one.prompt, best, True), Labelled(one.prompt, worst, False)]
     return found
 
 
@@ -391,6 +404,8 @@ def _as_chat(item: Any) -> Any:
     if isinstance(item, Ranking) and isinstance(item.prompt, str):
         return Ranking(_as_chat(item.prompt), tuple((Turn("assistant", one.strip()),) for one in item.responses),
                        item.ranks)
+    if isinstance(item, Labelled) and isinstance(item.prompt, str):
+        return Labelled(_as_chat(item.prompt), (Turn("assistant", item.response.strip()),), item.good)
     if isinstance(item, tuple) and isinstance(item[0], str):
         return (*_as_chat(item[0]), Turn("assistant", item[1].strip()))
     return item

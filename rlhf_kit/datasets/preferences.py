@@ -14,7 +14,7 @@ from typing import Any
 from rlhf_kit.datasets.chats import Wrong, answered, chat_of
 from rlhf_kit.datasets.columns import EMPTY, Columns, Part, number_of, text_of
 from rlhf_kit.datasets.reading import same_text, shorten
-from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
+from rlhf_kit.formulas.records import Chat, Comparison, Labelled, Ranking, Turn
 
 Row = Mapping[str, Any]
 Words = str | Chat
@@ -58,15 +58,6 @@ class Scored:
         """The order of the scores; equal ones tie."""
         distinct = sorted(set(self.scores), reverse=True)
         return Ranking(self.prompt, self.responses, tuple(1 + distinct.index(score) for score in self.scores))
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """One answer that was called good or bad."""
-
-    prompt: Words
-    response: Words
-    good: bool
 
 
 @dataclass(frozen=True)
@@ -362,7 +353,8 @@ def _single(columns: Columns) -> Form | None:
         good = _yes(row.get(binary))
         if good is None:
             raise Wrong(f"{binary!r} is {shorten(row.get(binary))}, neither yes nor no")
-        return (Labelled(asked_in(prompt, row), answer_of(row.get(answer)), good),)
+        shared, (response,) = together(asked_in(prompt, row), (answer_of(row.get(answer)),))
+        return (Labelled(shared, response, good),)
     return Form("binary", used_by(columns, prompt, response=(answer,), label=(binary,)), labelled)
 
 

@@ -32,7 +32,7 @@ from rlhf_kit.datasets.reading import (
     shorten,
     tidy,
 )
-from rlhf_kit.formulas.records import Comparison, Ranking
+from rlhf_kit.formulas.records import Comparison, Labelled, Ranking
 
 HEADER = {"prompt", "chosen", "rejected", "question", "instruction", "response", "label"}    # cells of a header line
 FEWEST = 4                              # rankings; below, nothing can be held out and learnt from
@@ -79,13 +79,19 @@ def hold_out(rankings: Sequence[Any], n: int) -> tuple[list, list]:
     return learn, out
 
 
-def texts_of(item: Ranking | Comparison) -> tuple[str, ...]:
-    """The whole texts that are compared, prompt included."""
-    responses = item.responses if isinstance(item, Ranking) else (item.chosen, item.rejected)
-    return tuple(item.prompt + response for response in responses)
+def texts_of(item: Ranking | Comparison | Labelled) -> tuple[str, ...]:
+    """The whole texts that are judged, prompt included."""
+    return tuple(item.prompt + response for response in answers_of(item))
 
 
-def _group(item: Ranking | Comparison) -> str:
+def answers_of(item: Ranking | Comparison | Labelled) -> tuple[Any, ...]:
+    """The answers that are judged, of a pair the chosen one first."""
+    if isinstance(item, Ranking):
+        return item.responses
+    return (item.response,) if isinstance(item, Labelled) else (item.chosen, item.rejected)
+
+
+def _group(item: Ranking | Comparison | Labelled) -> str:
     return same_text(item.prompt) or "\n".join(texts_of(item))
 
 

@@ -3,8 +3,10 @@
     records        what travels between the rooms: Rollout, Comparison, Ranking, Step
     masked         mean, sum and variance that look only at marked tokens
     distributions  log-probability, entropy and exact KL from logits
-    advantages     which token deserves the credit: GAE, whitening, leave-one-out
+    advantages     which token deserves the credit: GAE, whitening, groups
     losses         what is minimised, and the diagnostics logged beside it
+    policy_gradient    GRPO, RLOO, Dr. GRPO, REINFORCE: one loss, four averages
+    direct_alignment   DPO, IPO, KTO: preferences without a reward model
     kl_penalty     the price of drifting from the reference
     agreement      how far annotators agree: percent of pairs, alpha, W, kappa
     preference     from scores to pairs: how many are right, and how sure they are
@@ -16,8 +18,8 @@ Nothing here samples, loads, loops over steps, shifts tokens, or changes its inp
 
 from importlib import import_module
 
-__all__ = ["advantages", "agreement", "distributions", "kl_penalty", "losses", "masked", "preference", "ratings",
-           "records"]
+__all__ = ["advantages", "agreement", "direct_alignment", "distributions", "kl_penalty", "losses", "masked",
+           "policy_gradient", "preference", "ratings", "records"]
 
 
 def __getattr__(name: str) -> object:

@@ -5,10 +5,15 @@ A response earns most of its reward at its last token; an advantage spreads that
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
 from rlhf_kit.formulas.masked import count, keep, masked_mean, masked_var
+
+Baseline = Literal["group", "others", "batch", "none"]
+Scale = Literal["group", "batch", "none"]
 
 
 @torch.no_grad()
@@ -99,6 +104,53 @@ def leave_one_out(score: Tensor, group_size: int) -> Tensor:
     group = score.reshape(-1, group_size)
     others = (group.sum(-1, keepdim=True) - group) / (group_size - 1)
     return (group - others).reshape(-1)
+
+
+def group_advantage(score: Tensor, group_size: int, *, baseline: Baseline = "group", scale: Scale = "group",
+                    epsilon: float = 1e-4) -> Tensor:
+    """How much better a response is than what was to be expected, and in which units.
+
+        Â_i = (r_i - b_i) / (s + e),    s the unbiased standard deviation; without scaling Â_i = r_i - b_i
+
+    | baseline | b_i is the mean of                                     | scale   | s is that of              |
+    |----------|--------------------------------------------------------|---------|---------------------------|
+    | "group"  | all answers to this prompt (GRPO, Dr. GRPO)            | "group" | these answers (GRPO)      |
+    | "others" | the other answers to this prompt (RLOO)                | "batch" | the whole batch           |
+    | "batch"  | all other answers of the batch (REINFORCE)             | "none"  | nothing (Dr. GRPO, RLOO)  |
+    | "none"   | nothing: b_i = 0                                       |         |                           |
+
+    With "group" a response is compared with itself, too, which shrinks the gradient by (G-1)/G and changes nothing
+    else. Dividing by the group's own deviation makes easy and hard prompts count as much as those in between.
+
+    Args:
+        score: one number per response, [B]; the answers to one prompt stand side by side.
+        group_size: G, answers per prompt.
+        epsilon: e, so that a group whose answers all score alike has advantages of 0.
+
+    Returns: [B].
+    Raises: ValueError if the score is not [B], B no multiple of G, or a mean or deviation would be of one number.
+    Source: GRPO: Shao et al. 2024, arXiv:2402.03300, section 4.1.2; Dr. GRPO: Liu et al. 2025, arXiv:2503.20783,
+        section 3.1; epsilon and the unbiased deviation as in TRL 1.16.
+    """
+    if baseline not in get_args(Baseline) or scale not in get_args(Scale):
+        raise ValueError(f"baseline is {baseline!r} and scale {scale!r}; expected one of "
+                         f"{', '.join(get_args(Baseline))} and one of {', '.join(get_args(Scale))}.")
+    least = {"group": 2, "others": 2}.get(baseline, 2 if scale == "group" else 1)
+    if score.dim() != 1 or group_size < least or not len(score) or len(score) % group_size:
+        raise ValueError(f"scores of shape {tuple(score.shape)} cannot be split into groups of {group_size}; expected "
+                         f"[B], B a multiple of the group size, and at least {least} answers per prompt with baseline "
+                         f"{baseline!r} and scale {scale!r}.")
+    if len(score) < 2 and "batch" in (baseline, scale):
+        raise ValueError("there is one score; a batch that is compared with itself has at least 2.")
+    group = score.reshape(-1, group_size)
+    if baseline in ("others", "batch"):
+        above = leave_one_out(score, group_size if baseline == "others" else len(score)).reshape_as(group)
+    else:
+        above = group - group.mean(-1, keepdim=True) if baseline == "group" else group
+    if scale == "none":
+        return above.reshape(-1)
+    spread = group.std(-1, keepdim=True) if scale == "group" else score.std()
+    return (above / (spread + epsilon)).reshape(-1)
 
 
 def _inverse_deviation(x: Tensor, mask: Tensor) -> Tensor:

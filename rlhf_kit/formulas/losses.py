@@ -33,7 +33,7 @@ def clipped_policy(logprob: Tensor, old_logprob: Tensor, advantage: Tensor,
     Returns: a scalar. Raises: ValueError if no token is marked.
     Source: Schulman et al. 2017, arXiv:1707.06347, Eq. 7.
     """
-    plain, clipped = _surrogates(logprob, old_logprob, advantage, mask, clip)
+    plain, clipped = surrogates(logprob, old_logprob, advantage, mask, clip)
     return -masked_mean(torch.minimum(plain, clipped), mask)
 
 
@@ -163,7 +163,7 @@ def pairwise(chosen: Tensor, rejected: Tensor, margin: Tensor | float | None = N
 def clip_fraction(logprob: Tensor, old_logprob: Tensor, advantage: Tensor,
                   mask: Tensor, clip: float) -> Tensor:
     """The share of marked tokens where clipping decides the loss; arguments as in `clipped_policy`."""
-    plain, clipped = _surrogates(logprob, old_logprob, advantage, mask, clip)
+    plain, clipped = surrogates(logprob, old_logprob, advantage, mask, clip)
     return masked_mean((clipped < plain).to(plain.dtype), mask)
 
 
@@ -193,9 +193,10 @@ def explained_variance(value: Tensor, value_target: Tensor, mask: Tensor) -> Ten
     return torch.where(spread > 0, 1 - missed / spread, torch.full_like(spread, torch.nan))
 
 
-def _surrogates(logprob: Tensor, old_logprob: Tensor, advantage: Tensor,
-                mask: Tensor, clip: float) -> tuple[Tensor, Tensor]:
-    """r·Â and clip(r)·Â, [B, T] each."""
+def surrogates(logprob: Tensor, old_logprob: Tensor, advantage: Tensor,
+               mask: Tensor, clip: float) -> tuple[Tensor, Tensor]:
+    """r·Â and clip(r, 1-ε, 1+ε)·Â of each token, [B, T] each; arguments as for `clipped_policy`, which takes the
+    smaller one. No gradient flows into Â."""
     ratio = torch.exp(keep(logprob, mask) - keep(old_logprob, mask).detach())
     advantage = keep(advantage, mask).detach()
     return ratio * advantage, torch.clamp(ratio, 1 - clip, 1 + clip) * advantage

@@ -89,6 +89,15 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """One answer that was called good or bad."""
+
+    prompt: str
+    response: str
+    good: bool
+
+
+@dataclass(frozen=True)
 class Ranking:
     """K answers to one prompt, each with its rank; equal ranks are a tie."""
 

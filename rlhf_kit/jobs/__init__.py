@@ -20,6 +20,8 @@ _TABLE = {                          # what it is called on the command line -> i
     "tour": ("TourJob", "tour"), "sft": ("SftJob", "train_sft"), "reward-model": ("RewardModelJob",
                                                                                   "train_reward_model"),
     "judge": ("JudgeJob", "train_judge"), "ppo": ("PpoJob", "train_ppo"), "rest": ("RestJob", "train_rest"),
+    "grpo": ("GrpoJob", "train_grpo"), "dpo": ("DpoJob", "train_dpo"), "online-dpo": ("OnlineDpoJob", "train_dpo"),
+    "kto": ("KtoJob", "train_kto"),
     "stackllama": ("StackLlamaJob", "train_stackllama"), "human-loop": ("HumanLoopJob", "human_loop"),
 }
 _OLD = {"Sft": "sft", "RewardModel": "reward-model", "Ppo": "ppo", "StackLlama": "stackllama"}      # their first names

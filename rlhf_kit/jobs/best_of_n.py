@@ -18,7 +18,7 @@ from rlhf_kit.formulas.best_of_n import kl_bound
 from rlhf_kit.formulas.records import Chat
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import EVALUATED, as_read
-from rlhf_kit.jobs.settings import SMALL, check_task, use_threads, world
+from rlhf_kit.jobs.settings import SMALL, check_task, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import best_of_n
 from rlhf_kit.methods.best_of_n import Draws
@@ -91,14 +91,17 @@ class Choice:
                              rows=() if self.brought is None else self.brought.rows)
         policy = zoo.load_policy(self.model, value_head=False, device=self.device)
         use_threads(threads, policy)
-        config = self.config((zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO).sampling)
+        usual = (zoo.TINY_PPO if parameters(policy) < SMALL else zoo.GPT2_PPO).sampling
+        if self.brought is None:
+            usual = with_task_room(usual, world(self.task, self.lang))
+        config = self.config(usual)
         asked, chats, watch = self._asked(policy.tokenizer)
         if chats:
             score = scores.on_chats(score, chats, self.judge)
         past = [] if output is None else _past(output, self._told(config), asked)
         past = past[:len(past) // config.batch_size * config.batch_size] if len(past) < len(asked) else past
         found = [Draws(prompt, tuple(row["responses"]), tuple(row["scores"]), row["best"], row["logprob"],
-                       {name: tuple(x) for name, x in row["others"].items()})
+                       {name: tuple(x) for name, x in row["others"].items()}, tuple(row["ended"]))
                  for prompt, row in zip(asked, past, strict=False)]
         yield len(found), len(asked)
         if len(found) < len(asked):
@@ -133,7 +136,7 @@ class Choice:
     def _row(self, one: Draws, config: best_of_n.Config, chats: Mapping[str, Chat]) -> dict[str, Any]:
         return {"prompt": as_read(one.prompt, chats), "response": one.response, "best": one.best,
                 "score": one.scores[one.best], "responses": one.responses, "scores": one.scores,
-                "logprob": one.logprob, "others": dict(one.others), **self._told(config)}
+                "ended": one.ended, "logprob": one.logprob, "others": dict(one.others), **self._told(config)}
 
     def _result(self, found: Sequence[Draws], config: best_of_n.Config, chats: Mapping[str, Chat],
                 rewards: Mapping[str, Reward]) -> dict[str, Any]:
@@ -147,6 +150,7 @@ class Choice:
                 "kl": {"bound": kl_bound(self.n).item(),
                        "estimate": sum(one.kl_estimate for one in found) / len(found)},
                 "reward_calls": self.n * len(found), "few": len(found) < FEW,
+                "eos_rate": sum(map(sum, (one.ended for one in found))) / (self.n * len(found)),
                 "samples": [{**self._row(one, config, chats), "response": one.response} for one in found[:SHOWN]]}
 
 
@@ -164,7 +168,7 @@ def _past(output: str | Path, told: Mapping[str, Any], asked: Sequence[str]) -> 
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         same = len(rows) <= len(asked) and all({name: row[name] for name in told} == json.loads(json.dumps(told))
                                               for row in rows)
-        same = same and all(len(row["responses"]) == told["n"] for row in rows)
+        same = same and all(len(row["responses"]) == len(row["ended"]) == told["n"] for row in rows)
     except (ValueError, KeyError, TypeError, UnicodeDecodeError):
         same = False
     if not same:

@@ -99,7 +99,7 @@ class Match:
                 "sampling": asdict(sampling), "seed": self.seed, "models": models,
                 **(head_to_head(*seen).numbers() if score else {"longer": asdict(_longer(*seen))}),
                 "samples": [{"a": pair["before"], "b": pair["after"]} for pair in side_by_side(*seen)[:SHOWN]],
-                "notes": [*notes, *missing, *([("few_examined", {"n": len(asked), "few": FEW})]
+                "notes": [*notes, *missing, *_cut(seen, sampling), *([("few_examined", {"n": len(asked), "few": FEW})]
                                               if len(asked) < FEW else []),
                           *([] if score else [("compare_no_judge", {})])]}
 
@@ -162,6 +162,12 @@ def _measures(seen: Evaluation, measured: bool) -> dict[str, Any]:
     numbers = seen.numbers()
     characters = mean([float(len(response)) for response in seen.responses])
     return {**numbers, "kl": numbers["kl"] if measured else None, "characters": asdict(characters)}
+
+
+def _cut(seen: Sequence[Evaluation], sampling: Sampling) -> list[Note]:
+    """A note if answers were cut off before they ended."""
+    ended = min(one.eos_rate for one in seen)
+    return [("answers_cut", {"share": 1 - ended, "limit": sampling.max_new_tokens})] if ended < 1 else []
 
 
 def _longer(ours: Evaluation, theirs: Evaluation) -> Any:

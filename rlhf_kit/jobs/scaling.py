@@ -100,6 +100,17 @@ class ScaledJob(Job):
         policy, chosen = self._open(lambda **how: zoo.load_policy(self.model, value_head=value_head, **how))
         return (with_adapter(policy, _shape(chosen), seed) if chosen.lora else policy), chosen
 
+    def open_reference(self, policy: Policy, name: str | None) -> Policy:
+        """Frozen: the policy as it is now, or another model that reads the same tokens. Raises: ValueError."""
+        if name is None:
+            return policy.reference()
+        other = zoo.load_policy(name, value_head=False, device=self.device)
+        if other.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
+            raise ValueError(f"--reference {name} reads other tokens than --model {self.model}, so their "
+                             f"log-probabilities cannot be compared. Name a model with the same tokenizer: the one "
+                             f"that {self.model} was trained from.")
+        return other.requires_grad_(False).eval()
+
     def open_reward_model(self, seed: int) -> tuple[RewardModel, Chosen]:
         """The same with a head of one output, a fresh one unless it is a reward model already."""
         model, chosen = self._open(lambda **how: zoo.load_reward_model(self.model, new_head=True, seed=seed, **how))

@@ -61,6 +61,12 @@ def changed(config: Any, changes: dict[str, Any]) -> Any:
     return replace(config, **own, **left)
 
 
+def with_task_room(config: Any, task: Task) -> Any:
+    """`config`, or a `Sampling`, with the room for a response that the made-up world's texts take, if that is more."""
+    own = vars(config).get("max_new_tokens") or config.sampling.max_new_tokens
+    return changed(config, {"max_new_tokens": tasks.room(task.name, own)})
+
+
 def unread(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     """A note about texts of which the tokenizer knows a part only, with what it does not know; none if it knows all."""
     share, examples = unknown_share(tokenizer, texts[:LOOKED_AT])

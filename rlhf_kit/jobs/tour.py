@@ -43,7 +43,6 @@ SHOWN = 10                          # of them in the report, the first ones
 WORTH_SAYING = 0.0005               # share of the characters that no model reads
 FEWEST = 2                          # held-out prompts; one has no interval
 REPORT = 48                         # tokens of a response in a made-up world
-LONGER = {"forum-en": 80, "translation": 72}        # where a response takes more
 CHEATS = 4                          # most overrated responses in the report
 
 # Real reviews are shorter or longer than the embedded ones. As a part of the reward the KL penalty makes every token
@@ -107,7 +106,7 @@ def embedded(lang: Lang, seed: int = 0, judge: Literal["classifier", "ranked"] =
     if task is not None:
         name, part = tasks.find(task).name, "judge" if judge == "classifier" else "rm"
         writer, recipe = (zoo.recipe_of(zoo.tiny_name(one, name)) for one in ("lm", part))
-        sampling = replace(zoo.TINY_PPO.sampling, max_new_tokens=LONGER.get(name, REPORT))
+        sampling = replace(zoo.TINY_PPO.sampling, max_new_tokens=tasks.room(name, REPORT))
         return TourJob(lang=lang, task=task, seed=seed, ppo=replace(zoo.TINY_PPO, seed=seed, sampling=sampling),
                        language_model=replace(writer, seed=seed), judge=replace(recipe, seed=seed))
     recipe = zoo.Judge(seed=seed) if judge == "classifier" else zoo.TinyRewardModel(seed=seed)

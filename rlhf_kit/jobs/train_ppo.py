@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import torch
 
-from rlhf_kit import zoo
+from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
-from rlhf_kit.formulas.records import Step
+from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import as_read, questions
 from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
-from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
 from rlhf_kit.loops import samplers
 from rlhf_kit.loops.sanity_checks import check_varies
@@ -26,7 +27,7 @@ from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
-from rlhf_kit.sampling import check_room
+from rlhf_kit.sampling import Sampler, check_room
 
 SHOWN = 10                          # of them in the result
 RATES = {"tiny": Rates(whole=zoo.TINY_PPO.learning_rate, adapter=2e-3), "small":
@@ -39,6 +40,8 @@ class PpoJob(ScaledJob):
 
     name: ClassVar[str] = "ppo"
     files: ClassVar[tuple[str, ...]] = ("prompts",)
+    method: ClassVar[ModuleType] = ppo
+    rates: ClassVar[dict[str, Rates]] = RATES
 
     model: str                              # a tiny model's name, a folder, or a hub id
     judge: str | None = None                # the same for a classifier, whose probability of `label` is the score, or
@@ -58,42 +61,72 @@ class PpoJob(ScaledJob):
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from its defaults
 
     def __post_init__(self) -> None:
-        scores.check_one(self.judge, self.reward, self.label)
+        self.check_rewards()
         if self.prompts is None and (self.column != "prompt" or self.columns is not None):
             raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
         columns_in(self.columns)
         check_task(self.task, self.prompts, "--prompts")
         samplers.named(self.rollouts)
         self.check_scale()
-        changed(zoo.TINY_PPO, self.changes)
+        changed(self.own("tiny"), self.changes)
+
+    def own(self, size: str) -> Any:
+        """The method's settings for a model of that size, before anybody changes them."""
+        return zoo.TINY_PPO if size == "tiny" else zoo.GPT2_PPO
+
+    def stream(self, policy: Policy, reference: Policy, prompts: Sequence[str], score: rewards.Reward, config: Any,
+               watch: Mapping[str, rewards.Reward], sampler: Sampler | None, checkpoint: Path | None) -> Iterator[Step]:
+        """The method's steps."""
+        return self.method.steps(policy, reference, prompts, score, config, evaluation_rewards=watch, sampler=sampler,
+                                 checkpoint=checkpoint, **self.often(10))
+
+    def check_rewards(self) -> None:
+        """Raises: ValueError unless there is one thing to please."""
+        scores.check_one(self.judge, self.reward, self.label)
+
+    def please(self) -> rewards.Reward:
+        """What scores a response. Raises: RewardError, ModelUnavailable, ValueError."""
+        return scores.asked(self.judge, self.reward, self.label, device=self.device, rows=self._rows())
+
+    def please_on_chats(self, score: rewards.Reward, chats: Mapping[str, Chat]) -> rewards.Reward:
+        """The same, handed conversations as it knows them."""
+        return scores.on_chats(score, chats, self.judge)
 
     def claim(self) -> dict[str, Any]:
         """The file of the reward function belongs to it; where a server stands does not."""
         claim = super().claim()
         if self.rollouts:
             claim["rollouts"] = self.rollouts.partition("=")[0]
-        if self.reward:
-            file = self.reward.rpartition(":")[0]
+        for place in filter(None, self.places_of_rewards()):
+            file = place.rpartition(":")[0]
             claim["files"][file] = content(file)
         return claim
 
+    def places_of_rewards(self) -> Sequence[str | None]:
+        """Functions in files."""
+        return (self.reward,)
+
     def plan(self, run: Run) -> Plan:
-        """Two stages: PPO, which leaves `policy/` and of a small model `snapshots/`, and the same questions again.
+        """Two stages: learning, which leaves `policy/` and of a small model `snapshots/`, and the same questions again.
 
         The untrained policy answers first, so that a reward function that fails does so before anything is written.
         """
         brought = self.brought
-        score = scores.asked(self.judge, self.reward, self.label, device=self.device, rows=self._rows())
-        policy, chosen = self.open_policy(self.changes.get("seed", 0))
+        score = self.please()
+        policy, chosen = self.open_policy(self.changes.get("seed", 0), value_head=self.method is ppo)
         asked = questions(brought, self.task, self.lang, policy, self.template, self.model)
         learn, held_out, watch, chats, account = asked.learn, asked.held_out, asked.watch, asked.chats, asked.account
         if chats:
-            score = scores.on_chats(score, chats, self.judge)
+            score = self.please_on_chats(score, chats)
         use_threads(run.threads, policy)
-        config = self.config_for(chosen, zoo.TINY_PPO if chosen.size == "tiny" else zoo.GPT2_PPO, RATES, self.changes)
+        own = self.own(chosen.size)
+        if brought is None:
+            own = with_task_room(own, world(self.task, self.lang))
+        config = self.config_for(chosen, own, self.rates, self.changes)
         config = further(self.with_room(config, chosen, policy, [*learn, *held_out]), run.more)
         check_room(policy, [*learn, *held_out], config.sampling)
-        reference, measured, sampler = self._reference(policy), {"score": score, **watch}, samplers.named(self.rollouts)
+        reference = self.open_reference(policy, self.reference)
+        measured, sampler = {"score": score, **watch}, samplers.named(self.rollouts)
         if sampler is not None:
             sampler.check(policy.eval(), learn, config.sampling)
         first = reference if self.reference is None else policy
@@ -105,8 +138,7 @@ class PpoJob(ScaledJob):
 
         def train() -> Iterator[Step]:
             with nullcontext() if sampler is None else closing(sampler):
-                steps = ppo.steps(policy, reference, learn, score, config, evaluation_rewards=watch, sampler=sampler,
-                                  checkpoint=run.checkpoint(), **self.often(10))
+                steps = self.stream(policy, reference, learn, score, config, watch, sampler, run.checkpoint())
                 yield from run.with_snapshots(policy, config.total, run.checkpoint(), steps, self.save_every)
             zoo.save_policy(policy, run.at("policy"))
 
@@ -118,26 +150,16 @@ class PpoJob(ScaledJob):
             before, after = seen["before"], seen["after"]
             samples = [{side: {**row, "prompt": as_read(row["prompt"], chats)} for side, row in pair.items()}
                        for pair in side_by_side(before, after)[:SHOWN]]
-            return {"job": "ppo", "settings": described(self, config), "prompts": len(learn),
+            return {"job": self.name, "settings": described(self, config), "prompts": len(learn),
                     "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
-                    "samples": samples, "steps": len(run.history("ppo")), **_stopped(config, run.history("ppo")),
+                    "samples": samples, "steps": len(run.history(self.name)),
+                    **_stopped(config, run.history(self.name)),
                     **({} if account is None else {"read": account.numbers()})}
-        return Plan([Stage("ppo", train, total=config.total, metrics=Metrics(every=1, shrinks=False)),
+        return Plan([Stage(self.name, train, total=config.total, metrics=Metrics(every=1, shrinks=False)),
                      Stage("evaluate", examine)], result, notes=[
                          *self.preset(chosen, config, self.changes), *written.news(brought, account),
                          *self._notes(), *unread(policy.tokenizer, learn)])
-
-    def _reference(self, policy: Policy) -> Policy:
-        """Frozen: the model as it is now, or another one that reads the same tokens."""
-        if self.reference is None:
-            return policy.reference()
-        other = zoo.load_policy(self.reference, value_head=False, device=self.device)
-        if other.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
-            raise ValueError(f"--reference {self.reference} reads other tokens than --model {self.model}, so their "
-                             f"log-probabilities cannot be compared. Name a model with the same tokenizer: the one "
-                             f"that {self.model} was trained from.")
-        return other.requires_grad_(False).eval()
 
     def _notes(self) -> list[tuple[str, dict[str, Any]]]:
         """A policy that was trained before does not silently become what its own drift is measured from; and what draws
@@ -163,9 +185,9 @@ class PpoJob(ScaledJob):
         return [] if self.brought is None else list(self.brought.rows)
 
 
-def _stopped(config: ppo.Config, history: Sequence[Step]) -> dict[str, Any]:
+def _stopped(config: Any, history: Sequence[Step]) -> dict[str, Any]:
     """What ended the run before its last step, if anything did."""
-    if not history or not config.too_far(history[-1]):
+    if getattr(config, "stop_kl", None) is None or not history or not config.too_far(history[-1]):
         return {}
     return {"stopped": {"step": len(history), "of": config.total, "kl": history[-1].metrics["kl"],
                         "stop_kl": config.stop_kl}}

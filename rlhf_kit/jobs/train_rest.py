@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -15,19 +15,25 @@ from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import EVALUATED, Questions, as_read, examined
 from rlhf_kit.jobs.scaling import Rates, ScaledJob
-from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
+from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import rest
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.rewards import gold
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
-from rlhf_kit.sampling import check_room
+from rlhf_kit.sampling import Sampling, check_room
 
 SHOWN = 10                          # of the held-out prompts in the result
 ORIGINAL = 2000                     # pairs of a made-up world
-TINY_REST = rest.Config(learning_rate=1e-3)
+TINY_REST = rest.Config(learning_rate=3e-4)
+# On the world of translation, so that the first Improve does not fall. Tried with one Grow of 400 prompts, 4 responses
+# each, 60 updates an Improve and a quarter of original data, on 500 held-out sources: a rate of 3e-4 takes the reward
+# from 0.708 to 0.718, 0.723 and 0.723 (first gain 0.010, 0.003 to 0.016) and gold from 0.649 to 0.664 with the first;
+# 1e-3 to 0.702 (-0.014 to 0.003) and gold to 0.624. τ_1 lies at the mean reward; at 0.8 three in ten are left.
+# The translator is worth 0.54 at the paper's temperature of 0.8, and 0.66 at 0.5.
+OF_WORLD = replace(TINY_REST, thresholds=(0.7, 0.75, 0.8), sampling=Sampling(max_new_tokens=72, temperature=0.5))
 REAL_REST = rest.Config(learning_rate=2e-5)
-RATES = {"tiny": Rates(whole=1e-3, adapter=3e-3), "small": Rates(whole=2e-5, adapter=1e-4),
+RATES = {"tiny": Rates(whole=TINY_REST.learning_rate, adapter=3e-3), "small": Rates(whole=2e-5, adapter=1e-4),
          "large": Rates(whole=5e-6, adapter=5e-5)}
 
 
@@ -87,11 +93,15 @@ class RestJob(ScaledJob):
             score = scores.on_chats(score, asked.chats, self.judge)
         use_threads(run.threads, policy)
         own = TINY_REST if chosen.size == "tiny" else REAL_REST
+        if brought is None:
+            own = with_task_room(OF_WORLD if chosen.size == "tiny" else own, world(self.task, self.lang))
         config = self.config_for(chosen, own, RATES, self.changes)
         config = self.with_room(config, chosen, policy, [*asked.learn, *asked.held_out])
         check_room(policy, [*asked.learn, *asked.held_out], config.sampling)
+        rest.check(policy.eval(), asked.learn, original, score, config)
         reference, measured = policy.reference(), {"score": score, **asked.watch}
         seen = {"before": evaluate(policy, reference, asked.held_out, measured, config.sampling, config.seed + 1)}
+        rest.check_rewards(seen["before"].each["score"], config)
 
         def train() -> Iterator[Step]:
             steps = rest.steps(policy, asked.learn, original, score, config, evaluation_rewards=asked.watch,

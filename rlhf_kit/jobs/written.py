@@ -10,7 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit.datasets.chats import NAMES, asked, dialogue, dialogue_of, readable
 from rlhf_kit.datasets.door import Account, Brought, dialogues
-from rlhf_kit.formulas.records import Chat, Comparison, Ranking, Turn
+from rlhf_kit.datasets.rankings import answers_of
+from rlhf_kit.formulas.records import Chat, Comparison, Labelled, Ranking, Turn
 from rlhf_kit.models.chats import CannotWrite, has_template, is_written, use_template, write, write_answers
 
 NOTE = tuple[str, dict[str, Any]]
@@ -32,28 +33,33 @@ class Written:
         return replace(account, notes=(*account.notes, *notes))
 
 
-def comparisons(items: Sequence[Comparison] | Sequence[Ranking], tokenizer: PreTrainedTokenizerBase | None,
-                template: str | None, model: str) -> Written:
-    """Pairs or rankings whose prompt and answers are texts.
+Judged = Comparison | Ranking | Labelled
 
-    Without a tokenizer that has a template they are dialogues with "Human:" and "Assistant:". Raises: CannotWrite.
+
+def comparisons(items: Sequence[Judged], tokenizer: PreTrainedTokenizerBase | None, template: str | None, model: str,
+                *, writes: bool = False) -> Written:
+    """Pairs, rankings or labelled answers whose prompt and answers are texts.
+
+    Without a tokenizer that has a template they are dialogues with "Human:" and "Assistant:", unless the model `writes`
+    and has to end its turn. Raises: CannotWrite.
     """
-    items, notes = _ready(items, tokenizer, template, model, needed=False)
+    items, notes = _ready(items, tokenizer, template, model, needed=writes)
     if not any(isinstance(one.prompt, tuple) for one in items):
         return Written(list(items), notes=notes)
     write_one = _plainly if tokenizer is None or not has_template(tokenizer) else (
         lambda prompt, answers: write_answers(tokenizer, prompt, answers))
-    found, refused = [], 0
+    found, refused, chats = [], 0, {}
     for one in items:
-        answers = (one.chosen, one.rejected) if isinstance(one, Comparison) else one.responses
         try:
-            prompt, texts = write_one(one.prompt, answers)
+            prompt, texts = write_one(one.prompt, answers_of(one))
         except CannotWrite:
             refused += 1
             continue
+        chats[prompt] = one.prompt
         found.append(Comparison(prompt, *texts, one.margin) if isinstance(one, Comparison)
+                     else Labelled(prompt, texts[0], one.good) if isinstance(one, Labelled)
                      else Ranking(prompt, tuple(texts), one.ranks))
-    return Written(_some(found, refused), refused, notes)
+    return Written(_some(found, refused), refused, notes, chats)
 
 
 def examples(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: str | None, model: str) -> Written:

@@ -1,4 +1,4 @@
-"""What a step reports of its minibatches: means over them and over all processes."""
+"""What a step reports of its minibatches and of its rollout: means over them and over all processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from rlhf_kit.engine import read
+from rlhf_kit.formulas.masked import masked_mean
+from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.loops.process_group import ProcessGroup
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.sampling import sampler_gap
 
 
 class MinibatchMeans:
@@ -47,7 +52,7 @@ class MinibatchMeans:
 
     def _close(self, sums: dict[str, float]) -> None:
         for name in sums:
-            sums[name] += self.now[name].item()
+            sums[name] += self.now[name].item() if name in self.now else 0.0       # a process may have no part of it
         self.now = {}
 
     def means(self, group: ProcessGroup, device: torch.device) -> dict[str, float]:
@@ -57,3 +62,15 @@ class MinibatchMeans:
             return {**dict.fromkeys(self._sums, math.nan), **counts}
         means = {name: total / self.minibatches for name, total in self._sums.items()}
         return {**group.totals(means, device), **counts}
+
+
+@torch.no_grad()
+def of_rollout(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[str, float]:
+    """Entropy, length, share that ended by itself, and of another engine's tokens the gap; of this process's shard, so
+    that the mean over processes is that of all tokens."""
+    entropy = read(policy, rollout, entropy=True).entropy if rollout.entropy is None else rollout.entropy
+    weight = group.weight(rollout.mask.sum()) * group.size
+    entropy = masked_mean(entropy, rollout.mask) * weight
+    gap = {} if rollout.sampler_logprob is None else {"sampler_gap": (sampler_gap(rollout) * weight).item()}
+    return {**gap, "entropy": entropy.item(), "response_length": rollout.length.float().mean().item(),
+            "eos_rate": rollout.ended.float().mean().item()}

@@ -41,6 +41,18 @@ def check_parts(micro_batch: int | None, more_steps: int, autocast: str | None) 
     """What the methods' configs ask of how a batch is computed. Raises: ValueError, one line."""
     if micro_batch is not None and micro_batch < 1:
         raise ValueError(f"micro_batch is {micro_batch}; it must be at least 1, or None for a whole batch at once.")
+    _check(more_steps, autocast)
+
+
+def check_passes(tokens_per_pass: int | None, more_steps: int, autocast: str | None) -> None:
+    """The same of methods that count a batch's tokens and not its texts."""
+    if tokens_per_pass is not None and tokens_per_pass < 1:
+        raise ValueError(f"tokens_per_pass is {tokens_per_pass}; it must be at least 1, or None for a whole minibatch "
+                         f"at a time.")
+    _check(more_steps, autocast)
+
+
+def _check(more_steps: int, autocast: str | None) -> None:
     if more_steps < 0:
         raise ValueError(f"more_steps is {more_steps}; it must not be negative.")
     if autocast not in (None, "bfloat16"):

@@ -81,6 +81,7 @@ class Draws:
     best: int                             # place of the highest score, the first of several
     logprob: float                        # log π(the best response), nats
     others: Mapping[str, tuple[float, ...]] = field(default_factory=dict)    # evaluation rewards: name -> n numbers
+    ended: tuple[bool, ...] = ()          # n, False for a response that was cut off at `max_new_tokens`
 
     @property
     def response(self) -> str:
@@ -121,9 +122,10 @@ def draws(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config
         others = {name: _by_prompt(score(f, rollout), config.n) for name, f in (evaluation_rewards or {}).items()}
         chosen = response_logprob(policy, replace(rollout[best], temperature=1.0)).double().sum(-1)
         texts = [tuple(rollout.responses[i * config.n:(i + 1) * config.n]) for i in range(len(batch))]
+        ended = _by_prompt(rollout.ended, config.n)
         for i, prompt in enumerate(batch):
             yield Draws(prompt, texts[i], tuple(scores[i].tolist()), int(best[i]) - i * config.n, chosen[i].item(),
-                        {name: tuple(x[i].tolist()) for name, x in others.items()})
+                        {name: tuple(x[i].tolist()) for name, x in others.items()}, tuple(ended[i].tolist()))
 
 
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,

@@ -30,7 +30,8 @@ from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
-from rlhf_kit.loops.metrics import MinibatchMeans
+from rlhf_kit.loops.metrics import MinibatchMeans, of_rollout
+from rlhf_kit.loops.parts import check_passes
 from rlhf_kit.loops.pretraining import add_gradient
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
 from rlhf_kit.loops.sanity_checks import check_gradients, check_learns, check_start, check_varies
@@ -46,7 +47,6 @@ from rlhf_kit.sampling import (
     response_logits,
     response_logprob,
     sample_rollout,
-    sampler_gap,
 )
 
 
@@ -102,15 +102,9 @@ class Config:
             raise ValueError(f"target_kl is {self.target_kl}; it must be above 0, or None to take every pass.")
         if self.stop_kl is not None and not self.stop_kl > 0:
             raise ValueError(f"stop_kl is {self.stop_kl}; it must be above 0, or None to take every step.")
-        if self.more_steps < 0:
-            raise ValueError(f"more_steps is {self.more_steps}; it must not be negative.")
-        if self.autocast not in (None, "bfloat16"):
-            raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
+        check_passes(self.tokens_per_pass, self.more_steps, self.autocast)
         if self.optimizer not in ("adam", "rmsprop"):
             raise ValueError(f"optimizer is {self.optimizer!r}; it is 'adam' or 'rmsprop'.")
-        if self.tokens_per_pass is not None and self.tokens_per_pass < 1:
-            raise ValueError(f"tokens_per_pass is {self.tokens_per_pass}; it must be at least 1, or None for a whole "
-                             f"minibatch at a time.")
         for name in ("gamma", "lam", "min_lr_ratio"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it lies between 0 and 1.")
@@ -260,7 +254,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         seen = group.means({"score": scores.mean().item(), **others,
                             "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                             "explained_variance": _foreseen(value, value_target, rollout, learnt),
-                            **_summary(policy, rollout, group)}, policy.device)
+                            **of_rollout(policy, rollout, group)}, policy.device)
         report = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                                "seconds": time.perf_counter() - began}, rollout.texts(4))
         kl_coef.update(seen["kl"], episodes=len(rollout) * group.size)             # nats per response
@@ -331,16 +325,6 @@ def _foreseen(value: Tensor, value_target: Tensor, rollout: Rollout, rows: Tenso
     return explained_variance(value[rows], value_target[rows], rollout.mask[rows]).item()
 
 
-@torch.no_grad()
-def _summary(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[str, float]:
-    entropy = read(policy, rollout, entropy=True).entropy if rollout.entropy is None else rollout.entropy
-    weight = group.weight(rollout.mask.sum()) * group.size
-    entropy = masked_mean(entropy, rollout.mask) * weight
-    gap = {} if rollout.sampler_logprob is None else {"sampler_gap": (sampler_gap(rollout) * weight).item()}
-    return {**gap, "entropy": entropy.item(), "response_length": rollout.length.float().mean().item(),
-            "eos_rate": rollout.ended.float().mean().item()}
-
-
 def _optimizer(policy: Policy, config: Config) -> Optimizer:
     """Of everything that learns. RMSProp with A2C's usual decay, .99."""
     learning = [p for p in policy.parameters() if p.requires_grad]
@@ -371,6 +355,5 @@ def _check_arguments(policy: Policy, reference: Policy, prompts: Sequence[str], 
 def _check_sampler(sampler: Sampler | None, rollouts: Callable | None, group: ProcessGroup) -> None:
     if sampler is not None and rollouts is not None:
         raise ValueError("rollouts and sampler are both given, and responses come from one of them; leave one out.")
-    if sampler is not None and group.size > 1 and not sampler.several:
-        raise ValueError(f"{sampler.name} draws for one process, and there are {group.size}. Start one, or leave the "
-                         f"sampler out.")
+    if sampler is not None:
+        sampler.check_processes(group.size)

@@ -92,7 +92,7 @@ class Config:
         if not self.thresholds or any(b <= a for a, b in zip(self.thresholds, self.thresholds[1:], strict=False)):
             raise ValueError(f"the thresholds are {self.thresholds}; each Improve filters more strictly than the one "
                              f"before, so they must rise, such as (0.7, 0.8, 0.9).")
-        least, most = {"fixed": (-math.inf, math.inf), "percentile": (0, 100), "interpolated": (0, 1)}[self.kind]
+        least, most = {"fixed": (-math.inf, 1), "percentile": (0, 100), "interpolated": (0, 1)}[self.kind]
         if not least <= self.thresholds[0] or not self.thresholds[-1] < most:
             raise ValueError(f"the thresholds are {self.thresholds}; as {self.kind} ones they lie from {least} to "
                              f"below {most}.")
@@ -158,8 +158,7 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
     Source: Gulcehre et al. 2023, arXiv:2308.08998, section 3 and algorithm 1.
     """
     config = given(config, Config)
-    check_learns(policy)
-    _check_arguments(policy, prompts, original, reward, config)
+    check(policy, prompts, original, reward, config)
     policy.eval()                                  # no dropout: what is learnt from is read as it was drawn
     optimizer = Adam([p for p in policy.lm.parameters() if p.requires_grad], lr=config.learning_rate)
     eta = torch.tensor(config.temperature).log().requires_grad_(True)
@@ -359,11 +358,8 @@ def _values(policy: Policy, data: _Grown, config: Config, g: int) -> Tensor:
 def _thresholds(data: _Grown, config: Config) -> list[float]:
     """τ of each Improve in units of reward, all of them checked before the first. Raises: ValueError."""
     reward = data.reward[data.drawn]
-    low, high = reward.min().item(), reward.max().item()
-    if config.kind == "fixed" and not (low >= 0 and high <= 1):
-        raise ValueError(f"the rewards of the drawn responses run from {low:.3g} to {high:.3g}, and fixed thresholds "
-                         f"are for rewards from 0 to 1. Take kind='percentile', or bound the reward: its probability, "
-                         f"kit.rewards.clipped, or a scale of yours.")
+    high = reward.max().item()
+    check_rewards(reward, config)
     found = [tau if config.kind == "fixed" else THRESHOLDS[config.kind](reward, tau) for tau in config.thresholds]
     if not (reward > found[-1]).any():
         left = max((tau for tau in found if (reward > tau).any()), default=None)
@@ -408,9 +404,21 @@ def _between(first: float, last: float, share: float) -> float:
     return first * (last / first) ** share
 
 
+def check_rewards(rewards: Sequence[float] | Tensor, config: Config) -> None:
+    """Raises ValueError if these, of some responses, are none that the thresholds are for."""
+    reward = torch.as_tensor(rewards)
+    low, high = reward.min().item(), reward.max().item()
+    if config.kind == "fixed" and not (low >= 0 and high <= 1):
+        raise ValueError(f"the rewards of the drawn responses run from {low:.3g} to {high:.3g}, and fixed thresholds "
+                         f"are for rewards from 0 to 1. Take kind='percentile', or bound the reward: its probability, "
+                         f"kit.rewards.clipped, or a scale of yours.")
+
+
 @torch.no_grad()
-def _check_arguments(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, str]], reward: Reward,
-                     config: Config) -> None:
+def check(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, str]], reward: Reward,
+          config: Config) -> None:
+    """Whether `steps` can begin with these; it asks this itself. Raises: ValueError, as `steps` does."""
+    check_learns(policy)
     check_arguments(policy, reward)
     if len(check_texts(prompts, "prompts")) == 0:
         raise ValueError("there are no prompts; give a list with at least one text.")

@@ -197,6 +197,8 @@ def calibrate(model: RewardModel, scored: Sequence[tuple[str, str, float]], max_
     with torch.no_grad():
         for weight in head.parameters():
             weight *= a
+    if model.likelihood is not None:
+        model.likelihood = a * model.likelihood[0], model.likelihood[1]
     model.shift = a * model.shift - b
     return a, b
 

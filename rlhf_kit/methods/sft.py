@@ -52,6 +52,7 @@ class Config:
     micro_batch: int | None = field(default=None, repr=False)   # texts in memory at once; None = the whole batch
     activation_checkpointing: bool = field(default=False, repr=False)   # keep each block's input: less memory, slower
     autocast: Literal["bfloat16"] | None = field(default=None, repr=False)      # matrices multiplied in 16 bits
+    beta2: float = field(default=0.999, repr=False)     # of Adam: decay of the mean squared gradient
     more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
 
     def __post_init__(self) -> None:
@@ -60,6 +61,8 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
+        if not 0 <= self.beta2 < 1:
+            raise ValueError(f"beta2 is {self.beta2}; it must be at least 0 and below 1, such as 0.999.")
 
     @property
     def total(self) -> int:
@@ -88,7 +91,7 @@ def steps(policy: Policy, examples: Examples, config: Config | None = None, *,
     rows = _encode(policy, examples, config)
     lengths = [len(ids) for ids, _ in rows]
     optimizer = AdamW([p for p in policy.lm.parameters() if p.requires_grad], lr=config.learning_rate,
-                      weight_decay=config.weight_decay, fused=True)
+                      weight_decay=config.weight_decay, betas=(0.9, config.beta2), fused=True)
     run = {"method": "sft", "examples": fingerprint(examples), "start": fingerprint_of(policy.lm),
            **settings_of(config)}
     saved = Checkpoint(checkpoint, run, checkpoint_every)

@@ -153,6 +153,15 @@ class Policy(nn.Module):
         return frozen.requires_grad_(False).eval()
 
 
+def _likelihood(hidden: Tensor, ids: Tensor, mask: Tensor, embedding: Tensor, mark: int) -> Tensor:
+    """Mean log-probability of the tokens behind the first `mark`, or of all where there is none: [N] nats."""
+    logprob = (hidden[:, :-1].to(embedding.dtype) @ embedding.T).float().log_softmax(-1)
+    logprob = logprob.gather(-1, ids[:, 1:, None])[..., 0]                                    # [N, L-1]
+    begun = (ids == mark).cumsum(-1) > 0
+    keep = mask[:, 1:].bool() & (begun[:, :-1] | ~begun.any(-1, keepdim=True))
+    return logprob.masked_fill(~keep, 0).sum(-1) / keep.sum(-1).clamp(min=1)
+
+
 class RewardModel(nn.Module):
     """A network that reads a prompt and a response and says one number; only differences of it mean something.
 
@@ -185,7 +194,11 @@ class RewardModel(nn.Module):
         hidden = self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state      # [N, L, d]
         last = hidden[torch.arange(len(ids), device=ids.device), mask.long().sum(-1) - 1]
         with torch.autocast(last.device.type, enabled=False):               # 16 bits would round scores to three digits
-            return head(last.to(next(head.parameters()).dtype))[:, 0].float() - self.shift
+            score = head(last.to(next(head.parameters()).dtype))[:, 0].float() - self.shift
+            if self.likelihood is None:
+                return score
+            weight, mark = self.likelihood
+            return score + weight * _likelihood(hidden, ids, mask, self.model.get_input_embeddings().weight, mark)
 
     @property
     def shift(self) -> float:
@@ -195,6 +208,22 @@ class RewardModel(nn.Module):
     @shift.setter
     def shift(self, value: float) -> None:
         self.model.config.reward_shift = float(value)
+
+    @property
+    def likelihood(self) -> tuple[float, int] | None:
+        """(weight, the token behind which the response begins), if the score tells how likely the response is, too.
+
+            r = w · h + weight · mean over response tokens of log p(y_t | x, y_<t) - shift
+
+        p is the decoder's own, with the embeddings as its output layer, as it was when it was a language model with
+        tied ones. Kept in the model's config.json; plain transformers, which knows nothing of it, gives w · h alone.
+        """
+        found = getattr(self.model.config, "likelihood", None)
+        return None if found is None else (float(found[0]), int(found[1]))
+
+    @likelihood.setter
+    def likelihood(self, value: tuple[float, int] | None) -> None:
+        self.model.config.likelihood = None if value is None else [float(value[0]), int(value[1])]
 
     @property
     def reads_chats(self) -> bool | None:

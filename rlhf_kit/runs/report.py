@@ -114,12 +114,15 @@ def _lost(before: dict[str, Any], after: dict[str, Any]) -> float:
 def measures(result: dict[str, Any], lang: Lang) -> list[dict[str, str]]:
     """The table of numbers before and after, as text."""
     before, after, words = result["before"], result["after"], partial(say, lang)
-    learned = {"ppo": "row_reward", "rest": "row_reward_rest"}.get(result.get("job"))
+    learned = {"ppo": "row_reward", "rest": "row_reward_rest", "grpo": "row_reward_grpo", "online-dpo":
+               "row_reward_grpo", "dpo": "row_reward_examined", "kto": "row_reward_examined"}.get(result.get("job"))
     by_rank = ranked(result["settings"]) and learned is None
     labels = {"score": learned} if learned else {"score": "row_ranked"} if by_rank else {}
-    won = "row_win_rest" if result.get("job") == "rest" else "row_win"
+    won = "row_win_rest" if learned not in (None, "row_reward") else "row_win"
     rows = [{"name": words(labels.get(name, f"row_{name}")), "before": _estimate(before["scores"][name]),
              "after": _estimate(after["scores"][name])} for name in after["scores"]]
+    if told := result.get("told"):                          # of methods that learn from judged answers
+        rows.insert(0, {"name": words(f"row_told_{result['job']}"), **{side: _estimate(told[side]) for side in told}})
     for name, form in (("kl", "{:.2f}"), ("eos", "{:.0%}"), ("length", "{:.1f}"), ("distinct", "{:.0%}"),
                        ("distinct_2", "{:.0%}")):
         key = {"eos": "eos_rate"}.get(name, name)

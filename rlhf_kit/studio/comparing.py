@@ -32,7 +32,7 @@ EXAMPLE_TOKENS = 40                 # of a response in the saved example
 ADDRESS = re.compile("[0-9a-f]{16}")
 ADDRESSES = 200                     # comparisons that are found again
 VIEW = "view-"                      # what their files' names begin with
-PAUSE = 0.1                         # seconds between two pictures of a growing response
+PAUSE = 0.2                         # seconds between two pictures of a growing response
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,37 @@ def judged(columns: Sequence[Column], grown: Sequence[Rollout], judge: Reward, l
         samples.append([_sample(column.policy, rollout, row, about.get("prompt", ""), judge, drifted, lang, world)
                         for row in range(len(rollout))])
     return _view(columns, samples, about)
+
+
+def best_of(column: Column, singles: Rollout, n: int, judge: Reward, sampling: Sampling, seed: int, lang: Lang,
+            world: World = REVIEWS, typed: str = "") -> dict[str, Any]:
+    """The column of a policy's best of n: beside each of its single samples n - 1 more are drawn, the best is kept.
+
+        {"name", "step", ..., "samples": [the best of n, ...], "kl_bounds": [log m - (m-1)/m for m = 1 ... n],
+         "chosen": [[{"of": m, ...}, ...], ...]}
+
+    `chosen` has for each row every draw that was the best when m had been drawn; the best of m is the last with
+    "of" <= m. How far such a choice lies from one draw is bounded and not counted token by token: "kl" is null.
+    """
+    from rlhf_kit.formulas.best_of_n import kl_bound
+    from rlhf_kit.loops.batches import seed_for
+    from rlhf_kit.rewards import checked
+    from rlhf_kit.sampling import sample_rollout
+    more = sample_rollout(column.policy, [prompt for prompt in singles.prompts for _ in range(n - 1)], sampling,
+                          seed_for(seed, "best_of"))
+    first, others = (checked(judge(drawn.prompts, drawn.responses), len(drawn), judge).tolist()
+                     for drawn in (singles, more))
+    chosen = []
+    for row, best in enumerate(first):
+        found = [{"of": 1, **_sample(column.policy, singles, row, typed, judge, None, lang, world)}]
+        for m, other in enumerate(range(row * (n - 1), (row + 1) * (n - 1)), 2):
+            if others[other] > best:
+                best = others[other]
+                found.append({"of": m, **_sample(column.policy, more, other, typed, judge, None, lang, world)})
+        chosen.append(found)
+    view, = _view([column], [[found[-1] for found in chosen]], {})["columns"]
+    return {**view, "reference": None, "chosen": chosen, "kl_bounds": [_round(kl_bound(m).item())
+                                                                       for m in range(1, n + 1)]}
 
 
 def rewards_of(columns: Sequence[Column], reward: Reward, sampling: Sampling, seed: int, lang: Lang, *,

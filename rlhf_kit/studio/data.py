@@ -48,7 +48,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
         refresh = gr.Button(words("refresh"), scale=1, min_width=120)
     live, seen = widget("live", words), gr.State()
     notice = widget("notice", words, elem_id=f"rk-data-notice-{lang}")
-    tables = widget("tables", words, {"tables": []}, elem_id=f"rk-data-tables-{lang}")
+    tables = widget("tables", words, {"tables": []}, parts=("explain",), elem_id=f"rk-data-tables-{lang}")
     with gr.Accordion(words("browse"), open=False):
         board = widget("browse", words, elem_id=f"rk-data-browse-{lang}")
     guidelines.editor(lang, workspace)
@@ -172,7 +172,8 @@ class Data:
                 [self.words("pairwise"), _share(found.pairwise)], [self.words("self"), _share(found.self_agreement)]]
         notes = [self.words("alone")] if found.pairwise is None else [] if found.enough else [
             self.words("few", n=found.pairwise.n)]
-        return self._table("agreement", ("measure", "value"), rows, notes)
+        return {**self._table("agreement", ("measure", "value"), rows, notes), "of": "rows",
+                "about": [self.words.explained(key) for key in ("shared", "alpha", "w", "pairwise", "self")]}
 
     def _disputed(self, tasks: dict[int, Task], said: list[Judgement]) -> dict[str, Any]:
         rows = [[one.task.prompt[:SHORT], self.words(f"question_{one.question or 'overall'}")
@@ -197,7 +198,7 @@ class Data:
 
     def _table(self, caption: str, head: tuple[str, ...], rows: list, notes: list | None = None) -> dict[str, Any]:
         return {"caption": self.words(f"table_{caption}"), "head": [self.words(f"col_{key}") for key in head],
-                "rows": rows, "notes": notes or []}
+                "about": [self.words.explained(key) for key in head], "rows": rows, "notes": notes or []}
 
     def _is_teacher(self, request: gr.Request) -> bool:
         """Everybody on this machine; in class mode whoever the workspace names."""

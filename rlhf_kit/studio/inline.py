@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from rlhf_kit.studio.opening import Opening
 
 SWITCH = "RLHF_KIT_PANELS"          # "off" where a program runs the notebook: nobody would see it
+# A frame that a cell shows becomes as high as its page says it is (page.js), within reason; no other frame is touched.
+FITS = """<script>
+if (!window.rlhfKitFits) {
+    window.rlhfKitFits = true;
+    window.addEventListener('message', event => {
+        const height = event.data && event.data.rlhfKitHeight;
+        if (!Number.isFinite(height)) return;
+        for (const frame of document.querySelectorAll('iframe'))
+            if (frame.contentWindow === event.source) frame.style.height = Math.min(Math.max(height, 160), 900) + 'px';
+    });
+}
+</script>"""
 FOLDER = "runs/studio"              # the studio's own, where no other is named
 
 _open: dict[str, tuple] = {}        # panel -> pages and workspace of the cell that has opened it
@@ -70,6 +82,9 @@ def _serve(name: str, lang: Lang, folder: str | Path, begins: Opening) -> str:
     workspace = Workspace(folder, begins.models, world=world_of(begins.task), prompts=begins.prompts)
     served, address = pages.serve(workspace, [name], inline=True, lang=lang)
     _open[name] = (served, workspace)
+    if importlib.util.find_spec("IPython") is not None:
+        from IPython.display import HTML, display
+        display(HTML(FITS))
     return address
 
 

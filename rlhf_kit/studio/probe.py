@@ -157,7 +157,7 @@ def _fields(panel: Probe) -> Fields:
     with gr.Row(elem_classes="rk-chips"):
         tricks = [gr.Button(f"{words('fool')}: {words(f'fool_{trick}')}", size="sm", min_width=140) for trick in TRICKS]
     judge = Names(offered, value=first, label=words("judge"), elem_id="rk-probe-judge", elem_classes="rk-inline")
-    shown = widget("probe", words, saved, parts=("tokens", "charts"), elem_id="rk-probe-view")
+    shown = widget("probe", words, saved, parts=("explain", "tokens", "charts"), elem_id="rk-probe-view")
     with gr.Row(elem_classes="rk-controls"):
         measure = gr.Button(words("measure"), scale=0, min_width=260)
         measured = widget("notice", words, elem_id="rk-probe-measured")

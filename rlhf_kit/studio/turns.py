@@ -8,7 +8,7 @@ wires both to a button; the two generators below are what they do, without a pag
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -20,6 +20,7 @@ from rlhf_kit.studio.workspace import Workspace
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 LIVE = "() => ({ __type__: 'update', interactive: true })"          # at once, without asking the server
+LATER = {"trigger_mode": "always_last"}     # for what follows on a press; else Gradio drops it while the last one ends
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Turns:
     lang: Lang
     ticket: gr.State
     stop: gr.Button | None = None           # works only while something waits or runs
+    _stopped: dict[str, str] = field(default_factory=dict)      # page -> what its last Stop was answered
 
     def wire(self, press: Callable[..., Any], check: Callable[..., str | None], asked: Sequence[Any],
              run: Callable[..., Iterator[tuple[Any, str]]], given: Sequence[Any], line: Any, outputs: Sequence[Any], *,
@@ -46,19 +48,24 @@ class Turns:
             names: of the two events for who calls them without a page; None = nobody may.
         """
         async def wait(request: gr.Request, *values: Any) -> AsyncIterator[list[Any]]:
+            self._stopped.pop(str(request.session_hash), None)
             async for said in waiting(self.workspace, self.lang, request, check(request, *values)):
                 yield said
 
         def act(request: gr.Request, turn: str | None, *values: Any) -> Iterator[list[Any]]:
             yield from in_turn(self.workspace, turn, run(request, *values), lambda value: shown(value, *values))
 
+        def failed(request: gr.Request, turn: str | None) -> list[Any]:
+            return self.failed(turn, str(request.session_hash))
+
         public = {"api_visibility": "undocumented"}
         first, second = ({**QUIET, **public, "api_name": name} for name in names) if names else (QUIET, QUIET)
         queued = press(wait, list(asked), [line, self.ticket], concurrency_limit=None, **first)
         running = queued.success(act, [self.ticket, *given], [line, *outputs], concurrency_id="model",
-                                 concurrency_limit=1, **second)
-        self._rest(running.success(self.over, self.ticket, self.ticket, concurrency_limit=None, **QUIET))
-        self._rest(running.failure(self.failed, self.ticket, [line, self.ticket], concurrency_limit=None, **QUIET))
+                                 concurrency_limit=1, **LATER, **second)
+        self._rest(running.success(self.over, self.ticket, self.ticket, concurrency_limit=None, **LATER, **QUIET))
+        self._rest(running.failure(failed, self.ticket, [line, self.ticket], concurrency_limit=None,
+                                   **LATER, **QUIET))
         if self.stop is not None:
             press(None, None, self.stop, js=LIVE, **QUIET)
         return [queued, running]
@@ -66,33 +73,41 @@ class Turns:
     def wire_stop(self, button: gr.Button, events: Sequence[Any], line: Any, said: Callable[..., str],
                   given: Sequence[Any] = ()) -> None:
         """Stop those events; where one of them was waiting or running, `said(*values of given)` is told."""
-        self._rest(button.click(lambda turn, *values: self.stopped(turn, said, *values), [self.ticket, *given],
-                                [line, self.ticket], cancels=list(events), concurrency_limit=None, **QUIET))
+        def stop(request: gr.Request, turn: str | None, *values: Any) -> list[Any]:
+            return self.stopped(turn, said, *values, page=str(request.session_hash))
+        self._rest(button.click(stop, [self.ticket, *given], [line, self.ticket], cancels=list(events),
+                                concurrency_limit=None, **QUIET))
 
     def _rest(self, event: Any) -> None:
         """After that, the button that stops works only if somebody still waits or runs."""
         if self.stop is not None:
             event.then(lambda turn: gr.update(interactive=turn is not None), self.ticket, self.stop,
-                       concurrency_limit=None, **QUIET)
+                       concurrency_limit=None, **LATER, **QUIET)
 
     def over(self, turn: str | None) -> str | None:
         """The ticket after a turn that has ended: None, unless somebody pressed again and stands in the line."""
         return turn if turn in self.workspace.line else None
 
-    def failed(self, turn: str | None) -> list[Any]:
+    def failed(self, turn: str | None, page: str = "") -> list[Any]:
         """(line, ticket) after what Gradio refused before our own code could say why.
 
-        A run that was stopped counts as failed for Gradio: of one that has begun, or left, nothing is said here.
+        A run that was stopped counts as failed for Gradio. What Stop was answered is then said again: on a busy machine
+        the browser may still have shown, after that, lines of the run which it had not got round to.
         """
+        if turn is None and page in self._stopped:
+            return [self._stopped[page], None]
         if turn not in self.workspace.line or self.workspace.line.has_begun(turn):
             return [gr.skip(), gr.skip()]
         self.workspace.line.leave(turn)
         return [Words(self.lang, "shelf")("failed"), None]
 
-    def stopped(self, turn: str | None, said: Callable[..., str], *values: Any) -> list[Any]:
+    def stopped(self, turn: str | None, said: Callable[..., str], *values: Any, page: str = "") -> list[Any]:
         """(line, ticket) after Stop; nothing is said where nothing waited or ran."""
         self.workspace.line.leave(turn)
-        return [gr.skip() if turn is None else said(*values), None]
+        if turn is None:
+            return [gr.skip(), None]
+        self._stopped[page] = said(*values)
+        return [self._stopped[page], None]
 
 
 async def waiting(workspace: Workspace, lang: Lang, request: gr.Request, refused: str | None

@@ -14,7 +14,7 @@ from rlhf_kit.labels import BOTH_BAD, Judgement, LabelsError, Shown
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import answers, guidelines, vote_match, vote_pairs
 from rlhf_kit.studio.answers import BadAnswer, why
-from rlhf_kit.studio.fields import Names, when_shown
+from rlhf_kit.studio.fields import Names, sent, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.turns import QUIET, Turns
@@ -36,12 +36,12 @@ def build(lang: Lang, workspace: Workspace) -> None:
     gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
     with gr.Row():
         name = name_field(lang)
-        match = Names([(words("any_match"), vote_match.ALL)], value=vote_match.ALL, label=words("match"), scale=2,
+        match = Names(sent([(words("any_match"), vote_match.ALL)]), value=vote_match.ALL, label=words("match"), scale=2,
                       min_width=220, elem_id=f"rk-vote-match-{lang}")
     guidelines.shown(lang, workspace)
     notice = widget("notice", words, elem_id=f"rk-vote-notice-{lang}")
-    pair = widget("pair", words, elem_id=f"rk-pair-{lang}")
-    tables = widget("tables", words, elem_id=f"rk-vote-results-{lang}")
+    pair = widget("pair", words, parts=("explain",), elem_id=f"rk-pair-{lang}")
+    tables = widget("tables", words, parts=("explain",), elem_id=f"rk-vote-results-{lang}")
     new = vote_match.fields(words)
 
     quiet = {"show_progress": "hidden", "api_visibility": "undocumented"}
@@ -144,13 +144,13 @@ class Vote:
         few = [words("few_one") if found.votes == 1 else words("few", n=found.votes)] if found.votes < ENOUGH else []
         alone = [words("alone")] if found.people == 1 else []
         return {"tables": [
-            {"caption": words("win_rates"), "head": [words(f"col_{key}") for key in (
-                "two", "votes", "first_won", "tied", "rate")], "rows": matches, "notes": [words("win_rates_note")]},
+            {"caption": words("win_rates"), **_head(words, "two", "votes", "first_won", "tied", "rate"),
+             "rows": matches, "notes": [words("win_rates_note")]},
             {"caption": words("class_so_far", votes=found.votes, people=found.people, ties=found.ties,
                               bad=found.both_bad),
-             "head": [words(f"col_{key}") for key in ("model", "votes", "won", "strength", "points", "elo")],
+             **_head(words, "model", "votes", "won", "strength", "points", "elo"),
              "rows": ratings, "notes": [*few, *alone, words("ratings_note")]},
-            {"caption": words("habits"), "head": [words(f"col_{key}") for key in ("what", "share", "interval", "n")],
+            {"caption": words("habits"), **_head(words, "what", "share", "interval", "n"),
              "rows": effects, "notes": [words("habits_note")]}]}
 
     # -- what stands behind these
@@ -189,7 +189,7 @@ class Vote:
             "models": [shown.task.responses[i].model or self.words("unnamed") for i in shown.order],
             "rewards": ["–" if score is None else f"{score:+.2f}" for score in scores],
             "lengths": [len(text) for text in shown.texts],
-            "people": self.words("this_pair", **others)}}
+            "people": others}}
 
     def _keep(self, shown: Shown, said: str, seconds: float) -> Judgement:
         winner = {"a": shown.order[0], "b": shown.order[1]}.get(said)
@@ -200,6 +200,11 @@ class Vote:
         """Whether a vote on this pair was taken back, after its names had been shown."""
         return any(event["task_id"] == shown.task.id and event["action"] == "skip" and not event["undone"]
                    for event in self.workspace.labels.events(shown.annotator))
+
+
+def _head(words: Words, *keys: str) -> dict[str, list[str]]:
+    """The heads of a table's columns, and what each column's numbers are."""
+    return {"head": [words(f"col_{key}") for key in keys], "about": [words.explained(key) for key in keys]}
 
 
 def _interval(value: float, low: float | None, high: float | None) -> str:

@@ -1,6 +1,6 @@
 """Tasks by name: small worlds of text with a known true quality, the kit's own and yours.
 
-    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, translation, assistant-en, assistant-zh
+    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, translation, arithmetic, assistant-en, …
     kit.tasks.register(Weather)         # one more, under its own name: "weather-en"
     kit.tasks.find("weather-en")
 
@@ -27,6 +27,7 @@ TRANSLATOR = "tiny-translator"                          # the one that imitates 
 WRITERS = {"forum-en": FORUM, "translation": TRANSLATOR}
 Part = Literal["lm", "judge", "rm"]
 PARTS: tuple[Part, ...] = get_args(Part)                # of a task: language model, judge, reward model
+LONGER = {"forum": 80, "translation": 72}               # tokens of a response, where it takes more than others do
 SAMPLES = 16                                            # texts by which a task is told from an older one of its name
 
 
@@ -59,10 +60,16 @@ OWN: dict[str, tuple[str, str, dict[str, Any]]] = {     # name -> where the clas
     "reviews-zh": ("rlhf_kit.tasks.reviews", "Reviews", {"lang": "zh"}),
     "forum-en": ("rlhf_kit.tasks.forum", "Forum", {}),
     "translation": ("rlhf_kit.tasks.translation", "Translation", {}),
+    "arithmetic": ("rlhf_kit.tasks.arithmetic", "Arithmetic", {}),
     "assistant-en": ("rlhf_kit.tasks.assistant", "Assistant", {"lang": "en"}),
     "assistant-zh": ("rlhf_kit.tasks.assistant", "Assistant", {"lang": "zh"}),
 }
 _REGISTERED: dict[str, Callable[[], Task]] = {}
+
+
+def room(name: str, usual: int) -> int:
+    """Tokens that a response of that task may have: `usual`, unless its texts take more."""
+    return LONGER.get(name, usual)
 
 
 def register(maker: Maker) -> Maker:
@@ -143,7 +150,7 @@ def tiny_names() -> list[str]:
 
 def tiny_lang(name: str | None) -> Lang | None:
     """The language of the kit's own tiny models; None for another name."""
-    if name in (FORUM, TRANSLATOR, "tiny-rm-translation"):
+    if name in (FORUM, TRANSLATOR, "tiny-rm-translation", tiny_name("lm", "arithmetic")):
         return "en"
     return next((lang for lang in LANGS for family in ("reviews", "assistant") for part in PARTS
                  if tiny_name(part, f"{family}-{lang}") == name), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.formulas.records import Ranking
@@ -28,6 +28,13 @@ def ordered(quality: Sequence[float], noise: float, rng: random.Random) -> tuple
     key = [q - noise * math.log(-math.log(rng.random() or 0.5)) if noise else q for q in quality]
     order = sorted(range(len(key)), key=lambda i: -key[i])
     return order, tuple(1 + sum(other > key[i] for other in key) for i in order)
+
+
+def ranked_by(prompt: str, quality: Mapping[str, float], noise: float, rng: random.Random) -> Ranking:
+    """All these responses, best first, as a labeler of that noise orders them; see `ordered`."""
+    responses = list(quality)
+    order, ranks = ordered(list(quality.values()), noise, rng)
+    return Ranking(prompt, tuple(responses[i] for i in order), ranks)
 
 
 def rankings_of(task, n: int, k: int = 4, noise: float = 0.0, seed: int = 0, split: str = "train") -> list[Ranking]:
@@ -60,8 +67,7 @@ def origin(task) -> str:
 
 def _ranking(prompt: str, items: dict[str, float], k: int, noise: float, rng: random.Random) -> Ranking:
     chosen = rng.sample(list(items), min(k, len(items)))
-    order, ranks = ordered([items[one] for one in chosen], noise, rng)
-    return Ranking(prompt, tuple(chosen[i] for i in order), ranks)
+    return ranked_by(prompt, {one: items[one] for one in chosen}, noise, rng)
 
 
 def _responses(task, n: int, seed: int, split: str) -> dict[str, dict[str, float]]:

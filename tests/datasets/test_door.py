@@ -169,7 +169,7 @@ def test_labels_of_single_answers_are_kept_and_compared_where_a_prompt_has_both(
     assert isinstance(found, Binary)
     assert as_rankings(found) == [Ranking(ASK, (GOOD, BAD), (1, 2))]
     only = bring([{**rows[0], "prompt": f"{i}?"} for i in range(5)], "preferences")
-    with pytest.raises(ValueError, match="Methods for such labels"):
+    with pytest.raises(ValueError, match="rlhf-kit train kto can"):
         as_rankings(only)
 
 

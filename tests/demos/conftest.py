@@ -14,7 +14,7 @@ from rlhf_kit.studio.serving import prepare
 prepare()
 
 import studio_example  # noqa: E402
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
 
 from rlhf_kit.studio import PANELS  # noqa: E402
 from rlhf_kit.studio import pages as studio  # noqa: E402
@@ -23,6 +23,7 @@ from rlhf_kit.studio.workspace import Workspace  # noqa: E402
 
 CUT_OFF = ("AbortError", "Connection errored out")      # what Gradio's script says when one leaves in mid-request
 WAIT = 20_000                       # milliseconds; a busy machine takes its time
+expect.set_options(timeout=WAIT)
 
 
 @pytest.fixture(scope="module")

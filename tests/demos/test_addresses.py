@@ -1,6 +1,12 @@
 """Every tab and every comparison has an address, and a comparison can be taken away as one file."""
 
+import os
+import shutil
+
+import matplotlib
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 from test_compare import EVIL, models, ready, saved  # noqa: F401  (fixtures are used by their names)
 
@@ -68,6 +74,42 @@ def test_a_comparison_is_found_again_at_its_address(serve, visit, models, tmp_pa
     nobody.get_by_text("is not kept here any more").wait_for()
 
 
+def test_a_comparison_stays_through_the_other_language_a_reload_and_the_back_button(serve, visit, models,  # noqa: F811
+                                                                                   tmp_path):
+    page = visit(serve("compare", "data", workspace=Workspace(tmp_path / "studio", models)))
+    ready(page)
+    page.locator("#rk-compare-prompt textarea").fill("the lamp")
+    page.get_by_role("button", name="Generate").click()
+    page.get_by_text("Done in").wait_for(timeout=120_000)
+    address, texts = page.evaluate("location.hash"), page.locator(".rk-tokens").all_inner_texts()
+    assert address.startswith("#compare/")
+
+    def shown(lang):
+        """Once that comparison is there, in that language, and not the saved example."""
+        page.get_by_text(Words(lang, "compare")("recalled")).wait_for()
+        expect(page.locator(".rk-asked strong")).to_have_text("the lamp")
+        assert page.url.endswith(("/zh" if lang == "zh" else "/") + address)
+        end = {"en": "⟨end⟩", "zh": "⟨结束⟩"}
+        assert page.locator(".rk-tokens").all_inner_texts() == [text.replace(end["en"], end[lang]) for text in texts]
+    page.get_by_role("link", name="简体中文").click()
+    shown("zh")
+    page.reload()
+    shown("zh")
+    page.get_by_role("tab", name="数据").click()
+    assert page.url.endswith("/zh#data")
+    page.get_by_role("link", name="English").click()
+    page.get_by_role("tab", name="Data").wait_for()
+    turned(page, "data")
+    assert page.url.endswith("/#data")
+    page.go_back()
+    turned(page, "data")
+    page.go_back()
+    turned(page, "compare")
+    shown("zh")
+    page.get_by_role("link", name="English").click()
+    shown("en")
+
+
 def test_what_is_typed_as_an_address_reads_no_other_file(tmp_path):
     kept = Kept(tmp_path / "compared")
     key = kept.keep({"a": 1}, {"view": {}, "asked": {}})
@@ -106,3 +148,60 @@ def test_a_comparison_is_taken_away_as_one_file_in_which_text_is_text(serve, vis
     assert alone.locator("img, script").count() == 0
     assert alone.evaluate("document.documentElement.scrollWidth") <= 1300
     alone.context.close()
+
+
+def taken(page, lang, what):
+    with page.expect_download() as file:
+        page.get_by_role("button", name=Words(lang, "compare")(what)).click()
+    return file.value
+
+
+def view_of(monkeypatch, *texts, prompt="p"):
+    found = saved([(text, 1 - 0.4 * i) for i, text in enumerate(texts)])
+    for view in found["compare"]["views"]:
+        view["prompt"] = prompt
+    monkeypatch.setattr(problems, "example", lambda lang: found)
+
+
+@pytest.mark.parametrize(("lang", "path", "dark"), [("en", "", True), ("zh", "zh", False)])
+def test_a_comparison_is_taken_away_as_a_picture(serve, visit, monkeypatch, tmp_path, lang, path, dark):
+    """Full blue is half of #0072B2 on white; what is not coloured is white on a dark page, too."""
+    view_of(monkeypatch, *EVIL[:3], "wo" * 300, "没有什么可挑剔的。" * 40)
+    page = visit(serve("compare"), path, dark=dark)
+    page.locator(".rk-token").first.wait_for()
+    file = taken(page, lang, "save_picture")
+    assert file.suggested_filename == "rlhf-kit-comparison.png"
+    file.save_as(tmp_path / "taken.png")
+    seen = np.asarray(Image.open(tmp_path / "taken.png").convert("RGB")).astype(int)
+    assert seen.shape[1] == 2400
+    assert (abs(seen - (127, 184, 216)) <= 2).all(axis=2).sum() > 2_000
+    for edge in (seen[:, -40:], seen[-20:]):                            # nothing is cut, however long a word is
+        assert (edge == 255).all()
+
+
+def test_what_is_chinese_in_a_picture_can_be_read(serve, visit, monkeypatch):
+    """With boxes in place of characters these two would be one picture."""
+    seen = []
+    for prompt in ("中文", "语言"):
+        view_of(monkeypatch, "好", prompt=prompt)
+        page = visit(serve("compare"), "zh")
+        page.locator(".rk-token").first.wait_for()
+        with open(taken(page, "zh", "save_picture").path(), "rb") as file:
+            seen.append(file.read())
+    assert seen[0] != seen[1]
+
+
+def test_where_no_font_has_chinese_that_is_said_and_the_other_file_saved(serve, browser, monkeypatch, tmp_path):
+    (tmp_path / "fonts.conf").write_text(f"""<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+        <fontconfig><dir>{matplotlib.get_data_path()}/fonts/ttf</dir><cachedir>{tmp_path}</cachedir></fontconfig>""")
+    view_of(monkeypatch, "good", prompt="中文")
+    poor = browser.browser_type.launch(executable_path=shutil.which("chromium"),
+                                       env={**os.environ, "FONTCONFIG_FILE": str(tmp_path / "fonts.conf")})
+    try:
+        page = poor.new_page()
+        page.goto(serve("compare"))
+        page.locator(".rk-token").first.wait_for()
+        assert taken(page, "en", "save_picture").suggested_filename.endswith(".html")
+        page.get_by_text("This computer has no font with Chinese characters").wait_for()
+    finally:
+        poor.close()

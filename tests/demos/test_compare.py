@@ -1,9 +1,11 @@
 """Compare in a browser: the saved example at once, generating by keys, a strip by arrow keys, text that stays text."""
 
 import json
+import shutil
 import time
 
 import pytest
+from playwright.sync_api import expect
 
 from rlhf_kit import zoo
 from rlhf_kit.models import tiny
@@ -95,13 +97,15 @@ def test_generating_by_keys_and_stopping(serve, visit, models, tmp_path, monkeyp
     workspace = Workspace(tmp_path / "studio", models)
     page = visit(serve("compare", workspace=workspace))
     ready(page)
-    prompt = page.get_by_label("Prompt")
+    prompt, stop = page.get_by_label("Prompt"), page.get_by_role("button", name="Stop (Esc)")
     prompt.fill("   ")
     prompt.press("Control+Enter")
     page.get_by_text("Write a prompt first.").wait_for()
+    expect(stop).to_be_disabled()                                   # Gradio drops a press while the last one is ending
     prompt.fill("a" * 100_000)
     prompt.press("Control+Enter")
     page.get_by_text("The prompt has 100,000 characters").wait_for()
+    expect(stop).to_be_disabled()
     assert len(prompt.input_value()) == 100_000
     prompt.fill("the lamp is")
     prompt.press("Control+Enter")
@@ -114,6 +118,28 @@ def test_generating_by_keys_and_stopping(serve, visit, models, tmp_path, monkeyp
     page.wait_for_timeout(700)
     assert line(page).inner_text().startswith("Stopped. What")      # and nothing else afterwards
     wait_until(lambda: workspace.line._seen == {})
+
+
+def test_the_best_of_n_beside_single_samples(serve, visit, models, tmp_path):
+    page = visit(serve("compare", workspace=Workspace(tmp_path / "studio", models)))
+    ready(page)
+    page.get_by_label("Prompt").fill("the lamp is")
+    page.get_by_role("button", name="Models and settings").click()
+    page.locator("#rk-compare-n input[type=number]").fill("8")
+    page.locator("#rk-compare-n input[type=number]").press("Tab")
+    page.get_by_label("Prompt").press("Control+Enter")
+    page.get_by_text("Done in").wait_for(timeout=120_000)
+    heads = page.locator(".rk-column h3")
+    assert heads.all_inner_texts() == ["before", "before · best of 8", "after"]
+    assert page.locator(".rk-column").nth(1).locator("dd").all_inner_texts()[1] == "≤ 1.2"
+    rewards = [page.locator(".rk-column").nth(i).locator("dd").first for i in range(2)]
+    assert float(rewards[1].inner_text()) >= float(rewards[0].inner_text())
+    slider = page.locator(".rk-tools input[type=range]").last
+    slider.focus()
+    page.keyboard.press("Home")
+    assert heads.all_inner_texts()[1] == "before · best of 1"
+    assert rewards[1].inner_text() == rewards[0].inner_text()                       # the same draw
+    assert page.locator(".rk-column").nth(1).locator("dd").all_inner_texts()[1] == "≤ 0.0"
 
 
 def test_stop_with_nothing_running_says_nothing_and_odd_values_do_not_block_the_line(serve, visit, models, tmp_path,
@@ -256,6 +282,37 @@ def test_the_slider_goes_over_the_kept_steps(serve, visit, models, policy, token
     page.locator("#rk-compare-prompt textarea").fill("the")
     page.locator("#rk-compare-prompt textarea").press("Control+Enter")
     page.get_by_text("mine · step 5 of 10").wait_for()
+
+
+def test_tokens_at_most_ends_where_the_models_context_does_and_what_is_cut_is_said(serve, visit, models, tmp_path):
+    """The models of these tests read 48 tokens."""
+    config = json.loads((tmp_path / "after" / "config.json").read_text())
+    longer = shutil.copytree(tmp_path / "after", tmp_path / "longer")
+    (longer / "config.json").write_text(json.dumps({**config, "n_positions": 300}))
+    workspace = Workspace(tmp_path / "studio", models)
+    address = serve("compare", workspace=workspace)
+    workspace.shelf.named["longer"] = str(longer)               # there once the page has asked anew, and not before
+    page = visit(address)
+    page.wait_for_function("document.querySelector('#rk-compare-third input')?.value === 'longer'")
+    page.locator("#rk-compare-more").click()
+    most = page.locator("#rk-compare-most input[type=range]")
+    expect(most).to_have_attribute("max", "47")
+    page.get_by_text("at most 48 tokens together, prompt included").wait_for()
+
+    def choose(**names):
+        for which, name in names.items():
+            page.locator(f"#rk-compare-{which} input").click()
+            page.get_by_role("option", name=name, exact=True).click()
+            expect(page.get_by_role("option")).to_have_count(0)
+    choose(third="(none)", second="longer", first="longer")
+    expect(page.locator("#rk-compare-more")).to_have_text("Models and settings: longer, longer")    # the third is off
+    expect(most).to_have_attribute("max", "299")
+    choose(second="after", first="before")
+    expect(most).to_have_attribute("max", "47")
+    most.fill("47")
+    page.locator("#rk-compare-prompt textarea").fill("the lamp is")
+    page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+    page.get_by_text("of 47 new tokens fit behind the prompt").wait_for(timeout=120_000)
 
 
 def slow(monkeypatch):

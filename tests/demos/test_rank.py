@@ -243,7 +243,7 @@ def test_two_pages_of_one_person_leave_one_order_the_last(serve, visit, workspac
         page.locator(".card").first.focus()
         page.keyboard.press(key)
         page.keyboard.press("Control+Enter")
-        page.get_by_text("B > ").first.wait_for()
+        page.get_by_text("Saved: B > ").wait_for()              # one after the other; who comes second replaces
     pages[1].get_by_text("this order replaces the old one").wait_for()
     said, = workspace.labels.judgements("me")
     shown = workspace.labels.show(said.task_id, "me")

@@ -1,7 +1,5 @@
 """All panels on one page: as it opens, in both languages, on a small screen, in the dark, and for a screen reader."""
 
-import time
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -39,10 +37,8 @@ def open_tab(page, lang, name):
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_every_panel_opens_with_something_to_see(address, visit, lang):
-    began = time.monotonic()
     page = visit(address, "zh" if lang == "zh" else "", locale="zh-CN" if lang == "zh" else "en-US")
     page.locator(".rk-compare").get_by_text("KL").first.wait_for()
-    assert time.monotonic() - began < 20                    # 3 s on a quiet machine, see the README
     for name in PANELS:
         open_tab(page, lang, name)
         assert len(page.locator("[role=tabpanel]:visible").inner_text().strip()) > 80, name

@@ -10,11 +10,12 @@ from rlhf_kit.runs.pipeline import Job
 
 
 def test_every_command_has_its_job():
-    assert list(JOBS) == ["tour", "sft", "reward-model", "judge", "ppo", "rest", "stackllama", "human-loop"]
+    assert list(JOBS) == ["tour", "sft", "reward-model", "judge", "ppo", "rest", "grpo", "dpo",
+                          "online-dpo", "kto", "stackllama", "human-loop"]
     assert all(issubclass(kind, Job) and inspect.getdoc(kind) for kind in JOBS.values())
     assert len({kind.name for kind in JOBS.values()}) == len(JOBS)
     with pytest.raises(KeyError):
-        JOBS["dpo"]
+        JOBS["orpo"]
 
 
 def test_the_first_names_still_work():
@@ -22,8 +23,8 @@ def test_the_first_names_still_work():
         JOBS[name] for name in ("sft", "ppo", "reward-model", "stackllama"))
     assert (human_loop.Human, tour.Settings) == (JOBS["human-loop"], JOBS["tour"])
     assert {"JOBS", "PpoJob", "TourJob", "Ppo", "claimed"} <= set(dir(jobs))
-    with pytest.raises(AttributeError, match="no attribute 'DpoJob'"):
-        jobs.DpoJob                                                         # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'OrpoJob'"):
+        jobs.OrpoJob                                                        # noqa: B018
 
 
 def test_a_human_loop_is_answered_and_not_run(tmp_path):

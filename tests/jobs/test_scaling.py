@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from rlhf_kit import cli, zoo
+from rlhf_kit.formulas.records import Comparison, Labelled
 from rlhf_kit.jobs import JOBS, scaling
-from rlhf_kit.methods import best_of_n, classifier, ppo, rest, reward_model, sft
+from rlhf_kit.methods import best_of_n, classifier, dpo, grpo, kto, ppo, rest, reward_model, sft
 from rlhf_kit.models.adapters import AdapterError
 from rlhf_kit.models.loading import load_language_model, save_model
 from rlhf_kit.runs import snapshots
@@ -18,14 +19,16 @@ from rlhf_kit.storage import StorageError
 from rlhf_kit.studio.shelf import Shelf
 
 KINDS = ("sft", "reward-model", "judge", "ppo")
-LEFT = {"ppo": "policy"}            # the folder of what was trained, elsewhere "model"
+LATER = ("grpo", "dpo", "kto")      # take seconds, and nothing of their own: what opens and fits them stands once
+EVERY = [*KINDS, *(pytest.param(name, marks=pytest.mark.slow) for name in LATER)]
+LEFT = dict.fromkeys(("ppo", *LATER), "policy")     # the folder of what was trained, elsewhere "model"
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 
 
 @pytest.fixture
 def jobs(saved_llama, sentences, tmp_path, monkeypatch):
     """One of each kind that takes four updates on the small Llama, saving after each."""
-    for steps in (sft.steps, ppo.steps, reward_model.steps, classifier.steps):
+    for steps in (sft.steps, ppo.steps, reward_model.steps, classifier.steps, grpo.steps, dpo.steps, kto.steps):
         monkeypatch.setitem(steps.__kwdefaults__, "checkpoint_every", 1)
     (tmp_path / "texts.txt").write_text("\n".join(sentences))
     rows = [{"prompt": "", "chosen": row.replace("broke", "works"), "rejected": row.replace("works", "broke")}
@@ -37,12 +40,20 @@ def jobs(saved_llama, sentences, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("def reward(prompts, responses):\n    return [len(r) / 9 for r in responses]\n")
     small = {"steps": 4, "batch_size": 4}
     files = {"sft": {"data": "texts.txt"}, "reward-model": {"pairs": "pairs.jsonl"}, "judge": {"data": "labels.csv"},
-             "ppo": {"prompts": "prompts.txt"}}
-    own = {"ppo": {"reward": f"{tmp_path}/mine.py:reward",
+             "ppo": {"prompts": "prompts.txt"}, "grpo": {"prompts": "prompts.txt"}, "dpo": {"data": "asked.jsonl"},
+             "kto": {"data": "asked.jsonl"}}
+    asked = [{"prompt": " ".join(row.split()[:4]) + f" {i}", "chosen": " works.", "rejected": " broke."}
+             for i, row in enumerate(sentences[:40])]
+    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    drawn = {"max_new_tokens": 6, "changes": small}
+    own = {"grpo": {"reward": f"{tmp_path}/mine.py:reward",
+                    "changes": {**small, "group_size": 2, "max_new_tokens": 6, "checks": False}},
+           "dpo": drawn, "kto": drawn,
+           "ppo": {"reward": f"{tmp_path}/mine.py:reward",
                    "changes": {**small, "minibatch_size": 4, "epochs": 1, "max_new_tokens": 6, "checks": False}}}
     return {kind: JOBS[kind](**{"model": str(saved_llama), "changes": small, **own.get(kind, {}),
                                 **{name: str(tmp_path / file) for name, file in files[kind].items()}})
-            for kind in KINDS}
+            for kind in (*KINDS, *LATER)}
 
 
 def run(job, folder, **options) -> tuple[dict, list]:
@@ -69,7 +80,7 @@ def same(one, other) -> bool:
 
 # What an adapter run leaves
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_an_adapter_learns_and_is_all_that_is_left(jobs, saved_llama, tmp_path, kind):
     _, notes = run(replace(jobs[kind], lora=4), tmp_path / "out")
     assert not (left(kind, tmp_path / "out") / "model.safetensors").exists()
@@ -83,7 +94,7 @@ def test_an_adapter_learns_and_is_all_that_is_left(jobs, saved_llama, tmp_path, 
 
 
 @pytest.mark.parametrize("quantize", ["int8", "nf4"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_killed_run_in_few_bits_ends_with_the_same_numbers(jobs, tmp_path, kind, quantize):
     job = replace(jobs[kind], quantize=quantize)
     stream = job.run(tmp_path / "stopped")
@@ -160,18 +171,18 @@ def test_the_reference_is_the_base_with_its_adapter_off(jobs, saved_llama):
 
 # Memory
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_parts_of_a_batch_and_blocks_computed_anew_change_rounding_only(jobs, tmp_path, kind):
     run(jobs[kind], tmp_path / "whole")
     run(replace(jobs[kind], micro_batch=3, activation_checkpointing=True), tmp_path / "parts")
-    name = "score" if kind == "ppo" else "loss"
+    name = "score" if kind in ("ppo", "grpo") else "loss"
     for one, other in zip(metrics(tmp_path / "whole"), metrics(tmp_path / "parts"), strict=True):
         assert one[name] == pytest.approx(other[name], abs=1e-4)
     whole, parts = tensors(kind, tmp_path / "whole", "model"), tensors(kind, tmp_path / "parts", "model")
     assert all(torch.allclose(whole[name], parts[name], atol=2e-3) for name in whole)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("lora", [0, 4])
 def test_sixteen_bits_for_everything_that_is_multiplied(jobs, tmp_path, kind, lora):
     result, _ = run(replace(jobs[kind], dtype="bfloat16", lora=lora), tmp_path / "out")
@@ -189,7 +200,10 @@ def test_weights_in_16_bits_are_refused_alike(saved_llama, dtype):
     runs = (sft.steps(policy, ["a lamp"]), reward_model.steps(model, []), classifier.steps(judge, tokenizer, []),
             ppo.steps(policy, policy.reference(), ["a"], lambda p, r: [0.0] * len(r)),
             best_of_n.steps(policy, policy.reference(), ["a"], lambda p, r: [0.0] * len(r)),
-            rest.steps(policy, ["a"], [("a", "b")], lambda p, r: [0.0] * len(r)))
+            rest.steps(policy, ["a"], [("a", "b")], lambda p, r: [0.0] * len(r)),
+            grpo.steps(policy, policy.reference(), ["a"], lambda p, r: [0.0] * len(r)),
+            dpo.steps(policy, policy.reference(), [Comparison("a", "b", "c")]),
+            kto.steps(policy, policy.reference(), [Labelled("a", "b", True), Labelled("a", "c", False)]))
     for steps in runs:
         with pytest.raises(ValueError, match="16, too coarse for small updates; load it in float32"):
             next(steps)
@@ -213,7 +227,7 @@ def test_a_model_by_its_size(jobs, tmp_path, monkeypatch):
 
 # Further steps, snapshots, and an end at too much drift
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("lora", [None, 4])
 def test_a_finished_run_goes_on_and_may_be_killed_meanwhile(jobs, tmp_path, kind, lora):
     job = replace(jobs[kind], lora=lora)
@@ -275,20 +289,19 @@ def test_too_much_drift_ends_the_run_and_keeps_what_was_learned(jobs, tmp_path):
         run(job, tmp_path / "out", more_steps=2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_models_on_the_way_are_kept_and_can_be_loaded(jobs, tmp_path, kind):
     run(replace(jobs[kind], save_every=2, lora=2), tmp_path / "out")
     assert snapshots.steps(tmp_path / "out") == [0, 2]
     place = snapshots.place(tmp_path / "out", 2)
-    load = {"sft": zoo.load_policy, "ppo": zoo.load_policy, "judge": zoo.load_classifier,
-            "reward-model": zoo.load_reward_model}[kind]
+    load = {"judge": zoo.load_classifier, "reward-model": zoo.load_reward_model}.get(kind, zoo.load_policy)
     load(place)
     assert not same(load_file(place / "adapter_model.safetensors"), tensors(kind, tmp_path / "out"))
 
 
 # One true line, before anything is trained
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_folder_in_4_bits_learns_by_an_adapter_or_not_at_all(jobs, saved_llama, tmp_path, kind):
     save_model(*load_language_model(saved_llama, quantize="nf4"), tmp_path / "four")
     job = replace(jobs[kind], model=str(tmp_path / "four"))
@@ -297,8 +310,7 @@ def test_a_folder_in_4_bits_learns_by_an_adapter_or_not_at_all(jobs, saved_llama
     assert not (tmp_path / "out").exists()
     _, notes = run(job, tmp_path / "out")
     assert "lora 16" in dict(notes)["preset_taken"]["what"]
-    load = {"sft": zoo.load_policy, "ppo": zoo.load_policy, "judge": zoo.load_classifier,
-            "reward-model": zoo.load_reward_model}[kind]
+    load = {"judge": zoo.load_classifier, "reward-model": zoo.load_reward_model}.get(kind, zoo.load_policy)
     load(left(kind, tmp_path / "out"))
 
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from rlhf_kit import cli, zoo
+from rlhf_kit import cli, tasks, zoo
 from rlhf_kit.jobs import JOBS
 from rlhf_kit.jobs.best_of_n import Choice
+from rlhf_kit.jobs.settings import with_task_room
+from rlhf_kit.methods import rest, sft
+from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import StorageError
 
 
@@ -118,6 +121,14 @@ def test_its_curve_begins_with_one_draw_and_ends_with_the_best(choice, tmp_path)
     assert result["curves"]["score"][2]["mean"] == pytest.approx(sum(row["score"] for row in rows) / len(rows))
     assert all(row["score"] == max(row["scores"]) and row["response"] == row["responses"][row["best"]] for row in rows)
     assert result["reward_calls"] == 3 * len(rows)
+    assert result["eos_rate"] == pytest.approx(sum(map(sum, (row["ended"] for row in rows))) / (3 * len(rows)))
+
+
+def test_answers_have_the_room_that_the_world_s_texts_take():
+    usual = Sampling()
+    assert with_task_room(usual, tasks.find("reviews-en")) == usual
+    assert with_task_room(usual, tasks.find("translation")).max_new_tokens == 72
+    assert with_task_room(rest.Config(), tasks.find("forum-en")).sampling.max_new_tokens == 80
 
 
 def test_it_goes_on_in_its_file_and_in_no_other(choice, desk, tmp_path):
@@ -141,8 +152,57 @@ def test_best_of_n_on_the_command_line(desk, capsys):
     command = ["best-of-n", "--model", str(desk / "lm"), "--n", "2", "--reward", f"{desk}/mine.py:reward", "--prompts",
                str(desk / "prompts.txt"), "--max-new-tokens", "6", "--lang", "zh"]
     assert cli.main(command) == 0
-    assert "2 条里选最好的" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 条里选最好的" in said
+    assert "写到 6 个词元还没结束" in said                # a model that never learnt to end
     assert cli.main([*command, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["n"] == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["n"] == 2
+    assert 0 <= found["eos_rate"] < 1
     for wrong in (["--n", "0"], ["--limit", "1"], ["--temperature", "0"]):
         assert cli.main([*command, *wrong]) == 2
+
+
+# --- what cannot be, on the command line: one line, exit code 2, and nothing written ---------------------------------
+
+@pytest.fixture(scope="module")
+def wrong(desk):
+    """Files beside the desk's, each wrong in one way."""
+    rows = [json.loads(line) for line in (desk / "pairs.jsonl").read_text().splitlines()]
+    (desk / "empty.jsonl").write_text("")
+    (desk / "swapped.jsonl").write_text("\n".join(json.dumps({"question": row["answer"], "answer": row["question"]})
+                                                  for row in rows))
+    (desk / "marks.py").write_text("def reward(prompts, responses):\n    return [len(r) - 3.0 for r in responses]\n")
+    (desk / "poor.py").write_text("def reward(prompts, responses):\n    return [0.5 for r in responses]\n")
+    return desk
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"thresholds": "0.8,0.8"}, "must rise"), ({"thresholds": "0.7,1"}, "below 1"),
+    ({"thresholds": "0.6", "reward": "poor.py:reward"}, "leaves none of the"),
+    ({"thresholds": "0.6", "reward": "marks.py:reward"}, "are for rewards from 0 to 1"),
+    ({"data": "empty.jsonl"}, "empty"), ({"data": "swapped.jsonl"}, "wrong way round"),
+    ({"original-share": "1"}, "nothing that was drawn"), ({"responses": "0"}, "at least 1"),
+])
+def test_bad_input_is_one_line_and_leaves_nothing(wrong, learnt, tmp_path, capsys, changes, words):
+    taken = {"data": "pairs.jsonl", "reward": "mine.py:reward", "columns": "prompt=question,response=answer",
+             "max-new-tokens": "6", "updates": "2", "thresholds": "0.1", **changes}
+    options = [part for name, value in taken.items()
+               for part in (f"--{name}", f"{wrong}/{value}" if name in ("data", "reward") else value)]
+    assert cli.main(["train", "rest", "--model", str(learnt), *options, "--output", str(tmp_path / "run"),
+                     "--lang", "en"]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("policy"))
+
+
+@pytest.fixture(scope="module")
+def learnt(desk):
+    """A model that has imitated the desk's pairs, so that it can tell which way round they are."""
+    rows = [json.loads(line) for line in (desk / "pairs.jsonl").read_text().splitlines()]
+    policy = zoo.load_policy(desk / "lm")
+    policy.requires_grad_(True)
+    sft.train(policy, [(row["question"], row["answer"]) for row in rows], sft.Config(steps=40, learning_rate=1e-2))
+    zoo.save_policy(policy, desk / "learnt")
+    return desk / "learnt"

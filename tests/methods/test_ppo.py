@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bandit import distance, three_words
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlhf_kit import rewards
@@ -140,23 +141,7 @@ def test_the_single_token_bandit_reaches_the_gibbs_optimum():
                         kl=KL(coefficient=0.5), sampling=Sampling(max_new_tokens=1), max_grad_norm=math.inf)
     worth = {"a": 0.0, "b": 1.0, "c": 2.0}
     ppo.train(policy, policy.reference(), ["x"], lambda p, responses: [worth[r] for r in responses], config)
-    end = policy(*text.encode_prompts(policy.tokenizer, ["x"]), keep=1).logits[0, 0].softmax(-1)
-    got = [end[policy.tokenizer.convert_tokens_to_ids(w)].item() for w in "abc"]
-    assert sum(abs(g - w) for g, w in zip(got, (0.0367, 0.1626, 0.8008), strict=True)) / 2 < 0.05
-
-
-def three_words(probabilities) -> Policy:
-    """A language model whose next token is a, b or c with the given probabilities, whatever came before."""
-    tokenizer = text.train_tokenizer(["abcx"] * 3, 7)        # three special tokens, four letters
-    policy = Policy(tiny.language_model(tokenizer, layers=1, width=16, heads=1, context=8), tokenizer)
-    policy.lm.lm_head.weight = torch.nn.Parameter(torch.zeros_like(policy.lm.lm_head.weight))   # untied
-    policy.lm.transformer.ln_f.weight.data.zero_()
-    policy.lm.transformer.ln_f.bias.data.zero_()[0] = 1.0
-    ids = [tokenizer.convert_tokens_to_ids(w) for w in "abc"]
-    policy.lm.lm_head.weight.data[:, 0] = -30.0
-    policy.lm.lm_head.weight.data[ids, 0] = torch.tensor(probabilities).log()
-    policy.lm.transformer.requires_grad_(False)
-    return policy
+    assert distance(policy, (0.0367, 0.1626, 0.8008)) < 0.05
 
 
 # --- resume -----------------------------------------------------------------------------------------------------------

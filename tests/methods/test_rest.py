@@ -142,6 +142,7 @@ def test_passes_of_few_tokens_give_the_same_gradient(imitated):
 
 @pytest.mark.parametrize(("settings", "words"), [
     ({"thresholds": (0.7, 0.7)}, "must rise"), ({"thresholds": (0.9, 0.8)}, "must rise"), ({"thresholds": ()}, "must"),
+    ({"thresholds": (0.7, 1.0)}, "below 1"),             # a fixed threshold is for rewards up to 1
     ({"kind": "percentile", "thresholds": (50.0, 100.0)}, "below 100"),
     ({"kind": "interpolated", "thresholds": (0.5, 1.0)}, "below 1"), ({"loss": "dpo"}, "one of"),
     ({"original_share": 1.0}, "nothing that was drawn"), ({"loss": "bvmpo", "batch_size": 1}, "at least 2"),
@@ -155,8 +156,11 @@ def test_bad_settings_are_one_line(settings, words):
 def test_a_threshold_that_leaves_nothing_is_told_before_anything_is_learnt(imitated):
     policy = new_policy(imitated)
     before = all_weights(policy).clone()
-    with pytest.raises(ValueError, match=r"leaves none of the 32.*0.6 still leaves"):
-        rest.train(policy, PROMPTS, ORIGINAL, worth, replace(QUICK, thresholds=(0.6, 1.0)))
+
+    def half(prompts, responses):
+        return [x / 2 for x in worth(prompts, responses)]
+    with pytest.raises(ValueError, match=r"leaves none of the 32.*0.3 still leaves"):
+        rest.train(policy, PROMPTS, ORIGINAL, half, replace(QUICK, thresholds=(0.3, 0.5)))
     assert torch.equal(before, all_weights(policy))
 
 

@@ -1,10 +1,12 @@
 """Supervised fine-tuning: what the loss counts, and that a tiny model learns a language."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from rlhf_kit.loops.identity import settings_of
 from rlhf_kit.methods import sft
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
@@ -133,10 +135,25 @@ def test_measuring_a_loss_drops_nothing_out_and_changes_nothing():
 
 
 @pytest.mark.parametrize("change", [{"learning_rate": math.inf}, {"learning_rate": math.nan}, {"learning_rate": 2.0},
-                                    {"seed": -1}, {"seed": 2**63}, {"batch_size": 0}, {"batch_size": 10**7}])
+                                    {"seed": -1}, {"seed": 2**63}, {"batch_size": 0}, {"batch_size": 10**7},
+                                    {"beta2": 1.0}])
 def test_settings_that_mean_nothing_are_refused(change):
     with pytest.raises(ValueError, match=f"{next(iter(change))} is .*; it must be"):
         sft.Config(**change)
+
+
+def test_a_short_memory_of_squared_gradients_is_another_run_and_the_usual_one_no_news():
+    """Adam's second update divides by the root of β₂ g₁² + (1 - β₂) g₂²; the first by |g₁| whatever β₂ is."""
+    found = []
+    for beta2 in (0.999, 0.5):
+        policy = new_policy()
+        weights = lambda policy=policy: torch.cat([p.detach().flatten() for p in policy.lm.parameters()])   # noqa: E731
+        found.append([weights().clone() for _ in sft.steps(policy, SENTENCES, replace(QUICK, steps=2, beta2=beta2))])
+    (first, second), (first_too, other) = found
+    assert torch.allclose(first, first_too, atol=1e-6)
+    assert not torch.allclose(second, other, atol=1e-4)
+    assert "beta2" not in settings_of(QUICK)
+    assert settings_of(replace(QUICK, beta2=0.5))["beta2"] == 0.5
 
 
 @pytest.mark.parametrize(("examples", "message"), [

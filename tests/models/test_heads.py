@@ -6,7 +6,11 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from rlhf_kit import zoo
+from rlhf_kit.models import loading, tiny
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.judging import reward_scores
+from rlhf_kit.sampling import given_rollout
 
 close = torch.testing.assert_close
 
@@ -126,3 +130,27 @@ def test_gpt2s_own_gelu_becomes_one_kernel_that_says_the_same(tokenizer):
     assert (before - after).abs().max() < 1e-5
     assert lm.config.activation_function == "gelu_new"
     assert {type(block.mlp.act) for block in lm.transformer.h} == {torch.nn.GELU}
+
+
+def test_a_likelihood_in_the_score_is_the_language_models_own_mean_of_the_response(tokenizer, tmp_path):
+    """With a head of zeros nothing else is left; behind a mark that is not there, every token counts."""
+    lm = tiny.llama(tokenizer, layers=1, width=64, context=48)
+    policy = Policy(lm, tokenizer, value_head=False)
+    zoo.save_policy(policy, tmp_path / "lm")
+    model = loading.load_reward_model(tmp_path / "lm", new_head=True)
+    model.model.score.weight.data.zero_()
+    [mark] = tokenizer(" is", add_special_tokens=False).input_ids
+    model.likelihood = 2.0, mark
+    prompts, responses = ["the lamp is", "the kettle is"], [" very sturdy, and it works.", " cheap."]
+    seen = given_rollout(policy, prompts, responses)
+    expected = [2 * row[keep].mean().item() for row, keep in zip(seen.logprob, seen.mask, strict=True)]
+    texts = [p + r for p, r in zip(prompts, responses, strict=True)]
+    assert reward_scores(model, texts, max_length=48).tolist() == pytest.approx(expected, abs=1e-5)
+    model.shift = 0.5
+    zoo.save_reward_model(model, tmp_path / "rm")
+    again = loading.load_reward_model(tmp_path / "rm")
+    assert again.likelihood == (2.0, mark)
+    assert reward_scores(again, texts, max_length=48).tolist() == pytest.approx([x - 0.5 for x in expected], abs=1e-5)
+    model.likelihood = 2.0, tokenizer.unk_token_id
+    [whole] = 2 * given_rollout(policy, ["the"], [texts[0].removeprefix("the")]).logprob.mean(-1) - 0.5
+    assert reward_scores(model, texts[:1], max_length=48).item() == pytest.approx(whole.item(), abs=1e-5)

@@ -28,7 +28,7 @@ RESULTS = {
         "samples": SAMPLES}),
     "judge": ({"job": "judge", "model": "new", "lang": "zh"}, {
         "job": "judge", "accuracy": estimate(0.9), "commonest": 0.55, "held_out": 300}),
-    "of later": ({"job": "kto", "model": "gpt2", "lang": "en"}, {"job": "kto", "loss": {"before": 1.0}}),
+    "of later": ({"job": "orpo", "model": "gpt2", "lang": "en"}, {"job": "orpo", "loss": {"before": 1.0}}),
 }
 
 
@@ -64,7 +64,7 @@ def test_what_is_special_to_a_kind(tmp_path):
     assert "| judge: right on held-out reviews | 0.900 (0.800–1.000) |" in judge
     assert ModelCard(judge).data.language == ["zh"]
     later = written(tmp_path, "of later")
-    assert "trained with the method kto" in later
+    assert "trained with the method orpo" in later
     assert "## Before and after" not in later                           # what it measured has a form nobody knows
     assert ModelCard(later).data.base_model == "gpt2"
 

@@ -12,7 +12,7 @@ from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.sampling import Sampling, sample_rollout
 from rlhf_kit.storage import StorageError, new_folder
 from rlhf_kit.studio import comparing, problems
-from rlhf_kit.studio.compare import CHARACTERS, Compare
+from rlhf_kit.studio.compare import CHARACTERS, MOST_TOKENS, OFFERED_TOKENS, Compare
 from rlhf_kit.studio.comparing import Column
 from rlhf_kit.studio.workspace import Workspace
 
@@ -48,6 +48,46 @@ def test_what_is_shown_is_what_the_policy_samples(panel, policy):
     for sample, text, length in zip(view["columns"][0]["samples"], rollout.responses, rollout.length, strict=True):
         assert "".join(piece[0] for piece in sample["pieces"]) == text
         assert sample["tokens"] == length
+
+
+def test_the_best_of_n_stands_beside_the_single_samples_with_the_judge_that_chose(panel):
+    *_, (view, line) = generated(panel, n=8)
+    single, best, other = view["columns"]
+    assert line.startswith("Done")
+    assert view["reward"] == "praise"
+    assert (single["name"], best["name"], other["name"]) == ("before", "before", "after")
+    for one, found, kept in zip(single["samples"], best["chosen"], best["samples"], strict=True):
+        assert {key: found[0][key] for key in ("reward", "tokens", "gold")} == {
+            key: one[key] for key in ("reward", "tokens", "gold")}
+        assert found[0]["of"] == 1
+        rewards = [sample["reward"] for sample in found]
+        assert rewards == sorted(set(rewards))
+        assert found[-1] == kept
+        assert all(1 <= sample["of"] <= 8 for sample in found)
+    assert best["kl_bounds"][:2] == pytest.approx([0, 0.1931], abs=1e-4)                             # log 2 - 1/2
+    assert best["kl_bounds"][7] == pytest.approx(1.2044, abs=1e-4)                                   # log 8 - 7/8
+    assert sum(len(found) > 1 for found in best["chosen"]) >= 1         # all three first of eight: 1 in 512
+    *_, (again, _) = generated(panel)
+    assert [column["samples"] for column in again["columns"]] == [single["samples"], other["samples"]]
+    kept, asked = panel.recalled(f"#compare/{view['address']}")
+    assert kept["columns"][1]["chosen"] == best["chosen"]
+    assert asked["n"] == 8
+
+
+def test_a_longer_text_is_chosen_where_length_is_what_is_paid_for(policy):
+    def reward(prompts, responses):
+        return [float(len(response)) for response in responses]
+    sampling = Sampling(max_new_tokens=12)
+    singles = sample_rollout(policy, ["the lamp is"] * 3, sampling, seed=1)
+    seen = []
+
+    def asked(prompts, responses):
+        seen.extend(responses)
+        return reward(prompts, responses)
+    found = comparing.best_of(Column("mine", policy), singles, 4, asked, sampling, 1, "en")
+    pool = [[seen[row], *seen[3 + 3 * row:6 + 3 * row]] for row in range(3)]        # the single ones are scored first
+    for texts, kept in zip(pool, found["samples"], strict=True):
+        assert "".join(piece[0] for piece in kept["pieces"]) == max(texts, key=len)
 
 
 def test_the_numbers_of_the_pieces_add_up_to_those_of_the_response(panel):
@@ -148,6 +188,24 @@ def test_more_tokens_than_fit_behind_the_prompt_are_cut_and_that_is_said(panel, 
     assert "No more" not in generated(panel, most=room)[-1][1]
 
 
+def test_the_slider_ends_where_the_shortest_context_does(panel, models, tmp_path):
+    longer = shutil.copytree(models / "after", tmp_path / "longer")
+    config = json.loads((longer / "config.json").read_text())
+    (longer / "config.json").write_text(json.dumps({**config, "n_positions": 2048}))
+    panel.shelf.named["longer"] = str(longer)
+    assert panel.room(["before", "longer", ""]) == {
+        "maximum": 47, "info": "These models read and write at most 48 tokens together, prompt included."}
+    assert panel.room(["longer", "", ""])["maximum"] == MOST_TOKENS          # no page shows more
+    assert panel.room(["no-such"]) == {"maximum": OFFERED_TOKENS, "info": ""}
+    assert panel.room(["tiny-lm-en"])["maximum"] == 95                      # of a recipe, though nobody has trained it
+    assert panel.shelf.loaded() == 0
+
+
+def test_more_tokens_than_a_page_shows_are_cut_and_that_is_said(panel, monkeypatch):
+    monkeypatch.setattr("rlhf_kit.studio.compare.MOST_TOKENS", 5)
+    assert generated(panel, most=9)[-1][1].endswith("At most 5 new tokens are shown here; 9 were asked for.")
+
+
 @pytest.mark.parametrize("prompt", ["👍🏽🎉", "العربية ‮ abc", "${7*7} {{7}} <b>", "\x00\x01"])
 def test_odd_prompts_are_answered(panel, prompt):
     assert generated(panel, prompt, most=4)[-1][1].startswith("Done")
@@ -166,7 +224,7 @@ def test_a_deleted_model_is_told_in_the_page_s_language(models, tmp_path):
 def test_values_that_a_page_would_not_send_do_no_harm(panel):
     *_, (view, line) = generated(panel, seed=-3, temperature=0, most=10**9)
     assert (view["seed"], view["temperature"]) == (0, 1.0)
-    assert "of 200 new tokens" in line
+    assert "of 1000000000 new tokens" in line
     assert generated(panel, seed=None, temperature=None, most=3)[-1][0]["temperature"] == 1.0
     assert generated(panel, names=("../etc", "", ""))[-1][1].startswith("There is no model “../etc”")
 

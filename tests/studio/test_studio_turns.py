@@ -128,6 +128,14 @@ def test_stop_says_something_only_where_something_waited_or_ran(turns):
     assert turns.stopped(None, "Stopped: {}".format, "view") == [gr.skip(), None]
 
 
+def test_what_stop_was_answered_is_said_again_to_that_page_when_the_run_has_ended(turns):
+    """On a busy machine the browser still shows lines of the run that came before; the last word is Stop's."""
+    ticket = turns.workspace.line.join("one")
+    turns.stopped(ticket, "Stopped: {}".format, "view", page="one")
+    assert turns.failed(None, "one") == ["Stopped: view", None]
+    assert turns.failed(None, "two") == [gr.skip(), gr.skip()]
+
+
 def test_the_ticket_is_known_while_one_waits(workspace):
     first = workspace.line.join()
 

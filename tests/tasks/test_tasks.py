@@ -76,7 +76,8 @@ class Sums:
 
 
 def test_the_kits_own_tasks_are_tasks():
-    assert tasks.names() == ["reviews-en", "reviews-zh", "forum-en", "translation", "assistant-en", "assistant-zh"]
+    assert tasks.names() == ["reviews-en", "reviews-zh", "forum-en", "translation", "arithmetic", "assistant-en",
+                             "assistant-zh"]
     for name in tasks.names():
         task = tasks.find(name)
         assert isinstance(task, Task)

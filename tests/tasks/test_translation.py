@@ -9,6 +9,7 @@ import pytest
 from rlhf_kit.tasks.grammar import join
 from rlhf_kit.tasks.reviews.language import world
 from rlhf_kit.tasks.translation import Translation, overlap
+from rlhf_kit.tasks.translation.candidates import CANDIDATES
 from rlhf_kit.tasks.translation.gold import MARK
 from rlhf_kit.tasks.translation.meaning import read
 from rlhf_kit.tasks.translation.noise import CHANCES, KINDS, clauses, translate
@@ -157,6 +158,52 @@ def test_the_original_data_is_worth_less_than_eight_tenths():
     assert 0.74 < sum(worth) / len(worth) < 0.8
     assert all((g == 1) == (not one.errors) for g, one in zip(worth, data, strict=True))
     assert TASK.original(400, seed=5) == [(one.prompt, one.response) for one in data]
+
+
+# What a metric learns from.
+
+SCORED = TASK.scored(120, 4, seed=3)
+
+
+def test_candidates_are_different_and_scored_by_gold():
+    for one in SCORED:
+        assert len(set(one.responses)) == len(one.kinds) == len(one.gold) == 4
+        assert all(response.startswith(" ") and response.strip() for response in one.responses)
+    assert [TASK.gold(SCORED[0].prompt, r) for r in SCORED[0].responses] == list(SCORED[0].gold)
+    assert {kind for one in SCORED for kind in one.kinds} == set(CANDIDATES)
+
+
+@pytest.mark.parametrize(("kind", "note"), [("turned", "turned"), ("dropped", "dropped"), ("repeated", "repeated"),
+                                            ("added", "added"), ("aspect", "added")])
+def test_a_candidate_has_the_fault_that_it_is_named_after_and_no_other(kind, note):
+    """What is added may happen to be about a thing that the source speaks of, and then repeats: one in ten at most."""
+    found = [TASK.explain(one.prompt, response) for one in SCORED
+             for response, made in zip(one.responses, one.kinds, strict=True) if made == kind]
+    assert len(found) > 20
+    assert sum(one.count(note) > 0 for one in found) >= 0.9 * len(found)
+    if kind != "turned":                                    # two that agree are not joined by "but"
+        assert all(one.fluency == 1 for one in found)
+
+
+def test_faithful_ones_are_worth_one_and_others_translations_and_copies_next_to_nothing():
+    worth = {kind: [gold for one in SCORED for gold, made in zip(one.gold, one.kinds, strict=True) if made == kind]
+             for kind in CANDIDATES}
+    assert set(worth["faithful"]) == {1.0}
+    assert sum(worth["another"]) / len(worth["another"]) < 0.1
+    assert sum(worth["copied"]) / len(worth["copied"]) < 0.4
+    assert 0.2 < sum(worth["repeated"]) / len(worth["repeated"]) < 0.6
+
+
+def test_a_kind_left_out_is_not_there_and_what_cannot_be_is_told():
+    kinds = ("faithful", "turned", "another")
+    assert {kind for one in TASK.scored(30, 2, kinds=kinds) for kind in one.kinds} == set(kinds)
+    assert TASK.scored(5, seed=1) == TASK.scored(5, seed=1) != TASK.scored(5, seed=2)
+    for settings, words in (({"k": 9, "kinds": ("faithful", "another")}, "no more than 2 different"),
+                            ({"kinds": ("faithful", "anothr")}, "at least two of faithful"), ({"k": 1}, "at least 2"),
+                            ({"n": 0}, "at least 1")):
+        with pytest.raises(ValueError, match=words) as caught:
+            TASK.scored(**{"n": 2, **settings})
+        assert "\n" not in str(caught.value)
 
 
 # Sources and splits.

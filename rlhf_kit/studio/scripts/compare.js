@@ -4,7 +4,7 @@ const root = element.querySelector('.rk-compare');
 const own = 'rk' + Math.random().toString(36).slice(2);
 const LENSES = ['reward', 'kl', 'surprise'];
 const RISEN = 0.1, FLAT = 0.05;                             // of a reward and a truth from 0 to 1
-const view = { lens: 'reward', beta: 0.04, touched: false };
+const view = { lens: 'reward', beta: 0.04, touched: false, draws: 1 };
 
 const lenses = make('fieldset', '', { class: 'rk-lenses' });
 lenses.append(make('legend', words.lens));
@@ -20,11 +20,16 @@ const beta = make('input', '', { type: 'range', min: '0', max: '0.5', step: '0.0
 const betaSaid = make('output');
 price.append(make('span', words.beta), beta, betaSaid);
 beta.addEventListener('input', () => { view.beta = Number(beta.value); view.touched = true; paint(); });
+const pick = make('label', '', { class: 'rk-price', hidden: '' });
+const draws = make('input', '', { type: 'range', min: '1', max: '1', step: '1', value: '1' });
+const drawsSaid = make('output');
+pick.append(make('span', words.best_of_n), draws, drawsSaid);
+draws.addEventListener('input', () => { view.draws = Number(draws.value); paint(); });
 const asked = make('p', '', { class: 'rk-asked' }), askedText = make('strong');
 asked.append(make('span', words.prompt), askedText);
 const verdict = make('p', '', { class: 'rk-verdict' }), about = make('p', '', { class: 'rk-about' });
 const tools = make('div', '', { class: 'rk-tools' });
-tools.append(lenses, price);
+tools.append(lenses, price, pick);
 const columns = make('div', '', { class: 'rk-columns' });
 const by = make('p', '', { class: 'rk-by' }), old = make('p', words.otherwise, { class: 'rk-otherwise', role: 'status' });
 root.append(asked, verdict, tools, old, columns, by, about);
@@ -37,6 +42,10 @@ const average = (samples, key) => {
     const found = samples.map(s => s[key]).filter(known);
     return found.length ? found.reduce((a, b) => a + b, 0) / found.length : null;
 };
+// What is looked at: of a column of choices those among the first `view.draws` draws.
+const chosen = value => !value?.columns ? value : { ...value, columns: value.columns.map(column => !column.chosen ? column : {
+    ...column, of: column.name, draws: view.draws, name: fill(words.best_of, { name: column.name, n: view.draws }),
+    samples: column.chosen.map(found => found.filter(one => one.of <= view.draws).at(-1)) }) };
 const card = (name, said, line) => {
     const box = make('dl', '', { 'data-about': line });
     box.append(make('dt', name), make('dd', said));
@@ -46,14 +55,18 @@ const numbers = (samples, column, reward) => {
     const [earned, kl, tokens, gold] = ['reward', 'kl', 'tokens', 'gold'].map(key => average(samples, key));
     const drift = !column.reference ? words.kl_unknown
         : fill(words.explain_kl, { name: column.reference }) + (known(kl) && kl < 0 ? ' ' + words.explain_kl_below : '');
+    const bound = column.chosen && column.kl_bounds[column.draws - 1];
     const cards = [card(words.card_reward, known(earned) ? plain(earned) : '–', fill(words.explain_reward, { reward: reward || '' })),
-                   card(words.kl, known(kl) ? plain(kl, 1) : '–', drift),
+                   column.chosen ? card(words.kl, '≤ ' + plain(bound, 1), fill(words.explain_kl_best, { n: column.draws, name: column.of }))
+                       : card(words.kl, known(kl) ? plain(kl, 1) : '–', drift),
                    card(words.tokens, known(tokens) ? String(Math.round(tokens)) : '–', words.explain_tokens),
                    card(words.net, known(earned) && known(kl) ? plain(earned - view.beta * kl) : '–',
                         fill(words.explain_net, { beta: view.beta.toFixed(2) }))];
     if (known(gold)) cards.push(card(words.card_gold, plain(gold), words.explain_gold));
     return cards;
 };
+
+const titled = column => column.name + (known(column.step) ? ' · ' + fill(words.at_step, { step: column.step, steps: column.steps }) : '');
 
 // What became of the reward and of the truth, of the last policy against the first.
 const judgement = value => {
@@ -105,8 +118,17 @@ const build = value => {
 const same = value => value.columns.length === heads.length
     && value.columns.every(column => column.samples.length === cells.length);
 const paint = () => {
-    const value = props.value;
-    if (value !== painted) { painted = value; old.hidden = true; root.classList.remove('old'); }
+    if (props.value !== painted) {
+        painted = props.value;
+        old.hidden = true;
+        root.classList.remove('old');
+        const most = Math.max(1, ...(painted?.columns || []).map(column => column.kl_bounds?.length || 1));
+        pick.hidden = most === 1;
+        draws.max = draws.value = String(most);
+        view.draws = most;
+    }
+    const value = chosen(props.value);
+    drawsSaid.textContent = String(view.draws);
     by.textContent = value && value.reward ? fill(words.scored_by, { name: value.reward }) : '';
     root.hidden = !value || !value.columns;
     if (root.hidden) { columns.replaceChildren(); heads = cells = []; return; }
@@ -126,10 +148,9 @@ const paint = () => {
         ...(value.columns.length > 1 ? [words.bold] : []), touch ? words.hint_touch : words.hint].join(' ');
     value.columns.forEach((column, c) => {
         const { box, group } = heads[c];
-        box.style.setProperty('--own', COLOURS[c]);
+        box.style.setProperty('--own', COLOURS[c % COLOURS.length]);
         box.setAttribute('aria-label', column.name);
-        box.querySelector('h3').textContent = column.name
-            + (known(column.step) ? ' · ' + fill(words.at_step, { step: column.step, steps: column.steps }) : '');
+        box.querySelector('h3').textContent = titled(column);
         group.setAttribute('aria-label', fill(words.numbers_of, { name: column.name }));
         group.replaceChildren(...numbers(column.samples, column, value.reward));
         column.samples.forEach((sample, s) => {
@@ -166,7 +187,7 @@ const addressed = () => {
     const address = props.value?.address ? '#compare/' + props.value.address : '';
     if (address) flags.rkCompare = address;
     else delete flags.rkCompare;
-    if (address && address !== location.hash) history.pushState(null, '', address);
+    if (address && address !== location.hash) history.pushState(null, '', location.pathname + location.search + address);
 };
 const onAddress = () => {
     const hash = location.hash;
@@ -176,61 +197,28 @@ const onAddress = () => {
 };
 window.addEventListener('rk-address', onAddress);
 
-// The comparison as one file that needs nothing else: texts are text, numbers stand under the pointer.
-const page = value => {
-    const kept = document.implementation.createHTMLDocument('rlhf-kit: ' + (value.prompt || '').slice(0, 60)), body = kept.body;
-    kept.documentElement.lang = props.lang === 'zh' ? 'zh-CN' : 'en';
-    const charset = kept.createElement('meta'), style = kept.createElement('style');
-    charset.setAttribute('charset', 'utf-8');
-    style.textContent = `body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 24px auto; padding: 0 16px; color: #27272a; }
-        table { border-collapse: collapse; width: 100%; table-layout: fixed; } th, td { border: 1px solid #d4d4d8; padding: 6px 10px; vertical-align: top;
-        text-align: left; overflow-wrap: anywhere; } td p { white-space: pre-wrap; margin: 0; unicode-bidi: isolate; } small { color: #52525b; }`;
-    kept.head.prepend(charset);
-    kept.head.append(style);
-    const add = (to, tag, text, css = '') => {
-        const made = kept.createElement(tag);
-        made.textContent = text;
-        if (css) made.setAttribute('style', css);
-        to.append(made);
-        return made;
-    };
+// What is shown, to be taken away as a file (take.js).
+const colon = props.lang === 'zh' ? '：' : ': ';
+const outline = value => {
     const at = place[view.lens], all = value.columns.flatMap(c => c.samples.flatMap(s => s.pieces.map(p => p[at]))).filter(known);
     const max = Math.max(0, ...all.map(Math.abs)), found = judgement(value);
-    add(body, 'h1', value.prompt || '', 'font-size: 20px; white-space: pre-wrap');
-    if (found) add(body, 'p', found.line, 'font-weight: 600');
-    add(body, 'p', fill(words.made_by, { temperature: value.temperature ?? '–', seed: value.seed ?? '–', reward: value.reward || '–' }));
-    add(body, 'p', words['about_' + view.lens] + ' ' + fill(words.scale, { max: max.toFixed(2) }));
-    const table = add(body, 'table', ''), heads = add(table, 'tr', '');
-    const listed = (samples, column) => numbers(samples, column, value.reward).map(one => [...one.children].map(e => e.textContent).join(' ')).join(' · ');
-    value.columns.forEach(column => {
-        const head = add(heads, 'th', '');
-        add(head, 'div', column.name + (known(column.step) ? ' · ' + fill(words.at_step, { step: column.step, steps: column.steps }) : ''));
-        add(head, 'small', listed(column.samples, column));
-    });
-    value.columns[0].samples.forEach((_, s) => {
-        const row = add(table, 'tr', '');
-        value.columns.forEach(column => {
-            const sample = column.samples[s], cell = add(row, 'td', ''), text = add(cell, 'p', '');
-            for (const piece of sample.pieces) {
-                const x = piece[at], share = known(x) && max > 0 ? Math.min(Math.abs(x) / max, 1) * MOST_TINT / 100 : 0;
-                const token = add(text, 'span', piece[0] === '' ? words.end_mark : piece[0],
-                                  share > 0.005 ? `background: rgba(${x > 0 ? '0, 114, 178' : '213, 94, 0'}, ${share.toFixed(2)})` : '');
-                if (known(x)) token.setAttribute('title', signed(x));
-            }
-            add(cell, 'small', listed([sample], column));
-        });
-    });
-    return '<!doctype html>\n' + new XMLSerializer().serializeToString(kept.documentElement).replace(/ xmlns="[^"]*"/, '');
+    const listed = (samples, column) => numbers(samples, column, value.reward)
+        .map(one => [...one.children].map(e => e.textContent).join(colon)).join(' · ');
+    return {
+        title: words.prompt + colon + (value.prompt || ''),
+        lines: [...(found ? [found.line] : []),
+                fill(words.made_by, { temperature: value.temperature ?? '–', seed: value.seed ?? '–', reward: value.reward || '–' }),
+                [words['about_' + view.lens], fill(words.scale, { max: max.toFixed(2) }), ...(value.columns.length > 1 ? [words.bold] : [])].join(' ')],
+        columns: value.columns.map(column => ({ name: titled(column), line: listed(column.samples, column) })),
+        samples: value.columns[0].samples.map((first, s) => value.columns.map((column, c) => {
+            const sample = column.samples[s], other = c ? differing(sample.pieces.map(p => p[0]), first.pieces.map(p => p[0])) : [];
+            return { line: listed([sample], column), pieces: sample.pieces.map((piece, i) => ({
+                text: piece[0] === '' ? words.end_mark : piece[0], number: known(piece[at]) ? signed(piece[at]) : '',
+                share: known(piece[at]) && max > 0 ? piece[at] / max : 0, other: Boolean(other[i] && piece[0] !== '') })) };
+        })),
+    };
 };
-const take = make('div', '', { class: 'rk-take' }), save = make('button', words.save_file, { type: 'button' });
-take.append(save);
-root.append(take);
-save.addEventListener('click', () => {
-    const link = make('a', '', { download: 'rlhf-kit-' + (props.value.address || 'comparison') + '.html' });
-    link.href = URL.createObjectURL(new Blob([page(props.value)], { type: 'text/html;charset=utf-8' }));
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-});
+root.append(takeAway(() => outline(chosen(props.value)), () => props.value.address || 'comparison'));
 
 watch('value', () => { paint(); follow(); addressed(); });
 paint();

@@ -2,10 +2,14 @@
 // the number tells its meaning, where screen readers hear it. Escape puts the line away.
 const told = make('p', '', { class: 'rk-explain', role: 'status', hidden: '' });
 element.append(told);
+let pointed = null;
 const tell = (number, line) => {
+    pointed = line ? number : null;
     told.textContent = line;
     told.hidden = !line;
-    if (!line) return;
+    if (line) standBeside(number);
+};
+const standBeside = number => {
     const at = number.getBoundingClientRect(), own = told.getBoundingClientRect();
     const below = at.bottom + 6 + own.height < innerHeight;
     told.style.left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - own.width - 8)) + 'px';
@@ -40,12 +44,23 @@ const explained = (group, label) => {
     group.addEventListener('click', event => { const at = of(event); if (at >= 0) point(at); });
     return group;
 };
-// One element on its own, such as the head of a row: a stop of the Tab key, with its line.
-const explain = (one, line) => {
-    one.setAttribute('tabindex', '0');
+// A sentence whose numbers explain themselves; parts: { field: [what is written there, its line], ... }.
+const say = (group, sentence, parts) => group.replaceChildren(...sentence.split(/(\{\w+\})/).map(bit => {
+    const part = parts[bit.slice(1, -1)];
+    return bit.startsWith('{') && part ? make('span', part[0], part[1] ? { 'data-about': part[1] } : {}) : document.createTextNode(bit);
+}));
+// One element on its own, such as the head of a row: with its line, and a stop of the Tab key unless that is another's.
+const explain = (one, line, stop = true) => {
+    if (stop) one.setAttribute('tabindex', '0');
+    one.classList.add('rk-explained');
     for (const event of ['pointerenter', 'focus', 'click']) one.addEventListener(event, () => tell(one, line));
     for (const event of ['pointerleave', 'blur']) one.addEventListener(event, () => tell(one, ''));
     one.addEventListener('keydown', event => { if (event.key === 'Escape') tell(one, ''); });
     return one;
 };
-window.addEventListener('scroll', () => { told.hidden = true; }, { passive: true });
+window.addEventListener('scroll', () => {                       // it goes along, until its number is out of sight
+    if (!pointed) return;
+    const at = pointed.getBoundingClientRect();
+    if (at.bottom < 0 || at.top > innerHeight) tell(pointed, '');
+    else standBeside(pointed);
+}, { passive: true });

@@ -46,10 +46,10 @@
     let arrived = !location.hash, leading = false;
     const arrive = () => {
         if (arrived || !document.querySelector('[role=tab]')) return;
-        arrived = true;
         leading = true;
-        go();
+        const button = go();                                    // a tab does not listen yet when it is first seen
         leading = false;
+        arrived = !button || button.getAttribute('aria-selected') === 'true';
     };
     window.addEventListener('popstate', () => {
         leading = true;
@@ -61,10 +61,13 @@
         const link = event.target.closest?.('.rk-language a');
         if (link) link.href = link.getAttribute('href').replace(/#.*$/, '') + location.hash;
         const tab = event.target.closest?.('[role=tab][data-tab-id]')?.dataset.tabId;
-        if (!tab || leading || tab === tabOf(location.hash)) return;
+        if (!tab || leading) return;
+        arrived = true;
+        if (tab === tabOf(location.hash)) return;
         const first = document.querySelector('[role=tab]').dataset.tabId;
         if (tab === first && !location.hash) return;
-        history.pushState(null, '', tab === 'compare' && flags.rkCompare ? flags.rkCompare : '#' + tab);
+        const address = tab === 'compare' && flags.rkCompare ? flags.rkCompare : '#' + tab;
+        history.pushState(null, '', location.pathname + location.search + address);     // "#data" alone would be of /, not of /zh
     });
 
     // What is folded behind the button before it; page.css hides it, so that its fields are in the page all the time.
@@ -74,7 +77,20 @@
         const button = event.target.closest?.('.rk-fold-button');
         if (button) button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') !== 'true'));
     });
-    setInterval(() => { folds(); arrive(); }, 200);             // an observer would be asked at every step of drawing
+
+    // Below a notebook's cell the page says how high it is, so that its frame has no scroll bar and no empty room (inline.py).
+    const framed = window.parent !== window;
+    if (framed) document.documentElement.classList.add('rk-framed');
+    let high = 0, ticks = 0;
+    const tellHeight = () => {
+        const content = framed && document.querySelector('main > .column');
+        if (!content) return;
+        const now = Math.ceil(content.getBoundingClientRect().bottom + scrollY) + 12;
+        if (now === high && ++ticks % 10) return;               // now and then again, for a notebook that listens late
+        high = now;
+        window.parent.postMessage({ rlhfKitHeight: now }, '*');
+    };
+    setInterval(() => { folds(); arrive(); tellHeight(); }, 200);       // an observer would be asked at every step of drawing
 
     // A request that reaches nobody means that the server is gone; the next one that does means that it is back.
     // Gradio's own message about that is English on every page, and hidden by page.css.

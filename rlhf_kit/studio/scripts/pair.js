@@ -6,7 +6,7 @@ const all = make('div'), prompt = make('p', '', { class: 'prompt', dir: 'auto' }
 const sides = make('div', '', { class: 'sides' });
 const cards = ['A', 'B'].map(letter => {
     const card = make('section', '', { class: 'side', 'aria-label': letter });
-    card.append(make('h3', letter), make('p', '', { class: 'text', dir: 'auto' }), make('p', '', { class: 'whose' }));
+    card.append(make('h3', letter), make('p', '', { class: 'text', dir: 'auto' }), explained(make('p', '', { class: 'whose' }), fill(words.numbers_of, { name: letter })));
     sides.append(card);
     return card;
 });
@@ -20,7 +20,7 @@ const button = (text, press, names) => {
 const choices = ['a', 'tie', 'b', 'bad'].map((said, i) => button(words[`vote_${said}`], () => send('vote', said), `choice rk-key-${i + 1}`));
 const next = button(words.next, () => trigger('next'), 'main rk-key-ctrl-enter');
 button(words.undo, () => send('undo'), 'rk-key-ctrl-z');
-const people = make('p', '', { class: 'people' });
+const people = explained(make('p', '', { class: 'people' }), words.numbers_votes);
 all.append(progress, prompt, sides, bar, people);
 root.append(empty, all);
 
@@ -43,15 +43,17 @@ function draw() {
     prompt.textContent = value.prompt;
     cards.forEach((card, i) => {
         card.querySelector('.text').textContent = value.texts[i].replace(/^ /, '');            // English responses begin with one
-        card.querySelector('.whose').textContent = reveal
-            ? fill(words.whose, { model: reveal.models[i], reward: reveal.rewards[i], length: reveal.lengths[i] }) : '';
+        say(card.querySelector('.whose'), reveal ? words.whose : '', reveal ? { model: [reveal.models[i], ''],
+            reward: [reveal.rewards[i], words.explain_reward], length: [String(reveal.lengths[i]), words.explain_length] } : {});
         card.classList.toggle('won', Boolean(reveal) && reveal.vote === 'ab'[i]);
     });
     choices.forEach((choice, i) => {
         choice.disabled = Boolean(reveal);
         choice.setAttribute('aria-pressed', String(Boolean(reveal) && reveal.vote === ['a', 'tie', 'b', 'bad'][i]));
     });
-    people.textContent = reveal ? reveal.people : '';
+    say(people, reveal ? words.this_pair : '', Object.fromEntries(Object.entries(reveal?.people ?? {})
+        .map(([said, n]) => [said, [String(n), words.explain_this_pair]])));
+    for (const group of root.querySelectorAll('.rk-numbers')) group.tabIndex = reveal ? 0 : -1;
     if (reveal) next.focus({ preventScroll: true });
     else { since = performance.now(); if (root.contains(document.activeElement)) document.activeElement.blur(); }
 }

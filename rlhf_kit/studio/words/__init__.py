@@ -24,6 +24,10 @@ class Words:
         sentence = sentences(self.panel)[self.lang][key]
         return _FORMATTER.format(sentence, **values) if values else sentence
 
+    def explained(self, key: str) -> str:
+        """What `key` is, in one line for whoever points at it; "" where nothing is to be said."""
+        return self.all().get(f"explain_{key}", "")
+
     def all(self) -> dict[str, str]:
         """Every sentence, for a script in the page."""
         return dict(sentences(self.panel)[self.lang])

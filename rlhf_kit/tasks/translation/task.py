@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 from zlib import crc32
 
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.language import Lang
 from rlhf_kit.tasks.grammar import Grammar, Tree, join, tokenize
-from rlhf_kit.tasks.rankings import ordered
+from rlhf_kit.tasks.rankings import ranked_by
 from rlhf_kit.tasks.reviews import Reviews
 from rlhf_kit.tasks.reviews.language import opinions, world
+from rlhf_kit.tasks.translation.candidates import CANDIDATES, Scored, candidate, kinds_of
 from rlhf_kit.tasks.translation.gold import MARK, Explanation, explain
 from rlhf_kit.tasks.translation.noise import CHANCES, Error, translate
 
@@ -27,6 +29,7 @@ SPLITS: tuple[Split, ...] = ("train", "heldout")
 
 HELD_OUT = 5                        # of the sets of things that a text can be about, one in so many
 FAITHFUL, POOR = 0.85, 0.6          # gold of what is labelled good, at least, and bad, at most
+ENOUGH = 100                        # candidates made for each one that is wanted, until they count as all alike
 CARE = (0.0, 0.5, 1.0, 2.0)         # of those whose translations are ranked: 1 errs as often as the original data
 
 
@@ -107,6 +110,33 @@ class Translation:
         return [_ranking(_source(trees) + MARK, trees, grammar, k, noise, rng)
                 for trees, grammar in self._draw(n, f"rankings {seed}", split)]
 
+    def scored(self, n: int, k: int = 4, seed: int = 0, split: str = "train",
+               kinds: Collection[str] = CANDIDATES) -> list[Scored]:
+        """K different translations of each of n sources, with their gold: what a metric learns from.
+
+        Args:
+            kinds: what may be among them, drawn evenly; see `candidates.candidate`. A kind left out is what a metric
+                never saw.
+        """
+        if k < 2:
+            raise ValueError(f"k is {k}; a metric compares at least 2 translations.")
+        kinds, rng, found = kinds_of(kinds), random.Random(f"scored {seed}"), []
+        drawn = list(self._draw(_positive(n) + 1, f"scored {seed}", split))
+        for (trees, grammar), (other, _) in pairwise(drawn):
+            prompt, made = _source(trees) + MARK, {}
+            for _ in range(ENOUGH * k):
+                kind = rng.choice(kinds)
+                if text := candidate(kind, trees, grammar, other, rng):
+                    made.setdefault(" " + text, kind)
+                if len(made) == k:
+                    break
+            else:
+                raise ValueError(f"k is {k}, and {' and '.join(kinds)} give no more than {len(made)} different "
+                                 f"translations of a source. Lower k, or add a kind.")
+            found.append(Scored(prompt, tuple(made), tuple(made.values()),
+                                tuple(self.gold(prompt, response) for response in made)))
+        return found
+
     def gold(self, prompt: str, response: str) -> float:
         """The true quality of a translation, in [0, 1]: the product of the factors in `explain`."""
         return self.explain(prompt, response).gold
@@ -155,9 +185,7 @@ def _ranking(prompt: str, trees: Sequence[Tree], grammar: Grammar, k: int, noise
     while len(found) < k:
         response, _ = _response(trees, grammar, rng.choice(CARE), rng)
         found[response] = explain(prompt, response).gold
-    responses = list(found)
-    order, ranks = ordered([found[one] for one in responses], noise, rng)
-    return Ranking(prompt, tuple(responses[i] for i in order), ranks)
+    return ranked_by(prompt, found, noise, rng)
 
 
 def _said_in_english(prompt: str) -> str:
