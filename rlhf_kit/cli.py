@@ -13,6 +13,7 @@ from rlhf_kit import __version__
 from rlhf_kit.commands import (
     best_of_n,
     compare,
+    data,
     doctor,
     export,
     grade,
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (tour, lessons, studio, train, stackllama, best_of_n, plot, compare, push, labels, human_loop, posts,
-                    grade, models, memory, export, doctor):
+                    grade, data, models, memory, export, doctor):
         command.add(commands)
     return parser
 

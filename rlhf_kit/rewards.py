@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from rlhf_kit.models.text import Keep, cut_texts
 from rlhf_kit.tasks import tiny_names
 
 Reward = Callable[[Sequence[str], Sequence[str]], Tensor | Sequence[float]]
+NUMBER = re.compile(r"(?<![\d.])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\d.])-?\d+(?:\.\d+)?")
 
 
 class RewardError(ValueError):
@@ -262,6 +264,34 @@ def gold(task: HasGold) -> Reward:
     def gold(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return torch.tensor([task.gold(p, r) for p, r in zip(prompts, responses, strict=True)])
     return bounded(gold, 0, 1)
+
+
+def right_number(answers: Mapping[str, Any] | Callable[[str], Any]) -> Reward:
+    """1 where the last number of a response is the right answer to its prompt, else 0: a reward that nobody learned.
+
+    Args:
+        answers: prompt -> the right answer, or a function; a number, or a text whose last number is meant ("#### 72").
+
+    Raises: RewardError for an answer without a number, and when it is called for a prompt without an answer.
+    Source: the checks of Cobbe et al. 2021, arXiv:2110.14168; as a reward: Lambert et al. 2024, arXiv:2411.15124.
+    """
+    known = {} if callable(answers) else {prompt: last_number(str(answer)) for prompt, answer in answers.items()}
+    if none := next((prompt for prompt, number in known.items() if number is None), None):
+        raise RewardError(f"the answer to {none[:40]!r} is {str(answers[none])[:40]!r}, which holds no number; "
+                          f"expected one of each prompt.")
+
+    def right_number(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        if unknown := next((p for p in prompts if known and p not in known), None):
+            raise RewardError(f"there is no answer to {unknown[:40]!r}; expected one of each prompt.")
+        truth = [known[p] if known else last_number(str(answers(p))) for p in prompts]
+        return torch.tensor([float(last_number(r) == t) for r, t in zip(responses, truth, strict=True)])
+    return bounded(right_number, 0, 1)
+
+
+def last_number(text: str) -> float | None:
+    """The last number of a text, "1,234.5" as 1234.5 and "-3" as -3; None if it holds none."""
+    found = NUMBER.findall(text)
+    return float(found[-1].replace(",", "")) if found else None
 
 
 def length(target: int) -> Reward:

@@ -236,6 +236,8 @@ class Metric:
 Recipe = LanguageModel | Translator | Judge | TinyRewardModel | Metric
 KINDS: dict[type, str] = {LanguageModel: "writer", Translator: "writer", Judge: "judge",
                           TinyRewardModel: "reward_model", Metric: "reward_model"}
+ASSISTANT = LanguageModel(texts=8000, vocabulary=900, context=256,
+                          sft=sft.Config(steps=600, batch_size=16, learning_rate=5e-3, max_length=192))
 TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
@@ -243,11 +245,16 @@ TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of i
     FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
                           sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
     TRANSLATOR: (Translator(), "en"), "tiny-rm-translation": (Metric(), "en"),
+    "tiny-lm-arithmetic": (LanguageModel(texts=12_000, vocabulary=300, width=64, context=64, sft=sft.Config(
+        steps=1000, batch_size=64, learning_rate=4e-3, max_length=16)), "en"),
+    "tiny-lm-assistant-en": (ASSISTANT, "en"), "tiny-lm-assistant-zh": (ASSISTANT, "zh"),
 }
-TASKS = {FORUM: "forum-en", TRANSLATOR: "translation", "tiny-rm-translation": "translation"}   # of the others: reviews
+TASKS = {FORUM: "forum-en", TRANSLATOR: "translation", "tiny-rm-translation": "translation",
+         **{f"tiny-lm-{task}": task for task in ("arithmetic", "assistant-en", "assistant-zh")}}       # others: reviews
 PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": TinyRewardModel}
 OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en
-FORUM_READS = 192                                       # tokens of a question with its answer, for who judges them
+# Tokens of a prompt with its response, for who judges them; of the other tasks as many as a recipe says.
+READS = {"forum-en": 192, "assistant-en": 192, "assistant-zh": 192}
 
 
 # PPO on a model of half a million parameters: larger steps and a lower price of drifting than GPT-2 would get. λ = 1
@@ -418,10 +425,10 @@ def recipe_of(name: str) -> Recipe:
         raise KeyError(name)
     part, task = OTHERS.fullmatch(name).groups()
     recipe = PARTS[part]()
-    if task != "forum-en":
+    if task not in READS:
         return recipe
     config = {"judge": "classifier", "rm": "reward_model"}[part]
-    return replace(recipe, **{config: replace(getattr(recipe, config), max_length=FORUM_READS)})
+    return replace(recipe, **{config: replace(getattr(recipe, config), max_length=READS[task])})
 
 
 def _of_registered() -> list[tuple[str, Recipe, Lang]]:

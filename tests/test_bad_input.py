@@ -197,7 +197,7 @@ def test_a_batch_that_is_no_multiple_is_answered_with_a_minibatch_that_works(ref
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    ([], "COMMAND"), (["fly"], "choose from"), (["train"], "METHOD"), (["train", "dpo"], "choose from"),
+    ([], "COMMAND"), (["fly"], "choose from"), (["train"], "METHOD"), (["train", "orpo"], "choose from"),
     ([*TOUR, "--speed", "9"], "unknown: --speed 9. See rlhf-kit tour --help"),
     ([*LEARN, "more"], "unknown: more. See rlhf-kit train sft --help"),
     (["train", "sft", "--data", "texts.csv"], "required: --model, --output"), ([*TOUR, "--output"], "--output"),

@@ -260,12 +260,14 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:train", ("train sft", "train reward-model", "train judge",
                                                                     "train ppo")),
                                                 ("options:rest", ("train rest", "best-of-n")),
+                                                ("options:alignment", ("train grpo", "train dpo", "train kto")),
                                                 ("options:share", ("plot", "compare", "push")),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),
                                                 ("options:stackllama", ("train stackllama", "merge")),
                                                 ("options:posts", ("posts read", "posts write")),
+                                                ("options:data", ("data",)),
                                                 ("options:scale", ("memory", "export accelerate", "export openrlhf")),
                                                 ("options:trl", ("export trl",))])
 def test_every_option_is_explained(page, mark, commands):

@@ -37,8 +37,11 @@ def _add_grpo(methods: argparse._SubParsersAction, run: Run) -> None:
                                           "again, it goes on where it stopped.")
     grpo.add_argument("--model", required=True, help=MODEL)
     judged(grpo, several=True)
-    grpo.add_argument("--reward-weights", metavar="W,W,...", type=numbers, help="of several rewards, the judge's first "
-                                                                                "(default: 1 each)")
+    grpo.add_argument("--answers", metavar="COLUMN", help="or a column of --prompts with right answers: 1 where the "
+                                                          "last number of a response is that number, else 0. Of a "
+                                                          "made-up world: gold, its own check")
+    grpo.add_argument("--reward-weights", metavar="W,W,...", type=numbers,
+                      help="of several: the judge's, that of --answers, those of --reward (default: 1 each)")
     _prompts(grpo)
     of_files(grpo)
     _reference(grpo)
@@ -146,7 +149,8 @@ def _grpo(options: argparse.Namespace) -> dict[str, Any]:
     where = {} if options.kl_in is None else {"in_loss": options.kl_in == "loss",
                                               "estimate": "k3" if options.kl_in == "loss" else "k1"}
     return {"judge": options.judge, "label": options.label, "reward": first, "more_rewards": tuple(more),
-            "reward_weights": options.reward_weights or (), "variant": options.variant, "prompts": options.prompts,
+            "answers": options.answers, "reward_weights": options.reward_weights or (),
+            "variant": options.variant, "prompts": options.prompts,
             "column": options.column, "reference": options.reference, "columns": options.columns,
             "template": options.template, "rollouts": None if options.rollouts == "own" else options.rollouts,
             "changes": {**changes_in(options, "steps", "batch_size", "group_size", "minibatch_size", "epochs",

@@ -13,8 +13,8 @@ from rlhf_kit.runs.trackers import TRACKERS
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
 FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
-TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, or my_task.py:Weather, one in a Python file "
-        "of yours, which is run")
+TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, arithmetic, assistant-en, assistant-zh (or "
+        "assistant, in the language of --lang), or my_task.py:Weather, one in a Python file of yours, which is run")
 
 
 def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:
@@ -26,8 +26,9 @@ def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:
     from rlhf_kit import tasks
     if options.task is None:
         return tasks.tiny_lang(getattr(options, "model", None)) or options.lang, None
-    lang = getattr(tasks.find(options.task), "lang", options.lang)
-    return lang, None if options.task == f"reviews-{lang}" and options.task in tasks.OWN else options.task
+    task = tasks.in_language(options.task, options.lang)
+    lang = getattr(tasks.find(task), "lang", options.lang)
+    return lang, None if task == f"reviews-{lang}" and task in tasks.OWN else task
 
 
 class _Old(argparse.Action):

@@ -12,11 +12,13 @@ from rlhf_kit import rewards
 from rlhf_kit.formulas.records import Chat
 from rlhf_kit.jobs import scores
 from rlhf_kit.jobs.scaling import Rates
+from rlhf_kit.jobs.settings import world
 from rlhf_kit.jobs.train_ppo import PpoJob
 from rlhf_kit.language import did_you_mean
 from rlhf_kit.methods import grpo
 from rlhf_kit.sampling import Sampling
 
+GOLD = "gold"
 TINY_GRPO = grpo.Config(steps=50, batch_size=64, group_size=8, learning_rate=1e-3, min_lr_ratio=0.2,
                         sampling=Sampling(max_new_tokens=48), missing_eos_penalty=0.5)
 REAL_GRPO = replace(TINY_GRPO, steps=100, learning_rate=1e-5, sampling=Sampling(max_new_tokens=64))
@@ -34,7 +36,9 @@ class GrpoJob(PpoJob):
 
     variant: str = "grpo"                   # one of `grpo.VARIANTS`
     more_rewards: tuple[str, ...] = ()      # functions in files, beside `judge` and `reward`
-    reward_weights: tuple[float, ...] = ()  # of judge, reward and more_rewards, in this order; () = 1 each
+    answers: str | None = None              # a column of `prompts` with right answers, numbers to be met; or "gold", a
+                                            # made-up world's own check
+    reward_weights: tuple[float, ...] = ()  # of judge, answers and functions, in this order; () = 1 each
 
     def own(self, size: str) -> grpo.Config:
         """The variant's settings for a model of that size."""
@@ -45,8 +49,11 @@ class GrpoJob(PpoJob):
         if self.variant not in grpo.VARIANTS:
             raise ValueError(f"--variant is {self.variant!r}. {did_you_mean(self.variant, grpo.VARIANTS)}It is one of "
                              f"{', '.join(grpo.VARIANTS)}.")
-        if self.judge is None or self.reward is None:
+        if self.answers is None and (self.judge is None or self.reward is None):
             scores.check_one(self.judge, self.reward, self.label)
+        if self.answers is not None and (self.prompts is None) != (self.answers == GOLD):
+            raise ValueError(f"--answers is {self.answers!r}; it is a column of --prompts that holds numbers, or of a "
+                             f"made-up world {GOLD}, its own check.")
         asked = len(self._asked)
         if self.reward_weights and (len(self.reward_weights) != asked or not all(map(math.isfinite,
                                                                                      self.reward_weights))):
@@ -55,8 +62,9 @@ class GrpoJob(PpoJob):
 
     def please(self) -> rewards.Reward:
         """The one reward as it is; several added up, each with its weight and reported apart."""
-        found = [scores.asked(judge, reward, self.label if judge else "positive", device=self.device, rows=self._rows())
-                 for judge, reward in self._asked]
+        found = [self._checker() if (judge, place) == (None, None) else scores.asked(
+                     judge, place, self.label if judge else "positive", device=self.device, rows=self._rows())
+                 for judge, place in self._asked]
         if len(found) == 1 and not self.reward_weights:
             return found[0]
         return rewards.weighted(list(zip(self.reward_weights or [1.0] * len(found), found, strict=True)))
@@ -75,6 +83,17 @@ class GrpoJob(PpoJob):
 
     @property
     def _asked(self) -> list[tuple[str | None, str | None]]:
-        """(judge, function), one of both None, in the order of the weights."""
-        named: list[tuple[Any, Any]] = [(self.judge, None)] if self.judge else []
-        return [*named, *((None, place) for place in (self.reward, *self.more_rewards) if place)]
+        """(judge, function), one of both None, in the order of the weights; of `answers` both."""
+        judges: list[tuple[Any, Any]] = [(self.judge, None)] if self.judge else []
+        checks: list[tuple[Any, Any]] = [(None, None)] if self.answers else []
+        return [*judges, *checks, *((None, place) for place in (self.reward, *self.more_rewards) if place)]
+
+    def _checker(self) -> rewards.Reward:
+        """1 for a right answer. Raises: ValueError for a column that is not there, RewardError for no numbers in it."""
+        if self.answers == GOLD:
+            return rewards.gold(world(self.task, self.lang))
+        rows = self._rows()
+        if not rows or self.answers not in rows[0]:
+            names = ", ".join(sorted(rows[0])) if rows else "none"
+            raise ValueError(f"--answers is {self.answers!r}, and {self.prompts} has no such column; it has {names}.")
+        return rewards.right_number({row["prompt"]: row[self.answers] for row in rows})

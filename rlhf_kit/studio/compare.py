@@ -15,7 +15,7 @@ from rlhf_kit.storage import StorageError
 from rlhf_kit.studio import comparing
 from rlhf_kit.studio.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.studio.entries import Entry, label
-from rlhf_kit.studio.fields import Names, Steps, when_shown
+from rlhf_kit.studio.fields import Names, Steps, offered, sent, when_shown
 from rlhf_kit.studio.problems import Problem, refusal, saved_example, told
 from rlhf_kit.studio.shelf import Shelf, ShelfError, spacing
 from rlhf_kit.studio.turns import QUIET, Turns, prepared
@@ -25,8 +25,9 @@ from rlhf_kit.studio.workspace import Workspace
 from rlhf_kit.studio.worlds import REVIEWS
 
 CHARACTERS = 2_000                  # of a prompt that is looked at
-MOST_TOKENS = 200
+MOST_TOKENS = 1_000                 # of a response that is shown
 DEFAULT_TOKENS = 40
+OFFERED_TOKENS = 200                # where nobody knows the models' context yet
 MOST_DRAWS = 16                     # of which the best is kept
 COLUMNS = ("first", "second", "third")
 ADDRESS = "#compare/"               # what the address of a comparison begins with, after the page's own
@@ -104,6 +105,13 @@ class Compare:
             return None
         return {"minimum": steps[0], "maximum": steps[-1], "step": spacing(steps), "value": steps[-1]}
 
+    def room(self, names: Sequence[str]) -> dict[str, Any]:
+        """Upper end of the slider over new tokens, and the line beside it: what the policies' context allows."""
+        context = self.shelf.context([name for name in names if name], self.lang)
+        if context is None:
+            return {"maximum": OFFERED_TOKENS, "info": ""}
+        return {"maximum": min(context - 1, MOST_TOKENS), "info": self.words("max_tokens_about", context=context)}
+
     def chip(self, number: int, still_saved: bool) -> tuple[str, dict[str, Any] | None]:
         """The prompt of a chip, and its saved view as long as nothing else has been generated."""
         views = self.saved().get("views", [])
@@ -139,7 +147,7 @@ class Compare:
             yield from self._prepared(names, judge)
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
-            sampling, cut = self._fitting(columns, [prompt], sampling)
+            sampling, cut = self._fitting(columns, [prompt], sampling, most)
             about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature,
                      "reward": label(judge, self.lang)}
             shown, grown = 0.0, []
@@ -202,7 +210,7 @@ class Compare:
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
             lang, scores = self._task_lang(names), [[] for _ in columns]
             prompts = comparing.held_out(lang, self.workspace.world)
-            sampling, cut = self._fitting(columns, prompts, sampling)
+            sampling, cut = self._fitting(columns, prompts, sampling, most)
             heard = asked.on(comparing.chats_of(columns, prompts))
             for done, total in comparing.rewards_of(columns, heard.probability, sampling, seed, lang, into=scores,
                                                         world=self.workspace.world):
@@ -242,8 +250,9 @@ class Compare:
         except ShelfError:
             return None
 
-    def _fitting(self, columns: Sequence[Column], prompts: Sequence[str], sampling: Any) -> tuple[Any, list[str]]:
-        """No more new tokens than every policy has room for after the longest prompt, and a line if that cuts some."""
+    def _fitting(self, columns: Sequence[Column], prompts: Sequence[str], sampling: Any, asked: float
+                 ) -> tuple[Any, list[str]]:
+        """No more new tokens than every policy has room for after the longest prompt; a line if fewer than asked."""
         from rlhf_kit.models.text import prompt_rows
         most = sampling.max_new_tokens
         for column in columns:
@@ -252,8 +261,9 @@ class Compare:
             if context is not None and n >= context:
                 raise Problem("too_long", n=n, name=column.name, context=context)
             most = min(most, most if context is None else context - n)
-        cut = [] if most == sampling.max_new_tokens else [self.words("cut", most=most, asked=sampling.max_new_tokens)]
-        return replace(sampling, max_new_tokens=most), cut
+        why = "cut" if most < sampling.max_new_tokens else "cut_here"
+        asked = int(asked or DEFAULT_TOKENS)
+        return replace(sampling, max_new_tokens=most), [self.words(why, most=most, asked=asked)] if asked > most else []
 
     def _sampling(self, seed: float, temperature: float, most: float) -> tuple[int, Any]:
         from rlhf_kit.sampling import Sampling
@@ -319,7 +329,8 @@ def _fields(panel: Compare) -> Fields:
     more = gr.Button(panel.settled(*chosen), elem_id="rk-compare-more", elem_classes="rk-fold-button", size="sm")
     with gr.Column(elem_classes="rk-fold"):             # hidden by page.css, unlike what an Accordion folds
         with gr.Row():
-            policies = [Names(choices, label=words(which), value=name, elem_id=f"rk-compare-{which}", min_width=200)
+            policies = [Names(sent(choices), label=words(which), value=name, elem_id=f"rk-compare-{which}",
+                              min_width=200)
                         for which, choices, name in zip(COLUMNS, lists, chosen, strict=False)]
             judge = Names(lists[-1], value=chosen[-1], label=words("judge"), info=words("judge_about"), min_width=200,
                           elem_id="rk-compare-judge")
@@ -328,7 +339,9 @@ def _fields(panel: Compare) -> Fields:
         with gr.Row():
             seed = gr.Number(0, label=words("seed"), info=words("seed_about"), precision=0, min_width=140)
             temperature = gr.Slider(0.1, 2.0, 1.0, step=0.1, label=words("temperature"), min_width=140)
-            most = gr.Slider(1, MOST_TOKENS, DEFAULT_TOKENS, step=1, label=words("max_tokens"), min_width=140)
+            room = panel.room(chosen[:3])
+            most = Steps(1, room["maximum"], min(DEFAULT_TOKENS, room["maximum"]), step=1, label=words("max_tokens"),
+                         info=room["info"], min_width=140, elem_id="rk-compare-most")
             n = gr.Slider(1, MOST_DRAWS, 1, step=1, label=words("best_of_n"), info=words("best_of_about"),
                           min_width=140, elem_id="rk-compare-n")
     shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts", "take"),
@@ -355,7 +368,7 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
 
     Returns: the last of these events, after which the one that was sent is chosen.
     """
-    words, named = panel.words, [*on.policies, on.how[0]]
+    words, named, (most, n) = panel.words, [*on.policies, on.how[0]], on.how[3:]
 
     def slide(name: str) -> Any:
         found = panel.slider(name)
@@ -363,8 +376,8 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
 
     def offer(trained: object = None) -> dict[Any, Any]:
         lists, chosen = panel.listed(trained)
-        return {on.more: panel.settled(*chosen),
-                **{field: gr.update(choices=choices, value=name)
+        return {on.more: panel.settled(*chosen), most: gr.update(**panel.room(chosen[:3])),
+                **{field: offered(choices, name)
                    for field, choices, name in zip(named, lists, chosen, strict=True)},
                 **{slider: slide(name) for slider, name in zip(on.sliders, chosen, strict=False)}}
 
@@ -379,8 +392,8 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
         sliders = {slider: gr.update(**{**slide(name), **({} if step is None else {"value": step})})
                    for slider, name, step in zip(on.sliders, asked["names"], asked["steps"], strict=True)}
         return {**there, **sliders, on.more: panel.settled(*asked["names"]), on.shown: view, on.prompt: asked["prompt"],
-                **dict(zip(on.how[1:], (asked["seed"], asked["temperature"], asked["most"], asked.get("n", 1)),
-                           strict=True)),
+                **dict(zip(on.how[1:3], (asked["seed"], asked["temperature"]), strict=True)),
+                most: gr.update(**{**panel.room(asked["names"]), "value": asked["most"]}), n: asked.get("n", 1),
                 on.line: words("recalled")}
 
     def arrive(address: object) -> dict[Any, Any]:
@@ -400,20 +413,22 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
 
     def refresh(*chosen: str) -> dict[Any, Any]:
         fresh = offer()
-        for field, name, slider in zip(named, chosen, [*on.sliders, None], strict=True):
-            if name in (value for _, value in fresh[field]["choices"]):             # what was chosen stays chosen
+        for field, name, slider, there in zip(named, chosen, [*on.sliders, None], panel.listed()[0], strict=True):
+            if name in (value for _, value in there):                               # what was chosen stays chosen
                 del fresh[field]["value"]
                 fresh.pop(slider, None)
-        fresh[on.more] = panel.settled(*(fresh[field].get("value", name)
-                                         for field, name in zip(named, chosen, strict=True)))
-        return fresh
+        now = [fresh[field].get("value", name) for field, name in zip(named, chosen, strict=True)]
+        return {**fresh, on.more: panel.settled(*now), most: gr.update(**panel.room(now[:3]))}
+
+    def renamed(*chosen: str) -> tuple[str, Any]:
+        return panel.settled(*chosen), gr.update(**panel.room(chosen))
 
     def choose(event: gr.EventData) -> dict[Any, Any]:
         asked = getattr(event, "_data", None)
         return {**offer(asked.get("run") if isinstance(asked, dict) else None), on.line: words("chosen")}
 
-    fields = [*named, *on.sliders, on.more]
-    told = [*fields, *on.how[1:], on.prompt, on.shown, on.line]
+    fields = [*named, *on.sliders, on.more, most]
+    told = [*fields, *on.how[1:3], n, on.prompt, on.shown, on.line]
     first, built = gr.Textbox(visible=False), json.dumps(panel.first_line())
     arrived = gr.on(None, arrive, gr.Textbox(visible=False), [*told, first], js="() => [location.hash]", **QUIET)
     # On a busy server that comes late; what somebody who has already pressed a button was told stays.
@@ -424,7 +439,7 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
     chosen = on.shown.choose(choose, None, [*fields, on.line], **QUIET)
     for policy, slider in zip(on.policies, on.sliders, strict=True):
         policy.input(slide, policy, slider, concurrency_limit=None, **QUIET)
-        policy.input(lambda *names: panel.settled(*names), on.policies, on.more, concurrency_limit=None, **QUIET)
+        policy.input(renamed, on.policies, [on.more, most], concurrency_limit=None, **QUIET)
     return chosen
 
 
@@ -436,8 +451,10 @@ def _wire(panel: Compare, on: Fields, chosen: Any) -> None:
     def write(request: gr.Request, bars: object, prompt: str, *asked: Any) -> Iterator[tuple[Any, str]]:
         return panel.generate(prompt, asked[:3], asked[3:6], *asked[6:])
 
-    def written(view: Any, bars: object, *asked: Any) -> list[Any]:
-        return [view, None if bars == example else gr.skip(), False]            # the example's are not of these models
+    def written(view: Any, bars: object, prompt: object = None, *asked: Any) -> list[Any]:
+        whole = isinstance(view, dict) and "address" in view                    # by now the context is known
+        return [view, None if bars == example else gr.skip(), False,            # the example's are not of these models
+                gr.update(**panel.room(asked[:3])) if whole else gr.skip()]
 
     def weigh(request: gr.Request, *asked: Any) -> Iterator[tuple[Any, str]]:
         return panel.measure(asked[:3], asked[3:6], *asked[6:-1])
@@ -449,7 +466,7 @@ def _wire(panel: Compare, on: Fields, chosen: Any) -> None:
     going = []
     for begun in (on.go.click, chosen.success):
         going += turns.wire(begun, lambda _, *given: panel.refused(*given), [on.prompt, on.policies[0]],
-                            write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved],
+                            write, [on.bars, on.prompt, *asked], on.line, [on.shown, on.bars, still_saved, on.how[3]],
                             shown=written)
     going += turns.wire(on.measure.click, lambda _, first: panel.refused("x", first), [on.policies[0]],
                         weigh, asked, on.measured, [on.bars])

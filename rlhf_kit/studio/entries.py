@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -82,6 +83,20 @@ def at_step(entry: Entry, step: int) -> tuple[str, str | None]:
         return entry.place, entry.adapter
     folder = snapshots.place(entry.run, step)
     return (_base(folder, entry.run), str(folder)) if (folder / ADAPTER).is_file() else (str(folder), None)
+
+
+def context_of(entry: Entry) -> int | None:
+    """The longest text in tokens, prompt included, as a policy's folder or recipe says; None where that is not known.
+
+    Nothing is loaded for it: of a tiny model it is known once somebody has waited for torch.
+    """
+    folder = Path(entry.place).expanduser()
+    if folder.is_dir():
+        config = _json(folder / MODEL)
+        found = config.get("n_positions") or config.get("max_position_embeddings")      # as `Policy.context`
+        return found if isinstance(found, int) and found > 1 else None
+    zoo = sys.modules.get("rlhf_kit.zoo")
+    return getattr(zoo.recipe_of(entry.place), "context", None) if zoo and zoo.is_tiny(entry.place) else None
 
 
 def _of_run(run: Path, name: str) -> list[Entry]:

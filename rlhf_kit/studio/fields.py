@@ -6,21 +6,38 @@ that it is not among it: after a restart of the server, of every value that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
 
+NOBODY = "-"                        # what "" is on the page: Gradio's list stays as it is when an empty value is picked
+Offered = Sequence[tuple[str, str]]     # (what is shown, name); the name "" stands for none, or for all
+
 
 class Names(gr.Dropdown):
-    """A list of models; who uses it asks the shelf for that name."""
+    """A list of models, made of `sent(choices)`; who uses it asks the shelf for that name."""
 
     is_template = True              # drawn as the class above
 
     def preprocess(self, payload: object) -> str:
         """The name as the browser sent it; "" for anything else."""
-        return payload if isinstance(payload, str) else ""
+        return payload if isinstance(payload, str) and payload != NOBODY else ""
+
+    def postprocess(self, value: str | None) -> str | None:
+        """The name as the browser knows it."""
+        return super().postprocess(NOBODY if value == "" else value)
+
+
+def offered(choices: Offered, value: str | None) -> Any:
+    """An update of a list of models."""
+    return gr.update(choices=sent(choices), value=value)
+
+
+def sent(choices: Offered) -> list[tuple[str, str]]:
+    """What a list offers, as the browser knows it."""
+    return [(shown, name or NOBODY) for shown, name in choices]
 
 
 class Steps(gr.Slider):
@@ -45,9 +62,9 @@ def follow(field: Names, offer: Callable[[str | None], Any]) -> gr.State:
     return picked
 
 
-def choices(offered: list[tuple[str, str]], first: str, picked: str | None = None) -> Any:
+def choices(listed: Offered, first: str, picked: str | None = None) -> Any:
     """An update of a list of models: what was picked stays, where it is still offered; else `first` is chosen."""
-    return gr.update(choices=offered, value=picked if picked in (name for _, name in offered) else first)
+    return offered(listed, picked if picked in (name for _, name in listed) else first)
 
 
 def when_shown(run: Callable[..., Any], inputs: Any, outputs: Any) -> None:

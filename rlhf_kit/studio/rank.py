@@ -16,7 +16,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio import answers, guidelines, rank_lists, rank_tasks
 from rlhf_kit.studio.answers import why
 from rlhf_kit.studio.entries import label
-from rlhf_kit.studio.fields import Names, choices, follow, when_shown
+from rlhf_kit.studio.fields import Names, choices, follow, sent, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.rank_tasks import FEWEST, MOST
 from rlhf_kit.studio.serving import annotator
@@ -67,7 +67,7 @@ def _fields(panel: Rank) -> Fields:
         two = gr.Radio([(words("one_question"), False), (words("two_questions"), True)], value=False,
                        label=words("asking"), scale=2)
         instruct = gr.Checkbox(False, label=words("instruct"), info=words("instruct_about"), scale=2)
-        whose = Names([(words("any_list"), rank_lists.ALL)], value=rank_lists.ALL, label=words("whose_lists"),
+        whose = Names(sent([(words("any_list"), rank_lists.ALL)]), value=rank_lists.ALL, label=words("whose_lists"),
                       min_width=180, elem_id=f"rk-rank-whose-{lang}")
     guidelines.shown(lang, panel.workspace)
     notice = widget("notice", words, elem_id=f"rk-rank-notice-{lang}")

@@ -12,7 +12,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio import own_prompts, rank_tasks
 from rlhf_kit.studio.answers import why
 from rlhf_kit.studio.entries import label
-from rlhf_kit.studio.fields import Names
+from rlhf_kit.studio.fields import Names, choices
 from rlhf_kit.studio.own_prompts import prompts_field
 from rlhf_kit.studio.problems import Problem, refusal, told
 from rlhf_kit.studio.shelf import ShelfError
@@ -84,8 +84,7 @@ class Lists:
         except LabelsError:
             return gr.skip()
         listed = [(f"{label(name, self.lang)} ({len(tasks)})", name) for name, tasks in reversed(found.items())]
-        return gr.update(choices=[(self.words("any_list"), ALL), *listed],
-                         value=picked if picked in dict(listed).values() else ALL)
+        return choices([(self.words("any_list"), ALL), *listed], ALL, picked)
 
     def writers(self, picked: str | None = None) -> Update:
         """The policies that can write: what was picked stays, else the one that was trained last, else the base."""

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import is_complete
-from rlhf_kit.studio.entries import ADAPTER, MODEL, RUNS, Entry, at_step, by_own_name, label, of_folder, steps_of
+from rlhf_kit.studio.entries import (
+    ADAPTER,
+    MODEL,
+    RUNS,
+    Entry,
+    at_step,
+    by_own_name,
+    context_of,
+    label,
+    of_folder,
+    steps_of,
+)
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.worlds import REVIEWS, World
 
@@ -154,6 +165,11 @@ class Shelf:
     def steps(self, name: str, lang: Lang) -> list[int]:
         """The steps of its run at which that policy can be looked at; none if there is no choice."""
         return steps_of(self.find(name, "policy", lang))
+
+    def context(self, names: Sequence[str], lang: Lang) -> int | None:
+        """How many tokens those policies read and write together, by the shortest; None if that is not known (yet)."""
+        found = [context_of(entry) for entry in self.entries(lang) if entry.kind == "policy" and entry.name in names]
+        return min((one for one in found if one is not None), default=None)
 
     def reference(self, name: str, lang: Lang) -> str | None:
         """Where the drift of that policy is measured from: its base, or itself if it has none; None = unknown.

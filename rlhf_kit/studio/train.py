@@ -23,7 +23,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio import scripted
 from rlhf_kit.studio import workspace as shared
 from rlhf_kit.studio.answers import reason
-from rlhf_kit.studio.fields import Names, choices, follow
+from rlhf_kit.studio.fields import Names, choices, follow, sent
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.train_runs import (
@@ -83,10 +83,10 @@ def build(lang: Lang, workspace: Workspace) -> None:
             with gr.Column(elem_classes="rk-fold rk-wide"):
                 ready = judges(workspace.jobs.all(), lang, workspace.world)
                 with gr.Row():
-                    judge = Names(ready, value=ready[0][1], label=words("judge"), min_width=180,
+                    judge = Names(ready, value=ready[0][1], label=words("judge"), min_width=230, scale=2,
                                   elem_id=f"rk-train-judge-{lang}")
                     beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), min_width=180)
-                start = Names(starts([], lang, workspace.world), value="", label=words("start"),
+                start = Names(sent(starts([], lang, workspace.world)), value="", label=words("start"),
                               info=words("start_about"), elem_id=f"rk-train-start-{lang}")
                 with gr.Accordion(words("options"), open=False):
                     ppo_name = gr.Textbox(label=words("run_name"), placeholder=words("automatic"), max_length=40)

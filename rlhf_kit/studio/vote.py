@@ -14,7 +14,7 @@ from rlhf_kit.labels import BOTH_BAD, Judgement, LabelsError, Shown
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import answers, guidelines, vote_match, vote_pairs
 from rlhf_kit.studio.answers import BadAnswer, why
-from rlhf_kit.studio.fields import Names, when_shown
+from rlhf_kit.studio.fields import Names, sent, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.turns import QUIET, Turns
@@ -36,7 +36,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
     gr.HTML(f"<p>{words('about')}</p>", js_on_load=None)
     with gr.Row():
         name = name_field(lang)
-        match = Names([(words("any_match"), vote_match.ALL)], value=vote_match.ALL, label=words("match"), scale=2,
+        match = Names(sent([(words("any_match"), vote_match.ALL)]), value=vote_match.ALL, label=words("match"), scale=2,
                       min_width=220, elem_id=f"rk-vote-match-{lang}")
     guidelines.shown(lang, workspace)
     notice = widget("notice", words, elem_id=f"rk-vote-notice-{lang}")

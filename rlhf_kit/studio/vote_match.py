@@ -13,7 +13,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio import own_prompts, vote_pairs
 from rlhf_kit.studio.answers import why
 from rlhf_kit.studio.entries import label
-from rlhf_kit.studio.fields import Names
+from rlhf_kit.studio.fields import Names, choices, offered
 from rlhf_kit.studio.own_prompts import prompts_field
 from rlhf_kit.studio.problems import Problem, refusal, told
 from rlhf_kit.studio.shelf import ShelfError
@@ -86,14 +86,13 @@ class Match:
             return gr.skip()
         listed = [(f"{label(first, self.lang)} / {label(second, self.lang)} ({len(tasks)})", value(first, second))
                   for (first, second), tasks in reversed(found.items())]
-        return gr.update(choices=[(self.words("any_match"), ALL), *listed],
-                         value=picked if picked in dict(listed).values() else ALL)
+        return choices([(self.words("any_match"), ALL), *listed], ALL, picked)
 
     def models(self) -> tuple[Update, Update]:
         """The policies to choose from: a base and the policy that was trained last from it."""
         listed, (base, trained, _) = self.workspace.shelf.offered("policy", self.lang), self.workspace.shelf.defaults(
             self.lang)
-        return gr.update(choices=listed, value=base), gr.update(choices=listed, value=trained)
+        return offered(listed, base), offered(listed, trained)
 
     def refused(self, first: str, second: str, prompts: str) -> str | None:
         """Why these may not be asked; None if they may."""

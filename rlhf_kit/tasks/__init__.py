@@ -1,6 +1,6 @@
 """Tasks by name: small worlds of text with a known true quality, the kit's own and yours.
 
-    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, translation
+    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, translation, arithmetic, assistant-en, …
     kit.tasks.register(Weather)         # one more, under its own name: "weather-en"
     kit.tasks.find("weather-en")
 
@@ -60,6 +60,9 @@ OWN: dict[str, tuple[str, str, dict[str, Any]]] = {     # name -> where the clas
     "reviews-zh": ("rlhf_kit.tasks.reviews", "Reviews", {"lang": "zh"}),
     "forum-en": ("rlhf_kit.tasks.forum", "Forum", {}),
     "translation": ("rlhf_kit.tasks.translation", "Translation", {}),
+    "arithmetic": ("rlhf_kit.tasks.arithmetic", "Arithmetic", {}),
+    "assistant-en": ("rlhf_kit.tasks.assistant", "Assistant", {"lang": "en"}),
+    "assistant-zh": ("rlhf_kit.tasks.assistant", "Assistant", {"lang": "zh"}),
 }
 _REGISTERED: dict[str, Callable[[], Task]] = {}
 
@@ -108,6 +111,11 @@ def find(name: str) -> Task:
                      f"of yours, such as my_task.py:Weather.")
 
 
+def in_language(name: str, lang: Lang) -> str:
+    """The name of a world in that language, where only its family is named: "assistant" -> "assistant-zh"."""
+    return f"{name}-{lang}" if name not in names() and f"{name}-{lang}" in names() else name
+
+
 def from_file(place: str) -> Task:
     """Run the file, register what is called so in it, and make one. Raises: ValueError, one line."""
     maker, _ = object_in(place, "task", "class", "my_task.py:Weather", "class {name}")
@@ -142,9 +150,10 @@ def tiny_names() -> list[str]:
 
 def tiny_lang(name: str | None) -> Lang | None:
     """The language of the kit's own tiny models; None for another name."""
-    if name in (FORUM, TRANSLATOR, "tiny-rm-translation"):
+    if name in (FORUM, TRANSLATOR, "tiny-rm-translation", tiny_name("lm", "arithmetic")):
         return "en"
-    return next((lang for lang in LANGS for part in PARTS if tiny_name(part, f"reviews-{lang}") == name), None)
+    return next((lang for lang in LANGS for family in ("reviews", "assistant") for part in PARTS
+                 if tiny_name(part, f"{family}-{lang}") == name), None)
 
 
 def slip(name: str) -> str | None:

@@ -1,6 +1,7 @@
 """Compare in a browser: the saved example at once, generating by keys, a strip by arrow keys, text that stays text."""
 
 import json
+import shutil
 import time
 
 import pytest
@@ -281,6 +282,37 @@ def test_the_slider_goes_over_the_kept_steps(serve, visit, models, policy, token
     page.locator("#rk-compare-prompt textarea").fill("the")
     page.locator("#rk-compare-prompt textarea").press("Control+Enter")
     page.get_by_text("mine · step 5 of 10").wait_for()
+
+
+def test_tokens_at_most_ends_where_the_models_context_does_and_what_is_cut_is_said(serve, visit, models, tmp_path):
+    """The models of these tests read 48 tokens."""
+    config = json.loads((tmp_path / "after" / "config.json").read_text())
+    longer = shutil.copytree(tmp_path / "after", tmp_path / "longer")
+    (longer / "config.json").write_text(json.dumps({**config, "n_positions": 300}))
+    workspace = Workspace(tmp_path / "studio", models)
+    address = serve("compare", workspace=workspace)
+    workspace.shelf.named["longer"] = str(longer)               # there once the page has asked anew, and not before
+    page = visit(address)
+    page.wait_for_function("document.querySelector('#rk-compare-third input')?.value === 'longer'")
+    page.locator("#rk-compare-more").click()
+    most = page.locator("#rk-compare-most input[type=range]")
+    expect(most).to_have_attribute("max", "47")
+    page.get_by_text("at most 48 tokens together, prompt included").wait_for()
+
+    def choose(**names):
+        for which, name in names.items():
+            page.locator(f"#rk-compare-{which} input").click()
+            page.get_by_role("option", name=name, exact=True).click()
+            expect(page.get_by_role("option")).to_have_count(0)
+    choose(third="(none)", second="longer", first="longer")
+    expect(page.locator("#rk-compare-more")).to_have_text("Models and settings: longer, longer")    # the third is off
+    expect(most).to_have_attribute("max", "299")
+    choose(second="after", first="before")
+    expect(most).to_have_attribute("max", "47")
+    most.fill("47")
+    page.locator("#rk-compare-prompt textarea").fill("the lamp is")
+    page.locator("#rk-compare-prompt textarea").press("Control+Enter")
+    page.get_by_text("of 47 new tokens fit behind the prompt").wait_for(timeout=120_000)
 
 
 def slow(monkeypatch):

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from rlhf_kit import cli, zoo
-from rlhf_kit.jobs import JOBS
+from rlhf_kit import cli, rewards, zoo
+from rlhf_kit.jobs import JOBS, train_grpo
 from rlhf_kit.methods import dpo, grpo, kto
+from rlhf_kit.sampling import Sampling, generate
+from rlhf_kit.tasks.arithmetic import Arithmetic
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,18 @@ def test_several_rewards_add_up_and_are_reported_apart(jobs, desk, tmp_path):
         row = json.loads(line)
         assert row["score"] == pytest.approx(row["score_reward"] + 0.01 * row["score_brief"], abs=1e-5)
     assert set(job.claim()["files"]) == {str(desk / "prompts.jsonl"), f"{desk}/mine.py"}
+
+
+def test_right_answers_in_a_column_are_a_reward(jobs, tmp_path):
+    rows = [{"prompt": f"the lamp {i}", "solution": f"so it is {i % 3}"} for i in range(30)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = {"reward": None, "prompts": str(tmp_path / "sums.jsonl"), "answers": "solution"}
+    job = replace(jobs["grpo"], **asked, changes={**jobs["grpo"].changes, "checks": False})
+    assert 0 <= run(job, tmp_path / "run")[0]["after"]["scores"]["score"]["mean"] <= 1
+    with pytest.raises(ValueError, match="has no such column; it has prompt, solution"):
+        run(replace(job, answers="answer"), tmp_path / "other")
+    with pytest.raises(ValueError, match="--answers is 'gold'; it is a column"):
+        replace(job, answers="gold")
 
 
 def test_a_variant_is_its_settings(jobs, tmp_path):
@@ -238,3 +252,24 @@ def test_slips_are_one_line(typed, options, words):
     assert code == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+# -- truth itself as the reward ----------------------------------------------------------------------------------------
+
+@pytest.mark.slow
+def test_arithmetic_is_learnt_from_the_check_alone():
+    """Three seeds: on the questions asked accuracy rises by at least .15 each time, and on others on average, too."""
+    task, before, after = Arithmetic(), [], []
+
+    def right(policy, split):
+        asked = task.prompts(split) * 3
+        answers = generate(policy, asked, Sampling(max_new_tokens=4), seed=7)
+        return sum(map(task.gold, asked, answers)) / len(asked)
+    for seed in range(3):
+        policy = zoo.load_policy("tiny-lm-arithmetic", value_head=False)
+        before.append([right(policy, split) for split in ("train", "heldout")])
+        grpo.train(policy, policy.reference(), task.prompts(), rewards.gold(task), replace(
+            train_grpo.TINY_GRPO, steps=60, batch_size=256, seed=seed, sampling=Sampling(max_new_tokens=4)))
+        after.append([right(policy, split) for split in ("train", "heldout")])
+    assert all(one[0] > other[0] + 0.15 for one, other in zip(after, before, strict=True))
+    assert sum(one[1] for one in after) > sum(other[1] for other in before)

@@ -12,7 +12,7 @@ from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.sampling import Sampling, sample_rollout
 from rlhf_kit.storage import StorageError, new_folder
 from rlhf_kit.studio import comparing, problems
-from rlhf_kit.studio.compare import CHARACTERS, Compare
+from rlhf_kit.studio.compare import CHARACTERS, MOST_TOKENS, OFFERED_TOKENS, Compare
 from rlhf_kit.studio.comparing import Column
 from rlhf_kit.studio.workspace import Workspace
 
@@ -188,6 +188,24 @@ def test_more_tokens_than_fit_behind_the_prompt_are_cut_and_that_is_said(panel, 
     assert "No more" not in generated(panel, most=room)[-1][1]
 
 
+def test_the_slider_ends_where_the_shortest_context_does(panel, models, tmp_path):
+    longer = shutil.copytree(models / "after", tmp_path / "longer")
+    config = json.loads((longer / "config.json").read_text())
+    (longer / "config.json").write_text(json.dumps({**config, "n_positions": 2048}))
+    panel.shelf.named["longer"] = str(longer)
+    assert panel.room(["before", "longer", ""]) == {
+        "maximum": 47, "info": "These models read and write at most 48 tokens together, prompt included."}
+    assert panel.room(["longer", "", ""])["maximum"] == MOST_TOKENS          # no page shows more
+    assert panel.room(["no-such"]) == {"maximum": OFFERED_TOKENS, "info": ""}
+    assert panel.room(["tiny-lm-en"])["maximum"] == 95                      # of a recipe, though nobody has trained it
+    assert panel.shelf.loaded() == 0
+
+
+def test_more_tokens_than_a_page_shows_are_cut_and_that_is_said(panel, monkeypatch):
+    monkeypatch.setattr("rlhf_kit.studio.compare.MOST_TOKENS", 5)
+    assert generated(panel, most=9)[-1][1].endswith("At most 5 new tokens are shown here; 9 were asked for.")
+
+
 @pytest.mark.parametrize("prompt", ["👍🏽🎉", "العربية ‮ abc", "${7*7} {{7}} <b>", "\x00\x01"])
 def test_odd_prompts_are_answered(panel, prompt):
     assert generated(panel, prompt, most=4)[-1][1].startswith("Done")
@@ -206,7 +224,7 @@ def test_a_deleted_model_is_told_in_the_page_s_language(models, tmp_path):
 def test_values_that_a_page_would_not_send_do_no_harm(panel):
     *_, (view, line) = generated(panel, seed=-3, temperature=0, most=10**9)
     assert (view["seed"], view["temperature"]) == (0, 1.0)
-    assert "of 200 new tokens" in line
+    assert "of 1000000000 new tokens" in line
     assert generated(panel, seed=None, temperature=None, most=3)[-1][0]["temperature"] == 1.0
     assert generated(panel, names=("../etc", "", ""))[-1][1].startswith("There is no model “../etc”")
 

@@ -17,6 +17,7 @@ from rlhf_kit.language import LANGS
 from rlhf_kit.storage import StorageError
 from rlhf_kit.studio import scripted, train, train_runs
 from rlhf_kit.studio import trainings as jobs
+from rlhf_kit.studio.fields import NOBODY as NONE
 from rlhf_kit.studio.train import ANY, Panel
 from rlhf_kit.studio.train_runs import ALL, MINE, judges, lists, start_ppo, start_reward_model
 from rlhf_kit.studio.train_view import view
@@ -128,20 +129,20 @@ def test_a_judge_is_one_of_this_language_that_is_ready(workspace):
 
 def test_a_second_round_goes_on_from_my_policy(workspace):
     panel = Panel("en", workspace)
-    assert panel.starts()["choices"] == [("tiny-lm-en", "")]
+    assert panel.starts()["choices"] == [("tiny-lm-en", NONE)]
     start_ppo(workspace, "en", by="ana", judge="tiny-rm-en")
     for start in ("runs/policy-1/policy", "../x", None):            # not yet, and never
         with pytest.raises(JobError, match="no_start"):
             start_ppo(workspace, "en", by="ana", judge="tiny-rm-en", start=start)
     finished(workspace, "policy-1", "ppo")
-    assert [value for _, value in panel.starts()["choices"]] == ["", "runs/policy-1/policy"]
+    assert [value for _, value in panel.starts()["choices"]] == [NONE, "runs/policy-1/policy"]
     assert panel.starts("runs/policy-1/policy")["value"] == "runs/policy-1/policy"
     board, _ = panel.run("ana", "tiny-rm-en", "", 0.1, 5, False, {}, NOBODY, "runs/policy-1/policy")
     options = _parser().parse_args(list(job_of(workspace, board["shown"]).arguments))
     assert (options.model, options.judge) == ("runs/policy-1/policy", "tiny-rm-en")
     assert "Goes on from policy-1; drift is measured from it." in board["full"]["lines"]
     assert panel.starts()["value"] == ""
-    assert Panel("zh", workspace).starts()["choices"] == [("tiny-lm-zh", "")]
+    assert Panel("zh", workspace).starts()["choices"] == [("tiny-lm-zh", NONE)]
 
 
 @pytest.mark.parametrize("number", [-1, 201, 1e9, float("nan"), float("inf"), "9", None, [], {}])

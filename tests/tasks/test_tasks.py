@@ -76,7 +76,8 @@ class Sums:
 
 
 def test_the_kits_own_tasks_are_tasks():
-    assert tasks.names() == ["reviews-en", "reviews-zh", "forum-en", "translation"]
+    assert tasks.names() == ["reviews-en", "reviews-zh", "forum-en", "translation", "arithmetic", "assistant-en",
+                             "assistant-zh"]
     for name in tasks.names():
         task = tasks.find(name)
         assert isinstance(task, Task)
@@ -108,7 +109,14 @@ def test_known_names_stand_for_the_same_models_as_before():
     assert zoo.tiny_name("lm", "forum-en") == "tiny-forum"
     assert zoo.tiny_name("lm", "translation") == "tiny-translator"
     assert {zoo.task_of(name) for name in zoo.TINY} == set(tasks.OWN)
+    assert [tasks.tiny_lang(f"tiny-{part}-assistant-zh") for part in zoo.PARTS] == ["zh"] * 3
     assert not any(zoo.is_tiny(name) for name in ("tiny-lm-reviews-en", "tiny-lm-forum-en", "gpt2", "tiny-lm-sums"))
+
+
+def test_a_world_of_several_languages_may_be_named_without_one():
+    assert tasks.in_language("assistant", "zh") == "assistant-zh"
+    assert [tasks.in_language(name, "zh") for name in ("assistant-en", "translation", "weather", "x.py:Y")] == [
+        "assistant-en", "translation", "weather", "x.py:Y"]
 
 
 @pytest.mark.parametrize(("change", "complaint"), [
