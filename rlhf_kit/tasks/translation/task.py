@@ -81,15 +81,19 @@ class Translation:
         return [" " + _said_in_english(prompt) for prompt in prompts]
 
     def labelled(self, n: int, seed: int = 0, split: str = "train") -> list[tuple[str, int]]:
-        """Whole texts with 1 for a faithful translation and 0 for a poor one, as many of each; none between."""
+        """Whole texts with 1 for a faithful translation and 0 for a poor one, as many of each; none between.
+
+        The poor ones have faults of all kinds of `candidates.candidate`, most of which no word betrays.
+        """
         rng = random.Random(f"labelled {seed}")
         wanted = {1: (_positive(n) + 1) // 2, 0: n // 2}
         found: list[tuple[str, int]] = []
-        for trees, grammar in self._draw(None, f"labelled {seed}", split):
-            prompt, (response, _) = _source(trees) + MARK, _response(trees, grammar, rng.choice(CARE), rng)
+        for (trees, grammar), (other, _) in pairwise(self._draw(None, f"labelled {seed}", split)):
+            kind = rng.choice(CANDIDATES if wanted[0] else ("faithful", "careless"))
+            prompt, response = _source(trees) + MARK, " " + candidate(kind, trees, grammar, other, rng)
             gold = self.gold(prompt, response)
             label = 1 if gold >= FAITHFUL else 0 if gold <= POOR else None
-            if label is not None and wanted[label]:
+            if label is not None and wanted[label] and response.strip():
                 wanted[label] -= 1
                 found.append((prompt + response, label))
             if len(found) == n:
