@@ -176,7 +176,7 @@ def agreement(labeler: Labeler, pages: Iterable[tuple[str, Sequence[str]]], expl
 
 
 def screened(labelers: Sequence[Labeler], pages: Sequence[tuple[str, Sequence[str]]], explain: Explain,
-             least: float = 0.85, seed: int = 0) -> list[Labeler]:
+             least: float = 0.8, seed: int = 0) -> list[Labeler]:
     """Those who agree with the truth at least so often; who does not is left out, as InstructGPT did."""
     return [one for one in labelers if agreement(one, pages, explain, seed) >= least]
 
