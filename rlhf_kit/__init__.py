@@ -38,7 +38,8 @@ _NAMES = {
     "RemoteJudge": "models.remote", "Labels": "labels", "LabelsError": "labels", "StorageError": "storage",
     "check": "classroom.exercises.checking", "setup": "classroom.exercises.session", "panel": "studio.inline",
     "tell": "classroom.telling", "words": "classroom.telling", "guessed": "classroom.telling",
-    "table": "classroom.telling", "progress": "loops.progress", "slide": "studies.sliders",
+    "table": "classroom.telling", "stored": "classroom.stored", "progress": "loops.progress",
+    "slide": "studies.sliders",
 }
 __all__ = sorted([*_MODULES, *_METHODS, *_RECIPES, *_NAMES, "REPOSITORY", "__version__"])
 

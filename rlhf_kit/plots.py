@@ -234,6 +234,22 @@ def lines(x: Sequence[float], values: Mapping[str, Sequence[float]], *, across: 
     return figure
 
 
+def bands(x: Sequence[float], values: Mapping[str, Sequence[Estimate]], *, across: str, unit: str, title: str = "",
+          dashed: Sequence[str] = (), size: tuple[float, float] = (6, 3.2)) -> Figure:
+    """One line for each name over common x, with its 95 % interval as a pale band; the rest as in `lines`."""
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    axes = figure.subplots()
+    for (name, estimates), spare in zip(values.items(), [*COLOURS.values()][2:] * len(values), strict=False):
+        colour = COLOURS.get(name, spare)
+        axes.fill_between(x, [e.low for e in estimates], [e.high for e in estimates], color=colour, alpha=0.15, lw=0)
+        axes.plot(x, [e.mean for e in estimates], color=colour, label=_name(name), lw=1.8,
+                  ls="--" if name in dashed else "-")
+    if all(isinstance(place, int) for place in x):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _label(axes, across, unit, title, legend=len(values) > 1)
+    return figure
+
+
 def histograms(values: Mapping[str, Sequence[float]], *, across: str, title: str = "", bins: int = 24,
                size: tuple[float, float] = (4.2, 2.7)) -> Figure:
     """How numbers are spread, one outline for each name over common bins; `across` says what they are."""

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from rlhf_kit import plots
+from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.plots import COLOURS, curves, grids, histograms, png, progress, reliability, reward_against_kl, svg
+from rlhf_kit.plots import COLOURS, bands, curves, grids, histograms, png, progress, reliability, reward_against_kl, svg
 
 HISTORY = [Step(n, {"score": 0.4 + n / 20, "gold": 0.5 + n / 50, "kl": n / 2, "entropy": 2 - n / 10}) for n in range(8)]
 NAMESPACES = re.compile(r'xmlns(:\w+)?="[^"]*"')
@@ -91,6 +92,13 @@ def test_later_steps_are_darker_and_each_score_is_named_once():
     assert shades[:8] == sorted(shades[:8])
     assert shades[0] < shades[7]
     assert len(labels(figure)) == 2
+
+
+def test_an_interval_is_a_band_around_its_line():
+    figure = bands([1, 2], {"score": [Estimate(0.5, 0.4, 0.6, 9), Estimate(0.7, 0.6, 0.8, 9)]}, across="n", unit="mean")
+    assert lines(figure) == [([1, 2], [0.5, 0.7])]
+    corners = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert {(x, round(y, 3)) for x, y in corners.tolist()} == {(1, 0.4), (1, 0.6), (2, 0.6), (2, 0.8)}
 
 
 def test_a_run_without_steps_is_an_empty_picture():

@@ -15,7 +15,7 @@ NAMES = [
     "dpo", "evaluate", "formulas", "generate", "grpo", "guessed", "human", "jobs", "kto", "load_classifier",
     "load_model", "load_policy", "load_reward_model", "panel", "plots", "ppo", "progress", "rest", "reward_model",
     "rewards", "sample_rollout", "sampling", "save_policy", "save_reward_model", "setup", "sft", "slide", "stackllama",
-    "studies", "table", "tasks", "tell", "tour", "training", "words", "zoo",
+    "stored", "studies", "table", "tasks", "tell", "tour", "training", "words", "zoo",
 ]
 
 

@@ -14,7 +14,7 @@ from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
-LESSONS = ("00", "01", "02", "03a", "03b", "03c")
+LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
 
 
@@ -119,6 +119,32 @@ def test_votes_bytes_and_errors_by_hand():
     assert gigabytes(0, 2, 7e9) == 112
     assert gigabytes(7e9, 1, 40e6) == 7.64
     assert round(apart(0.6, 0.5, 200), 3) == 2.020
+
+
+def test_best_of_n_by_hand():
+    """The fact sheet's KL of n = 64, of two outcomes and of ten, and its four draws; what is never drawn stays so."""
+    needed, law, kl, every = (EXERCISES[f"4a.{i}"].reference for i in (1, 2, 3, 4))
+    two, ten = (torch.full((v,), 1 / v, dtype=torch.float64) for v in (2, 10))
+    assert [round(kl(law(two, torch.arange(2), n), two, n)[0].item(), 4) for n in (2, 4, 8, 16)] == [
+        0.1308, 0.4594, 0.6676, 0.6930]
+    exact, bound = kl(law(ten, torch.arange(10), 64), ten, 64)
+    assert (round(exact.item(), 3), round(bound.item(), 4)) == (2.293, 3.1745)
+    close = torch.testing.assert_close
+    close(every(torch.tensor([[0.1, 0.5, 0.9, 0.3]]), torch.tensor([[1.0, 2.0, 0.0, 3.0]])),
+          torch.tensor([[1.5, 7 / 6, 0.5, 0.0]], dtype=torch.float64))
+    assert law(torch.tensor([0.5, 0.0, 0.5]), torch.tensor([0.0, 9.0, 1.0]), 10 ** 6).tolist() == [0, 0, 1]
+    assert [needed(0.5, q) for q in (0.5, 0.75, 0.76)] == [1, 2, 3]
+
+
+def test_rest_by_hand():
+    """The fact sheet's strict filter; reward calls are G · N whatever I; GOLD with weights 1 is imitation."""
+    kept, clock, bc, gold = (EXERCISES[number].reference for number in ("4b.1", "4b.3", "4b.4", "4b.5"))
+    assert kept(torch.tensor([0.2, 0.7, 0.71]), torch.zeros(3, dtype=torch.bool), 0.7).tolist() == [False, False, True]
+    assert {clock(2 * improves * 60 - 1, improves, 60, 500) for improves in (1, 3, 5)} == {
+        (2, 1, 1000), (2, 3, 1000), (2, 5, 1000)}
+    logprob, mask = torch.tensor([[-1.0, -3.0], [-2.0, -8.0]]), torch.tensor([[True, True], [True, False]])
+    everything = torch.tensor([True, True])
+    assert gold(logprob, torch.ones(2, 2), mask, 1.0).item() == bc(logprob, mask, everything).item() == 2
 
 
 def test_a_packed_row_shows_each_text_what_it_would_see_alone():

@@ -4,6 +4,7 @@ import pytest
 
 from rlhf_kit.classroom import telling
 from rlhf_kit.classroom.exercises import session
+from rlhf_kit.classroom.stored import stored
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +55,36 @@ def test_a_sentence_is_said_in_the_language_of_the_lesson(capsys):
 def test_columns_are_aligned_where_characters_are_wide(capsys):
     telling.table({"token": ["很", "a"], "V": [0.5, -0.25]}, digits=2)
     assert capsys.readouterr().out.splitlines() == ["token      V", "   很   0.50", "    a  -0.25"]
+
+
+@pytest.mark.parametrize("lesson", ["04a", "04b"])
+def test_a_stored_run_says_what_made_it(lesson, monkeypatch):
+    monkeypatch.setattr(session, "_STATE", {"lang": "en", "lesson": lesson})
+    log = stored()
+    assert {"command", "date", "torch"} <= log["about"].keys()
+    assert log["parts"]
+
+
+def test_a_lesson_without_a_stored_run_says_so():
+    with pytest.raises(ValueError, match="lesson 00 comes without a stored run"):
+        stored()
+
+
+def test_the_stored_runs_are_whole():
+    """Three seeds of two Grows and PPO; of best-of-n every n, and gold itself is the best that can choose."""
+    logs = {}
+    for lesson in ("04a", "04b"):
+        session._STATE["lesson"] = lesson
+        logs[lesson] = stored()
+    curves = logs["04a"]["parts"]["draws"]["curves"]
+    assert all(len(curve) == logs["04a"]["about"]["n"] for curve in curves.values())
+    assert all(best[0] >= gold[0] for best, gold in zip(curves["chosen by gold"], curves["gold"], strict=True))
+    scores = [mean for mean, _ in curves["score"]]
+    assert scores == sorted(scores)
+    runs = logs["04b"]["parts"].values()
+    assert len(runs) == 3
+    for run in runs:
+        rows = run["rest"]
+        assert [(row["grow"], row["improve"]) for row in rows] == [(g, i) for g in (1, 2) for i in (1, 2, 3)]
+        assert [row["kept"] for row in rows[:3]] == sorted((row["kept"] for row in rows[:3]), reverse=True)
+        assert rows[-1]["reward_calls"] == run["ppo"]["reward_calls"]

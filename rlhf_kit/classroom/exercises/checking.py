@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import os
 
-from rlhf_kit.classroom.exercises import lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c
+from rlhf_kit.classroom.exercises import (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03a,
+    lesson_03b,
+    lesson_03c,
+    lesson_04a,
+    lesson_04b,
+)
 from rlhf_kit.classroom.exercises.answers import (
     Exercise,
     Function,
@@ -18,7 +27,7 @@ from rlhf_kit.classroom.exercises.answers import (
 from rlhf_kit.classroom.exercises.session import lang
 from rlhf_kit.language import say
 
-LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c)
+LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c, lesson_04a, lesson_04b)
 EXERCISES: dict[str, Exercise] = {e.number: e for lesson in LESSONS for e in lesson.EXERCISES}
 
 

@@ -1,0 +1,116 @@
+"""What lessons 04a and 04b show from a stored run: best-of-n up to 128 draws; ReST, PPO and best-of-n over three seeds.
+
+    make bench ARGS=lesson_logs             about seven minutes of one thread, once the tiny models are there
+
+Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rlhf_kit import rewards, zoo
+from rlhf_kit.evaluate import best_of_n_curve, evaluate
+from rlhf_kit.formulas.kl_penalty import KL
+from rlhf_kit.methods import best_of_n, ppo, rest
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.sampling import Sampling
+from rlhf_kit.storage import write_bytes
+from rlhf_kit.tasks.translation import Translation
+
+FOLDER = Path(__file__).parents[2] / "rlhf_kit" / "data" / "lessons"
+MOST, ASKED = 128, 64                       # draws for each of so many prompts in 04a
+SEEDS, HELD_OUT, PROMPTS = (0, 1, 2), 192, 200
+SAMPLING = Sampling(max_new_tokens=64, temperature=0.5)
+REST = rest.Config(grows=2, responses=4, thresholds=(50.0, 75.0, 90.0), kind="percentile", updates=30,
+                   learning_rate=3e-4, sampling=SAMPLING)
+DRAWN = REST.grows * REST.responses * PROMPTS                                   # by ReST, and so by PPO
+PPO = ppo.Config(steps=DRAWN // 64, batch_size=64, minibatch_size=16, epochs=2, learning_rate=5e-4, min_lr_ratio=0.2,
+                 lam=1.0, value_coef=0.5, kl=KL(coefficient=0.01), sampling=Sampling(max_new_tokens=64))
+FEW, N = 32, 16                             # prompts that are answered n times on top, and n
+
+
+def asked() -> tuple[Translation, dict[str, Any]]:
+    """The world, the reward that chooses and the truth."""
+    task = Translation()
+    return task, {"score": rewards.learned(zoo.load_reward_model("tiny-rm-translation"), output="probability"),
+                  "gold": rewards.gold(task)}
+
+
+def curve(policy: Policy, prompts: list[str], n: int, sampling: Sampling, seed: int = 0) -> dict[str, Any]:
+    """Score, gold, and what gold itself would choose, for every n."""
+    _, scores = asked()
+    config = best_of_n.Config(n=n, batch_size=8, sampling=sampling, seed=seed)
+    found = list(best_of_n.draws(policy, prompts, scores["score"], config, evaluation_rewards={"gold": scores["gold"]}))
+    proxy, gold = [one.scores for one in found], [one.others["gold"] for one in found]
+    curves = {"score": best_of_n_curve(proxy), "gold": best_of_n_curve(proxy, gold),
+              "chosen by gold": best_of_n_curve(gold)}
+    return {"prompts": len(prompts), "n": n,
+            "curves": {name: [[round(x, 5) for x in (one.mean, one.standard_error)] for one in each]
+                       for name, each in curves.items()},
+            "kl_estimate": round(sum(one.kl_estimate for one in found) / len(found), 4)}
+
+
+def measured(policy: Policy, seed: int) -> dict[str, Any]:
+    """Score, gold and KL of one answer each to held-out sources."""
+    task, scores = asked()
+    reference = zoo.load_policy("tiny-translator", value_head=False).reference()
+    seen = evaluate(policy, reference, task.prompts("heldout", HELD_OUT), scores, SAMPLING, seed + 1)
+    return {**{name: [round(x.mean, 5), round(x.standard_error, 5)] for name, x in seen.scores.items()},
+            "kl": round(seen.kl, 3)}
+
+
+def improved(policy: Policy, seed: int) -> Iterator[dict[str, Any]]:
+    """A row for each Improve, measured behind it."""
+    task, scores = asked()
+    config = replace(REST, seed=seed)
+    steps = rest.steps(policy, task.prompts("train", PROMPTS, seed), task.original(1000, seed), scores["score"], config)
+    for step in steps:
+        if (step.number + 1) % REST.updates == 0:
+            row = {name: step.metrics[name] for name in ("grow", "improve", "threshold", "kept", "drawn",
+                                                         "reward_calls")}
+            yield {**row, **measured(policy, seed)}
+
+
+def one_seed(seed: int) -> dict[str, Any]:
+    """Before, ReST's Improves, PPO on as many samples, and best-of-n on top of the first and of ReST."""
+    task, scores = asked()
+    few = task.prompts("heldout", FEW)
+    policy = zoo.load_policy("tiny-translator", value_head=False)
+    found = {"seed": seed, "bc": measured(policy, seed), "best_of_bc": curve(policy, few, N, SAMPLING, seed)}
+    found["rest"] = list(improved(policy, seed))
+    found["best_of_rest"] = curve(policy, few, N, SAMPLING, seed)
+    learner = zoo.load_policy("tiny-translator")
+    config = replace(PPO, seed=seed)
+    ppo.train(learner, learner.reference(), task.prompts("train", PROMPTS, seed), scores["score"], config)
+    return {**found, "ppo": {**measured(learner, seed), "reward_calls": DRAWN}}
+
+
+def stored(name: str, key: str, make, settings: dict[str, Any]) -> None:
+    """Add one part to a file unless it is there."""
+    path = FOLDER / f"{name}.json"
+    about = {"command": "make bench ARGS=lesson_logs", "date": f"{datetime.now(UTC):%Y-%m-%d}",
+             **{name: version(name) for name in ("torch", "transformers")}, **settings}
+    whole = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"about": about, "parts": {}}
+    if key not in whole["parts"]:
+        whole["parts"][key] = make()
+        write_bytes(path, (json.dumps(whole, ensure_ascii=False) + "\n").encode())
+        print(name, key, flush=True)
+
+
+def main() -> None:
+    """Both logs."""
+    task, _ = asked()
+    policy = zoo.load_policy("tiny-translator", value_head=False)
+    stored("04a", "draws", lambda: curve(policy, task.prompts("heldout", ASKED), MOST, Sampling(max_new_tokens=64)),
+           {"prompts": ASKED, "n": MOST, "temperature": 1.0})
+    for seed in SEEDS:
+        stored("04b", str(seed), lambda seed=seed: one_seed(seed),
+               {"rest": asdict(REST), "ppo": {"steps": PPO.steps, "batch_size": PPO.batch_size}, "prompts": PROMPTS,
+                "held_out": HELD_OUT})
