@@ -248,6 +248,7 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:train", ("train sft", "train reward-model", "train judge",
                                                                     "train ppo")),
                                                 ("options:rest", ("train rest", "best-of-n")),
+                                                ("options:alignment", ("train grpo", "train dpo", "train kto")),
                                                 ("options:share", ("plot", "compare", "push")),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",

@@ -52,7 +52,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
     with gr.Accordion(words("browse"), open=False):
         board = widget("browse", words, elem_id=f"rk-data-browse-{lang}")
     guidelines.editor(lang, workspace)
-    with gr.Row():
+    with gr.Row(elem_classes="rk-controls"):
         form = gr.Dropdown([(words(f"format_{f}"), f) for f in FORMATS], value="trl", label=words("format"), scale=2)
         make = gr.Button(words("make"), scale=1)
         file = gr.DownloadButton(words("download"), interactive=False, scale=1, elem_id=f"rk-download-{lang}")

@@ -83,7 +83,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
             with gr.Column(elem_classes="rk-fold rk-wide"):
                 ready = judges(workspace.jobs.all(), lang, workspace.world)
                 with gr.Row():
-                    judge = Names(ready, value=ready[0][1], label=words("judge"), min_width=180,
+                    judge = Names(ready, value=ready[0][1], label=words("judge"), min_width=230, scale=2,
                                   elem_id=f"rk-train-judge-{lang}")
                     beta = gr.Slider(0, 0.5, BETA[lang], step=0.01, label=words("beta"), min_width=180)
                 start = Names(sent(starts([], lang, workspace.world)), value="", label=words("start"),

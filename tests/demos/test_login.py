@@ -26,6 +26,7 @@ def test_somebody_enters_is_named_and_leaves(serve, browser, stand_in, lang, pat
     page.get_by_label(words("door_code")).fill("three green plums")
     page.keyboard.press("Enter")
     page.get_by_role("alert").get_by_text(words("door_wrong")).wait_for()
+    assert Axe().run(page, options=RULES).response["violations"] == []
     page.get_by_label(words("door_code")).fill(CODE)
     page.get_by_role("button", name=words("enter")).click()
     page.get_by_text(words("you_are", name=name)).wait_for()

@@ -87,13 +87,14 @@ def test_nor_after_use(address, visit, dark, touch):
     assert found == {}
 
 
-@pytest.mark.parametrize(("lang", "dark"), [("en", True), ("zh", False)])
-def test_nor_after_somebody_has_used_it(serve, visit, stand_in, policy, tokenizer, tmp_path, lang, dark):
+@pytest.mark.parametrize("lang", LANGS)
+def test_nor_after_somebody_has_used_it(serve, visit, stand_in, policy, tokenizer, tmp_path, lang):
+    """Ranked, voted, compared, scored, and looked at the labels one by one: in the light and in the dark."""
     for name in ("before", "writer"):
         zoo.save_policy(policy, tmp_path / name)
     zoo.save_reward_model(tiny.reward_model(tokenizer, layers=1, width=16), tmp_path / "scores")
     stand_in.shelf.named = {name: str(tmp_path / name) for name in ("before", "writer", "scores")}
-    page = visit(serve(workspace=stand_in), "zh" if lang == "zh" else "", dark=dark)
+    page = visit(serve(workspace=stand_in), "zh" if lang == "zh" else "")
     open_tab(page, lang, "rank")
     page.locator("[data-card]").first.focus()
     page.keyboard.press("2")
@@ -105,15 +106,25 @@ def test_nor_after_somebody_has_used_it(serve, visit, stand_in, policy, tokenize
     page.locator(".rk-tables:visible caption").first.wait_for()
     open_tab(page, lang, "data")
     page.locator(".rk-tables:visible caption").first.wait_for()
+    for panel, folded in (("data", "browse"), ("labels", "guide_edit")):
+        page.get_by_role("button", name=Words(lang, panel)(folded)).click()
+    page.locator(".rk-browse summary").first.click()
+    page.locator(".rk-browse .edit").first.wait_for()
+    open_tab(page, lang, "probe")
+    page.keyboard.press("Control+Enter")
+    page.locator(".rk-by", has_text="scores").wait_for(timeout=60_000)
+    page.locator(".rk-says [data-about]").first.hover()
     open_tab(page, lang, "compare")
     page.keyboard.press("Control+Enter")
     page.locator(".rk-column h3", has_text="writer").wait_for(timeout=60_000)
     page.locator("#rk-compare-line", has_text=Words(lang, "compare")("done").split("{")[0]).wait_for()
     found = {}
-    for name in PANELS:
-        open_tab(page, lang, name)
-        for one in Axe().run(page, options=RULES).response["violations"]:
-            found.setdefault(f"{name}: {one['id']}", [node["html"][:160] for node in one["nodes"][:3]])
+    for dark in (False, True):
+        page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
+        for name in PANELS:
+            open_tab(page, lang, name)
+            for one in Axe().run(page, options=RULES).response["violations"]:
+                found.setdefault(f"{name}: {one['id']}, {dark=}", [node["html"][:160] for node in one["nodes"][:3]])
     assert found == {}
 
 

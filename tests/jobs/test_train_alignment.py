@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from rlhf_kit import cli, zoo
-from rlhf_kit.jobs import JOBS
+from rlhf_kit import cli, rewards, zoo
+from rlhf_kit.jobs import JOBS, train_grpo
 from rlhf_kit.methods import dpo, grpo, kto
+from rlhf_kit.sampling import Sampling, generate
+from rlhf_kit.tasks.arithmetic import Arithmetic
 
 
 @pytest.fixture(scope="module")
@@ -250,3 +252,24 @@ def test_slips_are_one_line(typed, options, words):
     assert code == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+# -- truth itself as the reward ----------------------------------------------------------------------------------------
+
+@pytest.mark.slow
+def test_arithmetic_is_learnt_from_the_check_alone():
+    """Three seeds: on the questions asked accuracy rises by at least .15 each time, and on others on average, too."""
+    task, before, after = Arithmetic(), [], []
+
+    def right(policy, split):
+        asked = task.prompts(split) * 3
+        answers = generate(policy, asked, Sampling(max_new_tokens=4), seed=7)
+        return sum(map(task.gold, asked, answers)) / len(asked)
+    for seed in range(3):
+        policy = zoo.load_policy("tiny-lm-arithmetic", value_head=False)
+        before.append([right(policy, split) for split in ("train", "heldout")])
+        grpo.train(policy, policy.reference(), task.prompts(), rewards.gold(task), replace(
+            train_grpo.TINY_GRPO, steps=60, batch_size=256, seed=seed, sampling=Sampling(max_new_tokens=4)))
+        after.append([right(policy, split) for split in ("train", "heldout")])
+    assert all(one[0] > other[0] + 0.15 for one, other in zip(after, before, strict=True))
+    assert sum(one[1] for one in after) > sum(other[1] for other in before)

@@ -7,7 +7,7 @@ const draw = (tag, attributes = {}, text = '') => {
     if (text !== '') made.textContent = text;
     return made;
 };
-const WIDE = 420, HIGH = 180, LEFT = 38, RIGHT = 18, TOP = 12, BELOW = 34;
+const WIDE = 420, HIGH = 190, LEFT = 38, RIGHT = 18, TOP = 22, BELOW = 34;
 const COLOURS = ['#0072B2', '#D55E00', '#007A5A'], DASHES = ['none', '7 3', '2 3'];
 
 // What every picture has: a line beneath with five numbers and what they are, and the highest number at the left.
@@ -86,7 +86,7 @@ const histogram = ({ series, range, label, along, up, names = [], mark }) => {
     const parts = counted.flatMap((counts, s) => counts.map((n, i) => draw('rect', {
         x: LEFT + i * width + 1 + s * (width - 2) / series.length, width: Math.max((width - 2) / series.length, 1),
         y: HIGH - BELOW - tall(n), height: tall(n), fill: COLOURS[s] })));
-    parts.push(...axes(low, high, across, along, String(most)), draw('text', { x: LEFT + 4, y: TOP + 2 }, up));
+    parts.push(...axes(low, high, across, along, String(most)), draw('text', { x: LEFT, y: TOP - 10 }, up));
     if (mark !== undefined && mark !== null) {
         const x = across(mark);
         parts.push(draw('line', { x1: x, x2: x, y1: TOP, y2: HIGH - BELOW, class: 'rk-mark' }),
@@ -106,7 +106,7 @@ const scatter = ({ points, mark, label, along, up }) => {
     const parts = points.map(([x, y]) => draw('circle', { cx: across(x), cy: over(y), r: 2.5, class: 'rk-dot' }));
     parts.push(...axes(left, right, across, along, high.toFixed(1)),
                draw('text', { x: LEFT - 6, y: HIGH - BELOW, 'text-anchor': 'end' }, low.toFixed(1)),
-               draw('text', { x: LEFT + 4, y: TOP + 2 }, up));
+               draw('text', { x: LEFT, y: TOP - 10 }, up));
     if (mark) parts.push(draw('circle', { cx: across(mark[0]), cy: over(mark[1]), r: 6, class: 'rk-tip' }));
     return picture(label, parts, [...points].sort((a, b) => a[0] - b[0]).map(([x, y]) => [
         across(x), along + ' ' + written(x, 0) + ', ' + up + ' ' + written(y), over(y)]));
@@ -118,11 +118,11 @@ const lines = ({ series, last, label, along, up, breadth = 300, height = 150 }) 
     const all = series.flatMap(one => one.points), firsts = all.map(p => p[0]), ys = all.map(p => p[1]);
     const low = Math.min(0, ...ys), high = Math.max(low + 0.01, ...ys), left = Math.min(...firsts, 1), right = Math.max(last, left + 1);
     const across = x => LEFT + (x - left) / (right - left) * (breadth - LEFT - RIGHT);
-    const over = y => height - BELOW - (y - low) / (high - low) * (height - TOP - BELOW - 8);
+    const over = y => height - BELOW - (y - low) / (high - low) * (height - TOP - BELOW);
     const digits = high - low >= 20 ? 0 : high - low > 2 ? 1 : 2;
     const parts = [draw('line', { x1: LEFT, x2: breadth - RIGHT, y1: height - BELOW, y2: height - BELOW, class: 'rk-axis' }),
                    draw('text', { x: (LEFT + breadth - RIGHT) / 2, y: height - 4, 'text-anchor': 'middle' }, along),
-                   draw('text', { x: LEFT, y: TOP }, up)];
+                   draw('text', { x: LEFT, y: TOP - 10 }, up)];
     for (const x of [left, right]) parts.push(draw('text', { x: across(x), y: height - BELOW + 14, 'text-anchor': x === left ? 'start' : 'end' }, String(x)));
     for (const y of [low, (low + high) / 2, high])
         parts.push(draw('line', { x1: LEFT, x2: breadth - RIGHT, y1: over(y), y2: over(y), class: 'rk-grid' }),

@@ -6,7 +6,7 @@ const says = numbers(words.score_axis, 'rk-says'), means = numbers(words.numbers
 const worth = make('p'), truth = make('p'), where = numbers(words.numbers_place), paid = numbers(words.length_title), right = numbers(words.numbers_right);
 const bar = make('div'), dots = make('div');
 const left = make('section'), beside = make('section'), both = make('div', '', { class: 'rk-pair' });
-left.append(where, bar);
+left.append(make('h3', words.numbers_place), where, bar);
 beside.append(make('h3', words.length_title), paid, dots);
 both.append(left, beside);
 root.append(by, says, means, truth, make('h3', words.effects), worth, strip.element, both, right);

@@ -8,7 +8,7 @@ from typing import Literal
 
 Split = Literal["train", "heldout"]
 LARGEST = 9                         # of what is added or subtracted
-HELD_OUT = 0.1                      # of the questions
+HELD_OUT = 0.2                      # of the questions
 
 
 class Arithmetic:

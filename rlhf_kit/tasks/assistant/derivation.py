@@ -49,7 +49,7 @@ def grammar() -> Grammar:
     whole = [make_rules("say", f"{{x:{symbol}}}", "{x}") for symbol in moves]
     for symbol in asks:
         _, kind, form = symbol.split("/")
-        for en, zh in ((f"{{x:{symbol}}}", "{x}"), (f"{{j:jibe}}. {{x:{symbol}}}", "{j}。{x}")):
+        for en, zh in ((f"{{x:{symbol}}}", "{x}"), (f"{{r:remark}}. {{x:{symbol}}}", "{r}。{x}")):
             whole.append(make_rules("ask", en, zh, meaning=f"kind={kind} form={form}"))
     return Grammar([*said, *(rule for made in whole for rule in made), *_clauses(), *_deeds(), *_leaves()])
 
@@ -119,8 +119,8 @@ def _leaves() -> Iterator[Rule]:
     for row in rows(FOLDER, "words.tsv"):
         yield from make_rules(row["symbol"], row["en"], row["zh"], 1.0,
                               f"{row['symbol'].split('/')[0]}={row['key']}")
-        if row["symbol"].startswith("barb/"):           # a user may be rude too; what is asked for is the same
-            yield from make_rules("jibe", row["en"], row["zh"])
+        if row["symbol"].startswith(("barb/", "self/")):        # a user may say such things; what is asked is the same
+            yield from make_rules("remark", row["en"], row["zh"])
     for symbol, name, key in (("name", "people.tsv", "name"), ("trade", "trades.tsv", "trade")):
         for row in rows(FOLDER, name):
             yield from make_rules(symbol, row.get("en", row["name"] if symbol == "name" else ""), row["zh"], 1.0,
@@ -182,11 +182,14 @@ def read_answer(words: str, lang: Lang) -> tuple[list[Sentence], float, bool]:
     return found, 1 - lost / max(len(tokens), 1), bool(tokens) and tokens[-1] in _STOPS
 
 
-def is_unkind(words: str, lang: Lang) -> bool:
-    """True if somebody is insulted or threatened in a text, whoever it is."""
-    return any(barb in words.lower() for barb in _barbs(lang))
+def remarks(words: str, lang: Lang) -> tuple[bool, bool]:
+    """Whether somebody is unkind in a text, and whether somebody speaks of themselves, whoever it is."""
+    low = words.lower()
+    unkind, personal = _remarks(lang)
+    return any(one in low for one in unkind), any(one in low for one in personal)
 
 
 @cache
-def _barbs(lang: Lang) -> tuple[str, ...]:
-    return tuple(tree.text(lang).lower() for tree in grammar().trees("barb"))
+def _remarks(lang: Lang) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    said = [(row["symbol"], row[lang].lower()) for row in rows(FOLDER, "words.tsv")]
+    return tuple(tuple(words for symbol, words in said if symbol.startswith(kind)) for kind in ("barb/", "self/"))

@@ -17,7 +17,7 @@ PromptType = Literal["plain", "few-shot", "user-based"]
 PROMPT_TYPES: tuple[PromptType, ...] = get_args(PromptType)
 
 BREAK = "\n\n"
-RUDE = 0.12                             # of the users' turns
+REMARKS = 0.2                           # of the users' turns begin with one
 LINE = "---"                            # between dialogues that stand in one text
 
 
@@ -50,10 +50,11 @@ class Statement:
 
 
 def statement(asked: Case, lang: Lang, rng: random.Random, answer: str | None = None) -> Statement:
-    """Put a case into words. Some users are rude: they say something unkind first."""
+    """Put a case into words. Some users first say something unkind, or something about themselves."""
     ask = tell(f"ask/{asked.kind}/{asked.form}", asked.told, rng).text(lang)
-    if rng.random() < RUDE:
-        ask = join([*tell("jibe", {}, rng).tokens(lang), "." if lang == "en" else "。"], lang) + MARKS[lang].space + ask
+    if rng.random() < REMARKS:
+        remark = join([*tell("remark", {}, rng).tokens(lang), "." if lang == "en" else "。"], lang)
+        ask = remark + MARKS[lang].space + ask
     return Statement(asked, ask, answer)
 
 

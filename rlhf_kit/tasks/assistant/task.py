@@ -17,7 +17,7 @@ from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.tasks.assistant import rules
 from rlhf_kit.tasks.assistant.answers import Writer, draw_writer
 from rlhf_kit.tasks.assistant.cases import SPLITS, Case, Split, draw_case, follow_up
-from rlhf_kit.tasks.assistant.derivation import is_unkind, tell
+from rlhf_kit.tasks.assistant.derivation import remarks, tell
 from rlhf_kit.tasks.assistant.gold import Explanation, explain
 from rlhf_kit.tasks.assistant.prompts import MARKS, PROMPT_TYPES, PromptType, Statement, case_of, statement, write
 from rlhf_kit.tasks.assistant.users import Prompt, User, users
@@ -133,15 +133,15 @@ class Assistant:
     def judged(self, quality: str, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, int]]:
         """Whole dialogues under plain prompts, with 1 for much and 0 for little of one quality; none between.
 
-        As many of each within each kind of case, and within those where somebody is insulted or threatened, be it by
-        the user or by the assistant: so neither what is asked for nor a bad word gives the label away.
+        As many of each within each kind of case, and within those where somebody is unkind, or speaks of themselves, be
+        it the user or the assistant: so neither what is asked for nor a single word gives the label away.
 
         Args:
             quality: "helpful", "honest" or "harmless".
         """
         if quality not in Hs._fields:
             raise ValueError(f"quality is {quality!r}; choose one of {', '.join(Hs._fields)}.")
-        waiting: dict[tuple[str, bool], dict[int, list[str]]] = {}
+        waiting: dict[tuple[str, tuple[bool, bool]], dict[int, list[str]]] = {}
         found: list[tuple[str, int]] = []
         _positive(n)
         for prompt, response in self._answered(f"{quality} {seed}", split, types=("plain",)):
@@ -150,8 +150,8 @@ class Assistant:
             label = 1 if worth >= MUCH else 0 if worth <= LITTLE else None
             if label is None:
                 continue
-            unkind = is_unkind(prompt + response, self.lang)
-            pile = waiting.setdefault((seen.case.kind, unkind), {0: [], 1: []})
+            alike = seen.case.kind, remarks(prompt + response, self.lang)
+            pile = waiting.setdefault(alike, {0: [], 1: []})
             pile[label].append(prompt + response)
             if pile[0] and pile[1]:
                 found += [(pile[one].pop(), one) for one in (1, 0)]
