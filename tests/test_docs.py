@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import json
 import re
 import runpy
 import shlex
@@ -219,6 +220,17 @@ def test_the_table_of_the_pipeline_is_the_one_that_make_bench_prints():
         rows = TEXT[page].split("<!-- stack-table:start -->\n")[1].split("<!-- stack-table:end -->")[0].splitlines()[2:]
         expected = [f"{seed}, int8" for seed in bench["SEEDS"]] + ["0, fp32"]
         assert [row.split("|")[1].strip() for row in rows] == expected
+
+
+@pytest.mark.parametrize(("page", "lang"), list(zip(READMES, ("en", "zh"), strict=True)))
+def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
+    bench = importlib.import_module("tests.benchmarks.rest")
+    stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
+    for mark, rows in (("rest-table", bench.table), ("rest-differences", bench.differences)):
+        shown = TEXT[page].split(f"<!-- {mark}:start -->\n")[1].split(f"<!-- {mark}:end -->")[0]
+        assert shown.splitlines() == list(rows(stored, lang))
+    for said in (f"`SEEDS={len(stored['seeds'])}`", stored["date"], f"{stored['sources']:,}"):
+        assert said in TEXT[page]
 
 
 # --- links, commands, places ------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     best.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
     best.add_argument("--limit", metavar="N", type=int, help="prompts at most, the first ones (default: all of a file)")
     best.add_argument("--max-new-tokens", metavar="N", type=int, help="length of an answer at most (default: 48 for "
-                                                                      "tiny models, 32 for others)")
+                                                                      "tiny models, 32 for others; more where a "
+                                                                      "made-up world's texts take it)")
     best.add_argument("--temperature", metavar="T", type=float, default=1.0, help="of sampling (default: %(default)g)")
     best.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, other answers (default: 0)")
     best.add_argument("--output", metavar="FILE.jsonl", help="all draws, a row a prompt; a stopped run goes on there")

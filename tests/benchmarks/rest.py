@@ -280,8 +280,8 @@ def _paired(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any
 def _kept(seeds: Sequence[Seed]) -> list[dict[str, Any]]:
     """A row for each Improve: drawn, kept and their scores, one number a seed."""
     runs = _done(seeds, "rest")
-    return [{key: rows[0][key] if key in ("grow", "improve", "threshold") else [row[key] for row in rows]
-             for key in rows[0]} for rows in zip(*runs, strict=True)]
+    return [{"grow": int(rows[0]["grow"]), "improve": int(rows[0]["improve"]), "threshold": rows[0]["threshold"],
+             **{key: [row[key] for row in rows] for key in ROW[3:]}} for rows in zip(*runs, strict=True)]
 
 
 def _best_of(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
@@ -382,4 +382,6 @@ def main() -> None:
         finally:                        # interrupted, it says what there is
             write_text(FILE, json.dumps(summary(seeds, size), indent=1, ensure_ascii=False) + "\n")
     stored = json.loads(FILE.read_text(encoding="utf-8"))
-    print(*table(stored, "en"), "", *differences(stored, "en"), "", json.dumps(stored["best_of_n"]), sep="\n")
+    for lang in WORDS:
+        print("", *table(stored, lang), "", *differences(stored, lang), sep="\n")
+    print("", json.dumps(stored["best_of_n"]), sep="\n")
