@@ -423,7 +423,8 @@ worth = {"score": best_of_every_n(proxy, proxy), "gold": best_of_every_n(proxy, 
 curves = {name: [kit.evaluate.mean(column) for column in each.T] for name, each in worth.items()}
 gain = {name: curve[-1].mean - curve[0].mean for name, curve in curves.items()}
 bound = [kl_and_bound(even, even, n)[1].item() for n in range(1, 33)]
-kit.table({"n": many[:6], **{kit.words(name.replace(" ", "_")): [str(curve[n - 1]) for n in many[:6]] for name, curve in curves.items()}})
+names = [kit.words("score"), kit.words("gold"), kit.words("chosen_by_gold")]
+kit.table({"n": many[:6], **{name: [str(curve[n - 1]) for n in many[:6]] for name, curve in zip(names, curves.values())}})
 kit.guessed(my_share, gain["gold"] / gain["chosen by gold"])
 kit.plots.bands(bound, curves, across="KL, at most (nats)", unit="mean over 48 sources", title="Best of 1 to 32", dashed=["chosen by gold"])
 # %%

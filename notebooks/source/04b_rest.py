@@ -2,7 +2,7 @@
 # # ReST: write, filter, learn, repeat
 #
 # Best-of-n pays with every answer, for ever. ReST (DeepMind, 2023) pays once: the policy writes a data set, a reward scores it, and
-# the policy learns from its ever better part. The picture you will make: score and gold after each Improve, before and beside PPO.
+# the policy learns from its ever better part. The picture you will make: score and gold after each Improve, over two Grows.
 #
 # Level 4, part 2 of 2 · about 60 minutes · CPU only · no account · works offline after install ·
 # [part 1](04a_best_of_n.ipynb) comes first.
@@ -11,11 +11,11 @@
 #
 # **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
 # top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="bbc0"
+# %% [markdown] lang="zh" of="e194"
 # # ReST：写、筛、学，再来一遍
 #
 # best-of-n 每回答一次都要付钱，永远如此。ReST（DeepMind，2023）只付一次：策略写出一批数据，奖励给它打分，策略再从其中越来越好的部分学习。
-# 你会画出这样一张图：每个 Improve 之后的得分和真值，旁边是训练之前和 PPO。
+# 你会画出这样一张图：两次 Grow 里，每个 Improve 之后的得分和真值。
 #
 # 第 4 级，共两部分之二 · 约 60 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 请先学[之一](04a_best_of_n.ipynb)。
 #
@@ -593,14 +593,14 @@ kit.tell("live", moved=moved, error=error, score=measured[-1].mean["score"] - me
 kit.plots.bands(range(4), {name: [each.scores[name] for each in measured] for name in watched}, across="Improve (0 = BC)",
                 unit="mean over 128 held-out sources", title="One Grow, three Improves")
 # %% [markdown] lang="en"
-# ## The longer run
+# ## The same, over several seeds
 #
-# So few updates show a direction at best. Below is a longer run that came with the kit, over three seeds: two Grows, three Improves each,
-# then PPO with as many draws, and best-of-n on top. Lines are means over seeds with 95 % intervals; 0 is BC, 4 the first Improve of the second Grow.
-# %% [markdown] lang="zh" of="42bb"
-# ## 更长的运行
+# One run of so few updates shows a direction at best. Below are runs that came with the kit, over several seeds: two Grows, three Improves
+# each, and best-of-n on top. Lines are means over the seeds with 95 % intervals; 0 is BC, 4 the first Improve of the second Grow.
+# %% [markdown] lang="zh" of="93e6"
+# ## 换几个种子，再来一遍
 #
-# 更新这么少，最多只看得出方向。下面是随工具包附带的一次更长的运行，三个种子：两次 Grow，各三个 Improve；再有抽样数相同的 PPO，以及叠加 best-of-n。
+# 只跑一次，更新又这么少，最多只看得出方向。下面是随工具包附带的几次运行，用了几个不同的种子：两次 Grow，各三个 Improve，最后再叠加 best-of-n。
 # 线是各种子的平均，带 95% 区间；0 是 BC，4 是第二次 Grow 的第一个 Improve。
 # %%
 log = kit.stored()
@@ -626,18 +626,17 @@ def best(part, name, n):
     return over_seeds(lambda run: run[part]["curves"][name][n - 1][0])
 
 
-rows = {name: [after(0, name), after(3, name), after(6, name), over_seeds(lambda run, name=name: run["ppo"][name][0]),
+rows = {name: [after(0, name), after(3, name), after(6, name),
                best("best_of_bc", name, 16), best("best_of_rest", name, 4)] for name in watched}
-kit.table({"": ["BC", "ReST, G = 1", "ReST, G = 2", "PPO", "BC, best of 16", "ReST, best of 4"],
+kit.table({"": ["BC", "ReST, G = 1", "ReST, G = 2", "BC, best of 16", "ReST, best of 4"],
            **{kit.words(name): [str(one).split(",")[0] for one in each] for name, each in rows.items()}})
 second = over_seeds(lambda run: run["rest"][5]["score"][0] - run["rest"][2]["score"][0])
 kit.tell("second", gain=second.mean, low=second.low, high=second.high)
-versus = over_seeds(lambda run: run["rest"][5]["gold"][0] - run["ppo"]["gold"][0])
-kit.tell("versus", gain=versus.mean, low=versus.low, high=versus.high)
-kit.tell("reached" if rows["score"][5].mean >= rows["score"][4].mean else "not_reached")
+kit.tell("reached" if rows["score"][4].mean >= rows["score"][3].mean else "not_reached")
 # %% [markdown] lang="en"
-# In the paper ReST with fewer than 10 draws on top matched BC with 200, and a second Grow brought the largest gain; people, though,
-# liked one Grow best. That is over-optimisation again: each round trusts the same reward model further away from what it has seen.
+# In the paper, on translation, BC had an average reward of 70.9, ReST 77.8 with one Grow and 83.1 with two, and PPO 71.6 with about as
+# many samples, at a loss of 8 points of BLEU. ReST with fewer than 10 draws on top matched BC with 200. People, though, liked one Grow
+# best. That is over-optimisation again: each round trusts the same reward model further away from what it has seen.
 #
 # ## Recap
 #
@@ -657,8 +656,9 @@ kit.tell("reached" if rows["score"][5].mean >= rows["score"][4].mean else "not_r
 #
 # **References.** ReST: Gulcehre et al. 2023, arXiv:2308.08998. GOLD: Pang and He 2021, arXiv:2009.07839. RAFT: Dong et al. 2023, arXiv:2304.06767. Rejection
 # sampling at scale: Touvron et al. 2023, arXiv:2307.09288.
-# %% [markdown] lang="zh" of="2c69"
-# 论文里，ReST 再叠加不到 10 次抽取，就赶上了 BC 抽 200 次；第二次 Grow 带来的提升最大；可是让人来评，最喜欢的却是只做一次 Grow 的。
+# %% [markdown] lang="zh" of="b023"
+# 论文里的翻译任务，平均奖励 BC 是 70.9；ReST 一次 Grow 是 77.8，两次是 83.1；抽样数差不多的 PPO 是 71.6，BLEU 还掉了 8 分。
+# ReST 再叠加不到 10 次抽取，就赶上了 BC 抽 200 次。可是让人来评，最喜欢的却是只做一次 Grow 的。
 # 这又是过度优化：每一轮都在离奖励模型见过的更远的地方，继续信任同一个奖励模型。
 #
 # ## 小结

@@ -214,6 +214,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         for rows in minibatches(len(rollout), minibatch_size, config.epochs,
                                 seed_for(config.seed, "minibatches", number)):
             optimizer.zero_grad()
+            tokens = group.sum(rollout.mask[rows].sum().float())                   # of all processes
             shard = group.weight(rollout.mask[rows].sum() if by == "tokens" else rollout.mask[rows].any(-1).sum())
             for part, weight in passes(rollout, rows, config.tokens_per_pass, by=by):
                 old = rollout[part]
@@ -224,7 +225,10 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                 loss = policy_gradient(now, old.logprob, advantage[part], old.mask, config.clip, ratio=config.ratio,
                                        average=config.average, longest=config.sampling.max_new_tokens, penalty=penalty)
                 (shard * weight * loss).backward()
-                means.add(shard * weight, policy_loss=loss, **_diagnostics(now, old, advantage[part], config))
+                means.add(shard * weight, policy_loss=loss)
+                means.add(old.mask.sum() / tokens, approx_kl=approx_kl(now.detach(), old.logprob, old.mask))
+                means.add(shard * weight if config.ratio == "response" else old.mask.sum() / tokens,
+                          clip_fraction=_clipped(now.detach(), old, advantage[part], config))
             group.all_reduce_gradients(policy.lm)
             if number == 0 and config.checks and means.minibatches == 0:
                 check_gradients(policy, reference)
@@ -279,10 +283,10 @@ def _advantage(earned: Tensor, config: Config, group: ProcessGroup) -> Tensor:
     return group.gathered(whole, earned[:, None], torch.ones_like(earned[:, None], dtype=torch.bool))[:, 0]
 
 
-def _diagnostics(logprob: Tensor, old: Rollout, advantage: Tensor, config: Config) -> dict[str, Tensor]:
-    now, then, units = in_units(logprob.detach(), old.logprob, old.mask, config.ratio)
-    return {"clip_fraction": clip_fraction(now, then, advantage[:, None].expand_as(units), units, config.clip),
-            "approx_kl": approx_kl(logprob.detach(), old.logprob, old.mask)}
+def _clipped(logprob: Tensor, old: Rollout, advantage: Tensor, config: Config) -> Tensor:
+    """Share of the ratios, of tokens or of responses, whose clipping decides the loss."""
+    now, then, units = in_units(logprob, old.logprob, old.mask, config.ratio)
+    return clip_fraction(now, then, advantage[:, None].expand_as(units), units, config.clip)
 
 
 def _tied(scores: Tensor, group_size: int) -> float:

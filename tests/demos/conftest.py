@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -54,10 +55,16 @@ def serve(tmp_path) -> Iterator[Callable[..., str]]:
     with ExitStack() as opened:
         def start(*panels: str, workspace: Workspace | None = None, **options) -> str:
             pages, address = studio.serve(workspace or Workspace(tmp_path / "studio"), panels or PANELS,
-                                          **options)
+                                          **{"port": _free_port(), **options})
             opened.callback(pages.close, verbose=False)
             return address
         yield start
+
+
+def _free_port() -> int:
+    """One that nobody has, and that the tests which run beside these will not be given."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
 
 
 @pytest.fixture

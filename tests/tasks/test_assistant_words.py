@@ -23,12 +23,12 @@ def bag_of_words(train: Labelled, heldout: Labelled) -> float:
                for strength in (0.03, 0.3, 3.0))
 
 
-def small_transformer(train: Labelled, heldout: Labelled, steps: int) -> float:
-    """Held-out accuracy of two layers of width 64, from nothing."""
+def small_transformer(train: Labelled, heldout: Labelled, width: int, steps: int, learning_rate: float) -> float:
+    """Held-out accuracy of two layers, from nothing."""
     tokenizer = text.train_tokenizer([one for one, _ in train], 900)
-    model = tiny.classifier(tokenizer, layers=2, width=64, context=READ)
-    classifier.train(model, tokenizer, train, classifier.Config(steps=steps, batch_size=24, learning_rate=4e-3,
-                                                                max_length=READ))
+    model = tiny.classifier(tokenizer, layers=2, width=width, context=READ)
+    classifier.train(model, tokenizer, train, classifier.Config(steps=steps, batch_size=24, max_length=READ,
+                                                                learning_rate=learning_rate))
     right = 0
     for start in range(0, len(heldout), 50):
         rows = heldout[start:start + 50]
@@ -40,13 +40,30 @@ def small_transformer(train: Labelled, heldout: Labelled, steps: int) -> float:
     return right / len(heldout)
 
 
+def compared(quality: str, lang: str, texts: int, **settings) -> tuple[float, float]:
+    """Accuracy of both on held-out cases."""
+    task = Assistant(lang)
+    train, heldout = task.judged(quality, texts), task.judged(quality, 1500, seed=1, split="heldout")
+    bag, transformer = bag_of_words(train, heldout), small_transformer(train, heldout, **settings)
+    print(f"{quality}, {lang}: bag of words {bag:.3f}, transformer {transformer:.3f}")
+    return bag, transformer
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_bag_of_words_stays_eight_points_below_a_transformer_on_harm(lang):
-    """Half a minute of one core each. The other qualities, facts and matching, take a larger one and longer."""
-    task = Assistant(lang)
-    train, heldout = task.judged("harmless", 8000), task.judged("harmless", 1500, seed=1, split="heldout")
-    bag, transformer = bag_of_words(train, heldout), small_transformer(train, heldout, steps=650)
-    print(f"{lang}: bag of words {bag:.3f}, transformer {transformer:.3f}")
+    """Half a minute of one core each; in English 0.757 and 0.953."""
+    bag, transformer = compared("harmless", lang, 8000, width=64, steps=650, learning_rate=4e-3)
     assert bag + 0.08 <= transformer
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_bag_of_words_stays_below_a_transformer_on_honesty():
+    """Facts must be learnt by heart: two minutes and a half of one core.
+
+    Measured once before the bound was written down: 0.657 and 0.744. Five points leave room for another machine.
+    """
+    bag, transformer = compared("honest", "en", 16000, width=128, steps=1750, learning_rate=2e-3)
+    assert bag + 0.05 <= transformer

@@ -148,7 +148,7 @@ def applicants(n: int, seed: int = 0) -> list[Labeler]:
     rng, found = random.Random(f"assistant applicants {seed}"), []
     for number in range(1, n + 1):
         poor = rng.random() < 0.25
-        found.append(Labeler(f"labeler-{number:02}", noise=rng.uniform(0.5, 1.0) if poor else rng.uniform(0.05, 0.2),
+        found.append(Labeler(f"labeler-{number:02}", noise=rng.uniform(0.7, 1.2) if poor else rng.uniform(0.1, 0.3),
                              slips=rng.uniform(0.1, 0.3) if poor else rng.uniform(0.01, 0.05),
                              blur=rng.uniform(1.0, 2.0) if poor else rng.uniform(0.3, 0.6),
                              shift=rng.gauss(0, 0.7), stretch=rng.uniform(0.7, 1.2)))
@@ -176,7 +176,7 @@ def agreement(labeler: Labeler, pages: Iterable[tuple[str, Sequence[str]]], expl
 
 
 def screened(labelers: Sequence[Labeler], pages: Sequence[tuple[str, Sequence[str]]], explain: Explain,
-             least: float = 0.85, seed: int = 0) -> list[Labeler]:
+             least: float = 0.75, seed: int = 0) -> list[Labeler]:
     """Those who agree with the truth at least so often; who does not is left out, as InstructGPT did."""
     return [one for one in labelers if agreement(one, pages, explain, seed) >= least]
 
