@@ -252,6 +252,8 @@ def test_kto_on_the_command_line(typed, desk, lang, words):
 @pytest.mark.parametrize(("options", "words"), [
     (("dpo", "--prompts", "x.txt"), "--prompts is for --online"), (("dpo", "--responses", "3"), "--responses is for"),
     (("dpo", "--online", "--data", "x.jsonl"), "--data is about pairs in a file"),
+    (("dpo", "--online", "--reward", "x.py:y", "--max-length", "9"), "--max-length is 9; with --online"),
+    (("dpo", "--prompt-column", "question"), "say --columns prompt=question"),
     (("dpo", "--online"), "neither --judge nor --reward"), (("grpo",), "neither --judge nor --reward"),
     (("dpo", "--data", "nowhere.jsonl"), "nowhere.jsonl"), (("kto", "--data", "nowhere.jsonl"), "nowhere.jsonl")])
 def test_slips_are_one_line(typed, options, words):
