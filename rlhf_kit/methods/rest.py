@@ -36,7 +36,7 @@ from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import check_texts, pad_id
+from rlhf_kit.models.text import check_texts, pad_id, prompt_rows, response_rows
 from rlhf_kit.rewards import Reward, check_arguments, score
 from rlhf_kit.sampling import Sampling, check_room, given_rollout, joined, response_logprob, sample_rollout
 from rlhf_kit.storage import StorageError, load_tensors, save_tensors
@@ -430,8 +430,23 @@ def check(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
         if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
             raise ValueError(f"original response {place + 1} is {' '.join(repr(pair).split())[:60]}; expected a "
                              f"(prompt, response) pair of texts.")
+    _check_lengths(policy, original)
     if len(original) >= 8:
         _check_direction(policy, original[:32])
+
+
+def _check_lengths(policy: Policy, original: Sequence[tuple[str, str]]) -> None:
+    """Whether the policy can read every pair to its end. Raises: ValueError, naming the longest."""
+    if policy.context is None or not len(original):
+        return
+    there, back = [x for x, _ in original], [y for _, y in original]
+    lengths = [len(x) + len(y) for x, y in zip(prompt_rows(policy.tokenizer, there),
+                                               response_rows(policy.tokenizer, back, there), strict=True)]
+    if max(lengths) > policy.context:
+        place = lengths.index(max(lengths))
+        raise ValueError(f"{sum(n > policy.context for n in lengths)} of {len(lengths)} original responses are longer "
+                         f"than the model reads: number {place + 1} has {lengths[place]} tokens with its prompt, and "
+                         f"the model reads {policy.context} at most. Shorten them or leave them out.")
 
 
 def _check_direction(policy: Policy, pairs: Sequence[tuple[str, str]]) -> None:

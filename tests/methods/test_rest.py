@@ -153,6 +153,18 @@ def test_bad_settings_are_one_line(settings, words):
         rest.Config(**settings)
 
 
+def test_original_data_that_the_model_cannot_read_are_told_before_anything_is_drawn():
+    asked = []
+
+    def noted(prompts, responses):
+        asked.extend(responses)
+        return worth(prompts, responses)
+    with pytest.raises(ValueError, match=r"^1 of 49 original responses.*number 49 has .* reads 24 at most") as error:
+        rest.train(new_policy(), PROMPTS, [*ORIGINAL, ("the lamp is", " red." * 20)], noted, QUICK)
+    assert not asked
+    assert "\n" not in str(error.value)
+
+
 def test_a_threshold_that_leaves_nothing_is_told_before_anything_is_learnt(imitated):
     policy = new_policy(imitated)
     before = all_weights(policy).clone()
