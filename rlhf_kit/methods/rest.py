@@ -108,7 +108,9 @@ class Config:
         if not self.max_grad_norm > 0 or not self.temperature > 0:
             raise ValueError(f"max_grad_norm is {self.max_grad_norm} and temperature {self.temperature}; both must be "
                              f"above 0.")
-        if min(self.anchor) < 0 or len(self.anchor) != 2:
+        if not 0 <= self.gold_floor <= 1:
+            raise ValueError(f"gold_floor is {self.gold_floor}; a probability's floor lies between 0 and 1.")
+        if len(self.anchor) != 2 or min(self.anchor) < 0:
             raise ValueError(f"anchor is {self.anchor}; expected two numbers, none below 0: at first and at last.")
         if self.value_updates < 0 or self.epsilon < 0:
             raise ValueError(f"value_updates is {self.value_updates} and epsilon {self.epsilon}; neither may be "

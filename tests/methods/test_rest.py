@@ -146,7 +146,8 @@ def test_passes_of_few_tokens_give_the_same_gradient(imitated):
     ({"kind": "percentile", "thresholds": (50.0, 100.0)}, "below 100"),
     ({"kind": "interpolated", "thresholds": (0.5, 1.0)}, "below 1"), ({"loss": "dpo"}, "one of"),
     ({"original_share": 1.0}, "nothing that was drawn"), ({"loss": "bvmpo", "batch_size": 1}, "at least 2"),
-    ({"anchor": (1.0, -1.0)}, "none below 0"), ({"rate_ratio": 0.0}, "above 0"), ({"updates": 0}, "at least 1"),
+    ({"anchor": (1.0, -1.0)}, "none below 0"), ({"anchor": ()}, "two numbers"), ({"gold_floor": 1.5}, "gold_floor"),
+    ({"rate_ratio": 0.0}, "above 0"), ({"updates": 0}, "at least 1"),
 ])
 def test_bad_settings_are_one_line(settings, words):
     with pytest.raises(ValueError, match=words):
