@@ -180,14 +180,14 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
 
         # Grow: a new data set, scored once; a resumed run finds the one it had.
         if data is None or rest == 0:
-            data = _Grown.load(checkpoint, run, g) if rest else None
+            data = _Grown.load(checkpoint, run, g, policy.device) if rest else None
             if data is None:
                 if rest:
                     raise StorageError(f"{checkpoint} has steps of Grow {g + 1} but not its data set, "
                                        f"{_Grown.path(checkpoint, g).name}. Put the file back, or start again in "
                                        f"another folder.")
-                data = _Grown.load(checkpoint, run, g) or _grow(policy, prompts, original, reward, evaluation_rewards,
-                                                               config, g)
+                data = _Grown.load(checkpoint, run, g, policy.device) or _grow(
+                    policy, prompts, original, reward, evaluation_rewards, config, g)
                 data.save(checkpoint, run, g)
             thresholds = _thresholds(data, config)
 
@@ -279,8 +279,11 @@ class _Grown:
                       "prompts": self.rollout.prompts, "responses": self.rollout.responses})
 
     @classmethod
-    def load(cls, folder: Path | str | None, run: dict, g: int) -> _Grown | None:
-        """What was saved; None if there is nothing, or it belongs to another run."""
+    def load(cls, folder: Path | str | None, run: dict, g: int, device: torch.device) -> _Grown | None:
+        """What was saved, to be read by a policy on that device; None if there is nothing.
+
+        Raises: StorageError if it belongs to another run.
+        """
         if folder is None or not cls.path(folder, g).exists():
             return None
         tensors, about = load_tensors(cls.path(folder, g))
@@ -289,7 +292,7 @@ class _Grown:
                                f"delete the file to draw again.")
         reward, drawn, value = tensors.pop("reward"), tensors.pop("drawn"), tensors.pop("critic", None)
         rollout = Rollout(prompts=about["prompts"], responses=about["responses"], value=None, temperature=1.0,
-                          **tensors)
+                          **{name: tensor.to(device) for name, tensor in tensors.items()})
         return cls(rollout, reward, drawn, about["calls"], about["measured"], value)
 
 

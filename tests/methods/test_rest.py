@@ -121,6 +121,25 @@ def test_a_run_cut_short_anywhere_ends_with_the_same_weights(imitated, tmp_path,
     assert torch.equal(all_weights(whole), all_weights(later))
 
 
+def test_a_resumed_run_has_its_data_where_the_policy_is(imitated, tmp_path, monkeypatch):
+    """A file is read into memory; the policy may stand elsewhere, such as on a GPU (here: on no device at all)."""
+    for step in rest.steps(new_policy(imitated), PROMPTS, ORIGINAL, worth, QUICK, checkpoint=tmp_path,
+                           checkpoint_every=1):
+        if step.number == 2:
+            break
+    places = []
+
+    def noted(batch, *_):
+        places.append({batch.prompt_ids.device.type, batch.mask.device.type, batch.logprob.device.type})
+        raise InterruptedError
+    monkeypatch.setattr(rest, "check", lambda *_: None)
+    monkeypatch.setattr(rest, "passes", noted)
+    monkeypatch.setattr(Policy, "device", torch.device("meta"))
+    with pytest.raises(InterruptedError):
+        rest.train(new_policy(imitated), PROMPTS, ORIGINAL, worth, QUICK, checkpoint=tmp_path)
+    assert places == [{"meta"}]
+
+
 def test_another_run_does_not_learn_from_this_ones_data(imitated, tmp_path):
     rest.train(new_policy(imitated), PROMPTS, ORIGINAL, worth, replace(QUICK, updates=1), checkpoint=tmp_path)
     (tmp_path / "checkpoint.safetensors").unlink()
