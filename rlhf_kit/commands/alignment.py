@@ -175,7 +175,7 @@ def _online(options: argparse.Namespace) -> dict[str, Any]:
     return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
             "column": options.column, "reference": options.reference, "columns": options.columns,
             "template": options.template,
-            "changes": changes_in(options, "steps", "batch_size", "learning_rate", "seed", "beta", "max_length", "loss",
+            "changes": changes_in(options, "steps", "batch_size", "learning_rate", "seed", "beta", "loss",
                                   "label_smoothing", "per_token", "responses", "soft_labels", "max_new_tokens",
                                   "temperature")}
 
@@ -196,6 +196,9 @@ def _look_dpo(options: argparse.Namespace) -> None:
             if getattr(options, name) is not None:
                 raise ValueError(f"--{name.replace('_', '-')} is about pairs in a file, and with --online the model "
                                  f"writes them itself. Leave one of them out.")
+        if options.max_length is not None:
+            raise ValueError(f"--max-length is {options.max_length}; with --online no pair is left out, and its length "
+                             f"is that of the prompt and --max-new-tokens. Leave it out, or give --max-new-tokens.")
         options.job, options.settings = "online-dpo", _online
         look_prompts(options)
         return
@@ -203,4 +206,7 @@ def _look_dpo(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} is for --online, where the model writes its own pairs. Add "
                              f"--online, or leave it out.")
+    if options.column != "prompt":
+        raise ValueError(f"--prompt-column is {options.column!r}, a column of --prompts, which --online takes. Of "
+                         f"--data say --columns prompt={options.column}.")
     _look_judged(options)

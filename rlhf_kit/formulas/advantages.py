@@ -101,9 +101,9 @@ def leave_one_out(score: Tensor, group_size: int) -> Tensor:
         raise ValueError(f"scores of shape {tuple(score.shape)} cannot be split into groups of "
                          f"{group_size}; expected [B], B a multiple of the group size, and at least 2 "
                          f"answers per prompt. Try a batch size that is a multiple of {max(group_size, 2)}.")
-    group = score.reshape(-1, group_size)
+    group = score.double().reshape(-1, group_size)      # in 32 bits the mean of equal scores may not be that score
     others = (group.sum(-1, keepdim=True) - group) / (group_size - 1)
-    return (group - others).reshape(-1)
+    return (group - others).reshape(-1).to(score)
 
 
 def group_advantage(score: Tensor, group_size: int, *, baseline: Baseline = "group", scale: Scale = "group",
@@ -142,15 +142,16 @@ def group_advantage(score: Tensor, group_size: int, *, baseline: Baseline = "gro
                          f"{baseline!r} and scale {scale!r}.")
     if len(score) < 2 and "batch" in (baseline, scale):
         raise ValueError("there is one score; a batch that is compared with itself has at least 2.")
-    group = score.reshape(-1, group_size)
+    exact = score.double()                      # for the same reason as in `leave_one_out`
+    group = exact.reshape(-1, group_size)
     if baseline in ("others", "batch"):
-        above = leave_one_out(score, group_size if baseline == "others" else len(score)).reshape_as(group)
+        above = leave_one_out(exact, group_size if baseline == "others" else len(score)).reshape_as(group)
     else:
         above = group - group.mean(-1, keepdim=True) if baseline == "group" else group
     if scale == "none":
-        return above.reshape(-1)
-    spread = group.std(-1, keepdim=True) if scale == "group" else score.std()
-    return (above / (spread + epsilon)).reshape(-1)
+        return above.reshape(-1).to(score)
+    spread = group.std(-1, keepdim=True) if scale == "group" else exact.std()
+    return (above / (spread + epsilon)).reshape(-1).to(score)
 
 
 def _inverse_deviation(x: Tensor, mask: Tensor) -> Tensor:

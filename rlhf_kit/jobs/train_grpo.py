@@ -36,8 +36,8 @@ class GrpoJob(PpoJob):
 
     variant: str = "grpo"                   # one of `grpo.VARIANTS`
     more_rewards: tuple[str, ...] = ()      # functions in files, beside `judge` and `reward`
-    answers: str | None = None              # a column of `prompts` with right answers, numbers to be met; or "gold", a
-                                            # made-up world's own check
+    answers: str | None = None              # a column of `prompts` with right answers, numbers to be met; without a
+                                            # file "gold", a made-up world's own check
     reward_weights: tuple[float, ...] = ()  # of judge, answers and functions, in this order; () = 1 each
 
     def own(self, size: str) -> grpo.Config:
@@ -51,9 +51,9 @@ class GrpoJob(PpoJob):
                              f"{', '.join(grpo.VARIANTS)}.")
         if self.answers is None and (self.judge is None or self.reward is None):
             scores.check_one(self.judge, self.reward, self.label)
-        if self.answers is not None and (self.prompts is None) != (self.answers == GOLD):
+        if self.answers not in (None, GOLD) and self.prompts is None:
             raise ValueError(f"--answers is {self.answers!r}; it is a column of --prompts that holds numbers, or of a "
-                             f"made-up world {GOLD}, its own check.")
+                             f"made-up world {GOLD}, its own check. Name the file with --prompts.")
         asked = len(self._asked)
         if self.reward_weights and (len(self.reward_weights) != asked or not all(map(math.isfinite,
                                                                                      self.reward_weights))):
@@ -90,7 +90,7 @@ class GrpoJob(PpoJob):
 
     def _checker(self) -> rewards.Reward:
         """1 for a right answer. Raises: ValueError for a column that is not there, RewardError for no numbers in it."""
-        if self.answers == GOLD:
+        if self.prompts is None:
             return rewards.gold(world(self.task, self.lang))
         rows = self._rows()
         if not rows or self.answers not in rows[0]:

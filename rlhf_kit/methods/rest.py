@@ -36,7 +36,7 @@ from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import check_texts, pad_id
+from rlhf_kit.models.text import check_texts, pad_id, prompt_rows, response_rows
 from rlhf_kit.rewards import Reward, check_arguments, score
 from rlhf_kit.sampling import Sampling, check_room, given_rollout, joined, response_logprob, sample_rollout
 from rlhf_kit.storage import StorageError, load_tensors, save_tensors
@@ -108,7 +108,9 @@ class Config:
         if not self.max_grad_norm > 0 or not self.temperature > 0:
             raise ValueError(f"max_grad_norm is {self.max_grad_norm} and temperature {self.temperature}; both must be "
                              f"above 0.")
-        if min(self.anchor) < 0 or len(self.anchor) != 2:
+        if not 0 <= self.gold_floor <= 1:
+            raise ValueError(f"gold_floor is {self.gold_floor}; a probability's floor lies between 0 and 1.")
+        if len(self.anchor) != 2 or min(self.anchor) < 0:
             raise ValueError(f"anchor is {self.anchor}; expected two numbers, none below 0: at first and at last.")
         if self.value_updates < 0 or self.epsilon < 0:
             raise ValueError(f"value_updates is {self.value_updates} and epsilon {self.epsilon}; neither may be "
@@ -178,14 +180,14 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
 
         # Grow: a new data set, scored once; a resumed run finds the one it had.
         if data is None or rest == 0:
-            data = _Grown.load(checkpoint, run, g) if rest else None
+            data = _Grown.load(checkpoint, run, g, policy.device) if rest else None
             if data is None:
                 if rest:
                     raise StorageError(f"{checkpoint} has steps of Grow {g + 1} but not its data set, "
                                        f"{_Grown.path(checkpoint, g).name}. Put the file back, or start again in "
                                        f"another folder.")
-                data = _Grown.load(checkpoint, run, g) or _grow(policy, prompts, original, reward, evaluation_rewards,
-                                                               config, g)
+                data = _Grown.load(checkpoint, run, g, policy.device) or _grow(
+                    policy, prompts, original, reward, evaluation_rewards, config, g)
                 data.save(checkpoint, run, g)
             thresholds = _thresholds(data, config)
 
@@ -277,8 +279,11 @@ class _Grown:
                       "prompts": self.rollout.prompts, "responses": self.rollout.responses})
 
     @classmethod
-    def load(cls, folder: Path | str | None, run: dict, g: int) -> _Grown | None:
-        """What was saved; None if there is nothing, or it belongs to another run."""
+    def load(cls, folder: Path | str | None, run: dict, g: int, device: torch.device) -> _Grown | None:
+        """What was saved, to be read by a policy on that device; None if there is nothing.
+
+        Raises: StorageError if it belongs to another run.
+        """
         if folder is None or not cls.path(folder, g).exists():
             return None
         tensors, about = load_tensors(cls.path(folder, g))
@@ -287,7 +292,7 @@ class _Grown:
                                f"delete the file to draw again.")
         reward, drawn, value = tensors.pop("reward"), tensors.pop("drawn"), tensors.pop("critic", None)
         rollout = Rollout(prompts=about["prompts"], responses=about["responses"], value=None, temperature=1.0,
-                          **tensors)
+                          **{name: tensor.to(device) for name, tensor in tensors.items()})
         return cls(rollout, reward, drawn, about["calls"], about["measured"], value)
 
 
@@ -430,8 +435,23 @@ def check(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
         if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
             raise ValueError(f"original response {place + 1} is {' '.join(repr(pair).split())[:60]}; expected a "
                              f"(prompt, response) pair of texts.")
+    _check_lengths(policy, original)
     if len(original) >= 8:
         _check_direction(policy, original[:32])
+
+
+def _check_lengths(policy: Policy, original: Sequence[tuple[str, str]]) -> None:
+    """Whether the policy can read every pair to its end. Raises: ValueError, naming the longest."""
+    if policy.context is None or not len(original):
+        return
+    there, back = [x for x, _ in original], [y for _, y in original]
+    lengths = [len(x) + len(y) for x, y in zip(prompt_rows(policy.tokenizer, there),
+                                               response_rows(policy.tokenizer, back, there), strict=True)]
+    if max(lengths) > policy.context:
+        place = lengths.index(max(lengths))
+        raise ValueError(f"{sum(n > policy.context for n in lengths)} of {len(lengths)} original responses are longer "
+                         f"than the model reads: number {place + 1} has {lengths[place]} tokens with its prompt, and "
+                         f"the model reads {policy.context} at most. Shorten them or leave them out.")
 
 
 def _check_direction(policy: Policy, pairs: Sequence[tuple[str, str]]) -> None:

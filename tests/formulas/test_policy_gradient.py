@@ -29,6 +29,16 @@ def test_advantages_of_the_fact_sheet():
     assert grpo.tolist() == pytest.approx([0.866, -0.866, -0.866, 0.866, 0, 0, 0, 0], abs=2e-4)
 
 
+@pytest.mark.parametrize("size", [3, 7, 8, 10])
+@pytest.mark.parametrize(("baseline", "scale"), [("group", "group"), ("others", "group"), ("others", "none"),
+                                                 ("batch", "batch")])
+def test_answers_that_all_score_alike_teach_nothing_however_large_the_score(baseline, scale, size):
+    """In 32 bits the mean of ten 12345.67 is another number, and its distance divided by itself is almost 1."""
+    for score in (0.1, 10.3, 100.1, 12345.67):
+        alike = torch.full((size,), score)
+        assert group_advantage(alike, size, baseline=baseline, scale=scale).tolist() == [0] * size
+
+
 def test_rloo_is_the_centred_score_times_g_over_g_minus_1():
     score = torch.randn(12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     centred = group_advantage(score, 3, scale="none")

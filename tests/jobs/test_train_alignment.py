@@ -100,8 +100,15 @@ def test_right_answers_in_a_column_are_a_reward(jobs, tmp_path):
     assert 0 <= run(job, tmp_path / "run")[0]["after"]["scores"]["score"]["mean"] <= 1
     with pytest.raises(ValueError, match="has no such column; it has prompt, solution"):
         run(replace(job, answers="answer"), tmp_path / "other")
-    with pytest.raises(ValueError, match="--answers is 'gold'; it is a column"):
-        replace(job, answers="gold")
+    with pytest.raises(ValueError, match="--answers is 'solution'; it is a column"):
+        replace(job, prompts=None)
+
+
+def test_a_column_of_answers_may_be_called_gold(jobs, tmp_path):
+    rows = [{"prompt": f"the lamp {i}", "gold": i} for i in range(30)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    job = replace(jobs["grpo"], reward=None, prompts=str(tmp_path / "sums.jsonl"), answers="gold")
+    assert job.please()(["the lamp 7", "the lamp 8"], [" so it is 7", " so it is 7"]).tolist() == [1, 0]
 
 
 def test_a_variant_is_its_settings(jobs, tmp_path):
@@ -245,6 +252,8 @@ def test_kto_on_the_command_line(typed, desk, lang, words):
 @pytest.mark.parametrize(("options", "words"), [
     (("dpo", "--prompts", "x.txt"), "--prompts is for --online"), (("dpo", "--responses", "3"), "--responses is for"),
     (("dpo", "--online", "--data", "x.jsonl"), "--data is about pairs in a file"),
+    (("dpo", "--online", "--reward", "x.py:y", "--max-length", "9"), "--max-length is 9; with --online"),
+    (("dpo", "--prompt-column", "question"), "say --columns prompt=question"),
     (("dpo", "--online"), "neither --judge nor --reward"), (("grpo",), "neither --judge nor --reward"),
     (("dpo", "--data", "nowhere.jsonl"), "nowhere.jsonl"), (("kto", "--data", "nowhere.jsonl"), "nowhere.jsonl")])
 def test_slips_are_one_line(typed, options, words):

@@ -121,6 +121,25 @@ def test_a_run_cut_short_anywhere_ends_with_the_same_weights(imitated, tmp_path,
     assert torch.equal(all_weights(whole), all_weights(later))
 
 
+def test_a_resumed_run_has_its_data_where_the_policy_is(imitated, tmp_path, monkeypatch):
+    """A file is read into memory; the policy may stand elsewhere, such as on a GPU (here: on no device at all)."""
+    for step in rest.steps(new_policy(imitated), PROMPTS, ORIGINAL, worth, QUICK, checkpoint=tmp_path,
+                           checkpoint_every=1):
+        if step.number == 2:
+            break
+    places = []
+
+    def noted(batch, *_):
+        places.append({batch.prompt_ids.device.type, batch.mask.device.type, batch.logprob.device.type})
+        raise InterruptedError
+    monkeypatch.setattr(rest, "check", lambda *_: None)
+    monkeypatch.setattr(rest, "passes", noted)
+    monkeypatch.setattr(Policy, "device", torch.device("meta"))
+    with pytest.raises(InterruptedError):
+        rest.train(new_policy(imitated), PROMPTS, ORIGINAL, worth, QUICK, checkpoint=tmp_path)
+    assert places == [{"meta"}]
+
+
 def test_another_run_does_not_learn_from_this_ones_data(imitated, tmp_path):
     rest.train(new_policy(imitated), PROMPTS, ORIGINAL, worth, replace(QUICK, updates=1), checkpoint=tmp_path)
     (tmp_path / "checkpoint.safetensors").unlink()
@@ -146,11 +165,24 @@ def test_passes_of_few_tokens_give_the_same_gradient(imitated):
     ({"kind": "percentile", "thresholds": (50.0, 100.0)}, "below 100"),
     ({"kind": "interpolated", "thresholds": (0.5, 1.0)}, "below 1"), ({"loss": "dpo"}, "one of"),
     ({"original_share": 1.0}, "nothing that was drawn"), ({"loss": "bvmpo", "batch_size": 1}, "at least 2"),
-    ({"anchor": (1.0, -1.0)}, "none below 0"), ({"rate_ratio": 0.0}, "above 0"), ({"updates": 0}, "at least 1"),
+    ({"anchor": (1.0, -1.0)}, "none below 0"), ({"anchor": ()}, "two numbers"), ({"gold_floor": 1.5}, "gold_floor"),
+    ({"rate_ratio": 0.0}, "above 0"), ({"updates": 0}, "at least 1"),
 ])
 def test_bad_settings_are_one_line(settings, words):
     with pytest.raises(ValueError, match=words):
         rest.Config(**settings)
+
+
+def test_original_data_that_the_model_cannot_read_are_told_before_anything_is_drawn():
+    asked = []
+
+    def noted(prompts, responses):
+        asked.extend(responses)
+        return worth(prompts, responses)
+    with pytest.raises(ValueError, match=r"^1 of 49 original responses.*number 49 has .* reads 24 at most") as error:
+        rest.train(new_policy(), PROMPTS, [*ORIGINAL, ("the lamp is", " red." * 20)], noted, QUICK)
+    assert not asked
+    assert "\n" not in str(error.value)
 
 
 def test_a_threshold_that_leaves_nothing_is_told_before_anything_is_learnt(imitated):
