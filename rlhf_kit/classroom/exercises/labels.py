@@ -113,6 +113,8 @@ CHINESE = {
     "different errors: that of the best n counts": "标准误各不相同：看最好的那个 n 的",
     "the best lies beyond the budget": "最好的超出预算", "n = 1 only": "只有 n = 1", "gold below 0": "真值小于 0",
     "near the best, lower, and near again": "先接近最好的，再变低，又接近",
+    "it falls, then rises above all before": "先降，再升到比之前都高", "rewards that are whole numbers": "奖励是整数",
+    "a token that was hardly possible": "一个几乎不可能的词元",
     "very rare, and nearly certain": "非常少见，还要几乎必然", "nearly equal rewards": "奖励几乎相同",
     "two are best: the error of the smaller n": "两个并列最好：看小的 n 的标准误",
     # 4b

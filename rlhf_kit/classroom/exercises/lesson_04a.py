@@ -98,7 +98,9 @@ def _laws(seed: int) -> list[Case]:
             _law([1.0], [0.3], 7, "a single outcome"), _law([0.01, 0.99], [1.0, 0.0], 64, "rare and good"),
             _law([0.999, 0.001], [-2.0, -1.0], 1000, "very many draws"),
             _law([0.25, 0.5, 0.25], [-0.5, -3.0, -0.25], 2, "no reward is above 0", torch.float32),
-            _law([0.5, 0.25, 0.125, 0.125], [100.0, 300.0, 200.0, -50.0], 4, "large rewards"), *made]
+            _law([0.5, 0.25, 0.125, 0.125], [100.0, 300.0, 200.0, -50.0], 4, "large rewards"),
+            Case((torch.tensor([0.25, 0.5, 0.25], dtype=torch.float64), torch.tensor([0, 2, 2]), 3),
+                 "rewards that are whole numbers"), *made]
 
 
 def _pairs(seed: int) -> list[Case]:
@@ -173,7 +175,8 @@ def _curves(seed: int) -> list[Case]:
             Case(([0.25, 0.5, 0.75, 1.0], [0.0, 0.3, 0.0, 0.0], 2), "the best lies beyond the budget"),
             Case(([0.5], [0.125], 4), "n = 1 only"),
             Case(([-0.5, -0.25, -0.1875, -0.21875], [0.03125, 0.03125, 0.0625, 0.03125], 4), "gold below 0"),
-            Case(([0.25, 0.6875, 0.5, 0.71875, 0.75], [0.0625] * 5, 5), "near the best, lower, and near again"), *made]
+            Case(([0.25, 0.6875, 0.5, 0.71875, 0.75], [0.0625] * 5, 5), "near the best, lower, and near again"),
+            Case(([0.25, 0.5, 0.375, 0.75, 0.625], [0.0625] * 5, 5), "it falls, then rises above all before"), *made]
 
 
 # Wrong answers
@@ -424,7 +427,15 @@ EXERCISES = (
                 "One draw too many. The first draw is n = 1; with it the probability is p already.",
                 "多抽了一次。第一次抽取就是 n = 1，这时概率已经是 p。"),
         Mistake(lambda p, q: -1 if p <= 0 else draws_needed(p, q) - 1,
-                "One draw too few. The draw that reaches q counts, too.", "少抽了一次。让概率达到 q 的那一次也要算。"),
+                "One draw too few. The draw that reaches q counts, too.", "少抽了一次。让概率达到 q 的那一次也要算。",
+                (lambda p, q: -1 if p <= 0 else 1 if p >= 1 else draws_needed(p, q) - 1,)),
+        _searching(lambda p, n, q: p >= 1 or 1 - p ** n >= q,
+                   "This is 1 - p^n, the probability that not *all* are good. At least one is good with probability "
+                   "1 - (1 - p)^n.",
+                   "这是 1 - p^n，也就是并非*每次*都好的概率。至少一次好的概率是 1 - (1 - p)^n。"),
+        Mistake(lambda p, q: 0 if p >= 1 else draws_needed(p, q),
+                "For p = 1 it gave 0. Without a draw there is nothing to choose; the first one is good: 1.",
+                "p = 1 时给出了 0。一次也不抽就没有可选的；第一次就抽到好的：应为 1。"),
         Mistake(lambda p, q: draws_needed(q, p) if p < 1 else 1,
                 "p and q are exchanged: p is the probability of one draw, q the one that is to be reached.",
                 "p 和 q 弄反了：p 是抽一次的概率，q 是要达到的概率。",
@@ -533,6 +544,40 @@ EXERCISES = (
                 "The numbers are right, but they stand in the order of the rewards. Put them back in the order of the "
                 "arguments.",
                 "数都对，但排成了奖励从小到大的次序。要放回参数原来的次序。"),
+        Mistake(lambda probability, reward, n: _one_takes_all(True)(probability, reward, n)[
+                    reward.double().argsort(stable=True)],
+                "The result stands in the order of the rewards: put it back in the order of the arguments. Also, of "
+                "outcomes that tie, each took its own slice of the running sum: F counts all of them.",
+                "结果排成了奖励从小到大的次序：要放回参数原来的次序。另外，奖励相同的几个各取了累加和里自己的那一段："
+                "F 要把它们都算上。"),
+        Mistake(_of_levels(lambda high, low, pi, n: high ** n * pi),
+                "F^n is there, F⁻^n is not: the best must be this outcome, not just at most as good. "
+                "It is (F^n - F⁻^n) π / (F - F⁻).",
+                "有 F^n，却没有 F⁻^n：最好的要正好是它，而不只是不超过它。应为 (F^n - F⁻^n) π / (F - F⁻)。"),
+        Mistake(_of_levels(lambda high, low, pi, n: torch.where(pi > 0, (high - low) ** n * pi / (high - low).clamp(
+                    min=1e-300), 0.0)),
+                "This is (F - F⁻)^n, all draws exactly this good. Take the powers first: F^n - F⁻^n.",
+                "这是 (F - F⁻)^n，也就是每次都恰好这么好。要先乘方再相减：F^n - F⁻^n。"),
+        Mistake(lambda probability, reward, n: (lambda high, low, pi: torch.where(
+                    pi > 0, (high ** n - low ** n) * pi / (high - low).clamp(min=1e-30), 0.0))(
+                        probability.double() * (reward[None, :] <= reward[:, None]).sum(0),
+                        probability.double() * (reward[None, :] < reward[:, None]).sum(0), probability.double()),
+                "The table is summed along the wrong dimension: for each outcome add up the probabilities of the "
+                "*others* that are no better, .sum(1).",
+                "表格沿错误的维度求了和：对每个结果，要把不比它好的*那些*结果的概率加起来，.sum(1)。"),
+        *(Mistake(_of_levels(lambda high, low, pi, n, least=least: (high ** n - low ** n) * pi / (high - low + least)),
+                  "A small number was added to what is divided by, and it shows: the sum is below 1. Choose with "
+                  "torch.where where π is 0.",
+                  "除数上加了一个小数，结果就不准了：总和小于 1。π 为 0 的地方，用 torch.where 来选。")
+          for least in (1e-2, 1e-3, 1e-4)),
+        Mistake(lambda probability, reward, n: torch.nn.functional.one_hot(reward.argmax(), len(reward)).double(),
+                "Everything went to the outcome with the highest reward. With n draws it may not be among them, and "
+                "what is never drawn never is.",
+                "全都给了奖励最高的结果。只抽 n 次，它未必在里面；抽不到的永远不在。"),
+        Mistake(lambda probability, reward, n: best_law(probability, reward, n).to(reward.dtype),
+                "The result has the type of the rewards, and where they are whole numbers it is cut to 0. Make it of "
+                "the type of `probability`.",
+                "结果用了奖励的类型，奖励是整数时就被截成了 0。要用 `probability` 的类型。"),
         Mistake(_taken_for_sorted,
                 "The running sum goes over the outcomes as they stand. They are not sorted by reward: F counts those "
                 "with a reward up to this one.",
@@ -616,7 +661,8 @@ EXERCISES = (
              "每个对数都要用 law 加权：Σ law · log(law/π)。"),
         _kls(lambda law, probability: _kl(law, probability) / len(law),
              "This is a mean over outcomes. The weights are in the law already: sum.",
-             "这里对各个结果取了平均。权重已经在 law 里了：要求和。"),
+             "这里对各个结果取了平均。权重已经在 law 里了：要求和。",
+             lambda law, probability: _kl(law, probability) / (law > 0).sum()),
         _kls(lambda law, probability: _kl(law, probability) / math.log(2),
              "The KL is in bits. Take the natural logarithm: nats.", "这里的 KL 以比特为单位。要用自然对数：奈特。"),
         _kls(lambda law, probability: torch.where((law > 0) & (probability > 0), (law - probability) * (
@@ -667,6 +713,9 @@ EXERCISES = (
                 "减的是整个 n - 1。还要除以 n：(n - 1)/n。"),
         _bounds(lambda n: math.log(n) - n - 1 / n, "Brackets are missing: n - 1/n is not (n - 1)/n.",
                 "少了括号：n - 1/n 不是 (n - 1)/n。", lambda n: math.log(n) - (n - 1 / n)),
+        _bounds(lambda n: (math.log(n) - (n - 1)) / n,
+                "log n is divided by n as well. Only n - 1 is: log n - (n - 1)/n.",
+                "log n 也除以了 n。只有 n - 1 要除：log n - (n - 1)/n。"),
         _bounds(lambda n: math.log(n) + (n - 1) / n, "(n - 1)/n is added. It is subtracted.",
                 "(n - 1)/n 加了上去。应当减去。"),
         _bounds(lambda n: math.log2(n) - (n - 1) / n, "log2 in the bound. Nats want the natural logarithm.",
@@ -696,6 +745,22 @@ EXERCISES = (
                 "This is the best of the *first* n draws, one choice of many. Average over all choices of n of the N "
                 "draws.",
                 "这是*前* n 次里最好的，只是许多选法中的一种。要对 N 次里取 n 次的所有选法取平均。"),
+        Mistake(lambda proxy, value: value.double().gather(1, proxy.argsort(dim=1).argsort(dim=1)),
+                "These are single values, at the ranks of the proxies. Sort once, proxy.argsort(dim=1), and weigh.",
+                "这是按代理奖励的名次取出的单个真值。只排一次序，proxy.argsort(dim=1)，然后加权。"),
+        Mistake(lambda proxy, value: best_of_every_n(torch.arange(proxy.shape[1]).expand(proxy.shape), value.gather(
+                    1, proxy.argsort(dim=1).argsort(dim=1))),
+                "The values are picked at the *ranks* of the proxies (argsort of argsort). To put them in order, pick "
+                "them at proxy.argsort(dim=1).",
+                "真值是按代理奖励的*名次*取的（对 argsort 再 argsort）。要排成次序，就按 proxy.argsort(dim=1) 取。"),
+        Mistake(lambda proxy, value: _nth(proxy, value).cummax(1).values,
+                "This is the highest value among the n lowest proxies. The proxy chooses, and all choices of n count.",
+                "这是代理奖励最低的 n 个里最高的真值。要由代理奖励来选，而且所有取 n 次的选法都算。"),
+        _weighing(lambda i, n, size: _choose(n - 1, i - 1) / _choose(size, i),
+                  "The table stands on its side: a row for each i, a column for each n.",
+                  "表格横竖弄反了：每个 i 一行，每个 n 一列。"),
+        _weighing(lambda i, n, size: float(_choose(i - 1, n - 1) // _choose(size, n)),
+                  "`//` cuts the weights to 0. They are fractions: `/`.", "`//` 把权重截成了 0。权重是分数：用 `/`。"),
         Mistake(lambda proxy, value: value.double().cummax(1).values,
                 "This is the highest *value* of the first n draws. The proxy chooses, and all choices of n count.",
                 "这是前 n 次里最高的*真值*。由代理奖励来选，而且所有选法都要算。"),
@@ -808,6 +873,17 @@ EXERCISES = (
                    "Where ε is 1, log(1 - ε) is minus infinity, and 0 times that is NaN. A certain response moves "
                    "nothing: 0.",
                    "ε 为 1 时，log(1 - ε) 是负无穷，0 乘它就是 NaN。必然出现的回答，什么也没有移动：应为 0。"),
+        _estimates(lambda n, rare: _seldom(n, rare) + torch.special.xlogy(
+                       drawn := -torch.expm1(n * torch.log1p(-rare)), drawn),
+                   "In the second half the logarithm is of (1 - (1 - ε)^n)/ε. The division by ε is missing.",
+                   "后一半的对数是对 (1 - (1 - ε)^n)/ε 取的。少了除以 ε。"),
+        _estimates(lambda n, rare: _often(n, rare) + torch.where(rare < 1, _missed(n, rare) * (
+                       math.log(n) + (n - 1) * torch.log1p(-rare.clamp(max=1 - 1e-12)) + (n - 1) / n), 0.0),
+                   "(n - 1)/n is added in the first half. It is subtracted.", "前一半里加上了 (n - 1)/n。应当减去。"),
+        _estimates(lambda n, rare: _often(n, rare) + torch.where(rare < 1, _missed(n, rare) * (
+                       math.log(n) + (n - 1) * torch.log1p(-rare.clamp(max=1 - 1e-12))), 0.0) - (n - 1) / n,
+                   "(n - 1)/n stands outside the brackets. It is weighted by (1 - ε)^n, too.",
+                   "(n - 1)/n 放到了括号外面。它也要乘 (1 - ε)^n。"),
         _estimates(lambda n, rare: torch.full_like(rare, math.log(n) - (n - 1) / n),
                    "This is the bound, the same for every response. The estimate lies below it where ε is not small.",
                    "这是上界，每条回答都一样。ε 不小的时候，估计要比它低。"),
@@ -999,6 +1075,13 @@ EXERCISES = (
                lambda gold, error, budget: (lambda pairs: next(i + 1 for i, (worth, _) in enumerate(pairs)
                                                                if worth >= pairs[-1][0] - pairs[-1][1]))(
                                                                    sorted(zip(gold, error, strict=True)))),
+        *(_picks(lambda gold, error, budget, least=least: _first_at(gold, max(gold) - least),
+                 "The bar lies a fixed number below the best, the same for every input. Use the best n's `error`.",
+                 "门槛总是比最好的低同一个数，和输入无关。要用最好的那个 n 的 `error`。")
+          for least in (0.04, 0.05, 0.01)),
+        _picks(lambda gold, error, budget: _first_at(gold, max(gold) * (1 - error[_best(gold)])),
+               "The error was taken for a share of the best. It is in units of gold: subtract it.",
+               "把误差当成了比例。它的单位就是真值的单位：直接减。"),
         *(_picks(lambda gold, error, budget, share=share: next(i + 1 for i, worth in enumerate(gold)
                                                                if worth >= (1 - share) * max(gold)) if max(gold) > 0
                  else 1 / 0,

@@ -131,6 +131,7 @@ def _responses(seed: int) -> list[Case]:
                  about="NaN in a response that is left out"),
             case(spoiled, mask, rows(False, False, False), about="NaN, and none is kept"),
             case(logprob.double(), mask, rows(True, False, True), about="in double precision"),
+            case(torch.tensor([[-0.5, -100.0]]), mask[:1, :2], rows(True), about="a token that was hardly possible"),
             case(logprob[:1], mask[:1], rows(True), about="one response"), *made]
 
 
@@ -497,6 +498,12 @@ EXERCISES = (
                  "The Improve changes with every update. It lasts `updates` of them: divide first, then % improves.",
                  "每次更新就换一个 Improve。一个 Improve 有 `updates` 次更新：先整除，再 % improves。",
                  lambda u, i, n, d: (u // (i * n) + 1, u % n % i + 1, (u // (i * n) + 1) * d)),
+        _ticking(lambda u, i, n, d: (u // (i * n) + 1, u % (i * n) // i + 1, (u // (i * n) + 1) * d),
+                 "What is left of the Grow is divided by `improves`. An Improve lasts `updates` updates: // updates.",
+                 "Grow 里剩下的更新数除以了 `improves`。一个 Improve 有 `updates` 次更新：// updates。"),
+        _ticking(lambda u, i, n, d: (round(u / (i * n)) + 1, u % (i * n) // n + 1, (round(u / (i * n)) + 1) * d),
+                 "The number of Grows is rounded to the nearest. A Grow that has not ended is not passed: `//`.",
+                 "Grow 的个数四舍五入了。还没结束的 Grow 不算过去了：用 `//`。"),
         _ticking(lambda u, i, n, d: (u / (i * n) + 1, u / n % i + 1, (u / (i * n) + 1) * d),
                  "`/` gives fractions of Grows. Take the whole ones: "
                  "`//`.", "`/` 得到的是零碎的 Grow。要整的：用 `//`。",
@@ -643,6 +650,10 @@ EXERCISES = (
                 "The mean quality was subtracted. Here Q̂ is taken as it is.", "减去了平均质量。这里直接用 Q̂。"),
         _weighed(lambda logprob, quality, floor: -(logprob.detach().exp() + floor) * quality.detach() * logprob,
                  "u is added to π. Take the larger of the two.", "这里把 u 加到了 π 上。要取两者中较大的。"),
+        _weighed(lambda logprob, quality, floor: -(now := logprob.exp().clamp(min=floor)).detach() * quality.detach()
+                 * now.log(),
+                 "The floor is in the logarithm as well. It belongs to the weight alone: the last factor is log π.",
+                 "对数里也用了下限。下限只属于权重：最后一个因子是 log π。"),
         _weighed(lambda logprob, quality, floor: logprob.detach().exp().clamp(min=floor) * quality.detach() * logprob,
                  "The sign: a loss is to be made small, so it is *minus* weight · Q̂ · log π.",
                  "符号反了：损失要变小，所以是*负的*权重 · Q̂ · log π。"),
@@ -710,6 +721,13 @@ EXERCISES = (
         Mistake(_over(lambda size, share, updates: updates * size * (1 - share)),
                 "Rows are whole: round size · share first, and subtract "
                 "that.", "行数是整数：先把 size · share 四舍五入，再减。"),
+        Mistake(_over(lambda size, share, updates: updates * (size - min(size * round(share), size - 1))),
+                "The share itself is rounded, to 0 or 1. Multiply first: round(size · share).",
+                "比例本身被四舍五入成了 0 或 1。要先乘：round(size · share)。"),
+        Mistake(_planned(passes=lambda many, size, share, updates: updates * (size - _old(size, share)) / (
+                    many + _old(size, share)) if many + _old(size, share) else math.inf),
+                "The original rows of a batch are added to what is kept. Divide by the kept responses alone.",
+                "一批里的原始数据行数加到了留下的条数上。只除以留下的条数。"),
         Mistake(_over(lambda size, share, updates: updates * (size - int(size * share))),
                 "size · share is cut off. Round it to the nearest whole "
                 "number.", "size · share 被截掉了小数。要四舍五入。"),

@@ -83,7 +83,7 @@ def place_of_error(case: Case, expected: Tensor, wrong: Tensor) -> set[str]:
     where = wrong.nonzero()                                             # [N, dimensions]
     found = set()
     masks = [a for a in case.arguments if isinstance(a, Tensor) and a.dtype == torch.bool and a.shape == wrong.shape]
-    if masks and not (wrong & masks[0]).any():
+    if masks and wrong.dim() > 1 and not (wrong & masks[0]).any():
         found.add("check_place_padding")
     batched = any(isinstance(a, Tensor) and a.dim() > 1 and len(a) == len(expected) for a in case.arguments)
     if batched and expected.dim() > 1 and len(expected) > 1 and not (where[:, 0] == 0).any():
