@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -272,6 +273,16 @@ def test_slips_are_one_line(typed, options, words):
     assert code == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("method", "option"), [("grpo", "--variant"), ("dpo", "--loss"), ("rest", "--loss")])
+def test_help_says_what_each_choice_is(method, option, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        cli.main(["train", method, "--help"])
+    choices, _, about = capsys.readouterr().out.partition(f"\n  {option} {{")[2].partition("}")
+    said = about.partition("(default")[0]
+    assert [choice for choice in choices.split(",") if choice not in re.findall(r"[\w-]+", said)] == []
 
 
 # -- truth itself as the reward ----------------------------------------------------------------------------------------
