@@ -155,7 +155,7 @@ def _fields(panel: Probe) -> Fields:
         stop = gr.Button(words("stop"), elem_classes="rk-key-escape", interactive=False, scale=0, min_width=130)
     line = widget("notice", words, words("saved") if saved else words("nothing_saved"), elem_id="rk-probe-line")
     with gr.Row(elem_classes="rk-chips"):
-        tricks = [gr.Button(f"{words('fool')}: {words(f'fool_{trick}')}", size="sm", min_width=140) for trick in TRICKS]
+        tricks = [gr.Button(words("fool", trick=words(f"fool_{trick}")), size="sm", min_width=140) for trick in TRICKS]
     judge = Names(offered, value=first, label=words("judge"), elem_id="rk-probe-judge", elem_classes="rk-inline")
     shown = widget("probe", words, saved, parts=("explain", "tokens", "charts"), elem_id="rk-probe-view")
     with gr.Row(elem_classes="rk-controls"):
