@@ -47,12 +47,15 @@ def _add_grpo(methods: argparse._SubParsersAction, run: Run) -> None:
     _reference(grpo)
     grpo.add_argument("--rollouts", metavar="ENGINE", help="what draws the responses: own (the default), continuous, "
                                                            "or vllm=http://HOST:PORT, as for train ppo")
-    grpo.add_argument("--variant", choices=VARIANTS, default="grpo", help="what an answer is compared with and how "
-                                                                           "tokens are weighed (default: %(default)s)")
-    grpo.add_argument("--group-size", metavar="N", type=int, help="answers to each prompt; --batch-size counts all of "
-                                                                  "them")
+    grpo.add_argument("--variant", choices=VARIANTS, default="grpo",
+                      help="grpo: compared with all answers to the prompt, in units of their deviation, long answers "
+                           "weigh less per token; dr-grpo: without units or lengths; rloo: with the other answers, "
+                           "clipped as a whole; reinforce: one answer to each prompt, with the rest of the batch "
+                           "(default: %(default)s)")
+    grpo.add_argument("--group-size", metavar="N", type=int, help="answers to each prompt (8; of reinforce 1); "
+                                                                  "--batch-size counts all of them")
     grpo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
-                      help="KL coefficient: what a nat of drift costs")
+                      help="KL coefficient: what a nat of drift costs (0.04)")
     grpo.add_argument("--kl-in", choices=("loss", "reward"), help="where: in the loss by k3 (default of grpo and "
                                                                   "dr-grpo) or in the reward by k1 (of the others)")
     grpo.add_argument("--kl-target", dest="target", metavar="NATS", type=float, help="adapt the coefficient to this "
@@ -76,10 +79,13 @@ def _add_dpo(methods: argparse._SubParsersAction, run: Run) -> None:
                                          "it stopped.")
     _judged_answers(dpo, "pairs, rankings or scores, in any form that train reward-model reads (default: made-up "
                          "reviews)")
-    dpo.add_argument("--loss", choices=("dpo", "ipo", "robust"), help="(default: dpo)")
+    dpo.add_argument("--loss", choices=("dpo", "ipo", "robust"),
+                     help="dpo; ipo, which pulls a pair apart to a margin and no further; or robust, dpo that knows "
+                          "which share of the labels is wrong, see --label-smoothing (default: dpo)")
     dpo.add_argument("--beta", metavar="BETA", type=float, help="reward per nat; a large one stays close to the "
                                                                 "reference (0.1). Of ipo the margin is 1/(2 BETA)")
-    dpo.add_argument("--label-smoothing", metavar="SHARE", type=float, help="of labels that are taken to be wrong (0)")
+    dpo.add_argument("--label-smoothing", metavar="SHARE", type=float,
+                     help="share of the labels that is taken to be wrong (0)")
     dpo.add_argument("--per-token", action="store_true", default=None, help="log-ratios are means over a response's "
                                                                             "tokens, as TRL's ipo has them")
     dpo.add_argument("--max-length", metavar="N", type=int, help="tokens of prompt and answer; longer pairs are left "

@@ -160,15 +160,21 @@ def _add_rest(methods: argparse._SubParsersAction) -> None:
     rest.add_argument("--response-column", dest="response", metavar="COLUMN", help="... and responses")
     of_files(rest)
     rest.add_argument("--prompts", metavar="FILE", help="other prompts to write to (default: those of --data)")
-    rest.add_argument("--grows", metavar="G", type=int, help="data sets, each from the policy as it then is")
-    rest.add_argument("--responses", metavar="N", type=int, help="drawn for each prompt in a Grow")
-    rest.add_argument("--thresholds", metavar="T,T,...", type=numbers, help="one Improve for each, rising")
+    rest.add_argument("--grows", metavar="G", type=int, help="data sets, each from the policy as it then is (2)")
+    rest.add_argument("--responses", metavar="N", type=int, help="drawn for each prompt in a Grow (4)")
+    rest.add_argument("--thresholds", metavar="T,T,...", type=numbers, help="one Improve for each, rising "
+                                                                            "(0.7,0.8,0.9; of translation "
+                                                                            "0.7,0.75,0.8)")
     rest.add_argument("--threshold-kind", dest="kind", choices=("fixed", "percentile", "interpolated"),
                       help="what thresholds are: rewards from 0 to 1 (default), percent of the responses, or γ "
                            "between the mean and the highest reward")
-    rest.add_argument("--loss", choices=("bc", "gold", "bvmpo", "oac"), help="of an Improve (default: bc, imitation)")
-    rest.add_argument("--updates", metavar="N", type=int, help="gradients of one Improve; there are no --steps")
-    rest.add_argument("--original-share", metavar="SHARE", type=float, help="of every batch: original responses")
+    rest.add_argument("--loss", choices=("bc", "gold", "bvmpo", "oac"),
+                      help="of an Improve: bc imitates; gold imitates most what the policy itself finds likely; bvmpo "
+                           "the better half of each batch, judged by a critic; oac is a policy gradient with a critic "
+                           "(default: bc)")
+    rest.add_argument("--updates", metavar="N", type=int, help="gradients of one Improve (60); there are no --steps")
+    rest.add_argument("--original-share", metavar="SHARE", type=float, help="of every batch: original responses, "
+                                                                            "whatever their reward (0.25)")
     rest.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     rest.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     common(rest)

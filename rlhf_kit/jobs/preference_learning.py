@@ -126,8 +126,8 @@ class PreferenceJob(ScaledJob):
         use_threads(run.threads, policy)
         material = self._material(policy)
         config = self.config_for(chosen, self.own(chosen.size), self.rates, self.changes)
-        config, said = self.fitted(further(config, run.more), material.learn)
         fit = self.method.fit(policy, material.learn, config)
+        config, said = self.fitted(further(config, run.more), [material.learn[place] for place in fit.places])
         reference = self.open_reference(policy, self.reference)
         return self._plan(run, policy, reference, chosen, config, material, score, said, fit.left_out, fit.limit)
 

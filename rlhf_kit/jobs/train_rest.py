@@ -70,6 +70,9 @@ class RestJob(ScaledJob):
                              "none. Name it with --data.")
         if self.data is None and self.prompts is not None:
             raise ValueError("--prompts are other prompts than those of --data, and there is none. Name it, too.")
+        if self.data is None and self.template is not None:
+            raise ValueError(f"--template is {self.template!r}, by which conversations of a file are written, and "
+                             f"there is none. Name it with --data, or leave --template out.")
         columns_in(self.columns)
         check_task(self.task, self.data, "--data")
         self.check_scale()

@@ -301,6 +301,9 @@ def _check_arguments(policy: Policy, reference: Policy, examples: Sequence[objec
     if (odd := next((one for one in examples if not isinstance(one, Comparison)), None)) is not None:
         raise ValueError(f"the examples hold {' '.join(repr(odd).split())[:60]}; expected kit.Comparison(prompt, "
                          f"chosen, rejected), or prompts and a reward.")
+    if config.soft_labels or config.responses != 2:
+        raise ValueError(f"soft_labels is {config.soft_labels} and responses {config.responses}, which are about "
+                         f"answers that are drawn online. Give prompts and a reward, or leave them out.")
     if len(examples) == 0:
         raise ValueError("there are no pairs to learn from; give at least one kit.Comparison(prompt, chosen, "
                          "rejected).")

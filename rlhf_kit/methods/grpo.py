@@ -92,8 +92,8 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if self.stop_kl is not None and not self.stop_kl > 0:
             raise ValueError(f"stop_kl is {self.stop_kl}; it must be above 0, or None to take every step.")
-        if self.missing_eos_penalty < 0:
-            raise ValueError(f"missing_eos_penalty is {self.missing_eos_penalty}; it must not be negative.")
+        if not 0 <= self.missing_eos_penalty < math.inf:
+            raise ValueError(f"missing_eos_penalty is {self.missing_eos_penalty}; it must be finite and not negative.")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
 
@@ -263,7 +263,7 @@ METRICS = {
     "score": "mean of what the reward function said",
     "kl": "nats per response between policy and reference, estimated by k1 on the responses themselves",
     "kl_coef": "β, reward per nat, or in the loss advantage per nat",
-    "tied_groups": "share of prompts whose answers all scored alike: nothing is learnt from them",
+    "tied_groups": "share of prompts whose answers all scored alike: their score teaches nothing",
     "entropy": "nats per token of the policy's next-token distribution",
     "response_length": "tokens per response, EOS included",
     "eos_rate": "share of responses that ended by themselves",

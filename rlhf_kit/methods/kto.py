@@ -106,12 +106,17 @@ def steps(policy: Policy, reference: Policy, examples: Sequence[Labelled], confi
         accelerator: an `accelerate.Accelerator` where several processes train together, each on its shard of a batch.
 
     Returns: an iterator of `Step`; `metrics` explained in `METRICS`.
-    Raises: ValueError if there is nothing to learn from; sanity_checks.CheckFailed before an update that would do harm.
+    Raises: ValueError if there is nothing to learn from, or of one kind only; sanity_checks.CheckFailed before an
+        update that would do harm.
     Source: Ethayarajh et al. 2024, arXiv:2402.01306.
     """
     config, group = given(config, Config), ProcessGroup(accelerator)
     _check_arguments(policy, reference, examples)
     kept = _fitting(policy, examples, config)
+    if len({bool(examples[place].good) for place in kept.places}) < 2:
+        raise ValueError(f"the {len(kept.places)} responses that fit into {kept.limit} tokens are all good, or all "
+                         f"bad, and {kept.left_out} are longer; KTO learns from both kinds. Raise max_length as far as "
+                         f"the model reads, or give shorter ones of the other.")
     if group.divided("batch_size", config.batch_size) < 2:
         raise ValueError(f"batch_size is {config.batch_size} and there are {group.size} processes; each needs 2 "
                          f"responses at least.")

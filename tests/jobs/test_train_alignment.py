@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -127,6 +128,17 @@ def test_rarer_labels_are_weighed_up_and_that_is_said(jobs, tmp_path):
     result, notes = run(own, tmp_path / "own")
     assert "kto_balanced" not in dict(notes)
     assert result["settings"]["config"]["bad_weight"] == 3.0
+
+
+def test_kinds_are_weighed_by_what_is_learned_from_and_not_by_what_is_too_long(jobs, tmp_path):
+    """As many bad answers as good ones, of which half are too long to be read."""
+    rows = [{"prompt": f"the lamp {i}", "completion": " sturdy." * (1 if i % 2 or i % 4 else 200), "label": bool(i % 2)}
+            for i in range(60)]
+    (tmp_path / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result, notes = run(replace(jobs["kto"], data=str(tmp_path / "long.jsonl")), tmp_path / "run")
+    said, cut = dict(notes)["kto_balanced"], dict(notes)["preferences_too_long"]
+    assert said["good"] + said["bad"] + cut["n"] == result["examples"]
+    assert result["settings"]["config"]["bad_weight"] == pytest.approx(said["good"] / said["bad"])
 
 
 def test_kto_takes_pairs_apart_and_says_so(jobs, desk, tmp_path):
@@ -261,6 +273,16 @@ def test_slips_are_one_line(typed, options, words):
     assert code == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("method", "option"), [("grpo", "--variant"), ("dpo", "--loss"), ("rest", "--loss")])
+def test_help_says_what_each_choice_is(method, option, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        cli.main(["train", method, "--help"])
+    choices, _, about = capsys.readouterr().out.partition(f"\n  {option} {{")[2].partition("}")
+    said = about.partition("(default")[0]
+    assert [choice for choice in choices.split(",") if choice not in re.findall(r"[\w-]+", said)] == []
 
 
 # -- truth itself as the reward ----------------------------------------------------------------------------------------

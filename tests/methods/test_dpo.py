@@ -240,3 +240,11 @@ def test_bad_settings_are_refused_in_one_line(change, message):
 def test_bad_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         run(ONLINE, **options)
+
+
+@pytest.mark.parametrize("settings", [{"soft_labels": True}, {"responses": 4}])
+def test_settings_of_drawn_answers_are_refused_for_pairs(settings):
+    policy = new_policy()
+    with pytest.raises(ValueError, match="drawn online") as error:
+        next(dpo.steps(policy, policy.reference(), PAIRS, replace(QUICK, **settings)))
+    assert "\n" not in str(error.value)

@@ -239,6 +239,7 @@ def test_every_reported_metric_is_explained():
     ({"group_size": 1}, "group_size is 1, and a response alone"), ({"minibatch_size": 5}, "not a multiple"),
     ({"baseline": "critic"}, "baseline is 'critic'"), ({"average": "word"}, "average is 'word'"),
     ({"kl": KL(estimate="full")}, "'full', which PPO alone"), ({"clip": 0}, "clip is 0"),
+    ({"missing_eos_penalty": math.nan}, "missing_eos_penalty is nan"),
     ({"batch_size": 1, "group_size": 1, "baseline": "batch", "scale": "none"}, "batch_size is 1")])
 def test_bad_settings_are_refused_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as error:

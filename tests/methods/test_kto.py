@@ -181,3 +181,11 @@ def test_bad_settings_are_refused_in_one_line(change, message):
 def test_bad_arguments_are_refused(examples, message):
     with pytest.raises(ValueError, match=message):
         run(examples=examples)
+
+
+def test_responses_of_one_kind_that_are_all_too_long_are_told():
+    """The bad ones do not fit, and without them every response is pushed up."""
+    long = [one if one.good else replace(one, response=one.response * 20) for one in LABELLED]
+    with pytest.raises(ValueError, match=r"the 12 responses that fit into 24 tokens.*12 are longer") as error:
+        run(examples=long)
+    assert "\n" not in str(error.value)

@@ -322,7 +322,8 @@ def test_log_probability_of_the_reference_is_that_of_the_policy_at_the_start():
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"batch_size": 10, "minibatch_size": 4}, "not a multiple"), ({"steps": 0}, "steps is 0"),
-    ({"clip": -0.1}, "clip is -0.1"), ({"gamma": 1.5}, "gamma is 1.5"), ({"ptx_coef": -1.0}, "ptx_coef")])
+    ({"clip": -0.1}, "clip is -0.1"), ({"gamma": 1.5}, "gamma is 1.5"), ({"ptx_coef": -1.0}, "ptx_coef"),
+    ({"missing_eos_penalty": math.nan}, "missing_eos_penalty is nan")])
 def test_bad_settings_are_refused_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as error:
         ppo.Config(**change)
