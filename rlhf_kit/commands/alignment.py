@@ -52,8 +52,8 @@ def _add_grpo(methods: argparse._SubParsersAction, run: Run) -> None:
                            "weigh less per token; dr-grpo: without units or lengths; rloo: with the other answers, "
                            "clipped as a whole; reinforce: one answer to each prompt, with the rest of the batch "
                            "(default: %(default)s)")
-    grpo.add_argument("--group-size", metavar="N", type=int, help="answers to each prompt (8; of reinforce 1); "
-                                                                  "--batch-size counts all of them")
+    grpo.add_argument("--group-size", metavar="N", type=int, help="answers to each prompt; --batch-size counts all of "
+                                                                  "them (8; of reinforce 1)")
     grpo.add_argument("--kl", dest="coefficient", metavar="BETA", type=float,
                       help="KL coefficient: what a nat of drift costs (0.04)")
     grpo.add_argument("--kl-in", choices=("loss", "reward"), help="where: in the loss by k3 (default of grpo and "
