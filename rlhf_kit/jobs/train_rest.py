@@ -157,7 +157,13 @@ class RestJob(ScaledJob):
         if self.prompts is not None:
             more = written.prompts(bring(self.prompts, "prompts", {}, OPTIONS).items, policy.tokenizer, self.template,
                                    self.model)
-            prompts, chats = list(dict.fromkeys(more.items)), {**chats, **more.chats}
+            kept_back, given = {x for x, _ in held_out}, list(dict.fromkeys(more.items))
+            prompts, chats = [x for x in given if x not in kept_back], {**chats, **more.chats}
+            if not prompts:
+                raise ValueError(f"every prompt of {self.prompts} is one that is kept back from {self.data} for the "
+                                 f"examination. Give prompts that are not in --data.")
+            if n := len(given) - len(prompts):
+                account = replace(account, notes=(*account.notes, ("read_kept_back", {"n": n})))
         kept = examined(list(dict.fromkeys(x for x, _ in held_out)))
         return Questions(prompts, kept, {}, chats, account), learn
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rlhf_kit import cli, tasks, zoo
+from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.jobs import JOBS
 from rlhf_kit.jobs.best_of_n import Choice
 from rlhf_kit.jobs.settings import with_task_room
@@ -53,6 +54,24 @@ def test_it_leaves_a_policy_and_says_what_each_improve_kept(job, tmp_path):
     assert len(result["samples"]) > 0
     assert zoo.load_policy(str(tmp_path / "run" / "policy"))
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_no_prompt_that_is_kept_back_is_learnt_from(job, desk, tmp_path, monkeypatch):
+    """A file of prompts may hold those of the data, too; what is measured on held-out prompts would mean nothing."""
+    learnt, steps = [], rest.steps
+    monkeypatch.setattr(rest, "steps", lambda policy, prompts, *of, **more: learnt.extend(prompts) or steps(
+        policy, prompts, *of, **more))
+    result = run(replace(job, prompts=str(desk / "prompts.txt")), tmp_path / "run")
+    asked = {row["question"] for row in map(json.loads, (desk / "pairs.jsonl").read_text().splitlines())}
+    assert len(learnt) == result["prompts"] < len(asked)
+    _, held_out = hold_out([(row["question"], row["answer"]) for row in map(
+        json.loads, (desk / "pairs.jsonl").read_text().splitlines())])
+    assert held_out
+    assert not {question for question, _ in held_out} & set(learnt)
+    only = tmp_path / "only.txt"
+    only.write_text("\n".join(asked - set(learnt)))
+    with pytest.raises(ValueError, match="kept back"):
+        run(replace(job, prompts=str(only)), tmp_path / "other")
 
 
 def test_a_stopped_run_ends_with_the_same_numbers(job, tmp_path):
