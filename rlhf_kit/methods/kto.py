@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,8 +63,9 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}{why}.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
-        if not self.beta > 0 or not self.max_grad_norm > 0:
-            raise ValueError(f"beta is {self.beta} and max_grad_norm {self.max_grad_norm}; both must be above 0.")
+        if not 0 < self.beta < math.inf or not self.max_grad_norm > 0:
+            raise ValueError(f"beta is {self.beta} and max_grad_norm {self.max_grad_norm}; both must be above 0, and "
+                             f"beta finite.")
         if min(self.good_weight, self.bad_weight) < 0 or not max(self.good_weight, self.bad_weight) > 0:
             raise ValueError(f"good_weight is {self.good_weight} and bad_weight {self.bad_weight}; neither may be "
                              f"negative, nor both 0.")

@@ -44,6 +44,7 @@ from rlhf_kit.storage import StorageError, load_tensors, save_tensors
 TOGETHER = 64                       # responses that are drawn and scored at once
 SWAPPED = 1.0                       # nats per token by which original data may not be likelier the other way round
 THRESHOLDS = {"percentile": percentile_threshold, "interpolated": interpolated_threshold}
+VALUED = ("bvmpo", "oac")           # losses that need a value network, trained on the original data
 
 
 @spelled
@@ -312,7 +313,7 @@ def _grow(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
             found.append(score(evaluation_rewards[name], part).cpu())
         parts.append(_read(policy, part, config))
     calls = (g + 1) * len(asked)
-    judged = config.loss in ("bvmpo", "oac")
+    judged = config.loss in VALUED
     for first in range(0, len(original), TOGETHER):
         pairs = original[first:first + TOGETHER]
         part = given_rollout(policy, [x for x, _ in pairs], [y for _, y in pairs])

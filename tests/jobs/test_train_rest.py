@@ -85,6 +85,7 @@ def test_a_stopped_run_ends_with_the_same_numbers(job, tmp_path):
 
 @pytest.mark.parametrize(("settings", "words"), [
     ({"reward": None}, "neither --judge nor --reward"), ({"prompt": None}, "without --prompt-column"),
+    ({"quantize": "int8", "changes": {"loss": "oac"}}, "trains a value network"),
     ({"data": None, "prompt": None, "response": None, "prompts": "x.txt"}, "Name it, too"),
     ({"data": None, "prompt": None, "response": None, "template": "zephyr"}, "--template is 'zephyr'"),
     ({"changes": {"thresholds": (0.9, 0.8)}}, "must rise"), ({"changes": {"grows": 0}}, "at least 1"),
