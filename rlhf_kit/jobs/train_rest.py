@@ -74,8 +74,8 @@ class RestJob(ScaledJob):
             raise ValueError(f"--template is {self.template!r}, by which conversations of a file are written, and "
                              f"there is none. Name it with --data, or leave --template out.")
         if self.quantize is not None and self.changes.get("loss") in rest.VALUED:
-            raise ValueError(f"--loss {self.changes['loss']} trains a value network of the whole model, and one in 8 or "
-                             f"4 bits cannot learn. Take --loss bc or gold, or leave --quantize out.")
+            raise ValueError(f"--loss {self.changes['loss']} trains a value network of the whole model, and one in 8 "
+                             f"or 4 bits cannot learn. Take --loss bc or gold, or leave --quantize out.")
         columns_in(self.columns)
         check_task(self.task, self.data, "--data")
         self.check_scale()

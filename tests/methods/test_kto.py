@@ -167,7 +167,8 @@ def test_every_reported_metric_is_explained():
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"batch_size": 1}, "mismatched"), ({"beta": 0}, "beta is 0"), ({"beta": float("inf")}, "beta is inf"), ({"good_weight": -1}, "good_weight is -1"),
+    ({"batch_size": 1}, "mismatched"), ({"beta": 0}, "beta is 0"),
+    ({"beta": float("inf")}, "beta is inf"), ({"good_weight": -1}, "good_weight is -1"),
     ({"good_weight": 0, "bad_weight": 0}, "nor both 0"), ({"max_length": 0}, "max_length is 0")])
 def test_bad_settings_are_refused_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as error:
