@@ -32,6 +32,8 @@ def kernel(wheel, tmp_path, monkeypatch) -> str:
 def test_the_wheel_alone_runs_a_lesson_in_an_empty_folder(source, kernel, tmp_path):
     for name in ("tiny-lm-en", "tiny-judge-en", "tiny-rm-en"):
         zoo.cached(name)
+    if source.stem.startswith("04"):
+        zoo.cached("tiny-rm-translation")                   # and the translator, whose samples it learns from
     if source.stem.startswith("03"):
         training.tiny_stackllama("ppo")
         training.impressed_reward()

@@ -9,13 +9,14 @@ from rlhf_kit import jobs as training
 from rlhf_kit import zoo
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1800)]
+NOT_YET = ("arithmetic", "assistant-en", "assistant-zh")       # worlds that no lesson is about
 BUDGET = 300                # seconds of a whole run on a busy machine; 90 on a quiet one, see tests/benchmarks
 
 
 @pytest.fixture(scope="module", autouse=True)
 def models():
     """Trained beforehand, as on a machine that has run a lesson before; two workers begin at different ends."""
-    names = list(zoo.TINY)
+    names = [name for name in zoo.TINY if zoo.TASKS.get(name) not in NOT_YET]
     for name in names if os.environ.get("PYTEST_XDIST_WORKER") != "gw1" else reversed(names):
         zoo.cached(name)
     training.tiny_stackllama("ppo")
