@@ -21,7 +21,7 @@ from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_t
 from rlhf_kit.language import Lang
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import prompt_rows
-from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.sampling import Sampling, check_room
 from rlhf_kit.tasks.rankings import rankings_of
 
@@ -112,11 +112,7 @@ class PreferenceJob(ScaledJob):
 
     def claim(self) -> dict[str, Any]:
         """The file of the reward function belongs to it."""
-        claim = super().claim()
-        if self.reward:
-            file = self.reward.rpartition(":")[0]
-            claim["files"][file] = content(file)
-        return claim
+        return scores.belongs(super().claim(), self.reward)
 
     def plan(self, run: Run) -> Plan:
         """Two stages: learning, which leaves `policy/`, and the same held-out questions as before it."""

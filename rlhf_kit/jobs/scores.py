@@ -8,6 +8,7 @@ from typing import Any
 from rlhf_kit import rewards, zoo
 from rlhf_kit.formulas.records import Chat
 from rlhf_kit.jobs.written import read_by
+from rlhf_kit.runs.pipeline import content
 
 
 def check_one(judge: str | None, reward: str | None, label: str = "positive") -> None:
@@ -37,6 +38,13 @@ def asked(judge: str | None, reward: str | None, label: str = "positive", *, dev
                              f"output. Leave --judge-class out.")
         return rewards.learned(zoo.load_reward_model(judge, device=device), output="probability")
     return rewards.classifier(*zoo.load_classifier(judge, device=device), label=label)
+
+
+def belongs(claim: dict[str, Any], *places: str | None) -> dict[str, Any]:
+    """The claim with the content of every file that holds a function which scores: another file is another run."""
+    for file in (place.rpartition(":")[0] for place in places if place):
+        claim["files"][file] = content(file)
+    return claim
 
 
 def on_chats(score: rewards.Reward, chats: Mapping[str, Chat], judge: str | None) -> rewards.Reward:

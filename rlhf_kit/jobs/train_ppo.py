@@ -26,7 +26,7 @@ from rlhf_kit.loops.sanity_checks import check_varies
 from rlhf_kit.methods import ppo
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.shared import VALUE_HEAD
-from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.sampling import Sampler, check_room
 
 SHOWN = 10                          # of them in the result
@@ -94,12 +94,9 @@ class PpoJob(ScaledJob):
 
     def claim(self) -> dict[str, Any]:
         """The file of the reward function belongs to it; where a server stands does not."""
-        claim = super().claim()
+        claim = scores.belongs(super().claim(), *self.places_of_rewards())
         if self.rollouts:
             claim["rollouts"] = self.rollouts.partition("=")[0]
-        for place in filter(None, self.places_of_rewards()):
-            file = place.rpartition(":")[0]
-            claim["files"][file] = content(file)
         return claim
 
     def places_of_rewards(self) -> Sequence[str | None]:

@@ -20,7 +20,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.methods import rest
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.rewards import gold
-from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage, content
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.sampling import Sampling, check_room
 
 SHOWN = 10                          # of the held-out prompts in the result
@@ -83,11 +83,7 @@ class RestJob(ScaledJob):
 
     def claim(self) -> dict[str, Any]:
         """The file of the reward function belongs to it."""
-        claim = super().claim()
-        if self.reward:
-            file = self.reward.rpartition(":")[0]
-            claim["files"][file] = content(file)
-        return claim
+        return scores.belongs(super().claim(), self.reward)
 
     def plan(self, run: Run) -> Plan:
         """Two stages: ReST, which leaves `policy/`, and the same held-out questions as before it."""

@@ -17,6 +17,7 @@ from rlhf_kit.formulas.records import Step
 from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.duration import Longer
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.identity import settings_of
 from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
@@ -30,7 +31,7 @@ from rlhf_kit.models.text import encode_texts, pad_id, pad_right
 
 @spelled
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Longer):
     """Settings of one run."""
 
     steps: int = 250
@@ -52,11 +53,6 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
-
-    @property
-    def total(self) -> int:
-        """Updates in all."""
-        return self.steps + self.more_steps
 
 
 def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, int]],

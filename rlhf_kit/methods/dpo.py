@@ -21,6 +21,7 @@ from rlhf_kit.formulas.records import Comparison, Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, draw_by_length, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.duration import Longer
 from rlhf_kit.loops.fitting import Fit, fitting
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans, of_rollout
@@ -37,7 +38,7 @@ from rlhf_kit.sampling import Sampling, check_room, response_logprob, sample_rol
 
 @spelled
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Longer):
     """Settings of one run."""
 
     steps: int = 300                 # optimizer updates
@@ -87,11 +88,6 @@ class Config:
                              f"place of label_smoothing.")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
-
-    @property
-    def total(self) -> int:
-        """Updates in all."""
-        return self.steps + self.more_steps
 
 
 def steps(policy: Policy, reference: Policy, examples: Sequence[Comparison] | Sequence[str],

@@ -22,6 +22,7 @@ from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.duration import Stopping
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans, of_rollout
 from rlhf_kit.loops.parts import check_passes
@@ -37,7 +38,7 @@ from rlhf_kit.sampling import Sampler, Sampling, check_room, response_logprob, s
 
 @spelled
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Stopping):
     """Settings of one run. As they stand they are GRPO's; `rloo`, `dr_grpo` and `reinforce` make the others of them."""
 
     steps: int = 50                       # rollouts, each followed by `epochs` passes
@@ -90,21 +91,11 @@ class Config:
         for name in ("clip", "max_grad_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        if self.stop_kl is not None and not self.stop_kl > 0:
-            raise ValueError(f"stop_kl is {self.stop_kl}; it must be above 0, or None to take every step.")
+        self.check_stop()
         if not 0 <= self.missing_eos_penalty < math.inf:
             raise ValueError(f"missing_eos_penalty is {self.missing_eos_penalty}; it must be finite and not negative.")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
-
-    @property
-    def total(self) -> int:
-        """Updates in all."""
-        return self.steps + self.more_steps
-
-    def too_far(self, step: Step | None) -> bool:
-        """True if the run ends with this step, since it measured more drift than `stop_kl`."""
-        return self.stop_kl is not None and step is not None and step.metrics["kl"] > self.stop_kl
 
 
 def rloo(config: Config) -> Config:

@@ -20,6 +20,7 @@ from rlhf_kit.formulas.records import Labelled, Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length
 from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.duration import Longer
 from rlhf_kit.loops.fitting import Fit, fitting
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
@@ -35,7 +36,7 @@ from rlhf_kit.sampling import response_logprob, unread_rollout
 
 @spelled
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Longer):
     """Settings of one run."""
 
     steps: int = 300                 # optimizer updates
@@ -71,11 +72,6 @@ class Config:
                              f"negative, nor both 0.")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
-
-    @property
-    def total(self) -> int:
-        """Updates in all."""
-        return self.steps + self.more_steps
 
 
 def balanced(config: Config, examples: Sequence[Labelled]) -> Config:

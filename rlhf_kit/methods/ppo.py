@@ -29,6 +29,7 @@ from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.duration import Stopping
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans, of_rollout
 from rlhf_kit.loops.parts import check_passes
@@ -52,7 +53,7 @@ from rlhf_kit.sampling import (
 
 @spelled
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Stopping):
     """Settings of one run. The first block is PPO; the second holds options that are off."""
 
     steps: int = 50                       # rollouts, each followed by `epochs` passes
@@ -100,8 +101,7 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if self.target_kl is not None and not self.target_kl > 0:
             raise ValueError(f"target_kl is {self.target_kl}; it must be above 0, or None to take every pass.")
-        if self.stop_kl is not None and not self.stop_kl > 0:
-            raise ValueError(f"stop_kl is {self.stop_kl}; it must be above 0, or None to take every step.")
+        self.check_stop()
         check_passes(self.tokens_per_pass, self.more_steps, self.autocast)
         if self.optimizer not in ("adam", "rmsprop"):
             raise ValueError(f"optimizer is {self.optimizer!r}; it is 'adam' or 'rmsprop'.")
@@ -111,15 +111,6 @@ class Config:
         for name in ("value_coef", "missing_eos_penalty", "critic_warmup", "ptx_coef"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be finite and not negative.")
-
-    @property
-    def total(self) -> int:
-        """Updates in all."""
-        return self.steps + self.more_steps
-
-    def too_far(self, step: Step | None) -> bool:
-        """True if the run ends with this step, since it measured more drift than `stop_kl`."""
-        return self.stop_kl is not None and step is not None and step.metrics["kl"] > self.stop_kl
 
 
 def a2c(config: Config) -> Config:

@@ -20,6 +20,7 @@ from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.duration import Longer
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.identity import settings_of
 from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
@@ -35,7 +36,7 @@ from rlhf_kit.models.text import encode_texts, pad_id
 
 @spelled
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Longer):
     """Settings of one run."""
 
     steps: int = 300                 # optimizer updates
@@ -68,11 +69,6 @@ class Config:
             raise ValueError(f"token_dropout is {self.token_dropout}; it is a share, at least 0 and below 1.")
         if not 0 <= self.centring < math.inf:
             raise ValueError(f"centring is {self.centring}; it is a weight, 0 or more, such as 0.01.")
-
-    @property
-    def total(self) -> int:
-        """Updates in all."""
-        return self.steps + self.more_steps
 
 
 def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: Config | None = None, *,

@@ -18,6 +18,7 @@ from rlhf_kit.formulas.records import Chat, Step, Turn
 from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
+from rlhf_kit.loops.duration import Longer
 from rlhf_kit.loops.fingerprints import fingerprint, fingerprint_of
 from rlhf_kit.loops.identity import settings_of
 from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
@@ -36,7 +37,7 @@ Row = tuple[list[int], int | list[bool]]        # ids, and the first that counts
 
 @spelled
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Longer):
     """Settings of one run."""
 
     steps: int = 300                 # optimizer updates
@@ -63,11 +64,6 @@ class Config:
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if not 0 <= self.beta2 < 1:
             raise ValueError(f"beta2 is {self.beta2}; it must be at least 0 and below 1, such as 0.999.")
-
-    @property
-    def total(self) -> int:
-        """Updates in all."""
-        return self.steps + self.more_steps
 
 
 def steps(policy: Policy, examples: Examples, config: Config | None = None, *,
