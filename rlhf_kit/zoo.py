@@ -238,23 +238,24 @@ KINDS: dict[type, str] = {LanguageModel: "writer", Translator: "writer", Judge: 
                           TinyRewardModel: "reward_model", Metric: "reward_model"}
 ASSISTANT = LanguageModel(texts=8000, vocabulary=900, context=256,
                           sft=sft.Config(steps=600, batch_size=16, learning_rate=5e-3, max_length=192))
+FORUM_READER = LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
+                             sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160))
 TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
     "tiny-rm-en": (TinyRewardModel(), "en"), "tiny-rm-zh": (TinyRewardModel(), "zh"),
-    FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
-                          sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
+    FORUM["en"]: (FORUM_READER, "en"), FORUM["zh"]: (FORUM_READER, "zh"),
     TRANSLATOR: (Translator(), "en"), "tiny-rm-translation": (Metric(), "en"),
     "tiny-lm-arithmetic": (LanguageModel(texts=12_000, vocabulary=300, width=64, context=64, sft=sft.Config(
         steps=1000, batch_size=64, learning_rate=4e-3, max_length=16)), "en"),
     "tiny-lm-assistant-en": (ASSISTANT, "en"), "tiny-lm-assistant-zh": (ASSISTANT, "zh"),
 }
-TASKS = {FORUM: "forum-en", TRANSLATOR: "translation", "tiny-rm-translation": "translation",
+TASKS = {**{name: f"forum-{lang}" for lang, name in FORUM.items()}, TRANSLATOR: "translation", "tiny-rm-translation": "translation",
          **{f"tiny-lm-{task}": task for task in ("arithmetic", "assistant-en", "assistant-zh")}}       # others: reviews
 PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": TinyRewardModel}
 OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en
 # Tokens of a prompt with its response, for who judges them; of the other tasks as many as a recipe says.
-READS = {"forum-en": 192, "assistant-en": 192, "assistant-zh": 192}
+READS = {"forum-en": 192, "forum-zh": 192, "assistant-en": 192, "assistant-zh": 192}
 
 
 # PPO on a model of half a million parameters: larger steps and a lower price of drifting than GPT-2 would get. λ = 1
@@ -452,7 +453,7 @@ def cached(name: str) -> Path:
     """The folder of a tiny model, trained now if it is not there yet (and that is said)."""
     lang, steps = _language(name), build(name)
     if first := next(steps, None):
-        minutes = say(lang, "trained_minutes" if name in (FORUM, TRANSLATOR) else "trained_minute")
+        minutes = say(lang, "trained_minutes" if name in (*FORUM.values(), TRANSLATOR) else "trained_minute")
         print(say(lang, "trained_once", name=name, takes=minutes, folder=cache_folder()), file=sys.stderr)
         for _ in progress(chain([first], steps), planned(name)):
             pass
