@@ -250,7 +250,8 @@ TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of i
         steps=1000, batch_size=64, learning_rate=4e-3, max_length=16)), "en"),
     "tiny-lm-assistant-en": (ASSISTANT, "en"), "tiny-lm-assistant-zh": (ASSISTANT, "zh"),
 }
-TASKS = {**{name: f"forum-{lang}" for lang, name in FORUM.items()}, TRANSLATOR: "translation", "tiny-rm-translation": "translation",
+TASKS = {**{name: f"forum-{lang}" for lang, name in FORUM.items()},
+         TRANSLATOR: "translation", "tiny-rm-translation": "translation",
          **{f"tiny-lm-{task}": task for task in ("arithmetic", "assistant-en", "assistant-zh")}}       # others: reviews
 PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": TinyRewardModel}
 OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en

@@ -27,7 +27,7 @@ TRANSLATOR = "tiny-translator"                          # the one that imitates 
 WRITERS = {**{f"forum-{lang}": name for lang, name in FORUM.items()}, "translation": TRANSLATOR}
 Part = Literal["lm", "judge", "rm"]
 PARTS: tuple[Part, ...] = get_args(Part)                # of a task: language model, judge, reward model
-LONGER = {"forum-en": 80, "forum-zh": 96, "translation": 72}               # tokens of a response, where it takes more than others do
+LONGER = {"forum-en": 80, "forum-zh": 96, "translation": 72}     # tokens of a response, where it takes more than usual
 SAMPLES = 16                                            # texts by which a task is told from an older one of its name
 
 

@@ -41,7 +41,7 @@ class Case(NamedTuple):
 
 
 class Template(NamedTuple):
-    """One way to say something of a kind; the fields in braces are filled in from a case, those of both sides tell the same."""
+    """One way to say something of a kind; fields in braces are filled in from a case; both sides tell the same."""
 
     kind: str
     world: str                    # "home", "code", or "any"

@@ -101,9 +101,9 @@ class Forum:
                 number += rng.choice((1, 2, 2, 5))              # the numbers between are of deleted posts
                 found.append(Answer(number, to_html(answer.blocks, self.lang), answer.votes, answer.accepted,
                                     _account(rng), date, licence))
-            yield Thread(first, question.title.text(self.lang), to_html(question.body, self.lang),
-                         self._language.tags(question.case, self.lang), tuple(found), round(popularity * rng.uniform(-0.2, 1.5)),
-                         _account(rng), *dates[0])
+            votes, tags = round(popularity * rng.uniform(-0.2, 1.5)), self._language.tags(question.case, self.lang)
+            yield Thread(first, question.title.text(self.lang), to_html(question.body, self.lang), tags, tuple(found),
+                         votes, _account(rng), *dates[0])
 
     def prompts(self, split: Split = "train", n: int | None = None, seed: int = 0) -> list[str]:
         """Questions in the template, distinct.
