@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlhf_kit.language import Lang
+
 QUESTION, ANSWER = "Question: ", "\n\nAnswer:"
 
 
@@ -44,9 +46,9 @@ def prompt_of(question: str) -> str:
     return f"{QUESTION}{question.strip()}{ANSWER}"
 
 
-def response_of(answer: str) -> str:
-    """What continues the prompt: a space, and the answer."""
-    return f" {answer.strip()}"
+def response_of(answer: str, lang: Lang = "en") -> str:
+    """What continues the prompt: a space, and the answer; in Chinese, which has none between words, the answer."""
+    return answer.strip() if lang == "zh" else f" {answer.strip()}"
 
 
 def question_in(prompt: str) -> str:

@@ -144,7 +144,7 @@ class Forum:
         rng, found = random.Random(f"forum answered {seed}"), []
         for question, answers, _ in self._stream(_positive(n=n), seed, split):
             answer = rng.choices(answers, [4 + answer.score for answer in answers])[0]
-            found.append((prompt_of(question.text(self.lang)), response_of(answer.text)))
+            found.append((prompt_of(question.text(self.lang)), response_of(answer.text, self.lang)))
         return found
 
     def labelled(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, int]]:
@@ -157,7 +157,7 @@ class Forum:
         for question, answers, _ in self._stream(None, seed, split):
             prompt = prompt_of(question.text(self.lang))
             for answer in answers:
-                response = response_of(answer.text)
+                response = response_of(answer.text, self.lang)
                 gold = self.gold(prompt, response)
                 label = int(gold >= HELPFUL)
                 if not ACCEPTABLE <= gold < HELPFUL and wanted[label]:
@@ -174,7 +174,7 @@ class Forum:
         for i, (question, answers, _) in enumerate(self._stream(None, seed, split)):
             prompt = prompt_of(question.text(self.lang))
             for better, worse in answer_pairs([answer.score for answer in answers], seed=f"{seed} {i}"):
-                found.append(Comparison(prompt, response_of(answers[better].text), response_of(answers[worse].text)))
+                found.append(Comparison(prompt, *(response_of(answers[i].text, self.lang) for i in (better, worse))))
             if len(found) >= n:
                 return found[:n]
         raise AssertionError("the stream of threads does not end")
