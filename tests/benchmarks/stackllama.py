@@ -16,8 +16,8 @@ from rlhf_kit.language import LANGS
 from tests.benchmarks.tour import pm
 
 SEEDS = (0, 1, 2)
-HEADER = ("| forum, seed, base in | pairs right, of the truth's | by length alone | gold: base | after SFT | after PPO | "
-          "KL | end by themselves | different | CPU s |\n|---|---|---|---|---|---|---|---|---|---|")
+HEADER = ("| forum, seed, base in | pairs right, of the truth's | by length alone | gold: base | after SFT | "
+          "after PPO | KL | end by themselves | different | CPU s |\n|---|---|---|---|---|---|---|---|---|---|")
 
 
 def one(lang: str, seed: int, quantize: str, cache: str) -> str:
