@@ -76,7 +76,7 @@ my_picks = {"most votes": None, "most helpful": None}       # 1, 2 or 3
 # %%
 question = f"{thread.title}\n\n{to_markdown(thread.html)}"
 texts = [to_markdown(answer.html) for answer in thread.answers]
-gold = [forum.gold(prompt_of(question), response_of(text, LANG)) for text in texts]
+gold = [forum.gold(prompt_of(question, LANG), response_of(text, LANG)) for text in texts]
 for answer, text, worth in zip(thread.answers, texts, gold):
     kit.tell("accepted" if answer.accepted else "answer", votes=answer.votes, gold=worth, text=text)
 votes = [answer.votes for answer in thread.answers]
@@ -166,7 +166,7 @@ my_rise = None              # "yes" or "no"
 # %%
 by_score = {}
 for t in threads:
-    prompt = prompt_of(f"{t.title}\n\n{to_markdown(t.html)}")
+    prompt = prompt_of(f"{t.title}\n\n{to_markdown(t.html)}", LANG)
     for a in t.answers:
         worth = forum.gold(prompt, response_of(to_markdown(a.html), LANG))
         by_score.setdefault(answer_score(a.votes, a.accepted), []).append(worth)
@@ -299,11 +299,12 @@ for post in (pair.better, pair.worse):
 # %% [markdown] lang="zh" of="1db6"
 # ## 一个模板，和一个空格
 #
-# 所有阶段读写同一种格式：`Question: ...`，空一行，`Answer:`。StackLLaMA 原来的模板以 `Answer: ` 结尾，带一个空格。这会有什么问题？
+# 所有阶段读写同一种格式：`问题：……`，空一行，`回答：`。StackLLaMA 用的是英文，原来的模板以 `Answer: ` 结尾，带一个空格。
+# 我们的末尾要是也多出一个空格，会有什么问题？
 # 找一个学过用这个模板作答的小 LLaMA，看它在两种结尾之后，对真实回答的开头（前两个字）有多意外。哪一种更大？
 # （第一次要在这里训练这个模型，只此一次：笔记本电脑 CPU 上约 3 分钟，有一行字显示进度。）
 # %% guess="3"
-my_surprise = None          # "Answer:" or "Answer: "
+my_surprise = None          # "Answer:" or "Answer: "; in Chinese "回答：" or "回答： "
 # %%
 policy = kit.load_policy(kit.training.tiny_stackllama("merge", LANG) / "sft")
 tokenizer = policy.tokenizer
@@ -323,10 +324,10 @@ def nats(prompt, word):
 
 
 words = [a.split()[0] if LANG == "en" else a[:2] for _, a in said]   # how answers begin; Chinese: two characters
-gap, example = {"en": (" ", "Use"), "zh": ("", "换我")}[LANG]         # Chinese has no spaces between words
+end, gap, example = {"en": ("Answer:", " ", "Use"), "zh": ("回答：", "", "换我")}[LANG]      # Chinese words have no gaps
 surprise = {}
-for name, space in {"Answer:": gap, "Answer: ": ""}.items():
-    surprise[repr(name)] = sum(nats(p.removesuffix("Answer:") + name, space + word) for (p, _), word in zip(said, words)) / len(said)
+for name, space in {end: gap, end + " ": ""}.items():
+    surprise[repr(name)] = sum(nats(p.removesuffix(end) + name, space + word) for (p, _), word in zip(said, words)) / len(said)
     print(f"{name!r:11}", *map(repr, tokenizer.convert_ids_to_tokens(tokens(name))), "+", *map(repr, tokenizer.convert_ids_to_tokens(tokens(space + example))))
 kit.guessed(my_surprise and repr(my_surprise), max(surprise, key=surprise.get))
 kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word")
@@ -341,7 +342,7 @@ kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word"
 # compute as real ones. **Packing** puts several texts into one row instead. What share of a padded batch of 24 texts is
 # padding? Enter a number between 0 and 1.
 # %% [markdown] lang="zh" of="2a55"
-# 中文的词与词之间没有空格，训练时回答总是紧跟在 `Answer:` 后面。多出来的那个空格自成一个词元，模型从没在这里见过它，接下来写什么就没谱了。
+# 中文的词与词之间没有空格，训练时回答总是紧跟在 `回答：` 后面。多出来的那个空格自成一个词元，模型从没在这里见过它，接下来写什么就没谱了。
 # 英文里也会栽在这个空格上，只是原因不同：字节对分词器把空格和后面的词连成一个词元（` Use`），提示末尾一旦占了空格，后面就只能接不带空格的词，
 # 而那样的词很少出现在行中间。两种语言，改法一样：提示末尾不留空格（英文把它放到回答开头）。光看损失曲线，你永远发现不了。
 #
@@ -353,7 +354,7 @@ kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word"
 my_padding = None           # between 0 and 1
 # %%
 rows_of = [[*tokens(p + a), tokenizer.eos_token_id] for p, a in said[:24]]
-lengths, width = [len(ids) for ids in rows_of], 192
+lengths, width = [len(ids) for ids in rows_of], {"en": 192, "zh": 256}[LANG]     # a Chinese character is a token
 
 
 def first_fit(lengths, width):
@@ -544,6 +545,6 @@ kit.plots.grids({"apart": (may_see * text).tolist(), "leak": (causal * text).tol
 # %% [markdown] lang="zh" of="dd27"
 # **玩一玩。** 票是人投的。你也来投：给这个论坛的几组回答排序，看看它们变成哪些成对比较：
 # %%
-lists = [(prompt_of(f"{t.title}\n\n{to_markdown(t.html)}"), [response_of(to_markdown(a.html), LANG) for a in t.answers[:4]])
+lists = [(prompt_of(f"{t.title}\n\n{to_markdown(t.html)}", LANG), [response_of(to_markdown(a.html), LANG) for a in t.answers[:4]])
          for t in forum.threads(60, seed=5, split="heldout") if len(t.answers) >= 4]
 kit.panel("rank", LANG, lists=lists, task=f"forum-{LANG}", folder="runs/lesson-03a")

@@ -11,7 +11,7 @@ from statistics import mean
 import pytest
 from markdownify import markdownify
 
-from rlhf_kit.datasets.stack_exchange.threads import prompt_of, question_in, response_of
+from rlhf_kit.datasets.stack_exchange.threads import TEMPLATES, prompt_of, question_in, response_of
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.formulas.votes import answer_pairs, answer_score
 from rlhf_kit.language import LANGS
@@ -83,7 +83,7 @@ def test_html_becomes_the_markdown_that_is_read(forum, written):
 
 
 def test_answers_range_from_useless_to_excellent(forum, written):
-    golds = [forum.gold(prompt_of(question.text(forum.lang)), answer.text)
+    golds = [forum.gold(forum._prompt(question), answer.text)
              for question, answers in written for answer in answers]
     assert 0.3 < mean(golds) < 0.4
     assert mean(gold > 0.95 for gold in golds) > 0.1
@@ -129,7 +129,8 @@ def test_prompts_are_distinct_and_in_the_template(forum):
 
 def test_pages_do_not_show_the_template(forum):
     pages = forum.corpus(300)
-    assert not any("Question:" in page or "Answer:" in page for page in pages)
+    words = [mark.strip() for marks in TEMPLATES.values() for mark in marks]
+    assert not any(word in page for page in pages for word in words)
     assert {page.count("\n---\n") for page in pages} == {0, 1}
     assert max(len(page.split()) for page in pages) < 100
 
@@ -209,7 +210,7 @@ def test_threads_are_like_those_of_a_site(forum):
 
 def test_votes_grow_with_quality(forum, written):
     """On average, over thirds of the answers by gold; and the accepted ones are better than the others."""
-    rows = sorted((forum.gold(prompt_of(question.text(forum.lang)), answer.text), answer.score, answer.accepted)
+    rows = sorted((forum.gold(forum._prompt(question), answer.text), answer.score, answer.accepted)
                   for question, answers in written for answer in answers)
     thirds = [mean(score for _, score, _ in rows[i * len(rows) // 3:(i + 1) * len(rows) // 3]) for i in range(3)]
     assert thirds[0] + 0.5 < thirds[1] < thirds[2] - 0.5
@@ -255,7 +256,7 @@ def test_bayes_accuracy_is_that_of_the_majority_of_many_votes(forum, pairs):
     """
     rng, right, total = random.Random(1), 0, 0
     for question, answers, popularity in forum._stream(250, 11, "train"):
-        prompt = prompt_of(question.text(forum.lang))
+        prompt = forum._prompt(question)
         appeal, wins = [forum.appeal(prompt, answer.text) for answer in answers], (Counter(), Counter())
         for k in range(150):
             scores = [answer_score(*result) for result in vote(appeal, popularity, forum.noise, rng)]

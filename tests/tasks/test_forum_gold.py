@@ -8,14 +8,15 @@ from rlhf_kit.tasks.forum import Forum, fences
 
 INK = {"en": prompt_of("How do I get ink out of a wool coat?\n\nI found ink on my best coat this morning. "
                        "What should I do?"),
-       "zh": prompt_of("羊毛大衣上的墨水怎么去掉？\n\n今天早上发现，我最好的那件大衣上有墨水。该怎么办？")}
+       "zh": prompt_of("羊毛大衣上的墨水怎么去掉？\n\n今天早上发现，我最好的那件大衣上有墨水。该怎么办？", "zh")}
 RIGHT = {"en": "Use rubbing alcohol on the coat.", "zh": "大衣用酒精处理就行。"}
 REASON = {"en": "It works because alcohol dissolves the dye.", "zh": "原理是酒精能溶解染料。"}
 GOOD = {"en": f"{RIGHT['en']} {REASON['en']} Wool stretches when wet, so dry the coat flat. Good luck!",
         "zh": f"{RIGHT['zh']}{REASON['zh']}羊毛沾水容易变形，所以大衣要平铺着晾干。祝顺利！"}
 SORT = {"en": prompt_of("How do I sort an array of file names in JavaScript?\n\n"
                         "My file names are in the variable `fileNames`. A loop feels clumsy."),
-        "zh": prompt_of("JavaScript 里怎么给文件名数组排序？\n\n文件名都存在变量 `fileNames` 里。写循环总觉得太啰嗦。")}
+        "zh": prompt_of("JavaScript 里怎么给文件名数组排序？\n\n文件名都存在变量 `fileNames` 里。写循环总觉得太啰嗦。",
+                        "zh")}
 CODE = {"en": "Use this on your file names:\n\n```js\nfileNames.toSorted()\n```\n\nThe reason is simple: it compares "
               "two at a time until all are in order. Browsers have a console, so try it in the console first.",
         "zh": "处理文件名用这个：\n\n```js\nfileNames.toSorted()\n```\n\n原因很简单：它会两个两个地比，直到全部排好。"
@@ -159,7 +160,7 @@ def test_a_bag_of_words_is_not_enough(lang, right, wrong, other):
             for text in (right, wrong)]
     assert bags[0] == bags[1]
     assert forum.gold(INK[lang], right) > 10 * forum.gold(INK[lang], wrong)
-    mould = prompt_of(question_in(INK[lang]).replace(*other))
+    mould = prompt_of(question_in(INK[lang]).replace(*other), lang)
     assert forum.gold(mould, wrong) > 10 * forum.gold(mould, right)
 
 

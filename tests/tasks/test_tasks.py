@@ -87,10 +87,12 @@ def test_the_kits_own_tasks_are_tasks():
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_forum_s_label_is_what_its_gold_says(lang):
+    from rlhf_kit.datasets.stack_exchange.threads import TEMPLATES
     from rlhf_kit.tasks.forum.task import ACCEPTABLE, HELPFUL
     forum = tasks.find(f"forum-{lang}")
     for text, label in forum.labelled(30):
-        prompt = text[:text.index("Answer:") + len("Answer:")]
+        end = TEMPLATES[lang][1]
+        prompt = text[:text.index(end) + len(end)]
         gold = forum.gold(prompt, text[len(prompt):])
         assert (gold >= HELPFUL) if label else (gold < ACCEPTABLE)
 

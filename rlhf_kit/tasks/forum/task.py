@@ -113,12 +113,12 @@ class Forum:
         """
         cases, rng = self.cases(split), random.Random(f"forum prompts {seed}")
         if n is None:
-            return [prompt_of(self._author.question(case, rng).text(self.lang)) for case in cases]
+            return [self._prompt(self._author.question(case, rng)) for case in cases]
         found: dict[str, None] = {}
         for _ in range(30 * _positive(n=n)):
             if len(found) == n:
                 return list(found)
-            found[prompt_of(self._author.question(self._case(cases, rng), rng).text(self.lang))] = None
+            found[self._prompt(self._author.question(self._case(cases, rng), rng))] = None
         raise ValueError(f"n is {n}, but only {len(found)} different prompts were found; ask for fewer.")
 
     def corpus(self, n: int, seed: int = 0, split: Split = "train") -> list[str]:
@@ -144,7 +144,7 @@ class Forum:
         rng, found = random.Random(f"forum answered {seed}"), []
         for question, answers, _ in self._stream(_positive(n=n), seed, split):
             answer = rng.choices(answers, [4 + answer.score for answer in answers])[0]
-            found.append((prompt_of(question.text(self.lang)), response_of(answer.text, self.lang)))
+            found.append((self._prompt(question), response_of(answer.text, self.lang)))
         return found
 
     def labelled(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, int]]:
@@ -155,7 +155,7 @@ class Forum:
         wanted = {1: (_positive(n=n) + 1) // 2, 0: n // 2}
         found: list[tuple[str, int]] = []
         for question, answers, _ in self._stream(None, seed, split):
-            prompt = prompt_of(question.text(self.lang))
+            prompt = self._prompt(question)
             for answer in answers:
                 response = response_of(answer.text, self.lang)
                 gold = self.gold(prompt, response)
@@ -172,7 +172,7 @@ class Forum:
         _positive(n=n)
         found: list[Comparison] = []
         for i, (question, answers, _) in enumerate(self._stream(None, seed, split)):
-            prompt = prompt_of(question.text(self.lang))
+            prompt = self._prompt(question)
             for better, worse in answer_pairs([answer.score for answer in answers], seed=f"{seed} {i}"):
                 found.append(Comparison(prompt, *(response_of(answers[i].text, self.lang) for i in (better, worse))))
             if len(found) >= n:
@@ -216,8 +216,11 @@ class Forum:
             answers = min(1 + int(rng.expovariate(1) * (0.5 + 0.35 * popularity)), MOST_ANSWERS)
             yield question, self._voted(question, answers, popularity, rng), popularity
 
+    def _prompt(self, question: Question) -> str:
+        return prompt_of(question.text(self.lang), self.lang)
+
     def _voted(self, question: Question, n: int, popularity: float, rng: random.Random) -> list[_Voted]:
-        prompt = prompt_of(question.text(self.lang))
+        prompt = self._prompt(question)
         drafts: dict[str, tuple[Block, ...]] = {}
         for _ in range(50 * n):     # no two answers to a question are the same
             if len(drafts) == n:
