@@ -11,7 +11,7 @@ from statistics import mean
 import pytest
 from markdownify import markdownify
 
-from rlhf_kit.datasets.stack_exchange.threads import TEMPLATES, prompt_of, question_in, response_of
+from rlhf_kit.datasets.stack_exchange.threads import TEMPLATES, question_in, response_of
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.formulas.votes import answer_pairs, answer_score
 from rlhf_kit.language import LANGS
