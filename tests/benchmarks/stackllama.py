@@ -15,7 +15,7 @@ import tempfile
 from rlhf_kit.language import LANGS
 from tests.benchmarks.tour import pm
 
-SEEDS = (0, 1, 2)
+RUNS = [*((lang, seed, "int8") for lang in LANGS for seed in (0, 1, 2)), ("en", 0, "none")]
 HEADER = ("| forum, seed, base in | pairs right, of the truth's | by length alone | gold: base | after SFT | "
           "after PPO | KL | end by themselves | different | CPU s |\n|---|---|---|---|---|---|---|---|---|---|")
 
@@ -42,7 +42,5 @@ def main() -> None:
     """Print the table, row by row."""
     print(HEADER)
     with tempfile.TemporaryDirectory() as cache:
-        for lang in LANGS:
-            for quantize in ("int8", "none"):
-                for seed in SEEDS if quantize == "int8" else SEEDS[:1]:
-                    print(one(lang, seed, quantize, cache), flush=True)
+        for lang, seed, quantize in RUNS:
+            print(one(lang, seed, quantize, cache), flush=True)
