@@ -25,7 +25,7 @@ def _reviews(lang: Lang, n: int, seed: int, split: str) -> list[str]:
 
 
 def _forum(lang: Lang, n: int, seed: int, split: str) -> list[str]:
-    return Forum().corpus(n, seed, split)
+    return Forum(lang).corpus(n, seed, split)
 
 
 def _translation(lang: Lang, n: int, seed: int, split: str) -> list[str]:
