@@ -15,7 +15,7 @@ from rlhf_kit.storage import StorageError
 from rlhf_kit.studio import comparing
 from rlhf_kit.studio.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.studio.entries import Entry, label
-from rlhf_kit.studio.fields import Names, Steps, offered, sent, when_shown
+from rlhf_kit.studio.fields import Names, Steps, in_browser, offered, sent, when_open, when_shown
 from rlhf_kit.studio.problems import Problem, refusal, saved_example, told
 from rlhf_kit.studio.shelf import Shelf, ShelfError, spacing
 from rlhf_kit.studio.turns import QUIET, Turns, prepared
@@ -33,6 +33,20 @@ COLUMNS = ("first", "second", "third")
 ADDRESS = "#compare/"               # what the address of a comparison begins with, after the page's own
 OTHERWISE = "() => window.dispatchEvent(new Event('rk-otherwise'))"     # something else is asked for than what is shown
 OTHER_PROMPT = "prompt => window.dispatchEvent(new CustomEvent('rk-otherwise', { detail: prompt }))"
+
+
+# What the server offers is put where nobody has chosen since the page was sent: into the four lists, the sliders over
+# the steps of the first three, the fold that all of these are named by, the slider over tokens; and into the line.
+SETTLE = """([line, built]) => (late, said, ...now) => {
+    const found = JSON.parse(late), changed = built.map((value, i) => value !== now[i]);
+    const of = i => i < 4 ? [] : i < 7 ? [i - 4] : [0, 1, 2];
+    const settled = found.updates.map((update, i) => {
+        if (of(i).some(list => changed[list])) return { __type__: 'update' };
+        const { value, ...rest } = update;
+        return changed[i] ? rest : update;
+    });
+    return [found.line && said === line ? found.line : said, ...settled];
+}"""
 
 
 class Compare:
@@ -355,6 +369,14 @@ def _fields(panel: Compare) -> Fields:
                   measure, measured, bars)
 
 
+def _deferred(found: dict[Any, Any], fields: Sequence[Any], late: gr.Textbox) -> dict[Any, Any]:
+    """What is found, with all that is for `fields`, and the line, as JSON in `late`, for `SETTLE`."""
+    updates = [found.pop(field) for field in fields]
+    updates = [{**one, "value": in_browser(one["value"])} if isinstance(one, dict) and "value" in one
+               else one if isinstance(one, dict) else gr.update(value=one) for one in updates]
+    return {**found, late: json.dumps({"line": found[late], "updates": updates}, ensure_ascii=False)}
+
+
 def _slider(panel: Compare, which: str, name: str) -> Steps:
     """Over the steps of that policy's run; not to be seen where there is nothing to slide over."""
     words, over = panel.words, panel.slider(name)
@@ -397,7 +419,7 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
                 on.line: words("recalled")}
 
     def arrive(address: object) -> dict[Any, Any]:
-        offered, found = {**offer(), first: panel.first_line()}, recall(address)
+        offered, found = {**offer(), late: panel.first_line()}, recall(address)
         for field in named:
             if field in found:
                 found[field] = gr.update(**{**offered[field], "value": found[field]})
@@ -429,10 +451,11 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
 
     fields = [*named, *on.sliders, on.more, most]
     told = [*fields, *on.how[1:3], n, on.prompt, on.shown, on.line]
-    first, built = gr.Textbox(visible=False), json.dumps(panel.first_line())
-    arrived = gr.on(None, arrive, gr.Textbox(visible=False), [*told, first], js="() => [location.hash]", **QUIET)
-    # On a busy server that comes late; what somebody who has already pressed a button was told stays.
-    arrived.then(None, [first, on.line], on.line, js=f"(first, said) => first && said === {built} ? first : said",
+    # On a busy server that comes late: what somebody has already chosen, or was told after a press, stays.
+    late, built = gr.Textbox(visible=False), [panel.first_line(), [in_browser(field.value) for field in fields]]
+    arrived = when_open(lambda address: _deferred(arrive(address), fields, late), gr.Textbox(visible=False),
+                        [*told[len(fields):], late], js="() => [location.hash]", **QUIET)
+    arrived.then(None, [late, on.line, *fields], [on.line, *fields], js=f"({SETTLE})({json.dumps(built)})",
                  show_progress="hidden")
     on.shown.turn(turn, None, told, concurrency_limit=None, **QUIET)
     when_shown(refresh, named, fields)

@@ -9,14 +9,13 @@ from json import JSONDecodeError
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from rlhf_kit.labels import Judgement, Labels, LabelsError, Shown
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import answers, guidelines, rank_lists, rank_tasks
 from rlhf_kit.studio.answers import why
 from rlhf_kit.studio.entries import label
-from rlhf_kit.studio.fields import Names, choices, follow, sent, when_shown
+from rlhf_kit.studio.fields import Names, choices, follow, sent, when_open, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.rank_tasks import FEWEST, MOST
 from rlhf_kit.studio.serving import annotator
@@ -88,8 +87,8 @@ def _wire_cards(panel: Rank, on: Fields, last: gr.State) -> None:
     """Lists that come, and orders that are kept; `last` is what the reward model is asked about."""
     lang, quiet = panel.lang, {"show_progress": "hidden", "api_visibility": "undocumented"}
     k, two, instruct = on.chosen
-    Context.root_block.load(panel.open, [on.name, *on.chosen], [on.name, on.judge, on.cards, on.notice], js=RECALL,
-                            api_name=f"rank_open_{lang}", **quiet)
+    when_open(panel.open, [on.name, *on.chosen], [on.name, on.judge, on.cards, on.notice], js=RECALL,
+              api_name=f"rank_open_{lang}", **quiet)
     gr.on([k.input, two.input, instruct.input, on.name.submit, on.whose.input], panel.show,
           [on.name, *on.chosen, on.whose], [on.cards, on.notice], api_name=f"rank_show_{lang}", **quiet)
     sent = [on.name, on.cards, *on.chosen, on.whose]
@@ -117,9 +116,9 @@ def _wire_models(panel: Rank, on: Fields, last: gr.State) -> None:
 def _wire_lists(lists: rank_lists.Lists, panel: Rank, on: Fields) -> None:
     """A model of the shelf writes lists, and the first of these is shown."""
     own, turns = on.own, Turns(panel.workspace, panel.lang, gr.State(None), on.own.stop)
-    for arrive in (lambda *to: Context.root_block.load(*to, **QUIET), when_shown):
+    for arrive in (lambda *to: when_open(*to, **QUIET), when_shown):
         arrive(lists.offered, on.whose, on.whose)
-    Context.root_block.load(lists.writers, follow(own.writer, lists.writers), own.writer, **QUIET)
+    when_open(lists.writers, follow(own.writer, lists.writers), own.writer, **QUIET)
     going = turns.wire(own.write.click, lambda _, *asked: lists.refused(*asked), [own.writer, own.prompts],
                        lambda _, *asked: lists.write(*asked[:3], _size(asked[3])),
                        [own.writer, own.n, own.prompts, on.chosen[0]], on.notice, [on.whose],

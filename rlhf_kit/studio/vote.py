@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from rlhf_kit.labels import BOTH_BAD, Judgement, LabelsError, Shown
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import answers, guidelines, vote_match, vote_pairs
 from rlhf_kit.studio.answers import BadAnswer, why
-from rlhf_kit.studio.fields import Names, sent, when_shown
+from rlhf_kit.studio.fields import Names, sent, when_open, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.turns import QUIET, Turns
@@ -45,8 +44,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
     new = vote_match.fields(words)
 
     quiet = {"show_progress": "hidden", "api_visibility": "undocumented"}
-    opened = Context.root_block.load(panel.open, [name], [name, pair, notice], js=RECALL,
-                                     api_name=f"vote_open_{lang}", **quiet)
+    opened = when_open(panel.open, [name], [name, pair, notice], js=RECALL,
+                       api_name=f"vote_open_{lang}", **quiet)
     for turned in (name.submit, match.input):
         turned(panel.show, [name, match], [pair, notice], **QUIET)
     pair.next(panel.show, [name, match], [pair, notice], api_name=f"vote_show_{lang}", **quiet)
@@ -62,7 +61,7 @@ def _wire_match(match: vote_match.Match, panel: Vote, new: vote_match.Fields, na
                 pair: gr.HTML, notice: gr.HTML) -> None:
     """Two models are chosen, write their pairs, and the first of these is shown."""
     turns = Turns(match.workspace, match.lang, gr.State(None), new.stop)
-    for arrive in (lambda *to: Context.root_block.load(*to, **QUIET), when_shown):
+    for arrive in (lambda *to: when_open(*to, **QUIET), when_shown):
         arrive(match.models, None, [new.first, new.second])
         arrive(match.offered, picked, picked)
     going = turns.wire(new.make.click, lambda _, *asked: match.refused(*asked), [new.first, new.second, new.prompts],
