@@ -12,7 +12,7 @@ import gradio as gr
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import StorageError
-from rlhf_kit.studio import comparing
+from rlhf_kit.studio import comparing, talks
 from rlhf_kit.studio.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.studio.entries import Entry, label
 from rlhf_kit.studio.fields import Names, Steps, in_browser, offered, sent, when_open, when_shown
@@ -161,9 +161,10 @@ class Compare:
             yield from self._prepared(names, judge)
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
+            prompt, guessed = self._conversation(prompt)
             sampling, cut = self._fitting(columns, [prompt], sampling, most)
             about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature,
-                     "reward": label(judge, self.lang)}
+                     "reward": label(judge, self.lang), **self._turns(prompt)}
             shown, grown = 0.0, []
             for grown in comparing.responses(columns, prompt, sampling, seed):
                 if time.monotonic() - shown > PAUSE:
@@ -183,9 +184,17 @@ class Compare:
             view |= self._address(view, {"prompt": prompt, "names": [*names], "steps": [*steps], "judge": judge,
                                          "seed": seed, "temperature": sampling.temperature,
                                          "most": sampling.max_new_tokens, "n": n}, sampling)
-            yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *cut])
+            yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *guessed, *cut])
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
             yield None, told(error, self.words)
+
+    def _conversation(self, prompt: str) -> tuple[str, list[str]]:
+        """What the policies are asked, and a line where that is not what was typed."""
+        asked = talks.typed(prompt, self.workspace.world, self.lang)
+        return asked, [] if asked == prompt else [self.words("made_a_talk")]
+
+    def _turns(self, prompt: str) -> dict[str, Any]:
+        return talks.as_chat(prompt) if talks.has_talks(self.workspace.world, self.lang) else {}
 
     def _address(self, view: dict[str, Any], asked: dict[str, Any], sampling: Any) -> dict[str, str]:
         """{"address"} of a comparison, by which it is found again with all that was asked; {} if the disk is full."""
@@ -358,7 +367,7 @@ def _fields(panel: Compare) -> Fields:
                          info=room["info"], min_width=140, elem_id="rk-compare-most")
             n = gr.Slider(1, MOST_DRAWS, 1, step=1, label=words("best_of_n"), info=words("best_of_about"),
                           min_width=140, elem_id="rk-compare-n")
-    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts", "take"),
+    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts", "take", "chat"),
                    elem_id="rk-compare-view")
     gr.Markdown(f"### {words('histogram')}")
     with gr.Row(elem_classes="rk-controls"):
