@@ -38,8 +38,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
         name = name_field(lang)
         match = Names(sent([(words("any_match"), vote_match.ALL)]), value=vote_match.ALL, label=words("match"), scale=2,
                       min_width=220, elem_id=f"rk-vote-match-{lang}")
-        questions = gr.Radio([(words(f"{one}_question"), one) for one in ("one", "three")], value="one",
-                             label=words("asking"), min_width=220, elem_id=f"rk-vote-asked-{lang}")
+        questions = gr.Dropdown([(words(f"{one}_question"), one) for one in ("one", "three")], value="one", scale=2,
+                                label=words("asking"), min_width=220, elem_id=f"rk-vote-asked-{lang}")
     guidelines.shown(lang, workspace)
     notice = widget("notice", words, elem_id=f"rk-vote-notice-{lang}")
     pair = widget("pair", words, parts=("explain", "chat"), elem_id=f"rk-pair-{lang}")
@@ -56,9 +56,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
     voted = pair.vote(panel.vote, [name, pair, questions], [pair, notice], api_name=f"vote_save_{lang}",
                       concurrency_limit=8, **quiet)
     undone = pair.undo(panel.undo, sources, [pair, notice], api_name=f"vote_undo_{lang}", **quiet)
-    for done in (opened, voted, undone, questions.input):
-        (done if done is questions.input else done.then)(panel.results, [name, questions], [tables],
-                                                         api_visibility="private", show_progress="hidden")
+    for done in (opened.then, voted.then, undone.then, questions.input):
+        done(panel.results, [name, questions], [tables], api_visibility="private", show_progress="hidden")
     _wire_match(vote_match.Match(lang, workspace), panel, new, sources, pair, notice)
 
 
