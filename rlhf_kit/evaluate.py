@@ -212,6 +212,30 @@ def ratio(part: Tensor, whole: Tensor, seed: int = 0, draws: int = 1000) -> Esti
     return Estimate(found, low, high, round(whole.sum().item()))
 
 
+def share_kept(before: Sequence[float], behind: Sequence[float], after: Sequence[float], seed: int = 0,
+               draws: int = 1000) -> Estimate | None:
+    """How much of what a prompt changes is there without it, after a student learned it: of scores prompt by prompt.
+
+        Σ (after - before) / Σ (behind - before)
+
+    Args:
+        before, after: of the student without the prompt, before and after it learned.
+        behind: of its teacher behind the prompt.
+
+    Returns: the share with the percentile interval of a bootstrap over the prompts; None where the prompt itself
+        changes less than chance does (the 95 % interval of its effect holds 0), so that there is nothing to keep.
+    Source: Efron 1979, doi:10.1214/aos/1176344552.
+    """
+    start, teacher, student = (torch.as_tensor(x, dtype=torch.float64) for x in (before, behind, after))
+    effect = mean(teacher - start)
+    if effect.low <= 0 <= effect.high:
+        return None
+    rows = torch.randint(len(start), (draws, len(start)), generator=torch.Generator().manual_seed(seed))
+    drawn = (student - start)[rows].sum(1) / (teacher - start)[rows].sum(1)
+    low, high = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Estimate(((student - start).sum() / (teacher - start).sum()).item(), low, high, len(start))
+
+
 def best_of_n_curve(proxy: Tensor | Sequence[Sequence[float]], value: Tensor | Sequence[Sequence[float]] | None = None,
                     bounds: tuple[float, float] | None = None) -> tuple[Estimate, ...]:
     """What the best of n is worth for every n from 1 to N, with an interval over the prompts; entry n - 1 is n.

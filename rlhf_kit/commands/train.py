@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import alignment, showing, stackllama
+from rlhf_kit.commands import alignment, distil, showing, stackllama
 from rlhf_kit.commands.choices import (
     FILES,
     MODEL,
@@ -47,6 +47,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     _add_ppo(methods)
     _add_rest(methods)
     alignment.add_methods(methods, run)
+    distil.add_method(methods, run)
     stackllama.add_method(methods)
 
 
@@ -189,7 +190,7 @@ def run(options: argparse.Namespace) -> int:
         console.file.flush()
     trackers.check(options.track)
     world, task = world_of(options)
-    check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference")))
+    check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference", "teacher")))
     options.look(options)                                   # slips are told before the seconds that torch takes
     from rlhf_kit.jobs import JOBS, cores
     from rlhf_kit.runs import pipeline
@@ -301,6 +302,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         console.print(say(lang, examined, n=result["examples"], held_out=result["held_out"]))
         if result["held_out"]:
             showing.few(console, result["held_out"], lang)
+    elif result["job"] == "distil":
+        distil.show(console, result, lang)
     else:
         after = "column_after" if result["job"] == "ppo" else "column_after_sft"
         showing.texts(console, result["samples"][:4], lang, score="meter_reward",

@@ -122,8 +122,8 @@ def write(run: Path, repo: str, lang: Lang, *, command: str, size: int, adapter:
 # -- what it is --------------------------------------------------------------------------------------------------------
 
 def _about(job: str, result: Mapping[str, Any], words: partial) -> str:
-    known = ("tour", "ppo", "rest", "grpo", "dpo", "online-dpo", "kto", "sft", "rewardmodel", "judge", "stackllama",
-             "human")
+    known = ("tour", "ppo", "rest", "grpo", "dpo", "online-dpo", "kto", "distil", "sft", "rewardmodel", "judge",
+             "stackllama", "human")
     return words(f"card_about_{job}" if job in known else "card_about_other", job=job, n=result.get("ratings", 0))
 
 
