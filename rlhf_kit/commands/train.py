@@ -85,11 +85,22 @@ def _add_reward_model(methods: argparse._SubParsersAction) -> None:
                                                        "(default: a tiny encoder from nothing)")
     ranked.add_argument("--pretrain", metavar="FILE", help="labelled reviews to learn from first: good above bad")
     labelled_columns(ranked)
+    ranked.add_argument("--votes", metavar="SOURCE", help="or votes, before people's preferences (PMP): a made-up "
+                                                          "forum such as forum-en, or a file of pairs")
+    ranked.add_argument("--votes-form", choices=("binarised", "ranked"),
+                        help="of votes: each text under a right and a wrong rating, or which of two is better "
+                             "(default: binarised)")
+    ranked.add_argument("--red-team", metavar="FILE", help="pairs in which the more harmful answer was picked; they "
+                                                           "are turned round and learned from beside the others")
+    ranked.add_argument("--harmless-weight", metavar="W", type=float, help="what each of those counts (1)")
     ranked.add_argument("--held-out", metavar="N", type=int, help="rankings or pairs to be examined on (default: "
                                                                   "400, or a fifth if that is fewer)")
     ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
-    ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid"), help="of a pair, σ of the difference of its "
-                                                                             "scores: -log σ (default), or -σ")
+    ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid", "choice"),
+                        help="of a pair, σ of the difference of its scores: -log σ (default), or -σ; or choice: the "
+                             "best was picked among all, as Sparrow's raters do")
+    ranked.add_argument("--distractors", metavar="N", type=int, help="of --loss choice: replies from other dialogues "
+                                                                     "beside each, which nobody picks (0)")
     ranked.add_argument("--centring", metavar="WEIGHT", type=float, help="pull of the scores towards 0, which keeps "
                                                                           "those learnt from few rankings small (0)")
     ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
@@ -230,7 +241,9 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
     return {"rankings": options.rankings, "pairs": options.pairs, "columns": options.columns,
             "template": options.template, "pretrain": options.pretrain, "text": options.text,
             "label": options.label, "positive": options.positive, "positive_from": options.positive_from,
-            "held_out": options.held_out,
+            "held_out": options.held_out, "votes": options.votes, "votes_form": options.votes_form,
+            "red_team": options.red_team, "harmless_weight": options.harmless_weight,
+            "distractors": options.distractors,
             "examples": tuple(options.example or ()),
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss", "centring",
                                   "seed")}
@@ -274,7 +287,7 @@ def _look_sft(options: argparse.Namespace) -> None:
 
 def _look_reward_model(options: argparse.Namespace) -> None:
     look_labelled(options.pretrain, options)
-    for path in filter(small, (options.pairs, options.rankings)):
+    for path in filter(small, (options.pairs, options.rankings, options.red_team)):
         look_at(options, path, "preferences")
 
 
@@ -346,6 +359,10 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
         rows.insert(1, ("row_ceiling_accuracy", f"{result['ceiling']:.3f}"))
     showing.values(console, [(say(lang, name), value) for name, value in rows], lang,
                    "column_value_pairs" if pairs else "column_value")
+    for name in ("harmless", "off_topic"):
+        if name in result:
+            found = Estimate(**result[name]["agreement"]["pair_accuracy"])
+            console.print(say(lang, f"ranked_{name}", value=str(found)), markup=False, soft_wrap=True)
     for example in result["examples"]:
         console.print(f"{example['score']:+.2f}  {showing.plain(example['text'])}", markup=False, soft_wrap=True)
     read_as = {side: showing.plain(text) for side, text in result["read_as"].items()}

@@ -72,6 +72,13 @@ def off_centre(score: Tensor, mask: Tensor | None = None, kind: Centring = "squa
     return (there.square().sum(-1) / n).mean()
 
 
+def of_ranks(rank: Tensor, mask: Tensor) -> Tensor:
+    """Which candidates of each turn were picked, as `chosen_among` takes it: the best rank, in equal parts; [B, M]."""
+    best = rank.masked_fill(~mask, torch.iinfo(rank.dtype).max).amin(-1, keepdim=True)
+    picked = ((rank == best) & mask).float()
+    return picked / picked.sum(-1, keepdim=True)
+
+
 def preference_model(score: Tensor, chosen: Tensor, mask: Tensor | None = None, *, bradley_terry: float = 1.0,
                      centring: float = 0.1, kind: Centring = "squared_mean") -> Tensor:
     """The loss of Sparrow's preference model.
