@@ -44,6 +44,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     _add_sft(methods)
     _add_reward_model(methods)
     _add_judge(methods)
+    _add_rule_model(methods)
     _add_ppo(methods)
     _add_rest(methods)
     alignment.add_methods(methods, run)
@@ -120,6 +121,22 @@ def _add_judge(methods: argparse._SubParsersAction) -> None:
     judge.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; longer ones are cut")
     common(judge)
     judge.set_defaults(run=run, job="judge", settings=_judge, look=_look_judge)
+
+
+def _add_rule_model(methods: argparse._SubParsersAction) -> None:
+    rules = methods.add_parser("rule-model", help="a classifier that reads a rule and a dialogue: is it broken?",
+                               description="A rule model: a classifier that reads a rule's text beside a dialogue and "
+                                           "says whether the rule is broken. Run again, it goes on where it stopped.")
+    rules.add_argument("--data", metavar="FILE", help="labels, .csv, .tsv or .jsonl, plain or .gz: prompt, response, "
+                                                      "rule and level, in five levels or broken and followed (default: "
+                                                      "those of --task assistant-en)")
+    rules.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of two outputs "
+                                                      "(default: a tiny encoder from nothing)")
+    rules.add_argument("--without-rule", action="store_true", help="hide the rule's text, to see what it is worth")
+    rules.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones both ends are "
+                                                                   "read")
+    common(rules)
+    rules.set_defaults(run=run, job="rule-model", settings=_rule_model, look=_look_rule_model)
 
 
 def _add_ppo(methods: argparse._SubParsersAction) -> None:
@@ -214,7 +231,7 @@ def run(options: argparse.Namespace) -> int:
             from rlhf_kit.datasets.door import Account
             showing.lines(console, Account.of(account).lines(lang))
     else:
-        new = job.model == "new" and options.job in ("reward-model", "judge")
+        new = job.model == "new" and options.job in ("reward-model", "judge", "rule-model")
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
@@ -277,6 +294,11 @@ def _judge(options: argparse.Namespace) -> dict[str, Any]:
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
 
 
+def _rule_model(options: argparse.Namespace) -> dict[str, Any]:
+    return {"data": options.data, "without_rule": options.without_rule,
+            "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
+
+
 # What is wrong with a file is found by the same readers that the job will ask.
 
 def _look_sft(options: argparse.Namespace) -> None:
@@ -295,6 +317,12 @@ def _look_judge(options: argparse.Namespace) -> None:
     look_labelled(options.data, options)
 
 
+def _look_rule_model(options: argparse.Namespace) -> None:
+    if small(options.data):
+        from rlhf_kit.datasets.rule_labels import read_rule_labels
+        read_rule_labels(options.data)
+
+
 def _look_rest(options: argparse.Namespace) -> None:
     if small(options.data) and (options.prompt is None) == (options.response is None):
         look_at(options, options.data, "examples", prompt=options.prompt, response=options.response)
@@ -307,6 +335,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         _show_reward_model(console, result, options)
     elif result["job"] == "judge":
         _show_judge(console, result, lang)
+    elif result["job"] == "rule_model":
+        _show_rule_model(console, result, lang)
     elif result["job"] == "sft":
         loss = result["loss"]
         showing.measures(console, [{"name": say(lang, "row_loss"), "before": f"{loss['before']:.3f}",
@@ -332,7 +362,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
             console.print(say(lang, "ppo_stopped", **stopped), markup=False, soft_wrap=True)
     showing.took(console, result, lang)
     folder = os.path.join(options.output, "policy" if "win_rate" in result else "model")
-    door = {"reward_model": "load_reward_model", "judge": "load_classifier"}.get(result["job"], "load_policy")
+    door = {"reward_model": "load_reward_model", "judge": "load_classifier",
+            "rule_model": "load_classifier"}.get(result["job"], "load_policy")
     console.print(say(lang, "load_it", door=door, folder=folder), markup=False, soft_wrap=True)
 
 
@@ -345,6 +376,18 @@ def _show_judge(console: Console, result: dict[str, Any], lang: str) -> None:
     showing.few(console, result["held_out"], lang)
     if not result["above_commonest"]:
         console.print(say(lang, "not_above_commonest"), soft_wrap=True)
+
+
+def _show_rule_model(console: Console, result: dict[str, Any], lang: str) -> None:
+    from rlhf_kit.evaluate import Estimate
+    rows = [(say(lang, f"row_{name}"), str(Estimate(**result[name]))) for name in ("auc", "paraphrased")
+            if name in result]
+    showing.values(console, rows, lang, "column_value_texts")
+    for rule, worth in sorted(result["by_rule"].items(), key=lambda item: item[1])[:5]:
+        console.print(say(lang, "rules_hardest", rule=showing.plain(rule), auc=worth), markup=False, soft_wrap=True)
+    console.print(say(lang, "rules_examples", n=result["labels"], unsure=result["unsure"],
+                      held_out=result["held_out"], broken=result["broken"]), soft_wrap=True)
+    showing.few(console, result["held_out"], lang)
 
 
 def _show_reward_model(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:

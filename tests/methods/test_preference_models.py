@@ -34,6 +34,7 @@ def reader():
     """A tokenizer that knows all these words, and the ratings."""
     some = [one.prompt + side for one in pairs(300, 0) + pairs(100, 1, "votes on the {} :")
             for side in (one.chosen, one.rejected)]
+    some += [one.prompt + response for one in turns(300, 0) for response in one.responses]
     return text.train_tokenizer([*some, *(one.chosen for one in binarised(pairs(20, 2))), "harm :"], 120)
 
 
@@ -73,20 +74,19 @@ def in_harm(some):
 
 @pytest.mark.slow
 def test_helpful_labels_alone_are_below_chance_where_the_less_harmful_answer_wins(reader):
-    """Who tries to do harm picks the *more harmful* answer, here the obliging one. Turned round and mixed with the
-    helpful pairs, such pairs make one model good at both; helpful ones alone, or pairs left unturned, teach the
-    opposite."""
+    """Who tries to do harm picks the *more harmful* answer, here the obliging one. Left as they are, such pairs teach
+    what helpful ones teach; turned round and mixed with those, they make one model good at both."""
     helpful, attacks = pairs(150, 0), in_harm(pairs(150, 5))
-    config, examined = replace(QUICK, steps=250, batch_size=16), pairs(150, 77)
+    config, examined = replace(QUICK, steps=200, batch_size=12), pairs(150, 77)
     harmless = turned(in_harm(examined))
     found = {}
-    for name, learn in (("alone", helpful), ("unturned", [*helpful, *attacks]), ("both", [*helpful, *turned(attacks)])):
+    for name, learn in (("unturned", [*helpful, *attacks]), ("turned", [*helpful, *turned(attacks)])):
         model = fresh(reader, layers=2)
         reward_model.train(model, learn, config)
         found[name] = accuracy(model, examined), accuracy(model, harmless)
-    assert found["alone"][0] > 0.9
-    assert max(found["alone"][1], found["unturned"][1]) < 0.3
-    assert min(found["both"]) > 0.75
+    assert found["unturned"][0] > 0.9
+    assert found["unturned"][1] < 0.3
+    assert min(found["turned"]) > 0.75
 
 
 def test_a_weighted_batch_is_the_weighted_sum_of_its_kinds(reader):
@@ -106,16 +106,37 @@ def test_other_weights_are_another_run(reader, tmp_path):
         list(reward_model.steps(fresh(reader), pairs(6, 0), QUICK, weights=[2.0] * 6, checkpoint=tmp_path))
 
 
-def means(model, turns):
-    """Mean score of what was picked, what was not, and what is off the topic."""
-    score = rewards.learned(model)
-    said = torch.tensor([score([one.prompt] * 3, one.responses[:3]).tolist() for one in turns])
-    return said.mean(0).tolist()
+TOPICS = {"how is it made ?": slice(0, 4), "how does it look ?": slice(4, 8)}     # each has words of its own
+
+
+def topic(turn):
+    return next(ask for ask in TOPICS if turn.prompt.startswith(ask))
+
+
+def turns(n, seed, slips=0.25):
+    """A good and a bad answer on the topic, of which raters pick the bad one now and then."""
+    rng, found = random.Random(seed), []
+    for _ in range(n):
+        ask = rng.choice(list(TOPICS))
+        good, bad = rng.choice(GOOD[TOPICS[ask]]), rng.choice(BAD[TOPICS[ask]])
+        found.append(Ranking(f"{ask} {rng.choice(NOUNS)} :", (f" {good} .", f" {bad} ."),
+                             (2, 1) if rng.random() < slips else (1, 2)))
+    return found
+
+
+def means(model, examined):
+    """Mean score of what is good, what is bad, and of good answers to the other question."""
+    rng, score = random.Random(0), rewards.learned(model)
+    off = [f" {rng.choice(GOOD[next(words for ask, words in TOPICS.items() if ask != topic(one))])} ."
+           for one in examined]
+    return [score([one.prompt for one in examined], some).mean().item() for some in (
+        [one.responses[0] for one in examined], [one.responses[1] for one in examined], off)]
 
 
 def trained(reader, distractors, seed=0, **changes):
-    turns = choices(pairs(200, seed))
-    learn = with_distractors(turns, 2, seed) if distractors else turns
+    learn = turns(200, seed)
+    if distractors:
+        learn = with_distractors(learn, 2, seed, [topic(one) for one in learn])
     model = fresh(reader, seed, layers=2)
     reward_model.train(model, learn, replace(reward_model.SPARROW, steps=150, batch_size=12, max_length=40,
                                              learning_rate=5e-3, seed=seed, **changes))
@@ -125,10 +146,8 @@ def trained(reader, distractors, seed=0, **changes):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_off_the_topic_scores_lowest_only_with_distractors(reader, seed):
-    """The off-topic replies are good ones of other questions: without distractors they score as good ones do."""
-    examined = [replace(one, responses=(*one.responses[:2], next(
-        other.responses[0] for other in choices(pairs(60, 77 + i)) if other.prompt != one.prompt)), ranks=(1, 2, 2))
-        for i, one in enumerate(choices(pairs(60, 55)))]
+    """Without them nobody has ever seen such a reply, and a good word is a good word."""
+    examined = turns(60, 55, slips=0)
     good, bad, off = means(trained(reader, True, seed), examined)
     assert off < bad < good
     good, bad, off = means(trained(reader, False, seed), examined)
@@ -143,10 +162,12 @@ def test_centring_takes_the_scores_to_0_from_wherever_they_are(reader):
         model.shift = -5.0                                   # every score is 5 higher
         reward_model.train(model, choices(pairs(100, 0)), replace(
             reward_model.SPARROW, steps=100, batch_size=16, max_length=40, learning_rate=5e-3, centring=centring))
-        ended[centring] = abs(sum(means(model, [replace(one, responses=(*one.responses, one.responses[0]),
-                                                        ranks=(1, 2, 2)) for one in choices(pairs(50, 9))])[:2]) / 2)
-    assert ended[0.1] < 0.5 < ended[0.0]
-    assert ended[0.1] < 0.05 * 5
+        examined, score = pairs(50, 9), rewards.learned(model)
+        both = score([one.prompt for one in examined] * 2, [one.chosen for one in examined] + [
+            one.rejected for one in examined])
+        ended[centring] = abs(both.mean().item())
+    assert ended[0.1] < 0.25                                 # a twentieth of where it began
+    assert ended[0.0] > 0.5
 
 
 @pytest.mark.parametrize(("change", "message"), [({"loss": "listwise"}, "loss is 'listwise'"),
