@@ -94,6 +94,8 @@ def _add_reward_model(methods: argparse._SubParsersAction) -> None:
     ranked.add_argument("--red-team", metavar="FILE", help="pairs in which the more harmful answer was picked; they "
                                                            "are turned round and learned from beside the others")
     ranked.add_argument("--harmless-weight", metavar="W", type=float, help="what each of those counts (1)")
+    ranked.add_argument("--half", choices=("first", "second"), help="learn from that half only, of the prompts: two "
+                                                                    "such models, and train ppo --test-judge")
     ranked.add_argument("--held-out", metavar="N", type=int, help="rankings or pairs to be examined on (default: "
                                                                   "400, or a fifth if that is fewer)")
     ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
@@ -148,6 +150,8 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
     ppo.add_argument("--model", required=True, help=MODEL)
     judged(ppo)
     renamed(ppo, "--label", "--judge-class")
+    ppo.add_argument("--test-judge", metavar="MODEL", help="a reward model of the other half of the data: reported "
+                                                           "beside the score, never pleased")
     ppo.add_argument("--prompts", metavar="FILE", help=f"{FILES}: prompts or conversations (default: openings of the "
                                                        f"made-up reviews)")
     ppo.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
@@ -218,7 +222,8 @@ def run(options: argparse.Namespace) -> int:
         console.file.flush()
     trackers.check(options.track)
     world, task = world_of(options)
-    check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference", "teacher")))
+    check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference", "teacher",
+                                                                   "test_judge")))
     options.look(options)                                   # slips are told before the seconds that torch takes
     from rlhf_kit.jobs import JOBS, cores
     from rlhf_kit.runs import pipeline
@@ -260,7 +265,7 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
             "label": options.label, "positive": options.positive, "positive_from": options.positive_from,
             "held_out": options.held_out, "votes": options.votes, "votes_form": options.votes_form,
             "red_team": options.red_team, "harmless_weight": options.harmless_weight,
-            "distractors": options.distractors,
+            "distractors": options.distractors, "half": options.half,
             "examples": tuple(options.example or ()),
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss", "centring",
                                   "seed")}
@@ -268,7 +273,7 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
 
 def _ppo(options: argparse.Namespace) -> dict[str, Any]:
     return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
-            "column": options.column, "reference": options.reference,
+            "column": options.column, "reference": options.reference, "test_judge": options.test_judge,
             "rollouts": None if options.rollouts == "own" else options.rollouts,
             "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
@@ -358,6 +363,10 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         showing.few(console, min([one["n"] for one in scores], default=result.get("held_out", 0)), lang)
         for row in result.get("improves", ()):
             console.print(say(lang, "rest_improve", **row), markup=False, soft_wrap=True)
+        if root := result.get("root_kl"):
+            console.print(say(lang, "ppo_root_kl", **root), markup=False, soft_wrap=True)
+        if gap := result.get("split_half"):
+            console.print(say(lang, "ppo_split_half", **gap), markup=False, soft_wrap=True)
         if stopped := result.get("stopped"):
             console.print(say(lang, "ppo_stopped", **stopped), markup=False, soft_wrap=True)
     showing.took(console, result, lang)

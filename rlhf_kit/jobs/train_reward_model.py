@@ -21,7 +21,7 @@ from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.jobs import warm_start, written
 from rlhf_kit.jobs.scaling import NEW, Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, described, unread, use_threads, world
-from rlhf_kit.jobs.warm_start import Form
+from rlhf_kit.jobs.warm_start import Form, Half
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
@@ -94,6 +94,7 @@ class RewardModelJob(ScaledJob):
     red_team: str | None = None             # pairs in which the more harmful answer was picked; they are turned round
     harmless_weight: float | None = None    # what each of those counts; None = 1
     distractors: int | None = None          # replies of other dialogues beside each choice; None = 0
+    half: Half | None = None                # learn from this half of the rankings only; None = from all
 
     def __post_init__(self) -> None:
         if self.rankings is not None and self.pairs is not None:
@@ -141,7 +142,7 @@ class RewardModelJob(ScaledJob):
         learn, kept_out, highest, account = self._rankings(brought, loaded, left_out)
         attacks, repelled = warm_start.attacks(self.red_team, loaded, self.template, self.model)
         weights = [1.0] * len(learn) + [1.0 if self.harmless_weight is None else self.harmless_weight] * len(attacks)
-        learn = [*learn, *attacks]
+        learn, weights = warm_start.half_of([*learn, *attacks], weights, self.half)
         first = self._pretraining(kept_out) if self.votes is None else warm_start.votes(
             self.votes, self.votes_form or "binarised", kept_out, loaded, self.template, self.model)
         model = self._model([*learn, *first]) if loaded is None else loaded

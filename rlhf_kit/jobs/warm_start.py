@@ -1,10 +1,11 @@
-"""What a preference model learns from beside its rankings: votes before them (PMP), and pairs of a red team."""
+"""What a preference model learns from beside its rankings: votes before them (PMP), a red team's pairs; or half."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+from zlib import crc32
 
 from rlhf_kit import tasks
 from rlhf_kit.datasets.door import as_rankings, bring
@@ -16,6 +17,7 @@ from rlhf_kit.jobs import written
 from rlhf_kit.models.heads import RewardModel
 
 Form = Literal["binarised", "ranked"]
+Half = Literal["first", "second"]
 FORMS: tuple[Form, ...] = ("binarised", "ranked")
 VOTED = 2000                        # pairs of a made-up world
 HELD_OUT = 400                      # pairs of a red team, or a fifth if that is fewer
@@ -60,6 +62,23 @@ def attacks(source: str | None, model: RewardModel | None, template: str | None,
         raise refused(source, f"holds {len(found)} pairs, all of one prompt; with some held out none is left to learn "
                               f"from. Add some with other prompts.")
     return learn, kept_out
+
+
+def half_of(learn: Sequence[Ranking | Comparison], weights: Sequence[float],
+            half: Half | None) -> tuple[list[Ranking | Comparison], list[float]]:
+    """One of two halves that share no prompt, with their weights; all if none is named.
+
+    Whatever else differs, two models of the two halves learned different accidents of the data, and a policy that
+    pleases one of them shows by the other how far it pleases the accidents (arXiv:2204.05862, section 4.2). Which half
+    a prompt belongs to is decided by itself. Raises: ValueError for a half that is empty.
+    """
+    if half is None:
+        return list(learn), list(weights)
+    places = [place for place, one in enumerate(learn) if (crc32((one.prompt or texts_of(one)[0]).encode()) % 2 == 0)
+              == (half == "first")]
+    if not places:
+        raise ValueError(f"the {half} half of the {len(learn)} rankings is empty. Give more, with different prompts.")
+    return [learn[place] for place in places], [weights[place] for place in places]
 
 
 def off_topic(judged: Sequence[Ranking]) -> list[Ranking]:

@@ -37,7 +37,7 @@ def rule_labels(task: Assistant, n: int, seed: int = 0, split: Split = "train", 
         verdicts = task.rules(prompt.text, response)
         broken = any(one.broken for one in verdicts.values()) and rng.random() < ADVERSARIAL
         rule = min((rule for rule in RULES if verdicts[rule].broken == broken),
-                   key=lambda rule: (seen[rule, broken], rng.random()))        # noqa: B023
+                   key=lambda rule: (seen[rule, broken], rng.random()))
         seen[rule, broken] += 1
         level = who.level(rule, prompt.text, response, task.explain, rng).level
         found.append(RuleLabel(prompt.text, response, rng.choice(wordings(rule, task.lang, wording)), level))
