@@ -1,0 +1,197 @@
+"""What is wrong with a PPO or GRPO run, by rules over the numbers that it wrote: the likely fault and its evidence.
+
+    for finding in explain.findings(Record.read("runs/mine")):
+        print(finding.fault, finding.evidence)
+
+The rules stand in the order in which they are believed: first what must hold whatever is learnt (books that have to
+balance), then what drawing must look like, then what only the course of a run shows. A run may have several faults, and
+one fault shows in several numbers, so the first finding is the likeliest cause and the others are named beside it.
+Thresholds were chosen on seed 0 of the gallery's runs; `make bench ARGS=gallery` measures them on others.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlhf_kit.runs import curves
+from rlhf_kit.runs.folder import flat
+from rlhf_kit.storage import StorageError
+
+Rows = Sequence[Mapping[str, Any]]
+LEAST = 4                           # steps, below which nothing can be said
+NEEDED = ("score", "kl", "kl_coef", "ratio_gap", "ratio_shift", "surprise", "entropy", "ends_learnt", "eos_rate",
+          "response_length", "score_std", "length_correlation", "credit", "kl_price", "approx_kl", "skipped")
+COARSE = 0.05                       # nats per token between rounding to 8 bits and dropout
+ROUNDING = 2e-3                     # nats per token; twice what `sanity_checks` allows one of them in float32
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault by its name in the gallery, and the run's numbers that speak for it."""
+
+    fault: str
+    evidence: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run wrote: a row for each step, and its settings as far as they are known."""
+
+    rows: Rows
+    settings: Mapping[str, Any] = field(default_factory=dict)       # flat: "config/kl/estimate"
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Record:
+        """Of a run's folder. Raises: StorageError, one line, if it holds no steps of PPO or GRPO."""
+        rows, place = curves.read(folder), Path(folder).expanduser()
+        if "kl" not in rows[-1] or "score" not in rows[-1]:
+            raise StorageError(f"{folder} is no run of PPO or GRPO: its steps have no score and KL. Name one that "
+                               f"rlhf-kit train ppo, train grpo or the tour made.")
+        known = {**_json(place / "settings.json"), **(_json(place / "result.json").get("settings") or {})}
+        return cls(rows, flat(known))
+
+    def has(self, *names: str) -> bool:
+        """Whether all these numbers were written."""
+        return all(self.values(name) for name in names)
+
+    def setting(self, *names: str) -> Any:
+        """The first of these that is known, None if none is."""
+        return next((self.settings[name] for name in names if self.settings.get(name) is not None), None)
+
+    def values(self, name: str) -> list[float]:
+        """Of all steps, what is no finite number left out."""
+        return curves.series(self.rows, name)[1]
+
+    def early(self, name: str) -> float:
+        """The mean of the first steps."""
+        values = self.values(name)
+        return _mean(values[:self._some])
+
+    def late(self, name: str) -> float:
+        """The mean of the last steps."""
+        values = self.values(name)
+        return _mean(values[-self._some:])
+
+    def best(self, name: str) -> float:
+        """The highest mean of as many steps in a row."""
+        values, n = self.values(name), self._some
+        return max((_mean(values[i:i + n]) for i in range(max(len(values) - n + 1, 1))), default=math.nan)
+
+    def mean(self, name: str) -> float:
+        """Of all steps."""
+        return _mean(self.values(name))
+
+    @property
+    def _some(self) -> int:
+        return max(len(self.rows) // 5, 2)
+
+
+Rule = Callable[[Record], Finding | None]
+
+
+def findings(record: Record) -> list[Finding]:
+    """What the rules say, the likeliest cause first; nothing of a run that looks healthy, or is too short."""
+    if len(record.rows) < LEAST:
+        return []
+    return [found for needs, rule in RULES if record.has(*needs) and (found := rule(record)) is not None]
+
+
+def missing(record: Record) -> list[str]:
+    """Numbers that some rule asks for and the run has not written, such as one of before there were such."""
+    return [name for name in NEEDED if not record.has(name)]
+
+
+# What must hold whatever is learnt: sampling and learning agree, and every score arrives
+
+def _ratio(run: Record) -> Finding | None:
+    """Before the first update π is π_old. What lies between them tells which of four mistakes it was."""
+    first, gap, shift = run.values("ratio_gap")[0], run.mean("ratio_gap"), run.mean("ratio_shift")
+    if gap <= ROUNDING:
+        return None
+    if first <= ROUNDING and run.late("ratio_gap") > 10 * ROUNDING:
+        return Finding("ratio-reference", {"first": first, "gap": run.late("ratio_gap")})
+    fault = "top-k" if shift > 0.9 * gap else "dropout" if gap > COARSE else "int8-kernels"
+    return Finding(fault, {"gap": gap, "shift": shift})
+
+
+def _price(run: Record) -> Finding | None:
+    """What drifting took off the reward is β · KL or, with the KL in the loss, nothing; more is a score that was lost.
+
+    Known of k1 alone, whose sum is the KL that is reported.
+    """
+    if run.setting("config/kl/estimate", "changes/estimate") not in (None, "k1") or run.setting("config/kl/clip"):
+        return None
+    price, kl, score = run.late("kl_price"), run.late("kl"), run.late("score")
+    due = [row["kl_coef"] * row["kl"] for row in run.rows]
+    if price < -0.02 and kl > 0.5:
+        return Finding("kl-reversed", {"kl": kl, "paid": -price})
+    paid = [row["kl_price"] for row in run.rows]
+    lost = _mean([min(abs(a - b), abs(a)) for a, b in zip(paid, due, strict=True)])
+    if lost > 0.02 and lost > 0.1 * abs(run.mean("score")):
+        return Finding("wrong-token", {"score": run.mean("score"), "lost": lost})
+    return None
+
+
+def _credit(run: Record) -> Finding | None:
+    """Learning follows the score: where nothing of it is left in the advantages, not even by chance, they were centred
+    response by response."""
+    apart = [abs(row["credit"]) for row in run.rows if row["score_std"] > 0.01]
+    steps = sum(x < 0.01 for x in apart)
+    if len(apart) < LEAST or steps < 0.75 * len(apart):
+        return None
+    return Finding("whitened-alone", {"steps": steps, "of": len(apart), "credit": _mean(sorted(apart)[:steps])})
+
+
+def _ends(run: Record) -> Finding | None:
+    """End tokens are learnt from like any other."""
+    if run.mean("ends_learnt") > 0.5 or run.mean("eos_rate") < 0.05:
+        return None
+    return Finding("eos-as-padding", {"ended": run.mean("eos_rate"), "learnt": run.mean("ends_learnt")})
+
+
+# What drawing must look like: E[-log π(a)] is the entropy, and a KL is not negative
+
+def _negative(run: Record) -> Finding | None:
+    return Finding("negative-kl", {"kl": run.late("kl")}) if run.late("kl") < -0.3 else None
+
+
+def _surprise(run: Record) -> Finding | None:
+    """The surprise of what was drawn is the entropy but for luck; how much luck is seen from step to step."""
+    away = [row["surprise"] - row["entropy"] for row in run.rows]
+    middle = _mean(away)
+    error = math.sqrt(_mean([(x - middle) ** 2 for x in away]) / len(away)) + 1e-9
+    if abs(middle) < 0.08 or abs(middle) < 4 * error:
+        return None
+    return Finding("temperature", {"surprise": run.mean("surprise"), "entropy": run.mean("entropy"),
+                                   "sigma": abs(middle) / error})
+
+
+# What only the course of a run shows
+
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (         # the numbers that a rule asks for, and the rule
+    (("ratio_gap", "ratio_shift"), _ratio),
+    (("kl_price", "kl", "kl_coef", "score"), _price),
+    (("credit", "score_std"), _credit),
+    (("ends_learnt", "eos_rate"), _ends),
+    (("kl",), _negative),
+    (("surprise", "entropy"), _surprise),
+)
