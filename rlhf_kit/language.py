@@ -44,7 +44,7 @@ def sentences(lang: Lang) -> dict[str, str]:
 
 @cache
 def fault_words(lang: Lang) -> dict[str, dict[str, str]]:
-    """Of each fault of the gallery its title, its symptom, the sentence of its evidence, with `{fields}`, and its mend."""
+    """Of each fault of the gallery its title, symptom, mend, and the sentence of its evidence, with `{fields}`."""
     return tomllib.loads((files("rlhf_kit") / "data" / "faults.toml").read_text(encoding="utf-8"))[lang]
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Its options."""
-    explain = commands.add_parser("explain", help="what is likely wrong with a run of ppo or grpo, and what mends it",
-                                  description="Reads what a run of ppo or grpo wrote into its metrics.jsonl, also while "
-                                              "it goes on, and names the likely fault with the numbers that speak for "
-                                              "it. rlhf-kit gallery shows each fault.")
+    explain = commands.add_parser("explain", help="what is likely wrong with a run of ppo or grpo",
+                                  description="Reads what a run of ppo or grpo wrote into its metrics.jsonl, also "
+                                              "while it goes on, and names the likely fault with the numbers that "
+                                              "speak for it. rlhf-kit gallery shows each fault.")
     explain.add_argument("run_folder", metavar="RUN", help="a folder that rlhf-kit trained into")
     explain.add_argument("--lang", choices=LANGS, default=system_language(), help="of what is printed (default: the "
                                                                                   "system's, %(default)s)")

@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     own = words[options.name]
     console.print(f"[bold]{own['title']}[/]", soft_wrap=True)
-    for text in (shown["line"], own["symptom"], own["mend"], *([f"{say(options.lang, 'gallery_check')} {shown['check']}"]
-                                                              if shown["check"] else [])):
+    caught = [f"{say(options.lang, 'gallery_check')} {shown['check']}"] if shown["check"] else []
+    for text in (shown["line"], own["symptom"], own["mend"], *caught):
         console.print(text, markup=False, soft_wrap=True)
     console.print(say(options.lang, "gallery_explained" if shown["findings"] else "gallery_unseen"), soft_wrap=True)
     for one in shown["findings"]:

@@ -123,7 +123,8 @@ class RestJob(ScaledJob):
             samples = [{side: {**row, "prompt": as_read(row["prompt"], asked.chats)} for side, row in pair.items()}
                        for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": "rest", "settings": described(self, config), "prompts": len(asked.learn),
-                    "original": len(original), "left_out": {"too_long": whole - len(original)}, "before": before.numbers(), "after": after.numbers(),
+                    "original": len(original), "left_out": {"too_long": whole - len(original)},
+                    "before": before.numbers(), "after": after.numbers(),
                     "judge_accuracy": {}, "improves": _improves(run.history("rest"), config),
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
                     "samples": samples, "steps": len(run.history("rest")),

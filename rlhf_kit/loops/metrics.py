@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rlhf_kit.engine import read
+from rlhf_kit.engine import read, text_logprob
 from rlhf_kit.formulas.masked import masked_mean, masked_sum
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.loops.process_group import ProcessGroup
@@ -118,6 +118,21 @@ def of_credit(scores: Tensor, advantage: Tensor, rollout: Rollout, group: Proces
             "credit": (covariance[0, 2] / deviation[0] / deviation[2]).item()}
 
 
+@torch.no_grad()
+def of_prompts(policy: Policy, rollout: Rollout) -> dict[str, float]:
+    """How surprised the policy is by its prompts, nats per token after each one's first; 0 where none has a second.
+
+    Asked of a first batch only: it is a pass over prompts, which nothing else reads.
+    """
+    inside = rollout.prompt_mask.clone()
+    inside[:, 1:] &= rollout.prompt_mask[:, :-1]
+    inside[:, 0] = False
+    if not inside.any():
+        return {"prompt_surprise": 0.0}
+    logprob = text_logprob(policy, rollout.prompt_ids, rollout.prompt_mask, inside)
+    return {"prompt_surprise": -masked_mean(logprob, inside[:, 1:]).item()}
+
+
 def _ends_learnt(policy: Policy, rollout: Rollout) -> float:
     """The share of responses that ended whose end token is marked, so that stopping is learnt: 1, or a bug."""
     if not rollout.ended.any():
@@ -136,6 +151,7 @@ OF_ROLLOUTS = {
     "ends_learnt": "of these, the share whose end token counts like any other; 1, or stopping is not learnt",
 }
 OF_LEARNING = {
+    "prompt_surprise": "nats per token of the prompts, of the first batch; as high as a guess if their form is unknown",
     "score_std": "standard deviation of the scores of a batch",
     "length_correlation": "correlation of score and length in a batch",
     "credit": "correlation of a response's score and its mean advantage: whether what is learnt follows the score",

@@ -31,6 +31,7 @@ from rlhf_kit.loops.metrics import (
     MinibatchMeans,
     before_update,
     of_credit,
+    of_prompts,
     of_rollout,
 )
 from rlhf_kit.loops.parts import check_passes
@@ -114,7 +115,8 @@ def rloo(config: Config) -> Config:
 
     The ratio is that of whole responses, as TRL has it. Source: Ahmadian et al. 2024, arXiv:2402.14740.
     """
-    return replace(config, baseline="others", scale="none", ratio="response", average="response", kl=_in_reward(config.kl))
+    return replace(config, baseline="others", scale="none", ratio="response", average="response",
+                   kl=_in_reward(config.kl))
 
 
 def dr_grpo(config: Config) -> Config:
@@ -247,6 +249,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                             "tied_groups": _tied(scores, config.group_size),
                             "kl_price": (penalized_score - earned).mean().item(),
                             **of_credit(scores, advantage, rollout, group),
+                            **(of_prompts(policy, rollout) if number == 0 else {}),
                             **of_rollout(policy, rollout, group)}, policy.device)
         step = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                              "seconds": time.perf_counter() - began}, rollout.texts(4))

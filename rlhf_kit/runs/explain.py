@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from rlhf_kit.storage import StorageError
 Rows = Sequence[Mapping[str, Any]]
 LEAST = 4                           # steps, below which nothing can be said
 NEEDED = ("score", "kl", "kl_coef", "ratio_gap", "ratio_shift", "surprise", "entropy", "ends_learnt", "eos_rate",
-          "response_length", "score_std", "length_correlation", "credit", "kl_price", "approx_kl", "skipped")
+          "response_length", "score_std", "length_correlation", "credit", "kl_price", "approx_kl", "skipped",
+          "prompt_surprise")
 COARSE = 0.05                       # nats per token between rounding to 8 bits and dropout
+UNKNOWN = 7.0                       # nats per token of prompts; a model that knows them has 1 to 5
 ROUNDING = 2e-3                     # nats per token; twice what `sanity_checks` allows one of them in float32
 
 
@@ -126,7 +128,7 @@ def _price(run: Record) -> Finding | None:
     """
     if run.setting("config/kl/estimate", "changes/estimate") not in (None, "k1") or run.setting("config/kl/clip"):
         return None
-    price, kl, score = run.late("kl_price"), run.late("kl"), run.late("score")
+    price, kl = run.late("kl_price"), run.late("kl")
     due = [row["kl_coef"] * row["kl"] for row in run.rows]
     if price < -0.02 and kl > 0.5:
         return Finding("kl-reversed", {"kl": kl, "paid": -price})
@@ -173,6 +175,55 @@ def _surprise(run: Record) -> Finding | None:
 
 # What only the course of a run shows
 
+def _scale(run: Record) -> Finding | None:
+    """Scores of many units beside a price of fractions; of a method with a critic, which has to foresee them."""
+    spread = run.early("score_std")
+    if spread < 5:
+        return None
+    return Finding("reward-scale", {"spread": spread, "kl": run.late("kl"), "price": run.late("kl_price")})
+
+
+def _steps(run: Record) -> Finding | None:
+    moved, skipped = max(run.values("approx_kl"), default=0.0), sum(run.values("skipped"))
+    if moved < 0.5 and not skipped:
+        return None
+    return Finding("spikes", {"moved": moved, "skipped": skipped})
+
+
+def _length(run: Record) -> Finding | None:
+    """Score and length go together, and length grew."""
+    correlation, before, length = run.mean("length_correlation"), run.early("response_length"), run.best(
+        "response_length")
+    if correlation < 0.6 or length < 1.1 * before:
+        return None
+    return Finding("length-bias", {"correlation": correlation, "before": before, "length": length,
+                                   "ended": run.late("eos_rate")})
+
+
+def _free(run: Record) -> Finding | None:
+    """Drift that nobody charges, and much of it."""
+    if run.late("kl_coef") or run.late("kl") < 20:
+        return None
+    return Finding("no-kl", {"kl": run.late("kl"), "score_before": run.early("score"), "score": run.late("score")})
+
+
+def _exploited(run: Record) -> Finding | None:
+    """The score rises by half a deviation and more, and the truth does not follow, or falls from where it was."""
+    before, gold = run.early("gold"), run.late("gold")
+    rise = run.late("score") - run.early("score")
+    if gold - before > 0.1 or rise < max(0.5 * run.early("score_std"), 0.1):
+        return None
+    return Finding("rm-epochs", {"gold_before": before, "gold": gold, "score_before": run.early("score"),
+                                 "score": run.late("score"), "kl": run.late("kl")})
+
+
+def _form(run: Record) -> Finding | None:
+    """The policy is as surprised by its prompts as if it guessed."""
+    surprise = run.values("prompt_surprise")[0]
+    return Finding("unknown-template", {"surprise": surprise, "entropy": run.early("entropy")}
+                   ) if surprise > UNKNOWN else None
+
+
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -194,4 +245,10 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (         # the numbers that a
     (("ends_learnt", "eos_rate"), _ends),
     (("kl",), _negative),
     (("surprise", "entropy"), _surprise),
+    (("prompt_surprise", "entropy"), _form),
+    (("score_std", "value_loss", "kl_price"), _scale),
+    (("approx_kl", "skipped"), _steps),
+    (("length_correlation", "response_length", "eos_rate"), _length),
+    (("kl_coef", "kl", "score"), _free),
+    (("gold", "score", "score_std", "kl"), _exploited),
 )

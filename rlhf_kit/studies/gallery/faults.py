@@ -1,4 +1,4 @@
-"""The table of faults: each is one line that spoils one part of a healthy run. The line that is shown is the one run."""
+"""The table of faults: each is one line that spoils one part of a healthy run, and the line shown is the one run."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Fault:
 
     name: str                           # as it is typed
     spoil: Callable[[Parts], Parts]     # a healthy run's parts -> the faulty one's
+    shows: tuple[str, ...] = ()         # metrics in which it is seen, beside those of every page
 
     @property
     def line(self) -> str:
@@ -83,7 +84,7 @@ def _spikes(run: Parts) -> Parts:
 
 
 def _negative_kl(run: Parts) -> Parts:
-    return run.swapped(sample_rollout=slips.at_least(tokens=24))
+    return run.swapped(sample_rollout=slips.never_told(run.reference))
 
 
 def _int8_kernels(run: Parts) -> Parts:
@@ -94,12 +95,17 @@ def _ratio_reference(run: Parts) -> Parts:
     return run.swapped(sample_rollout=slips.against(run.reference))
 
 
-FAULTS: dict[str, Fault] = {
-    fault.name: fault for fault in (
-        Fault(spoil.__name__.removeprefix("_").replace("_", "-"), spoil) for spoil in (
-            _no_kl, _kl_reversed, _whitened_alone, _eos_as_padding, _top_k, _temperature, _dropout, _wrong_token,
-            _reward_scale, _length_bias, _unknown_template, _rm_epochs, _spikes, _negative_kl, _int8_kernels,
-            _ratio_reference))}
+_TABLE: tuple[tuple[Callable[[Parts], Parts], tuple[str, ...]], ...] = (
+    (_no_kl, ("entropy",)), (_kl_reversed, ("kl_price",)), (_whitened_alone, ("credit",)),
+    (_eos_as_padding, ("ends_learnt",)), (_top_k, ("ratio_gap", "ratio_shift")),
+    (_temperature, ("surprise", "entropy")), (_dropout, ("ratio_gap", "clip_fraction")), (_wrong_token, ("kl_price", "credit")),
+    (_reward_scale, ("score_std", "value_loss")), (_length_bias, ("length_correlation", "eos_rate")),
+    (_unknown_template, ("prompt_surprise", "entropy")), (_rm_epochs, ("score_std",)),
+    (_spikes, ("approx_kl", "clip_fraction")), (_negative_kl, ("surprise", "entropy")),
+    (_int8_kernels, ("ratio_gap", "clip_fraction")), (_ratio_reference, ("ratio_gap", "clip_fraction")),
+)
+FAULTS: dict[str, Fault] = {fault.name: fault for fault in (
+    Fault(spoil.__name__.removeprefix("_").replace("_", "-"), spoil, shows) for spoil, shows in _TABLE)}
 
 
 def named(name: str) -> Fault:

@@ -21,10 +21,9 @@ from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy, Prediction
 from rlhf_kit.rewards import Reward
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
-from rlhf_kit.studies.endings import forbidden_to_end
 from rlhf_kit.tasks.reviews import Reviews
 
-WORDS = 20                          # that are worth one point to somebody who counts them
+WORDS = 10                          # that are worth one point to somebody who counts them
 
 
 def wrong_way(score: Tensor, logprob: Tensor, ref_logprob: Tensor, *others: Any) -> Tensor:
@@ -69,14 +68,15 @@ def from_top(k: int) -> Callable[..., Rollout]:
 def colder(temperature: float) -> Callable[..., Rollout]:
     """`sample_rollout` at a temperature that log-probabilities know nothing of. TRL's PPO did so up to 0.11.4."""
     def draw(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, _: Any = None) -> Rollout:
-        return _as_believed(policy, sample_rollout(_Altered(policy, lambda x: x / temperature), prompts, sampling, seed))
+        altered = _Altered(policy, lambda logits: logits / temperature)
+        return _as_believed(policy, sample_rollout(altered, prompts, sampling, seed))
     return draw
 
 
-def at_least(tokens: int) -> Callable[..., Rollout]:
-    """`sample_rollout` with a least length: so many tokens of a response cannot be its end."""
+def never_told(engine: Policy) -> Callable[..., Rollout]:
+    """`sample_rollout` of an engine that goes on with the weights of the beginning: nobody sends it the new ones."""
     def draw(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, _: Any = None) -> Rollout:
-        return _as_believed(policy, forbidden_to_end(policy, prompts, tokens, sampling, seed))
+        return _as_believed(policy, sample_rollout(engine, prompts, sampling, seed))
     return draw
 
 
@@ -115,8 +115,8 @@ def longer(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
     return torch.tensor([len(response.split()) / WORDS for response in responses])
 
 
-def learned_by_heart(task: Reviews, seed: int, rankings: int = 24, steps: int = 120) -> Reward:
-    """The opinion of a reward model that has read a few rankings forty times."""
+def learned_by_heart(task: Reviews, seed: int, rankings: int = 12, steps: int = 100) -> Reward:
+    """The opinion of a reward model that has read a dozen rankings more than sixty times."""
     ranked = task.rankings(rankings, noise=0.3, seed=seed)
     tokenizer = text.train_tokenizer(task.corpus(2000, seed=seed), 700)
     model = tiny.reward_model(tokenizer, seed=seed)
