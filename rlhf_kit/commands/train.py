@@ -330,7 +330,12 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
 def _say_if_ill(console: Console, options: argparse.Namespace) -> None:
     """The likely fault of a run that looks ill; nothing about one that looks healthy."""
     from rlhf_kit.runs.explain import Record, findings
-    if found := findings(Record.read(options.output)):
+    from rlhf_kit.storage import StorageError
+    try:
+        found = findings(Record.read(options.output))
+    except StorageError:                                    # a finished run whose metrics somebody took away
+        return
+    if found:
         console.print(say(options.lang, "explain_ill", command=typed(["rlhf-kit", "explain", options.output])),
                       markup=False, soft_wrap=True)
         tell(console, found[0], options.lang)

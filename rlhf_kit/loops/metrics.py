@@ -90,7 +90,7 @@ def of_rollout(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[st
             "surprise": (masked_mean(-rollout.logprob, rollout.mask) * weight).item(),
             "response_length": rollout.length.float().mean().item(),
             "eos_rate": rollout.ended.float().mean().item(),
-            "ends_learnt": _ends_learnt(policy, rollout)}
+            "ends_learnt": _ends_learnt(policy, rollout, group)}
 
 
 @torch.no_grad()
@@ -106,7 +106,7 @@ def of_credit(scores: Tensor, advantage: Tensor, rollout: Rollout, group: Proces
     """
     if advantage.dim() == 2:
         advantage = masked_sum(advantage, rollout.mask) / rollout.length
-    x = torch.stack([scores.double(), rollout.length.double(), advantage.double()])              # [3, B]
+    x = torch.stack([scores.float(), rollout.length.float(), advantage.float()])                 # [3, B]
     n = group.sum(x.new_tensor(x.shape[1]))
     x = x - (group.sum(x.sum(-1)) / n)[:, None]
     covariance = group.sum(x @ x.T) / n
@@ -119,7 +119,7 @@ def of_credit(scores: Tensor, advantage: Tensor, rollout: Rollout, group: Proces
 
 
 @torch.no_grad()
-def of_prompts(policy: Policy, rollout: Rollout) -> dict[str, float]:
+def of_prompts(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[str, float]:
     """How surprised the policy is by its prompts, nats per token after each one's first; 0 where none has a second.
 
     Asked of a first batch only: it is a pass over prompts, which nothing else reads.
@@ -127,19 +127,19 @@ def of_prompts(policy: Policy, rollout: Rollout) -> dict[str, float]:
     inside = rollout.prompt_mask.clone()
     inside[:, 1:] &= rollout.prompt_mask[:, :-1]
     inside[:, 0] = False
-    if not inside.any():
-        return {"prompt_surprise": 0.0}
-    logprob = text_logprob(policy, rollout.prompt_ids, rollout.prompt_mask, inside)
-    return {"prompt_surprise": -masked_mean(logprob, inside[:, 1:]).item()}
+    summed = rollout.logprob.new_zeros(())
+    if inside.any():
+        summed = text_logprob(policy, rollout.prompt_ids, rollout.prompt_mask, inside).sum()
+    total, tokens = group.sum(torch.stack([-summed.float(), inside.sum().float()])).tolist()
+    return {"prompt_surprise": total / tokens if tokens else 0.0}
 
 
-def _ends_learnt(policy: Policy, rollout: Rollout) -> float:
+def _ends_learnt(policy: Policy, rollout: Rollout, group: ProcessGroup) -> float:
     """The share of responses that ended whose end token is marked, so that stopping is learnt: 1, or a bug."""
-    if not rollout.ended.any():
-        return 1.0
     ends = torch.tensor(policy.ends, device=rollout.mask.device)
     marked = (torch.isin(rollout.response_ids, ends) & rollout.mask).any(-1)
-    return (marked & rollout.ended).sum().item() / rollout.ended.sum().item()
+    learnt, ended = group.sum(torch.stack([(marked & rollout.ended).sum(), rollout.ended.sum()]).float()).tolist()
+    return learnt / ended if ended else 1.0
 
 
 FIRST = ("ratio_gap", "ratio_shift")

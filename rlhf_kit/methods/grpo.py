@@ -249,7 +249,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                             "tied_groups": _tied(scores, config.group_size),
                             "kl_price": (penalized_score - earned).mean().item(),
                             **of_credit(scores, advantage, rollout, group),
-                            **(of_prompts(policy, rollout) if number == 0 else {}),
+                            **(of_prompts(policy, rollout, group) if number == 0 else {}),
                             **of_rollout(policy, rollout, group)}, policy.device)
         step = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                              "seconds": time.perf_counter() - began}, rollout.texts(4))

@@ -257,7 +257,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                             "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                             "explained_variance": _foreseen(value, value_target, rollout, learnt),
                             "kl_price": price, **of_credit(scores, advantage, rollout, group),
-                            **(of_prompts(policy, rollout) if number == 0 else {}),
+                            **(of_prompts(policy, rollout, group) if number == 0 else {}),
                             **of_rollout(policy, rollout, group)}, policy.device)
         report = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                                "seconds": time.perf_counter() - began}, rollout.texts(4))

@@ -27,6 +27,7 @@ LEAST = 4                           # steps, below which nothing can be said
 NEEDED = ("score", "kl", "kl_coef", "ratio_gap", "ratio_shift", "surprise", "entropy", "ends_learnt", "eos_rate",
           "response_length", "score_std", "length_correlation", "credit", "kl_price", "approx_kl", "skipped",
           "prompt_surprise")
+ROUNDING_IN_16_BITS = 0.03          # where sampling and learning read other rows together
 COARSE = 0.05                       # nats per token between rounding to 8 bits and dropout
 UNKNOWN = 7.0                       # nats per token of prompts; a model that knows them has 1 to 5
 ROUNDING = 2e-3                     # nats per token; twice what `sanity_checks` allows one of them in float32
@@ -60,6 +61,11 @@ class Record:
     def has(self, *names: str) -> bool:
         """Whether all these numbers were written."""
         return all(self.values(name) for name in names)
+
+    def together(self, *names: str) -> list[tuple[float, ...]]:
+        """The numbers of each step that has all of them."""
+        return [tuple(float(row[name]) for name in names) for row in self.rows if all(
+            isinstance(row.get(name), int | float) and math.isfinite(row[name]) for name in names)]
 
     def setting(self, *names: str) -> Any:
         """The first of these that is known, None if none is."""
@@ -113,9 +119,11 @@ def missing(record: Record) -> list[str]:
 def _ratio(run: Record) -> Finding | None:
     """Before the first update π is π_old. What lies between them tells which of four mistakes it was."""
     first, gap, shift = run.values("ratio_gap")[0], run.mean("ratio_gap"), run.mean("ratio_shift")
-    if gap <= ROUNDING:
+    coarse = run.setting("config/autocast", "changes/autocast", "quantize", "dtype") not in (None, "float32")
+    limit = ROUNDING_IN_16_BITS if coarse else ROUNDING
+    if gap <= limit:
         return None
-    if first <= ROUNDING and run.late("ratio_gap") > 10 * ROUNDING:
+    if first <= limit and run.late("ratio_gap") > 10 * ROUNDING:
         return Finding("ratio-reference", {"first": first, "gap": run.late("ratio_gap")})
     fault = "top-k" if shift > 0.9 * gap else "dropout" if gap > COARSE else "int8-kernels"
     return Finding(fault, {"gap": gap, "shift": shift})
@@ -126,14 +134,14 @@ def _price(run: Record) -> Finding | None:
 
     Known of k1 alone, whose sum is the KL that is reported.
     """
-    if run.setting("config/kl/estimate", "changes/estimate") not in (None, "k1") or run.setting("config/kl/clip"):
+    estimate = run.setting("config/kl/estimate", "changes/estimate", "ppo/kl/estimate")
+    if estimate not in (None, "k1") or run.setting("config/kl/clip", "ppo/kl/clip"):
         return None
     price, kl = run.late("kl_price"), run.late("kl")
-    due = [row["kl_coef"] * row["kl"] for row in run.rows]
     if price < -0.02 and kl > 0.5:
         return Finding("kl-reversed", {"kl": kl, "paid": -price})
-    paid = [row["kl_price"] for row in run.rows]
-    lost = _mean([min(abs(a - b), abs(a)) for a, b in zip(paid, due, strict=True)])
+    lost = _mean([min(abs(paid - beta * drift), abs(paid)) for paid, beta, drift in
+                  run.together("kl_price", "kl_coef", "kl")])
     if lost > 0.02 and lost > 0.1 * abs(run.mean("score")):
         return Finding("wrong-token", {"score": run.mean("score"), "lost": lost})
     return None
@@ -142,7 +150,7 @@ def _price(run: Record) -> Finding | None:
 def _credit(run: Record) -> Finding | None:
     """Learning follows the score: where nothing of it is left in the advantages, not even by chance, they were centred
     response by response."""
-    apart = [abs(row["credit"]) for row in run.rows if row["score_std"] > 0.01]
+    apart = [abs(credit) for credit, spread in run.together("credit", "score_std") if spread > 0.01]
     steps = sum(x < 0.01 for x in apart)
     if len(apart) < LEAST or steps < 0.75 * len(apart):
         return None
@@ -159,12 +167,14 @@ def _ends(run: Record) -> Finding | None:
 # What drawing must look like: E[-log π(a)] is the entropy, and a KL is not negative
 
 def _negative(run: Record) -> Finding | None:
-    return Finding("negative-kl", {"kl": run.late("kl")}) if run.late("kl") < -0.3 else None
+    """Below 0 in every step of the second half: one alone may be so by luck."""
+    half = run.values("kl")[len(run.rows) // 2:]
+    return Finding("negative-kl", {"kl": run.late("kl")}) if max(half) < 0 and _mean(half) < -0.3 else None
 
 
 def _surprise(run: Record) -> Finding | None:
     """The surprise of what was drawn is the entropy but for luck; how much luck is seen from step to step."""
-    away = [row["surprise"] - row["entropy"] for row in run.rows]
+    away = [surprise - entropy for surprise, entropy in run.together("surprise", "entropy")]
     middle = _mean(away)
     error = math.sqrt(_mean([(x - middle) ** 2 for x in away]) / len(away)) + 1e-9
     if abs(middle) < 0.08 or abs(middle) < 4 * error:
@@ -178,7 +188,7 @@ def _surprise(run: Record) -> Finding | None:
 def _scale(run: Record) -> Finding | None:
     """Scores of many units beside a price of fractions; of a method with a critic, which has to foresee them."""
     spread = run.early("score_std")
-    if spread < 5:
+    if spread < 5 or run.setting("config/rescale_reward", "changes/rescale_reward"):
         return None
     return Finding("reward-scale", {"spread": spread, "kl": run.late("kl"), "price": run.late("kl_price")})
 
@@ -201,8 +211,8 @@ def _length(run: Record) -> Finding | None:
 
 
 def _free(run: Record) -> Finding | None:
-    """Drift that nobody charges, and much of it."""
-    if run.late("kl_coef") or run.late("kl") < 20:
+    """Drift that nobody charges, and much of it: also for each token, for long responses drift farther."""
+    if run.late("kl_coef") or run.late("kl") < 20 or run.late("kl") < 0.5 * run.late("response_length"):
         return None
     return Finding("no-kl", {"kl": run.late("kl"), "score_before": run.early("score"), "score": run.late("score")})
 
@@ -241,7 +251,7 @@ def _mean(values: Sequence[float]) -> float:
 RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (         # the numbers that a rule asks for, and the rule
     (("ratio_gap", "ratio_shift"), _ratio),
     (("kl_price", "kl", "kl_coef", "score"), _price),
-    (("credit", "score_std"), _credit),
+    (("credit", "score_std", "value_loss"), _credit),
     (("ends_learnt", "eos_rate"), _ends),
     (("kl",), _negative),
     (("surprise", "entropy"), _surprise),
@@ -249,6 +259,6 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (         # the numbers that a
     (("score_std", "value_loss", "kl_price"), _scale),
     (("approx_kl", "skipped"), _steps),
     (("length_correlation", "response_length", "eos_rate"), _length),
-    (("kl_coef", "kl", "score"), _free),
+    (("kl_coef", "kl", "score", "response_length"), _free),
     (("gold", "score", "score_std", "kl"), _exploited),
 )

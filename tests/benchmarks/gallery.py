@@ -3,8 +3,8 @@
     make bench ARGS=gallery                     SEEDS=3 changes it
 
 Each run is kept in `gallery.json` as soon as it is there, so that a stopped bench goes on where it was, and a test
-reads the rules' verdicts from it in no time. The thresholds of the rules were chosen on seed 0; seeds 1 and 2 are what they
-are measured on. Delete the file to have everything anew.
+reads the rules' verdicts from it in no time. The thresholds of the rules were chosen on seed 0; seeds 1 and 2 are what
+they are measured on. Delete the file to have everything anew.
 """
 
 from __future__ import annotations

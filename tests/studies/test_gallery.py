@@ -146,7 +146,8 @@ def test_the_list_and_slips(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "no-kl.html").write_text("mine")
     for words, what in ((["no-kI"], "Did you mean no-kl?"), (["no-kl", "--output", str(tmp_path / "file")], "a file"),
-                        (["no-kl", "--output", str(tmp_path)], "no-kl.html"), (["no-kl", "--seed", "-1"], "--seed is -1")):
+                        (["no-kl", "--output", str(tmp_path)], "no-kl.html"),
+                        (["no-kl", "--seed", "-1"], "--seed is -1")):
         assert cli.main(["gallery", *words]) == 2
         said = capsys.readouterr().err
         assert what in said

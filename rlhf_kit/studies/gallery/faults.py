@@ -98,7 +98,8 @@ def _ratio_reference(run: Parts) -> Parts:
 _TABLE: tuple[tuple[Callable[[Parts], Parts], tuple[str, ...]], ...] = (
     (_no_kl, ("entropy",)), (_kl_reversed, ("kl_price",)), (_whitened_alone, ("credit",)),
     (_eos_as_padding, ("ends_learnt",)), (_top_k, ("ratio_gap", "ratio_shift")),
-    (_temperature, ("surprise", "entropy")), (_dropout, ("ratio_gap", "clip_fraction")), (_wrong_token, ("kl_price", "credit")),
+    (_temperature, ("surprise", "entropy")), (_dropout, ("ratio_gap", "clip_fraction")),
+    (_wrong_token, ("kl_price", "credit")),
     (_reward_scale, ("score_std", "value_loss")), (_length_bias, ("length_correlation", "eos_rate")),
     (_unknown_template, ("prompt_surprise", "entropy")), (_rm_epochs, ("score_std",)),
     (_spikes, ("approx_kl", "clip_fraction")), (_negative_kl, ("surprise", "entropy")),

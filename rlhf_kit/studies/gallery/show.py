@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.resources import files
@@ -50,8 +51,9 @@ def show(name: str, folder: str | Path, lang: Lang = "en", seed: int = 0) -> dic
     found = explain.findings(explain.Record(ill["rows"]))
     shown = {"fault": name, "lang": lang, "seed": seed, "line": fault.line, "check": check,
              "findings": [{"fault": one.fault, "evidence": one.evidence} for one in found], **ill}
-    plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {})
-    drawn = _drawn({say(lang, "gallery_healthy"): well["rows"], name: ill["rows"]}, (*DRAWN, *fault.shows))
+    spoken = plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {})
+    calm = say(lang if spoken else "en", "gallery_healthy")
+    drawn = _drawn({calm: well["rows"], name: ill["rows"]}, (*DRAWN, *fault.shows))
     plots.save(plots.overlay(drawn), place / f"{name}.png")
     write_text(place / f"{name}.json", json.dumps(shown, ensure_ascii=False))
     write_text(place / f"{name}.html", _page(shown, well, drawn, lang))
@@ -72,7 +74,9 @@ def _kept(file: Path, lang: Lang, seed: int) -> dict[str, Any]:
 
 
 def _told(steps: Sequence[Step]) -> dict[str, Any]:
-    return {"rows": [{"step": step.number + 1, **step.metrics} for step in steps], "samples": list(steps[-1].samples)}
+    rows = [{"step": step.number + 1, **{name: value if math.isfinite(value) else None
+                                         for name, value in step.metrics.items()}} for step in steps]
+    return {"rows": rows, "samples": list(steps[-1].samples)}
 
 
 def _drawn(runs: Mapping[str, Rows], names: Sequence[str]) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
