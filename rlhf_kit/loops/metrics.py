@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rlhf_kit.engine import read, text_logprob
 from rlhf_kit.formulas.masked import masked_mean, masked_sum
-from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.loops.process_group import ProcessGroup
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import sampler_gap
@@ -122,7 +122,7 @@ def of_credit(scores: Tensor, advantage: Tensor, rollout: Rollout, group: Proces
 def of_prompts(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[str, float]:
     """How surprised the policy is by its prompts, nats per token after each one's first; 0 where none has a second.
 
-    Asked of a first batch only: it is a pass over prompts, which nothing else reads.
+    Asked of a first batch only, and reported with all: it is a pass over prompts, which nothing else reads.
     """
     inside = rollout.prompt_mask.clone()
     inside[:, 1:] &= rollout.prompt_mask[:, :-1]
@@ -132,6 +132,12 @@ def of_prompts(policy: Policy, rollout: Rollout, group: ProcessGroup) -> dict[st
         summed = text_logprob(policy, rollout.prompt_ids, rollout.prompt_mask, inside).sum()
     total, tokens = group.sum(torch.stack([-summed.float(), inside.sum().float()])).tolist()
     return {"prompt_surprise": total / tokens if tokens else 0.0}
+
+
+def known_of_prompts(past: Sequence[Step]) -> dict[str, float]:
+    """What a stopped run has found out of its prompts; nothing of a new one."""
+    known = past[0].metrics if past else {}
+    return {name: known[name] for name in ("prompt_surprise",) if name in known}
 
 
 def _ends_learnt(policy: Policy, rollout: Rollout, group: ProcessGroup) -> float:

@@ -30,6 +30,7 @@ from rlhf_kit.loops.metrics import (
     OF_ROLLOUTS,
     MinibatchMeans,
     before_update,
+    known_of_prompts,
     of_credit,
     of_prompts,
     of_rollout,
@@ -183,6 +184,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     past, state = saved.resume(policy.lm, optimizer, memory)
     group.check_resumed(len(past), policy.device)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
+    of_its_prompts = known_of_prompts(past)
     yield from past
 
     for number in range(len(past), len(past) if past and config.too_far(past[-1]) else config.total):
@@ -199,6 +201,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         scores, apart = score_apart(reward, rollout, group)                        # [B]
         if number == 0 and config.checks:
             check_varies(scores, name_of(reward).partition("@")[0], group)
+        of_its_prompts = of_its_prompts or of_prompts(policy, rollout, group)
         with torch.no_grad(), precision(reference, config.autocast):
             ref_logprob = response_logprob(reference, rollout)                     # [B, T]
         penalized_score = scores - config.missing_eos_penalty * (~rollout.ended)
@@ -249,7 +252,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                             "tied_groups": _tied(scores, config.group_size),
                             "kl_price": (penalized_score - earned).mean().item(),
                             **of_credit(scores, advantage, rollout, group),
-                            **(of_prompts(policy, rollout, group) if number == 0 else {}),
+                            **of_its_prompts,
                             **of_rollout(policy, rollout, group)}, policy.device)
         step = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                              "seconds": time.perf_counter() - began}, rollout.texts(4))

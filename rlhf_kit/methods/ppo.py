@@ -37,6 +37,7 @@ from rlhf_kit.loops.metrics import (
     OF_ROLLOUTS,
     MinibatchMeans,
     before_update,
+    known_of_prompts,
     of_credit,
     of_prompts,
     of_rollout,
@@ -177,6 +178,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     past, state = saved.resume(policy, optimizer, memory)
     group.check_resumed(len(past), policy.device)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
+    of_its_prompts = known_of_prompts(past)
     yield from past
 
     for number in range(len(past), len(past) if past and config.too_far(past[-1]) else config.total):
@@ -196,6 +198,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         if number == 0 and config.checks:
             check_varies(scores, name_of(reward).partition("@")[0], group)
         penalized_score = scores - config.missing_eos_penalty * (~rollout.ended)
+        of_its_prompts = of_its_prompts or of_prompts(policy, rollout, group)
         with torch.no_grad(), precision(reference, config.autocast):
             ref_logprob = response_logprob(reference, rollout)                     # [B, T]
             per_token = _token_reward(penalized_score, policy, reference, rollout, ref_logprob, kl_coef.value, config)
@@ -257,7 +260,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                             "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                             "explained_variance": _foreseen(value, value_target, rollout, learnt),
                             "kl_price": price, **of_credit(scores, advantage, rollout, group),
-                            **(of_prompts(policy, rollout, group) if number == 0 else {}),
+                            **of_its_prompts,
                             **of_rollout(policy, rollout, group)}, policy.device)
         report = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                                "seconds": time.perf_counter() - began}, rollout.texts(4))
