@@ -80,7 +80,7 @@ def test_prompts_surprise_a_model_that_only_guesses_by_the_log_of_its_vocabulary
     size = guessing.lm.config.vocab_size
     assert of_prompts(guessing, rollout, ALONE)["prompt_surprise"] == pytest.approx(math.log(size), abs=1e-4)
     last = rollout.prompt_mask & (rollout.prompt_mask.flip(-1).cumsum(-1).flip(-1) == 1)
-    single = replace(rollout, prompt_mask=last)                                     # a first token has nothing before it
+    single = replace(rollout, prompt_mask=last)                         # a first token has nothing before it
     assert of_prompts(guessing, single, ALONE)["prompt_surprise"] == 0
 
 
