@@ -156,10 +156,11 @@ def main() -> None:
 
 
 def hits(kept: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Seed -> (faults that the first finding names, faults)."""
-    seeds = sorted(next(iter(kept["faults"].values())))
-    return {seed: (sum(verdict(of[seed]) == fault for fault, of in kept["faults"].items() if fault != gallery.HEALTHY),
-                   len(gallery.FAULTS)) for seed in seeds}
+    """Seed -> (faults that the first finding names, faults that are stored)."""
+    faults = {fault: of for fault, of in kept["faults"].items() if fault != gallery.HEALTHY}
+    seeds = sorted({seed for of in faults.values() for seed in of})
+    return {seed: (sum(verdict(of[seed]) == fault for fault, of in faults.items() if seed in of),
+                   sum(seed in of for of in faults.values())) for seed in seeds}
 
 
 def _keep(kept: dict[str, Any], part: str, name: str, run: dict[str, Any]) -> None:

@@ -121,8 +121,14 @@ def test_every_fault_is_put_into_words_with_the_numbers_of_its_rule():
 
 # -- the gallery's runs, stored by `make bench ARGS=gallery` -----------------------------------------------------------
 
-def test_at_least_nine_faults_in_ten_are_named_over_the_seeds():
-    """The thresholds were chosen on seed 0; how each seed fares stands in docs/measured.md."""
+def test_on_the_seed_that_the_thresholds_were_chosen_on_every_stored_fault_is_named():
+    right, of = bench.hits(STORED)["0"]
+    assert right == of >= 11
+
+
+@pytest.mark.skipif(set(SEEDS) < {"0", "1", "2"}, reason="not all seeds are stored yet: make bench ARGS=gallery")
+def test_at_least_nine_faults_in_ten_are_named_over_three_seeds():
+    """Seeds 1 and 2 were not looked at when the thresholds were chosen."""
     right, of = map(sum, zip(*bench.hits(STORED).values(), strict=True))
     assert right >= 0.9 * of, bench.hits(STORED)
 
