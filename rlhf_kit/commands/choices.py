@@ -48,6 +48,13 @@ def renamed(parser: argparse.ArgumentParser, old: str, new: str) -> None:
                         help=argparse.SUPPRESS)
 
 
+def hidden(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Leave options out of the help: the method refuses them, and its refusal says what to give instead."""
+    for action in parser._actions:
+        if set(names) & set(action.option_strings):
+            action.help = argparse.SUPPRESS
+
+
 def say_renamed(options: argparse.Namespace) -> None:
     """Name the new names of old options, on standard error."""
     for old, new in getattr(options, "renamed", {}).items():

@@ -16,6 +16,7 @@ from rlhf_kit.commands.choices import (
     check_models,
     common,
     device_of,
+    hidden,
     judged,
     labelled_columns,
     look_at,
@@ -28,11 +29,14 @@ from rlhf_kit.commands.choices import (
     small,
     world_of,
 )
-from rlhf_kit.language import say
+from rlhf_kit.commands.explain import tell
+from rlhf_kit.language import say, typed
 from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+DIAGNOSED = ("ppo", "grpo")         # jobs whose steps `runs.explain` can judge
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -211,6 +215,7 @@ def _add_rest(methods: argparse._SubParsersAction) -> None:
     rest.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     rest.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     common(rest)
+    hidden(rest, "--steps", "--more-steps")
     rest.set_defaults(run=run, job="rest", settings=_rest, look=_look_rest)
 
 
@@ -369,11 +374,27 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
             console.print(say(lang, "ppo_split_half", **gap), markup=False, soft_wrap=True)
         if stopped := result.get("stopped"):
             console.print(say(lang, "ppo_stopped", **stopped), markup=False, soft_wrap=True)
+    if result["job"] in DIAGNOSED:
+        _say_if_ill(console, options)
     showing.took(console, result, lang)
     folder = os.path.join(options.output, "policy" if "win_rate" in result else "model")
     door = {"reward_model": "load_reward_model", "judge": "load_classifier",
             "rule_model": "load_classifier"}.get(result["job"], "load_policy")
     console.print(say(lang, "load_it", door=door, folder=folder), markup=False, soft_wrap=True)
+
+
+def _say_if_ill(console: Console, options: argparse.Namespace) -> None:
+    """The likely fault of a run that looks ill; nothing about one that looks healthy."""
+    from rlhf_kit.runs.explain import Record, findings
+    from rlhf_kit.storage import StorageError
+    try:
+        found = findings(Record.read(options.output))
+    except StorageError:                                    # a finished run whose metrics somebody took away
+        return
+    if found:
+        console.print(say(options.lang, "explain_ill", command=typed(["rlhf-kit", "explain", options.output])),
+                      markup=False, soft_wrap=True)
+        tell(console, found[0], options.lang)
 
 
 def _show_judge(console: Console, result: dict[str, Any], lang: str) -> None:
