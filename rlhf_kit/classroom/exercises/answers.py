@@ -10,6 +10,7 @@ they were, and what it returned can be used as the reference's result is used in
     a tensor of integers         int32, int64                                        (int8: any type of number)
     a tensor of booleans
     a tuple                      a list of the same tensors
+    a tuple of numbers                                         a list, an array or a tensor of these numbers
 
 Where the text itself says "a plain number" or "a tensor" (`exact`), one is not taken for the other. Everywhere, lists,
 NumPy arrays, floats for booleans or for places, an empty result without its columns are wrong, and the answer is told
@@ -125,7 +126,8 @@ def compare(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcom
     if any(outcome.untouched for outcome in outcomes):
         return Verdict(exercise, "not attempted")
     expected = [_known(exercise.reference, case) for case in cases]
-    asked = _Asked(exercise, list(cases), expected, list(outcomes))
+    asked = _Asked(exercise, list(cases), expected, [_one_by_one(its, mine) for its, mine in zip(outcomes, expected,
+                                                                                                 strict=True)])
     for find in (_dead_or_far, _not_usable, _other_gradient, _changed):
         for place in range(len(cases)):
             if verdict := find(asked, place):
@@ -155,7 +157,7 @@ def converted(answer: Function, exercise: Exercise, verdict: Verdict) -> Functio
     def fitted(*arguments: Any, **named: Any) -> Any:
         returned = answer(*arguments, **named)
         parts = [_converted(part, *one) for part, one in zip(returned if isinstance(returned, tuple | list)
-                                                             else (returned,), fields, strict=True)]
+                                                             or len(fields) > 1 else (returned,), fields, strict=True)]
         return tuple(parts) if wanted.kinds[0] == "tuple" else parts[0]
     fitted.__wrapped__ = answer
     return fitted
@@ -344,6 +346,20 @@ def _zero(gradient: Tensor | None) -> Tensor:
 
 
 # Types
+
+def _one_by_one(theirs: Outcome, ours: Outcome) -> Outcome:
+    """Several numbers that were returned in one list, array or tensor, as if they were a tuple."""
+    if (ours.kinds[:1] != ("tuple",) or any(value.dim() for value in ours.values) or any(map(_has, ours.gradients))
+            or theirs.kinds not in (("list",), ("array",), ("tensor",))
+            or [value.shape for value in theirs.values] != [(len(ours.values),)]):
+        return theirs
+    kind = "tensor" if theirs.kinds == ("tensor",) else "float"
+    return replace(theirs, values=theirs.values[0].unbind(), kinds=("tuple", *[kind] * len(ours.values)))
+
+
+def _has(gradient: Tensor | None) -> bool:
+    return gradient is not None and bool(gradient.any())
+
 
 def _unlike(seen: str, wanted: str, exact: bool = False) -> bool:
     """True if one can never stand for the other: a list for a tensor, say, or where the text is `exact` a number."""
