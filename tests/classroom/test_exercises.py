@@ -14,7 +14,7 @@ from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
-LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b")
+LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
 
 
@@ -239,6 +239,11 @@ class Loss(torch.nn.Module):
     ("0.2", lambda ranks: EXERCISES["0.2"].reference(ranks) * 1.0),
     ("1.6", lambda *a: np.float64(EXERCISES["1.6"].reference(*a))),
     ("2.6", lambda *a: EXERCISES["2.6"].reference(*a).item()),
+    ("2.4", lambda *a: torch.stack(EXERCISES["2.4"].reference(*a))),
+    ("4b.2", lambda *a: [x.item() for x in EXERCISES["4b.2"].reference(*a)]),
+    ("4b.2", lambda *a: np.array([x.item() for x in EXERCISES["4b.2"].reference(*a)])),
+    ("5a.5", lambda *a: torch.tensor(EXERCISES["5a.5"].reference(*a))),
+    ("5a.5", lambda *a: list(EXERCISES["5a.5"].reference(*a))),
     ("0.3", functools.partial(lambda one, *a: one * EXERCISES["0.3"].reference(*a), 1)), ("0.3", Loss()),
 ])
 def test_right_answers_in_another_form_become_what_the_next_cell_needs(number, answer):
@@ -260,7 +265,7 @@ def test_right_answers_in_another_form_become_what_the_next_cell_needs(number, a
     ("2.1", lambda pairs: pairs.tolist(), "torch.tensor(...)"),
     ("2.1", lambda pairs: pairs if len(pairs) else torch.tensor([]).long(), "keeps its columns"),
     ("2.1", lambda pairs: pairs.byte(), "Places are whole numbers"),
-    ("2.4", lambda both: torch.stack(both), "return first, second"),
+    ("2.4", lambda both: torch.stack([*both, both[0]]), "return first, second"),
     ("2.4", lambda both: tuple(share.item() for share in both), "number 1 is a number; the next cell needs a tensor"),
     ("1.6", lambda beta: torch.tensor(beta), "Return the plain number"),
     ("3c.3", lambda kl: kl.item(), "returned a number; the next cell needs a tensor"),
