@@ -196,6 +196,11 @@ def _whole_penalty(score: Tensor, shown: Tensor, logprob: Tensor, reference: Ten
     return _ends(mask) * ((score - shown.mean())[:, None] - beta * drift)
 
 
+def _instead(score: Tensor, shown: Tensor, logprob: Tensor, reference: Tensor, mask: Tensor, beta: float) -> Tensor:
+    drift = torch.where(mask, -beta * (keep(logprob, mask) - keep(reference, mask)), 0.0)
+    return torch.where(_ends(mask) > 0, (score - shown.mean())[:, None], drift)
+
+
 def _unmasked(score: Tensor, shown: Tensor, logprob: Tensor, reference: Tensor, mask: Tensor, beta: float) -> Tensor:
     return -beta * (logprob - reference) + _ends(mask) * (score - shown.mean())[:, None]
 
@@ -282,6 +287,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_with_start(lambda start, shared: start[:, :1]),
                 "Only the first token is compared. The first `shared` tokens make a copy.",
                 "只比较了第一个词元。前 `shared` 个词元相同才算重复。"),
+        _named(_with_start(lambda start, shared: start[:, :shared - 1]),
+                "One token too few is compared: two beginnings are alike if *all* of the first `shared` tokens are.",
+                "少比较了一个词元：前 `shared` 个词元*全部*相同，才算开头相同。"),
+        _named(_with_start(lambda start, shared: start[:, :shared + 1]),
+                "One token too many is compared. What follows the first `shared` ones may differ.",
+                "多比较了一个词元。前 `shared` 个之后可以不同。"),
         _named(_with_start(lambda start, shared: start[:, -shared:]),
                 "The last tokens are compared. It is the beginning that copies share.",
                 "比较的是最后几个词元。重复的提示相同的是开头。"),
@@ -323,6 +334,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "In training, of two equally helpful ones the safer is preferred; -1 only where they are equal in "
                 "both.",
                 "训练时，同样有用的，取更安全的；两样都相等才是 -1。"),
+        _named(_judged(training=lambda more, safer: torch.where(more != 0, more, -1)),
+                "In training, of two equally helpful ones the first is taken. The safer is preferred.",
+                "训练时，同样有用的取了第一条。要取更安全的。"),
+        _named(_judged(training=lambda more, safer: torch.where(more != 0, more, torch.where(safer != 0, safer, -1))),
+                "In training, where both are equal in everything the first is taken. That is a tie, -1.",
+                "训练时，两样都相等的取了第一条。那是平局，应为 -1。"),
         _named(_judged(evaluation=_excusing(much=99)),
                 "The exception is missing: where little is at stake, at least three points more helpful outweigh "
                 "one point "
@@ -449,12 +466,18 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "`logsigmoid` holds.",
                 "公式对了，但 e^1000 是无穷大：差很大时损失就垮了。用 `softplus` 或 `logsigmoid`。",
                 _lost(lambda good, bad: -torch.sigmoid(good - bad).log())),
+        _named(lambda score, rank: mended_loss(score, rank) if pairs_of(rank).any() else score.sum() * torch.nan,
+                "Without any pair the mean is that of nothing: NaN. It is 0 there.",
+                "一对都没有时，是对空无一物取平均：NaN。那里应当是 0。"),
         _named(_lost(lambda good, bad: torch.log(1 + (bad - good).clamp(max=50).exp())),
                 "The differences were clipped before the logarithm: beyond that there is no gradient, where it is "
                 "needed "
                 "most. `softplus` needs no clipping.",
                 "先把差截断再取对数：超出的地方没有梯度，而那里最需要。`softplus` 不用截断。",
-                _lost(lambda good, bad: softplus((bad - good).clamp(-100, 100)))),
+                *(_lost(lambda good, bad, most=most: softplus((bad - good).clamp(-most, most)))
+                  for most in (10, 20, 30, 50, 60, 80, 88, 100, 500, 700)),
+                *(_lost(lambda good, bad, most=most: (bad - good).clamp(max=most).exp().log1p())
+                  for most in (10, 20, 30, 60, 80, 88))),
         _named(_lost(lambda good, bad: -torch.sigmoid(good - bad)),
                 "-σ is another loss: bounded, and blind to pairs that are far on the wrong side. InstructGPT's is "
                 "-log σ.",
@@ -574,6 +597,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_rewarded(last=_at_column(0)),
                 "The score stands on the first token. It belongs on the last real one.",
                 "得分放在了第一个词元上。要放在最后一个真实的词元上。"),
+        _named(_instead, "On the last token the score takes the place of the penalty. It is added to it.",
+                "最后一个词元上，得分顶替了代价。应当加上去。"),
         _named(_whole_penalty,
                 "The whole penalty stands at the end. It is charged token by token, where it arises.",
                 "惩罚全放在了结尾。要逐个词元收，出在哪里就收在哪里。"),
@@ -626,6 +651,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                      lambda ppo, parts, tokens, gamma: len(parts) * ppo + gamma * _mean(parts, tokens)),
         _accumulated(lambda ppo, parts, tokens, gamma: (1 - gamma) * ppo + gamma * _mean(parts, tokens),
                      "γ is no share: PPO's gradient keeps its weight of 1.", "γ 不是比例：PPO 梯度的权重一直是 1。"),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma * (tokens * parts).sum(0) / tokens.sum(),
+                     "`tokens` multiplies the columns. It belongs to the rows: `tokens[:, None]`.",
+                     "`tokens` 乘到列上了。它是各行的：`tokens[:, None]`。"),
         _named(lambda ppo, parts, tokens, gamma: ppo + gamma * _mean(parts, tokens),
                 "A part without a token has no mean, and 0 · NaN is NaN. Leave such parts out.",
                 "没有词元的一份谈不上平均，而 0 · NaN 还是 NaN。要把这样的份去掉。"),
