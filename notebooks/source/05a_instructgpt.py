@@ -1,9 +1,8 @@
 # %% [markdown] lang="en"
 # # InstructGPT, whole
 #
-# Everything so far was a part. Here the parts become the recipe that turned GPT-3 into InstructGPT (OpenAI, 2022), the ancestor of
-# ChatGPT: whose prompts, what labelers were told, one page of K answers, which checkpoint, which reward, what alignment costs and
-# how to win it back. The picture you will make: what each stage gives, and what it takes from tasks that nobody asked about.
+# The parts of the earlier lessons become the recipe that turned GPT-3 into InstructGPT (OpenAI, 2022), the ancestor of ChatGPT: whose
+# prompts, what labelers were told, one page of K answers, which checkpoint, which reward, what alignment costs. The picture you will make: what each stage gives, and what it takes from tasks that nobody asked about.
 #
 # Level 5, part 1 · about 75 minutes · CPU only · no account · works offline after install · you should know the ranking loss
 # ([lesson 02](02_rank_loss_reward_model.ipynb)) and PPO ([lesson 01](01_sentiment_ppo.ipynb)).
@@ -12,11 +11,11 @@
 #
 # **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
 # top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="76d1"
+# %% [markdown] lang="zh" of="9773"
 # # InstructGPT：从头到尾
 #
-# 前面各课讲的都是部件。这一课把部件装成一整套做法，就是把 GPT-3 变成 InstructGPT（OpenAI，2022）的那一套；ChatGPT 是它的后代。
-# 用谁的提示，对标注员怎么交代，一页 K 条回答怎么用，选哪个检查点，奖励怎么给，对齐要付什么代价，又怎样赢回来。
+# 前面各课讲的是部件。这一课把它们装成一整套做法，就是把 GPT-3 变成 InstructGPT（OpenAI，2022）的那一套；ChatGPT 是它的后代。
+# 用谁的提示，对标注员怎么交代，一页 K 条回答怎么用，选哪个检查点，奖励怎么给，对齐要付什么代价。
 # 你会画出这样一张图：每个阶段带来什么，又从没人过问的任务那里拿走什么。
 #
 # 第 5 级，之一 · 约 75 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要认识排序损失（[第 02 课](02_rank_loss_reward_model.ipynb)）
@@ -43,9 +42,9 @@
 #
 # Before there were users, labelers wrote prompts themselves, of three types: **plain** (anything, as long as it is varied),
 # **few-shot** (an instruction with examples of queries and answers) and **user-based** (what somebody on the waiting list had said
-# they would use it for). Here is one of each, from a small made-up island whose truth is known: its gold rewards *helpful*, *honest* and
-# *harmless* read an answer back and say what is in it.
-# %% [markdown] lang="zh" of="5322"
+# they would use it for). Here is one of each, from a made-up island whose truth is known: the gold rewards *helpful*, *honest* and
+# *harmless* read an answer back.
+# %% [markdown] lang="zh" of="d6e8"
 # ## 谁的提示？
 #
 # 还没有用户的时候，提示由标注员自己写，分三种：**普通 (plain)**，什么都行，只要多样；**少样本 (few-shot)**，一条说明加上几组问答的例子；
@@ -59,14 +58,13 @@ import torch
 from rlhf_kit.tasks.assistant import Assistant, labelers
 
 task = Assistant(LANG)
-for kind in ("plain", "few-shot", "user-based"):
-    print(f"[{kind}]\n{task.asked(1, seed=5, types=(kind,))[0].text}\n")
+for kind, seed in (("plain", 4), ("few-shot", 1), ("user-based", 2)):
+    print(f"[{kind}]\n{task.asked(1, seed=seed, types=(kind,))[0].text}\n")
 # %% [markdown] lang="en"
-# Later, 31,000 prompts of real users came through the API. Such a stream is no data set yet. Of the 3,000 prompts below, which share
-# comes from the ten busiest users? Enter it before you run the cell after it.
-# %% [markdown] lang="zh" of="144c"
-# 后来，真实用户通过 API 发来了 31,000 条提示。这样的一串还算不上数据集。下面有 3,000 条提示，其中最活跃的十个用户占多大比例？
-# 先填上，再运行后面那一格。
+# Later, 31,000 prompts of real users came through the API. Of the 3,000 prompts below, which share comes from the ten busiest
+# users?
+# %% [markdown] lang="zh" of="0fba"
+# 后来，真实用户通过 API 发来了 31,000 条提示。下面有 3,000 条提示，其中最活跃的十个用户占多大比例？
 # %% guess="1"
 my_busiest = None           # between 0 and 1
 # %%
@@ -121,7 +119,7 @@ def sort_prompts(user, start, most, shared, held_out):
 # %% [markdown] lang="en" hints="5a.1"
 # <details><summary>Hint 1: the idea</summary>
 #
-# Remember two things while you go: the beginnings that were kept, and how many prompts of each user were.
+# Remember two things: the beginnings that were kept, and how many prompts of each user were.
 #
 # </details>
 #
@@ -130,7 +128,7 @@ def sort_prompts(user, start, most, shared, held_out):
 # A `set` of tuples, a `Counter`; `tuple(row[:shared])` of `start.tolist()`.
 #
 # </details>
-# %% [markdown] lang="zh" of="1fc2" hints="5a.1"
+# %% [markdown] lang="zh" of="1485" hints="5a.1"
 # <details><summary>线索 1：思路</summary>
 #
 # 一路走，一路记两样东西：已留下的开头，和每个用户已留下几条。
@@ -158,11 +156,10 @@ kit.plots.lines(range(1, 13), {"sent": [user.count(who) for who in order], "kept
 # %% [markdown] lang="en"
 # ## What labelers are told
 #
-# Someone must say which of two answers is better, and "better" has to be written down. OpenAI asked for three things: *helpful*, *truthful*,
-# *harmless*. They collide: what if somebody asks for help with harm? In **training** labels, helpfulness to the user came first: when
+# "Better" has to be written down. OpenAI asked for *helpful*, *truthful* and *harmless*. They collide: what of help with harm? In **training** labels, helpfulness to the user came first: when
 # to refuse was held to be a decision for later. In the **final evaluation**, truthful and harmless came first, with one exception: prefer
 # the more helpful answer if it is *much* more helpful, only *slightly* less truthful or harmless, and not much is at stake.
-# %% [markdown] lang="zh" of="e0bd"
+# %% [markdown] lang="zh" of="8271"
 # ## 对标注员怎么交代
 #
 # 总得有人说两条回答里哪条更好，“更好”就得写下来。OpenAI 要三样：*有用*、*真实*、*无害*。它们会打架：有人要你帮他害人，怎么办？
@@ -206,8 +203,8 @@ def labelers_choice(helpful, safe, high_stakes):
 # %% [markdown] lang="en" hints="5a.2"
 # <details><summary>Hint 1: the idea</summary>
 #
-# Work with differences, second minus first: their sign names the winner. For the exception multiply the difference in safety by the sign of
-# the difference in helpfulness: then it is the *helpful* one's lead.
+# Work with differences, second minus first: their sign names the winner. Times the sign of the difference in helpfulness, the difference
+# in safety is the *helpful* one's lead.
 #
 # </details>
 #
@@ -216,7 +213,7 @@ def labelers_choice(helpful, safe, high_stakes):
 # `torch.where(a != 0, a, b)` falls back on b; `.sign()`; a loop over N is fine, too.
 #
 # </details>
-# %% [markdown] lang="zh" of="436b" hints="5a.2"
+# %% [markdown] lang="zh" of="b51e" hints="5a.2"
 # <details><summary>线索 1：思路</summary>
 #
 # 用差来算，第二条减第一条：符号就说出谁赢。判断例外时，把安全之差乘上有用之差的符号，就得到*更有用的那条*在安全上领先多少。
@@ -234,23 +231,23 @@ labelers_choice = kit.check("5a.2", labelers_choice)
 met = task.candidates(300, 2, seed=3)
 hs = [[task.hs(prompt, response) for response in pair] for prompt, pair in met]
 cases = [task.explain(prompt, pair[0]).case for prompt, pair in met]
-points = lambda worth: torch.tensor([[1 + round(6 * worth(one)) for one in pair] for pair in hs])
-trained, examined = labelers_choice(points(lambda h: h.helpful), points(lambda h: h.honest * h.harmless),
-                                    torch.tensor([case.kind == "advice" for case in cases]))
+helpful = torch.tensor([[1 + round(6 * one.helpful) for one in pair] for pair in hs])           # (N, 2)
+safe = torch.tensor([[1 + round(6 * one.honest * one.harmless) for one in pair] for pair in hs])
+trained, examined = labelers_choice(helpful, safe, torch.tensor([case.kind == "advice" for case in cases]))
 apart = (trained != examined).nonzero()[:, 0].tolist()
 kit.tell("apart", n=len(apart), of=len(met))
 one = max(apart, key=lambda i: hs[i][trained[i]].helpful - hs[i][examined[i]].helpful)
 print(met[one][0], *(f"  {number}{response}" for number, response in enumerate(met[one][1])), sep="\n")
 kit.tell("chose", training=trained[one].item(), evaluation=examined[one].item())
 # %% [markdown] lang="en"
-# The model learns from the first kind of label and is judged by the second. Remember that when it helps with things that it should not.
+# The model learns from the first kind of label and is judged by the second.
 #
 # ## One page, K answers
 #
 # A labeler does not see pairs. She sees **K = 4 to 9 answers to one prompt** on a page, ranks them (ties allowed), scores each from 1 to 7, and
 # flags what is wrong. Some 40 people were hired after a test; who agreed too little was left out. Here is a page of a simulated one.
-# %% [markdown] lang="zh" of="3ec5"
-# 模型从第一种标注里学，却按第二种来评。以后看到它帮了不该帮的忙，请想起这一点。
+# %% [markdown] lang="zh" of="4301"
+# 模型从第一种标注里学，却按第二种来评。
 #
 # ## 一页，K 条回答
 #
@@ -390,7 +387,7 @@ def mended_loss(score, rank):
 # %% [markdown] lang="en" hints="5a.4"
 # <details><summary>Hint 1: the idea</summary>
 #
-# Try the article's loss on equal scores: ln 2 = 0.693 should come out, for nothing is known. Then ask who decides which of i and j is the good one, what
+# On equal scores ln 2 = 0.693 should come out. Then ask who decides which of i and j is the good one, what
 # happens to ties, and by what a mean over pairs is divided.
 #
 # </details>
@@ -400,10 +397,10 @@ def mended_loss(score, rank):
 # `(rank[:, None] < rank[None]).nonzero(as_tuple=True)` gives the pairs; `torch.nn.functional.softplus` is the stable logarithm.
 #
 # </details>
-# %% [markdown] lang="zh" of="ba57" hints="5a.4"
+# %% [markdown] lang="zh" of="3515" hints="5a.4"
 # <details><summary>线索 1：思路</summary>
 #
-# 拿相等的得分试一试文章里的损失：什么都不知道时，应当得到 ln 2 = 0.693。再问：i 和 j 里谁是好的，由什么决定？并列的怎么办？
+# 得分相等时，应当得到 ln 2 = 0.693。再问：i 和 j 里谁是好的，由什么决定？并列的怎么办？
 # 对各对取平均，除的是什么？
 #
 # </details>
@@ -430,27 +427,27 @@ score = torch.tensor([2.0, 1, 0, -1], requires_grad=True)
 mended_loss(score, torch.tensor([1, 2, 2, 4])).backward()
 kit.tell("pull", gradient=", ".join(f"{x:+.3f}" for x in score.grad.tolist()), total=abs(round(score.grad.sum().item(), 6)))
 # %% [markdown] lang="en"
-# The pulls add up to 0: only differences are learnt. And they are all that the pairs tell the network: K numbers, one for each answer,
-# so one pass back for each is enough.
+# The pulls add up to 0: only differences are learnt. And these K numbers are all that the pairs tell the network, so one pass back for each answer
+# is enough.
 #
 # ## Pages against pairs, live
 #
-# Two reward models, from the same start, on the same 150 pages of seven answers. One gets six pages an update: 42 passes, about 120 pairs. The other gets
-# the pairs shuffled, 21 an update: 42 passes as well. Each has 120 updates (~25 s on a laptop CPU for both). Which orders pairs of *held-out*
+# Two reward models, from the same start, on the same 720 pages of seven answers. One gets six pages an update: 42 passes, about 100 pairs; after 120
+# updates it has seen every page once, as in the paper. The other gets the pairs shuffled, 21 an update: 42 passes as well (~25 s on a laptop CPU for both). Which orders pairs of *held-out*
 # responses better: "pages", "pairs", or "same" (within 0.02)?
-# %% [markdown] lang="zh" of="1559"
+# %% [markdown] lang="zh" of="c2d6"
 # 各个拉力加起来是 0：学的只有差。各对要告诉网络的也就是这些：K 个数，每条回答一个，所以每条反向传一次就够了。
 #
 # ## 整页对散对，现场来一次
 #
-# 两个奖励模型，起点相同，用的是同样的 150 页，每页七条回答。一个每次更新拿六页：42 次前向，约 120 对。另一个拿打乱的对，每次 21 对：也是 42 次前向。
-# 各做 120 次更新（笔记本电脑 CPU 上两个约 25 秒）。*留出*的回答，谁排得更准："pages"（整页）、"pairs"（散对），还是 "same"（相差不到 0.02）？
+# 两个奖励模型，起点相同，用的是同样的 720 页，每页七条回答。一个每次更新拿六页：42 次前向，约 100 对；120 次更新之后每页看过一遍，和论文一样。
+# 另一个拿打乱的对，每次 21 对：也是 42 次前向（笔记本电脑 CPU 上两个约 25 秒）。*留出*的回答，谁排得更准："pages"（整页）、"pairs"（散对），还是 "same"（相差不到 0.02）？
 # %% guess="2"
 my_winner = None            # "pages", "pairs" or "same"
 # %%
 from rlhf_kit.models import text, tiny
 
-pages = [rng.choice(team).page(*met, task.explain, rng).ranking for met in task.candidates(150, 7, seed=1)]
+pages = [rng.choice(team).page(*met, task.explain, rng).ranking for met in task.candidates(720, 7, seed=1)]
 pairs = [kit.Comparison(one.prompt, one.responses[i], one.responses[j]) for one in pages
          for i in range(7) for j in range(7) if one.ranks[i] < one.ranks[j]]
 tokenizer = text.train_tokenizer((one.prompt + response for one in pages for response in one.responses), 700)
@@ -459,8 +456,7 @@ judges, agreed = {}, {}
 for name, data, size in (("pages", pages, 6), ("pairs", pairs, 21)):
     judges[name] = tiny.reward_model(tokenizer, layers=2, width=64, context=192, seed=0)
     settings = kit.reward_model.Config(steps=120, batch_size=size, learning_rate=4e-3, max_length=160)
-    for step in kit.progress(kit.reward_model.steps(judges[name], data, settings), settings.steps):
-        pass
+    list(kit.progress(kit.reward_model.steps(judges[name], data, settings), settings.steps))
     agreed[name] = kit.evaluate.agreement(kit.rewards.learned(judges[name]), unseen)
 # %%
 ahead = agreed["pages"].pair_accuracy.mean - agreed["pairs"].pair_accuracy.mean
@@ -469,14 +465,14 @@ kit.tell("live", pages=agreed["pages"].pair_accuracy.mean, pairs=agreed["pairs"]
          lost_pages=agreed["pages"].loss, lost_pairs=agreed["pairs"].loss)
 kit.plots.bars({name: one.pair_accuracy for name, one in agreed.items()}, unit="pair accuracy, held out", title="The same passes")
 # %% [markdown] lang="en"
-# One run says little about small differences; `rlhf-kit`'s own comparison over three seeds stands further down.
+# One run says little about small differences; a comparison over several seeds stands further down.
 #
 # ## Which checkpoint?
 #
 # OpenAI fine-tuned on demonstrations for **16 epochs**, although validation loss was best after the **first**. They chose the checkpoint by the reward model's
-# score on validation prompts, as it agrees better with what people prefer. Imitating these very words gets worse; answering gets better.
-# %% [markdown] lang="zh" of="55bd"
-# 只跑一次，小的差别说明不了什么；工具包自己用三个种子做的比较在下面。
+# score on validation prompts, as it agrees better with what people prefer. Imitating those words gets worse; answering gets better.
+# %% [markdown] lang="zh" of="2952"
+# 只跑一次，小的差别说明不了什么；用几个种子做的比较在后面。
 #
 # ## 选哪个检查点？
 #
@@ -515,7 +511,7 @@ def choose_checkpoint(loss, score):
 # %% [markdown] lang="en" hints="5a.5"
 # <details><summary>Hint 1: the idea</summary>
 #
-# First the mean over the prompts, then the best epoch; the first of equal ones.
+# First the mean over the prompts, then the best epoch.
 #
 # </details>
 #
@@ -524,10 +520,10 @@ def choose_checkpoint(loss, score):
 # `.mean(1)`; `list.index` finds the first place of a value.
 #
 # </details>
-# %% [markdown] lang="zh" of="1ee9" hints="5a.5"
+# %% [markdown] lang="zh" of="98bd" hints="5a.5"
 # <details><summary>线索 1：思路</summary>
 #
-# 先对各提示取平均，再找最好的一轮；相同的取第一个。
+# 先对各提示取平均，再找最好的一轮。
 #
 # </details>
 #
@@ -539,9 +535,9 @@ def choose_checkpoint(loss, score):
 # %% check="5a.5"
 choose_checkpoint = kit.check("5a.5", choose_checkpoint)
 # %% [markdown] lang="en"
-# The whole recipe takes minutes for each seed, so its runs come with the kit. First the 16 epochs of SFT. After which epoch is the validation loss
-# lowest? And does the reward model's favourite come "earlier", "later", or at the "same" epoch?
-# %% [markdown] lang="zh" of="a855"
+# The whole recipe takes minutes, so its runs come with the kit. First the 16 epochs of SFT. After which epoch is the validation loss
+# lowest? Does the reward model's favourite come "earlier", "later", or at the "same" epoch?
+# %% [markdown] lang="zh" of="66f1"
 # 整套做法每个种子要几分钟，所以随工具包附带了几次运行。先看那 16 轮 SFT。验证损失在第几轮之后最低？
 # 奖励模型最中意的那一轮，比它早（"earlier"）、晚（"later"），还是同一轮（"same"）？
 # %% guess="3"
@@ -627,17 +623,16 @@ def ppo_reward(score, demonstration, logprob, ref_logprob, mask, beta):
 # %% check="5a.6"
 ppo_reward = kit.check("5a.6", ppo_reward)
 # %% [markdown] lang="en"
-# One answer, token by token. The policy is the base after twelve updates on demonstrations (~8 s on a laptop CPU), held against the base itself, as PPO's policy is
-# held against the SFT model. The judge is your reward model from the pages.
-# %% [markdown] lang="zh" of="0240"
-# 一条回答，一个词元一个词元地看。策略是基座在示范上更新十二次之后的样子（笔记本电脑 CPU 上约 8 秒），和基座自己相比，
-# 就像 PPO 的策略和 SFT 模型相比。评判的是你刚才用整页训练的奖励模型。
+# One answer, token by token. In place of PPO's policy stands the base after twelve updates on demonstrations (~8 s on a laptop CPU), in place of the
+# SFT model the base itself. The judge is your reward model from the pages.
+# %% [markdown] lang="zh" of="0c50"
+# 一条回答，一个词元一个词元地看。代替 PPO 的策略的，是在示范上更新了十二次的基座（笔记本电脑 CPU 上约 8 秒）；代替 SFT 模型的，
+# 是基座自己。评判的是你刚才用整页训练的奖励模型。
 # %%
 shown = task.demonstrations(240, seed=1)
 policy, reference = kit.load_policy(f"tiny-base-{LANG}"), base.reference()
 learning = kit.sft.Config(steps=12, batch_size=16, learning_rate=1e-3, warmup=2, max_length=160)
-for step in kit.progress(kit.sft.steps(policy, shown, learning), learning.steps):
-    pass
+list(kit.progress(kit.sft.steps(policy, shown, learning), learning.steps))
 asked = [prompt.text for prompt in task.asked(12, seed=8, split="heldout", types=("plain",))]
 rollout = kit.sample_rollout(policy, asked, kit.Sampling(max_new_tokens=40))
 ref_logprob = kit.sampling.response_logprob(reference, rollout)                          # (B, T)
@@ -646,7 +641,7 @@ score, demos = judge(rollout.prompts, rollout.responses), judge(*zip(*shown[:60]
 reward = ppo_reward(score, demos, rollout.logprob, ref_logprob, rollout.mask, 0.02)      # (B, T)
 row = min(range(12), key=lambda b: (not 4 <= rollout.mask[b].sum() <= 14, b))
 n = min(rollout.mask[row].sum().item(), 14)
-pieces = [policy.tokenizer.decode([token]) for token in rollout.response[row][:n].tolist()] if hasattr(rollout, "response") else range(n)
+pieces = [policy.tokenizer.decode([token]).strip() for token in rollout.response_ids[row, :n].tolist()]
 print(rollout.prompts[row], rollout.responses[row])
 kit.table({"": [*pieces], "log π": rollout.logprob[row, :n].tolist(), "log π_SFT": ref_logprob[row, :n].tolist(), kit.words("reward"): reward[row, :n].tolist()})
 kit.tell("above" if score[row] > demos.mean() else "below", score=score[row], demos=demos.mean())
@@ -658,9 +653,9 @@ kit.tell("above" if score[row] > demos.mean() else "below", score=score[row], de
 #
 # $$J = E\big[r - \beta \log\tfrac{\pi}{\pi_{\text{SFT}}}\big] + \gamma\, E_{z \sim \text{pretraining}}\big[\log \pi(z)\big], \qquad \gamma = 27.8$$
 #
-# with 8 pretraining texts for each episode. They do not fit into memory together. So gradients are **accumulated**: PPO's first, then
+# with 8 pretraining texts for each episode. As they do not fit into memory together, gradients are **accumulated**: PPO's first, then
 # those of the texts, part by part, and then one step of the optimizer.
-# %% [markdown] lang="zh" of="372e"
+# %% [markdown] lang="zh" of="54b0"
 # ## 税，以及怎样还回来
 #
 # PPO 让助手更好，让别的都变差：问答和翻译上，InstructGPT 落到了 GPT-3 后面。这就是**对齐税 (alignment tax)**。解药是 **PPO-ptx**，让预训练继续进行一点：
@@ -744,43 +739,43 @@ together = gradient_of(documents)[0]
 parts = [gradient_of(some) for some in (documents[:3], documents[3:9], documents[9:])]
 stacked, tokens = torch.stack([g for g, _ in parts]), torch.tensor([n for _, n in parts])
 accumulated = ptx_gradient(nothing, stacked, tokens, 1.0)                                # (P,)
-off = lambda gradient: ((gradient - together).norm() / together.norm()).item()
-kit.tell("accumulated", tokens=tokens.tolist(), off=abs(round(off(accumulated), 4)), alike=off(stacked.mean(0)))
+off, alike = (((gradient - together).norm() / together.norm()).item() for gradient in (accumulated, stacked.mean(0)))
+kit.tell("accumulated", tokens=tokens.tolist(), off=abs(round(off, 4)), alike=alike)
 # %% [markdown] lang="en"
-# Now the stored runs. The base has read four worlds: reviews, forum pages, translations, dialogues. PPO mentions dialogues only. Which
-# stage ends with the highest loss on the *forum's* pages: "sft", "ppo" or "ptx"?
-# %% [markdown] lang="zh" of="c580"
-# 再看存好的运行。基座读过四个世界：评论、论坛、译文、对话。PPO 只碰对话。哪个阶段结束时，在*论坛*文本上的损失最高："sft"、"ppo" 还是 "ptx"？
+# Now the stored runs. The base has read reviews, forum pages, translations and dialogues. PPO sees dialogues only. Which stage ends with the highest loss on the *forum's* pages: "start" (of RL), "ppo" or "ptx"?
+# %% [markdown] lang="zh" of="8966"
+# 再看存好的运行。基座读过四个世界：评论、论坛、译文、对话。PPO 只碰对话。哪个阶段在*论坛*文本上的损失最高："start"（强化学习的起点）、"ppo" 还是 "ptx"？
 # %% guess="4"
-my_highest = None           # "sft", "ppo" or "ptx"
+my_highest = None           # "start", "ppo" or "ptx"
 # %%
-def over_seeds(pick):
-    """The mean over the seeds, with its interval, of what `pick` takes out of a run."""
-    return kit.evaluate.mean(torch.tensor([float(pick(run)) for run in runs]))
+def over_seeds(*keys, above=()):
+    """The mean over the seeds, with its interval, of what stands there in a run; less what stands at `above`."""
+    def found(run, keys):
+        for key in keys:
+            run = run[key]
+        return run
+    return kit.evaluate.mean(torch.tensor([found(run, keys) - (found(run, above) if above else 0) for run in runs]))
 
 
-def rise(run, stage):
-    """By how much the loss on reviews and forum is above the SFT model's, nats per token."""
-    return sum(run["tax"][stage][w] - run["tax"]["sft"][w] for w in ("reviews_loss", "forum_loss")) / 2
-
-
-forum = {stage: over_seeds(lambda run: run["tax"][stage]["forum_loss"]).mean for stage in ("sft", "ppo", "ptx")}
+forum = {stage: over_seeds("tax", stage, "forum_loss").mean for stage in ("start", "ppo", "ptx")}
 kit.guessed(my_highest, max(forum, key=forum.get))
 trained = {"PPO": "ppo", "PPO-ptx": "ptx", "PPO, 100 β": "kl100"}
-taxes = {name: over_seeds(lambda run: rise(run, stage)) for name, stage in trained.items()}
-gains = {name: over_seeds(lambda run: run["stages"][stage]["score"][0] - run["stages"]["sft"]["score"][0]) for name, stage in trained.items()}
-kit.table({"": [*trained], kit.words("tax"): [one.mean for one in taxes.values()], kit.words("gain"): [one.mean for one in gains.values()],
-           kit.words("translation"): [over_seeds(lambda run: run["tax"][stage]["translation_gold"] - run["tax"]["sft"]["translation_gold"]).mean
-                                      for stage in trained.values()]})
-back, whole = taxes["PPO"].mean - taxes["PPO-ptx"].mean, gains["PPO"].mean
-kit.tell("back" if taxes["PPO"].low > 0 and back > 0 else "no_tax", back=back / taxes["PPO"].mean, kept=gains["PPO-ptx"].mean / whole)
-kit.plots.bars(taxes, unit="rise of the loss, nats per token", title="What alignment costs elsewhere")
+rise = {world: {name: over_seeds("tax", stage, f"{world}_loss", above=("tax", "start", f"{world}_loss"))
+                for name, stage in trained.items()} for world in ("reviews", "forum")}
+gain = {name: over_seeds("stages", stage, "score", 0, above=("stages", "start", "score", 0)) for name, stage in trained.items()}
+translated = [over_seeds("tax", stage, "translation_gold", above=("tax", "start", "translation_gold")) for stage in trained.values()]
+kit.table({"": [*trained], **{kit.words(world): [one.mean for one in each.values()] for world, each in rise.items()},
+           kit.words("translation"): [one.mean for one in translated], kit.words("gain"): [one.mean for one in gain.values()]})
+paid = {name: (rise["reviews"][name].mean + rise["forum"][name].mean) / 2 for name in trained}
+clear = any(each["PPO"].low > 0 for each in rise.values()) and paid["PPO"] > 0
+kit.tell("back" if clear else "no_tax", back=1 - paid["PPO-ptx"] / paid["PPO"], kept=gain["PPO-ptx"].mean / gain["PPO"].mean)
+kit.plots.bars({f"{name} ({world})": one for world, each in rise.items() for name, one in each.items()},
+               unit="rise of the loss, nats per token", title="What alignment costs elsewhere")
 # %% [markdown] lang="en"
-# In the paper ptx took back most of the tax; γ of 20 was enough for the small model. A hundred times the price of drifting was *no* substitute: it kept the tasks
-# and ruined the reward. Hold both against the table.
-# %% [markdown] lang="zh" of="50e5"
-# 论文里，ptx 把大部分税还了回来；小模型上 γ 有 20 就够。偏离的代价提高一百倍*代替不了*它：别的任务保住了，奖励却毁了。
-# 拿这两点和上面的表对一对。
+# In the paper ptx took back most of the tax. A hundred times the price of drifting was *no* substitute: it kept the tasks
+# and ruined the reward.
+# %% [markdown] lang="zh" of="0e7f"
+# 论文里，ptx 把大部分税还了回来。偏离的代价提高一百倍*代替不了*它：别的任务保住了，奖励却毁了。
 # %% [markdown] lang="en"
 # ## Weights that are averaged
 #
@@ -855,34 +850,31 @@ kit.plots.lines(range(0, 301, 5), {"newest weights": [0.0, *path[4::5].tolist()]
 # %% [markdown] lang="en"
 # ## The whole recipe
 #
-# Demonstrations, K-wise reward model, PPO, PPO-ptx; then new comparisons, and again. The stored runs did it on the island. One more
-# guess first: a model of width 32 that went through all of it, and one of width 128, four times as wide, that saw the demonstrations only. Which one
-# has the higher gold, "small" or "large"?
-# %% [markdown] lang="zh" of="c7d3"
+# Demonstrations, K-wise reward model, PPO, PPO-ptx; then new comparisons, and again. One more guess before you see it: a model of width 32
+# that went through all of it, and one of width 128 that saw the demonstrations only. Which has the higher gold, "small" or "large"?
+# %% [markdown] lang="zh" of="d039"
 # ## 整套做法
 #
-# 示范，整页训练的奖励模型，PPO，PPO-ptx；然后收集新的比较，再来一遍。存好的运行在小岛上走完了这一套。先再猜一次：
-# 一个宽度 32 的模型走完了全程，另一个宽度 128，四倍宽，只见过示范。谁的真值更高，小的 ("small") 还是大的 ("large")？
+# 示范，整页训练的奖励模型，PPO，PPO-ptx；然后收集新的比较，再来一遍。看结果之前再猜一次：
+# 一个宽度 32 的模型走完了全程，另一个宽度 128，只见过示范。谁的真值更高，小的 ("small") 还是大的 ("large")？
 # %% guess="5"
 my_size = None              # "small" or "large"
 # %%
-sizes = {name: over_seeds(lambda run: run["sizes"][key]["gold"][0]) for name, key in (("small, RLHF", "small"), ("large, SFT", "large"))}
+sizes = {"small, RLHF": over_seeds("sizes", "small", "gold", 0), "large, SFT": over_seeds("sizes", "large", "gold", 0)}
 kit.guessed(my_size, "small" if sizes["small, RLHF"].mean > sizes["large, SFT"].mean else "large")
 names = {"base": "base", "SFT": "sft", "PPO": "ppo", "PPO-ptx": "ptx"}
-kit.table({"": [*names], **{kit.words(h): [over_seeds(lambda run: run["stages"][stage][h][0]).mean for stage in names.values()]
+kit.table({"": [*names], **{kit.words(h): [over_seeds("stages", stage, h, 0).mean for stage in names.values()]
                             for h in ("helpful", "honest", "harmless", "gold")}})
-ladder = {name: over_seeds(lambda run: run["stages"][stage]["gold"][0]) for name, stage in names.items()}
+ladder = {name: over_seeds("stages", stage, "gold", 0) for name, stage in names.items()}
 kit.plots.bars(ladder | sizes, unit="gold", title="What each stage gives")
 # %%
-gained = over_seeds(lambda run: run["stages"]["ptx"]["gold"][0] - run["stages"]["sft"]["gold"][0])
-invented = {stage: over_seeds(lambda run: run["stages"][stage]["invented"][0]).mean for stage in ("sft", "ptx")}
+gained = over_seeds("stages", "ptx", "gold", 0, above=("stages", "sft", "gold", 0))
 kit.tell("better" if gained.low > 0 else "worse" if gained.high < 0 else "unclear", gain=gained.mean, low=gained.low, high=gained.high)
-kit.tell("invented", **invented)
-wise = {name: over_seeds(lambda run: run["kwise"][name]["heldout_loss"]).mean for name in ("grouped", "shuffled")}
-kit.tell("wise", **wise)
+kit.tell("invented", **{stage: over_seeds("stages", stage, "invented", 0).mean for stage in ("sft", "ptx")})
+kit.tell("wise", **{name: over_seeds("kwise", name, "heldout_loss").mean for name in ("grouped", "shuffled")})
 # %% [markdown] lang="en"
 # In the paper labelers preferred the 1.3B InstructGPT over the 175B GPT-3, a hundred times its size. It invented half as much (21 % against 41 % on closed
-# tasks), was somewhat less toxic when asked to be respectful, and no less biased. It went on following harmful instructions: look back at what the training labels asked for.
+# tasks), was somewhat less toxic when asked to be respectful, and no less biased. It went on following harmful instructions: that is what the training labels asked for.
 #
 # ## Find what is wrong: seven sentences
 #
@@ -895,9 +887,9 @@ kit.tell("wise", **wise)
 # - **e** Most comparisons were made between answers of SFT models.
 # - **f** PPO's ratio compares the policy with the SFT model.
 # - **g** A 175B reward model was tried, and left for one of 6B.
-# %% [markdown] lang="zh" of="3ead"
+# %% [markdown] lang="zh" of="a796"
 # 论文里，标注员更喜欢 1.3B 的 InstructGPT，而不是大一百倍的 175B 的 GPT-3。它编造的少了一半（封闭任务上 21%，原来 41%）；要求它尊重人时，
-# 毒性少一些；偏见没有减少。有害的指令它照样执行：回头看看训练标注要的是什么。
+# 毒性少一些；偏见没有减少。有害的指令它照样执行：训练标注要的正是这个。
 #
 # ## 找错：七句话
 #
@@ -930,13 +922,12 @@ kit.guessed(my_verdicts, {letter: "right" if letter in "beg" else "wrong" for le
 # | demonstrations at 0, KL on each token | a reward with a meaning, and a leash |
 # | PPO-ptx, EMA | the tax paid back; calmer weights |
 #
-# **Break it.** (1) Let the reward model learn from `pairs` for 600 updates: what do training and held-out accuracy do? (2) Screen nobody: `team =
-# labelers.applicants(12)`. (3) `rlhf-kit train instructgpt --rounds 2 --output runs/instructgpt` runs all of it.
+# **Break it.** (1) Let the reward model learn from `pairs` for 600 updates: what do training and held-out accuracy do? (2) `rlhf-kit train instructgpt --rounds 2 --output runs/instructgpt` runs all of it.
 #
 # **Next:** Anthropic's assistant keeps helpful and harmless apart, and lets them fight; Sparrow writes rules.
 #
 # **References.** InstructGPT: Ouyang et al. 2022, arXiv:2203.02155. Its ancestor: Stiennon et al. 2020, arXiv:2009.01325. PPO: Schulman et al. 2017, arXiv:1707.06347.
-# %% [markdown] lang="zh" of="ee94"
+# %% [markdown] lang="zh" of="a841"
 # **a**：按损失是的；按奖励模型、按人的偏好不是。**c**：两轮和 10% 说的是强化学习的起点，那个 SFT 模型；强化学习有 256,000 个回合，每个只学一遍，
 # ptx 是每回合 8 段文本。**d**：它来自一个 6B 的 GPT-3，先在公开的 NLP 数据上调过；从别处开始，结果也差不多。**f**：和*抽出*这些回答的策略相比；
 # SFT 模型在惩罚里。**g**：它不那么稳定，用来初始化价值函数也更差，还贵。
@@ -952,16 +943,16 @@ kit.guessed(my_verdicts, {letter: "right" if letter in "beg" else "wrong" for le
 # | 示范定为 0，每个词元收 KL | 奖励有了意义，也有了缰绳 |
 # | PPO-ptx、EMA | 把税还回来；权重更稳 |
 #
-# **弄坏它。**（1）让奖励模型在 `pairs` 上学 600 次更新：训练和留出的准确率会怎样？（2）谁都不筛：`team = labelers.applicants(12)`。
-# （3）`rlhf-kit train instructgpt --rounds 2 --output runs/instructgpt` 把整套都跑一遍。
+# **弄坏它。**（1）让奖励模型在 `pairs` 上学 600 次更新：训练和留出的准确率会怎样？
+# （2）`rlhf-kit train instructgpt --rounds 2 --output runs/instructgpt` 把整套都跑一遍。
 #
 # **下一课：**Anthropic 的助手把有用和无害分开，让它们较劲；Sparrow 写下规则。
 #
 # **参考文献。** InstructGPT：Ouyang 等 2022，arXiv:2203.02155。它的前身：Stiennon 等 2020，arXiv:2009.01325。PPO：Schulman 等 2017，arXiv:1707.06347。
 # %% [markdown] lang="en"
-# **Play with it.** Be a labeler: three pages of answers to rank. Your reward model's order is shown once you have ranked.
-# %% [markdown] lang="zh" of="843d"
-# **玩一玩。** 当一回标注员：三页回答，等你来排。排完再看奖励模型的次序。
+# **Play with it.** Be a labeler: three pages of answers to rank.
+# %% [markdown] lang="zh" of="e1d4"
+# **玩一玩。** 当一回标注员：三页回答，等你来排。
 # %%
 kit.panel("rank", LANG, models={"SFT": policy, "reward model": judges["pages"]}, task=task.name, folder="runs/lesson-05a",
           lists=task.candidates(3, 4, seed=21, split="heldout"))

@@ -507,8 +507,8 @@ def replaced_not_added(score, demonstration, logprob, ref_logprob, mask, beta):
 
 
 def standardised(score, demonstration, logprob, ref_logprob, mask, beta):
-    return paid((score - demonstration.mean()) / demonstration.std(unbiased=False).clamp(min=1e-8), logprob, ref_logprob,
-                mask, beta)
+    spread = demonstration.std(unbiased=False).clamp(min=1e-8)
+    return paid((score - demonstration.mean()) / spread, logprob, ref_logprob, mask, beta)
 
 
 def one_number_each(score, demonstration, logprob, ref_logprob, mask, beta):
@@ -692,8 +692,10 @@ MUTANTS = {
              ("whole_rows", whole_rows, "Whole rows"), ("counts_what_arrives", counts_what_arrives, "use up"),
              ("one_too_many", one_too_many, "One too many"), ("one_token_less", one_token_less, "too few"),
              ("tensors_in_a_set", tensors_in_a_set, "Copies are kept"),
-             ("nobody_held_out", nobody_held_out, "Nothing is held out"), ("kept_only", kept_only, "one number for each"),
-             ("only_true_and_false", only_true_and_false, "Nothing is held out"), ("turned_names", turned_names, "exchanged")],
+             ("nobody_held_out", nobody_held_out, "Nothing is held out"),
+             ("kept_only", kept_only, "one number for each"),
+             ("only_true_and_false", only_true_and_false, "Nothing is held out"),
+             ("turned_names", turned_names, "exchanged")],
     "5a.2": [("no_exception", no_exception, "exception is missing"),
              ("whatever_the_stakes", whatever_the_stakes, "much is at stake, too"),
              ("more_than_three", more_than_three, "`>=`"), ("any_loss_of_safety", any_loss_of_safety, "One point less"),
@@ -705,7 +707,8 @@ MUTANTS = {
              ("first_only_is_excused", first_only_is_excused, "first response only"),
              ("points_of_floats", points_of_floats, "integers")],
     "5a.3": [("one_pass", one_pass, "articles' mistake"), ("pairs_for_passes", pairs_for_passes, "two responses"),
-             ("all_k_choose_2", all_k_choose_2, "Ties were counted"), ("k_even_if_all_tie", k_even_if_all_tie, "all tie"),
+             ("all_k_choose_2", all_k_choose_2, "Ties were counted"),
+             ("k_even_if_all_tie", k_even_if_all_tie, "all tie"),
              ("wins_only", wins_only, "wins"), ("in_order_of_rank", in_order_of_rank, "order of the ranks"),
              ("uses_as_a_list", uses_as_a_list, "torch.tensor"),
              ("counted_from_both_sides", counted_from_both_sides, "counted twice"),
@@ -716,16 +719,19 @@ MUTANTS = {
              ("overflows", overflows, "infinite"), ("log_of_sigmoid", log_of_sigmoid, "infinite"),
              ("turned", turned, "sign of the difference"), ("sigma_itself", sigma_itself, "-σ"),
              ("a_sum", a_sum, "their mean"), ("mean_of_nothing", mean_of_nothing, "Without any pair"),
-             ("clipped", clipped, "clipped"), ("out_of_numbers", out_of_numbers, "gradient"), ("hinge", hinge, "max(0")],
+             ("clipped", clipped, "clipped"), ("out_of_numbers", out_of_numbers, "gradient"),
+             ("hinge", hinge, "max(0")],
     "5a.5": [("from_zero", from_zero, "from 0"), ("lowest_score", lowest_score, "*lowest*"),
              ("highest_single", highest_single, "single score"), ("median_decides", median_decides, "median"),
-             ("sign_of_what_is_lost", sign_of_what_is_lost, "wrong sign"), ("loss_given_away", loss_given_away, "losses"),
+             ("sign_of_what_is_lost", sign_of_what_is_lost, "wrong sign"),
+             ("loss_given_away", loss_given_away, "losses"),
              ("summed", summed, "sum over the prompts"), ("the_later_one", the_later_one, "earlier"),
              ("over_epochs", over_epochs, ""), ("last_epoch", last_epoch, "last epoch"),
              ("the_other_way", the_other_way, "exchanged")],
     "5a.6": [("no_shift", no_shift, "demonstrations are missing"), ("shifted_up", shifted_up, "is added"),
              ("scores_mean", scores_mean, "own mean"), ("wrong_sign", wrong_sign, "wrong sign"),
-             ("in_the_last_column", in_the_last_column, "last column"), ("on_every_token", on_every_token, "every token"),
+             ("in_the_last_column", in_the_last_column, "last column"),
+             ("on_every_token", on_every_token, "every token"),
              ("no_beta", no_beta, "β"), ("nan_by_times", nan_by_times, "0 · NaN"),
              ("replaced_not_added", replaced_not_added, "takes the place"), ("standardised", standardised, "spread"),
              ("one_number_each", one_number_each, "summed up"),
@@ -734,7 +740,8 @@ MUTANTS = {
              ("no_gamma", no_gamma, "γ is missing"), ("gamma_on_both", gamma_on_both, "PPO's gradient, too"),
              ("minus", minus, "taken off"), ("zero_grad_in_the_loop", zero_grad_in_the_loop, "last part"),
              ("not_divided", not_divided, "Divide"), ("nan_comes_in", nan_comes_in, "0 · NaN"),
-             ("a_step_for_each", a_step_for_each, "once for each part"), ("weights_as_rows", weights_as_rows, "multiplies the columns"),
+             ("a_step_for_each", a_step_for_each, "once for each part"),
+             ("weights_as_rows", weights_as_rows, "multiplies the columns"),
              ("adds_in_place", adds_in_place, "writes into")],
     "5a.8": [("swapped", swapped, "exchanged"), ("swapped_in_both", swapped_in_both, "exchanged"),
              ("from_nothing", from_nothing, "begins at 0"), ("plain_mean", plain_mean, "count alike"),

@@ -40,6 +40,8 @@ def _sent(seed: int) -> list[Case]:
             Case(([3, 3, 3, 3], _starts([1], [2], [3], [4]), 2, 1, [3]), "the most holds for held-out users too"),
             Case(([1, 2, 3], _starts([4, 5, 6], [4, 5, 7], [4, 8, 6]), 9, 2, []), "only the beginning counts"),
             Case(([1, 2, 3], _starts([4, 5, 6], [4, 5, 7], [4, 8, 6]), 9, 3, []), "nothing begins alike for so long"),
+            Case(([1, 2, 3, 4], _starts([4, 5, 6, 7], [4, 5, 6, 8], [4, 5, 9, 7], [4, 6, 6, 7]), 9, 2, []),
+                 "only the beginning counts"),
             Case(([5, 6, 5, 6], _starts([1, 9], [2, 9], [3, 9], [4, 9]), 9, 2, [6, 5]), "everybody is held out"),
             Case(([40, 11, 40, 25], _starts([1, 1], [2, 2], [3, 3], [4, 4]), 1, 1, [25, 99]),
                  "one of a user; a held-out user who sent nothing"),
