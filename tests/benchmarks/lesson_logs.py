@@ -3,7 +3,8 @@
     make bench ARGS=lesson_logs             about four minutes of one thread, once the tiny models are there
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
-`05a.json` is what the lesson shows of `instructgpt.json`, which `make bench ARGS=instructgpt` and `instructgpt_sizes` make.
+`05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
+`ARGS=instructgpt_sizes`.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ def instructgpt() -> None:
         print("05a: no seed of instructgpt.json has gone through everything yet")
         return
     parts = {seed: {"stages": {stage: part["stages"][stage] for stage in STAGES},
-                    **{key: part[key] for key in ("tax", "sft_epochs", "sizes", "kwise")}} for seed, part in done.items()}
+                    **{key: part[key] for key in ("tax", "sft_epochs", "sizes", "kwise")}}
+             for seed, part in done.items()}
     about = {key: whole["about"][key] for key in ("command", "date", "torch", "transformers", "base", "prompts")}
     content = json.dumps({"about": about, "parts": rounded(parts)}, ensure_ascii=False)
     write_bytes(FOLDER / "05a.json", (content + "\n").encode())
@@ -125,6 +127,8 @@ def rounded(x: Any) -> Any:
 
 def main() -> None:
     """All logs."""
+    if INSTRUCTGPT.exists():
+        instructgpt()
     task, _ = asked()
     policy = zoo.load_policy("tiny-translator", value_head=False)
     stored("04a", "draws", lambda: curve(policy, task.prompts("heldout", ASKED), MOST, Sampling(max_new_tokens=64)),
@@ -132,5 +136,3 @@ def main() -> None:
     for seed in SEEDS:
         stored("04b", str(seed), lambda seed=seed: one_seed(seed),
                {"rest": asdict(REST), "prompts": PROMPTS, "held_out": HELD_OUT})
-    if INSTRUCTGPT.exists():
-        instructgpt()

@@ -11,6 +11,7 @@ they were, and what it returned can be used as the reference's result is used in
     a tensor of booleans
     a tuple                      a list of the same tensors
     a tuple of numbers                                         a list, an array or a tensor of these numbers
+    a tuple of like tensors      one tensor, stacked
 
 Where the text itself says "a plain number" or "a tensor" (`exact`), one is not taken for the other. Everywhere, lists,
 NumPy arrays, floats for booleans or for places, an empty result without its columns are wrong, and the answer is told
@@ -348,10 +349,11 @@ def _zero(gradient: Tensor | None) -> Tensor:
 # Types
 
 def _one_by_one(theirs: Outcome, ours: Outcome) -> Outcome:
-    """Several numbers that were returned in one list, array or tensor, as if they were a tuple."""
-    if (ours.kinds[:1] != ("tuple",) or any(value.dim() for value in ours.values) or any(map(_has, ours.gradients))
-            or theirs.kinds not in (("list",), ("array",), ("tensor",))
-            or [value.shape for value in theirs.values] != [(len(ours.values),)]):
+    """Several numbers that were returned in one list, array or tensor, or tensors that were stacked, as if a tuple."""
+    shapes = {value.shape for value in ours.values}
+    if (ours.kinds[:1] != ("tuple",) or any(map(_has, ours.gradients)) or len(shapes) != 1 or len(theirs.kinds) != 1
+            or theirs.kinds[0] not in (("tensor",) if any(shapes) else ("list", "array", "tensor"))
+            or [value.shape for value in theirs.values] != [(len(ours.values), *next(iter(shapes)))]):
         return theirs
     kind = "tensor" if theirs.kinds == ("tensor",) else "float"
     return replace(theirs, values=theirs.values[0].unbind(), kinds=("tuple", *[kind] * len(ours.values)))

@@ -35,7 +35,8 @@ def _named(wrong: Callable, en: str, zh: str, *also: Callable) -> Mistake:
 # 5a.1
 
 def _sort(user: list[int], start: Tensor, most: int, shared: int, held_out: list[int], *, copies: str = "kept",
-          counts: str = "kept", limit: str = "user", copy_of: str = "anybody", last: bool = False) -> Tensor:
+          counts: str = "kept", limit: str = "user", copy_of: str = "anybody",
+          apart: bool = False, spared: bool = False, last: bool = False) -> Tensor:
     """Sorted as is right, or by other rules: what makes a copy, and what counts towards the most of a user."""
     kept: set = set()
     sent: Counter = Counter()
@@ -44,7 +45,8 @@ def _sort(user: list[int], start: Tensor, most: int, shared: int, held_out: list
     for i in reversed(range(len(user))) if last else range(len(user)):
         who = 0 if limit == "all" else user[i] in held_out if limit == "split" else user[i]
         key = rows[i] if copy_of == "anybody" else (user[i], rows[i])
-        full, copy = sent[who] >= most, copies != "none" and key in kept
+        key = (user[i] in held_out, key) if apart else key
+        full, copy = sent[who] >= most and not (spared and user[i] in held_out), copies != "none" and key in kept
         if counts == "all" or (counts == "not copies" and not copy) or not (full or copy):
             sent[who] += 1
         if copies == "all" or not (full or copy):
@@ -56,6 +58,20 @@ def _sort(user: list[int], start: Tensor, most: int, shared: int, held_out: list
 def _sorting(en: str, zh: str, *rules: dict) -> Mistake:
     first, *others = (partial(_sort, **each) for each in rules)
     return Mistake(first, en, zh, tuple(others))
+
+
+def _compared(copy: Callable[[list[int], list[int], int], bool], last: bool = False) -> Callable:
+    """Sorted with another idea of a copy: `copy(row, a kept row, shared)`; `last`: only of the row before, kept or "
+    "not."""
+    def wrong(user: list[int], start: Tensor, most: int, shared: int, held_out: list[int]) -> Tensor:
+        rows, found = start.tolist(), []
+        for i, who in enumerate(user):
+            others = [rows[i - 1]] if last and i else [] if last else [rows[j] for j in range(i) if found[j]]
+            full = sum(1 for j in range(i) if found[j] and user[j] == who) >= most
+            copied = any(copy(rows[i], other, shared) for other in others)
+            found.append(0 if full or copied else 2 if who in held_out else 1)
+        return torch.tensor(found)
+    return wrong
 
 
 def _with_start(change: Callable[[Tensor, int], Tensor]) -> Callable:
@@ -110,6 +126,11 @@ def _excusing(much: int = 3, little: int = 1, ignore: bool = False, only: bool =
     return evaluation
 
 
+def _stakes_in_training(helpful: Tensor, safe: Tensor, stakes: Tensor) -> tuple[Tensor, Tensor]:
+    training, evaluation = labelers_choice(helpful, safe, stakes)
+    return torch.where(stakes, evaluation, training), evaluation
+
+
 # 5a.4
 
 def _lost(cost: Callable[[Tensor, Tensor], Tensor], over: Callable[[Tensor, Tensor], Tensor] | None = None,
@@ -141,6 +162,12 @@ def _neighbours(score: Tensor, rank: Tensor) -> Tensor:
     return softplus(s[1:] - s[:-1])[there].mean() if there.any() else 0.0 * score.sum()
 
 
+def _weighted_by_gap(score: Tensor, rank: Tensor) -> Tensor:
+    i, j = pairs_of(rank).nonzero(as_tuple=True)
+    gap = (rank[j] - rank[i]).to(score.dtype)
+    return (gap * softplus(score[j] - score[i])).sum() / gap.sum() if len(i) else 0.0 * score.sum()
+
+
 def _best_against_rest(rank: Tensor) -> Tensor:
     return pairs_of(rank) & (rank == rank.min())[:, None]
 
@@ -156,6 +183,10 @@ def _chosen(loss: Callable[[Tensor], int] = first_least, score: Callable[[Tensor
         lost = mean[by_score] - mean[by_loss] if away is None else away(losses.double(), mean, by_loss, by_score)
         return by_loss + first, by_score + first, float(lost)
     return wrong
+
+
+def _first_rise(loss: Tensor) -> int:
+    return next((e for e in range(len(loss) - 1) if loss[e + 1] > loss[e]), len(loss) - 1)
 
 
 def _last_least(x: Tensor) -> int:
@@ -177,8 +208,16 @@ def _rewarded(penalty: Callable = lambda d, beta: -beta * d,
 
 def _ends(mask: Tensor) -> Tensor:
     """[B, T] 1 on the last real token."""
-    place = mask.sum(1) - 1
+    return _one_hot(mask.sum(1) - 1, mask)
+
+
+def _one_hot(place: Tensor, mask: Tensor) -> Tensor:
     return (torch.arange(mask.shape[1])[None] == place[:, None]).float()
+
+
+def _shift_everywhere(score: Tensor, shown: Tensor, logprob: Tensor, reference: Tensor, mask: Tensor,
+                      beta: float) -> Tensor:
+    return torch.where(mask, ppo_reward(score, 0 * shown, logprob, reference, mask, beta) - shown.mean(), 0.0)
 
 
 def _at_column(column: int) -> Callable:
@@ -223,6 +262,14 @@ def _mean(parts: Tensor, tokens: Tensor) -> Tensor:
     return (tokens[:, None] * parts).sum(0) / tokens.sum()
 
 
+def _halved(ppo: Tensor, parts: Tensor, tokens: Tensor, gamma: float) -> Tensor:
+    real = parts[tokens > 0]
+    mean = real[0]
+    for part in real[1:]:
+        mean = (mean + part) / 2
+    return ppo + gamma * mean
+
+
 # 5a.8
 
 def _averaging(start: Tensor, weight: Tensor, decay: float, begin: Callable[[Tensor, Tensor], Tensor],
@@ -237,6 +284,21 @@ def _running_sum(start: Tensor, weight: Tensor, decay: float) -> Tensor:
     average = start
     for now in weight:
         average = decay * average + now
+    return average
+
+
+def _decayed_twice(start: Tensor, weight: Tensor, decay: float) -> Tensor:
+    average = start
+    for now in weight:
+        average = decay * (average + (1 - decay) * now)
+    return average
+
+
+def _warmed_up(start: Tensor, weight: Tensor, decay: float) -> Tensor:
+    average = start
+    for n, now in enumerate(weight):
+        slow = min(decay, (1 + n) / (10 + n))
+        average = slow * average + (1 - slow) * now
     return average
 
 
@@ -281,6 +343,20 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(lambda user, start, most, shared, held_out: sort_prompts(user, start, most - 1, shared, held_out),
                 "One too few of a user is kept: exactly `most` are allowed.",
                 "每个用户少留了一条：恰好 `most` 条是可以的。"),
+        _sorting("Copies were looked for in training and held-out prompts apart. What stands in one must not stand "
+                 "in the "
+                 "other.", "训练和留出是分开查重的。一边有的，另一边不能再有。", {"apart": True}),
+        _sorting("Held-out users may send any number. `most` holds for everybody.",
+                 "留出的用户没有限制数目。`most` 对每个人都有效。", {"spared": True}),
+        _named(_compared(lambda row, other, shared: row[:shared] == other[:shared], last=True),
+                "Each prompt was compared with the one right before it. Compare it with *all* that were kept.",
+                "每条只和紧挨着的前一条比了。要和*所有*留下的比。"),
+        _named(_compared(lambda row, other, shared: sum(a == b for a, b in zip(row, other, strict=True)) >= shared),
+                "`shared` equal tokens anywhere made a copy. It is the first `shared` ones, without a gap.",
+                "任意位置有 `shared` 个词元相同就算了重复。要前 `shared` 个连着都相同。"),
+        _named(_compared(lambda row, other, shared: any(row[i] == other[i] for i in range(shared))),
+                "One equal token made a copy. All of the first `shared` must be equal: `all`, not `any`.",
+                "有一个词元相同就算了重复。前 `shared` 个要全部相同：用 `all`，不用 `any`。"),
         _named(_with_start(lambda start, shared: start),
                 "Whole rows are compared. A copy shares its first `shared` tokens; what follows may differ.",
                 "比较的是整行。前 `shared` 个词元相同就算重复，后面可以不同。"),
@@ -314,6 +390,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_only_kept, "Dropped prompts are missing from the result. It has one number for each prompt, 0 for "
                "those.",
                 "结果里没有去掉的提示。每条提示都要有一个数，去掉的是 0。"),
+        _named(lambda *a: sort_prompts(*a).nonzero()[:, 0],
+                "These are the places of what is kept. Return one number for each prompt: 0, 1 or 2.",
+                "这是留下的位置。每条提示要有一个数：0、1 或 2。"),
         _named(lambda user, start, most, shared, held_out: torch.where(
                     torch.isin(torch.tensor(user), torch.tensor(held_out)), 2, 1),
                 "All prompts are kept: neither copies nor too many of a user are dropped.",
@@ -353,6 +432,18 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "The exception is made where much *is* at stake, and only there. It is the other way round: "
                 "`~high_stakes`.",
                 "只在风险*高*时用了例外。正好相反：`~high_stakes`。"),
+        _named(_judged(evaluation=_excusing(much=2)),
+                "Two points more helpful are not *much*: at least three make the exception.",
+                "有用多 2 分还不算*多得多*：至少 3 分才有例外。"),
+        _named(_stakes_in_training,
+                "In training the stakes were looked at. There helpful comes first, whatever is at stake.",
+                "训练时看了风险。那时总是有用为先，不管风险。"),
+        _named(_judged(evaluation=lambda more, safer, stakes: torch.where(
+                    (more.abs() >= 3) & (safer * more.sign() == -1) & ~stakes, -1, _excusing()(more, safer, stakes))),
+                "The exception became a tie. There the more helpful response is preferred.",
+                "例外成了平局。那里要取更有用的。"),
+        _named(lambda *a: tuple(torch.where(one < 0, 2, one) for one in labelers_choice(*a)),
+                "A tie is -1 here, not 2.", "平局是 -1，不是 2。"),
         _named(_judged(evaluation=_excusing(much=4)),
                 "Exactly three points more helpful is enough for the exception: `>=`, not `>`.",
                 "有用恰好多 3 分，就够得上例外：用 `>=`，不用 `>`。"),
@@ -373,6 +464,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "equal in both.",
                 "评测时，同样安全的，取更有用的；两样都相等才是 -1。",
                 _judged(evaluation=lambda more, safer, stakes: sign(safer))),
+        _named(lambda helpful, safe, stakes: tuple(torch.where(one >= 0, 1 - one, one) for one in _judged(
+                    evaluation=_excusing(much=99))(helpful, safe, stakes)),
+                "The worse response is named each time, and the exception is missing.",
+                "每次报的都是较差的那条，而且缺了例外。",
+                lambda helpful, safe, stakes: tuple(torch.where(one >= 0, 1 - one, one) for one in _judged(
+                    evaluation=lambda more, safer, stakes: sign(safer))(helpful, safe, stakes))),
         _named(_judged(training=lambda more, safer: more + safer),
                 "In training the points were added up. Helpful decides; safe only where both are equally helpful.",
                 "训练时把两种分加起来了。由有用决定；同样有用时才看安全。"),
@@ -428,6 +525,20 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "每一对算了两次，(i, j) 和 (j, i)。两条里只有一条是赢家。",
                 lambda rank: (page_cost(rank)[0], 2 * page_cost(rank)[1], 2 * page_cost(rank)[2]),
                 lambda rank: (*page_cost(rank)[:2], 2 * page_cost(rank)[2])),
+        _named(lambda rank: (page_cost(rank)[0], math.comb(len(rank), 2), page_cost(rank)[2]),
+                "`apart` is K over 2. Ties make no pair, and each pair reads two responses.",
+                "`apart` 成了 K 取 2 的组合数。平局不成对，而且每一对要读两条回答。"),
+        _named(lambda rank: (page_cost(rank)[0], len(rank) ** 2, page_cost(rank)[2]),
+                "`apart` counts everybody with everybody, oneself too. A pair has two different ranks.",
+                "`apart` 把每条和每条都算了，连自己也算。一对要有两个不同的名次。"),
+        _named(lambda rank: (*page_cost(rank)[:2], page_cost(rank)[2] / 2),
+                "`uses` counts each pair with one half. A pair stands whole in both of its responses.",
+                "`uses` 里每对只算了一半。一对在它的两条回答里都算一整个。",
+                lambda rank: (*page_cost(rank)[:2], page_cost(rank)[2] // 2)),
+        _named(lambda rank: (*page_cost(rank)[:2], page_cost(rank)[2] * torch.tensor(
+                    [rank.tolist().index(r) == i for i, r in enumerate(rank.tolist())])),
+                "Of tied responses only the first has pairs. Each of them is compared with those of other ranks.",
+                "并列的几条里只有第一条成对。每一条都要和名次不同的比。"),
         _named(lambda rank: (page_cost(rank)[0], page_cost(rank)[1], page_cost(rank)[2][rank.argsort(stable=True)]),
                 "`uses` stands in the order of the ranks. Number k belongs to response k, as it was given.",
                 "`uses` 按名次排列了。第 k 个数属于给出的第 k 条回答。"),
@@ -465,7 +576,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "Right, but e^1000 is infinite: the loss breaks down at large differences. `softplus` or "
                 "`logsigmoid` holds.",
                 "公式对了，但 e^1000 是无穷大：差很大时损失就垮了。用 `softplus` 或 `logsigmoid`。",
-                _lost(lambda good, bad: -torch.sigmoid(good - bad).log())),
+                _lost(lambda good, bad: -torch.sigmoid(good - bad).log()),
+                lambda score, rank: _lost(lambda good, bad: torch.log(1 + (bad - good).exp()))(score, rank).nan_to_num(
+                    0.0, posinf=1e4)),
         _named(lambda score, rank: mended_loss(score, rank) if pairs_of(rank).any() else score.sum() * torch.nan,
                 "Without any pair the mean is that of nothing: NaN. It is 0 there.",
                 "一对都没有时，是对空无一物取平均：NaN。那里应当是 0。"),
@@ -494,6 +607,29 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_lost(lambda good, bad: softplus(bad - good), pairs=_best_against_rest),
                 "Only the best is compared with the others. All pairs of different ranks count.",
                 "只拿最好的和其余的比了。名次不同的都成对。"),
+        _named(_lost(lambda good, bad: bad - good),
+                "This is the mean of bad - good itself, which falls without end. log(1 + e^...) is missing.",
+                "这是 bad - good 本身的平均，会一直往下掉。缺了 log(1 + e^…)。"),
+        _named(lambda score, rank: softplus(_lost(lambda good, bad: bad - good)(score, rank)) if pairs_of(
+                    rank).any() else 0.0 * score.sum(),
+                "The mean of the differences was taken first, the logarithm then. First each pair's loss, then the "
+                "mean.",
+                "先平均了差，再取对数。要先算每一对的损失，再平均。"),
+        _named(lambda score, rank: (lambda s: (s.flip(0).logcumsumexp(0).flip(0) - s).mean())(
+                    score[rank.argsort(stable=True)]),
+                "This is a loss of whole lists (Plackett and Luce). InstructGPT's goes over pairs.",
+                "这是整个列表的损失（Plackett-Luce）。InstructGPT 的是对各对的。"),
+        _named(_weighted_by_gap, "Pairs that are further apart in rank count more. All pairs weigh the same.",
+                "名次相差大的对更重。每一对应当一样重。"),
+        _named(_lost(lambda good, bad: softplus(1 + bad - good)),
+                "There is a margin of 1 in it. The difference stands alone in the exponent.",
+                "里面多了 1 的间隔。指数里只有差。"),
+        _named(_lost(lambda good, bad: softplus(bad - good), over=lambda rank, there: len(rank) ** 2),
+                "The mean runs over a table of K², most of which are no pairs. Divide by the number of pairs.",
+                "平均时除的是 K²，其中多半不是对。要除以对数。"),
+        _named(lambda score, rank: mended_loss(score, rank) if pairs_of(rank).any() else score.sum() * 0 + math.log(2),
+                "Without any pair ln 2 came out. Nothing is lost there: 0.",
+                "一对都没有时得到了 ln 2。那里没有损失：0。"),
         _named(_lost(lambda good, bad: (bad - good).clamp(min=0)),
                 "This is max(0, bad - good): no gradient once the order is right. The logarithm goes on.",
                 "这是 max(0, bad - good)：次序一对就没有梯度了。对数的不会。"),
@@ -531,6 +667,34 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_chosen(score=lambda score: len(score) - 1),
                 "The last epoch was taken. The highest mean score may stand before it.",
                 "取了最后一轮。平均得分最高的可能在它之前。"),
+        _named(_chosen(loss=_first_rise),
+                "`by_loss` stopped where the loss first rises. The lowest of all may come later.",
+                "`by_loss` 停在损失第一次上升的地方。最低的可能更晚。"),
+        _named(_chosen(away=lambda loss, mean, a, b: mean[b] - mean[0]),
+                "`given_away` compares with the first epoch. Compare with the one of the least loss.",
+                "`given_away` 和第一轮比了。要和损失最低的那一轮比。"),
+        _named(lambda loss, score: _chosen(score=lambda s: first_least(loss.double() - s.mean(1)))(loss, score),
+                "The loss had a say in `by_score`. The mean score alone decides.",
+                "`by_score` 里掺进了损失。只由平均得分决定。"),
+        _named(_chosen(score=lambda score: int(score.argmax(0).bincount(minlength=len(score)).argmax())),
+                "The epoch that is best for most prompts was chosen. The mean score decides.",
+                "选的是对最多提示最好的那一轮。要看平均得分。"),
+        _named(_chosen(score=lambda score: first_least(-score.min(1).values)),
+                "The epoch whose worst score is highest was chosen. The mean score decides.",
+                "选的是最低得分最高的那一轮。要看平均得分。"),
+        _named(_chosen(away=lambda loss, mean, a, b: mean[b].abs() - mean[a].abs()),
+                "Absolute values were subtracted. Scores may be negative: take the difference as it is.",
+                "减的是绝对值。得分可以是负的：直接相减。",
+                _chosen(away=lambda loss, mean, a, b: (mean[b].abs() - mean[a].abs()).abs())),
+        _named(_chosen(away=lambda loss, mean, a, b: (mean[b] - mean[a]) / max(abs(float(mean[b])), 1e-9)),
+                "`given_away` is a share of the best mean score. Wanted is the difference.",
+                "`given_away` 成了占最高平均得分的比例。要的是差。"),
+        _named(_chosen(away=lambda loss, mean, a, b: (mean[b] - mean[a]).round(decimals=1)),
+                "`given_away` was rounded. Return it as it is.", "`given_away` 被舍入了。要原样返回。",
+                *(_chosen(away=lambda loss, mean, a, b, digits=digits: (mean[b] - mean[a]).round(decimals=digits))
+                  for digits in (0, 2, 3))),
+        _named(_chosen(away=lambda loss, mean, a, b: 0.0),
+                "`given_away` is always 0: the same epoch was taken twice.", "`given_away` 总是 0：同一轮用了两次。"),
         _named(_chosen(away=lambda loss, mean, a, b: mean[a] - mean[b]),
                 "`given_away` has the wrong sign: it is the highest mean score minus that of the epoch with the "
                 "least loss.",
@@ -585,12 +749,38 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_rewarded(penalty=lambda d, beta: -beta * d.abs()),
                 "The absolute difference was taken. Where the policy likes a token less, the reward is positive.",
                 "取了绝对值。策略更不喜欢的词元，奖励是正的。"),
+        _named(_rewarded(penalty=lambda d, beta: -beta * ((-d).exp() - 1 + d)),
+                "This penalty is k3. In the reward stands the plain difference of log-probabilities.",
+                "这里的代价是 k3。奖励里用的就是对数概率之差。"),
+        _named(_rewarded(penalty=lambda d, beta: -beta * d ** 2 / 2),
+                "The difference was squared. In the reward it stands as it is, with its sign.",
+                "把差平方了。奖励里用的是差本身，带符号。", _rewarded(penalty=lambda d, beta: -beta * d ** 2)),
         _named(_rewarded(penalty=lambda d, beta: -beta * d.exp()),
                 "The ratio π/π_SFT was taken. The penalty is of its logarithm.",
                 "用的是比值 π/π_SFT。惩罚的是它的对数。"),
         _named(_rewarded(last=lambda mask: mask.float()),
                 "The score stands on every token. It belongs on the last real one alone.",
                 "每个词元上都有得分。它只属于最后一个真实的词元。"),
+        _named(_shift_everywhere, "The demonstrations' mean is taken off every token. It belongs to the score, once.",
+                "每个词元都减了示范的平均。它只属于得分，减一次。"),
+        _named(lambda score, shown, logprob, reference, mask, beta: ppo_reward(
+                    score, shown, keep(logprob, mask) / mask.sum(1, keepdim=True),
+                    keep(reference, mask) / mask.sum(1, keepdim=True), mask, beta),
+                "The penalty is divided by the response's length. Each token pays in full.",
+                "代价除以了回答的长度。每个词元都要付全额。"),
+        _named(_rewarded(bonus=lambda score, shown: (score - shown.mean()).clamp(min=0)),
+                "Negative scores were cut off. Below 0 means: worse than the demonstrations.",
+                "负的得分被截掉了。小于 0 的意思是：不如示范。"),
+        _named(lambda score, shown, logprob, reference, mask, beta: ppo_reward(
+                    beta * score, beta * shown, logprob, reference, mask, beta),
+                "β multiplies the score, too. It is the price of drifting alone.",
+                "β 把得分也乘了。它只是偏离的价格。"),
+        _named(_rewarded(last=lambda mask: _one_hot(mask.sum(1).clamp(max=mask.shape[1] - 1), mask)),
+                "The score stands one place behind the last real token. The last one is at `mask.sum(1) - 1`.",
+                "得分放在了最后一个真实词元的后一位。最后一个在 `mask.sum(1) - 1`。"),
+        _named(lambda *a: ppo_reward(*a).flip(1).cumsum(1).flip(1) * a[4],
+                "These are sums up to the end of the response. Wanted is the reward of each token by itself.",
+                "这是到结尾为止的和。要的是每个词元自己的奖励。"),
         _named(_rewarded(last=_at_column(-1)),
                 "The score stands in the last column, which may be padding. It belongs on the last *real* token.",
                 "得分放在了最后一列，那里可能是填充。要放在最后一个*真实*的词元上。"),
@@ -649,6 +839,38 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                      "PPO's gradient is added once for each part. It comes once.",
                      "每一份都加了一遍 PPO 的梯度。只加一次。",
                      lambda ppo, parts, tokens, gamma: len(parts) * ppo + gamma * _mean(parts, tokens)),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma * len(parts) * _mean(parts, tokens),
+                     "The mean is multiplied by the number of parts. How the tokens are divided must not matter.",
+                     "平均又乘了份数。词元怎么分都应当一样。"),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma / len(parts) * _mean(parts, tokens),
+                     "The mean over all tokens is divided by the number of parts once more.",
+                     "所有词元的平均又除了一次份数。"),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + 27.8 * _mean(parts, tokens),
+                     "27.8 is written into it. Use `gamma`.", "里面写死了 27.8。要用 `gamma`。"),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma * parts[0],
+                     "Only the first part counts. Accumulate all parts.", "只算了第一份。要把各份累积起来。"),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma * parts[tokens.argmax()],
+                     "Only the largest part counts. Accumulate all parts.", "只算了最大的一份。要把各份累积起来。"),
+        _accumulated(_halved, "The mean so far and the next part were averaged again and again: the last part "
+                     "counts half. "
+                     "Weight each by its tokens.",
+                     "每次都把已有的平均和下一份再平均：最后一份占了一半。要按词元数加权。"),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma * _mean(parts, torch.where(
+                         tokens > 0, 1 / tokens.clamp(min=1), 0.0)),
+                     "Short parts count most: the weights are upside down. Multiply by the tokens.",
+                     "词元少的份反而重：权重弄反了。要乘词元数。"),
+        _accumulated(lambda ppo, parts, tokens, gamma: (ppo + gamma * (tokens[:, None] * parts).sum(0)) / (
+                         1 + tokens.sum()),
+                     "PPO's gradient was counted as one more token. It keeps its weight of 1.",
+                     "PPO 的梯度成了又一个词元。它的权重一直是 1。",
+                     lambda ppo, parts, tokens, gamma: (ppo + gamma * (tokens[:, None] * parts).sum(0)) / tokens.sum()),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma * _mean(parts, tokens.clamp(min=1)),
+                     "A part without a token was counted as one of gradient 0. It counts for nothing.",
+                     "没有词元的一份算成了一个梯度为 0 的词元。它什么都不算。"),
+        _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma * _mean(parts, tokens) * ppo.norm() / _mean(
+                         parts, tokens).norm().clamp(min=1e-9),
+                     "The gradients were brought to one length. They are added up as they are.",
+                     "把两个梯度缩放到了一样长。应当直接相加。"),
         _accumulated(lambda ppo, parts, tokens, gamma: (1 - gamma) * ppo + gamma * _mean(parts, tokens),
                      "γ is no share: PPO's gradient keeps its weight of 1.", "γ 不是比例：PPO 梯度的权重一直是 1。"),
         _accumulated(lambda ppo, parts, tokens, gamma: ppo + gamma * (tokens * parts).sum(0) / tokens.sum(),
@@ -705,6 +927,27 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _average(lambda start, weight, decay: _running_sum(start, weight, decay),
                  "The new weights come in whole. They come in with 1 - `decay`.",
                  "新权重整个加进来了。要乘 1 - `decay`。"),
+        _average(lambda start, weight, decay: _averaging(start, weight, decay, lambda start, weight: start,
+                                                         lambda weight: weight[:-1]),
+                 "The last update is missing.", "少了最后一次更新。"),
+        _average(_decayed_twice, "`decay` multiplies the new weights, too. Only the old average is multiplied by it.",
+                 "`decay` 把新权重也乘了。只有旧的平均要乘它。"),
+        _average(_warmed_up, "The decay begins low and grows, as in some libraries. Here it is the same at each "
+                 "update.",
+                 "衰减率从小慢慢变大，有的库是这样。这里每次更新都一样。"),
+        _named(lambda start, weight, decay: averaged_weights(start, weight, 0.992),
+                "0.992 is written into it. Use `decay`.", "里面写死了 0.992。要用 `decay`。",
+                lambda start, weight, decay: (averaged_weights(start, weight, 0.992)[0], decay ** len(weight))),
+        _left(lambda decay, n: 100 * decay ** n, "`left` is in percent. Wanted is a share, from 0 to 1.",
+              "`left` 用了百分数。要的是 0 到 1 的比例。"),
+        _left(lambda decay, n: math.log(0.5) / math.log(decay) if 0 < decay < 1 else 0.0,
+              "`left` is the number of updates that halve it. Wanted is the share that is left after these updates.",
+              "`left` 成了减半要几次更新。要的是这些更新之后还剩的比例。"),
+        _named(lambda start, weight, decay: (averaged_weights(start, weight, decay)[0],
+                                              decay ** len(weight) * start.sum().item()),
+                "`left` was multiplied by the start. Wanted is the share, whatever the start is.",
+                "`left` 乘了起点。要的是比例，和起点是多少无关。",
+                lambda start, weight, decay: (averaged_weights(start, weight, decay)[0], decay ** len(weight) * start)),
         _left(lambda decay, n: 1 - decay ** n,
               "`left` is what came in. Wanted is what is left of `start`.",
               "`left` 是进来的部分。要的是 `start` 还剩的部分。"),
