@@ -545,14 +545,14 @@ my_epochs = {"by loss": None, "by score": None}             # a number; "earlier
 # %%
 log = kit.stored()
 runs = [*log["parts"].values()]                                                          # one a seed
-kit.tell("made_by", seeds=len(runs), **log["about"])
+kit.tell("made_by" if len(runs) > 1 else "made_once", seeds=len(runs), **log["about"])
 trace = runs[0]["sft_epochs"]
 loss, score = torch.tensor(trace["validation_loss"]), torch.tensor(trace["score"])       # (E,), (E, P)
 by_loss, by_score, given_away = choose_checkpoint(loss, score)
 kit.guessed({kit.words("by_loss"): my_epochs["by loss"], kit.words("by_score"): my_epochs["by score"]},
             {kit.words("by_loss"): by_loss, kit.words("by_score"): "later" if by_score > by_loss else "earlier" if by_score < by_loss else "same"})
 kit.tell("given", loss=by_loss, score=by_score, away=given_away)
-kit.plots.lines(trace["epoch"], {"validation loss": loss.tolist(), "score": score.mean(1).tolist(), "gold": trace["gold"]},
+kit.plots.lines(trace["epoch"], {"score": score.mean(1).tolist(), "gold": trace["gold"], "validation loss": loss.tolist()},
                 across="epoch", unit="loss in nats; score; gold", title="What to stop by")
 # %% [markdown] lang="en"
 # ## The reward that PPO gets
@@ -748,29 +748,27 @@ kit.tell("accumulated", tokens=tokens.tolist(), off=abs(round(off, 4)), alike=al
 # %% guess="4"
 my_highest = None           # "start", "ppo" or "ptx"
 # %%
-def over_seeds(*keys, above=()):
-    """The mean over the seeds, with its interval, of what stands there in a run; less what stands at `above`."""
-    def found(run, keys):
-        for key in keys:
-            run = run[key]
-        return run
-    return kit.evaluate.mean(torch.tensor([found(run, keys) - (found(run, above) if above else 0) for run in runs]))
+def over_seeds(values):
+    """The mean over the seeds with its interval; one seed has none."""
+    return kit.evaluate.mean(torch.tensor(values if len(values) > 1 else 2 * values))
 
 
-forum = {stage: over_seeds("tax", stage, "forum_loss").mean for stage in ("start", "ppo", "ptx")}
+def rise(run, stage, world):
+    """By how much a loss is above that of RL's start, nats per token."""
+    return run["tax"][stage][f"{world}_loss"] - run["tax"]["start"][f"{world}_loss"]
+
+
+forum = {stage: over_seeds([run["tax"][stage]["forum_loss"] for run in runs]).mean for stage in ("start", "ppo", "ptx")}
 kit.guessed(my_highest, max(forum, key=forum.get))
 trained = {"PPO": "ppo", "PPO-ptx": "ptx", "PPO, 100 β": "kl100"}
-rise = {world: {name: over_seeds("tax", stage, f"{world}_loss", above=("tax", "start", f"{world}_loss"))
-                for name, stage in trained.items()} for world in ("reviews", "forum")}
-gain = {name: over_seeds("stages", stage, "score", 0, above=("stages", "start", "score", 0)) for name, stage in trained.items()}
-translated = [over_seeds("tax", stage, "translation_gold", above=("tax", "start", "translation_gold")) for stage in trained.values()]
-kit.table({"": [*trained], **{kit.words(world): [one.mean for one in each.values()] for world, each in rise.items()},
-           kit.words("translation"): [one.mean for one in translated], kit.words("gain"): [one.mean for one in gain.values()]})
-paid = {name: (rise["reviews"][name].mean + rise["forum"][name].mean) / 2 for name in trained}
-clear = any(each["PPO"].low > 0 for each in rise.values()) and paid["PPO"] > 0
-kit.tell("back" if clear else "no_tax", back=1 - paid["PPO-ptx"] / paid["PPO"], kept=gain["PPO-ptx"].mean / gain["PPO"].mean)
-kit.plots.bars({f"{name} ({world})": one for world, each in rise.items() for name, one in each.items()},
-               unit="rise of the loss, nats per token", title="What alignment costs elsewhere")
+tax = {name: over_seeds([(rise(run, stage, "reviews") + rise(run, stage, "forum")) / 2 for run in runs]) for name, stage in trained.items()}
+gain = {name: over_seeds([run["stages"][stage]["score"][0] - run["stages"]["start"]["score"][0] for run in runs]) for name, stage in trained.items()}
+translated = [over_seeds([run["tax"][stage]["translation_gold"] - run["tax"]["start"]["translation_gold"] for run in runs])
+              for stage in trained.values()]
+kit.table({"": [*trained], kit.words("tax"): [one.mean for one in tax.values()], kit.words("translation"): [one.mean for one in translated],
+           kit.words("gain"): [one.mean for one in gain.values()]})
+kit.tell("back" if tax["PPO"].low > 0 else "no_tax", back=1 - tax["PPO-ptx"].mean / tax["PPO"].mean, kept=gain["PPO-ptx"].mean / gain["PPO"].mean)
+kit.plots.bars(tax, unit="rise of the loss, nats per token", title="What alignment costs elsewhere")
 # %% [markdown] lang="en"
 # In the paper ptx took back most of the tax. A hundred times the price of drifting was *no* substitute: it kept the tasks
 # and ruined the reward.
@@ -860,18 +858,22 @@ kit.plots.lines(range(0, 301, 5), {"newest weights": [0.0, *path[4::5].tolist()]
 # %% guess="5"
 my_size = None              # "small" or "large"
 # %%
-sizes = {"small, RLHF": over_seeds("sizes", "small", "gold", 0), "large, SFT": over_seeds("sizes", "large", "gold", 0)}
-kit.guessed(my_size, "small" if sizes["small, RLHF"].mean > sizes["large, SFT"].mean else "large")
+def gold_of(run, stage):
+    return run["stages"][stage]["gold"][0]
+
+
+sizes = {name: over_seeds([run["sizes"][key]["gold"][0] for run in runs]) for name, key in (("small\nRLHF", "small"), ("large\nSFT", "large"))}
+kit.guessed(my_size, "small" if sizes["small\nRLHF"].mean > sizes["large\nSFT"].mean else "large")
 names = {"base": "base", "SFT": "sft", "PPO": "ppo", "PPO-ptx": "ptx"}
-kit.table({"": [*names], **{kit.words(h): [over_seeds("stages", stage, h, 0).mean for stage in names.values()]
+kit.table({"": [*names], **{kit.words(h): [over_seeds([run["stages"][stage][h][0] for run in runs]).mean for stage in names.values()]
                             for h in ("helpful", "honest", "harmless", "gold")}})
-ladder = {name: over_seeds("stages", stage, "gold", 0) for name, stage in names.items()}
+ladder = {name: over_seeds([gold_of(run, stage) for run in runs]) for name, stage in names.items()}
 kit.plots.bars(ladder | sizes, unit="gold", title="What each stage gives")
 # %%
-gained = over_seeds("stages", "ptx", "gold", 0, above=("stages", "sft", "gold", 0))
+gained = over_seeds([gold_of(run, "ptx") - gold_of(run, "sft") for run in runs])
 kit.tell("better" if gained.low > 0 else "worse" if gained.high < 0 else "unclear", gain=gained.mean, low=gained.low, high=gained.high)
-kit.tell("invented", **{stage: over_seeds("stages", stage, "invented", 0).mean for stage in ("sft", "ptx")})
-kit.tell("wise", **{name: over_seeds("kwise", name, "heldout_loss").mean for name in ("grouped", "shuffled")})
+kit.tell("invented", **{stage: over_seeds([run["stages"][stage]["invented"][0] for run in runs]).mean for stage in ("sft", "ptx")})
+kit.tell("wise", **{name: over_seeds([run["kwise"][name]["heldout_loss"] for run in runs]).mean for name in ("grouped", "shuffled")})
 # %% [markdown] lang="en"
 # In the paper labelers preferred the 1.3B InstructGPT over the 175B GPT-3, a hundred times its size. It invented half as much (21 % against 41 % on closed
 # tasks), was somewhat less toxic when asked to be respectful, and no less biased. It went on following harmful instructions: that is what the training labels asked for.

@@ -329,7 +329,7 @@ def checkpoint_right(loss, score):
 
 def checkpoint_early_stopping(loss, score):
     """The first epoch after which the loss rises."""
-    one, two, _ = checkpoint_right(loss, score)
+    two = checkpoint_right(loss, score)[1]
     stop = next((e for e in range(len(loss) - 1) if loss[e + 1] > loss[e]), len(loss) - 1)
     mean = score.mean(1)
     return stop + 1, two, (mean[two - 1] - mean[stop]).item()
