@@ -237,7 +237,7 @@ trained, examined = labelers_choice(helpful, safe, torch.tensor([case.kind == "a
 apart = (trained != examined).nonzero()[:, 0].tolist()
 kit.tell("apart", n=len(apart), of=len(met))
 one = max(apart, key=lambda i: hs[i][trained[i]].helpful - hs[i][examined[i]].helpful)
-print(met[one][0], *(f"  {number}{response}" for number, response in enumerate(met[one][1])), sep="\n")
+print(met[one][0], *(f"  {number}  {response.strip()}" for number, response in enumerate(met[one][1])), sep="\n")
 kit.tell("chose", training=trained[one].item(), evaluation=examined[one].item())
 # %% [markdown] lang="en"
 # The model learns from the first kind of label and is judged by the second.
@@ -335,20 +335,20 @@ kit.plots.lines([*costs], {"one page": [c[0] for c in costs.values()], "pairs ap
 # This is the loss as one may gather it from articles about InstructGPT. `rank` is as above. It contains **three mistakes**, and it
 # fails at large scores.
 #
-# ```python
+# ```py
 # def article_loss(score, rank):
 #     i, j = torch.combinations(torch.arange(len(rank)), 2).T
 #     good, bad = score[i], score[j]
 #     return torch.log(1 + bad.exp() - good.exp()).sum() / len(rank)
 # ```
-# %% [markdown] lang="zh" of="f5ca"
+# %% [markdown] lang="zh" of="5804"
 # 拆开来，一条回答每轮还会推动模型 K - 1 次，而不是一次。论文里，这足以在一轮之内就过拟合。
 #
 # ## 找错：一个损失
 #
 # 从介绍 InstructGPT 的文章里，可能会得出下面这个损失。`rank` 和上面一样。里面有**三处错误**，得分很大时还会失灵。
 #
-# ```python
+# ```py
 # def article_loss(score, rank):
 #     i, j = torch.combinations(torch.arange(len(rank)), 2).T
 #     good, bad = score[i], score[j]
