@@ -533,9 +533,9 @@ kit.plots.lines(range(1, 21), {"with the penalty": [step.metrics["kl"] for step 
 # | SFT | demonstrations | copies, and is never told how well |
 # | PPO | its own tries and a reward model | is only as good as the reward model |
 #
-# The order is that of InstructGPT (arXiv:2203.02155); the three H are Anthropic's (arXiv:2112.00861, arXiv:2204.05862).
+# The order is that of InstructGPT (arXiv:2203.02155), which [lesson 05a](05a_instructgpt.ipynb) goes through whole; the three H are Anthropic's (arXiv:2112.00861, arXiv:2204.05862).
 # Next, lesson 01 opens step 3: what a policy earns token by token, which token deserves the credit, and why PPO clips.
-# %% [markdown] lang="zh" of="d9df"
+# %% [markdown] lang="zh" of="f06e"
 # **道理在这里。** 没有惩罚，就没有什么能把策略拉在人话的范围里。它走得越远，得分就越多地来自一类文本：从没有人替奖励模型排过这样的文本，
 # 在那里它的话靠不住。读读上面那两段：换作你，会给这样的得分吗？
 #
@@ -547,7 +547,7 @@ kit.plots.lines(range(1, 21), {"with the penalty": [step.metrics["kl"] for step 
 # | SFT | 示范 | 照搬，没人告诉它写得怎样 |
 # | PPO | 自己的尝试和奖励模型 | 奖励模型有多可靠，它才有多可靠 |
 #
-# 这个顺序来自 InstructGPT (arXiv:2203.02155)，三个 H 来自 Anthropic (arXiv:2112.00861、arXiv:2204.05862)。
+# 这个顺序来自 InstructGPT (arXiv:2203.02155)，[第 05a 课](05a_instructgpt.ipynb)把它从头走到尾；三个 H 来自 Anthropic (arXiv:2112.00861、arXiv:2204.05862)。
 # 下一课，第 01 课，打开第三步：策略的每个词元挣到多少，功劳归哪个词元，PPO 为什么要截断。
 # %% [markdown] lang="en"
 # **Play with it.** The three models of this lesson side by side, on openings of yours, with every token's share of the reward

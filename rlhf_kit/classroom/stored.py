@@ -12,10 +12,10 @@ from rlhf_kit.classroom.exercises import session
 def stored() -> dict[str, Any]:
     """The log of the lesson that runs: "about" says what made it and when, "parts" what was measured.
 
-    The logs are made by `make bench ARGS=lesson_logs`. Raises: ValueError for a lesson that has none.
+    "about" names the command that made it. Raises: ValueError for a lesson that has none.
     """
     file = files("rlhf_kit") / "data" / "lessons" / f"{session.lesson()}.json"
     if not file.is_file():
-        raise ValueError(f"lesson {session.lesson()} comes without a stored run; 04a and 04b have one. Was kit.setup "
-                         f"called with the lesson's number?")
+        raise ValueError(f"lesson {session.lesson()} comes without a stored run; 04a, 04b and 05a have one. Was "
+                         f"kit.setup called with the lesson's number?")
     return json.loads(file.read_text(encoding="utf-8"))

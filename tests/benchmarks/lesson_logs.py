@@ -1,8 +1,10 @@
-"""What lessons 04a and 04b show from a stored run: best-of-n up to 128; ReST, and best-of-n on top, three seeds.
+"""What lessons 04a, 04b and 05a show from a stored run: best-of-n up to 128; ReST; InstructGPT, three seeds each.
 
     make bench ARGS=lesson_logs             about four minutes of one thread, once the tiny models are there
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
+`05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
+`ARGS=instructgpt_sizes`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ SEEDS, HELD_OUT, PROMPTS = (0, 1, 2), 128, 120
 SAMPLING = Sampling(max_new_tokens=64, temperature=0.5)
 REST = rest.Config(grows=2, responses=4, thresholds=(50.0, 75.0, 90.0), kind="percentile", updates=20,
                    learning_rate=3e-4, sampling=SAMPLING)
+INSTRUCTGPT = Path(__file__).with_name("instructgpt.json")
+STAGES = ("base", "sft", "start", "ppo", "ptx", "kl100")
 FEW, N = 24, 16                             # prompts that are answered n times on top, and n
 
 
@@ -96,8 +100,35 @@ def stored(name: str, key: str, make, settings: dict[str, Any]) -> None:
         print(name, key, flush=True)
 
 
+def instructgpt() -> None:
+    """Of the seeds that went through everything what lesson 05a shows, rounded."""
+    whole = json.loads(INSTRUCTGPT.read_text(encoding="utf-8"))
+    done = {seed: part for seed, part in whole["parts"].items()
+            if {"sft_epochs", "sizes"} <= part.keys() and {"grouped", "shuffled"} <= part["kwise"].keys()
+            and {*STAGES} <= part["stages"].keys() and {*STAGES[2:]} <= part["tax"].keys()}
+    if not done:
+        print("05a: no seed of instructgpt.json has gone through everything yet")
+        return
+    parts = {seed: {"stages": {stage: part["stages"][stage] for stage in STAGES},
+                    **{key: part[key] for key in ("tax", "sft_epochs", "sizes", "kwise")}}
+             for seed, part in done.items()}
+    about = {key: whole["about"][key] for key in ("command", "date", "torch", "transformers", "base", "prompts")}
+    content = json.dumps({"about": about, "parts": rounded(parts)}, ensure_ascii=False)
+    write_bytes(FOLDER / "05a.json", (content + "\n").encode())
+    print("05a", *done, flush=True)
+
+
+def rounded(x: Any) -> Any:
+    """The same with four digits behind the point."""
+    if isinstance(x, dict):
+        return {key: rounded(value) for key, value in x.items()}
+    return [*map(rounded, x)] if isinstance(x, list) else round(x, 4) if isinstance(x, float) else x
+
+
 def main() -> None:
-    """Both logs."""
+    """All logs."""
+    if INSTRUCTGPT.exists():
+        instructgpt()
     task, _ = asked()
     policy = zoo.load_policy("tiny-translator", value_head=False)
     stored("04a", "draws", lambda: curve(policy, task.prompts("heldout", ASKED), MOST, Sampling(max_new_tokens=64)),

@@ -14,7 +14,7 @@ from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
-LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b")
+LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
 
 
@@ -147,6 +147,32 @@ def test_rest_by_hand():
     assert gold(logprob, torch.ones(2, 2), mask, 1.0).item() == bc(logprob, mask, everything).item() == 2
 
 
+def test_instructgpt_by_hand():
+    """Nine answers are read nine times for 36 pairs, not 72; a shift changes no loss; .992^n of an error is left."""
+    sort, choice, cost, loss, _, reward, ptx, average = (EXERCISES[f"5a.{i}"].reference for i in range(1, 9))
+    assert [cost(torch.arange(k))[1] // 2 for k in range(4, 10)] == [6, 10, 15, 21, 28, 36]
+    assert cost(torch.arange(9))[:2] == (9, 72)
+    assert cost(torch.tensor([1, 1, 2, 3]))[1] == 2 * 5
+    score, rank = torch.tensor([2.0, 1.0, 0.0, -1.0], requires_grad=True), torch.tensor([1, 2, 3, 4])
+    assert round(loss(score, rank).item(), 5) == 0.20704
+    torch.testing.assert_close(loss(score + 7, rank), loss(score, rank))
+    loss(score, rank).backward()
+    assert abs(score.grad.sum().item()) < 1e-6
+    shown = reward(torch.tensor([2.0]), torch.tensor([0.0, 0.0]), torch.tensor([[-1.0, -2.0, -0.5]]),
+                   torch.tensor([[-1.2, -1.5, -0.5]]), torch.tensor([[True, True, True]]), 0.1)
+    torch.testing.assert_close(shown, torch.tensor([[-0.02, 0.05, 2.0]]))
+    weight, left = average(torch.ones(1), torch.zeros(86, 1), 0.992)
+    assert abs(weight.item() - 0.992 ** 86) < 1e-6
+    assert 0.5 < left < 0.502
+    one = ptx(torch.zeros(2), torch.tensor([[1.0, 3.0]]), torch.tensor([40]), 27.8)
+    two = ptx(torch.zeros(2), torch.tensor([[0.0, 4.0], [4.0, 0.0]]), torch.tensor([30, 10]), 27.8)
+    torch.testing.assert_close(one, two)
+    places = sort([1] * 250 + [2], torch.arange(251)[:, None], 200, 1, [2])
+    assert (places == 1).sum() == 200
+    assert places[-1] == 2
+    assert [int(x) for x in choice(torch.tensor([[7, 2]]), torch.tensor([[1, 7]]), torch.tensor([False]))] == [0, 1]
+
+
 def test_a_packed_row_shows_each_text_what_it_would_see_alone():
     positions, may_see = EXERCISES["3a.3"].reference([2, 3, 1])
     assert positions.tolist() == [0, 1, 0, 1, 2, 0]
@@ -243,6 +269,10 @@ class Loss(torch.nn.Module):
     ("4a.3", lambda *a: torch.tensor(EXERCISES["4a.3"].reference(*a))),
     ("4b.2", lambda *a: np.array(EXERCISES["4b.2"].reference(*a))),
     ("4b.3", lambda *a: list(EXERCISES["4b.3"].reference(*a))),
+    ("4b.2", lambda *a: [x.item() for x in EXERCISES["4b.2"].reference(*a)]),
+    ("4b.2", lambda *a: np.array([x.item() for x in EXERCISES["4b.2"].reference(*a)])),
+    ("5a.5", lambda *a: torch.tensor(EXERCISES["5a.5"].reference(*a))),
+    ("5a.5", lambda *a: list(EXERCISES["5a.5"].reference(*a))),
     ("0.3", functools.partial(lambda one, *a: one * EXERCISES["0.3"].reference(*a), 1)), ("0.3", Loss()),
 ])
 def test_right_answers_in_another_form_become_what_the_next_cell_needs(number, answer):
@@ -264,7 +294,7 @@ def test_right_answers_in_another_form_become_what_the_next_cell_needs(number, a
     ("2.1", lambda pairs: pairs.tolist(), "torch.tensor(...)"),
     ("2.1", lambda pairs: pairs if len(pairs) else torch.tensor([]).long(), "keeps its columns"),
     ("2.1", lambda pairs: pairs.byte(), "Places are whole numbers"),
-    ("2.4", lambda both: torch.stack(both), "return first, second"),
+    ("2.4", lambda both: torch.stack([*both, both[0]]), "return first, second"),
     ("2.4", lambda both: tuple(share.item() for share in both), "number 1 is a number; the next cell needs a tensor"),
     ("1.6", lambda beta: torch.tensor(beta), "Return the plain number"),
     ("3c.3", lambda kl: kl.item(), "returned a number; the next cell needs a tensor"),

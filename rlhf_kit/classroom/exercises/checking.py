@@ -13,6 +13,7 @@ from rlhf_kit.classroom.exercises import (
     lesson_03c,
     lesson_04a,
     lesson_04b,
+    lesson_05a,
 )
 from rlhf_kit.classroom.exercises.answers import (
     Exercise,
@@ -27,7 +28,7 @@ from rlhf_kit.classroom.exercises.answers import (
 from rlhf_kit.classroom.exercises.session import lang
 from rlhf_kit.language import say
 
-LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c, lesson_04a, lesson_04b)
+LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c, lesson_04a, lesson_04b, lesson_05a)
 EXERCISES: dict[str, Exercise] = {e.number: e for lesson in LESSONS for e in lesson.EXERCISES}
 
 
