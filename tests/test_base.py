@@ -50,7 +50,7 @@ def test_a_preamble_lifts_gold_by_three_standard_errors(found):
 
 
 def test_a_preamble_lifts_gold_by_a_tenth_or_there_is_little_to_distil(built, found, request):
-    """The gate of context distillation. English 0.113 (0.079-0.148), Chinese 0.063 (0.035-0.092) when first measured."""
+    """The gate of context distillation. English 0.113 (0.079-0.148), Chinese 0.063 (0.035-0.092) when measured."""
     if built[1] == "zh":
         request.applymarker(pytest.mark.xfail(reason="Chinese, read by the character, is lifted by 0.063", strict=True))
     assert found["lift"].mean >= 0.1
