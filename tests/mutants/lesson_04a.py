@@ -587,7 +587,7 @@ MUTANTS = {
              ("in_bits", in_bits, "in bits"), ("log_n", log_n, "The bound is log n"),
              ("one_over_n", one_over_n, "subtracts 1/n"), ("without_brackets", without_brackets, "Brackets"),
              ("at_most_the_bound", at_most_the_bound, "cut off at the bound"),
-             ("other_order", other_order, "exchanged"), ("stacked", stacked, "needs a tuple"),
+             ("other_order", other_order, "exchanged"),
              ("entropy_of_it", entropy_of_it, "entropy"), ("rough_epsilon", rough_epsilon, "small number was added")],
     "4a.4": [("the_first_n", the_first_n, "*first* n"), ("highest_value", highest_value, "highest *value*"),
              ("value_chooses", value_chooses, "The value chooses"),
@@ -623,7 +623,7 @@ MUTANTS = {
 RIGHT = {
     "4a.1": [by_a_loop, by_numpy, by_count],
     "4a.2": [by_pieces, by_levels, by_the_geometric_sum],
-    "4a.3": [by_picking, by_xlogy, by_kl_div],
+    "4a.3": [by_picking, by_xlogy, by_kl_div, stacked],
     "4a.4": [by_loops, by_numpy_and_back, by_recursion],
     "4a.5": [by_where, by_numbers],
     "4a.6": [by_steps, by_tensors],

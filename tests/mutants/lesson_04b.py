@@ -510,8 +510,7 @@ MUTANTS = {
              ("only_finished_grows", only_finished_grows, "are not counted"),
              ("this_grow_only", this_grow_only, "one Grow"),
              ("rounded_up", rounded_up, "too late"), ("short_grows", short_grows, "A Grow ends after"),
-             ("fractions", fractions, "`//`"), ("improve_first", improve_first, "exchanged"),
-             ("in_a_list", in_a_list, "a tuple")],
+             ("fractions", fractions, "`//`"), ("improve_first", improve_first, "exchanged")],
     "4b.4": [("times_the_masks", times_the_masks, "0 times NaN"), ("nan_of_nothing", nan_of_nothing, "mean of nothing"),
              ("not_filtered", not_filtered, "filter is not used"), ("padding_too", padding_too, "padding is in it"),
              ("those_left_out", those_left_out, "*not* kept"), ("no_minus", no_minus, "sign"),
@@ -544,7 +543,7 @@ MUTANTS = {
 RIGHT = {
     "4b.1": [with_where, with_a_copy, one_by_one],
     "4b.2": [by_numpy, by_hand, as_double],
-    "4b.3": [simulated, twice_divmod, tensors_of_integers],
+    "4b.3": [simulated, twice_divmod, tensors_of_integers, in_a_list],
     "4b.4": [chosen_ones, row_by_row, masked],
     "4b.5": [without_grad, replaced_first],
     "4b.6": [all_at_once, by_python],

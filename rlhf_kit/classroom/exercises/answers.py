@@ -125,7 +125,7 @@ def compare(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcom
     if any(outcome.untouched for outcome in outcomes):
         return Verdict(exercise, "not attempted")
     expected = [_known(exercise.reference, case) for case in cases]
-    asked = _Asked(exercise, list(cases), expected, list(outcomes))
+    asked = _Asked(exercise, list(cases), expected, list(map(_one_by_one, outcomes, expected)))
     for find in (_dead_or_far, _not_usable, _other_gradient, _changed):
         for place in range(len(cases)):
             if verdict := find(asked, place):
@@ -147,16 +147,16 @@ def is_reference(answer: Any, exercise: Exercise) -> bool:
 def converted(answer: Function, exercise: Exercise, verdict: Verdict) -> Function:
     """A right answer as the notebook goes on with it: numbers for numbers, tensors for tensors; see above."""
     wanted = ask(exercise.reference, exercise.worked)
-    if len(verdict.kinds) != len(wanted.kinds) or not any(map(_other, verdict.kinds, wanted.kinds)):
+    if not any(map(_other, verdict.kinds, wanted.kinds)):
         return answer
     fields = [(kind, value.dtype) for kind, value in zip((k for k in wanted.kinds if k != "tuple"), wanted.values,
                                                          strict=True)]
 
     def fitted(*arguments: Any, **named: Any) -> Any:
         returned = answer(*arguments, **named)
-        parts = [_converted(part, *one) for part, one in zip(returned if isinstance(returned, tuple | list)
-                                                             else (returned,), fields, strict=True)]
-        return tuple(parts) if wanted.kinds[0] == "tuple" else parts[0]
+        several = wanted.kinds[0] == "tuple"
+        parts = [_converted(part, *one) for part, one in zip(returned if several else (returned,), fields, strict=True)]
+        return tuple(parts) if several else parts[0]
     fitted.__wrapped__ = answer
     return fitted
 
@@ -177,6 +177,18 @@ class _Asked:
         return Verdict(self.exercise, "wrong" if theirs.values else "crash", self.cases[place],
                        theirs.error or _shown(theirs, ours), _shown(ours, theirs), mistake,
                        "" if mistake else symptom, values, theirs.kinds)
+
+
+def _one_by_one(theirs: Outcome, ours: Outcome) -> Outcome:
+    """Where the text asks for several numbers, a list, an array or a tensor of as many stands for the tuple of them."""
+    if ours.kinds[:1] != ("tuple",) or any(value.dim() for value in ours.values):
+        return theirs
+    if theirs.kinds[:1] == ("list of tensors",):
+        return replace(theirs, kinds=("tuple", *theirs.kinds[1:]))
+    if theirs.kinds not in (("list",), ("array",), ("tensor",)) or theirs.values[0].shape != (len(ours.values),):
+        return theirs
+    values = tuple(theirs.values[0])
+    return replace(theirs, values=values, kinds=("tuple", *["tensor"] * len(values)))
 
 
 def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
