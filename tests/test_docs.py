@@ -228,7 +228,8 @@ def test_the_table_of_the_pipeline_is_the_one_that_make_bench_prints():
     assert f"<!-- stack-table:start -->\n{bench['HEADER']}\n" in TEXT["English"]
     for page in LANGS:
         rows = TEXT[page].split("<!-- stack-table:start -->\n")[1].split("<!-- stack-table:end -->")[0].splitlines()[2:]
-        expected = [f"{seed}, int8" for seed in bench["SEEDS"]] + ["0, fp32"]
+        expected = [f"{lang}, {seed}, {'fp32' if quantize == 'none' else quantize}"
+                    for lang, seed, quantize in bench["RUNS"]]
         assert [row.split("|")[1].strip() for row in rows] == expected
 
 

@@ -19,7 +19,7 @@ from rlhf_kit import REPOSITORY, __version__, tasks
 from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.language import Lang, say
-from rlhf_kit.recipes.stackllama import PRESETS
+from rlhf_kit.recipes.stackllama import PRESETS, forum_lang, in_language
 from rlhf_kit.runs.lineage import began_with, is_hub_model, job_of, run_of, settings_in
 from rlhf_kit.runs.report import measures
 
@@ -62,7 +62,7 @@ def origin(run: Path) -> Origin:
         named += [value for name in DATA if (value := settings.get(name))]
         world = world or _world(settings)
         if job_of(settings) == "stackllama":
-            preset = PRESETS[settings["preset"]]
+            preset = in_language(PRESETS[settings["preset"]], forum_lang(settings.get("task")))
             named += [preset.data] if preset.data and not (settings.get("data") or settings.get("task")) else []
             base = settings.get("model") or preset.base
         else:
