@@ -32,7 +32,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     studio.add_argument("--model", dest="models", metavar="MODEL", action="append", default=[],
                         help="also offer this one: a run's folder, such as runs/tour, a model's folder, or a name on "
                              "the hub; repeatable")
-    studio.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
+    studio.add_argument("--task", metavar="NAME", help=f"{TASK}; with assistant each page has its own language "
+                                                       f"(default: made-up reviews)")
     studio.add_argument("--overlap", metavar="N", type=int, default=3,
                         help="how many people are asked about each list and each pair before others are begun; "
                              "agreement is measured where two or more were (default: %(default)s)")

@@ -17,7 +17,7 @@ NOBODY = "-"                        # what "" is on the page: Gradio's list stay
 Offered = Sequence[tuple[str, str]]     # (what is shown, name); the name "" stands for none, or for all
 DRAWN = """() => new Promise(drawn => {
     const began = performance.now(), late = () => performance.now() - began > 3000;
-    const seen = () => document.querySelector('main .html-container [class^=rk-] > *');
+    const seen = () => document.querySelector('main .html-container div[class^=rk-]');     // a widget
     const look = () => setTimeout(late() || seen() ? () => drawn([]) : look, 20);
     look();
 })"""

@@ -13,6 +13,7 @@ from rlhf_kit.studio import scripted
 from rlhf_kit.studio.train_runs import FEWEST
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
+from rlhf_kit.studio.worlds import world_of
 from rlhf_kit.tasks.reviews import Reviews
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -53,6 +54,11 @@ class Person:
             "asked => document.querySelector('.rk-cards .question')?.textContent !== asked"
             " || !document.querySelector('.rk-cards .empty').hidden", arg=asked)
         return len(set(costs.values())) > 1
+
+    def pick(self, field: str, name: str) -> None:
+        """Choose from a list of models, by its id without the language."""
+        self.page.locator(f"#{field}-{self.lang} input").click()
+        self.page.get_by_role("option", name=name, exact=True).click()
 
     def train(self, key: str, name: str) -> None:
         self.press("train", key)
@@ -130,3 +136,34 @@ def test_who_prefers_an_aspect_gets_it_more_often(serve, visit, workspace, lang)
     print(f"{lang}: {before:.0%} of the answers mention {WORD[lang]}, then {after:.0%}")
     assert after >= before + 0.15                   # five standard errors of the difference, as in test_loop_signatures
     person.compare()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_second_round_on_the_assistant_begins_where_the_first_ended(serve, visit, tmp_path, lang):
+    """Lists are there from the start; then those that policy-1 writes are ranked, and all of them are learnt from."""
+    workspace = Workspace(tmp_path / "studio", world=world_of("assistant"))
+    page = visit(serve(workspace=workspace), "zh" if lang == "zh" else "", height=1600)
+    person = Person(page, lang, scripted.shortest)
+    person.loop()
+    first, learnt = person.row("row_length"), person.counted()
+    person.tab("rank")
+    person.press("rank", "own_lists")
+    person.pick("rk-rank-writer", "policy-1")
+    person.press("rank", "write_lists")
+    written = re.compile(re.escape(person.said("rank", "lists_written")).replace(r"\{made\}", r"\d+").replace(
+        r"\{total\}", r"\d+"))
+    page.locator(f"#rk-rank-notice-{lang}", has_text=written).wait_for(timeout=LONG)
+    page.locator("[data-card]:visible").nth(3).wait_for()
+    while page.locator("[data-card]:visible").count():
+        person.rank()
+    person.tab("train")
+    assert person.counted() > learnt
+    person.train("train_it", "rm-2")
+    page.wait_for_function(f"document.querySelector('#rk-train-judge-{lang} input')?.value === 'rm-2'")
+    person.pick("rk-train-start", "policy-1")
+    person.train("run_it", "policy-2")
+    second = person.row("row_length")
+    print(f"{lang}: {first} tokens, then {second}")
+    assert first[1] <= 0.8 * first[0]
+    assert second[1] <= 1.1 * first[1]              # it keeps what the first round won: its start is policy-1
+    workspace.close()

@@ -12,6 +12,7 @@ import pytest
 from rlhf_kit.cli import _parser
 from rlhf_kit.datasets.rankings import read_rankings
 from rlhf_kit.formulas.records import Ranking
+from rlhf_kit.labels import Response
 from rlhf_kit.labels.database import LabelsError
 from rlhf_kit.language import LANGS
 from rlhf_kit.storage import StorageError
@@ -24,6 +25,7 @@ from rlhf_kit.studio.train_view import view
 from rlhf_kit.studio.trainings import Job, JobError, Jobs, Look
 from rlhf_kit.studio.words import sentences
 from rlhf_kit.studio.workspace import Workspace
+from rlhf_kit.studio.worlds import world_of
 
 NOBODY = SimpleNamespace(username=None)
 
@@ -143,6 +145,35 @@ def test_a_second_round_goes_on_from_my_policy(workspace):
     assert "Goes on from policy-1; drift is measured from it." in board["full"]["lines"]
     assert panel.starts()["value"] == ""
     assert Panel("zh", workspace).starts()["choices"] == [("tiny-lm-zh", NONE)]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_second_round_on_the_assistant_learns_from_all_labels_and_goes_on_from_my_policy(tmp_path, monkeypatch, lang):
+    """Each command names the world once; the page's language says which of the two it is."""
+    monkeypatch.setattr(Jobs, "watch", lambda self: None)
+    workspace = Workspace(tmp_path / "studio", world=world_of("assistant"))
+    task = workspace.world.of(lang)
+    for start, writer in ((0, "people"), (40, "policy-1")):
+        for prompt, texts in task.candidates(16, 4, seed=start):
+            list_ = workspace.labels.add_task(prompt, [Response(text, writer) for text in texts])
+            shown = workspace.labels.show(list_.id, "ana")
+            workspace.labels.save_ranking(shown, scripted.groups([-len(text) for text in shown.task.texts]), lang=lang)
+        if writer == "people":
+            learnt = len(lists(workspace, lang))
+            start_reward_model(workspace, lang, by="ana")
+            finished(workspace, "rm-1", "reward_model")
+            start_ppo(workspace, lang, by="ana", judge="runs/rm-1/model")
+            finished(workspace, "policy-1", "ppo")
+    start_reward_model(workspace, lang, by="ana")
+    assert job_of(workspace, "rm-2").about["lists"] > learnt > 12
+    finished(workspace, "rm-2", "reward_model")
+    start_ppo(workspace, lang, by="ana", judge="runs/rm-2/model", start="runs/policy-1/policy")
+    options = {name: _parser().parse_args(list(job_of(workspace, name).arguments))
+               for name in ("rm-1", "policy-1", "rm-2", "policy-2")}
+    assert {(one.task, one.lang) for one in options.values()} == {("assistant", lang)}
+    assert [one.model for one in options.values()] == [*[f"tiny-lm-assistant-{lang}"] * 3, "runs/policy-1/policy"]
+    assert options["policy-2"].judge == "runs/rm-2/model"
+    workspace.close()
 
 
 @pytest.mark.parametrize("number", [-1, 201, 1e9, float("nan"), float("inf"), "9", None, [], {}])
