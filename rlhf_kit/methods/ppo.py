@@ -132,6 +132,26 @@ def a2c(config: Config) -> Config:
                    whiten_advantage=False, optimizer="rmsprop")
 
 
+def gophercite(config: Config, alpha: float = 0.1) -> Config:
+    """The same run as GopherCite writes it, DeepMind's recipe behind Sparrow's: A2C, the teacher in the loss.
+
+        L = (1 - α) · (-mean of sg(R - V) log π  +  c · ½ mean of (R - V)²)  +  α · KL(π ‖ teacher)
+
+    divided by 1 - α, which changes no direction: the KL coefficient is α/(1 - α), and k2's gradient is that of the KL
+    of each next token. Nothing is discounted and nothing in the reward but the score, so the critic learns to predict
+    at every token what the whole response will earn. What has no valid end pays 2.
+
+    Not theirs: Adafactor (here RMSProp, as in `a2c`), and two layers of 2,048 for the values (here one).
+
+    Args: alpha: α, 0.1 there, 0.05 tried, too; of `steps`, `reference` is the teacher.
+    Raises: ValueError unless 0 <= α < 1. Source: Menick et al. 2022, arXiv:2203.11147, appendix.
+    """
+    if not 0 <= alpha < 1:
+        raise ValueError(f"alpha is {alpha}; it is the teacher's share of the loss, at least 0 and below 1.")
+    return replace(a2c(config), kl=KL(coefficient=alpha / (1 - alpha), in_loss=True, estimate="k2"), gamma=1.0,
+                   missing_eos_penalty=2.0, max_grad_norm=1.0)
+
+
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
           evaluation_rewards: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
           rollouts: Callable[[int], Rollout] | None = None, sampler: Sampler | None = None,

@@ -52,7 +52,7 @@ def test_lists_of_a_lesson_are_ranked_in_either_language(tmp_path):
     kit.panel("rank", "zh", task="forum-en", lists=[("Question: why?\n\nAnswer:", [" a.", " b.", " c.", " d."])],
               folder=tmp_path)
     panel = Rank("zh", Workspace(tmp_path, world=world_of("forum-en")))
-    cards = panel._next("ada", 4, False, False)
+    cards = panel._next("ada", 4, ("",), False)
     assert sorted(cards["texts"]) == [" a.", " b.", " c.", " d."]
     panel.workspace.close()
 
