@@ -142,7 +142,7 @@ def known_of_prompts(past: Sequence[Step]) -> dict[str, float]:
 
 def _ends_learnt(policy: Policy, rollout: Rollout, group: ProcessGroup) -> float:
     """The share of responses that ended whose end token is marked, so that stopping is learnt: 1, or a bug."""
-    ends = torch.tensor(policy.ends, device=rollout.mask.device)
+    ends = torch.tensor(policy.ends, dtype=rollout.response_ids.dtype, device=rollout.mask.device)
     marked = (torch.isin(rollout.response_ids, ends) & rollout.mask).any(-1)
     learnt, ended = group.sum(torch.stack([(marked & rollout.ended).sum(), rollout.ended.sum()]).float()).tolist()
     return learnt / ended if ended else 1.0

@@ -114,7 +114,7 @@ def small(policy, prompts, monkeypatch):
         config = replace(gallery.CONFIG, steps=5, batch_size=8, minibatch_size=4, sampling=SHORT, seed=seed)
         return gallery.Parts(policy=own, reference=own.reference(), prompts=prompts, task=Task(), config=config,
                              reward=lambda prompts, responses: [r.count("a") / 10 for r in responses])
-    monkeypatch.setattr("rlhf_kit.studies.gallery.show.healthy", healthy)
+    monkeypatch.setattr("rlhf_kit.studies.gallery.page.healthy", healthy)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

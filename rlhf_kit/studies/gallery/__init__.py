@@ -6,7 +6,7 @@
 """
 
 from rlhf_kit.studies.gallery.faults import FAULTS, Fault, named
+from rlhf_kit.studies.gallery.page import HEALTHY, check_folder, show
 from rlhf_kit.studies.gallery.parts import CONFIG, Parts, healthy, train
-from rlhf_kit.studies.gallery.show import HEALTHY, check_folder, show
 
 __all__ = ["CONFIG", "FAULTS", "HEALTHY", "Fault", "Parts", "check_folder", "healthy", "named", "show", "train"]
