@@ -22,7 +22,7 @@ _MODULES = {                                             # name here -> where it
     "rewards": "rewards", "sampling": "sampling", "studies": "studies", "tasks": "tasks", "tour": "jobs.tour",
     "training": "jobs", "zoo": "zoo",
 }
-_METHODS = ("best_of_n", "classifier", "dpo", "grpo", "kto", "ppo", "rest", "reward_model", "sft")
+_METHODS = ("best_of_n", "classifier", "distil", "dpo", "grpo", "kto", "ppo", "rest", "reward_model", "sft")
 _RECIPES = ("stackllama",)
 _NAMES = {
     "Reviews": "tasks.reviews", "Forum": "tasks.forum", "FileReviews": "datasets.labelled",

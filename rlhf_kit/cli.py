@@ -15,7 +15,9 @@ from rlhf_kit.commands import (
     compare,
     data,
     doctor,
+    explain,
     export,
+    gallery,
     grade,
     human_loop,
     labels,
@@ -96,8 +98,8 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, lessons, studio, train, stackllama, best_of_n, plot, compare, push, labels, human_loop, posts,
-                    grade, data, models, memory, export, doctor):
+    for command in (tour, lessons, studio, train, stackllama, best_of_n, plot, explain, gallery, compare, push, labels,
+                    human_loop, posts, grade, data, models, memory, export, doctor):
         command.add(commands)
     return parser
 

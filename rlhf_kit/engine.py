@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from rlhf_kit.formulas.distillation import binned, likeliest
 from rlhf_kit.formulas.distributions import entropy, token_logprob
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.models import trunk
@@ -57,10 +58,9 @@ def read(policy: Policy, rollout: Rollout, *, value: bool = False, entropy: bool
     """
     if value and policy.value_head is None:
         raise ValueError("this policy has no value head; build it with Policy(lm, tokenizer, value_head=True).")
-    ids = torch.cat([rollout.prompt_ids, rollout.response_ids[:, :-1]], dim=1)               # [B, P+T-1]: the last
-    mask = torch.cat([rollout.prompt_mask, rollout.mask[:, :-1]], dim=1)                     # token predicts nothing
+    ids, mask = _whole(rollout)
     wanted = _Wanted(rollout.temperature, value, entropy, checkpointing)
-    return _read(policy, ids, mask, rollout.response_ids, rollout.mask, wanted, tokens_per_pass)
+    return Reading(**_read(policy, ids, mask, rollout.response_ids, rollout.mask, wanted, tokens_per_pass))
 
 
 def text_logprob(policy: Policy, ids: Tensor, mask: Tensor, counted: Tensor | None = None, *,
@@ -76,7 +76,31 @@ def text_logprob(policy: Policy, ids: Tensor, mask: Tensor, counted: Tensor | No
     """
     counted = mask if counted is None else counted
     wanted = _Wanted(1.0, False, False, checkpointing)
-    return _read(policy, ids[:, :-1], mask[:, :-1], ids[:, 1:], counted[:, 1:], wanted, tokens_per_pass).logprob
+    return _read(policy, ids[:, :-1], mask[:, :-1], ids[:, 1:], counted[:, 1:], wanted, tokens_per_pass)["logprob"]
+
+
+@torch.no_grad()
+def read_likeliest(policy: Policy, rollout: Rollout, k: int, *,
+                   tokens_per_pass: int | None = None) -> tuple[Tensor, Tensor]:
+    """What a teacher says before each response token: its k likeliest tokens, and the bins of `distillation.binned`.
+
+    Returns: ids [B, T, k], and log-probabilities [B, T, k + 1] nats; 0 on padding.
+    """
+    ids, mask = _whole(rollout)
+    wanted = _Wanted(rollout.temperature, False, False, False, likeliest=k)
+    found = _read(policy, ids, mask, rollout.response_ids, rollout.mask, wanted, tokens_per_pass)
+    return found["ids"], found["bins"]
+
+
+def read_bins(policy: Policy, rollout: Rollout, ids: Tensor, *, tokens_per_pass: int | None = None,
+              checkpointing: bool = False) -> Tensor:
+    """What a policy says of the tokens `ids` [B, T, k] before each response token, and of all others together.
+
+    Returns: log-probabilities [B, T, k + 1] nats, 0 on padding; gradients flow if they are on.
+    """
+    read_ids, mask = _whole(rollout)
+    wanted = _Wanted(rollout.temperature, False, False, checkpointing, bins=True)
+    return _read(policy, read_ids, mask, ids, rollout.mask, wanted, tokens_per_pass)["bins"]
 
 
 def passes(rollout: Rollout, rows: Tensor | None = None, tokens_per_pass: int | None = None, *,
@@ -117,11 +141,19 @@ class _Wanted:
     value: bool
     entropy: bool
     checkpointing: bool
+    likeliest: int = 0                  # of each token that many bins, and which they are, in place of its own
+    bins: bool = False                  # of each token the bins that `target` names, in place of its own
+
+
+def _whole(rollout: Rollout) -> tuple[Tensor, Tensor]:
+    """Ids and mask of what is read, [B, P+T-1] each: the last token predicts nothing."""
+    return (torch.cat([rollout.prompt_ids, rollout.response_ids[:, :-1]], dim=1),
+            torch.cat([rollout.prompt_mask, rollout.mask[:, :-1]], dim=1))
 
 
 def _read(policy: Policy, ids: Tensor, mask: Tensor, target: Tensor, counted: Tensor, wanted: _Wanted,
-          tokens: int | None) -> Reading:
-    """Of `target` [B, T], which the last T positions of `ids` [B, L] predict, where `counted` [B, T] is True."""
+          tokens: int | None) -> dict[str, Tensor]:
+    """Of `target` [B, T, ...], which the last T positions of `ids` [B, L] predict, where `counted` [B, T] is True."""
     if tokens is None and not torch.is_grad_enabled():
         tokens = TOKENS
     whole, first, last = ids.shape[1], None, None
@@ -134,7 +166,7 @@ def _read(policy: Policy, ids: Tensor, mask: Tensor, target: Tensor, counted: Te
     with policy.in_use(), checkpointed(models, wanted.checkpointing):
         for rows in groups:
             start, stop = (0, whole) if first is None else (int(first[rows].min()), int(last[rows].max()) + 1)
-            before = whole - target.shape[1]                            # columns of ids that predict nothing asked for
+            before = whole - counted.shape[1]                           # columns of ids that predict nothing asked for
             here = slice(max(start - before, 0), stop - before)
             rows = rows.to(ids.device)
             row, column = counted[rows].nonzero(as_tuple=True)
@@ -142,18 +174,19 @@ def _read(policy: Policy, ids: Tensor, mask: Tensor, target: Tensor, counted: Te
             found.append(_read_pass(policy, ids[rows, start:stop], mask[rows, start:stop], target[rows, here],
                                     counted[rows, here], wanted))
     place = torch.cat(places)
-    return Reading(**{name: _put(torch.cat([each[name] for each in found]), place, counted) for name in found[0]})
+    return {name: _put(torch.cat([each[name] for each in found]), place, counted) for name in found[0]}
 
 
 def _put(numbers: Tensor, place: Tensor, counted: Tensor) -> Tensor:
-    """Numbers [N] at their places, 0 elsewhere: [B, T]."""
-    return numbers.new_zeros(counted.numel()).index_copy(0, place, numbers).reshape(counted.shape)
+    """Numbers [N, ...] at their places, 0 elsewhere: [B, T, ...]."""
+    more = numbers.shape[1:]
+    return numbers.new_zeros(counted.numel(), *more).index_copy(0, place, numbers).reshape(*counted.shape, *more)
 
 
 def _read_pass(policy: Policy, ids: Tensor, mask: Tensor, target: Tensor, counted: Tensor,
                wanted: _Wanted) -> dict[str, Tensor]:
     """One pass of the trunk, then the output layer where it is asked for: [N] each, row by row."""
-    chosen, size = target[counted], target.shape[1]                     # [N]
+    chosen, size = target[counted], counted.shape[1]                    # [N], or [N, k]
 
     def asked(x: Tensor) -> Tensor:
         return x[:, -size:][counted]                                    # [N, ...]
@@ -185,6 +218,11 @@ def _in_pieces(policy: Policy, hidden: Tensor, chosen: Tensor, wanted: _Wanted) 
 
 
 def _scores(logits: Tensor, chosen: Tensor, wanted: _Wanted) -> dict[str, Tensor]:
+    if wanted.likeliest:
+        chosen = likeliest(logits, wanted.likeliest)
+        return {"ids": chosen, "bins": binned(logits / wanted.temperature, chosen)}
+    if wanted.bins:
+        return {"bins": binned(logits / wanted.temperature, chosen)}
     numbers = {"logprob": token_logprob(logits, chosen, wanted.temperature)}
     return {**numbers, "entropy": entropy(logits, wanted.temperature)} if wanted.entropy else numbers
 

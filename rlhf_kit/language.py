@@ -43,6 +43,12 @@ def sentences(lang: Lang) -> dict[str, str]:
 
 
 @cache
+def fault_words(lang: Lang) -> dict[str, dict[str, str]]:
+    """Of each fault of the gallery its title, symptom, mend, and the sentence of its evidence, with `{fields}`."""
+    return tomllib.loads((files("rlhf_kit") / "data" / "faults.toml").read_text(encoding="utf-8"))[lang]
+
+
+@cache
 def lesson_sentences(lesson: str) -> dict[str, dict[str, str]]:
     """What a lesson says of its numbers, "en" and "zh", and "labels": the words of its pictures -> the Chinese ones.
 

@@ -20,11 +20,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf_kit.datasets.chats import chat_of, readable, said, turn_of
 from rlhf_kit.datasets.python_file import object_in, told, where
 from rlhf_kit.formulas.records import Chat, Rollout
+from rlhf_kit.formulas.rule_reward import Reduction, rerank_score, rules_kept, total_reward
 from rlhf_kit.models.chats import closed
 from rlhf_kit.models.heads import RewardModel, reading_limit
 from rlhf_kit.models.judging import class_logits, reward_scores
 from rlhf_kit.models.loading import load_classifier
 from rlhf_kit.models.remote import RemoteJudge
+from rlhf_kit.models.ruling import Ask, ask, kept_probability
 from rlhf_kit.models.text import Keep, cut_texts
 from rlhf_kit.tasks import tiny_names
 
@@ -314,6 +316,97 @@ def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
                              for p, r in zip(prompts, responses, strict=True)])
     reward.__name__ = f"rules({', '.join(checks)})"
     return bounded(reward, 0, 1)
+
+
+def rules_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *,
+             reduction: Reduction = "mean", ask: Ask = ask, batch_size: int = 64,
+             max_length: int | None = None) -> Reward:
+    """How well a response keeps rules that are put in words, by a rule model: see `models.ruling`.
+
+    Args:
+        model, tokenizer: a classifier of "followed" and "broken", such as `kit.load_classifier` returns.
+        texts: of the rules.
+        reduction: how several become one number, see `rule_reward.rules_kept`.
+        ask: what the model reads of a dialogue and a rule.
+
+    The result has `kept`, a function that gives the [B, R] probabilities one by one, for `total` and for reports.
+    """
+    limit = max_length or reading_limit(model)
+
+    def kept(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return kept_probability(model, tokenizer, prompts, responses, list(texts), max_length=limit, ask=ask,
+                                batch_size=batch_size)
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return rules_kept(kept(prompts, responses), reduction)
+    reward.__name__, reward.kept = f"rules_of_{len(texts)}", kept
+    return bounded(reward, 0, len(texts) if reduction == "sum" else 1)
+
+
+def total(preference: Reward, rules: Reward, *, reduction: Reduction = "mean", weight: float = 1.0,
+          normalise: bool = True, price_per_character: float = 0.0, valid: Callable[[str, str], bool] | None = None,
+          invalid_penalty: float = 2.0) -> Reward:
+    """Sparrow's reward: what is preferred, what keeps the rules, what is short, and what is a valid turn.
+
+        R = r_PM + w · rules_kept(q) - price · characters - penalty where it is no valid turn
+
+    Args:
+        preference: a preference model's score; with `normalise` in units of its own spread so far (`Normalised`).
+        rules: of `rules_of`, whose `reduction` is not looked at here.
+        reduction, weight, invalid_penalty: see `rule_reward.total_reward`, which also says what of this is known.
+        valid: (prompt, response) -> whether it is one well-formed turn, such as `one_turn`; None = all are.
+
+    Give `preference` and `rules` to a loop as `evaluation_rewards`, too, and both are reported apart.
+    """
+    if not hasattr(rules, "kept"):
+        raise ValueError(f"{name_of(rules)} is no reward of rules; make it with kit.rewards.rules_of(...).")
+    if price_per_character < 0:
+        raise ValueError(f"price_per_character is {price_per_character}; it is 0 or more.")
+    liked = Normalised(preference) if normalise else preference
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        whole = None if valid is None else torch.tensor([valid(p, r) for p, r in zip(prompts, responses, strict=True)])
+        length = torch.tensor([-price_per_character * len(response) for response in responses])
+        return total_reward(checked(liked(prompts, responses), len(responses), liked), rules.kept(prompts, responses),
+                            reduction=reduction, weight=weight, length=length, valid=whole,
+                            invalid_penalty=invalid_penalty)
+    return _made_of(reward, f"total({name_of(liked)}, {name_of(rules)}, {reduction}, {weight}, {price_per_character}, "
+                            f"{invalid_penalty})", [liked])
+
+
+def reranked(preference: Reward, rules: Reward) -> Reward:
+    """By what the best of several candidates is taken when nothing is learnt any more: `rule_reward.rerank_score`.
+
+    The mean preference is that of the responses to the same prompt which are asked about together, as
+    `best_of_n.draws` asks: `draws(policy, prompts, reranked(pm, rules), best_of_n.Config(n=8))` is Sparrow's rerank.
+    """
+    if not hasattr(rules, "kept"):
+        raise ValueError(f"{name_of(rules)} is no reward of rules; make it with kit.rewards.rules_of(...).")
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        liked = checked(preference(prompts, responses), len(responses), preference)
+        kept = rules.kept(prompts, responses)
+        found, by_prompt = torch.zeros(len(prompts)), {}
+        for row, prompt in enumerate(prompts):
+            by_prompt.setdefault(prompt, []).append(row)
+        for rows in by_prompt.values():
+            found[rows] = rerank_score(liked[rows], kept[rows])
+        return found
+    return bounded(_made_of(reward, f"reranked({name_of(preference)}, {name_of(rules)})", [preference]), 0, 1)
+
+
+def one_turn(marks: Sequence[str]) -> Callable[[str, str], bool]:
+    """A check of `total`: a response says something, and in it nobody else begins to speak.
+
+    Args: marks: what a turn begins with, such as ("User:", "Assistant:"). Of a policy that closes its turn by its end
+        token that is what is left of Sparrow's check, which also wanted the text to end with the user's mark.
+    """
+    if not marks:
+        raise ValueError("there are no marks; give what a turn begins with, such as ('User:', 'Assistant:').")
+
+    def valid(prompt: str, response: str) -> bool:
+        return bool(response.strip()) and not any(mark in response for mark in marks)
+    return valid
 
 
 def from_trl(function: Callable, rows: Sequence[Mapping[str, Any]] | None = None) -> Reward:

@@ -27,7 +27,16 @@ from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.formulas.spelling import spelled
 from rlhf_kit.models.cache import forgets_rows, roomy
 from rlhf_kit.models.heads import Policy, check_policy
-from rlhf_kit.models.text import check_texts, decode, encode_prompts, pad_id, pad_right, response_rows
+from rlhf_kit.models.text import (
+    check_texts,
+    decode,
+    encode_prompts,
+    pad_id,
+    pad_left,
+    pad_right,
+    prompt_rows,
+    response_rows,
+)
 
 # From logits, [B, V], and a random number a row, [B]: the token, and behind it log-probability and entropy, or nothing.
 Choice = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
@@ -163,12 +172,20 @@ def unread_rollout(policy: Policy, prompts: Sequence[str], responses: Sequence[s
     if len(prompts) == 0 or len(prompts) != len(responses):
         raise ValueError(f"there are {len(prompts)} prompts and {len(responses)} responses; give as many of both, "
                          f"at least one.")
-    prompt_ids, prompt_mask = (x.to(policy.device) for x in encode_prompts(policy.tokenizer, prompts))
-    rows = response_rows(policy.tokenizer, responses, prompts)
-    ids, mask = (x.to(policy.device) for x in pad_right(rows, pad_id(policy.tokenizer)))
+    return rollout_of_rows(policy, prompt_rows(policy.tokenizer, prompts),
+                           response_rows(policy.tokenizer, responses, prompts), prompts, responses)
+
+
+def rollout_of_rows(policy: Policy, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]],
+                    prompt_texts: Sequence[str] = (), texts: Sequence[str] = ()) -> Rollout:
+    """The same of token ids, as they are; the texts are for those who want to read them."""
+    padding = pad_id(policy.tokenizer)
+    prompt_ids, prompt_mask = (x.to(policy.device) for x in pad_left(prompts, padding))
+    ids, mask = (x.to(policy.device) for x in pad_right(responses, padding))
     nothing = torch.zeros(mask.shape, device=policy.device)
-    return Rollout(prompts=list(prompts), responses=list(responses), prompt_ids=prompt_ids, prompt_mask=prompt_mask,
-                   response_ids=ids, mask=mask, logprob=nothing, value=None, ended=mask.any(-1), temperature=1.0)
+    return Rollout(prompts=list(prompt_texts) or [""] * len(prompts), responses=list(texts) or [""] * len(responses),
+                   prompt_ids=prompt_ids, prompt_mask=prompt_mask, response_ids=ids, mask=mask, logprob=nothing,
+                   value=None, ended=mask.any(-1), temperature=1.0)
 
 
 def joined(parts: Sequence[Rollout], padding: int) -> Rollout:

@@ -296,7 +296,7 @@ def typed(page: str) -> list[list[str]]:
                                                                     "train ppo")),
                                                 ("options:rest", ("train rest", "best-of-n")),
                                                 ("options:alignment", ("train grpo", "train dpo", "train kto")),
-                                                ("options:share", ("plot", "compare", "push")),
+                                                ("options:share", ("plot", "explain", "gallery", "compare", "push")),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),

@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlhf_kit import engine
-from rlhf_kit.engine import passes, precision, read, text_logprob
+from rlhf_kit.engine import passes, precision, read, read_bins, read_likeliest, text_logprob
 from rlhf_kit.evaluate import evaluate
 from rlhf_kit.formulas.losses import clipped_policy, clipped_value
 from rlhf_kit.formulas.records import Rollout
@@ -388,3 +388,31 @@ def test_response_logits_are_those_that_are_read(policy, answered):
     with torch.no_grad():
         logprob = response_logits(policy, answered).log_softmax(-1).gather(-1, answered.response_ids[..., None])[..., 0]
         close(read(policy, answered).logprob, torch.where(answered.mask, logprob, 0.0), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("piece", [None, 500])
+def test_the_likeliest_tokens_and_what_another_says_of_them(anyone, answered, piece, monkeypatch):
+    """Bins of a teacher and of its student, against the whole distribution, in passes and pieces."""
+    if piece:
+        monkeypatch.setattr(engine, "PIECE", piece)
+    with torch.no_grad():
+        whole = response_logits(anyone, answered).float().log_softmax(-1)
+        ids, bins = read_likeliest(anyone, answered, 5, tokens_per_pass=60)
+        again = read_bins(anyone, answered, ids)
+    close(ids[answered.mask], whole.topk(5).indices[answered.mask])
+    close(bins[..., :5][answered.mask], whole.topk(5).values[answered.mask], rtol=5e-5, atol=5e-5)
+    close(bins[answered.mask].exp().sum(-1), torch.ones(int(answered.mask.sum())))
+    close(again, bins, rtol=5e-5, atol=5e-5)
+    assert (bins[~answered.mask] == 0).all()
+
+
+@pytest.mark.parametrize("piece", [500, 3000])
+def test_bins_have_the_same_gradient_in_pieces(policy, answered, piece, monkeypatch):
+    ids, bins = read_likeliest(policy, answered, 5)
+    found = []
+    for size in (engine.PIECE, piece):
+        monkeypatch.setattr(engine, "PIECE", size)
+        learner = double(policy)
+        read_bins(learner, answered, ids).mul(bins.cos()).sum().backward()
+        found.append(gradients(learner))
+    close(*found, rtol=1e-6, atol=1e-9)

@@ -48,6 +48,13 @@ def renamed(parser: argparse.ArgumentParser, old: str, new: str) -> None:
                         help=argparse.SUPPRESS)
 
 
+def hidden(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Leave options out of the help: the method refuses them, and its refusal says what to give instead."""
+    for action in parser._actions:
+        if set(names) & set(action.option_strings):
+            action.help = argparse.SUPPRESS
+
+
 def say_renamed(options: argparse.Namespace) -> None:
     """Name the new names of old options, on standard error."""
     for old, new in getattr(options, "renamed", {}).items():
@@ -200,6 +207,8 @@ def scaled(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lora", metavar="R", type=int, help="train an adapter of that rank on the model, which stays "
                                                               "as it is; 0: all weights (default: 16 from a billion "
                                                               "parameters on, or with --quantize)")
+    parser.add_argument("--top", metavar="SHARE", type=float, help="let only that share of the layers learn, the last "
+                                                                   "ones, such as 0.2 (default: all)")
     parser.add_argument("--quantize", choices=("int8", "nf4"), help="hold the model in 8 or 4 bits; an adapter learns")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of what is multiplied, and of a model that "
                                                                          "stays as it is (default: float32)")
@@ -218,7 +227,7 @@ def scaled(parser: argparse.ArgumentParser) -> None:
 def scale_of(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of a job that `scaled` names."""
     return {name: getattr(options, name) for name in ("lora", "quantize", "dtype", "micro_batch",
-                                                      "activation_checkpointing", "save_every")}
+                                                      "activation_checkpointing", "save_every", "top")}
 
 
 def changes_in(options: argparse.Namespace, *names: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import alignment, showing, stackllama
+from rlhf_kit.commands import alignment, distil, showing, stackllama
 from rlhf_kit.commands.choices import (
     FILES,
     MODEL,
@@ -16,6 +16,7 @@ from rlhf_kit.commands.choices import (
     check_models,
     common,
     device_of,
+    hidden,
     judged,
     labelled_columns,
     look_at,
@@ -28,11 +29,14 @@ from rlhf_kit.commands.choices import (
     small,
     world_of,
 )
-from rlhf_kit.language import say
+from rlhf_kit.commands.explain import tell
+from rlhf_kit.language import say, typed
 from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+DIAGNOSED = ("ppo", "grpo")         # jobs whose steps `runs.explain` can judge
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -44,9 +48,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     _add_sft(methods)
     _add_reward_model(methods)
     _add_judge(methods)
+    _add_rule_model(methods)
     _add_ppo(methods)
     _add_rest(methods)
     alignment.add_methods(methods, run)
+    distil.add_method(methods, run)
     stackllama.add_method(methods)
 
 
@@ -84,11 +90,24 @@ def _add_reward_model(methods: argparse._SubParsersAction) -> None:
                                                        "(default: a tiny encoder from nothing)")
     ranked.add_argument("--pretrain", metavar="FILE", help="labelled reviews to learn from first: good above bad")
     labelled_columns(ranked)
+    ranked.add_argument("--votes", metavar="SOURCE", help="or votes, before people's preferences (PMP): a made-up "
+                                                          "forum such as forum-en, or a file of pairs")
+    ranked.add_argument("--votes-form", choices=("binarised", "ranked"),
+                        help="of votes: each text under a right and a wrong rating, or which of two is better "
+                             "(default: binarised)")
+    ranked.add_argument("--red-team", metavar="FILE", help="pairs in which the more harmful answer was picked; they "
+                                                           "are turned round and learned from beside the others")
+    ranked.add_argument("--harmless-weight", metavar="W", type=float, help="what each of those counts (1)")
+    ranked.add_argument("--half", choices=("first", "second"), help="learn from that half only, of the prompts: two "
+                                                                    "such models, and train ppo --test-judge")
     ranked.add_argument("--held-out", metavar="N", type=int, help="rankings or pairs to be examined on (default: "
                                                                   "400, or a fifth if that is fewer)")
     ranked.add_argument("--example", metavar="TEXT", action="append", help="a text to be scored at the end; repeatable")
-    ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid"), help="of a pair, σ of the difference of its "
-                                                                             "scores: -log σ (default), or -σ")
+    ranked.add_argument("--loss", choices=("log_sigmoid", "sigmoid", "choice"),
+                        help="of a pair, σ of the difference of its scores: -log σ (default), or -σ; or choice: the "
+                             "best was picked among all, as Sparrow's raters do")
+    ranked.add_argument("--distractors", metavar="N", type=int, help="of --loss choice: replies from other dialogues "
+                                                                     "beside each, which nobody picks (0)")
     ranked.add_argument("--centring", metavar="WEIGHT", type=float, help="pull of the scores towards 0, which keeps "
                                                                           "those learnt from few rankings small (0)")
     ranked.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones the end is read")
@@ -110,6 +129,22 @@ def _add_judge(methods: argparse._SubParsersAction) -> None:
     judge.set_defaults(run=run, job="judge", settings=_judge, look=_look_judge)
 
 
+def _add_rule_model(methods: argparse._SubParsersAction) -> None:
+    rules = methods.add_parser("rule-model", help="a classifier that reads a rule and a dialogue: is it broken?",
+                               description="A rule model: a classifier that reads a rule's text beside a dialogue and "
+                                           "says whether the rule is broken. Run again, it goes on where it stopped.")
+    rules.add_argument("--data", metavar="FILE", help="labels, .csv, .tsv or .jsonl, plain or .gz: prompt, response, "
+                                                      "rule and level, in five levels or broken and followed (default: "
+                                                      "those of --task assistant-en)")
+    rules.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of two outputs "
+                                                      "(default: a tiny encoder from nothing)")
+    rules.add_argument("--without-rule", action="store_true", help="hide the rule's text, to see what it is worth")
+    rules.add_argument("--max-length", metavar="N", type=int, help="tokens of a text; of longer ones both ends are "
+                                                                   "read")
+    common(rules)
+    rules.set_defaults(run=run, job="rule-model", settings=_rule_model, look=_look_rule_model)
+
+
 def _add_ppo(methods: argparse._SubParsersAction) -> None:
     ppo = methods.add_parser("ppo", help="proximal policy optimisation towards a classifier, a reward model or a "
                                          "function of yours",
@@ -119,6 +154,8 @@ def _add_ppo(methods: argparse._SubParsersAction) -> None:
     ppo.add_argument("--model", required=True, help=MODEL)
     judged(ppo)
     renamed(ppo, "--label", "--judge-class")
+    ppo.add_argument("--test-judge", metavar="MODEL", help="a reward model of the other half of the data: reported "
+                                                           "beside the score, never pleased")
     ppo.add_argument("--prompts", metavar="FILE", help=f"{FILES}: prompts or conversations (default: openings of the "
                                                        f"made-up reviews)")
     ppo.add_argument("--prompt-column", dest="column", metavar="COLUMN", default="prompt",
@@ -178,6 +215,7 @@ def _add_rest(methods: argparse._SubParsersAction) -> None:
     rest.add_argument("--max-new-tokens", metavar="N", type=int, help="length of a response at most")
     rest.add_argument("--temperature", metavar="T", type=float, help="of sampling")
     common(rest)
+    hidden(rest, "--steps", "--more-steps")
     rest.set_defaults(run=run, job="rest", settings=_rest, look=_look_rest)
 
 
@@ -189,7 +227,8 @@ def run(options: argparse.Namespace) -> int:
         console.file.flush()
     trackers.check(options.track)
     world, task = world_of(options)
-    check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference")))
+    check_models(*(getattr(options, name, None) for name in ("model", "judge", "reference", "teacher",
+                                                                   "test_judge")))
     options.look(options)                                   # slips are told before the seconds that torch takes
     from rlhf_kit.jobs import JOBS, cores
     from rlhf_kit.runs import pipeline
@@ -202,7 +241,7 @@ def run(options: argparse.Namespace) -> int:
             from rlhf_kit.datasets.door import Account
             showing.lines(console, Account.of(account).lines(lang))
     else:
-        new = job.model == "new" and options.job in ("reward-model", "judge")
+        new = job.model == "new" and options.job in ("reward-model", "judge", "rule-model")
         console.print(say(lang, "training_new" if new else "training", model=job.model, device=job.device),
                       markup=False, soft_wrap=True)
         console.print(say(lang, "working", folder=options.output), markup=False)
@@ -229,7 +268,9 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
     return {"rankings": options.rankings, "pairs": options.pairs, "columns": options.columns,
             "template": options.template, "pretrain": options.pretrain, "text": options.text,
             "label": options.label, "positive": options.positive, "positive_from": options.positive_from,
-            "held_out": options.held_out,
+            "held_out": options.held_out, "votes": options.votes, "votes_form": options.votes_form,
+            "red_team": options.red_team, "harmless_weight": options.harmless_weight,
+            "distractors": options.distractors, "half": options.half,
             "examples": tuple(options.example or ()),
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "loss", "centring",
                                   "seed")}
@@ -237,7 +278,7 @@ def _reward_model(options: argparse.Namespace) -> dict[str, Any]:
 
 def _ppo(options: argparse.Namespace) -> dict[str, Any]:
     return {"judge": options.judge, "label": options.label, "reward": options.reward, "prompts": options.prompts,
-            "column": options.column, "reference": options.reference,
+            "column": options.column, "reference": options.reference, "test_judge": options.test_judge,
             "rollouts": None if options.rollouts == "own" else options.rollouts,
             "columns": options.columns, "template": options.template,
             "changes": changes_in(options, "steps", "batch_size", "minibatch_size", "epochs", "learning_rate", "seed",
@@ -263,6 +304,11 @@ def _judge(options: argparse.Namespace) -> dict[str, Any]:
             "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
 
 
+def _rule_model(options: argparse.Namespace) -> dict[str, Any]:
+    return {"data": options.data, "without_rule": options.without_rule,
+            "changes": changes_in(options, "steps", "batch_size", "learning_rate", "max_length", "seed")}
+
+
 # What is wrong with a file is found by the same readers that the job will ask.
 
 def _look_sft(options: argparse.Namespace) -> None:
@@ -273,12 +319,18 @@ def _look_sft(options: argparse.Namespace) -> None:
 
 def _look_reward_model(options: argparse.Namespace) -> None:
     look_labelled(options.pretrain, options)
-    for path in filter(small, (options.pairs, options.rankings)):
+    for path in filter(small, (options.pairs, options.rankings, options.red_team)):
         look_at(options, path, "preferences")
 
 
 def _look_judge(options: argparse.Namespace) -> None:
     look_labelled(options.data, options)
+
+
+def _look_rule_model(options: argparse.Namespace) -> None:
+    if small(options.data):
+        from rlhf_kit.datasets.rule_labels import read_rule_labels
+        read_rule_labels(options.data)
 
 
 def _look_rest(options: argparse.Namespace) -> None:
@@ -293,6 +345,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         _show_reward_model(console, result, options)
     elif result["job"] == "judge":
         _show_judge(console, result, lang)
+    elif result["job"] == "rule_model":
+        _show_rule_model(console, result, lang)
     elif result["job"] == "sft":
         loss = result["loss"]
         showing.measures(console, [{"name": say(lang, "row_loss"), "before": f"{loss['before']:.3f}",
@@ -301,6 +355,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         console.print(say(lang, examined, n=result["examples"], held_out=result["held_out"]))
         if result["held_out"]:
             showing.few(console, result["held_out"], lang)
+    elif result["job"] == "distil":
+        distil.show(console, result, lang)
     else:
         after = "column_after" if result["job"] == "ppo" else "column_after_sft"
         showing.texts(console, result["samples"][:4], lang, score="meter_reward",
@@ -312,12 +368,33 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
         showing.few(console, min([one["n"] for one in scores], default=result.get("held_out", 0)), lang)
         for row in result.get("improves", ()):
             console.print(say(lang, "rest_improve", **row), markup=False, soft_wrap=True)
+        if root := result.get("root_kl"):
+            console.print(say(lang, "ppo_root_kl", **root), markup=False, soft_wrap=True)
+        if gap := result.get("split_half"):
+            console.print(say(lang, "ppo_split_half", **gap), markup=False, soft_wrap=True)
         if stopped := result.get("stopped"):
             console.print(say(lang, "ppo_stopped", **stopped), markup=False, soft_wrap=True)
+    if result["job"] in DIAGNOSED:
+        _say_if_ill(console, options)
     showing.took(console, result, lang)
     folder = os.path.join(options.output, "policy" if "win_rate" in result else "model")
-    door = {"reward_model": "load_reward_model", "judge": "load_classifier"}.get(result["job"], "load_policy")
+    door = {"reward_model": "load_reward_model", "judge": "load_classifier",
+            "rule_model": "load_classifier"}.get(result["job"], "load_policy")
     console.print(say(lang, "load_it", door=door, folder=folder), markup=False, soft_wrap=True)
+
+
+def _say_if_ill(console: Console, options: argparse.Namespace) -> None:
+    """The likely fault of a run that looks ill; nothing about one that looks healthy."""
+    from rlhf_kit.runs.explain import Record, findings
+    from rlhf_kit.storage import StorageError
+    try:
+        found = findings(Record.read(options.output))
+    except StorageError:                                    # a finished run whose metrics somebody took away
+        return
+    if found:
+        console.print(say(options.lang, "explain_ill", command=typed(["rlhf-kit", "explain", options.output])),
+                      markup=False, soft_wrap=True)
+        tell(console, found[0], options.lang)
 
 
 def _show_judge(console: Console, result: dict[str, Any], lang: str) -> None:
@@ -329,6 +406,18 @@ def _show_judge(console: Console, result: dict[str, Any], lang: str) -> None:
     showing.few(console, result["held_out"], lang)
     if not result["above_commonest"]:
         console.print(say(lang, "not_above_commonest"), soft_wrap=True)
+
+
+def _show_rule_model(console: Console, result: dict[str, Any], lang: str) -> None:
+    from rlhf_kit.evaluate import Estimate
+    rows = [(say(lang, f"row_{name}"), str(Estimate(**result[name]))) for name in ("auc", "paraphrased")
+            if name in result]
+    showing.values(console, rows, lang, "column_value_texts")
+    for rule, worth in sorted(result["by_rule"].items(), key=lambda item: item[1])[:5]:
+        console.print(say(lang, "rules_hardest", rule=showing.plain(rule), auc=worth), markup=False, soft_wrap=True)
+    console.print(say(lang, "rules_examples", n=result["labels"], unsure=result["unsure"],
+                      held_out=result["held_out"], broken=result["broken"]), soft_wrap=True)
+    showing.few(console, result["held_out"], lang)
 
 
 def _show_reward_model(console: Console, result: dict[str, Any], options: argparse.Namespace) -> None:
@@ -343,6 +432,10 @@ def _show_reward_model(console: Console, result: dict[str, Any], options: argpar
         rows.insert(1, ("row_ceiling_accuracy", f"{result['ceiling']:.3f}"))
     showing.values(console, [(say(lang, name), value) for name, value in rows], lang,
                    "column_value_pairs" if pairs else "column_value")
+    for name in ("harmless", "off_topic"):
+        if name in result:
+            found = Estimate(**result[name]["agreement"]["pair_accuracy"])
+            console.print(say(lang, f"ranked_{name}", value=str(found)), markup=False, soft_wrap=True)
     for example in result["examples"]:
         console.print(f"{example['score']:+.2f}  {showing.plain(example['text'])}", markup=False, soft_wrap=True)
     read_as = {side: showing.plain(text) for side, text in result["read_as"].items()}

@@ -12,8 +12,9 @@ from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.language import typed
 
 ELSEWHERE = ("output", "device", "json", "fresh", "track", "stage", "processes", "help", "example", "ratings")
-PATHS = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain", "reward", "task", "model", "judge", "reference")
-NAMES = {"rewardmodel": "reward-model"}     # what a job is called in its settings -> as it is typed
+PATHS = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain", "reward", "task", "model", "judge", "reference",
+         "preamble", "teacher", "votes", "red_team", "test_judge")
+NAMES = {"rewardmodel": "reward-model", "rulemodel": "rule-model"}     # called so in its settings -> as it is typed
 ALONE = ("tour", "human")                   # jobs that are no method of `train`
 
 

@@ -89,6 +89,16 @@ def read_lines(path: str | Path) -> list[str]:
     return [line for line in lines if line]
 
 
+def read_text(path: str | Path) -> str:
+    """A text file as one text, without the space around it; raises FileError if it is no text or has none."""
+    text, _ = _decode(_read_bytes(path)[0], path)
+    if not text.strip():
+        raise refused(path, "is empty; expected a text.")
+    if len(text) > LONGEST_CELL:
+        raise refused(path, f"has more than {LONGEST_CELL:,} characters; expected a text that a model can read.")
+    return text.strip()
+
+
 def read_rows(path: str | Path) -> list[tuple[int, str]]:
     """(line, text) of the lines that hold something, tabs in place; raises FileError if it is no text or has none."""
     text, _ = _decode(_read_bytes(path)[0], path)

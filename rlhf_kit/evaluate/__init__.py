@@ -17,6 +17,7 @@ from rlhf_kit.formulas.length_control import length_control
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import (
     as_batch,
+    auc,
     calibration_error,
     exact_order,
     margins,
@@ -210,6 +211,46 @@ def ratio(part: Tensor, whole: Tensor, seed: int = 0, draws: int = 1000) -> Esti
         few = share(found * len(part), len(part))
         low, high = few.low, few.high
     return Estimate(found, low, high, round(whole.sum().item()))
+
+
+def area(score: Tensor, happened: Tensor) -> Estimate:
+    """The area under the ROC curve with its 95 % interval, cut off at 0 and 1: `preference.auc`.
+
+        s² = (A(1-A) + (n₁-1)(Q₁-A²) + (n₀-1)(Q₂-A²)) / (n₁ n₀),   Q₁ = A/(2-A),  Q₂ = 2A²/(1+A)
+
+    Args, raises: as `preference.auc`; n₁ happened and n₀ did not.
+    Source: Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747.
+    """
+    a = auc(score, happened).item()
+    yes = int(happened.bool().sum())
+    no = len(score) - yes
+    spread = (a * (1 - a) + (yes - 1) * (a / (2 - a) - a * a) + (no - 1) * (2 * a * a / (1 + a) - a * a)) / (yes * no)
+    half = Z95 * math.sqrt(max(spread, 0.0))
+    return Estimate(a, max(a - half, 0.0), min(a + half, 1.0), len(score))
+
+
+def share_kept(before: Sequence[float], behind: Sequence[float], after: Sequence[float], seed: int = 0,
+               draws: int = 1000) -> Estimate | None:
+    """How much of what a prompt changes is there without it, after a student learned it: of scores prompt by prompt.
+
+        Σ (after - before) / Σ (behind - before)
+
+    Args:
+        before, after: of the student without the prompt, before and after it learned.
+        behind: of its teacher behind the prompt.
+
+    Returns: the share with the percentile interval of a bootstrap over the prompts; None where the prompt itself
+        changes less than chance does (the 95 % interval of its effect holds 0), so that there is nothing to keep.
+    Source: Efron 1979, doi:10.1214/aos/1176344552.
+    """
+    start, teacher, student = (torch.as_tensor(x, dtype=torch.float64) for x in (before, behind, after))
+    effect = mean(teacher - start)
+    if effect.low <= 0 <= effect.high:
+        return None
+    rows = torch.randint(len(start), (draws, len(start)), generator=torch.Generator().manual_seed(seed))
+    drawn = (student - start)[rows].sum(1) / (teacher - start)[rows].sum(1)
+    low, high = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Estimate(((student - start).sum() / (teacher - start).sum()).item(), low, high, len(start))
 
 
 def best_of_n_curve(proxy: Tensor | Sequence[Sequence[float]], value: Tensor | Sequence[Sequence[float]] | None = None,

@@ -7,6 +7,9 @@
     losses         what is minimised, and the diagnostics logged beside it
     policy_gradient    GRPO, RLOO, Dr. GRPO, REINFORCE: one loss, four averages
     direct_alignment   DPO, IPO, KTO: preferences without a reward model
+    distillation   a student without a prompt predicts what its teacher predicts behind one
+    choice         one of several candidates is picked: Sparrow's preference model
+    rule_reward    five levels of rule-breaking, and rules as part of a reward
     kl_penalty     the price of drifting from the reference
     agreement      how far annotators agree: percent of pairs, alpha, W, kappa
     preference     from scores to pairs: how many are right, and how sure they are
@@ -18,8 +21,8 @@ Nothing here samples, loads, loops over steps, shifts tokens, or changes its inp
 
 from importlib import import_module
 
-__all__ = ["advantages", "agreement", "direct_alignment", "distributions", "kl_penalty", "losses", "masked",
-           "policy_gradient", "preference", "ratings", "records"]
+__all__ = ["advantages", "agreement", "choice", "direct_alignment", "distillation", "distributions", "kl_penalty",
+           "losses", "masked", "policy_gradient", "preference", "ratings", "records", "rule_reward"]
 
 
 def __getattr__(name: str) -> object:

@@ -84,10 +84,10 @@ def language_model(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
 
 def ranking(score: Tensor, rank: Tensor, mask: Tensor | None = None, *,
             kind: Literal["log_sigmoid", "sigmoid"] = "log_sigmoid", margin: Tensor | float | None = None,
-            centring: float = 0.0) -> Tensor:
+            centring: float = 0.0, weight: Tensor | None = None) -> Tensor:
     """A reward model's loss over rankings of K responses each, every response scored once.
 
-        L = mean over rankings of  mean over the ranking's pairs i ≻ j of  -log σ(r_i - r_j - m) + c · (r_i + r_j)²
+        L = mean over rankings of  w · mean over the ranking's pairs i ≻ j of  -log σ(r_i - r_j - m) + c · (r_i + r_j)²
 
     All C(K, 2) pairs of a prompt together weigh as much as one pair alone, whatever K is. Only differences count in
     the first term: scores may all be shifted. A ranking of two is `pairwise`.
@@ -100,6 +100,8 @@ def ranking(score: Tensor, rank: Tensor, mask: Tensor | None = None, *,
             likelihood, so that the scores' differences are no log-odds.
         margin: m, by how much i should beat j, [B, K, K] or one number; None = 0.
         centring: c, weight of the pull towards 0; TRL suggests 0.01.
+        weight: w, what each ranking counts, [B], such as λ for comparisons of another kind (arXiv:2204.05862,
+            L = L_helpful + λ L_harmless); None = 1.
 
     Returns: a scalar; where all scores are 0 it is ln 2, or -1/2 for "sigmoid".
     Raises: ValueError if shapes differ, the kind is unknown or no ranking has a pair with a winner.
@@ -124,7 +126,7 @@ def ranking(score: Tensor, rank: Tensor, mask: Tensor | None = None, *,
         cost = cost + centring * (there[:, :, None] + there[:, None, :]).square()
     pairs = better.sum((1, 2))                                                     # [B]
     each = torch.where(better, cost, 0.0).sum((1, 2)) / pairs.clamp(min=1)
-    return each.sum() / (pairs > 0).sum()
+    return (each if weight is None else weight * each).sum() / (pairs > 0).sum()
 
 
 def pairwise(chosen: Tensor, rejected: Tensor, margin: Tensor | float | None = None,

@@ -64,6 +64,33 @@ def exact_order(score: Tensor, rank: Tensor, mask: Tensor | None = None) -> Tens
 
 
 @torch.no_grad()
+def auc(score: Tensor, happened: Tensor) -> Tensor:
+    """How well a score tells what happened from what did not: the area under the ROC curve.
+
+        AUC = P(score of one that happened > score of one that did not) + 1/2 P(equal)
+
+    1/2 for a score that knows nothing, whatever the share that happened, and 1 where one threshold separates all.
+
+    Args:
+        score: of any scale, [N].
+        happened: whether it did, bool or 0/1, [N].
+
+    Returns: a scalar. Raises: ValueError for shapes that differ or if nothing, or everything, happened.
+    Source: Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747.
+    """
+    happened = happened.bool()
+    if score.shape != happened.shape or score.dim() != 1:
+        raise ValueError(f"scores have shape {tuple(score.shape)}, labels {tuple(happened.shape)}; expected the same "
+                         f"[N].")
+    yes, no = score[happened].double(), score[~happened].double()
+    if not len(yes) or not len(no):
+        raise ValueError(f"{len(yes)} of {len(score)} happened; an AUC compares those that did with those that did "
+                         f"not, and needs both.")
+    below, upto = (torch.searchsorted(no.sort().values, yes, right=right) for right in (False, True))
+    return (below + upto).double().mean() / (2 * len(no))
+
+
+@torch.no_grad()
 def calibration_error(probability: Tensor, happened: Tensor, bins: int = 10) -> Tensor:
     """Expected calibration error: by how much stated probabilities miss what happened, on average.
 

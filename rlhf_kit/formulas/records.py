@@ -125,6 +125,16 @@ class Ranking:
 
 
 @dataclass(frozen=True)
+class RuleLabel:
+    """Whether an answer breaks a rule, as somebody saw it."""
+
+    prompt: str
+    response: str
+    rule: str                       # its text
+    level: str                      # one of `rule_reward.LEVELS`, from "definitely broken" to "definitely followed"
+
+
+@dataclass(frozen=True)
 class Step:
     """What one update of any method reports; numbers and texts, no tensors: a long history costs nothing."""
 

@@ -21,7 +21,8 @@ _TABLE = {                          # what it is called on the command line -> i
                                                                                   "train_reward_model"),
     "judge": ("JudgeJob", "train_judge"), "ppo": ("PpoJob", "train_ppo"), "rest": ("RestJob", "train_rest"),
     "grpo": ("GrpoJob", "train_grpo"), "dpo": ("DpoJob", "train_dpo"), "online-dpo": ("OnlineDpoJob", "train_dpo"),
-    "kto": ("KtoJob", "train_kto"),
+    "kto": ("KtoJob", "train_kto"), "distil": ("DistilJob", "train_distil"),
+    "rule-model": ("RuleModelJob", "train_rule_model"),
     "stackllama": ("StackLlamaJob", "train_stackllama"), "human-loop": ("HumanLoopJob", "human_loop"),
 }
 _OLD = {"Sft": "sft", "RewardModel": "reward-model", "Ppo": "ppo", "StackLlama": "stackllama"}      # their first names

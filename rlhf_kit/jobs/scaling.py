@@ -25,6 +25,7 @@ from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.quantization import KINDS, Quantization, about, check_machine, is_quantized
 from rlhf_kit.models.shared import with_adapter
 from rlhf_kit.models.text import prompt_rows
+from rlhf_kit.models.tops import Trunk, freeze_below
 from rlhf_kit.runs.pipeline import Job
 
 Size = Literal["tiny", "small", "large"]
@@ -70,6 +71,7 @@ class ScaledJob(Job):
     micro_batch: int | None = None          # texts, rankings or responses in memory at once; None = by the size
     activation_checkpointing: bool | None = None        # keep each block's input only; None = by the size
     save_every: int | None = None           # keep the model and a checkpoint after so many steps
+    top: float | None = None                # share of the layers that learns, the last ones; None = all
 
     def check_scale(self) -> None:
         """Settings that cannot be. Raises: ValueError, one line."""
@@ -84,6 +86,12 @@ class ScaledJob(Job):
         if self.dtype not in (None, "float32", "bfloat16"):
             raise ValueError(f"--dtype is {self.dtype!r}; expected float32 or bfloat16. In float16 small gradients "
                              f"vanish and large ones overflow.")
+        if self.top is not None and not 0 < self.top < 1:
+            raise ValueError(f"--top is {self.top}; it is the share of the layers that learns, above 0 and below 1, "
+                             f"such as 0.2.")
+        if self.top is not None and (self.lora or self.quantize or self.model == NEW):
+            raise ValueError("--top lets the last layers of a model learn, and with --lora, --quantize or --model new "
+                             "others do. Leave one of them out.")
         for option in ("micro_batch", "save_every"):
             if (value := getattr(self, option)) is not None and value < 1:
                 raise ValueError(f"--{option.replace('_', '-')} is {value}; it must be at least 1.")
@@ -98,6 +106,11 @@ class ScaledJob(Job):
     def open_policy(self, seed: int, *, value_head: bool = True) -> tuple[Policy, Chosen]:
         """The language model that is trained: whole, or frozen with a fresh adapter on it."""
         policy, chosen = self._open(lambda **how: zoo.load_policy(self.model, value_head=value_head, **how))
+        if self.top is not None:
+            made = Trunk(policy.lm, policy.tokenizer, self.top).policy(value_head=value_head)
+            if value_head and policy.value_head is not None and policy.value_trunk is None:
+                made.value_head.load_state_dict(policy.value_head.state_dict())
+            return made, chosen
         return (with_adapter(policy, _shape(chosen), seed) if chosen.lora else policy), chosen
 
     def open_reference(self, policy: Policy, name: str | None) -> Policy:
@@ -114,7 +127,9 @@ class ScaledJob(Job):
     def open_reward_model(self, seed: int) -> tuple[RewardModel, Chosen]:
         """The same with a head of one output, a fresh one unless it is a reward model already."""
         model, chosen = self._open(lambda **how: zoo.load_reward_model(self.model, new_head=True, seed=seed, **how))
-        if chosen.lora:
+        if self.top is not None:
+            freeze_below(model.model, self.top)
+        elif chosen.lora:
             put_on_judge(model.model, _shape(chosen), seed)
         return model, chosen
 
@@ -122,7 +137,9 @@ class ScaledJob(Job):
         """The same with a head of two outputs, and its tokenizer."""
         (model, tokenizer), chosen = self._open(
             lambda **how: zoo.load_classifier(self.model, new_head=True, seed=seed, **how))
-        if chosen.lora:
+        if self.top is not None:
+            freeze_below(model, self.top)
+        elif chosen.lora:
             put_on_judge(model, _shape(chosen), seed)
         else:
             model.requires_grad_(True)
@@ -138,7 +155,10 @@ class ScaledJob(Job):
         if self.lora == 0 and is_quantized(network):
             raise ValueError(f"{self.model} is held in 8 or 4 bits, and such weights cannot learn. Leave --lora 0 out, "
                              f"or name the same model in 16 or 32 bits.")
-        wanted = adapter or is_quantized(network) or size == "large"
+        if self.top is not None and is_quantized(network):
+            raise ValueError(f"{self.model} is held in 8 or 4 bits, and such layers cannot learn. Leave --top out, or "
+                             f"name the same model in 16 or 32 bits.")
+        wanted = adapter or is_quantized(network) or (size == "large" and self.top is None)
         rank = self.lora if self.lora is not None else RANK if wanted else 0
         if rank and not adapter and self.dtype == "bfloat16" and not is_quantized(network):
             network.to(torch.bfloat16)

@@ -17,6 +17,11 @@ def check_one(judge: str | None, reward: str | None, label: str = "positive") ->
         seen = "neither --judge nor --reward is" if judge is None else "both --judge and --reward are"
         raise ValueError(f"{seen} given; a response is scored by one thing. Name a classifier or a reward model "
                          f"with --judge, or a function of yours with --reward my_reward.py:reward.")
+    check_label(judge, label)
+
+
+def check_label(judge: str | None, label: str) -> None:
+    """Raises ValueError, one line, for a classifier's output without a classifier."""
     if judge is None and label != "positive":
         raise ValueError("--judge-class is an output of a classifier, and there is none. Name it with --judge.")
 

@@ -51,6 +51,7 @@ class GrpoJob(PpoJob):
                              f"{', '.join(grpo.VARIANTS)}.")
         if self.answers is None and (self.judge is None or self.reward is None):
             scores.check_one(self.judge, self.reward, self.label)
+        scores.check_label(self.judge, self.label)
         if self.answers not in (None, GOLD) and self.prompts is None:
             raise ValueError(f"--answers is {self.answers!r}; it is a column of --prompts that holds numbers, or of a "
                              f"made-up world {GOLD}, its own check. Name the file with --prompts.")

@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 import torch
 
 from rlhf_kit.datasets.door import Binary, Brought, as_labelled
+from rlhf_kit.datasets.reading import refused
 from rlhf_kit.evaluate import Estimate, mean
 from rlhf_kit.formulas.records import Labelled, Ranking
 from rlhf_kit.jobs import written
 from rlhf_kit.jobs.preference_learning import PreferenceJob
 from rlhf_kit.methods import kto
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.runs.pipeline import Plan, Run
 
 TINY_KTO = kto.Config(steps=300, batch_size=32, learning_rate=3e-4)
 REAL_KTO = kto.Config(steps=500, batch_size=32, learning_rate=5e-6, warmup=50)
@@ -30,6 +32,13 @@ class KtoJob(PreferenceJob):
 
     name: ClassVar[str] = "kto"
     method: ClassVar[ModuleType] = kto
+
+    def plan(self, run: Run) -> Plan:
+        """Of labels that are all of one kind it is said before a model is loaded."""
+        if isinstance(self.brought, Binary) and len(kinds := {one.good for one in as_labelled(self.brought)}) == 1:
+            raise refused(self.brought.account.source, f"holds {'good' if kinds.pop() else 'bad'} answers only; KTO "
+                                                       f"learns from both kinds. Add some of the other.")
+        return super().plan(run)
 
     def own(self, size: str) -> kto.Config:
         """For a model of that size."""

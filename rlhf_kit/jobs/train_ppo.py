@@ -16,6 +16,7 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
 from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
 from rlhf_kit.formulas.records import Chat, Step
+from rlhf_kit.formulas.root_kl import line, root_kl_line
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import as_read, questions
 from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
@@ -30,6 +31,8 @@ from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.sampling import Sampler, check_room
 
 SHOWN = 10                          # of them in the result
+TEST = "test_judge"                 # what its scores are called
+FEWEST = 5                          # steps that a line is fitted to
 RATES = {"tiny": Rates(whole=zoo.TINY_PPO.learning_rate, adapter=2e-3), "small":
          Rates(whole=zoo.GPT2_PPO.learning_rate, adapter=1e-4), "large": Rates(whole=1e-6, adapter=1.4e-5)}
 
@@ -59,9 +62,13 @@ class PpoJob(ScaledJob):
     rollouts: str | None = None             # what draws responses: continuous, or vllm=ADDRESS; None = the kit's own
     device: str = "cpu"
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `ppo.Config` that differ from its defaults
+    test_judge: str | None = None           # a reward model of the other half of the data: reported, never pleased
 
     def __post_init__(self) -> None:
         self.check_rewards()
+        if self.test_judge is not None and (self.judge is None or self.test_judge == self.judge):
+            raise ValueError("--test-judge is a reward model that learned from the other half of what --judge learned "
+                             "from (train reward-model --half first and --half second). Name two different ones.")
         if self.prompts is None and (self.column != "prompt" or self.columns is not None):
             raise ValueError("--prompt-column is one of a file of prompts, and there is none. Name it with --prompts.")
         columns_in(self.columns)
@@ -113,6 +120,8 @@ class PpoJob(ScaledJob):
         policy, chosen = self.open_policy(self.changes.get("seed", 0), value_head=self.method is ppo)
         asked = questions(brought, self.task, self.lang, policy, self.template, self.model)
         learn, held_out, watch, chats, account = asked.learn, asked.held_out, asked.watch, asked.chats, asked.account
+        if self.test_judge is not None:
+            watch = {**watch, TEST: self._test_judge(chats)}
         if chats:
             score = self.please_on_chats(score, chats)
         use_threads(run.threads, policy)
@@ -151,12 +160,20 @@ class PpoJob(ScaledJob):
                     "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
                     "samples": samples, "steps": len(run.history(self.name)),
-                    **_stopped(config, run.history(self.name)),
+                    **_growth(run.history(self.name)), **_stopped(config, run.history(self.name)),
                     **({} if account is None else {"read": account.numbers()})}
         return Plan([Stage(self.name, train, total=config.total, metrics=Metrics(every=1, shrinks=False)),
                      Stage("evaluate", examine)], result, notes=[
                          *self.preset(chosen, config, self.changes), *written.news(brought, account),
                          *self._notes(), *unread(policy.tokenizer, learn)])
+
+    def _test_judge(self, chats: Mapping[str, Chat]) -> rewards.Reward:
+        """Raises: ValueError unless it scores as the judge does."""
+        if not (zoo.is_reward_model(self.judge) and zoo.is_reward_model(self.test_judge)):
+            raise ValueError(f"--test-judge is {self.test_judge} and --judge {self.judge}; expected two reward models, "
+                             f"of either half of the data.")
+        found = scores.asked(self.test_judge, None, device=self.device)
+        return scores.on_chats(found, chats, self.test_judge) if chats else found
 
     def _notes(self) -> list[tuple[str, dict[str, Any]]]:
         """A policy that was trained before does not silently become what its own drift is measured from; and what draws
@@ -180,6 +197,24 @@ class PpoJob(ScaledJob):
     def _rows(self) -> list[dict[str, Any]]:
         """The other columns of a table of prompts, for a reward with TRL's signature."""
         return [] if self.brought is None else list(self.brought.rows)
+
+
+def _growth(history: Sequence[Step]) -> dict[str, Any]:
+    """Over the first half of the run, how far the score is a line in √KL, and in KL, to compare with; and of a test
+    judge how far the judge's score runs away from it, in the first fifth of the steps and in the last."""
+    seen = [step.metrics for step in history]
+    half = seen[:(len(seen) + 1) // 2]
+    found: dict[str, Any] = {}
+    if len(half) >= FEWEST and all({"kl", "score"} <= one.keys() for one in half):
+        kl, score = (torch.tensor([one[name] for one in half]) for name in ("kl", "score"))
+        if kl.clamp(min=0).std() > 0:
+            root = root_kl_line(kl, score)
+            found["root_kl"] = {**asdict(root), "r2_of_kl": line(kl, score).r2}
+    if seen and TEST in seen[0]:
+        fifth = max(len(seen) // 5, 1)
+        gaps = [sum(one["score"] - one[TEST] for one in some) / len(some) for some in (seen[:fifth], seen[-fifth:])]
+        found["split_half"] = {"gap_at_first": gaps[0], "gap_at_last": gaps[1]}
+    return found
 
 
 def _stopped(config: Any, history: Sequence[Step]) -> dict[str, Any]:

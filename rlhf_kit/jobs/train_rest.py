@@ -99,6 +99,9 @@ class RestJob(ScaledJob):
             own = with_task_room(OF_WORLD if chosen.size == "tiny" else own, world(self.task, self.lang))
         config = self.config_for(chosen, own, RATES, self.changes)
         config = self.with_room(config, chosen, policy, [*asked.learn, *asked.held_out])
+        whole = len(original)
+        if readable := rest.readable(policy, original):     # of none that can be read the check below tells
+            original = readable
         check_room(policy, [*asked.learn, *asked.held_out], config.sampling)
         rest.check(policy.eval(), asked.learn, original, score, config)
         reference, measured = policy.reference(), {"score": score, **asked.watch}
@@ -120,7 +123,8 @@ class RestJob(ScaledJob):
             samples = [{side: {**row, "prompt": as_read(row["prompt"], asked.chats)} for side, row in pair.items()}
                        for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": "rest", "settings": described(self, config), "prompts": len(asked.learn),
-                    "original": len(original), "before": before.numbers(), "after": after.numbers(),
+                    "original": len(original), "left_out": {"too_long": whole - len(original)},
+                    "before": before.numbers(), "after": after.numbers(),
                     "judge_accuracy": {}, "improves": _improves(run.history("rest"), config),
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
                     "samples": samples, "steps": len(run.history("rest")),
@@ -128,6 +132,8 @@ class RestJob(ScaledJob):
         return Plan([Stage("rest", train, total=config.steps, metrics=Metrics(shrinks=False)),
                      Stage("evaluate", examine)], result, notes=[
                          *self.preset(chosen, config, self.changes), *written.news(brought, asked.account),
+                         *([("rest_too_long", {"n": whole - len(original), "limit": policy.context})]
+                           if len(original) < whole else []),
                          *unread(policy.tokenizer, [x + y for x, y in original])])
 
     @cached_property

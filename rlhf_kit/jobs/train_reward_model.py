@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,11 +15,13 @@ from rlhf_kit.datasets.door import Account, Brought, as_rankings, bring, columns
 from rlhf_kit.datasets.labelled import FileReviews
 from rlhf_kit.datasets.rankings import FEWEST, as_ranking, hold_out, texts_of
 from rlhf_kit.datasets.reading import refused, same_text, shorten
+from rlhf_kit.datasets.recast import choices, with_distractors
 from rlhf_kit.evaluate import Agreement, agreement
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
-from rlhf_kit.jobs import written
+from rlhf_kit.jobs import warm_start, written
 from rlhf_kit.jobs.scaling import NEW, Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, described, unread, use_threads, world
+from rlhf_kit.jobs.warm_start import Form, Half
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import heads, text, tiny
@@ -67,7 +70,7 @@ class RewardModelJob(ScaledJob):
     """Train a reward model on rankings or on pairs, your own or made-up ones."""
 
     name: ClassVar[str] = "rewardmodel"
-    files: ClassVar[tuple[str, ...]] = ("rankings", "pairs", "pretrain")
+    files: ClassVar[tuple[str, ...]] = ("rankings", "pairs", "pretrain", "red_team", "votes")
 
     rankings: str | None = None             # a file of rankings, a folder of them, or a set on the hub
     pairs: str | None = None                # or of (prompt, chosen, rejected); None and None = made-up reviews
@@ -86,6 +89,12 @@ class RewardModelJob(ScaledJob):
                                             # rankings it only lends its tiny models
     device: str = "cpu"
     changes: dict[str, Any] = field(default_factory=dict)       # fields of `reward_model.Config` that differ
+    votes: str | None = None                # what to learn from first (PMP): a world with votes, or a file of pairs
+    votes_form: Form | None = None          # how; None = binarised
+    red_team: str | None = None             # pairs in which the more harmful answer was picked; they are turned round
+    harmless_weight: float | None = None    # what each of those counts; None = 1
+    distractors: int | None = None          # replies of other dialogues beside each choice; None = 0
+    half: Half | None = None                # learn from this half of the rankings only; None = from all
 
     def __post_init__(self) -> None:
         if self.rankings is not None and self.pairs is not None:
@@ -97,6 +106,7 @@ class RewardModelJob(ScaledJob):
                 "text", "label", None, None):
             raise ValueError("--text-column, --label-column and --positive are about a file of reviews, and there is "
                              "none. Name it with --pretrain.")
+        self._check_labs()
         if self.held_out is not None and self.held_out < 1:
             raise ValueError(f"--held-out is {self.held_out}; at least 1 ranking has to be examined on.")
         for example in self.examples:
@@ -104,6 +114,22 @@ class RewardModelJob(ScaledJob):
                 raise ValueError(f"--example is {example!r}; expected a text that can be read and shown.")
         self.check_scale()
         changed(TINY_RM, self.changes)
+
+    def _check_labs(self) -> None:
+        """Settings of Anthropic's and Sparrow's preference models that cannot be. Raises: ValueError, one line."""
+        if self.votes is not None and self.pretrain is not None:
+            raise ValueError("both --votes and --pretrain are given; a model is warmed up with one of them. Name one.")
+        if self.votes is None and self.votes_form is not None:
+            raise ValueError("--votes-form is how votes are learned from, and there are none. Name them with --votes.")
+        if self.red_team is None and self.harmless_weight is not None:
+            raise ValueError("--harmless-weight is that of --red-team, and there is none. Name it.")
+        if self.harmless_weight is not None and not 0 <= self.harmless_weight < math.inf:
+            raise ValueError(f"--harmless-weight is {self.harmless_weight}; it is a weight, 0 or more, such as 2.")
+        if self.distractors is not None and (self.distractors < 0 or self.changes.get("loss") != "choice"):
+            raise ValueError(f"--distractors is {self.distractors}; they are replies that nobody picked, 0 or more, "
+                             f"beside the choices of --loss choice.")
+        if self.red_team is not None and self.changes.get("loss") == "choice":
+            raise ValueError("--red-team is of pairs, and --loss choice of choices; leave one of them out.")
 
     def plan(self, run: Run) -> Plan:
         """Up to three stages: pretraining, training, and the examination, which leaves `model/`.
@@ -114,7 +140,11 @@ class RewardModelJob(ScaledJob):
         brought = self.brought
         loaded, chosen = (None, None) if self.model == NEW else self.open_reward_model(self.changes.get("seed", 0))
         learn, kept_out, highest, account = self._rankings(brought, loaded, left_out)
-        first = self._pretraining(kept_out)
+        attacks, repelled = warm_start.attacks(self.red_team, loaded, self.template, self.model)
+        weights = [1.0] * len(learn) + [1.0 if self.harmless_weight is None else self.harmless_weight] * len(attacks)
+        learn, weights = warm_start.half_of([*learn, *attacks], weights, self.half)
+        first = self._pretraining(kept_out) if self.votes is None else warm_start.votes(
+            self.votes, self.votes_form or "binarised", kept_out, loaded, self.template, self.model)
         model = self._model([*learn, *first]) if loaded is None else loaded
         chosen = chosen or Chosen("tiny", tiny.parameters(model), 0, guessed=False)
         size: Size = "tiny" if chosen.size == "tiny" else "real"
@@ -124,12 +154,15 @@ class RewardModelJob(ScaledJob):
         judged = [_as_ranked(one) for one in kept_out]
         account = account and _with_room(account, model, learn, config.max_length)
         score, seen = rewards.learned(model, max_length=config.max_length), {}
+        taught = learn if config.loss != "choice" else self._choices(learn, config.seed)
 
-        def stage(name: str, rankings: Sequence, config: reward_model.Config, metrics: Metrics | None = None) -> Stage:
+        def stage(name: str, rankings: Sequence, config: reward_model.Config, metrics: Metrics | None = None,
+                  weights: Sequence[float] | None = None) -> Stage:
             place, every = run.checkpoint(name), self.save_every if metrics else None
 
             def work() -> Iterator[Step]:
-                steps = reward_model.steps(model, rankings, config, checkpoint=place, **self.often(50))
+                steps = reward_model.steps(model, rankings, config, weights=weights, checkpoint=place,
+                                           **self.often(50))
                 yield from run.with_models(lambda folder: zoo.save_reward_model(model, folder), every, config.total,
                                            place, steps)
             return Stage(name, work, total=config.total, metrics=metrics)
@@ -138,6 +171,9 @@ class RewardModelJob(ScaledJob):
             responses = [(one.prompt, response) for one in judged for response in one.responses]
             reward_model.centre(model, responses, config.max_length)
             seen["agreement"] = agreement(score, judged)
+            seen["apart"] = {name: agreement(score, some) for name, some in (
+                ("harmless", [_as_ranked(one) for one in repelled]),
+                ("off_topic", warm_start.off_topic(judged) if self.distractors else ())) if some}
             if has_template(model.tokenizer):
                 model.reads_chats = account is not None and any(key in written.WRITTEN for key, _ in account.notes)
             zoo.save_reward_model(model, run.at("model"))
@@ -150,11 +186,14 @@ class RewardModelJob(ScaledJob):
                     "rankings": len(learn), "held_out": len(kept_out), "left_out": dict(left_out),
                     "read_as": _read_as(learn),
                     "comparisons": sum(_pairs(one) for one in learn),
-                    "pretrained_on": len({text for one in first for text in one.responses}),
+                    **{name: _numbers(found) for name, found in seen["apart"].items()},
+                    "pretrained_on": len({text for one in first for text in texts_of(one)}),
                     "examples": _scored(score, self.examples), "steps": len(run.history("reward_model")),
                     **self._origin(), **({} if account is None else {"read": account.numbers()})}
-        pretrain = [stage("pretrain", first, _pretraining_config(size, changes, len(first)))] if first else []
-        return Plan([*pretrain, stage("reward_model", learn, config, Metrics()), Stage("examine", examine, total=1)],
+        before = "pretrain" if self.votes is None else "pmp"
+        pretrain = [stage(before, first, _pretraining_config(size, changes, first))] if first else []
+        learning = stage("reward_model", taught, config, Metrics(), None if self.red_team is None else weights)
+        return Plan([*pretrain, learning, Stage("examine", examine, total=1)],
                     result, notes=[*self.preset(chosen, config, self.changes), *written.news(brought, account), *unread(
                         model.tokenizer, [whole for one in learn for whole in texts_of(one)])])
 
@@ -216,6 +255,15 @@ class RewardModelJob(ScaledJob):
         good, bad = (rng.sample(side, len(side)) for side in (sides[1], sides[0]))
         return [_two_groups(_around(good, i), _around(bad, i)) for i in range(0, max(len(good), len(bad)), SIDE)]
 
+    def _choices(self, learn: Sequence[Ranking | Comparison], seed: int) -> list[Ranking]:
+        """The best of each was picked; beside them replies from other dialogues. Raises: ValueError if none are."""
+        found = with_distractors(choices(learn), self.distractors or 0, seed)
+        if self.distractors and not any(len(one.responses) > len(texts_of(before))
+                                        for one, before in zip(found, learn, strict=True)):
+            raise ValueError(f"--distractors is {self.distractors}, replies from other dialogues, and all responses "
+                             f"answer one prompt or none. Give prompts, or leave it out.")
+        return found
+
     def _model(self, learn: Sequence[Ranking | Comparison]) -> heads.RewardModel:
         """A new one for these texts."""
         encoder = Encoder() if self.pretrain is None else Encoder(vocabulary=6000, dropout=0.1)
@@ -263,10 +311,12 @@ def _fitted(size: Size, changes: dict[str, Any], n: int, pretrained: bool = Fals
     return replace(config, steps=max(round(EPOCHS[size] * n / config.batch_size / (1 + pretrained)), FEWEST_STEPS))
 
 
-def _pretraining_config(size: Size, changes: dict[str, Any], n: int) -> reward_model.Config:
-    """Settings for `n` rankings of labelled reviews: as many texts a step, twice over all (once for a large model)."""
-    config = changed(PRETRAINING[size], {name: value for name, value in changes.items() if name != "steps"})
-    batch = max(config.batch_size * 4 // (2 * SIDE), 1)
+def _pretraining_config(size: Size, changes: dict[str, Any],
+                        first: Sequence[Ranking | Comparison]) -> reward_model.Config:
+    """Settings for what comes first: as many texts a step, twice over all (once for a large model)."""
+    n, k, own = len(first), len(texts_of(first[0])), ("steps", "loss", "bradley_terry")
+    config = changed(PRETRAINING[size], {name: value for name, value in changes.items() if name not in own})
+    batch = max(config.batch_size * 4 // k, 1)
     return replace(config, batch_size=batch, steps=max(round((2 if size == "tiny" else 1) * n / batch), FEWEST_STEPS))
 
 

@@ -17,6 +17,7 @@ class Fit:
     lengths: list[int]              # of each its longest text, tokens
     left_out: int                   # longer than `limit`
     limit: int                      # tokens of a prompt and a response
+    cut: int = 0                    # learned from without their end, where a method can
 
 
 def fitting(policy: Policy, prompts: Sequence[str], responses: Sequence[tuple[str, ...]], max_length: int,

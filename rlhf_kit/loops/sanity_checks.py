@@ -58,7 +58,8 @@ def check_start(policy: Policy, reference: Policy, rollout: Rollout, ref_logprob
     Raises: CheckFailed naming the cause: a reference that shares weights or is trained, dropout, a temperature
         that was not applied, padding that shifts positions, or a reference that is no copy.
     """
-    shared = {id(p) for p in policy.parameters()} & {id(p) for p in reference.parameters()}
+    learning = {id(p) for p in policy.parameters() if p.requires_grad}      # a frozen trunk may be shared
+    shared = learning & {id(p) for p in reference.parameters()}
     if shared:
         raise CheckFailed("policy and reference share weights, so the reference would move with the policy and the "
                           "KL stay 0 for ever. Make it with policy.reference().")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch.optim import AdamW
@@ -26,7 +26,7 @@ from rlhf_kit.loops.schedules import linear, stretched
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.checkpointing import checkpointed
 from rlhf_kit.models.quantization import set_training
-from rlhf_kit.models.text import encode_texts, pad_id, pad_right
+from rlhf_kit.models.text import Keep, encode_texts, pad_id, pad_right
 
 
 @spelled
@@ -39,13 +39,14 @@ class Config(Longer):
     learning_rate: float = 1e-3      # peak, after a linear warm-up; falls linearly to 0
     warmup: int = 20                 # updates
     weight_decay: float = 0.01
-    max_length: int = 96             # tokens; longer texts keep their beginning
+    max_length: int = 96             # tokens; of longer texts what `keep` says is read
     max_grad_norm: float = 1.0
     seed: int = 0
     micro_batch: int | None = field(default=None, repr=False)   # texts in memory at once; None = the whole batch
     activation_checkpointing: bool = field(default=False, repr=False)   # keep each block's input: less memory, slower
     autocast: Literal["bfloat16"] | None = field(default=None, repr=False)      # matrices multiplied in 16 bits
     more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
+    keep: Keep = field(default="start", repr=False)     # what of a longer text is read
 
     def __post_init__(self) -> None:
         for name in ("steps", "max_length"):
@@ -53,6 +54,8 @@ class Config(Longer):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
+        if self.keep not in get_args(Keep):
+            raise ValueError(f"keep is {self.keep!r}; expected one of {', '.join(get_args(Keep))}.")
 
 
 def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, int]],
@@ -71,7 +74,7 @@ def steps(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
     config = given(config, Config)
     check_learns(model)
     _check(model, examples)
-    rows = encode_texts(tokenizer, [text for text, _ in examples], config.max_length)
+    rows = encode_texts(tokenizer, [text for text, _ in examples], config.max_length, config.keep)
     labels = torch.tensor([label for _, label in examples])
     lengths = [len(row) for row in rows]
     optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate,

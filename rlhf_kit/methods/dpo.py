@@ -24,7 +24,7 @@ from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
 from rlhf_kit.loops.fitting import Fit, fitting
 from rlhf_kit.loops.identity import identity
-from rlhf_kit.loops.metrics import MinibatchMeans, of_rollout
+from rlhf_kit.loops.metrics import OF_ROLLOUTS, MinibatchMeans, of_rollout
 from rlhf_kit.loops.parts import check_parts, in_parts
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
 from rlhf_kit.loops.sanity_checks import check_gradients, check_learns, check_start
@@ -217,9 +217,7 @@ METRICS = {
 ONLINE = {
     "score": "mean of what the reward function said, over all drawn responses",
     "kl": "nats per response between policy and reference, estimated by k1 on the responses themselves",
-    "entropy": "nats per token of the policy's next-token distribution",
-    "response_length": "tokens per response, EOS included",
-    "eos_rate": "share of responses that ended by themselves",
+    **OF_ROLLOUTS,
 }
 
 

@@ -24,7 +24,17 @@ from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Stopping
 from rlhf_kit.loops.identity import identity
-from rlhf_kit.loops.metrics import MinibatchMeans, of_rollout
+from rlhf_kit.loops.metrics import (
+    FIRST,
+    OF_LEARNING,
+    OF_ROLLOUTS,
+    MinibatchMeans,
+    before_update,
+    known_of_prompts,
+    of_credit,
+    of_prompts,
+    of_rollout,
+)
 from rlhf_kit.loops.parts import check_passes
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
 from rlhf_kit.loops.sanity_checks import check_gradients, check_learns, check_start, check_varies
@@ -80,6 +90,9 @@ class Config(Stopping):
         for name, kinds in (("baseline", Baseline), ("scale", Scale), ("ratio", Ratio), ("average", Average)):
             if getattr(self, name) not in get_args(kinds):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(get_args(kinds))}.")
+        if self.ratio == "response" and self.average != "response":
+            raise ValueError(f"average is {self.average!r} and ratio 'response', where a whole response has one ratio "
+                             f"and no average of tokens is taken. Leave average out, or take ratio 'token'.")
         if self.group_size == 1 and (self.baseline in ("group", "others") or self.scale == "group"):
             raise ValueError(f"group_size is 1, and a response alone has no others to be compared with (baseline "
                              f"{self.baseline!r}, scale {self.scale!r}). Take group_size 2 or more, or grpo.reinforce.")
@@ -103,7 +116,8 @@ def rloo(config: Config) -> Config:
 
     The ratio is that of whole responses, as TRL has it. Source: Ahmadian et al. 2024, arXiv:2402.14740.
     """
-    return replace(config, baseline="others", scale="none", ratio="response", kl=_in_reward(config.kl))
+    return replace(config, baseline="others", scale="none", ratio="response", average="response",
+                   kl=_in_reward(config.kl))
 
 
 def dr_grpo(config: Config) -> Config:
@@ -170,6 +184,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     past, state = saved.resume(policy.lm, optimizer, memory)
     group.check_resumed(len(past), policy.device)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
+    of_its_prompts = known_of_prompts(past)
     yield from past
 
     for number in range(len(past), len(past) if past and config.too_far(past[-1]) else config.total):
@@ -186,10 +201,12 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         scores, apart = score_apart(reward, rollout, group)                        # [B]
         if number == 0 and config.checks:
             check_varies(scores, name_of(reward).partition("@")[0], group)
+        of_its_prompts = of_its_prompts or of_prompts(policy, rollout, group)
         with torch.no_grad(), precision(reference, config.autocast):
             ref_logprob = response_logprob(reference, rollout)                     # [B, T]
-        earned = token_reward(scores - config.missing_eos_penalty * (~rollout.ended), rollout.logprob, ref_logprob,
-                              rollout.mask, *config.kl.in_reward(kl_coef.value)).sum(-1)          # [B]
+        penalized_score = scores - config.missing_eos_penalty * (~rollout.ended)
+        earned = token_reward(penalized_score, rollout.logprob, ref_logprob, rollout.mask,
+                              *config.kl.in_reward(kl_coef.value)).sum(-1)                        # [B]
 
         # 3. Assign credit: better or worse than the others?
         advantage = _advantage(earned, config, group)                              # [B], of every token of a response
@@ -198,7 +215,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                 check_start(policy, reference, rollout, ref_logprob)
 
         # 4. Learn.
-        means = MinibatchMeans("policy_loss", "clip_fraction", "approx_kl")
+        means = MinibatchMeans("policy_loss", "clip_fraction", "approx_kl", first=FIRST)
         optimizer.param_groups[0]["lr"] = falling(
             config.learning_rate, number, stretched(number, config.steps, config.total), config.min_lr_ratio)
         by = "tokens" if (config.ratio, config.average) == ("token", "token") else "responses"
@@ -217,7 +234,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                                        average=config.average, longest=config.sampling.max_new_tokens, penalty=penalty)
                 (shard * weight * loss).backward()
                 means.add(shard * weight, policy_loss=loss)
-                means.add(old.mask.sum() / tokens, approx_kl=approx_kl(now.detach(), old.logprob, old.mask))
+                means.add(old.mask.sum() / tokens, approx_kl=approx_kl(now.detach(), old.logprob, old.mask),
+                          **before_update(now, old.logprob, old.mask))
                 means.add(shard * weight if config.ratio == "response" else old.mask.sum() / tokens,
                           clip_fraction=_clipped(now.detach(), old, advantage[part], config))
             group.all_reduce_gradients(policy.lm)
@@ -232,6 +250,9 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         seen = group.means({"score": scores.mean().item(), **parts, **others,
                             "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                             "tied_groups": _tied(scores, config.group_size),
+                            "kl_price": (penalized_score - earned).mean().item(),
+                            **of_credit(scores, advantage, rollout, group),
+                            **of_its_prompts,
                             **of_rollout(policy, rollout, group)}, policy.device)
         step = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                              "seconds": time.perf_counter() - began}, rollout.texts(4))
@@ -255,9 +276,8 @@ METRICS = {
     "kl": "nats per response between policy and reference, estimated by k1 on the responses themselves",
     "kl_coef": "β, reward per nat, or in the loss advantage per nat",
     "tied_groups": "share of prompts whose answers all scored alike: their score teaches nothing",
-    "entropy": "nats per token of the policy's next-token distribution",
-    "response_length": "tokens per response, EOS included",
-    "eos_rate": "share of responses that ended by themselves",
+    **OF_ROLLOUTS,
+    **OF_LEARNING,
     "policy_loss": "the clipped objective, with the KL penalty if it is in the loss; mean over minibatches",
     "clip_fraction": "share of the ratios whose clipping decided the loss",
     "approx_kl": "½ mean (log π - log π_old)², how far one step moved the policy",

@@ -24,14 +24,24 @@ from rlhf_kit.formulas.losses import (
     explained_variance,
     mean_ratio,
 )
-from rlhf_kit.formulas.masked import masked_mean
+from rlhf_kit.formulas.masked import masked_mean, masked_sum
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Stopping
 from rlhf_kit.loops.identity import identity
-from rlhf_kit.loops.metrics import MinibatchMeans, of_rollout
+from rlhf_kit.loops.metrics import (
+    FIRST,
+    OF_LEARNING,
+    OF_ROLLOUTS,
+    MinibatchMeans,
+    before_update,
+    known_of_prompts,
+    of_credit,
+    of_prompts,
+    of_rollout,
+)
 from rlhf_kit.loops.parts import check_passes
 from rlhf_kit.loops.pretraining import add_gradient
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
@@ -122,6 +132,26 @@ def a2c(config: Config) -> Config:
                    whiten_advantage=False, optimizer="rmsprop")
 
 
+def gophercite(config: Config, alpha: float = 0.1) -> Config:
+    """The same run as GopherCite writes it, DeepMind's recipe behind Sparrow's: A2C, the teacher in the loss.
+
+        L = (1 - α) · (-mean of sg(R - V) log π  +  c · ½ mean of (R - V)²)  +  α · KL(π ‖ teacher)
+
+    divided by 1 - α, which changes no direction: the KL coefficient is α/(1 - α), and k2's gradient is that of the KL
+    of each next token. Nothing is discounted and nothing in the reward but the score, so the critic learns to predict
+    at every token what the whole response will earn. What has no valid end pays 2.
+
+    Not theirs: Adafactor (here RMSProp, as in `a2c`), and two layers of 2,048 for the values (here one).
+
+    Args: alpha: α, 0.1 there, 0.05 tried, too; of `steps`, `reference` is the teacher.
+    Raises: ValueError unless 0 <= α < 1. Source: Menick et al. 2022, arXiv:2203.11147, appendix.
+    """
+    if not 0 <= alpha < 1:
+        raise ValueError(f"alpha is {alpha}; it is the teacher's share of the loss, at least 0 and below 1.")
+    return replace(a2c(config), kl=KL(coefficient=alpha / (1 - alpha), in_loss=True, estimate="k2"), gamma=1.0,
+                   missing_eos_penalty=2.0, max_grad_norm=1.0)
+
+
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,
           evaluation_rewards: Mapping[str, Reward] | None = None, pretraining: Sequence[str] | None = None,
           rollouts: Callable[[int], Rollout] | None = None, sampler: Sampler | None = None,
@@ -168,6 +198,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     past, state = saved.resume(policy, optimizer, memory)
     group.check_resumed(len(past), policy.device)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
+    of_its_prompts = known_of_prompts(past)
     yield from past
 
     for number in range(len(past), len(past) if past and config.too_far(past[-1]) else config.total):
@@ -187,9 +218,11 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         if number == 0 and config.checks:
             check_varies(scores, name_of(reward).partition("@")[0], group)
         penalized_score = scores - config.missing_eos_penalty * (~rollout.ended)
+        of_its_prompts = of_its_prompts or of_prompts(policy, rollout, group)
         with torch.no_grad(), precision(reference, config.autocast):
             ref_logprob = response_logprob(reference, rollout)                     # [B, T]
             per_token = _token_reward(penalized_score, policy, reference, rollout, ref_logprob, kl_coef.value, config)
+        price = (penalized_score - masked_sum(per_token, rollout.mask)).mean().item()
         if config.rescale_reward:
             per_token = group.gathered(rescale, per_token, rollout.mask)
 
@@ -202,7 +235,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                 check_start(policy, reference, rollout, ref_logprob)
 
         # 4. Learn: a few passes over the same responses.
-        means, value, learnt = MinibatchMeans(*MEANS), torch.zeros_like(rollout.value), None
+        means, value, learnt = MinibatchMeans(*MEANS, first=FIRST), torch.zeros_like(rollout.value), None
         optimizer.param_groups[0]["lr"] = falling(
             config.learning_rate, number, stretched(number, config.steps, config.total), config.min_lr_ratio)
         for rows in minibatches(len(rollout), minibatch_size, config.epochs,
@@ -222,7 +255,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                                                                config.kl.function())
                 (shard * weight * loss).backward()
                 means.add(shard * weight, policy_loss=policy_loss, value_loss=value_loss,
-                          **_diagnostics(now.logprob, old, advantage[part], config))
+                          **_diagnostics(now.logprob, old, advantage[part], config),
+                          **before_update(now.logprob, old.logprob, old.mask))
                 value[part] = now.value.detach()
             if group.sum(means.now["ratio"]) > config.ratio_limit:
                 means.skip()                                                       # it would be all noise
@@ -245,6 +279,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         seen = group.means({"score": scores.mean().item(), **others,
                             "kl": sequence_kl(rollout.logprob, ref_logprob, rollout.mask).item(),
                             "explained_variance": _foreseen(value, value_target, rollout, learnt),
+                            "kl_price": price, **of_credit(scores, advantage, rollout, group),
+                            **of_its_prompts,
                             **of_rollout(policy, rollout, group)}, policy.device)
         report = Step(number, {**seen, "kl_coef": kl_coef.value, **means.means(group, policy.device),
                                "seconds": time.perf_counter() - began}, rollout.texts(4))
@@ -269,9 +305,8 @@ METRICS = {
     "score": "mean of what the reward function said",
     "kl": "nats per response between policy and reference, estimated by k1 on the responses themselves",
     "kl_coef": "β, reward per nat",
-    "entropy": "nats per token of the policy's next-token distribution",
-    "response_length": "tokens per response, EOS included",
-    "eos_rate": "share of responses that ended by themselves",
+    **OF_ROLLOUTS,
+    **OF_LEARNING,
     "policy_loss": "PPO's clipped objective, mean over minibatches",
     "value_loss": "the critic's clipped squared error, before value_coef",
     "clip_fraction": "share of tokens where clipping decided the loss",

@@ -143,7 +143,8 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
     """Yield one `Step` per gradient; nothing runs until you iterate, and `break` stops.
 
         Grow:     D_g = {(x, y): x from the prompts, y ~ π}  and the original data;   R(x, y) asked once
-        Improve:  minimise  mean over D_g of  1[R(x, y) > τ_i] · L(x, y),   τ_1 < τ_2 < …, with falling rates
+        Improve:  minimise  mean of L(x, y) over those drawn with R(x, y) > τ_i and over original data, which are
+                  never filtered and make up `original_share` of every batch;   τ_1 < τ_2 < …, with falling rates
 
     Args:
         policy: trained in place; begin with one that has imitated the original data (`sft.steps`). A value head is left
@@ -441,13 +442,25 @@ def check(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
         _check_direction(policy, original[:32])
 
 
+def readable(policy: Policy, original: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that the policy can read to their end."""
+    if policy.context is None or not len(original):
+        return list(original)
+    return [pair for pair, n in zip(original, _lengths(policy, original), strict=True) if n <= policy.context]
+
+
+def _lengths(policy: Policy, original: Sequence[tuple[str, str]]) -> list[int]:
+    """Tokens of each pair, the closing EOS included."""
+    there, back = [x for x, _ in original], [y for _, y in original]
+    return [len(x) + len(y) for x, y in zip(prompt_rows(policy.tokenizer, there),
+                                            response_rows(policy.tokenizer, back, there), strict=True)]
+
+
 def _check_lengths(policy: Policy, original: Sequence[tuple[str, str]]) -> None:
     """Whether the policy can read every pair to its end. Raises: ValueError, naming the longest."""
     if policy.context is None or not len(original):
         return
-    there, back = [x for x, _ in original], [y for _, y in original]
-    lengths = [len(x) + len(y) for x, y in zip(prompt_rows(policy.tokenizer, there),
-                                               response_rows(policy.tokenizer, back, there), strict=True)]
+    lengths = _lengths(policy, original)
     if max(lengths) > policy.context:
         place = lengths.index(max(lengths))
         raise ValueError(f"{sum(n > policy.context for n in lengths)} of {len(lengths)} original responses are longer "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from rlhf_kit.engine import precision
+from rlhf_kit.formulas.choice import of_ranks, preference_model
 from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
@@ -49,13 +50,15 @@ class Config(Longer):
     token_dropout: float = 0.0       # share of each text's tokens left out while learning, [CLS] and EOS too
     pass_size: int = 24              # texts in one forward pass, those of like length together; larger on a GPU
     max_grad_norm: float = 1.0
-    loss: Literal["log_sigmoid", "sigmoid"] = "log_sigmoid"     # "sigmoid": transformers_tasks' first version
-    centring: float = 0.0            # pull of the scores towards 0; TRL suggests 0.01
+    loss: Literal["log_sigmoid", "sigmoid", "choice"] = "log_sigmoid"   # "sigmoid": transformers_tasks' first version;
+                                     # "choice": the best was picked, the others are not ordered (`formulas.choice`)
+    centring: float = 0.0            # pull of the scores towards 0; TRL suggests 0.01, of "choice" 0.1
     seed: int = 0
     micro_batch: int | None = field(default=None, repr=False)   # rankings in memory at once; None = the whole batch
     activation_checkpointing: bool = field(default=False, repr=False)   # keep each block's input: less memory, slower
     autocast: Literal["bfloat16"] | None = field(default=None, repr=False)      # matrices multiplied in 16 bits
     more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
+    bradley_terry: float = field(default=1.0, repr=False)       # of "choice": weight of the pairs beside the choice
 
     def __post_init__(self) -> None:
         for name in ("steps", "max_length", "pass_size"):
@@ -63,16 +66,22 @@ class Config(Longer):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
-        if self.loss not in ("log_sigmoid", "sigmoid"):
-            raise ValueError(f"loss is {self.loss!r}; it is 'log_sigmoid' or 'sigmoid'.")
+        if self.loss not in ("log_sigmoid", "sigmoid", "choice"):
+            raise ValueError(f"loss is {self.loss!r}; it is 'log_sigmoid', 'sigmoid' or 'choice'.")
+        if not 0 <= self.bradley_terry < math.inf:
+            raise ValueError(f"bradley_terry is {self.bradley_terry}; it is a weight, 0 or more, such as 1.")
         if not 0 <= self.token_dropout < 1:
             raise ValueError(f"token_dropout is {self.token_dropout}; it is a share, at least 0 and below 1.")
         if not 0 <= self.centring < math.inf:
             raise ValueError(f"centring is {self.centring}; it is a weight, 0 or more, such as 0.01.")
 
 
+SPARROW = Config(loss="choice", centring=0.1)        # a preference model as in arXiv:2209.14375, reconstructed
+
+
 def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: Config | None = None, *,
-          checkpoint: Path | str | None = None, checkpoint_every: int = 50) -> Iterator[Step]:
+          weights: Sequence[float] | None = None, checkpoint: Path | str | None = None,
+          checkpoint_every: int = 50) -> Iterator[Step]:
     """Yield one `Step` per update; nothing runs until you iterate.
 
         L = mean over rankings of  mean over the ranking's pairs i ≻ j of  -log σ(r_i - r_j)
@@ -84,6 +93,8 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         model: trained in place. One that has learnt other preferences before is a warm start (preference model
             pretraining, arXiv:2112.00861): hand over that model.
         rankings: of any K, mixed as you like; a `Comparison` is a ranking of two, with its margin if it has one.
+        weights: what each of them counts; None = 1 each. Of two kinds of comparisons, 1 for one and λ for the other
+            (arXiv:2204.05862).
         checkpoint: a folder to save in and resume from; the steps already taken are yielded again first.
 
     Metrics: loss; pair_accuracy on the step's own batch, before the update; margin, the mean gap of a pair;
@@ -98,7 +109,9 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         raise ValueError(f"the rankings hold {' '.join(repr(odd).split())[:60]}; expected kit.Ranking(prompt, "
                          f"responses, ranks) or kit.Comparison(prompt, chosen, rejected).")
     check_learns(model)
-    lists = [one for one in map(_List.of, rankings) if len(set(one.ranks)) > 1]       # all tied: nothing to learn
+    counts = _weights(rankings, weights, config)
+    lists = [replace(_List.of(one), weight=weight) for one, weight in zip(rankings, counts, strict=True)]
+    lists = [one for one in lists if len(set(one.ranks)) > 1]                          # all tied: nothing to learn
     if not lists:
         raise ValueError(f"the {len(rankings)} rankings have no pair with a winner (all ties?); a reward model learns "
                          f"from differences. Give at least one.")
@@ -107,7 +120,7 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
     optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate,
                       weight_decay=config.weight_decay, fused=True)
     run = {"method": "reward_model", "rankings": fingerprint(rankings), "start": fingerprint_of(model),
-           **settings_of(config)}
+           **settings_of(config), **({} if weights is None else {"weights": fingerprint(list(weights))})}
     saved = Checkpoint(checkpoint, run, checkpoint_every)
     past, _ = saved.resume(model, optimizer)
     yield from past
@@ -120,11 +133,10 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
         loss, seen = torch.zeros((), device=model.device), torch.zeros(3, device=model.device)
         with seeded(model.device, config.seed, "dropout", number):
             for part, share in in_parts(batch, config.micro_batch):
-                rank, mask, margin = (x.to(model.device) for x in _together([lists[i] for i in part]))    # [B, K] ...
+                rank, mask, margin, weight = (x.to(model.device) for x in _together([lists[i] for i in part]))
                 with precision(model, config.autocast), checkpointed([model.model], config.activation_checkpointing):
                     score = _scores(model, [rows[i] for i in part], mask, config)                          # [B, K]
-                loss += add_gradients(ranking(score, rank, mask, kind=config.loss, margin=margin,
-                                              centring=config.centring), share)
+                loss += add_gradients(_loss(score, rank, mask, margin, weight, config), share)
                 right, pairs = pairs_right(score, rank, mask)
                 gaps = margins(score.detach(), preference_mask(rank, mask))
                 seen += torch.stack([right.sum(), pairs.sum(), gaps.sum()])
@@ -140,9 +152,9 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
 
 
 def train(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: Config | None = None, *,
-          checkpoint: Path | str | None = None) -> list[Step]:
+          weights: Sequence[float] | None = None, checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
-    return list(steps(model, rankings, config, checkpoint=checkpoint))
+    return list(steps(model, rankings, config, weights=weights, checkpoint=checkpoint))
 
 
 def centre(model: RewardModel, demonstrations: Sequence[tuple[str, str]], max_length: int | None = None) -> float:
@@ -206,6 +218,7 @@ class _List:
     texts: tuple[str, ...]
     ranks: tuple[int, ...]
     margin: float = 0.0
+    weight: float = 1.0                     # what it counts
 
     @classmethod
     def of(cls, item: Ranking | Comparison) -> _List:
@@ -220,11 +233,32 @@ def _encoded(model: RewardModel, lists: Sequence[_List], limit: int) -> list[lis
     return [[next(rows) for _ in one.texts] for one in lists]
 
 
-def _together(lists: Sequence[_List]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ranks [B, K], mask [B, K] and margins [B, K, K] of lists whose K may differ."""
+def _together(lists: Sequence[_List]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Ranks [B, K], mask [B, K], margins [B, K, K] and weights [B] of lists whose K may differ."""
     rank, mask = as_batch([one.ranks for one in lists])
     margin = torch.tensor([one.margin for one in lists])[:, None, None].expand(*rank.shape, rank.shape[1])
-    return rank, mask, margin
+    return rank, mask, margin, torch.tensor([one.weight for one in lists])
+
+
+def _loss(score: Tensor, rank: Tensor, mask: Tensor, margin: Tensor, weight: Tensor, config: Config) -> Tensor:
+    """Of an order, or of a choice that says nothing of those who were not picked."""
+    if config.loss == "choice":
+        return preference_model(score, of_ranks(rank, mask), mask, bradley_terry=config.bradley_terry,
+                                centring=config.centring)
+    return ranking(score, rank, mask, kind=config.loss, margin=margin, centring=config.centring,
+                   weight=None if (weight == 1).all() else weight)
+
+
+def _weights(rankings: Sequence[Ranking | Comparison], weights: Sequence[float] | None,
+             config: Config) -> Sequence[float]:
+    """One for each. Raises: ValueError if there are as many as there are not, or one is no weight."""
+    if weights is None:
+        return [1.0] * len(rankings)
+    if len(weights) != len(rankings) or not all(0 <= one < math.inf for one in weights):
+        raise ValueError(f"there are {len(rankings)} rankings and {len(weights)} weights; give each one, 0 or more.")
+    if config.loss == "choice":
+        raise ValueError("weights are those of rankings, and the loss is 'choice'; leave one of them out.")
+    return weights
 
 
 def _scores(model: RewardModel, rows: Sequence[Sequence[Sequence[int]]], mask: Tensor, config: Config) -> Tensor:

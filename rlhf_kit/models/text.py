@@ -265,6 +265,11 @@ def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tens
     return _pad(rows, padding, left=False)
 
 
+def pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
+    """The same of prompts, padded on the left."""
+    return _pad(rows, padding, left=True)
+
+
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor, ends: Collection[int] = ()) -> list[str]:
     """Texts of the marked tokens of each row, as a person reads them: without `ends`, BOS, EOS, padding and the like.
 

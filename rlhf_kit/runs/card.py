@@ -27,7 +27,7 @@ Note = tuple[str, dict[str, Any]]
 
 DATA = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain")     # settings that name what was learned from
 SHOWN = 3                           # samples in a card
-SCORERS = ("rewardmodel", "judge")  # jobs whose model reads and does not write
+SCORERS = ("rewardmodel", "judge", "rulemodel")        # jobs whose model reads and does not write
 TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "human": ("ppo", "human-feedback"),
         "rewardmodel": ("reward-model",), "judge": ("classifier",)}      # of other jobs their names
 OURS = "apache-2.0"                 # of the kit, its made-up texts, and so of what is made of nothing else
@@ -122,14 +122,17 @@ def write(run: Path, repo: str, lang: Lang, *, command: str, size: int, adapter:
 # -- what it is --------------------------------------------------------------------------------------------------------
 
 def _about(job: str, result: Mapping[str, Any], words: partial) -> str:
-    known = ("tour", "ppo", "rest", "grpo", "dpo", "online-dpo", "kto", "sft", "rewardmodel", "judge", "stackllama",
-             "human")
+    known = ("tour", "ppo", "rest", "grpo", "dpo", "online-dpo", "kto", "distil", "sft", "rewardmodel", "rulemodel",
+             "judge", "stackllama", "human")
     return words(f"card_about_{job}" if job in known else "card_about_other", job=job, n=result.get("ratings", 0))
 
 
 def _use(repo: str, job: str, shown: Sequence[Mapping[str, Any]] | None, adapter: bool) -> str:
     """A few lines of Python that work with what was published."""
     if job in SCORERS:
+        if job == "rulemodel":
+            return (f"import rlhf_kit as kit\n\nscore = kit.rewards.rules_of(*kit.load_classifier({repo!r}), "
+                    f"[\"Do not insult the user.\"])\nprint(score([\"Hello. \"], [\"Who asks?\"]))")
         door = "load_reward_model" if job == "rewardmodel" else "load_classifier"
         score = (f"score = kit.rewards.learned(kit.{door}({repo!r}))" if job == "rewardmodel"
                  else f"score = kit.rewards.classifier({repo!r})")

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 METRICS = "metrics.jsonl"
 LATER = ("task", "columns", "template", "reference", "positive_from", "rollouts",
-         "lora", "quantize", "dtype")                       # fields that jobs got later; None: as before
+         "lora", "quantize", "dtype", "votes", "votes_form", "red_team", "harmless_weight",
+         "distractors", "top", "half", "test_judge")               # fields that jobs got later; None: as before
 FREE = ("micro_batch", "activation_checkpointing", "save_every")    # change none of a run's numbers
 
 

@@ -1,7 +1,8 @@
 """What it takes to judge in the assistant's world: a bag of words beside a small transformer, on each of the three H's.
 
 Both learn from the same dialogues (`Assistant.judged`) and are examined on held-out cases. A bag does not know who says
-what to whom, so it must stay at least 8 points below. What is measured is kept in `assistant_world.json`.
+what to whom, so it must stay at least 8 points below. The transformer begins from the base of the assistants: whether
+an answer is true takes facts, and those it has read. What is measured is kept in `assistant_world.json`.
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ from statistics import fmean
 
 import torch
 
+from rlhf_kit import zoo
 from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.methods import classifier
-from rlhf_kit.models import text, tiny
+from rlhf_kit.models import text
 from rlhf_kit.storage import write_text
+from rlhf_kit.tasks import BASES
 from rlhf_kit.tasks.assistant import Assistant, Hs
 
 FILE = Path(__file__).with_name("assistant_world.json")
 READ = 192                              # tokens, more than any of these dialogues has
-TEXTS, EXAMINED = 6000, 1000            # dialogues to learn from, and held-out ones
-VOCABULARY = 900
+TEXTS, EXAMINED = 8000, 1000            # dialogues to learn from, and held-out ones
+VOCABULARY = 900                        # of the bag
 STRENGTHS = (0.03, 0.3, 3.0)            # of the logistic regression's penalty; the best one on the held-out counts
-LEARNS = classifier.Config(steps=700, batch_size=24, max_length=READ, learning_rate=4e-3)
-WIDTH = 64
+LEARNS = classifier.Config(steps=500, batch_size=16, max_length=READ, learning_rate=1e-3)
 
 Labelled = list[tuple[str, int]]
 
@@ -46,11 +48,10 @@ def bag_of_words(train: Labelled, heldout: Labelled) -> float:
                for strength in STRENGTHS)
 
 
-def small_transformer(train: Labelled, heldout: Labelled, seed: int) -> float:
-    """Held-out accuracy of two layers, from nothing."""
-    tokenizer = text.train_tokenizer([one for one, _ in train], VOCABULARY)
-    model = tiny.classifier(tokenizer, layers=2, width=WIDTH, context=READ, seed=seed)
-    classifier.train(model, tokenizer, train, replace(LEARNS, seed=seed))
+def small_transformer(train: Labelled, heldout: Labelled, lang: Lang, seed: int) -> float:
+    """Held-out accuracy of the base with a new head, five layers, all of which learn."""
+    model, tokenizer = zoo.load_classifier(BASES[lang], new_head=True, seed=seed)
+    classifier.train(model.requires_grad_(True), tokenizer, train, replace(LEARNS, seed=seed))
     right = 0
     for start in range(0, len(heldout), 50):
         rows = heldout[start:start + 50]
@@ -63,11 +64,12 @@ def small_transformer(train: Labelled, heldout: Labelled, seed: int) -> float:
 
 
 def compared(quality: str, lang: Lang, seed: int) -> dict[str, float]:
-    """Accuracy of both on held-out cases; other dialogues and other first weights with another seed."""
+    """Accuracy of both on held-out cases; other dialogues, another head and other batches with another seed."""
+    zoo.cached(BASES[lang])
     task, began = Assistant(lang), time.process_time()
     train = task.judged(quality, TEXTS, seed=seed)
     heldout = task.judged(quality, EXAMINED, seed=seed + 100, split="heldout")
-    bag, transformer = bag_of_words(train, heldout), small_transformer(train, heldout, seed)
+    bag, transformer = bag_of_words(train, heldout), small_transformer(train, heldout, lang, seed)
     found = {"bag": bag, "transformer": transformer, "cpu_seconds": time.process_time() - began}
     print(f"{quality}, {lang}, seed {seed}: bag of words {bag:.3f}, transformer {transformer:.3f}", flush=True)
     return found
@@ -86,23 +88,33 @@ def table(measured: dict[str, dict[str, float]]) -> list[str]:
     return lines
 
 
-def main() -> None:
-    """SEEDS (default 3). Kept after each comparison; what is there of the same settings is not measured again."""
-    torch.set_num_threads(1)
-    settings = {"texts": TEXTS, "examined": EXAMINED, "width": WIDTH, "classifier": repr(LEARNS)}
+def kept() -> dict[str, dict[str, float]]:
+    """What is there already, measured with the same settings and bases."""
     stored = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    measured = stored["measured"] if stored.get("settings") == settings else {}
+    return stored["measured"] if stored.get("settings") == settings() else {}
+
+
+def settings() -> dict[str, object]:
+    return {"texts": TEXTS, "examined": EXAMINED, "classifier": repr(LEARNS),
+            "bases": [zoo.place(name).name for name in BASES.values()]}
+
+
+def keep(name: str, found: dict[str, float]) -> None:
+    """Write one comparison beside the others; another process may measure the other language."""
+    made_by = {"python": platform.python_version(), **{one: version(one) for one in ("torch", "scikit-learn")}}
+    write_text(FILE, json.dumps({"date": time.strftime("%Y-%m-%d"), "versions": made_by, "settings": settings(),
+                                 "measured": {**kept(), name: found}}, indent=1) + "\n")
+
+
+def main() -> None:
+    """SEEDS (default 3), LANGUAGES (default "en zh"). What was kept is not measured again."""
+    torch.set_num_threads(1)
     for seed in range(int(os.environ.get("SEEDS", 3))):
-        for lang in LANGS:
+        for lang in os.environ.get("LANGUAGES", " ".join(LANGS)).split():
             for quality in Hs._fields:
-                name = f"{quality} {lang} {seed}"
-                if name not in measured:
-                    measured[name] = compared(quality, lang, seed)
-                    kept = {"date": time.strftime("%Y-%m-%d"), "settings": settings, "measured": measured,
-                            "versions": {"python": platform.python_version(),
-                                         **{one: version(one) for one in ("torch", "scikit-learn")}}}
-                    write_text(FILE, json.dumps(kept, indent=1) + "\n")
-    print("", *table(measured), sep="\n")
+                if (name := f"{quality} {lang} {seed}") not in kept():
+                    keep(name, compared(quality, lang, seed))
+    print("", *table(kept()), sep="\n")
 
 
 if __name__ == "__main__":

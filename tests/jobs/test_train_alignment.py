@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from rlhf_kit import cli, rewards, zoo
+from rlhf_kit.datasets.reading import FileError
 from rlhf_kit.jobs import JOBS, train_grpo
 from rlhf_kit.methods import dpo, grpo, kto
 from rlhf_kit.sampling import Sampling, generate
@@ -203,10 +204,22 @@ def test_an_adapter_learns_on_a_frozen_model(jobs, tmp_path, kind, saved_llama):
     ("dpo", {"held_out": 1}, "at least 2"), ("dpo", {"data": None}, "--columns are those of a file"),
     ("dpo", {"task": "translation"}, "--task names a made-up world"), ("dpo", {"changes": {"beta": 0}}, "beta is 0"),
     ("kto", {"judge": "a", "reward": "b.py:c"}, "both --judge and --reward"),
+    ("grpo", {"label": "negative"}, "--judge-class is an output of a classifier, and there is none"),
+    ("grpo", {"label": "negative", "reward": None, "prompts": None, "answers": "gold"}, "--judge-class is an output"),
+    ("grpo", {"variant": "rloo", "changes": {"average": "token"}}, "average is 'token' and ratio 'response'"),
     ("kto", {"max_new_tokens": 0}, "max_new_tokens is 0"), ("online-dpo", {"reward": None}, "neither")])
 def test_what_cannot_be_is_told_at_once(jobs, kind, settings, words):
     with pytest.raises(ValueError, match=words):
         replace(jobs[kind], **settings)
+
+
+def test_labels_of_one_kind_are_told_before_a_model_is_loaded(jobs, desk, tmp_path, monkeypatch):
+    rows = [row for row in (desk / "labels.jsonl").read_text().splitlines() if json.loads(row)["label"]]
+    (tmp_path / "good.jsonl").write_text("\n".join(rows))
+    monkeypatch.setattr(zoo, "load_policy", lambda *_, **__: pytest.fail("a model was loaded"))
+    with pytest.raises(FileError, match=r"good\.jsonl.* holds good answers only; KTO learns from both kinds"):
+        run(replace(jobs["kto"], data=str(tmp_path / "good.jsonl")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # -- on the command line -----------------------------------------------------------------------------------------------

@@ -56,6 +56,34 @@ def test_it_leaves_a_policy_and_says_what_each_improve_kept(job, tmp_path):
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+def test_original_data_that_are_too_long_are_left_out_and_that_is_said(job, desk, tmp_path):
+    rows = [json.loads(row) for row in (desk / "pairs.jsonl").read_text().splitlines()]
+    long = [{"question": f"the lamp {i}", "answer": " sturdy" * 60} for i in range(12)]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, [*rows, *long])))
+    notes = [event.note for event in replace(job, data=str(tmp_path / "pairs.jsonl")).run(tmp_path / "run")
+             if event.note]
+    [told] = [values for key, values in notes if key == "rest_too_long"]
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
+    assert result["left_out"] == {"too_long": told["n"]}
+    assert 1 <= told["n"] <= 12                                         # the others are kept back for the examination
+    assert told["limit"] == 48
+    (tmp_path / "all.jsonl").write_text("\n".join(map(json.dumps, long)))
+    with pytest.raises(ValueError, match="original responses are longer"):
+        list(replace(job, data=str(tmp_path / "all.jsonl")).run(tmp_path / "other"))
+
+
+def test_help_does_not_offer_what_rest_refuses(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "rest", "--help"])
+    shown = capsys.readouterr().out
+    assert "--updates" in shown
+    assert "--steps " not in shown.replace("no --steps", "")
+    assert "--more-steps" not in shown
+    assert cli.main(["train", "rest", "--model", "tiny-lm-en", "--judge", "tiny-judge-en", "--output", "y", "--steps",
+                     "5"]) == 2
+    assert "--steps is 5; ReST takes --updates" in capsys.readouterr().err
+
+
 def test_no_prompt_that_is_kept_back_is_learnt_from(job, desk, tmp_path, monkeypatch):
     """A file of prompts may hold those of the data, too; what is measured on held-out prompts would mean nothing."""
     learnt, steps = [], rest.steps

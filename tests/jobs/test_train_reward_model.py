@@ -14,7 +14,7 @@ from rlhf_kit import cli, zoo
 from rlhf_kit.datasets.rankings import hold_out, read_comparisons, read_rankings, texts_of
 from rlhf_kit.datasets.reading import same_text
 from rlhf_kit.evaluate import agreement
-from rlhf_kit.jobs import RewardModel, settings, train_reward_model
+from rlhf_kit.jobs import RewardModel, settings, train_reward_model, warm_start
 from rlhf_kit.language import LANGS, say
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import tiny
@@ -268,3 +268,63 @@ def test_a_list_may_have_any_number_of_responses(desk, tokenizer):
     (desk / "mixed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = trained("--rankings", "mixed.jsonl", "--model", "scorer", "--steps", "1", "--held-out", "3")
     assert result["comparisons"] + result["agreement"]["pair_accuracy"]["n"] == 4 * 1 + 4 * 3
+
+
+# Preference models of the labs
+
+def test_votes_come_first_and_are_a_stage_of_their_own(desk, capsys):
+    votes = [json.dumps({"prompt": f"the {noun} number {i} ", "chosen": "is lovely", "rejected": "is awful"}) + "\n"
+             for noun in NOUNS for i in range(60, 64)]
+    (desk / "votes.jsonl").write_text("".join(votes))
+    words = ("--rankings", "lists.tsv", "--votes", "votes.jsonl", "--steps", "5")
+    assert "Votes" in shown(capsys, *words)
+    result = json.loads(Path("out/result.json").read_text())
+    assert result["pretrained_on"] == 2 * 2 * len(votes)                        # each text under both ratings
+    ranked = trained(*words, "--votes-form", "ranked", output="ranked")
+    assert ranked["pretrained_on"] == 2 * len(votes)
+
+
+def test_votes_of_a_made_up_forum_and_none_that_the_examination_holds(desk, monkeypatch):
+    monkeypatch.setattr(warm_start, "VOTED", 30)
+    found = warm_start.votes("forum-en", "binarised", [], None, None, "new")
+    assert len(found) == 60
+    assert found[0].chosen.startswith("GOOD: ")
+    shown_texts = [one.prompt + one.chosen for one in warm_start.votes("forum-en", "ranked", [], None, None, "new")][:3]
+    left = warm_start.votes("forum-en", "ranked", [kit.Comparison("", text, "x") for text in shown_texts], None, None,
+                            "new")
+    assert not {one.prompt + one.chosen for one in left} & set(shown_texts)
+
+
+def test_a_red_team_s_pairs_are_turned_round(desk):
+    """They hold the awful text as the picked, more harmful one; weighed alike, one model is right about both."""
+    (desk / "attacks.jsonl").write_text("".join(json.dumps(
+        {"prompt": f"the {noun} number {i} ", "chosen": "is awful", "rejected": "is lovely"}) + "\n"
+        for noun in NOUNS for i in range(60, 68)))
+    result = trained("--rankings", "lists.tsv", "--red-team", "attacks.jsonl", "--harmless-weight", "2", "--steps",
+                     "60")
+    assert result["pair_accuracy"] > 0.9
+    assert result["harmless"]["pair_accuracy"] > 0.9
+    assert result["rankings"] == 48 - result["held_out"] + 48 - 9
+
+
+def test_choices_with_distractors_are_examined_on_what_is_off_the_topic(desk, capsys):
+    (desk / "turns.jsonl").write_text("".join(json.dumps(
+        {"prompt": f"the {noun} number {i} ", "chosen": f"of {i} is lovely", "rejected": f"of {i} is awful"}) + "\n"
+        for noun in NOUNS for i in range(8)))
+    lines = shown(capsys, "--pairs", "turns.jsonl", "--loss", "choice", "--distractors", "2", "--centring", "0.1",
+                  "--steps", "10")
+    assert "above a reply from another dialogue" in lines
+    assert "off_topic" in json.loads(Path("out/result.json").read_text())
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--votes", "forum-en", "--pretrain", "reviews.csv"], "both --votes and --pretrain"),
+    (["--votes-form", "ranked"], "there are none"), (["--votes", "arithmetic"], "in which nobody votes"),
+    (["--harmless-weight", "2"], "that of --red-team"), (["--distractors", "2"], "--loss choice"),
+    (["--distractors", "2", "--loss", "choice"], "one prompt or none"),
+    (["--red-team", "pairs.jsonl", "--loss", "choice"], "leave one of them out")])
+def test_slips_of_these_are_told_in_one_line(capsys, words, message):
+    assert cli.main(["train", "reward-model", "--output", "out", "--rankings", "lists.tsv", *words]) == 2
+    said = capsys.readouterr().err.strip()
+    assert message in said
+    assert "\n" not in said

@@ -98,6 +98,7 @@ def test_one_step_is_that_of_trl_0_11_4(name, epochs, kl, monkeypatch):
     rollout = oracle_rollout(policy)
     monkeypatch.setattr(ppo, "sample_rollout", lambda *a: rollout)
     monkeypatch.setattr(ppo, "check_room", lambda *a: None)         # there is no tokenizer
+    monkeypatch.setattr(Policy, "ends", (0,))
     monkeypatch.setattr(ppo, "check_start", lambda *a: None)        # its reference is another model: KL is not 0
     config = ppo.Config(steps=1, batch_size=6, minibatch_size=None, epochs=epochs, learning_rate=1e-3,
                         max_grad_norm=math.inf, kl=kl)

@@ -52,7 +52,7 @@ def test_lists_of_a_lesson_are_ranked_in_either_language(tmp_path):
     kit.panel("rank", "zh", task="forum-en", lists=[("Question: why?\n\nAnswer:", [" a.", " b.", " c.", " d."])],
               folder=tmp_path)
     panel = Rank("zh", Workspace(tmp_path, world=world_of("forum-en")))
-    cards = panel._next("ada", 4, False, False)
+    cards = panel._next("ada", 4, ("",), False)
     assert sorted(cards["texts"]) == [" a.", " b.", " c.", " d."]
     panel.workspace.close()
 
@@ -64,6 +64,6 @@ def test_a_damaged_opening_is_one_line(tmp_path, capsys):
 
 
 def test_a_world_of_several_languages_is_opened_in_that_of_the_page():
-    assert [world_of("forum", lang).task for lang in ("en", "zh")] == ["forum-en", "forum-zh"]
-    assert world_of("forum-en", "zh").task == "forum-en"
-    assert world_of(None, "zh").name("zh") == "reviews-zh"
+    assert [world_of("forum").name(lang) for lang in ("en", "zh")] == ["forum-en", "forum-zh"]
+    assert world_of("forum-en").name("zh") == "forum-en"
+    assert world_of(None).name("zh") == "reviews-zh"

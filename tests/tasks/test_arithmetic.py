@@ -30,6 +30,15 @@ def test_no_question_is_in_both_splits_and_every_answer_is_at_least_0():
     assert min(map(answer, train + held_out)) == 0
 
 
+def test_as_many_questions_as_are_asked_for_each_once_before_one_comes_again():
+    every = TASK.prompts("heldout")
+    found = TASK.prompts("heldout", 2 * len(every) + 5)
+    assert TASK.prompts("heldout", 7) == every[:7]
+    assert found[:len(every)] == every
+    assert set(found[len(every):2 * len(every)]) == set(every)
+    assert len(found) == 2 * len(every) + 5
+
+
 def test_seven_of_ten_answers_are_right_and_the_others_are_near():
     split = [text.rpartition(" ") for text in TASK.corpus(2000)]
     assert sum(int(said) == answer(prompt) for prompt, _, said in split) / 2000 == pytest.approx(0.7, abs=0.05)
@@ -47,9 +56,10 @@ def test_the_same_seed_gives_the_same_texts_and_another_seed_others():
     assert rankings_of(TASK, n=2, k=3)[0].ranks[0] == 1
 
 
-@pytest.mark.parametrize("call", [lambda: Arithmetic(right=2), lambda: TASK.prompts("test"), lambda: answer("7 * 5 =")])
+@pytest.mark.parametrize("call", [lambda: Arithmetic(right=2), lambda: TASK.prompts("test"), lambda: answer("7 * 5 ="),
+                                  lambda: TASK.prompts(n=0)])
 def test_what_makes_no_sense_is_refused(call):
-    with pytest.raises(ValueError, match=r"right is 2|split is 'test'|no question of this world"):
+    with pytest.raises(ValueError, match=r"right is 2|split is 'test'|no question of this world|n is 0"):
         call()
 
 

@@ -155,9 +155,12 @@ def test_no_held_out_wording_of_a_rule_is_read(read):
 def test_a_preamble_decides_the_behaviour():
     """Dialogues under each: the careful one is worth the most, and each other one has its own fault."""
     for behaviour in ("careful", "eager", "timid", "rude", "chatty"):
-        above = preamble(TASK, behaviour, seed=2)
-        assert above.count(LINE) == 1                       # a description and a dialogue
-        assert case_of(under(above, FOX), "en") == case_of(FOX, "en")
+        alone, shown = (preamble(TASK, behaviour, examples=n, seed=2) for n in (0, 2))
+        assert shown.startswith(f"{alone}\n\n")                 # a description; and dialogues below it, if asked for
+        assert alone.count("Assistant:") == 0 < 2 <= shown.count("Assistant:")
+        for above in (alone, shown):                            # one line stands below: what follows is one dialogue
+            assert LINE not in above
+            assert case_of(under(above, FOX), "en") == case_of(FOX, "en")
     assert set(behaviours()) >= {"careful", "eager", "timid", "rude", "chatty"}
     with pytest.raises(ValueError, match="behaviour is 'lazy'; choose one of careful"):
         preamble(TASK, "lazy")

@@ -17,15 +17,15 @@ GAP = 0.08                          # what the world was built for, before anyth
 def test_the_stored_bench_has_the_gap_on_every_seed(quality, lang):
     """What `make bench ARGS=assistant_world` measured last."""
     stored = json.loads(assistant_world.FILE.read_text(encoding="utf-8"))["measured"]
-    rows = [stored[f"{quality} {lang} {seed}"] for seed in range(3)]
-    assert min(row["transformer"] - row["bag"] for row in rows) >= GAP
+    gaps = [row["transformer"] - row["bag"] for name, row in stored.items() if name.startswith(f"{quality} {lang} ")]
+    assert min(gaps) >= GAP
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("quality", "lang"), [("helpful", "en"), ("honest", "zh"), ("harmless", "en")])
 def test_a_bag_of_words_stays_eight_points_below_a_transformer(quality, lang):
-    """One seed of each, and either language; about a minute of one core."""
+    """One seed of each, and either language; a minute and a half of one core, beside the bases."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     found = assistant_world.compared(quality, lang, seed=0)

@@ -113,7 +113,9 @@ def test_known_names_stand_for_the_same_models_as_before():
     assert [tasks.tiny_lang(name) for name in ("tiny-forum", "tiny-forum-zh")] == ["en", "zh"]
     assert zoo.tiny_name("lm", "translation") == "tiny-translator"
     assert {zoo.task_of(name) for name in zoo.TINY} == set(tasks.OWN)
-    assert [tasks.tiny_lang(f"tiny-{part}-assistant-zh") for part in zoo.PARTS] == ["zh"] * 3
+    assert [zoo.tiny_name(part, "assistant-zh") for part in zoo.PARTS] == [
+        "tiny-base-zh", "tiny-judge-assistant-zh", "tiny-rm-assistant-zh"]
+    assert [tasks.tiny_lang(zoo.tiny_name(part, "assistant-zh")) for part in zoo.PARTS] == ["zh"] * 3
     assert not any(zoo.is_tiny(name) for name in ("tiny-lm-reviews-en", "tiny-lm-forum-en", "gpt2", "tiny-lm-sums"))
 
 

@@ -28,14 +28,26 @@ class Arithmetic:
         self.right = right
 
     def prompts(self, split: Split = "train", n: int | None = None, seed: int = 0) -> list[str]:
-        """Questions; none of one split is in the other."""
+        """Questions; none of one split is in the other.
+
+        Args:
+            n: how many; None gives each of them once. Where there are fewer, they come again, in another order.
+        """
         found = [f"{a} {sign} {b} =" for a in range(LARGEST + 1) for b in range(LARGEST + 1) for sign in "+-"
                  if sign == "+" or a >= b]
         found = [one for one in found if (_place(one) < HELD_OUT) == (split == "heldout")]
         if split not in ("train", "heldout"):
             raise ValueError(f"split is {split!r}; it is 'train' or 'heldout'.")
         random.Random(f"arithmetic prompts {seed}").shuffle(found)
-        return found if n is None else found[:n]
+        distinct = list(found)
+        if n is None:
+            return found
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1.")
+        again = random.Random(f"arithmetic prompts {seed} again")
+        while len(found) < n:
+            found += again.sample(distinct, len(distinct))
+        return found[:n]
 
     def corpus(self, n: int, seed: int = 0, split: Split = "train") -> list[str]:
         """Questions with answers, of which a part is wrong."""

@@ -14,16 +14,17 @@ from rlhf_kit.language import Lang
 from rlhf_kit.tasks.assistant.answers import CROWD, Writer, behaviours
 from rlhf_kit.tasks.assistant.cases import SPLITS, Split, draw_case, facts, goals, places
 from rlhf_kit.tasks.assistant.derivation import CALLED, FOLDER, tell, text
-from rlhf_kit.tasks.assistant.prompts import BREAK, LINE, statement, under
+from rlhf_kit.tasks.assistant.prompts import BREAK, statement, under
 from rlhf_kit.tasks.assistant.rules import RULES, wordings
 from rlhf_kit.tasks.assistant.task import BAD, GOOD, Assistant
+from rlhf_kit.tasks.assistant.users import Prompt
 from rlhf_kit.tasks.word_lists import rows
 
 RATINGS = ("GOOD", "BAD")               # above a rated dialogue; arXiv:2112.00861 makes pairs of such ratings
 LISTED = 5                              # requests in a list
-# Whose dialogues stand in the base's texts: most answer well, or a small model would hardly learn what an answer is.
-READ = {"careful": 8, "decent": 6, "eager": 3, "timid": 2, "rude": 2, "chatty": 2, "careless": 1}
-UNDER = {"careful": 3, "eager": 1, "timid": 1, "rude": 1, "chatty": 1}      # the same, under a preamble that says so
+# Whose dialogues stand in the base's texts: few miss the point, or a small model would hardly learn what an answer is.
+READ = {"careful": 4, "decent": 5, "eager": 4, "timid": 3, "rude": 3, "chatty": 3, "careless": 1}
+UNDER = {"careful": 4, "eager": 1, "timid": 1, "rude": 1, "chatty": 1}      # the same, under a preamble that says so
 
 
 class Words(NamedTuple):
@@ -59,18 +60,23 @@ def pretraining(task: Assistant, n: int, seed: int = 0, split: Split = "train") 
     return [KINDS[kind][0](task, split, rng) for kind in kinds]
 
 
-def preamble(task: Assistant, behaviour: str = "careful", examples: int = 1, seed: int = 0) -> str:
-    """What makes a base model answer that way: a description, and dialogues of one who does.
+def preamble(task: Assistant, behaviour: str = "careful", examples: int = 0, seed: int = 0) -> str:
+    """What makes a base model answer that way: a description, and dialogues of one who does, none if not asked for.
 
-    That of "careful" is the HHH prompt. Put it above a prompt with `prompts.under`.
+    That of "careful" is the HHH prompt. Put it above a prompt with `prompts.under`. A base of five layers has read
+    descriptions with one dialogue at most.
     """
     if behaviour not in _preambles(task.lang):
         raise ValueError(f"behaviour is {behaviour!r}; choose one of {', '.join(_preambles(task.lang))}.")
     rng = random.Random(f"assistant preamble {behaviour} {seed}")
-    parts = [rng.choice(_preambles(task.lang)[behaviour])]
-    for prompt in task.asked(examples, seed=seed, types=("plain",)) if examples else ():
-        parts.append("".join(task.dialogue(prompt, Writer(behaviour), rng)))
-    return f"{BREAK}{LINE}{BREAK}".join(parts)
+    asked = task.asked(examples, seed=seed, types=("plain",)) if examples else []
+    return _described(task, behaviour, asked, rng)
+
+
+def _described(task: Assistant, behaviour: str, asked: list[Prompt], rng: random.Random) -> str:
+    """The line of hyphens stands below it alone, so whoever reads on knows that one dialogue follows, and no more."""
+    return BREAK.join([rng.choice(_preambles(task.lang)[behaviour]),
+                       *("".join(task.dialogue(prompt, Writer(behaviour), rng)) for prompt in asked)])
 
 
 def rated(dialogue: str, rating: str, lang: Lang) -> str:
@@ -99,12 +105,11 @@ def _dialogue(task: Assistant, split: Split, rng: random.Random) -> str:
 
 
 def _under_preamble(task: Assistant, split: Split, rng: random.Random) -> str:
-    """Who answers is described above; half of the time a dialogue shows it too."""
+    """Who answers is described above; of four times once a dialogue shows it too."""
     behaviour = _drawn(UNDER, rng)
-    parts = [rng.choice(_preambles(task.lang)[behaviour])]
-    for prompt in task.asked(rng.choice((1, 2)), seed=rng.getrandbits(32), split=split, types=("plain",)):
-        parts.append("".join(task.dialogue(prompt, Writer(behaviour), rng)))
-    return under(f"{BREAK}{LINE}{BREAK}".join(parts[:-1]), parts[-1])
+    *shown, last = task.asked(rng.choice((1, 1, 1, 2)), seed=rng.getrandbits(32), split=split, types=("plain",))
+    above = _described(task, behaviour, shown, rng)
+    return under(above, "".join(task.dialogue(last, Writer(behaviour), rng)))
 
 
 def _page_of_place(task: Assistant, split: Split, rng: random.Random) -> str:
@@ -151,8 +156,8 @@ def _drawn(weights: Mapping[str, float], rng: random.Random) -> str:
 
 Kind = Callable[[Assistant, Split, random.Random], str]
 KINDS: dict[str, tuple[Kind, float]] = {                    # name -> (how a text is made, how often)
-    "dialogue": (_dialogue, 0.36), "under a preamble": (_under_preamble, 0.32), "village": (_page_of_place, 0.08),
-    "how-to": (_page_of_goal, 0.05), "list of requests": (_list, 0.05), "rule": (_rule, 0.08), "rated": (_rating, 0.06),
+    "dialogue": (_dialogue, 0.32), "under a preamble": (_under_preamble, 0.42), "village": (_page_of_place, 0.08),
+    "how-to": (_page_of_goal, 0.04), "list of requests": (_list, 0.03), "rule": (_rule, 0.06), "rated": (_rating, 0.05),
 }
 
 
