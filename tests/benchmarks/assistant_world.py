@@ -83,7 +83,8 @@ def table(measured: dict[str, dict[str, float]]) -> list[str]:
             rows = [row for name, row in measured.items() if name.startswith(f"{quality} {lang} ")]
             if rows:
                 gap = min(row["transformer"] - row["bag"] for row in rows)
-                lines.append(f"| {quality}, {lang}, {len(rows)} seeds | {fmean(row['bag'] for row in rows):.3f} | "
+                seeds = f"{len(rows)} seed{'s' * (len(rows) > 1)}"
+                lines.append(f"| {quality}, {lang}, {seeds} | {fmean(row['bag'] for row in rows):.3f} | "
                              f"{fmean(row['transformer'] for row in rows):.3f} | {100 * gap:.1f} points |")
     return lines
 

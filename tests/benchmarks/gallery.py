@@ -63,7 +63,7 @@ def _arithmetic(seed: int) -> list[Step]:
 
 
 def _assistant(seed: int) -> list[Step]:
-    task, policy = Assistant("en"), zoo.load_policy("tiny-lm-assistant-en")
+    task, policy = Assistant("en"), zoo.load_policy("tiny-base-en")
     config = replace(gallery.CONFIG, learning_rate=5e-4, sampling=Sampling(max_new_tokens=64), seed=seed, steps=12)
     return ppo.train(policy, policy.reference(), task.prompts(n=200), rewards.gold(task), config)
 

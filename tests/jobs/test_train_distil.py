@@ -137,7 +137,7 @@ def test_slips_are_told_in_one_line(desk, tmp_path, capsys, monkeypatch, options
 
 
 def test_the_assistants_world_has_a_prompt_of_its_own():
-    job = JOBS["distil"](model="tiny-lm-assistant-en", task="assistant-en")
+    job = JOBS["distil"](model="tiny-base-en", task="assistant-en")
     assert job._preamble_text() == preamble(Assistant("en")) + "\n\n---\n\n"
     assert job.sampling.max_new_tokens >= 48
 
