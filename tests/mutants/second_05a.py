@@ -607,6 +607,7 @@ MUTANTS = {
              ("choice_stakes_in_training", choice_stakes_in_training, "In training the stakes were looked at."),
              ("choice_exception_is_a_tie", choice_exception_is_a_tie, "The exception became a tie. There the"),
              ("choice_ties_are_two", choice_ties_are_two, "A tie is -1 here, not"),
+             ("choice_one_tensor", choice_one_tensor, "return first, second"),
              ("choice_booleans", choice_booleans, "Where both are equal in everything the"),
              ("choice_safe_ties_stay", choice_safe_ties_stay, "In evaluation, of two equally safe ones")],
     "5a.3": [("cost_pairs_of_k", cost_pairs_of_k, "`apart` is K over 2. Ties make no pair,"),
@@ -673,6 +674,6 @@ MUTANTS = {
              ("ema_warmed_up", ema_warmed_up, "The decay begins low and grows, as in"),
              ("ema_numpy", ema_numpy, "Of what it returned, number 1, `average`,")],
 }
-RIGHT = {"5a.1": [sort_loop], "5a.2": [right_choice, choice_exception_by_absolute, choice_one_tensor],
+RIGHT = {"5a.1": [sort_loop], "5a.2": [right_choice, choice_exception_by_absolute],
          "5a.3": [cost_right], "5a.4": [loss_right], "5a.5": [checkpoint_right], "5a.6": [reward_right],
          "5a.7": [ptx_right], "5a.8": [ema_right]}

@@ -11,7 +11,6 @@ they were, and what it returned can be used as the reference's result is used in
     a tensor of booleans
     a tuple                      a list of the same tensors
     a tuple of numbers                                         a list, an array or a tensor of these numbers
-    a tuple of like tensors      one tensor, stacked
 
 Where the text itself says "a plain number" or "a tensor" (`exact`), one is not taken for the other. Everywhere, lists,
 NumPy arrays, floats for booleans or for places, an empty result without its columns are wrong, and the answer is told
@@ -127,8 +126,7 @@ def compare(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcom
     if any(outcome.untouched for outcome in outcomes):
         return Verdict(exercise, "not attempted")
     expected = [_known(exercise.reference, case) for case in cases]
-    asked = _Asked(exercise, list(cases), expected, [_one_by_one(its, mine) for its, mine in zip(outcomes, expected,
-                                                                                                 strict=True)])
+    asked = _Asked(exercise, list(cases), expected, list(map(_one_by_one, outcomes, expected)))
     for find in (_dead_or_far, _not_usable, _other_gradient, _changed):
         for place in range(len(cases)):
             if verdict := find(asked, place):
@@ -150,16 +148,16 @@ def is_reference(answer: Any, exercise: Exercise) -> bool:
 def converted(answer: Function, exercise: Exercise, verdict: Verdict) -> Function:
     """A right answer as the notebook goes on with it: numbers for numbers, tensors for tensors; see above."""
     wanted = ask(exercise.reference, exercise.worked)
-    if len(verdict.kinds) != len(wanted.kinds) or not any(map(_other, verdict.kinds, wanted.kinds)):
+    if not any(map(_other, verdict.kinds, wanted.kinds)):
         return answer
     fields = [(kind, value.dtype) for kind, value in zip((k for k in wanted.kinds if k != "tuple"), wanted.values,
                                                          strict=True)]
 
     def fitted(*arguments: Any, **named: Any) -> Any:
         returned = answer(*arguments, **named)
-        parts = [_converted(part, *one) for part, one in zip(returned if isinstance(returned, tuple | list)
-                                                             or len(fields) > 1 else (returned,), fields, strict=True)]
-        return tuple(parts) if wanted.kinds[0] == "tuple" else parts[0]
+        several = wanted.kinds[0] == "tuple"
+        parts = [_converted(part, *one) for part, one in zip(returned if several else (returned,), fields, strict=True)]
+        return tuple(parts) if several else parts[0]
     fitted.__wrapped__ = answer
     return fitted
 
@@ -180,6 +178,18 @@ class _Asked:
         return Verdict(self.exercise, "wrong" if theirs.values else "crash", self.cases[place],
                        theirs.error or _shown(theirs, ours), _shown(ours, theirs), mistake,
                        "" if mistake else symptom, values, theirs.kinds)
+
+
+def _one_by_one(theirs: Outcome, ours: Outcome) -> Outcome:
+    """Where the text asks for several numbers, a list, an array or a tensor of as many stands for the tuple of them."""
+    if ours.kinds[:1] != ("tuple",) or any(value.dim() for value in ours.values):
+        return theirs
+    if theirs.kinds[:1] == ("list of tensors",):
+        return replace(theirs, kinds=("tuple", *theirs.kinds[1:]))
+    if theirs.kinds not in (("list",), ("array",), ("tensor",)) or theirs.values[0].shape != (len(ours.values),):
+        return theirs
+    values, kind = tuple(theirs.values[0]), "tensor" if theirs.kinds == ("tensor",) else "float"
+    return replace(theirs, values=values, kinds=("tuple", *[kind] * len(values)))
 
 
 def _dead_or_far(asked: _Asked, place: int) -> Verdict | None:
@@ -347,21 +357,6 @@ def _zero(gradient: Tensor | None) -> Tensor:
 
 
 # Types
-
-def _one_by_one(theirs: Outcome, ours: Outcome) -> Outcome:
-    """Several numbers that were returned in one list, array or tensor, or tensors that were stacked, as if a tuple."""
-    shapes = {value.shape for value in ours.values}
-    if (ours.kinds[:1] != ("tuple",) or any(map(_has, ours.gradients)) or len(shapes) != 1 or len(theirs.kinds) != 1
-            or theirs.kinds[0] not in (("tensor",) if any(shapes) else ("list", "array", "tensor"))
-            or [value.shape for value in theirs.values] != [(len(ours.values), *next(iter(shapes)))]):
-        return theirs
-    kind = "tensor" if theirs.kinds == ("tensor",) else "float"
-    return replace(theirs, values=theirs.values[0].unbind(), kinds=("tuple", *[kind] * len(ours.values)))
-
-
-def _has(gradient: Tensor | None) -> bool:
-    return gradient is not None and bool(gradient.any())
-
 
 def _unlike(seen: str, wanted: str, exact: bool = False) -> bool:
     """True if one can never stand for the other: a list for a tensor, say, or where the text is `exact` a number."""
