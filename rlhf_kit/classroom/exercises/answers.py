@@ -131,7 +131,7 @@ def compare(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcom
         for place in range(len(cases)):
             if verdict := find(asked, place):
                 return verdict
-    return Verdict(exercise, "right", kinds=next((o.kinds for o in asked.theirs if o.kinds), ()))
+    return Verdict(exercise, "right", kinds=next((o.kinds for o in outcomes if o.kinds), ()))
 
 
 def is_reference(answer: Any, exercise: Exercise) -> bool:
