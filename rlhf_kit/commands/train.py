@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import alignment, showing, stackllama
+from rlhf_kit.commands import alignment, instructgpt, showing, stackllama
 from rlhf_kit.commands.choices import (
     FILES,
     MODEL,
@@ -48,6 +48,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     _add_rest(methods)
     alignment.add_methods(methods, run)
     stackllama.add_method(methods)
+    instructgpt.add_method(methods)
 
 
 def _add_sft(methods: argparse._SubParsersAction) -> None:

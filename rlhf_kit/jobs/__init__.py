@@ -23,6 +23,7 @@ _TABLE = {                          # what it is called on the command line -> i
     "grpo": ("GrpoJob", "train_grpo"), "dpo": ("DpoJob", "train_dpo"), "online-dpo": ("OnlineDpoJob", "train_dpo"),
     "kto": ("KtoJob", "train_kto"),
     "stackllama": ("StackLlamaJob", "train_stackllama"), "human-loop": ("HumanLoopJob", "human_loop"),
+    "instructgpt": ("InstructGptJob", "train_instructgpt"),
 }
 _OLD = {"Sft": "sft", "RewardModel": "reward-model", "Ppo": "ppo", "StackLlama": "stackllama"}      # their first names
 _NAMES = {
