@@ -31,7 +31,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import ModelUnavailable
 from rlhf_kit.sampling import Sampling, generate
 from rlhf_kit.storage import StorageError, check_new_folder, is_complete, new_folder, remove, sweep
-from rlhf_kit.tasks import FORUM, TRANSLATOR, Part, Task, tiny_name
+from rlhf_kit.tasks import BASES, FORUM, TRANSLATOR, Part, Task, mixture, tiny_name
 from rlhf_kit.tasks.rankings import ranked_by, rankings_of
 from rlhf_kit.tasks.translation.candidates import CANDIDATES, Candidate
 from rlhf_kit.tasks.translation.gold import MARK
@@ -83,13 +83,39 @@ class LanguageModel:
     def steps(self, task: Texts, folder: Path, checkpoint: Path | None = None) -> Iterator[Step]:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         check_new_folder(folder)
-        corpus = task.corpus(self.texts, seed=self.seed)
+        corpus = self.corpus(task)
         tokenizer = text.train_tokenizer(corpus, self.vocabulary)
         make = {"gpt2": tiny.language_model, "llama": tiny.llama}[self.architecture]
         lm = make(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
         yield from sft.steps(policy, corpus, replace(self.sft, seed=self.seed), checkpoint=checkpoint)
         save_policy(policy, folder)
+
+    def corpus(self, task: Texts) -> list[str]:
+        """What it learns from."""
+        return task.corpus(self.texts, seed=self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base(LanguageModel):
+    """How to make the base of the assistants: five layers that read texts of all worlds, see `tasks.mixture`.
+
+    Five, so that the top fifth of them is one (arXiv:2209.14375 trains as much).
+    """
+
+    texts: int = 24_000
+    vocabulary: int = 1400
+    architecture: Literal["gpt2", "llama"] = "llama"
+    layers: int = 5
+    context: int = 384              # tokens: a preamble with two dialogues, a prompt and a response
+    sft: sft.Config = field(
+        default_factory=lambda: sft.Config(steps=2800, batch_size=8, learning_rate=4e-3, min_lr_ratio=0.03,
+                                           max_length=384, warmup=50, beta2=0.98))
+    edition: int = 1                # of `tasks.mixture`; raise it when what stands there changes
+
+    def corpus(self, task: Texts) -> list[str]:
+        """What it learns from: of the task, an assistant's, the language alone decides."""
+        return mixture.texts(task.lang, self.texts, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,11 +259,9 @@ class Metric:
         return found
 
 
-Recipe = LanguageModel | Translator | Judge | TinyRewardModel | Metric
-KINDS: dict[type, str] = {LanguageModel: "writer", Translator: "writer", Judge: "judge",
+Recipe = LanguageModel | Base | Translator | Judge | TinyRewardModel | Metric
+KINDS: dict[type, str] = {LanguageModel: "writer", Base: "writer", Translator: "writer", Judge: "judge",
                           TinyRewardModel: "reward_model", Metric: "reward_model"}
-ASSISTANT = LanguageModel(texts=8000, vocabulary=900, context=256,
-                          sft=sft.Config(steps=600, batch_size=16, learning_rate=5e-3, max_length=192))
 TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
@@ -247,10 +271,11 @@ TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of i
     TRANSLATOR: (Translator(), "en"), "tiny-rm-translation": (Metric(), "en"),
     "tiny-lm-arithmetic": (LanguageModel(texts=12_000, vocabulary=300, width=64, context=64, sft=sft.Config(
         steps=1000, batch_size=64, learning_rate=4e-3, max_length=16)), "en"),
-    "tiny-lm-assistant-en": (ASSISTANT, "en"), "tiny-lm-assistant-zh": (ASSISTANT, "zh"),
+    **{name: (Base(), lang) for lang, name in BASES.items()},
 }
-TASKS = {FORUM: "forum-en", TRANSLATOR: "translation", "tiny-rm-translation": "translation",
-         **{f"tiny-lm-{task}": task for task in ("arithmetic", "assistant-en", "assistant-zh")}}       # others: reviews
+TASKS = {FORUM: "forum-en", TRANSLATOR: "translation", "tiny-rm-translation": "translation",       # others: reviews
+         "tiny-lm-arithmetic": "arithmetic", **{name: f"assistant-{lang}" for lang, name in BASES.items()}}
+TAKES = {FORUM: "trained_minutes", TRANSLATOR: "trained_minutes", **dict.fromkeys(BASES.values(), "trained_longer")}
 PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": TinyRewardModel}
 OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en
 # Tokens of a prompt with its response, for who judges them; of the other tasks as many as a recipe says.
@@ -452,7 +477,7 @@ def cached(name: str) -> Path:
     """The folder of a tiny model, trained now if it is not there yet (and that is said)."""
     lang, steps = _language(name), build(name)
     if first := next(steps, None):
-        minutes = say(lang, "trained_minutes" if name in (FORUM, TRANSLATOR) else "trained_minute")
+        minutes = say(lang, TAKES.get(name, "trained_minute"))
         print(say(lang, "trained_once", name=name, takes=minutes, folder=cache_folder()), file=sys.stderr)
         for _ in progress(chain([first], steps), planned(name)):
             pass

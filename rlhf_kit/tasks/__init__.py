@@ -24,7 +24,8 @@ from rlhf_kit.language import LANGS, Lang, nearest
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")            # it becomes part of a folder's name: tiny-lm-NAME
 FORUM = "tiny-forum"                                    # the language model that has read the made-up forum's pages
 TRANSLATOR = "tiny-translator"                          # the one that imitates imperfect translations
-WRITERS = {"forum-en": FORUM, "translation": TRANSLATOR}
+BASES: dict[Lang, str] = {lang: f"tiny-base-{lang}" for lang in LANGS}      # where assistants begin: it has read all
+WRITERS = {"forum-en": FORUM, "translation": TRANSLATOR, **{f"assistant-{lang}": BASES[lang] for lang in LANGS}}
 Part = Literal["lm", "judge", "rm"]
 PARTS: tuple[Part, ...] = get_args(Part)                # of a task: language model, judge, reward model
 LONGER = {"forum": 80, "translation": 72}               # tokens of a response, where it takes more than others do
