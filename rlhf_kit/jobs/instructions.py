@@ -14,8 +14,8 @@ from rlhf_kit.formulas.records import Comparison, Ranking
 from rlhf_kit.jobs import written
 from rlhf_kit.models.loading import load_tokenizer
 from rlhf_kit.rewards import Reward, bounded, gold
+from rlhf_kit.tasks import mixture
 from rlhf_kit.tasks.assistant import Assistant
-from rlhf_kit.tasks.assistant.corpus import pretraining
 from rlhf_kit.tasks.assistant.gold import Explanation
 from rlhf_kit.tasks.assistant.labelers import Labeler
 from rlhf_kit.tasks.assistant.office import hired, pages
@@ -45,7 +45,7 @@ class World:
         return [prompt for prompt in found if self._free(prompt, purpose)][:n]
 
     def pretraining(self, n: int) -> list[str]:
-        return pretraining(self.task, n, seed=self.seed)
+        return mixture.texts(self.task.lang, n, seed=self.seed + 1)
 
     def ranked(self, asked: Sequence[tuple[str, Sequence[str]]], n: int, split: str, purpose: str) -> list[Ranking]:
         made = pages(asked, self.labelers, self.task.explain, self.seed)

@@ -45,7 +45,7 @@ class InstructGptJob(Job):
 
     preset: str = "tiny"
     model: str | None = None                # another base: a folder or a hub id
-    data: str | None = None                 # a folder with demonstrations, rankings and prompts; None = the made-up world
+    data: str | None = None                 # a folder of demonstrations, rankings, prompts; None = the made-up world
     template: str | None = None             # that conversations of it are written by; None = the model's own
     rounds: int = 1                         # of labels, reward model and PPO
     lang: Lang = "en"
@@ -61,8 +61,9 @@ class InstructGptJob(Job):
         if not 1 <= self.rounds <= MOST_ROUNDS:
             raise ValueError(f"--rounds is {self.rounds}; expected 1 to {MOST_ROUNDS}.")
         if self.data is not None and self.rounds > 1:
-            raise ValueError(f"--rounds {self.rounds} has new responses ranked, and of --data nobody can be asked. Leave "
-                             f"--rounds out, rank the policy's responses in rlhf-kit studio, and run again with them.")
+            raise ValueError(f"--rounds {self.rounds} has new responses ranked, and for --data nobody can be asked. "
+                             f"Leave --rounds out, rank the policy's responses in rlhf-kit studio, and run again with "
+                             f"them.")
         self.settings()
 
     def settings(self) -> Preset:
@@ -123,8 +124,8 @@ class _Work:
             if number == 1:
                 stages.append(Stage("select", work=self.select, total=len(epochs), needs=(first, *epochs),
                                     leaves=("sft", "selection")))
-            stages.append(Stage(f"ppo{part}", work=partial(self.ppo, number), total=preset.ppo.steps, needs=("start", judge),
-                                leaves=(policy,), metrics=Metrics() if last else None))
+            stages.append(Stage(f"ppo{part}", work=partial(self.ppo, number), total=preset.ppo.steps,
+                                needs=("start", judge), leaves=(policy,), metrics=Metrics() if last else None))
         everything = ("sft", "start", *(self.named(name, n) for n in range(1, self.job.rounds + 1)
                                         for name in ("reward_model", "policy")))
         stages.append(Stage("evaluate", work=self.evaluate, total=len(everything), needs=everything))
@@ -141,7 +142,8 @@ class _Work:
         def work() -> Iterator[Step]:
             yield from zoo.build(name)
             self.check_room()
-        return [Stage("mixed_base", work=work, total=zoo.planned(name), part="sft", leaves=(str(self.base),), silent=True)]
+        return [Stage("mixed_base", work=work, total=zoo.planned(name), part="sft", leaves=(str(self.base),),
+                      silent=True)]
 
     def sft(self) -> Iterator[Step]:
         """Sixteen epochs, of which some are kept. Resumed, the model stands at the checkpoint's last step, which is
@@ -191,7 +193,8 @@ class _Work:
         chosen = instructgpt.best(rows)
         zoo.save_policy(self.open(self.at(self.epoch(chosen.epoch))), self.at("sft"))
         with new_folder(self.at("selection")) as folder:
-            write_text(folder / "selection.json", json.dumps({"chosen": chosen.epoch, "epochs": list(map(asdict, rows))}))
+            write_text(folder / "selection.json", json.dumps({"chosen": chosen.epoch,
+                                                              "epochs": list(map(asdict, rows))}))
 
     def ppo(self, number: int) -> Iterator[Step]:
         """Each round begins at the start, as everything learned from it is in the reward model."""

@@ -56,7 +56,7 @@ class Config(Longer):
     autocast: Literal["bfloat16"] | None = field(default=None, repr=False)      # matrices multiplied in 16 bits
     beta2: float = field(default=0.999, repr=False)     # of Adam: decay of the mean squared gradient
     more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
-    dropout: float = field(default=0.0, repr=False)     # of the residual branches while learning, beside the model's own
+    dropout: float = field(default=0.0, repr=False)     # of the residual branches, beside what the model drops itself
 
     def __post_init__(self) -> None:
         for name in ("steps", "max_length"):

@@ -75,7 +75,7 @@ class Preset:
     reward: reward_model.Config
     prompts: int                        # that PPO draws from
     pretraining: int                    # texts that PPO-ptx draws from
-    own_critic: bool = True             # begins as the reward model, on a trunk of its own; False = a head on the policy
+    own_critic: bool = True             # the reward model on a trunk of its own; False = a head on the policy
     ppo: ppo.Config
     held_out: int                       # prompts to be examined on
     validation: int                     # prompts and demonstrations to choose the SFT model by

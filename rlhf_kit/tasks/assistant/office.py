@@ -19,8 +19,8 @@ def hired(task: Assistant, n: int = APPLICANTS, least: float = 0.75, seed: int =
     """
     found = screened(applicants(n, seed), task.candidates(TRIAL, FEWEST, seed=seed), task.explain, least, seed)
     if not found:
-        raise ValueError(f"none of {n} applicants agrees with the truth in {least:.0%} of the pairs; ask more people, or "
-                         f"less of them.")
+        raise ValueError(f"none of {n} applicants agrees with the truth in {least:.0%} of the pairs; ask more people, "
+                         f"or less of them.")
     return found
 
 
