@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from rlhf_kit import cli, zoo
+from rlhf_kit import zoo
 from rlhf_kit.jobs import JOBS
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import instructgpt
 from rlhf_kit.sampling import Sampling
-from rlhf_kit.storage import StorageError, is_complete
+from rlhf_kit.storage import is_complete
 from rlhf_kit.tasks.assistant import Assistant
 from rlhf_kit.tasks.assistant.answers import draw_writer
 from rlhf_kit.tasks.assistant.prompts import case_of
@@ -55,7 +55,8 @@ def crowd(writers, prompts, sampling, seed):
     for prompt in prompts:
         case = case_of(prompt, "en")
         found.append((prompt, [" " + draw_writer(rng).answer(case, rng).text("en") for _ in range(9)]))
-    assert len(writers) >= 1 and sampling.max_new_tokens == 8
+    assert len(writers) >= 1
+    assert sampling.max_new_tokens == 8
     return found
 
 
