@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
+from itertools import accumulate
 from typing import Any
+from zlib import crc32
 
 from transformers import PreTrainedTokenizerBase
 
@@ -21,28 +23,33 @@ from rlhf_kit.tasks.assistant.labelers import Labeler
 from rlhf_kit.tasks.assistant.office import hired, pages
 from rlhf_kit.tasks.assistant.task import Hs
 
+MOST_DRAWS = 8
+# How many prompts of each split are for what, of those of the made-up world; "labels-2" are those of a second round.
+PURPOSES = {"train": {"ppo": 5, "demonstrations": 2, "labels": 1, "labels-2": 1, "labels-3": 1},
+            "heldout": {"test": 4, "demonstrations": 2, "validation": 2, "test labels": 1, "test labels-2": 1,
+                        "test labels-3": 1}}
 INVENTED = ("false", "invented", "misled")      # sentences that state as a fact what is none
 
 
 class World:
     """The made-up assistant's: demonstrations by careful people, labelers of stated quality, gold.
 
-    No prompt is in two of its parts: what is demonstrated is not answered for a page, nor in PPO.
+    No prompt serves two purposes: its hash says whether it is demonstrated, answered on a page, or by PPO. So nothing
+    depends on what was asked for first.
     """
 
     asks = True
 
     def __init__(self, task: Assistant, seed: int = 0) -> None:
         self.task, self.seed = task, seed
-        self._taken: dict[str, str] = {}        # prompt -> the first purpose that it served
+        self._kept: dict[tuple[str, str, int], list[Any]] = {}
 
     def demonstrations(self, n: int, split: str = "train") -> list[tuple[str, str]]:
-        found = self.task.demonstrations(2 * n, seed=self.seed, split=split)
-        return [pair for pair in dict.fromkeys(found) if self._free(pair[0], f"demonstrations {split}")][:n]
+        return self._drawn(n, split, "demonstrations", lambda k: self.task.demonstrations(k, self.seed, split),
+                           lambda pair: pair[0])
 
     def prompts(self, n: int, split: str = "train", purpose: str = "ppo") -> list[str]:
-        found = self.task.prompts(split, 2 * n, seed=PURPOSES.index(purpose) + 10 * self.seed)
-        return [prompt for prompt in found if self._free(prompt, purpose)][:n]
+        return self._drawn(n, split, purpose, lambda k: self.task.prompts(split, k, self.seed), lambda prompt: prompt)
 
     def pretraining(self, n: int) -> list[str]:
         return mixture.texts(self.task.lang, n, seed=self.seed + 1)
@@ -66,8 +73,27 @@ class World:
             return [measure(self.task.explain(*pair)) for pair in zip(prompts, responses, strict=True)]
         return bounded(measured, 0.0, 1.0)
 
-    def _free(self, prompt: str, purpose: str) -> bool:
-        return self._taken.setdefault(prompt, purpose) == purpose
+    def _drawn(self, n: int, split: str, purpose: str, draw: Callable[[int], list[Any]],
+               prompt: Callable[[Any], str]) -> list[Any]:
+        """n different items whose prompts are for that purpose; as many more are drawn as it takes."""
+        if (kept := self._kept.get((split, purpose, n))) is not None:
+            return list(kept)
+        size = n * sum(PURPOSES[split].values()) // PURPOSES[split][purpose]
+        for _ in range(MOST_DRAWS):
+            size += size // 4 + 10
+            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), split) == purpose]
+            if len(found) >= n:
+                self._kept[split, purpose, n] = found[:n]
+                return found[:n]
+        raise ValueError(f"there are {len(found):,} different prompts for {purpose} in the split {split}, and {n:,} "
+                         f"are wanted. Ask for fewer.")
+
+
+def purpose_of(prompt: str, split: str) -> str:
+    """What a prompt is for, in the proportions of `PURPOSES`."""
+    place, names = crc32(f"purpose {prompt}".encode()) / 2**32, PURPOSES[split]
+    ends = accumulate(names.values())
+    return next(name for name, end in zip(names, ends, strict=True) if place * sum(names.values()) < end)
 
 
 class Folder:
@@ -125,7 +151,3 @@ def _h(name: str, seen: Explanation) -> float:
 
 def _invents(seen: Explanation) -> float:
     return float(any(note.kind in INVENTED for note in seen.notes))
-
-
-PURPOSES = ("ppo", "labels", "labels-2", "labels-3", "test", "validation", "test labels", "test labels-2",
-            "test labels-3")

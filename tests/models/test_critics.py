@@ -15,7 +15,8 @@ TOKENIZER = text.train_tokenizer(TEXTS * 3, 60)
 
 def judge(shift: float = 0.0) -> RewardModel:
     config = GPT2Config(vocab_size=len(TOKENIZER), n_layer=1, n_head=2, n_embd=16, n_positions=32, num_labels=1,
-                        resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, pad_token_id=TOKENIZER.pad_token_id, bos_token_id=None, eos_token_id=None)
+                        resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, pad_token_id=TOKENIZER.pad_token_id,
+                        bos_token_id=None, eos_token_id=None)
     torch.manual_seed(3)
     model = RewardModel(GPT2ForSequenceClassification(config).eval(), TOKENIZER)
     model.shift = shift
