@@ -139,6 +139,6 @@ def _policies(console: Console, policies: dict[str, Any], lang: str) -> None:
         seen = [one["scores"].get(measure, one.get(measure)) for one in policies.values()]
         if seen[0] is not None:
             cells = [f"{x['mean']:.3f}" if isinstance(x, dict) and len(policies) > 3 else
-                     str(Estimate(**x)) if isinstance(x, dict) else f"{x:.2f}" for x in seen]
+                     str(Estimate(**x)) if isinstance(x, dict) else f"{abs(x) if measure == 'kl' and abs(x) < 0.005 else x:.2f}" for x in seen]
             table.add_row(say(lang, f"measure_{measure}"), *cells)
     console.print(table)

@@ -12,8 +12,11 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit import zoo
 from rlhf_kit.datasets.instructions import Instructions, read
+from rlhf_kit.evaluate import Estimate
+from rlhf_kit.evaluate.tax import tax
 from rlhf_kit.formulas.records import Comparison, Ranking
 from rlhf_kit.jobs import written
+from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import load_tokenizer
 from rlhf_kit.rewards import Reward, bounded, gold
 from rlhf_kit.tasks import mixture
@@ -24,6 +27,7 @@ from rlhf_kit.tasks.assistant.office import hired, pages
 from rlhf_kit.tasks.assistant.task import Hs
 
 MOST_DRAWS = 8
+TAXED = 100                             # sources and texts of each untouched world
 # How many prompts of each split are for what, of those of the made-up world; "labels-2" are those of a second round.
 PURPOSES = {"train": {"ppo": 5, "demonstrations": 2, "labels": 1, "labels-2": 1, "labels-3": 1},
             "heldout": {"test": 4, "demonstrations": 2, "validation": 2, "test labels": 1, "test labels-2": 1,
@@ -66,6 +70,10 @@ class World:
         """Gold, each of the three H's, and whether a response states what is not so."""
         return {"gold": gold(self.task), **{name: self._one(partial(_h, name)) for name in Hs._fields},
                 "invented": self._one(_invents)}
+
+    def taxed(self, policy: Policy) -> Mapping[str, Estimate]:
+        found = tax(policy, self.task.lang, sources=TAXED, texts=TAXED)
+        return {name: getattr(found, name) for name in found.each}
 
     def _one(self, measure: Callable[[Explanation], float]) -> Reward:
         """What is read off the explanation of each response."""
@@ -133,6 +141,9 @@ class Folder:
         return self._parts["rankings", split][:n]
 
     def measured(self) -> Mapping[str, Reward]:
+        return {}
+
+    def taxed(self, policy: Policy) -> Mapping[str, Estimate]:
         return {}
 
     def _texts(self, part: str, items: list[Any], how: tuple[Any, ...]) -> list[Any]:

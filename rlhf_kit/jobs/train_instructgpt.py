@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.ranking_files import write_rankings
 from rlhf_kit.datasets.rankings import as_ranking
-from rlhf_kit.evaluate import Agreement, Evaluation, agreement, side_by_side, win_rate
+from rlhf_kit.evaluate import Agreement, Estimate, Evaluation, agreement, side_by_side, win_rate
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.jobs.instructions import Folder, World
 from rlhf_kit.jobs.settings import changed, described, use_threads
@@ -85,7 +85,8 @@ class InstructGptJob(Job):
             data: Data = World(Assistant(self.lang), self.seed)
         else:
             data = Folder.read(self.data, preset.base, self.template)
-            if not data.pretraining(1):                             # nothing to remember by: plain PPO
+            if not data.pretraining(1) and preset.ppo.ptx_coef:     # nothing to remember by
+                data.notes.append(("instructgpt_plain", {}))
                 preset = replace(preset, ppo=replace(preset.ppo, ptx_coef=0.0))
         return _Work(run, preset, data, self).plan()
 
@@ -99,6 +100,7 @@ class _Work:
         self.demonstrations = data.demonstrations(preset.demonstrations)
         self.epochs = instructgpt.kept_after(preset, len(self.demonstrations))         # update -> epoch
         self.seen: dict[str, Evaluation] = {}
+        self.taxed: dict[str, Mapping[str, Estimate]] = {}
         self.agreed: dict[str, Agreement] = {}
 
     def plan(self) -> Plan:
@@ -215,7 +217,9 @@ class _Work:
         places = {"base": self.base, "sft": self.at("sft"), "start": self.at("start"),
                   **{self.named("policy", n): self.at(self.named("policy", n)) for n in range(1, self.job.rounds + 1)}}
         for done, (name, place) in enumerate(places.items(), start=1):
-            self.seen[name] = instructgpt.examine(self.preset, self.data, self.open(place), reference, judge, prompts)
+            policy = self.open(place)
+            self.seen[name] = instructgpt.examine(self.preset, self.data, policy, reference, judge, prompts)
+            self.taxed[name] = self.data.taxed(policy)
             yield Event("evaluate", done, len(places) + 1)
         for number in range(1, self.job.rounds + 1):
             name = self.named("reward_model", number)
@@ -232,6 +236,7 @@ class _Work:
                 "demonstrations": len(self.demonstrations),
                 "rankings": [len(self.rankings(n, "rankings")) for n in range(1, self.job.rounds + 1)],
                 "policies": {name: one.numbers() for name, one in self.seen.items()},
+                "tax": {name: {key: asdict(x) for key, x in one.items()} for name, one in self.taxed.items()},
                 "selection": {"chosen": selection["chosen"], "epochs": [_mean_of(row) for row in selection["epochs"]]},
                 "reward_models": {name: one.numbers() for name, one in self.agreed.items()},
                 "win_rate": {name: asdict(win_rate(after.each[name], sft.each[name])) for name in after.each},

@@ -23,7 +23,7 @@ from typing import Protocol
 import torch
 
 from rlhf_kit import rewards, zoo
-from rlhf_kit.evaluate import Evaluation, evaluate
+from rlhf_kit.evaluate import Estimate, Evaluation, evaluate
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.loops.batches import seed_for
@@ -58,6 +58,9 @@ class Data(Protocol):
 
     def measured(self) -> Mapping[str, rewards.Reward]:
         """What is reported and never optimised."""
+
+    def taxed(self, policy: Policy) -> Mapping[str, Estimate]:
+        """What a policy can do on tasks that nothing here is about."""
 
 
 @dataclass(frozen=True, kw_only=True)

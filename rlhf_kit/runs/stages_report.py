@@ -57,7 +57,7 @@ def _rows(policies: Mapping[str, Any], lang: Lang) -> list[dict[str, Any]]:
         seen = [one["scores"].get(measure, one.get(measure)) for one in policies.values()]
         if seen[0] is not None:
             found.append({"name": say(lang, f"measure_{measure}"),
-                          "cells": [str(Estimate(**x)) if isinstance(x, dict) else f"{x:.2f}" for x in seen]})
+                          "cells": [str(Estimate(**x)) if isinstance(x, dict) else f"{abs(x) if measure == 'kl' and abs(x) < 0.005 else x:.2f}" for x in seen]})
     return found
 
 
@@ -74,7 +74,7 @@ def _charts(result: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:
             add(bars(values, unit=say("en", f"measure_{measure}"), size=SIZE), f"chart_stages_{measure}",
                 f"note_stages_{measure}")
     for measure in next(iter(result.get("tax", {}).values()), {}):
-        values = {called(name, "en"): one[measure] for name, one in result["tax"].items()}
+        values = {called(name, "en"): Estimate(**one[measure]) for name, one in result["tax"].items()}
         add(bars(values, unit=say("en", f"tax_{measure}"), size=SIZE), f"tax_{measure}", "note_tax")
     for measure in ("loss", "score", "gold"):
         if measure in epochs[0]:

@@ -2,12 +2,14 @@
 
 import json
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from rlhf_kit import zoo
-from rlhf_kit.jobs import JOBS
+from rlhf_kit import cli, zoo
+from rlhf_kit.jobs import JOBS, instructions
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
@@ -47,6 +49,7 @@ def small(base):
         patch.setitem(instructgpt.PRESETS, "tiny", smaller(instructgpt.PRESETS["tiny"], base))
         patch.setitem(ppo.steps.__kwdefaults__, "checkpoint_every", 1)
         patch.setattr(instructgpt, "candidates", crowd)
+        patch.setattr(instructions, "TAXED", 2)
         yield
 
 
@@ -103,3 +106,100 @@ def test_the_policy_brings_a_critic_with_a_trunk_of_its_own(finished):
     policy = zoo.load_policy(finished[0] / "policy")
     assert policy.value_trunk is not None
     assert len((finished[0] / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_stage_by_stage_and_stopped_within_it_ends_as_in_one_go(finished, tmp_path):
+    """Each stage alone, SFT and PPO broken off and begun again: the same numbers."""
+    folder = tmp_path / "run"
+    for stage in ("sft", "start", "labels", "reward", "select", "ppo", "labels-2", "reward-2", "ppo-2", "evaluate"):
+        for event in Job(rounds=2).run(folder, stage=stage):
+            if (event.stage, event.done) in (("sft", 2), ("ppo-2", 2)):
+                break
+        run(Job(rounds=2), folder, stage=stage)
+    ours, theirs = result(folder), result(finished[0])
+    for name in ("policies", "reward_models", "selection", "tax", "samples"):
+        assert ours[name] == theirs[name], name
+
+
+def test_a_stage_without_the_one_before_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"--stage ppo needs what --stage start leaves in .*Run that stage first"):
+        run(Job(), tmp_path / "run", stage="ppo")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("settings", "says"), [
+    ({"preset": "huge"}, "--preset is 'huge'; expected one of tiny"), ({"rounds": 0}, "--rounds is 0; expected 1 to 3"),
+    ({"data": "mine", "rounds": 2}, "of --data nobody can be asked|for --data nobody can be asked"),
+    ({"changes": {"weight_ema": 1.0}}, "weight_ema is 1.0"), ({"lang": "fr"}, "--lang is 'fr'")])
+def test_settings_that_cannot_be_are_refused_at_once(settings, says):
+    with pytest.raises(ValueError, match=says):
+        Job(**settings)
+
+
+# -- a folder of one's own ---------------------------------------------------------------------------------------------
+
+def brought(folder: Path, **parts: list[dict]) -> Path:
+    """A folder that would do, but for the parts that are given."""
+    asked = [f"User: What is the best of {i}?\n\nAssistant:" for i in range(60)]
+    good = {"demonstrations": [{"prompt": p, "response": " I do not know."} for p in asked[:20]],
+            "rankings": [{"prompt": p, "responses": [" I do not know.", " It is.", " You fool."], "ranks": [1, 2, 3]}
+                         for p in asked[20:40]], "prompts": [{"prompt": p} for p in asked[40:]]}
+    folder.mkdir()
+    for name, rows in {**good, **parts}.items():
+        rows = [{**row, "split": row.get("split", "train" if i % 3 else "heldout")} for i, row in enumerate(rows)]
+        if rows:
+            (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return folder
+
+
+def test_a_folder_of_ones_own_goes_through_without_labels_or_gold(tmp_path):
+    folder = brought(tmp_path / "mine", pretraining=[{"text": "The river is long."}, {"text": "The hill is high."}])
+    events = run(Job(data=str(folder)), tmp_path / "run")
+    assert [e.stage for e in events if e.done == 0 and e.note is None] == ["sft", "start", "reward_model", "select",
+                                                                           "ppo", "evaluate"]
+    found = result(tmp_path / "run")
+    assert list(found["policies"]) == ["base", "sft", "start", "policy"]
+    assert set(found["policies"]["policy"]["scores"]) == {"score"}
+    assert found["settings"]["config"]["ptx_coef"] > 0
+
+
+def test_without_pretraining_texts_it_is_plain_ppo_and_that_is_said(tmp_path):
+    events = run(Job(data=str(brought(tmp_path / "mine"))), tmp_path / "run")
+    assert [e.note for e in events if e.note is not None and e.note[0] == "instructgpt_plain"]
+    assert result(tmp_path / "run")["settings"]["config"]["ptx_coef"] == 0
+
+
+ASKED = [{"prompt": f"What is {i}?"} for i in range(20)]
+BAD = {
+    "no demonstrations": ({"demonstrations": []}, r"has no demonstrations; it has prompts\.jsonl, rankings\.jsonl"),
+    "rankings of one": ({"rankings": [{**row, "responses": [" It is."], "ranks": [1]} for row in ASKED]},
+                        r"1 response; a ranking compares at least 2"),
+    "demonstrated prompts": ({"prompts": [{"prompt": f"User: What is the best of {i}?\n\nAssistant:"}
+                                          for i in range(20)]},
+                             r"has 20 prompts that are demonstrations, too, such as .*Leave them out of the prompts"),
+    "a user in two splits": ({"prompts": [{**row, "user": "ann", "split": ("train", "heldout")[i % 2]}
+                                          for i, row in enumerate(ASKED)]},
+                             r"has the user 'ann' in two splits, train in prompts and heldout in prompts"),
+    "an unknown split": ({"prompts": [{**row, "split": "later"} for row in ASKED]},
+                         r"line 1: has the split 'later'; expected train or heldout"),
+    "nothing held out": ({"prompts": [{**row, "split": "train"} for row in ASKED]},
+                         r"leaves 0 prompts in the split heldout; at least 2 are needed there"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_line_and_nothing_is_written(name, tmp_path, capsys):
+    parts, says = BAD[name]
+    folder = brought(tmp_path / "mine", **parts)
+    assert cli.main(["train", "instructgpt", "--data", str(folder), "--output", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert re.search(says, said), said
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_shows_every_policy_of_a_finished_run(finished, capsys):
+    assert cli.main(["train", "instructgpt", "--rounds", "2", "--lang", "en", "--output", str(finished[0])]) == 0
+    said = capsys.readouterr().out
+    for words in ("round 1", "gold: the true", "Of the SFT models", "report.html", "load_policy"):
+        assert words in said, said
