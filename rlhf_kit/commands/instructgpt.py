@@ -129,8 +129,7 @@ def _policies(console: Console, policies: dict[str, Any], lang: str) -> None:
     """A column for each policy, a row for each measure."""
     from rich.table import Table
 
-    from rlhf_kit.evaluate import Estimate
-    from rlhf_kit.runs.stages_report import called
+    from rlhf_kit.runs.stages_report import called, cell
     table = Table(show_edge=False)
     table.add_column(say(lang, "column_measure"))
     for name in policies:
@@ -138,7 +137,6 @@ def _policies(console: Console, policies: dict[str, Any], lang: str) -> None:
     for measure in MEASURES:
         seen = [one["scores"].get(measure, one.get(measure)) for one in policies.values()]
         if seen[0] is not None:
-            cells = [f"{x['mean']:.3f}" if isinstance(x, dict) and len(policies) > 3 else
-                     str(Estimate(**x)) if isinstance(x, dict) else f"{abs(x) if measure == 'kl' and abs(x) < 0.005 else x:.2f}" for x in seen]
+            cells = [cell(x, short=len(policies) > 3) for x in seen]
             table.add_row(say(lang, f"measure_{measure}"), *cells)
     console.print(table)

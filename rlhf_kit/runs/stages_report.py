@@ -40,6 +40,13 @@ def called(policy: str, lang: Lang) -> str:
     return say(lang, "policy_round", n=number) if number else say(lang, f"policy_{name}")
 
 
+def cell(measured: Mapping[str, float] | float, *, short: bool = False) -> str:
+    """A number of the table, with its interval where it has one and there is room."""
+    if isinstance(measured, Mapping):
+        return f"{measured['mean']:.3f}" if short else str(Estimate(**measured))
+    return f"{measured + 0.0:.2f}" if abs(measured) >= 0.005 else "0.00"
+
+
 def _lead(result: Mapping[str, Any], words: partial) -> list[str]:
     """What came of it, in a few sentences."""
     said, scores = [], {name: one["scores"] for name, one in result["policies"].items()}
@@ -56,8 +63,7 @@ def _rows(policies: Mapping[str, Any], lang: Lang) -> list[dict[str, Any]]:
     for measure in MEASURES:
         seen = [one["scores"].get(measure, one.get(measure)) for one in policies.values()]
         if seen[0] is not None:
-            found.append({"name": say(lang, f"measure_{measure}"),
-                          "cells": [str(Estimate(**x)) if isinstance(x, dict) else f"{abs(x) if measure == 'kl' and abs(x) < 0.005 else x:.2f}" for x in seen]})
+            found.append({"name": say(lang, f"measure_{measure}"), "cells": [cell(x) for x in seen]})
     return found
 
 
