@@ -58,6 +58,13 @@ def _lead(result: Mapping[str, Any], words: partial) -> list[str]:
     return said
 
 
+def table(policies: Mapping[str, Any], lang: Lang) -> list[list[str]]:
+    """A column for each policy and a row for each measure, the header first."""
+    rows = _rows(policies, lang)
+    return [[say(lang, "column_measure"), *(called(name, lang) for name in policies)],
+            *([row["name"], *row["cells"]] for row in rows)]
+
+
 def _rows(policies: Mapping[str, Any], lang: Lang) -> list[dict[str, Any]]:
     found = []
     for measure in MEASURES:
