@@ -150,19 +150,19 @@ class _Work:
     def sft(self) -> Iterator[Step]:
         """Sixteen epochs, of which some are kept. Resumed, the model stands at the checkpoint's last step, which is
         then kept again; those before are there."""
-        policy, checkpoint = self.open(self.base), self.run.checkpoint("sft")
+        policy, checkpoint = self.learner(self.base), self.run.checkpoint("sft")
         behind = len(steps_in(checkpoint))
         for step in instructgpt.sft_steps(self.preset, policy, self.demonstrations, checkpoint):
             taken = step.number + 1
             if taken in self.epochs and taken >= behind:
-                zoo.save_policy(policy, self.at(self.epoch(self.epochs[taken])))
+                instructgpt.keep(self.preset, policy, self.base, self.at(self.epoch(self.epochs[taken])))
             yield step
 
     def start(self) -> Iterator[Step]:
-        policy = self.open(self.base)
+        policy = self.learner(self.base)
         mixed = instructgpt.start_mix(self.preset, self.data, self.demonstrations)
         yield from instructgpt.start_steps(self.preset, policy, mixed, self.run.checkpoint("start"))
-        zoo.save_policy(policy, self.at("start"))
+        instructgpt.keep(self.preset, policy, self.base, self.at("start"))
 
     def label(self, number: int) -> Iterator[Step]:
         """Pages of what the newest policies write; a test page for every few."""
@@ -179,11 +179,11 @@ class _Work:
         yield from ()
 
     def reward(self, number: int) -> Iterator[Step]:
-        model = zoo.load_reward_model(self.at("start"), new_head=True, seed=self.job.seed, device=self.job.device)
+        model = instructgpt.opened_judge(self.preset, self.at("start"), self.job.device)
         learn = [one for n in range(1, number + 1) for one in self.rankings(n, "rankings")]
         yield from instructgpt.reward_steps(self.preset, model, learn, self.demonstrations,
                                             self.run.checkpoint(f"reward-{number}"))
-        zoo.save_reward_model(model, self.at(self.named("reward_model", number)))
+        instructgpt.keep_judge(self.preset, model, self.at("start"), self.at(self.named("reward_model", number)))
 
     def select(self) -> Iterator[Event]:
         """The SFT model that the reward model likes best; what it says of the others stays, too."""
@@ -200,15 +200,16 @@ class _Work:
 
     def ppo(self, number: int) -> Iterator[Step]:
         """Each round begins at the start, as everything learned from it is in the reward model."""
-        start, judge = self.open(self.at("start")), self.judge(number)
-        policy, reference = instructgpt.actor(self.preset, start, judge), start.reference()
+        judge = self.judge(number)
+        policy = instructgpt.actor(self.preset, self.open(self.at("start")), judge)
+        reference = policy.reference()
         use_threads(self.run.threads, policy)
         checkpoint = self.run.checkpoint(f"ppo-{number}")
         steps = instructgpt.ppo_steps(self.preset, self.data, policy, reference, judge, checkpoint)
         if number == self.job.rounds:
             steps = self.run.with_snapshots(policy, self.preset.ppo.steps, checkpoint, steps)
         yield from steps
-        zoo.save_policy(policy, self.at(self.named("policy", number)))
+        instructgpt.keep(self.preset, policy, self.at("start"), self.at(self.named("policy", number)))
 
     def evaluate(self) -> Iterator[Event]:
         """Every policy answers the same held-out prompts; the last reward model says what it thinks of each."""
@@ -272,7 +273,12 @@ class _Work:
         return f"epochs/epoch-{number:02}"
 
     def open(self, place: str | Path) -> Policy:
-        return instructgpt.base_policy(place, self.job.device)
+        return instructgpt.opened(place, self.job.device)
+
+    def learner(self, place: str | Path) -> Policy:
+        policy = instructgpt.opened(place, self.job.device, preset=self.preset)
+        use_threads(self.run.threads, policy)
+        return policy
 
     def judge(self, number: int) -> RewardModel:
         return zoo.load_reward_model(self.at(self.named("reward_model", number)), device=self.job.device)

@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Protocol
+from tempfile import TemporaryDirectory
+from typing import Literal, Protocol
 
 import torch
 
@@ -28,8 +29,10 @@ from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.loops.batches import seed_for
 from rlhf_kit.methods import ppo, reward_model, sft
+from rlhf_kit.models.adapters import LoRA, put_on_judge
 from rlhf_kit.models.critics import with_critic
 from rlhf_kit.models.heads import Policy, RewardModel
+from rlhf_kit.models.shared import AdaptedPolicy, with_adapter
 from rlhf_kit.sampling import Sampling, generate
 
 Pairs = list[tuple[str, str]]
@@ -78,6 +81,8 @@ class Preset:
     reward: reward_model.Config
     prompts: int                        # that PPO draws from
     pretraining: int                    # texts that PPO-ptx draws from
+    lora: LoRA | None = None            # what learns is an adapter, which every stage merges; None = all weights
+    merge_in: Literal["bfloat16", "float32"] = "float32"
     own_critic: bool = True             # the reward model on a trunk of its own; False = a head on the policy
     ppo: ppo.Config
     held_out: int                       # prompts to be examined on
@@ -95,7 +100,75 @@ PRESETS: dict[str, Preset] = {
         ppo=ppo.Config(steps=60, batch_size=64, minibatch_size=16, epochs=1, learning_rate=3e-4, warmup=10, lam=1.0,
                        value_coef=0.5, kl=KL(coefficient=0.02), sampling=Sampling(max_new_tokens=64),
                        missing_eos_penalty=1.0, ptx_coef=1.0, ptx_texts=1, weight_ema=0.9)),
+    # Half a billion parameters on a free GPU of 16 GB: all weights learn, the critic is a head on the policy.
+    "colab": Preset(
+        base="Qwen/Qwen2.5-0.5B", demonstrations=1000, keep_every=8, rankings=1000, prompts=5000, pretraining=10_000,
+        held_out=200, validation=100, held_out_rankings=200, own_critic=False,
+        sft=sft.Config(batch_size=32, learning_rate=1e-5, warmup=0, max_length=512, dropout=0.2, micro_batch=4,
+                       activation_checkpointing=True),
+        start=sft.Config(batch_size=32, learning_rate=1e-5, warmup=0, max_length=512, micro_batch=4,
+                         activation_checkpointing=True),
+        reward=reward_model.Config(batch_size=32, learning_rate=9e-6, warmup=0, max_length=512, micro_batch=2,
+                                   activation_checkpointing=True),
+        ppo=ppo.Config(steps=100, batch_size=64, minibatch_size=16, epochs=1, learning_rate=5e-6, warmup=10,
+                       kl=KL(coefficient=0.02), sampling=Sampling(max_new_tokens=128), missing_eos_penalty=1.0,
+                       ptx_coef=27.8, ptx_texts=8, weight_ema=0.992, tokens_per_pass=2560,
+                       activation_checkpointing=True)),
+    # One GPU of 80 GB; an adapter learns. Batches, rates and γ are the paper's, as far as an adapter takes them.
+    "7b": Preset(
+        base="Qwen/Qwen2.5-7B", demonstrations=13_000, keep_every=8, rankings=33_000, prompts=31_000,
+        pretraining=100_000, held_out=500, validation=200, held_out_rankings=1000, own_critic=False,
+        lora=LoRA(rank=16, alpha=32), merge_in="bfloat16",
+        sft=sft.Config(batch_size=32, learning_rate=5e-5, warmup=0, max_length=1024, dropout=0.2, micro_batch=4,
+                       activation_checkpointing=True, autocast="bfloat16"),
+        start=sft.Config(batch_size=32, learning_rate=5e-5, warmup=0, max_length=1024, micro_batch=4,
+                         activation_checkpointing=True, autocast="bfloat16"),
+        reward=reward_model.Config(batch_size=64, learning_rate=5e-5, warmup=0, max_length=1024, micro_batch=2,
+                                   activation_checkpointing=True, autocast="bfloat16"),
+        ppo=ppo.Config(steps=500, batch_size=512, minibatch_size=64, epochs=1, learning_rate=5e-5, warmup=10,
+                       kl=KL(coefficient=0.02), sampling=Sampling(max_new_tokens=256), missing_eos_penalty=1.0,
+                       ptx_coef=27.8, ptx_texts=8, weight_ema=0.992, tokens_per_pass=8192,
+                       activation_checkpointing=True, autocast="bfloat16")),
 }
+
+
+# -- opening and keeping ----------------------------------------------------------------------------------------------
+
+def opened(source: str | Path, device: str | torch.device = "cpu", *, preset: Preset | None = None) -> Policy:
+    """A model as a policy without a critic; with a preset, to be trained: an adapter on it, where that learns."""
+    if preset is None or preset.lora is None:
+        return zoo.load_policy(source, value_head=False, device=device)
+    policy = zoo.load_policy(source, value_head=False, device=device, dtype=getattr(torch, preset.merge_in))
+    return with_adapter(policy, preset.lora, preset.sft.seed)
+
+
+def keep(preset: Preset, policy: Policy, source: str | Path, folder: Path) -> None:
+    """The policy in `folder` as a plain model; of an adapter on `source` the sum."""
+    if not isinstance(policy, AdaptedPolicy):
+        zoo.save_policy(policy, folder)
+        return
+    with TemporaryDirectory() as place:
+        zoo.save_policy(policy, Path(place, "adapter"))
+        zoo.merge_adapter(Path(place, "adapter"), folder, base=source, dtype=preset.merge_in)
+
+
+def opened_judge(preset: Preset, source: str | Path, device: str | torch.device = "cpu") -> RewardModel:
+    """A language model with a new head of one output, to be trained."""
+    dtype = torch.float32 if preset.lora is None else getattr(torch, preset.merge_in)
+    model = zoo.load_reward_model(source, new_head=True, seed=preset.reward.seed, device=device, dtype=dtype)
+    if preset.lora is not None:
+        put_on_judge(model.model, preset.lora, preset.reward.seed)
+    return model
+
+
+def keep_judge(preset: Preset, model: RewardModel, source: str | Path, folder: Path) -> None:
+    """The reward model in `folder`, whole."""
+    if preset.lora is None:
+        zoo.save_reward_model(model, folder)
+        return
+    with TemporaryDirectory() as place:
+        zoo.save_reward_model(model, Path(place, "adapter"))
+        zoo.merge_adapter(Path(place, "adapter"), folder, base=source, dtype=preset.merge_in)
 
 
 # -- 1 and 2: demonstrations ------------------------------------------------------------------------------------------
@@ -191,6 +264,8 @@ def best(rows: Sequence[Examined]) -> Examined:
 
 def actor(preset: Preset, start: Policy, judge: RewardModel) -> Policy:
     """The policy that PPO trains, with its critic."""
+    if preset.lora is not None:
+        return with_adapter(Policy(start.lm, start.tokenizer), preset.lora, preset.ppo.seed)
     return with_critic(start, judge) if preset.own_critic else Policy(start.lm, start.tokenizer)
 
 
@@ -208,7 +283,3 @@ def examine(preset: Preset, data: Data, policy: Policy, reference: Policy, judge
     return evaluate(policy, reference, prompts, {"score": rewards.learned(judge), **data.measured()},
                     preset.ppo.sampling, preset.ppo.seed + 1)
 
-
-def base_policy(source: str | Path, device: str | torch.device = "cpu") -> Policy:
-    """A model as a policy without a critic."""
-    return zoo.load_policy(source, value_head=False, device=device)

@@ -65,7 +65,8 @@ def origin(run: Path) -> Origin:
         world = world or _world(settings)
         if (job := job_of(settings)) in RECIPES:
             preset = RECIPES[job][settings["preset"]]
-            named += [preset.data] if getattr(preset, "data", None) and not (settings.get("data") or settings.get("task")) else []
+            usual = getattr(preset, "data", None)
+            named += [usual] if usual and not (settings.get("data") or settings.get("task")) else []
             base = settings.get("model") or preset.base.format(lang=settings.get("lang"))
         else:
             base = None if job == "tour" else began_with(place)

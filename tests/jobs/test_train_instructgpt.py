@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from rlhf_kit import cli, zoo
 from rlhf_kit.jobs import JOBS, instructions
 from rlhf_kit.methods import ppo
 from rlhf_kit.models import text, tiny
+from rlhf_kit.models.adapters import LoRA
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import instructgpt
 from rlhf_kit.sampling import Sampling
@@ -203,3 +205,15 @@ def test_the_command_shows_every_policy_of_a_finished_run(finished, capsys):
     said = capsys.readouterr().out
     for words in ("round 1", "gold: the true", "Of the SFT models", "report.html", "load_policy"):
         assert words in said, said
+
+
+def test_an_adapter_learns_where_the_preset_says_so(base, tmp_path, monkeypatch):
+    """As at 7 billion parameters: every stage is an adapter that is merged, the critic a head on the policy."""
+    preset = replace(instructgpt.PRESETS["tiny"], lora=LoRA(rank=2, alpha=4), own_critic=False)
+    monkeypatch.setitem(instructgpt.PRESETS, "tiny", preset)
+    run(Job(), tmp_path / "run")
+    places = ("epochs/epoch-03", "start", "reward_model", "policy")
+    assert not [place for place in places if (tmp_path / "run" / place / "adapter_config.json").exists()]
+    assert zoo.load_reward_model(tmp_path / "run" / "reward_model").shift != 0
+    before, after = (zoo.load_policy(tmp_path / "run" / name).lm.state_dict() for name in ("start", "policy"))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
