@@ -24,6 +24,7 @@ from rlhf_kit.tasks.assistant import Assistant
 from rlhf_kit.tasks.assistant.gold import Explanation
 from rlhf_kit.tasks.assistant.labelers import Labeler
 from rlhf_kit.tasks.assistant.office import hired, pages
+from rlhf_kit.tasks.assistant.prompts import MARKS
 from rlhf_kit.tasks.assistant.task import Hs
 
 MOST_DRAWS = 8
@@ -45,7 +46,7 @@ class World:
     asks = True
 
     def __init__(self, task: Assistant, seed: int = 0) -> None:
-        self.task, self.seed = task, seed
+        self.task, self.seed, self.mark = task, seed, MARKS[task.lang].assistant
         self._kept: dict[tuple[str, str, int], list[Any]] = {}
 
     def demonstrations(self, n: int, split: str = "train") -> list[tuple[str, str]]:
@@ -110,7 +111,7 @@ class Folder:
     Nobody can be asked for more labels, and the truth is unknown.
     """
 
-    asks = False
+    asks, mark = False, None
 
     def __init__(self, brought: Instructions, tokenizer: PreTrainedTokenizerBase, template: str | None,
                  model: str) -> None:

@@ -179,7 +179,7 @@ class _Work:
         yield from ()
 
     def reward(self, number: int) -> Iterator[Step]:
-        model = instructgpt.opened_judge(self.preset, self.at("start"), self.job.device)
+        model = instructgpt.opened_judge(self.preset, self.at("start"), self.data.mark, self.job.device)
         learn = [one for n in range(1, number + 1) for one in self.rankings(n, "rankings")]
         yield from instructgpt.reward_steps(self.preset, model, learn, self.demonstrations,
                                             self.run.checkpoint(f"reward-{number}"))

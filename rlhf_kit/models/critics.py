@@ -14,20 +14,20 @@ def with_critic(policy: Policy, model: RewardModel) -> Policy:
 
         value_t = w · h_t - shift,     h_t = the judge's last hidden state before token t
 
-    So before the first update the critic says of every unfinished response what the judge would say if it ended there.
-    The two do not share a weight with the policy: what the critic learns does not pull at what the policy writes.
+    So before the first update the critic says of every unfinished response what the judge's head would say if it ended
+    there. (What a judge with `likelihood` adds to its head's, the critic has to learn.) It does not share a weight with
+    the policy: what it learns does not pull at what the policy writes.
 
     Args:
         model: reads with a decoder, whose head sees the last token, and with the policy's own tokenizer.
 
-    Raises: ValueError for an encoder, another vocabulary, or a score that is more than its head says.
+    Raises: ValueError for an encoder, or another vocabulary.
     Source: Ouyang et al. 2022, arXiv:2203.02155, appendix C.4; Stiennon et al. 2020, arXiv:2009.01325.
     """
     head = getattr(model.model, "score", None)
-    if head is None or model.likelihood is not None:
-        what = "reads both ways, as encoders do," if head is None else "adds how likely a response is to its head's"
-        raise ValueError(f"the reward model {what} and its score of a beginning is not a value. Take one that was made "
-                         f"of a language model: kit.load_reward_model(..., new_head=True).")
+    if head is None:
+        raise ValueError("the reward model reads both ways, as encoders do, and its score of a beginning is not a value. "
+                         "Take one that was made of a language model: kit.load_reward_model(..., new_head=True).")
     if model.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
         raise ValueError(f"the reward model reads {len(model.tokenizer):,} tokens and the policy writes "
                          f"{len(policy.tokenizer):,} others; a value function reads what the policy writes. Make both "

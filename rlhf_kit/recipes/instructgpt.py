@@ -51,6 +51,10 @@ class Data(Protocol):
 
     def pretraining(self, n: int) -> list[str]: ...
 
+    @property
+    def mark(self) -> str | None:
+        """The word behind which a response begins in every prompt; None if there is none."""
+
     def ranked(self, asked: Sequence[tuple[str, Sequence[str]]], n: int, split: str,
                purpose: str) -> list[Ranking | Comparison]:
         """At most n rankings of these responses, where somebody can be asked; else those that there are."""
@@ -79,6 +83,7 @@ class Preset:
     start: sft.Config
     rankings: int                       # pages of each round
     reward: reward_model.Config
+    likelihood: float = 0.0             # of a made-up world: reward per nat of a response token's mean log-probability
     prompts: int                        # that PPO draws from
     pretraining: int                    # texts that PPO-ptx draws from
     lora: LoRA | None = None            # what learns is an adapter, which every stage merges; None = all weights
@@ -152,10 +157,14 @@ def keep(preset: Preset, policy: Policy, source: str | Path, folder: Path) -> No
         zoo.merge_adapter(Path(place, "adapter"), folder, base=source, dtype=preset.merge_in)
 
 
-def opened_judge(preset: Preset, source: str | Path, device: str | torch.device = "cpu") -> RewardModel:
-    """A language model with a new head of one output, to be trained."""
+def opened_judge(preset: Preset, source: str | Path, mark: str | None = None,
+                 device: str | torch.device = "cpu") -> RewardModel:
+    """A language model with a new head of one output, to be trained; with `likelihood` and a mark its score is the
+    head's and how likely the model that it starts from finds the response, see `RewardModel.likelihood`."""
     dtype = torch.float32 if preset.lora is None else getattr(torch, preset.merge_in)
     model = zoo.load_reward_model(source, new_head=True, seed=preset.reward.seed, device=device, dtype=dtype)
+    if preset.likelihood and mark is not None:
+        model.likelihood = preset.likelihood, model.tokenizer(mark, add_special_tokens=False).input_ids[0]
     if preset.lora is not None:
         put_on_judge(model.model, preset.lora, preset.reward.seed)
     return model

@@ -160,7 +160,7 @@ class Seed:
 
     def reward(self, name: str, rankings: Sequence[Ranking], test: str = "test labels") -> None:
         if not is_complete(self.folder / name):
-            model = zoo.load_reward_model(self.folder / "start", new_head=True, seed=self.seed)
+            model = instructgpt.opened_judge(self.preset, self.folder / "start", self.data.mark)
             for _ in instructgpt.reward_steps(self.preset, model, rankings, self.demonstrations):
                 pass
             zoo.save_reward_model(model, self.folder / name)
@@ -232,7 +232,7 @@ class Seed:
                test: Sequence[Ranking]) -> dict[str, Any]:
         config = replace(self.preset.reward, batch_size=batch)
         config = replace(config, steps=instructgpt.updates(config, len(items), epochs))
-        model = zoo.load_reward_model(self.folder / "start", new_head=True, seed=self.seed)
+        model = instructgpt.opened_judge(self.preset, self.folder / "start", self.data.mark)
         for _ in reward_model.steps(model, items, config):
             pass
         learnt, held = (agreement(rewards.learned(model), some) for some in (pages, test))
