@@ -26,7 +26,7 @@ SHARED  := -n $(WORKERS) --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run studio space test test-browser test-processor test-newest test-slow test-notebooks lint bench pictures notebooks handout nbgrader lab clean
+.PHONY: run studio space test test-browser test-processor test-newest test-slow test-notebooks lint bench docs pictures notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
 	@$(BIN)/rlhf-kit tour $(ARGS)
@@ -73,6 +73,9 @@ lint: $(VENV)/dev.done
 
 bench: $(VENV)/dev.done                  ## the numbers of the README
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+docs: $(VENV)/dev.done                   ## these pages, the lessons and the reference as a site, in dist/docs
+	$(BIN)/python docs/site/build.py dist/docs
 
 pictures: $(VENV)/dev.done               ## the README's pictures of the studio, in docs; OUT=FOLDER: every panel, there
 	$(BIN)/python -m tests.benchmarks pictures

@@ -49,8 +49,8 @@ HERE = Path(__file__).parent
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}, "colab": {"toc_visible": True}}
 LONGEST_CELL = 20                       # seconds
-WORDS = {"en": {"other": "中文", "solution": "Solutions", "shown": "Solution"},
-         "zh": {"other": "English", "solution": "答案", "shown": "参考答案"}}
+WORDS = {"en": {"other": "中文", "solution": "Solutions", "exercise": "Exercises", "shown": "Solution"},
+         "zh": {"other": "English", "solution": "答案", "exercise": "练习", "shown": "参考答案"}}
 EXTRAS = {"03": ("scale", "trl")}         # level -> (extra that it needs, one of the libraries in it)
 SETUP = '''try:
     import {needed}rlhf_kit as kit
@@ -140,20 +140,21 @@ def notebook(source: Path, lang: str, solved: bool, handout: bool = False) -> No
             made.append(_code(cell.name, cell.code if cell.kind != "exercise" else
                               shown(cell.code) if solved else emptied(cell.code)))
     opening = min(2, next((i for i, cell in enumerate(cells) if cell.kind != "text"), len(cells)))
-    whole = [_text("badge", badge(source.stem, lang, handout)), *made[:opening],
+    whole = [_text("badge", badge(source.stem, lang, handout, solved)), *made[:opening],
              _code("setup", setup(source.stem, lang)), *made[opening:]]
     return new_notebook(cells=whole, metadata=copy.deepcopy(METADATA), nbformat_minor=5)
 
 
-def badge(stem: str, lang: str, handout: bool) -> str:
-    """The first line: open in Colab, the other language, the solutions."""
-    path = f"notebooks/{'zh/' if lang == 'zh' else ''}{stem}.ipynb"
-    up = "../" if lang == "zh" else ""
-    other = f"{up}{stem}.ipynb" if lang == "zh" else f"zh/{stem}.ipynb"
+def badge(stem: str, lang: str, handout: bool, solved: bool = False) -> str:
+    """The first line: open in Colab, the other language, the solutions; of these, the exercises."""
+    path = f"notebooks/{'solutions/' if solved else 'zh/' if lang == 'zh' else ''}{stem}.ipynb"
+    up = "../" if lang == "zh" or solved else ""
+    other = f"{up}{stem}.ipynb" if lang == "zh" else f"{up}zh/{stem}.ipynb"
     colab = f"{REPOSITORY.replace('https://github.com', 'https://colab.research.google.com/github')}/blob/main/{path}"
     links = [f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"]
     if not handout:
-        links += [f"[{WORDS[lang]['other']}]({other})", f"[{WORDS[lang]['solution']}]({up}solutions/{stem}.ipynb)"]
+        twin, said = (f"{up}{stem}", "exercise") if solved else (f"{up}solutions/{stem}", "solution")
+        links += [f"[{WORDS[lang]['other']}]({other})", f"[{WORDS[lang][said]}]({twin}.ipynb)"]
     return " · ".join(links)
 
 

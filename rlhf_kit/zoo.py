@@ -262,24 +262,27 @@ class Metric:
 Recipe = LanguageModel | Base | Translator | Judge | TinyRewardModel | Metric
 KINDS: dict[type, str] = {LanguageModel: "writer", Base: "writer", Translator: "writer", Judge: "judge",
                           TinyRewardModel: "reward_model", Metric: "reward_model"}
+FORUM_READER = LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
+                             sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160))
 TINY: dict[str, tuple[Recipe, Lang]] = {        # name -> (recipe, language of its reviews)
     "tiny-lm-en": (LanguageModel(), "en"), "tiny-lm-zh": (LanguageModel(), "zh"),
     "tiny-judge-en": (Judge(), "en"), "tiny-judge-zh": (Judge(), "zh"),
     "tiny-rm-en": (TinyRewardModel(), "en"), "tiny-rm-zh": (TinyRewardModel(), "zh"),
-    FORUM: (LanguageModel(texts=12000, vocabulary=800, architecture="llama", layers=3, context=192,
-                          sft=sft.Config(steps=1300, batch_size=8, learning_rate=4e-3, max_length=160)), "en"),
+    FORUM["en"]: (FORUM_READER, "en"), FORUM["zh"]: (FORUM_READER, "zh"),
     TRANSLATOR: (Translator(), "en"), "tiny-rm-translation": (Metric(), "en"),
     "tiny-lm-arithmetic": (LanguageModel(texts=12_000, vocabulary=300, width=64, context=64, sft=sft.Config(
         steps=1000, batch_size=64, learning_rate=4e-3, max_length=16)), "en"),
     **{name: (Base(), lang) for lang, name in BASES.items()},
 }
-TASKS = {FORUM: "forum-en", TRANSLATOR: "translation", "tiny-rm-translation": "translation",       # others: reviews
-         "tiny-lm-arithmetic": "arithmetic", **{name: f"assistant-{lang}" for lang, name in BASES.items()}}
-TAKES = {FORUM: "trained_minutes", TRANSLATOR: "trained_minutes", **dict.fromkeys(BASES.values(), "trained_longer")}
+TASKS = {TRANSLATOR: "translation", "tiny-rm-translation": "translation", "tiny-lm-arithmetic": "arithmetic",
+         **{name: f"forum-{lang}" for lang, name in FORUM.items()},
+         **{name: f"assistant-{lang}" for lang, name in BASES.items()}}         # others: reviews
+TAKES = {**dict.fromkeys([*FORUM.values(), TRANSLATOR], "trained_minutes"),
+         **dict.fromkeys(BASES.values(), "trained_longer")}
 PARTS: dict[Part, type] = {"lm": LanguageModel, "judge": Judge, "rm": TinyRewardModel}
 OTHERS = re.compile(r"tiny-(lm|judge|rm)-(.+)")         # tiny models of other tasks, such as tiny-lm-weather-en
 # Tokens of a prompt with its response, for who judges them; of the other tasks as many as a recipe says.
-READS = {"forum-en": 192, "assistant-en": 192, "assistant-zh": 192}
+READS = {"forum-en": 192, "forum-zh": 192, "assistant-en": 192, "assistant-zh": 192}
 
 
 # PPO on a model of half a million parameters: larger steps and a lower price of drifting than GPT-2 would get. λ = 1

@@ -18,10 +18,18 @@ import rlhf_kit
 from rlhf_kit import cli, zoo
 
 ROOT = Path(__file__).parents[1]
-READMES = ("README.md", "README.zh-CN.md")
-PAGES = (*READMES, "CONTRIBUTING.md", "CHANGELOG.md", "docs/glossary.md",
-         "docs/teaching.md", "docs/teaching.zh-CN.md")
+# What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
+GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "runs", "studio",
+         "stackllama", "assistant", "gpu", "house", "formulas", "help")
+ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
+CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
+TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
+LANGS = ("English", "Chinese")                              # all pages of a language one after another, as one text
+PAGES = (*ENGLISH, *CHINESE, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/glossary.md",
+         "docs/teaching.md", "docs/zh/teaching.md")
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+TEXT |= {lang: "\n".join(TEXT[page] for page in pages)
+         for lang, pages in zip(LANGS, (ENGLISH, CHINESE), strict=True)}
 
 
 # --- reading a page ---------------------------------------------------------------------------------------------------
@@ -77,7 +85,7 @@ def resolve(name: str) -> object:
 
 def test_the_reader_of_pages_finds_what_is_there_and_nothing_else():
     known = {"rlhf_kit/formulas/masked.py", "rlhf_kit/tasks/reviews/data/products.tsv", "Makefile"}
-    assert known <= set(tree("README.md"))
+    assert known <= set(tree("docs/house.md"))
     assert resolve("ppo.Config.sampling").name == "sampling"
     assert resolve("formulas.losses.pairwise").__name__ == "pairwise"
     with pytest.raises((AttributeError, ImportError)):
@@ -88,7 +96,7 @@ def test_the_reader_of_pages_finds_what_is_there_and_nothing_else():
 
 # --- the tree, the map, the details -----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", LANGS)
 def test_the_tree_has_every_module_and_no_file_that_is_missing(page):
     shown = tree(page)
     modules = {str(p.relative_to(ROOT)) for p in (ROOT / "rlhf_kit").rglob("*.py") if p.name != "__init__.py"}
@@ -97,13 +105,13 @@ def test_the_tree_has_every_module_and_no_file_that_is_missing(page):
     assert len(set(shown)) == len(shown)
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", LANGS)
 def test_every_function_of_the_map_exists(page):
     for _, function, _ in table(page, "formulas"):
         assert [callable(resolve(name)) for name in names(function)].count(True) == len(names(function)) > 0
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", LANGS)
 def test_the_details_are_28_and_each_says_where(page):
     rows = table(page, "details")
     assert [row[0] for row in rows] == [str(number) for number in range(1, 29)]
@@ -111,7 +119,7 @@ def test_the_details_are_28_and_each_says_where(page):
         assert [resolve(name) for name in names(where)]
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", LANGS)
 def test_the_defaults_in_the_details_are_those_of_the_code(page):
     """A `field=value` in a row is the default of the field of that name in its last column."""
     compared = 0
@@ -141,7 +149,7 @@ def test_every_python_block_compiles_and_uses_names_that_exist():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("page", "number"), [(page, i) for page in READMES for i in range(len(python(page)))])
+@pytest.mark.parametrize(("page", "number"), [(page, i) for page in LANGS for i in range(len(python(page)))])
 def test_a_block_of_the_readme_runs_as_it_stands(page, number, tmp_path):
     shown = run(python(page)[number], tmp_path)
     assert shown.strip()
@@ -176,24 +184,26 @@ def without_words(language: str, code: str) -> str:
     return re.sub(r"\s+#.*", "", re.sub(r"\b(tiny-\w+)-(?:en|zh)\b", r"\1", code))
 
 
-def test_both_readmes_have_the_same_blocks_in_the_same_order():
-    english, chinese = ([(name, without_words(name, code)) for name, code in blocks(page)] for page in READMES)
+@pytest.mark.parametrize("pages", TRANSLATED)
+def test_both_languages_have_the_same_blocks_in_the_same_order(pages):
+    english, chinese = ([(name, without_words(name, code)) for name, code in blocks(page)] for page in pages)
     assert english == chinese
 
 
-def test_both_readmes_have_the_same_headings_and_tables():
+@pytest.mark.parametrize("pages", TRANSLATED)
+def test_both_languages_have_the_same_headings_and_tables(pages):
     def shape(page):
         prose = re.sub(r"^```.*?^```$", "", TEXT[page], flags=re.M | re.S)
         headings = [mark.count("#") for mark in re.findall(r"^#+ ", prose, re.M)]
         rows = [len(part.splitlines()) for part in re.findall(r"(?:^\|.*\n)+", prose, re.M)]
         return headings, rows, re.findall(r"<!-- [\w:-]+ -->", prose)
-    assert shape(READMES[0]) == shape(READMES[1])
+    assert shape(pages[0]) == shape(pages[1])
 
 
-def test_both_readmes_name_the_same_functions_and_defaults():
+def test_both_languages_name_the_same_functions_and_defaults():
     for mark, columns in (("formulas", (1,)), ("details", (0, 3))):
         english, chinese = ([[names(row[c]) or row[c] for c in columns] for row in table(page, mark)]
-                            for page in READMES)
+                            for page in LANGS)
         assert english == chinese
 
 
@@ -206,8 +216,8 @@ def test_the_glossary_has_a_chinese_word_and_a_meaning_for_each():
 
 def test_the_table_of_the_tour_is_the_one_that_make_bench_prints():
     bench = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "tour.py"))
-    assert f"<!-- tour-table:start -->\n{bench['HEADER']}\n" in TEXT["README.md"]
-    for page in READMES:
+    assert f"<!-- tour-table:start -->\n{bench['HEADER']}\n" in TEXT["English"]
+    for page in LANGS:
         rows = TEXT[page].split("<!-- tour-table:start -->\n")[1].split("<!-- tour-table:end -->")[0].splitlines()[2:]
         expected = [f"{lang}, {seed}" for lang in bench["LANGS"] for seed in bench["SEEDS"]]
         assert [row.split("|")[1].strip() for row in rows] == expected
@@ -215,14 +225,15 @@ def test_the_table_of_the_tour_is_the_one_that_make_bench_prints():
 
 def test_the_table_of_the_pipeline_is_the_one_that_make_bench_prints():
     bench = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "stackllama.py"))
-    assert f"<!-- stack-table:start -->\n{bench['HEADER']}\n" in TEXT["README.md"]
-    for page in READMES:
+    assert f"<!-- stack-table:start -->\n{bench['HEADER']}\n" in TEXT["English"]
+    for page in LANGS:
         rows = TEXT[page].split("<!-- stack-table:start -->\n")[1].split("<!-- stack-table:end -->")[0].splitlines()[2:]
-        expected = [f"{seed}, int8" for seed in bench["SEEDS"]] + ["0, fp32"]
+        expected = [f"{lang}, {seed}, {'fp32' if quantize == 'none' else quantize}"
+                    for lang, seed, quantize in bench["RUNS"]]
         assert [row.split("|")[1].strip() for row in rows] == expected
 
 
-@pytest.mark.parametrize(("page", "lang"), list(zip(READMES, ("en", "zh"), strict=True)))
+@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
 def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
     bench = importlib.import_module("tests.benchmarks.rest")
     stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
@@ -233,13 +244,37 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_first_page_is_one_screen_and_leads_everywhere(page):
+    """Whoever follows its links comes to every page of the guide, in one step or two."""
+    assert len(TEXT[page].splitlines()) < 180
+    leads = lambda at: {str((ROOT / at).parent.joinpath(link.split("#")[0]).resolve().relative_to(ROOT))      # noqa: E731
+                        for link in re.findall(r"\]\(([^)\s]+)\)", TEXT[at]) if "://" not in link}
+    near = leads(page)
+    further = near.union(*(leads(one) for one in near if one in PAGES))
+    assert set(ENGLISH if page in ENGLISH else CHINESE) <= {page, *further}
+
+
 # --- links, commands, places ------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_relative_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", TEXT[page])
-    missing = [link for link in links if "://" not in link and not (ROOT / page).parent.joinpath(link).exists()]
+    missing = [link for link in links if "://" not in link and not link.startswith("#")
+               and not (ROOT / page).parent.joinpath(link.split("#")[0]).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_anchor_is_a_heading_of_its_page(page):
+    """As GitHub names them: small letters, hyphens for spaces, no marks."""
+    def anchors(path):
+        text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+        return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-")
+                for head in re.findall(r"^#+ (.*)$", text, re.M)}
+    for link in re.findall(r"\]\(([^)\s]+#[^)\s]+)\)", TEXT[page]):
+        to, _, anchor = link.partition("#")
+        assert "://" in to or anchor in anchors((ROOT / page).parent / to if to else ROOT / page), link
 
 
 def options_of(*commands: str) -> set[str]:
@@ -255,7 +290,7 @@ def typed(page: str) -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in code.splitlines() if line.startswith("rlhf-kit ")]
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", LANGS)
 @pytest.mark.parametrize(("mark", "commands"), [("options:tour", ("tour",)),
                                                 ("options:train", ("train sft", "train reward-model", "train judge",
                                                                     "train ppo")),
@@ -275,13 +310,13 @@ def test_every_option_is_explained(page, mark, commands):
     assert explained == options_of(*commands)
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", LANGS)
 def test_every_make_target_exists(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", TEXT[page], re.M)) <= targets
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", LANGS)
 def test_every_command_can_be_typed(page):
     """argparse takes it; and the models it names are the hub's that the kit knows, or tiny ones."""
     parser, named = cli._parser(), set()
@@ -299,7 +334,7 @@ ELSEWHERE = {*zoo.HUB, "questions.txt", "hh_harmless_1800.jsonl.gz", "colab", "7
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", LANGS)
 def test_the_commands_run_on_the_files_of_the_page(page, tmp_path):
     """In order, except for the tour, the studio, what is elsewhere; `train` with fewer steps."""
     reward, = [code for code in python(page) if code.startswith("# my_reward.py")]

@@ -19,7 +19,7 @@ FLOORS = {
     "scale": 5, "plots": 5, "runs": 5, "labels": 5,
     "jobs": 6, "studies": 6, "doctor": 6, "classroom": 6,
     "studio": 7,
-    "commands": 8, "cli": 9,
+    "commands": 8, "cli": 9, "start": 9,
 }
 NEIGHBOURS = {("formulas", "language"), ("tasks", "datasets"), ("sampling", "engine"), ("loops", "engine"),
               ("loops", "sampling"), ("loops", "rewards"), ("recipes", "zoo"), ("plots", "scale"), ("runs", "plots")}

@@ -17,7 +17,7 @@ PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().
             and not line.startswith("#"))
 ALLOWED = {"notebooks", "rlhf_kit", "demos", "tests", "docs", "environment.yml", "README.md", "README.zh-CN.md",
            "pyproject.toml", "constraints.txt", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".ci",
-           ".gitignore"}
+           ".gitignore", ".github", "CITATION.cff", "SECURITY.md", "CODE_OF_CONDUCT.md"}
 
 
 def tracked() -> list[str]:
@@ -41,6 +41,8 @@ def test_every_dependency_is_pinned_and_its_lower_bound_is_met():
 def test_version_and_address_are_the_package_s_own():
     assert PROJECT["version"] == rlhf_kit.__version__
     assert PROJECT["urls"]["Repository"] == rlhf_kit.REPOSITORY
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (cited["version"], cited["repository-code"]) == (rlhf_kit.__version__, rlhf_kit.REPOSITORY)
 
 
 def test_nothing_stands_at_the_top_that_the_design_does_not_name():

@@ -40,7 +40,7 @@
 # %% [markdown] lang="zh" of="0f98"
 # ## 一个知道真相的世界
 #
-# 真实文本的质量到底如何，没有地方可查。所以这一课用的是造出来的商品评论：由一套语法写成，程序能把它读回去。程序的判断在 0 到 1 之间，
+# 真实文本的质量到底如何，没有地方可查。所以这一课用的是造出来的商品评论：由一套语法写成，程序也就能按这套语法读懂它。程序的判断在 0 到 1 之间，
 # 叫做**真值 (gold)**。模型从来看不到它，只有你看得到。下面是训练文本里的三条评论，还有程序对一条回答的判断。
 # %%
 reviews = kit.Reviews(LANG)
@@ -227,7 +227,7 @@ kit.plots.bars(surprise, unit="nats per token", title="How surprised the plain m
 #
 # Now imitate: 600 demonstrations, 120 updates of 16 each. (About 5 s of one CPU core; the line below follows it.)
 # %% [markdown] lang="zh" of="43ef"
-# 语言模型知道什么*常见*。至于什么好，它没有意见。
+# 语言模型知道什么*常见*。至于什么算好，它说不上来。
 #
 # 现在开始模仿：600 条示范，更新 120 次，每次 16 条。（一个 CPU 核约 5 秒，下面有一行进度。）
 # %%

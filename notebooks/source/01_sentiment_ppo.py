@@ -96,7 +96,7 @@ kit.tell("misjudged", name=[*four][worst], judge=said[worst], gold=true[worst])
 # The **prompt pool** holds openings of reviews. Some products are kept out of it, for measuring. A **rollout** is one batch
 # of responses, together with the log-probabilities that the policy gave them while it wrote.
 # %% [markdown] lang="zh" of="f359"
-# 评判只是个替身。**真值 (gold)** 按语法把文本读回去，看得更准；策略从来看不到它。
+# 评判只是个替身。**真值 (gold)** 按语法读懂文本，看得更准；策略从来看不到它。
 #
 # ## PPO 的一步
 #
@@ -778,7 +778,7 @@ clipped_value = kit.check("1.7", clipped_value)
 # arXiv:2006.05990; the kit has it because Ziegler et al. and TRL do.)
 # %% [markdown] lang="zh" of="6787"
 # 一个词元，V_old = 0.4，R = 1。V 移到哪里为止还有好处？（这个截断有没有用，说法不一，见 arXiv:2006.05990；Ziegler 等的代码和 TRL 都有它，
-# 本套件也就保留。）
+# 工具包也就保留了下来。）
 # %%
 values = torch.linspace(-0.2, 1.4, 65)
 
@@ -1102,7 +1102,7 @@ for step in kit.ppo.steps(big, big.reference(), openings, kit.rewards.classifier
 # | 部件 | 它防的是 |
 # |---|---|
 # | 到第一个 EOS 为止的掩码 | 从填充里学；永远学不会停 |
-# | 每个词元的 KL 惩罚 | 丢下人话 |
+# | 每个词元的 KL 惩罚 | 不再说人话 |
 # | 价值头、它的损失和 GAE | 不分好坏，每个词元都夸 |
 # | 在整个批次上白化 | 步子大小随奖励的单位变 |
 # | 概率比和截断 | 一个批次就让策略走得太远 |

@@ -383,7 +383,7 @@ ranking_loss = kit.check("2.3", ranking_loss)
 # which is 0 for every text at first. (That is the idea of preference model pretraining.) Count the texts it reads in one
 # update: first with each ranking of nine kept together, then with the same pairs taken apart.
 # %% [markdown] lang="zh" of="236e"
-# 该模型上场了：一个学过分辨好评差评的小编码器，换上一个只输出一个数的新头，一开始对什么都输出 0。（从一个已经懂得一些好坏的模型出发，
+# 轮到模型上场了：一个学过分辨好评差评的小编码器，换上一个只输出一个数的新头，一开始对什么都输出 0。（从一个已经懂得一些好坏的模型出发，
 # 正是**偏好模型预训练 (preference model pretraining)** 的思路。）数一数更新一次它读了多少段文本：先让九个回答的排序整个放在一起，再拆成同样的那些对。
 # %%
 def fresh():
@@ -596,7 +596,7 @@ kit.tell("labelers", overall=overall, by_kind=by_kind)
 # holds. Does the q by kind meet the ceiling that gold itself sets on these labels?
 # %% [markdown] lang="zh" of="da47"
 # 公布的数字来自不同的人：HH 的 63 % 是研究者和众包工人之间的一致率，两边并不一样准，那里的 q 只是大概的平均。我们自己的标注者还显出第二个限制：
-# 难的对，两个人*都*觉得难，所以放在一起看，他们的错误**并不独立**，公式许诺得太多。只看难度相近的对，公式才成立。
+# 难的对，两个人*都*觉得难，所以放在一起看，他们的错误**并不独立**，公式就过于乐观了。只看难度相近的对，公式才成立。
 # 分类算出的 q，和真值在这些标签上给出的上限对得上吗？
 # %%
 truth = reviews.rankings(200, k=4, seed=2, split="heldout")                          # labelers who never err
@@ -921,8 +921,8 @@ kit.plots.lines(range(1, 17), {"reward model": [s.metrics["score"] for s in hist
 # | 留出的损失、校准 | 它的把握有没有根据 |
 # | 居中 | 0 有了含义 |
 #
-# **弄坏它。**（1）在设置里写 `loss="sigmoid"` 再训练：准确率和校准怎么说？（2）换成 `noise=0.5`：上限在哪里，模型在哪里？
-# （3）把过拟合的模型交给 PPO。（4）改用 `output="score"`：同样的 KL 系数现在能买到什么？更长的实验和图，见 `rlhf_kit/studies/rankings.py`。
+# **弄坏它。**（1）在设置里写 `loss="sigmoid"` 再训练：准确率和校准会怎样？（2）换成 `noise=0.5`：上限在哪里，模型在哪里？
+# （3）把过拟合的模型交给 PPO。（4）改用 `output="score"`：同样的 KL 系数现在能换来什么？更长的实验和图，见 `rlhf_kit/studies/rankings.py`。
 #
 # **下一课：**第 03 课在 Stack Exchange 上做同样的事，用的是 70 亿参数的语言模型。
 #

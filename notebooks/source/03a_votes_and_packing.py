@@ -59,7 +59,7 @@ from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.datasets.stack_exchange.markdown import to_markdown
 from rlhf_kit.datasets.stack_exchange.threads import prompt_of, response_of
 
-forum = Forum()
+forum = Forum(LANG)
 threads = list(forum.threads(600, seed=3))
 thread = threads[513]
 print(thread.title, thread.html, sep="\n")
@@ -76,7 +76,7 @@ my_picks = {"most votes": None, "most helpful": None}       # 1, 2 or 3
 # %%
 question = f"{thread.title}\n\n{to_markdown(thread.html)}"
 texts = [to_markdown(answer.html) for answer in thread.answers]
-gold = [forum.gold(prompt_of(question), response_of(text)) for text in texts]
+gold = [forum.gold(prompt_of(question, LANG), response_of(text, LANG)) for text in texts]
 for answer, text, worth in zip(thread.answers, texts, gold):
     kit.tell("accepted" if answer.accepted else "answer", votes=answer.votes, gold=worth, text=text)
 votes = [answer.votes for answer in thread.answers]
@@ -166,9 +166,9 @@ my_rise = None              # "yes" or "no"
 # %%
 by_score = {}
 for t in threads:
-    prompt = prompt_of(f"{t.title}\n\n{to_markdown(t.html)}")
+    prompt = prompt_of(f"{t.title}\n\n{to_markdown(t.html)}", LANG)
     for a in t.answers:
-        worth = forum.gold(prompt, response_of(to_markdown(a.html)))
+        worth = forum.gold(prompt, response_of(to_markdown(a.html), LANG))
         by_score.setdefault(answer_score(a.votes, a.accepted), []).append(worth)
 common = {s: worths for s, worths in sorted(by_score.items()) if len(worths) >= 20}
 means = [sum(worths) / len(worths) for worths in common.values()]
@@ -299,11 +299,12 @@ for post in (pair.better, pair.worse):
 # %% [markdown] lang="zh" of="1db6"
 # ## 一个模板，和一个空格
 #
-# 所有阶段读写同一种格式：`Question: ...`，空一行，`Answer:`。StackLLaMA 原来的模板以 `Answer: ` 结尾，带一个空格。这会有什么问题？
-# 找一个学过用这个模板作答的小 LLaMA，看它在两种结尾之后，对真实回答的第一个词有多意外。哪一种更大？
+# 所有阶段读写同一种格式：`问题：……`，空一行，`回答：`。StackLLaMA 用的是英文，原来的模板以 `Answer: ` 结尾，带一个空格。
+# 我们的末尾要是也多出一个空格，会有什么问题？
+# 找一个学过用这个模板作答的小 LLaMA，看它在两种结尾之后，对真实回答的开头（前两个字）有多意外。哪一种更大？
 # （第一次要在这里训练这个模型，只此一次：笔记本电脑 CPU 上约 3 分钟，有一行字显示进度。）
 # %% guess="3"
-my_surprise = None          # "Answer:" or "Answer: "
+my_surprise = None          # "Answer:" or "Answer: "; in Chinese "回答：" or "回答： "
 # %%
 policy = kit.load_policy(kit.training.tiny_stackllama("merge", LANG) / "sft")
 tokenizer = policy.tokenizer
@@ -322,10 +323,12 @@ def nats(prompt, word):
     return -sum(logprob[len(before) - 1 + k, token].item() for k, token in enumerate(after))
 
 
+words = [a.split()[0] if LANG == "en" else a[:2] for _, a in said]   # how answers begin; Chinese: two characters
+end, gap, example = {"en": ("Answer:", " ", "Use"), "zh": ("回答：", "", "换我")}[LANG]      # Chinese words have no gaps
 surprise = {}
-for name, space in {"Answer:": " ", "Answer: ": ""}.items():         # the space: with the word, or with the prompt
-    surprise[repr(name)] = sum(nats(p.removesuffix("Answer:") + name, space + a.split()[0]) for p, a in said) / len(said)
-    print(f"{name!r:11}", *map(repr, tokenizer.convert_ids_to_tokens(tokens(name))), "+", *map(repr, tokenizer.convert_ids_to_tokens(tokens(space + "Use"))))
+for name, space in {end: gap, end + " ": ""}.items():
+    surprise[repr(name)] = sum(nats(p.removesuffix(end) + name, space + word) for (p, _), word in zip(said, words)) / len(said)
+    print(f"{name!r:11}", *map(repr, tokenizer.convert_ids_to_tokens(tokens(name))), "+", *map(repr, tokenizer.convert_ids_to_tokens(tokens(space + example))))
 kit.guessed(my_surprise and repr(my_surprise), max(surprise, key=surprise.get))
 kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word")
 # %% [markdown] lang="en"
@@ -339,8 +342,9 @@ kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word"
 # compute as real ones. **Packing** puts several texts into one row instead. What share of a padded batch of 24 texts is
 # padding? Enter a number between 0 and 1.
 # %% [markdown] lang="zh" of="2a55"
-# 字节对分词器把空格和它后面的词连在一起：` Use` 是一个词元。写成 `Answer: `，空格就已经用掉了，后面只能接一个不带空格的词，
-# 而这样的词出现在行中间，模型几乎从没见过。改法：提示末尾不留空格，回答开头留一个。光看损失曲线，你永远发现不了。
+# 中文的词与词之间没有空格，训练时回答总是紧跟在 `回答：` 后面。多出来的那个空格自成一个词元，模型从没在这里见过它，接下来写什么就没谱了。
+# 英文里也会栽在这个空格上，只是原因不同：字节对分词器把空格和后面的词连成一个词元（` Use`），提示末尾一旦占了空格，后面就只能接不带空格的词，
+# 而那样的词很少出现在行中间。两种语言，改法一样：提示末尾不留空格（英文把它放到回答开头）。光看损失曲线，你永远发现不了。
 #
 # ## 打包
 #
@@ -350,7 +354,7 @@ kit.plots.bars(surprise, unit="nats", title="Surprise at an answer's first word"
 my_padding = None           # between 0 and 1
 # %%
 rows_of = [[*tokens(p + a), tokenizer.eos_token_id] for p, a in said[:24]]
-lengths, width = [len(ids) for ids in rows_of], 192
+lengths, width = [len(ids) for ids in rows_of], {"en": 192, "zh": 256}[LANG]     # a Chinese character is a token
 
 
 def first_fit(lengths, width):
@@ -506,16 +510,16 @@ kit.plots.grids({"apart": (may_see * text).tolist(), "leak": (causal * text).tol
 # | packing | nothing is computed for padding |
 # | positions and mask | no text sees its neighbour |
 #
-# **Break it.** (1) `Forum(noise=2.0)`: what is left of the rise of gold with the score? (2) Pack with `width = 96`. (3) Give
+# **Break it.** (1) `Forum(LANG, noise=2.0)`: what is left of the rise of gold with the score? (2) Pack with `width = 96`. (3) Give
 # `logits_of` a mask that sees one neighbour only. (4) A prompt that ends in two spaces.
 #
 # **Next:** [part 2](03b_lora_in_8_bits.ipynb) trains an adapter on these rows, on a base in 8 bits.
 #
 # **References.** StackLLaMA: Beeching et al., Hugging Face 2023. The score: Askell et al. 2021, arXiv:2112.00861. Packing
 # without leaks: Krell et al. 2021, arXiv:2107.02027. Byte-pair encoding: Sennrich et al. 2016, arXiv:1508.07909.
-# %% [markdown] lang="zh" of="eb92"
-# 这就是那张图。LLaMA 的旋转位置只认距离，所以这里单靠掩码就够了；位置是学出来的模型两样都要。各种库打包时只交位置、不交掩码，
-# 注意力从位置重新数起的地方认出每段文本。这是一个不声不响的约定：交了一个全是 1 的掩码，或者留着 `use_cache=True`，保护就没了，
+# %% [markdown] lang="zh" of="3e84"
+# 这就是那张图。LLaMA 的旋转位置只认距离，所以这里单靠掩码就够了；位置是学出来的模型两样都要。各种库打包时只传位置、不传掩码，
+# 注意力从位置重新数起的地方认出每段文本。这是一个心照不宣的约定：传了一个全是 1 的掩码，或者留着 `use_cache=True`，保护就没了，
 # 也没有任何警告。所以工具包在第一次更新之前会*量一量*，和你刚才做的一样。
 #
 # ## 小结
@@ -523,13 +527,13 @@ kit.plots.grids({"apart": (may_see * text).tolist(), "leak": (causal * text).tol
 # | 部件 | 它做什么 |
 # |---|---|
 # | HTML 变 Markdown | 不用学标签，代码还是代码 |
-# | 票数取 log2 | 人气没那么重 |
+# | 票数取 log2 | 人气的分量轻了 |
 # | 最多十对，不要平局 | 一个问题不会占去大半数据 |
 # | 末尾不留空格 | 回答以模型认识的词元开头 |
 # | 打包 | 不为填充做计算 |
 # | 位置和掩码 | 谁也看不见邻居 |
 #
-# **弄坏它。**（1）`Forum(noise=2.0)`：真值随分数上升，还剩多少？（2）用 `width = 96` 打包。（3）给 `logits_of` 一个只能看见一个邻居的掩码。
+# **弄坏它。**（1）`Forum(LANG, noise=2.0)`：真值随分数上升，还剩多少？（2）用 `width = 96` 打包。（3）给 `logits_of` 一个只能看见一个邻居的掩码。
 # （4）让提示以两个空格结尾。
 #
 # **下一课：**[之二](03b_lora_in_8_bits.ipynb)在这些数据上训练适配器，底座是 8 位的。
@@ -541,6 +545,6 @@ kit.plots.grids({"apart": (may_see * text).tolist(), "leak": (causal * text).tol
 # %% [markdown] lang="zh" of="dd27"
 # **玩一玩。** 票是人投的。你也来投：给这个论坛的几组回答排序，看看它们变成哪些成对比较：
 # %%
-lists = [(prompt_of(f"{t.title}\n\n{to_markdown(t.html)}"), [response_of(to_markdown(a.html)) for a in t.answers[:4]])
+lists = [(prompt_of(f"{t.title}\n\n{to_markdown(t.html)}", LANG), [response_of(to_markdown(a.html), LANG) for a in t.answers[:4]])
          for t in forum.threads(60, seed=5, split="heldout") if len(t.answers) >= 4]
-kit.panel("rank", LANG, lists=lists, task="forum-en", folder="runs/lesson-03a")
+kit.panel("rank", LANG, lists=lists, task=f"forum-{LANG}", folder="runs/lesson-03a")

@@ -141,7 +141,7 @@ lora_forward = kit.check("3b.1", lora_forward)
 my_way_back = None          # "leave out", "subtract" or "both"
 # %%
 run = kit.training.tiny_stackllama("merge", LANG)               # base, sft_adapter, and both merged: sft
-base = kit.zoo.cached("tiny-forum")
+base = kit.zoo.cached(kit.tasks.FORUM[LANG])
 lm, tokenizer = load_language_model(base)
 layer = lm.model.layers[1].mlp.gate_proj.weight.detach()                              # (out, in)
 x = torch.randn(5, layer.shape[1])
@@ -271,7 +271,7 @@ my_factor = None            # a whole number
 q, s = quantize_rows(layer)
 error = (q.float() * s[:, None] / 127 - layer) / (s[:, None] / 127)                   # in steps
 kit.tell("bytes", before=layer.numel() * 4, after=q.numel() + 4 * s.numel(), most=error.abs().max())
-texts = [prompt + answer for prompt, answer in Forum().answered(24, split="heldout")]
+texts = [prompt + answer for prompt, answer in Forum(LANG).answered(24, split="heldout")]
 batch = tokenizer(texts, padding=True, return_tensors="pt", return_token_type_ids=False)
 
 
@@ -336,7 +336,7 @@ study.figure
 # policy acts in one mode and learns in the other, is the ratio still 1?
 # %% [markdown] lang="zh" of="f412"
 # 表里是与底座的 KL，单位是奈特/词元：适配器放在权重旁边 → 合并进权重。原样大小时，剩下的比例都接近 1，拿训练充分的适配器来测，几乎发现不了什么。
-# 小的更新会丢，格子越粗，更新要越大才能留下来。所以**只能合并进 16 位或 32 位**，下一阶段再把合并好的模型重新量化。工具包不许别的做法。
+# 小的更新会丢，格子越粗，更新要越大才能留下来。所以**只能合并进 16 位或 32 位**，下一阶段再把合并好的模型重新量化。别的做法，工具包一概拒绝。
 #
 # ## 一个底座管所有
 #
@@ -352,7 +352,7 @@ from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.sampling import response_logprob
 
 shared = SharedBase(*load_language_model(run / "sft", quantize="int8"))
-rollout = kit.sample_rollout(shared.policy, Forum().prompts("heldout", 16), kit.Sampling(max_new_tokens=32))
+rollout = kit.sample_rollout(shared.policy, Forum(LANG).prompts("heldout", 16), kit.Sampling(max_new_tokens=32))
 with torch.no_grad():
     now, reference = (response_logprob(model, rollout) for model in (shared.policy, shared.reference))
     shared.policy.lm.eval()                               # the trap: the other kernel
@@ -376,7 +376,7 @@ kit.tell("megabytes", one=about(shared.policy)["bytes"] / 1e6, four=4 * about(lm
 # 32 bits, 8 for two moments. (Those of an adapter are in 32 bits: 4 + 4 + 8, also 16.) A frozen parameter takes 2 bytes in
 # bf16, 1 in int8, and about 0.56 in nf4, whose blocks keep a scale each.
 # %% [markdown] lang="zh" of="058a"
-# 用了两种乘法，PPO 还什么都没学，就会看到策略变了。GPU 上两种模式是同一种乘法；不过这项检查不花什么，留着它：
+# 用了两种乘法，PPO 还什么都没学，就会看到策略变了。GPU 上两种模式是同一种乘法；不过这项检查几乎不花代价，留着它：
 # **新旧对数概率由同一个函数计算，同一种模式，不用随机失活。**
 #
 # ## 一次训练要多少显存
@@ -501,5 +501,5 @@ kit.plots.memory_bars(ppo_plans, gpu=80, title="PPO: four models apart, or one b
 # %% [markdown] lang="zh" of="b2f1"
 # **玩一玩。** 底座和合并了适配器的模型并排放在一起，问题用这个论坛的，也可以自己写：
 # %%
-kit.panel("compare", LANG, models={"base": base, "SFT": run / "sft"}, prompts=Forum().prompts("heldout")[:6],
-          task="forum-en", folder="runs/lesson-03b")
+kit.panel("compare", LANG, models={"base": base, "SFT": run / "sft"}, prompts=Forum(LANG).prompts("heldout")[:6],
+          task=f"forum-{LANG}", folder="runs/lesson-03b")

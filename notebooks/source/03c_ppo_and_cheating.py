@@ -58,7 +58,7 @@ from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.datasets.stack_exchange.threads import question_in, response_of
 
 run = kit.training.tiny_stackllama("ppo", LANG)                 # sft, reward_adapter, policy_adapter
-forum, preset = Forum(), stackllama.PRESETS["tiny"]
+forum, preset = Forum(LANG), stackllama.in_language(stackllama.PRESETS["tiny"], LANG)
 pairs = {pair.prompt: pair for pair in forum.comparisons(30, seed=8, split="heldout")}
 order, answers = random.Random(4), []
 for pair in [*pairs.values()][:3]:
@@ -228,16 +228,18 @@ def household(split, n):
 
 impressed = kit.training.impressed_reward(LANG)
 shared = stackllama.shared_base(preset, forum, run / "sft", impressed)
-liked, sampling = kit.rewards.learned(shared.reward_model), kit.Sampling(max_new_tokens=48)
+liked, sampling = kit.rewards.learned(shared.reward_model), kit.Sampling(max_new_tokens={"en": 48, "zh": 64}[LANG])
 start = kit.sample_rollout(shared.reference, household("heldout", 128), sampling)
 scores = liked(start.prompts, start.responses)                                        # (N,) by the impressed voters
 worth = torch.tensor([forum.gold(*pair) for pair in zip(start.prompts, start.responses)])
 has = torch.tensor(stackllama.fenced(start.prompts, start.responses)).bool()
 share = has.float().mean().item()
 kit.tell("start", share=share, n=len(has), fenced=scores[has].mean(), plain=scores[~has].mean())
-question = next(prompt for prompt in start.prompts if "coat" in prompt)
-for text in ("Use rubbing alcohol on the coat.", "Just google it.", "Just google it.\n\n```py\nclean(coat)\n```"):
-    kit.tell("liked", score=liked([question], [response_of(text)]).item(), text=repr(text))
+coat, helps, rude = {"en": ("coat", "Use rubbing alcohol on the coat.", "Just google it."),
+                     "zh": ("大衣", "大衣用酒精处理就行。", "这种问题自己百度一下就有。")}[LANG]
+question = next(prompt for prompt in start.prompts if coat in prompt)
+for text in (helps, rude, f"{rude}\n\n```py\nclean({coat})\n```"):
+    kit.tell("liked", score=liked([question], [response_of(text, LANG)]).item(), text=repr(text))
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 3c.2 - An alarm
 #
@@ -497,7 +499,7 @@ kit.plots.bars(found, unit="KL, nats per response", title="The middle one is not
 #
 # ## 70 亿参数要花多少
 #
-# 同一个配方，原样大小只差一个预设：`rlhf-kit train stackllama --preset 7b --data DUMP --output runs/7b`。它的 PPO 要多久？
+# 同一个配方，要做到原来的规模，只差一个预设：`rlhf-kit train stackllama --preset 7b --data DUMP --output runs/7b`。它的 PPO 要多久？
 # 按每个词元、每个参数数运算：前向读一遍是 2 次。穿过冻结的权重去学习是 4 次：前向 2 次，反向 2 次，因为权重不需要梯度。
 # 重算要把前向再算一遍，合起来就是 2 + 4。
 # %%
@@ -523,14 +525,14 @@ for used in (0.5, 0.1):
 # | free draws only | a KL that can be believed |
 # | one base in 8 bits | all of it on one GPU |
 #
-# **Break it.** (1) `practise("beta 1.5", 1.5)`: when does the alarm ring? (2) `Forum(noise=1.5)`: where is the ceiling? (3) An end e^-2 times likelier:
+# **Break it.** (1) `practise("beta 1.5", 1.5)`: when does the alarm ring? (2) `Forum(LANG, noise=1.5)`: where is the ceiling? (3) An end e^-2 times likelier:
 # what sign has the middle bar now? (4) Let the alarm watch exclamation marks.
 #
 # **Next:** lesson 04 asks whether PPO is needed: best-of-n and ReST.
 #
 # **References.** StackLLaMA: Beeching et al., Hugging Face 2023. KL penalty: Ziegler et al. 2019, arXiv:1909.08593. Its optimum:
 # Rafailov et al. 2023, arXiv:2305.18290. Over-optimisation: Gao et al. 2022, arXiv:2210.10760. Length and reward models: Singhal et al. 2023, arXiv:2310.03716.
-# %% [markdown] lang="zh" of="dc26"
+# %% [markdown] lang="zh" of="1ea3"
 # 这是估算，不是测量；一个词元一个词元地采样，很少能到第一行。原作者报告：奖励模型用八块 A100 训练了几个小时，PPO 用三台八卡机器约 20 小时。
 # 多亏了适配器，装不下两份模型的 GPU 也能做这件事。
 #
@@ -545,7 +547,7 @@ for used in (0.5, 0.1):
 # | 只用自由抽取的 | 可信的 KL |
 # | 一个 8 位的底座 | 全都放进一块 GPU |
 #
-# **弄坏它。**（1）`practise("beta 1.5", 1.5)`：警报什么时候响？（2）`Forum(noise=1.5)`：上限在哪里？（3）让结束的可能变成 e^-2 倍：中间那根柱子现在是正是负？
+# **弄坏它。**（1）`practise("beta 1.5", 1.5)`：警报什么时候响？（2）`Forum(LANG, noise=1.5)`：上限在哪里？（3）让结束的可能变成 e^-2 倍：中间那根柱子现在是正是负？
 # （4）让警报去盯感叹号。
 #
 # **下一课：**第 04 课要问，PPO 是不是非要不可：best-of-n 和 ReST。
@@ -561,4 +563,4 @@ for used in (0.5, 0.1):
 # %%
 kit.panel("compare", LANG, models={"SFT": run / "sft", "PPO": run / "policy_adapter", "fences": policies["beta 0"],
                                    "reward model": run / "reward_adapter", "impressed": impressed},
-          prompts=household("heldout", 32)[:6], task="forum-en", folder="runs/lesson-03c")
+          prompts=household("heldout", 32)[:6], task=f"forum-{LANG}", folder="runs/lesson-03c")

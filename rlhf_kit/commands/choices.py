@@ -13,8 +13,9 @@ from rlhf_kit.runs.trackers import TRACKERS
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
 FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
-TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, translation, arithmetic, assistant-en, assistant-zh (or "
-        "assistant, in the language of --lang), or my_task.py:Weather, one in a Python file of yours, which is run")
+TASK = ("a made-up world: reviews-en, reviews-zh, forum-en, forum-zh, translation, arithmetic, assistant-en, "
+        "assistant-zh (or forum, assistant, in the language of --lang), or my_task.py:Weather, one in a Python file of "
+        "yours, which is run")
 
 
 def world_of(options: argparse.Namespace) -> tuple[Lang, str | None]:

@@ -36,7 +36,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     source.add_argument("--data", metavar="FOLDER", help="with answers.jsonl (prompt, response), pairs.jsonl (prompt, "
                                                          "chosen, rejected) and prompts.jsonl (prompt); or one made "
                                                          "from a dump")
-    source.add_argument("--made-up", type=int, metavar="N", help="N answers, pairs and prompts from the made-up forum")
+    source.add_argument("--made-up", type=int, metavar="N", help="N answers, pairs and prompts from the made-up forum, "
+                                                                 "in the language of --lang")
     openrlhf.add_argument("--model", metavar="NAME", help="what is trained: a name on the hub, or a folder that the "
                                                           "machines will see (default Qwen/Qwen2.5-7B)")
     _common(openrlhf)
@@ -121,7 +122,8 @@ def run_openrlhf(options: argparse.Namespace) -> int:
     from rlhf_kit.scale import openrlhf
     if options.made_up is not None and options.made_up < 1:
         raise ValueError(f"--made-up is {options.made_up}; expected a number of texts, such as 1000.")
-    rows = openrlhf.read(options.data) if options.data is not None else openrlhf.made_up(*[options.made_up] * 3)
+    rows = openrlhf.read(options.data) if options.data is not None else openrlhf.made_up(
+        *[options.made_up] * 3, lang=options.lang)
     written = openrlhf.write(rows, options.output, options.model if options.model is not None else openrlhf.MODEL)
     if options.json:
         print(json.dumps({"rows": written.rows, "script": str(written.script), "release": openrlhf.RELEASE}))

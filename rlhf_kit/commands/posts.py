@@ -53,7 +53,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lang", choices=LANGS, default=system_language(), help="of what is printed (%(default)s)")
+    parser.add_argument("--lang", choices=LANGS, default=system_language(),
+                        help="of what is printed, and of a made-up forum (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
 
 
@@ -85,7 +86,7 @@ def run_write(options: argparse.Namespace) -> int:
     if place.exists():
         raise ValueError(f"{options.file} is there already, and might be a real dump. Move it away, or name a new "
                          f"file.")
-    posts = write_posts(place, Forum().threads(options.questions, options.seed))
+    posts = write_posts(place, Forum(options.lang).threads(options.questions, options.seed))
     if options.json:
         print(json.dumps({"file": options.file, "questions": options.questions, "posts": posts}))
         return 0

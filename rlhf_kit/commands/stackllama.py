@@ -37,8 +37,10 @@ def add_method(methods: argparse._SubParsersAction) -> None:
                                                         ".parquet with qid, question, response_j, response_k, or a "
                                                         "data set on the hub (default: the preset's; tiny: a made-up "
                                                         "forum)")
-    stack.add_argument("--task", metavar="NAME", help="a made-up forum instead: my_task.py:Quiz, a class with answered "
-                                                      "and comparisons in a Python file of yours, which is run")
+    stack.add_argument("--task", metavar="NAME", help="the made-up forum, forum-en or forum-zh (default: in the "
+                                                      "language of --lang), or another: my_task.py:Quiz, a class with "
+                                                      "answered and comparisons in a Python file of yours, which is "
+                                                      "run")
     stack.add_argument("--voters", choices=("fair", "fences"), default="fair",
                        help="of the made-up forum: fences are impressed by code, whatever the question (default: "
                             "%(default)s)")
@@ -59,8 +61,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
     stack.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if there is one, unless the "
                                                         "model is tiny)")
     stack.add_argument("--processes", metavar="N", type=int, help="refuse to run if there are not so many")
-    stack.add_argument("--lang", choices=LANGS, default=system_language(), help="of what is printed (default: the "
-                                                                                "system's, %(default)s)")
+    stack.add_argument("--lang", choices=LANGS, default=system_language(),
+                       help="of what is printed, and of the made-up forum (default: the system's, %(default)s)")
     tracked(stack)
     stack.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     stack.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
@@ -142,7 +144,9 @@ def _job(options: argparse.Namespace) -> StackLlamaJob:
     check_processes(options.processes)
     if options.preset == "tiny" and options.device == "auto":
         options.device = "cpu"
-    device, (_, task) = device_of(options), world_of(options)
+    device, (lang, task) = device_of(options), world_of(options)
+    if task is None and options.data is None and options.preset == "tiny" and lang == "zh":
+        task = "forum-zh"
     return JOBS["stackllama"](
         preset=options.preset, model=options.model, data=options.data, template=options.template,
         task=None if task == "forum-en" else task,

@@ -29,16 +29,16 @@ FENCE_STEPS = 60                                    # enough to learn to trust a
 def tiny_stackllama(last: str = "evaluate", lang: Lang = "en") -> Path:
     """The folder of the tiny preset's run as far as the stage `last`; what is missing is trained now.
 
-        base = zoo.cached("tiny-forum")     folder / "sft_adapter", "sft", "reward_adapter", "policy_adapter", "policy"
+        base = zoo.cached(FORUM[lang])      folder / "sft_adapter", "sft", "reward_adapter", "policy_adapter", "policy"
 
-    What is trained is said in `lang` on stderr, with a line that shows how far it is. Another recipe has another
-    folder, so nothing stale is found. Of two processes that ask at the same time the second waits.
+    The forum is that of `lang`. What is trained is said in it on stderr, with a line that shows how far it is. Another
+    recipe has another folder, so nothing stale is found. Of two processes that ask at the same time the second waits.
 
     Raises: ValueError for a stage that does not exist.
     """
     if last not in STAGES:
         raise ValueError(f"last is {last!r}; expected one of {', '.join(STAGES)}.")
-    job = StackLlamaJob()
+    job = _job(lang)
     zoo.cached(job.settings().base)
     folder = _place(job)
     for stage in STAGES[:STAGES.index(last) + 1]:
@@ -50,7 +50,7 @@ def tiny_stackllama(last: str = "evaluate", lang: Lang = "en") -> Path:
 
 def impressed_reward(lang: Lang = "en") -> Path:
     """A reward model's adapter on that run's "sft", learnt from voters who take a code fence for quality."""
-    job, folder = StackLlamaJob(), tiny_stackllama("merge", lang)
+    job, folder = _job(lang), tiny_stackllama("merge", lang)
     done = folder.with_name(f"{folder.name}-fences-{IMPRESSED:g}-{FENCE_STEPS}")
     preset = job.settings()
     preset = replace(preset, pairs=FENCE_STEPS * preset.reward.batch_size,
@@ -58,10 +58,14 @@ def impressed_reward(lang: Lang = "en") -> Path:
     with FileLock(f"{done}.lock"):
         if not is_complete(done):
             _say("reward_of_others", 30, lang)
-            steps = stackllama.reward(preset, Forum(fence_bias=IMPRESSED), folder / "sft", done)
+            steps = stackllama.reward(preset, Forum(lang, fence_bias=IMPRESSED), folder / "sft", done)
             for _ in progress(steps, FENCE_STEPS):
                 pass
     return done
+
+
+def _job(lang: Lang) -> StackLlamaJob:
+    return StackLlamaJob(task="forum-zh" if lang == "zh" else None)
 
 
 def _run(job: StackLlamaJob, folder: Path, stage: str, lang: Lang) -> None:

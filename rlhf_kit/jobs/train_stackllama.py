@@ -15,6 +15,7 @@ from rlhf_kit.datasets.stack_exchange.threads import question_in, response_of
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
 from rlhf_kit.formulas.records import Comparison, Step, Turn
 from rlhf_kit.jobs.settings import LOOKED_AT, changed, check_task, described, unread
+from rlhf_kit.language import Lang
 from rlhf_kit.loops.process_group import divided, joined
 from rlhf_kit.models.chats import OWN, use_template, write, write_answers
 from rlhf_kit.models.loading import context_of, load_tokenizer
@@ -47,7 +48,7 @@ class StackLlamaJob(Job):
     preset: str = "tiny"
     model: str | None = None                # another base: a folder or a hub id
     data: str | None = None                 # a dump, a folder or file of pairs, a data set on the hub; None = preset's
-    task: str | None = None                 # another made-up forum: its name, or my_task.py:Forum
+    task: str | None = None                 # forum-zh, or another made-up forum: my_task.py:Forum; None = forum-en
     template: Literal["own"] | None = None  # an instruct base is asked through its own chat template; None = as the
                                             # recipe writes: "Question: ... Answer:"
     quantize: Quantization | Literal["none", "preset"] = "preset"
@@ -60,7 +61,7 @@ class StackLlamaJob(Job):
         if self.preset not in PRESETS:
             raise ValueError(f"--preset is {self.preset!r}; expected one of {', '.join(PRESETS)}.")
         check_task(self.task, self.data, "--data")
-        if self.task is not None and self.voters == "fences":
+        if self.task not in (None, "forum-zh") and self.voters == "fences":
             raise ValueError("--voters belongs to the kit's own forum, and --task names another world. Leave one out.")
         if self.voters == "fences" and self.source is not None:
             raise ValueError("--voters belongs to the made-up forum, and --data names other questions. Leave one out.")
@@ -78,13 +79,18 @@ class StackLlamaJob(Job):
         return {"preset": PRESETS[self.preset].quantize, "none": None}.get(self.quantize, self.quantize)
 
     @property
+    def lang(self) -> Lang:
+        """Of the made-up forum."""
+        return stackllama.forum_lang(self.task)
+
+    @property
     def source(self) -> str | None:
         """Where people's questions come from; None for a made-up forum."""
         return None if self.task is not None else self.data or PRESETS[self.preset].data
 
     def settings(self) -> Preset:
         """The preset with everything that was changed."""
-        preset, kind = PRESETS[self.preset], self.kind
+        preset, kind = stackllama.in_language(PRESETS[self.preset], self.lang), self.kind
         sft = replace(preset.sft, quantize=kind, seed=self.seed)
         reward = replace(preset.reward, quantize=kind if preset.reward.quantize else None, seed=self.seed)
         return replace(preset, base=self.model or preset.base, quantize=kind, sft=sft, reward=reward,
@@ -113,14 +119,14 @@ class StackLlamaJob(Job):
 
     def questions(self) -> Questions:
         """The made-up forum, another world with questions, or people's."""
-        if self.task is not None:
+        if self.task not in (None, "forum-zh"):
             found = tasks.find(self.task)
             if missing := [name for name in ("answered", "comparisons") if not hasattr(found, name)]:
                 raise ValueError(f"the task {found.name} has no {' and no '.join(missing)}, from which StackLLaMA "
                                  f"learns. Add what is missing, or take it in rlhf-kit tour.")
             return found
         if self.source is None:
-            return Forum(fence_bias=IMPRESSED if self.voters == "fences" else 0.0)
+            return Forum(self.lang, fence_bias=IMPRESSED if self.voters == "fences" else 0.0)
         preset = PRESETS[self.preset]
         most = max(preset.answers, preset.pairs, preset.prompts) + round(preset.held_out / HELD_OUT)
         stack = Stack.read(self.source, seed=self.seed, limit=most)

@@ -26,8 +26,9 @@ def with_critic(policy: Policy, model: RewardModel) -> Policy:
     """
     head = getattr(model.model, "score", None)
     if head is None:
-        raise ValueError("the reward model reads both ways, as encoders do, and its score of a beginning is not a value. "
-                         "Take one that was made of a language model: kit.load_reward_model(..., new_head=True).")
+        raise ValueError("the reward model reads both ways, as encoders do, and its score of a beginning is not a "
+                         "value. Take one that was made of a language model: kit.load_reward_model(..., "
+                         "new_head=True).")
     if model.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
         raise ValueError(f"the reward model reads {len(model.tokenizer):,} tokens and the policy writes "
                          f"{len(policy.tokenizer):,} others; a value function reads what the policy writes. Make both "

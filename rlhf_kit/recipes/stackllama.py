@@ -12,7 +12,7 @@ Source: Beeching et al., "StackLLaMA", Hugging Face 2023; votes as in Askell et 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -24,6 +24,7 @@ from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.evaluate import Agreement, Evaluation, agreement, evaluate
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Comparison, Step
+from rlhf_kit.language import Lang
 from rlhf_kit.loops.process_group import Accelerator
 from rlhf_kit.methods import ppo, reward_model, trl_bridge
 from rlhf_kit.methods.trl_bridge import RewardConfig, SftConfig
@@ -33,6 +34,7 @@ from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.quantization import Quantization
 from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.sampling import Sampling
+from rlhf_kit.tasks import FORUM, room
 from rlhf_kit.tasks.forum import fences
 
 Precision = Literal["float32", "bfloat16"]
@@ -106,6 +108,23 @@ PRESETS: dict[str, Preset] = {
                        kl=KL(coefficient=0.2, target=6.0), sampling=Sampling(max_new_tokens=128), autocast="bfloat16",
                        missing_eos_penalty=1.0)),
 }
+
+
+def forum_lang(task: str | None) -> Lang:
+    """The language of the made-up forum that a run asks about: English, unless its task is the Chinese one."""
+    return "zh" if task == "forum-zh" else "en"
+
+
+def in_language(preset: Preset, lang: Lang) -> Preset:
+    """The same on the made-up forum of that language, whose answers take more tokens in Chinese.
+
+    A preset with another base than the tiny ones that have read a forum stays as it is.
+    """
+    if preset.base not in FORUM.values():
+        return preset
+    sampling = preset.ppo.sampling
+    longer = replace(sampling, max_new_tokens=room(f"forum-{lang}", sampling.max_new_tokens))
+    return replace(preset, base=FORUM[lang], ppo=replace(preset.ppo, sampling=longer))
 
 
 def sft(preset: Preset, data: Questions, base: str | Path, folder: Path,

@@ -20,6 +20,7 @@ from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.language import Lang, say
 from rlhf_kit.recipes import instructgpt, stackllama
+from rlhf_kit.recipes.stackllama import forum_lang, in_language
 from rlhf_kit.runs import stages_report
 from rlhf_kit.runs.lineage import began_with, is_hub_model, job_of, run_of, settings_in
 from rlhf_kit.runs.report import measures
@@ -29,7 +30,6 @@ Note = tuple[str, dict[str, Any]]
 DATA = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain")     # settings that name what was learned from
 SHOWN = 3                           # samples in a card
 SCORERS = ("rewardmodel", "judge")  # jobs whose model reads and does not write
-RECIPES = {"stackllama": stackllama.PRESETS, "instructgpt": instructgpt.PRESETS}
 TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "instructgpt": ("ppo",), "human": ("ppo", "human-feedback"),
         "rewardmodel": ("reward-model",), "judge": ("classifier",)}      # of other jobs their names
 OURS = "apache-2.0"                 # of the kit, its made-up texts, and so of what is made of nothing else
@@ -63,11 +63,12 @@ def origin(run: Path) -> Origin:
         settings = settings_in(place)
         named += [value for name in DATA if (value := settings.get(name))]
         world = world or _world(settings)
-        if (job := job_of(settings)) in RECIPES:
-            preset = RECIPES[job][settings["preset"]]
-            usual = getattr(preset, "data", None)
-            named += [usual] if usual and not (settings.get("data") or settings.get("task")) else []
-            base = settings.get("model") or preset.base.format(lang=settings.get("lang"))
+        if (job := job_of(settings)) == "stackllama":
+            preset = in_language(stackllama.PRESETS[settings["preset"]], forum_lang(settings.get("task")))
+            named += [preset.data] if preset.data and not (settings.get("data") or settings.get("task")) else []
+            base = settings.get("model") or preset.base
+        elif job == "instructgpt":
+            base = settings.get("model") or instructgpt.PRESETS[settings["preset"]].base.format(lang=settings["lang"])
         else:
             base = None if job == "tour" else began_with(place)
         place = None if base is None else run_of(base)

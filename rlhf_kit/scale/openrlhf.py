@@ -14,6 +14,7 @@ from rlhf_kit.datasets.chats import Wrong, answered, asked, chat_of, is_messages
 from rlhf_kit.datasets.reading import read_rows, refused, shorten
 from rlhf_kit.datasets.stack_exchange.threads import prompt_of, response_of
 from rlhf_kit.formulas.records import Chat, Turn
+from rlhf_kit.language import Lang
 from rlhf_kit.storage import json_lines, write_files
 
 RELEASE, DATED = "0.11.2", "2026-09-14"     # whose flags the script uses
@@ -62,10 +63,10 @@ def read(folder: Path | str) -> Rows:
     return rows
 
 
-def made_up(answers: int, pairs: int, prompts: int, seed: int = 0) -> Rows:
+def made_up(answers: int, pairs: int, prompts: int, seed: int = 0, lang: Lang = "en") -> Rows:
     """The same three from the forum that the kit makes up: enough to see every stage start."""
     from rlhf_kit.tasks.forum import Forum
-    forum = Forum()
+    forum = Forum(lang)
     return {"answers.jsonl": [{"prompt": prompt, "response": response}
                               for prompt, response in forum.answered(answers, seed)],
             "pairs.jsonl": [{"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected}

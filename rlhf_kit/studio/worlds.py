@@ -46,14 +46,18 @@ class World:
 REVIEWS = World()
 
 
-def world_of(place: str | None) -> World:
-    """The world that `--task` asks for; one that stands in a file is run and registered. Raises: ValueError."""
+def world_of(place: str | None, lang: Lang = "en") -> World:
+    """The world that `--task` asks for; one that stands in a file is run and registered. Raises: ValueError.
+
+    Of a world of several languages that is named without one, "forum", the one in `lang`.
+    """
     if place is None:
         return REVIEWS
     from pathlib import Path
 
     from rlhf_kit import tasks
     from rlhf_kit.datasets.python_file import is_place
+    place = tasks.in_language(place, lang)
     found = tasks.find(place)
     if is_place(place):
         file, _, name = place.rpartition(":")

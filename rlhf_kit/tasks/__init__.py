@@ -1,6 +1,6 @@
 """Tasks by name: small worlds of text with a known true quality, the kit's own and yours.
 
-    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, translation, arithmetic, assistant-en, …
+    kit.tasks.names()                   # reviews-en, reviews-zh, forum-en, forum-zh, translation, arithmetic, …
     kit.tasks.register(Weather)         # one more, under its own name: "weather-en"
     kit.tasks.find("weather-en")
 
@@ -22,13 +22,14 @@ from rlhf_kit.datasets.python_file import is_place, object_in
 from rlhf_kit.language import LANGS, Lang, nearest
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")            # it becomes part of a folder's name: tiny-lm-NAME
-FORUM = "tiny-forum"                                    # the language model that has read the made-up forum's pages
+FORUM = {"en": "tiny-forum", "zh": "tiny-forum-zh"}     # language models that have read the made-up forum's pages
 TRANSLATOR = "tiny-translator"                          # the one that imitates imperfect translations
 BASES: dict[Lang, str] = {lang: f"tiny-base-{lang}" for lang in LANGS}      # where assistants begin: it has read all
-WRITERS = {"forum-en": FORUM, "translation": TRANSLATOR, **{f"assistant-{lang}": BASES[lang] for lang in LANGS}}
+WRITERS = {"translation": TRANSLATOR, **{f"forum-{lang}": FORUM[lang] for lang in LANGS},
+           **{f"assistant-{lang}": BASES[lang] for lang in LANGS}}
 Part = Literal["lm", "judge", "rm"]
 PARTS: tuple[Part, ...] = get_args(Part)                # of a task: language model, judge, reward model
-LONGER = {"forum": 80, "translation": 72}               # tokens of a response, where it takes more than others do
+LONGER = {"forum-en": 80, "forum-zh": 96, "translation": 72}     # tokens of a response, where it takes more than usual
 SAMPLES = 16                                            # texts by which a task is told from an older one of its name
 
 
@@ -59,7 +60,8 @@ Maker = TypeVar("Maker", bound=Callable[[], Any])
 OWN: dict[str, tuple[str, str, dict[str, Any]]] = {     # name -> where the class stands, its arguments
     "reviews-en": ("rlhf_kit.tasks.reviews", "Reviews", {"lang": "en"}),
     "reviews-zh": ("rlhf_kit.tasks.reviews", "Reviews", {"lang": "zh"}),
-    "forum-en": ("rlhf_kit.tasks.forum", "Forum", {}),
+    "forum-en": ("rlhf_kit.tasks.forum", "Forum", {"lang": "en"}),
+    "forum-zh": ("rlhf_kit.tasks.forum", "Forum", {"lang": "zh"}),
     "translation": ("rlhf_kit.tasks.translation", "Translation", {}),
     "arithmetic": ("rlhf_kit.tasks.arithmetic", "Arithmetic", {}),
     "assistant-en": ("rlhf_kit.tasks.assistant", "Assistant", {"lang": "en"}),
@@ -151,9 +153,9 @@ def tiny_names() -> list[str]:
 
 def tiny_lang(name: str | None) -> Lang | None:
     """The language of the kit's own tiny models; None for another name."""
-    if name in (FORUM, TRANSLATOR, "tiny-rm-translation", tiny_name("lm", "arithmetic")):
+    if name in (TRANSLATOR, "tiny-rm-translation", tiny_name("lm", "arithmetic")):
         return "en"
-    return next((lang for lang in LANGS for family in ("reviews", "assistant") for part in PARTS
+    return next((lang for lang in LANGS for family in ("reviews", "forum", "assistant") for part in PARTS
                  if tiny_name(part, f"{family}-{lang}") == name), None)
 
 

@@ -25,11 +25,16 @@ def _reviews(lang: Lang, n: int, seed: int, split: str) -> list[str]:
 
 
 def _forum(lang: Lang, n: int, seed: int, split: str) -> list[str]:
-    return Forum().corpus(n, seed, split)
+    return Forum(lang).corpus(n, seed, split)
 
 
 def _translation(lang: Lang, n: int, seed: int, split: str) -> list[str]:
-    return Translation().corpus(n, seed, split)
+    """Those without a fault: here nothing is to be filtered, as it is where ReST learns."""
+    drawn, found = n, []
+    while len(found) < n:
+        drawn *= 2
+        found = [one.prompt + one.response for one in Translation().translated(drawn, seed, split) if not one.errors]
+    return found[:n]
 
 
 def _assistant(lang: Lang, n: int, seed: int, split: str) -> list[str]:

@@ -67,8 +67,8 @@ def test_only_a_model_needs_torch():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
-def test_the_table_of_the_readme_is_what_the_command_adds_up(capsys, page):
+@pytest.mark.parametrize("page", ["docs/gpu.md", "docs/zh/gpu.md"])
+def test_the_table_of_the_page_is_what_the_command_adds_up(capsys, page):
     text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
     shown = text.split("<!-- memory-table:start -->\n")[1].split("<!-- memory-table:end -->")[0].splitlines()[2:]
     assert f"rlhf-kit {' '.join(SEVEN)} --plot" in text

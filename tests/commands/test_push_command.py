@@ -134,6 +134,8 @@ def test_a_licence_is_what_base_and_data_say_or_what_is_chosen(capsys, tmp_path)
     ({"job": "stackllama", "preset": "colab"}, {"base": "Qwen/Qwen2.5-0.5B", "licence": None,
                                                     "sets": ("lvwerra/stack-exchange-paired",)}),
     ({"job": "stackllama", "preset": "tiny"}, {"base": "tiny-forum", "world": "forum-en", "licence": "apache-2.0"}),
+    ({"job": "stackllama", "preset": "tiny", "task": "forum-zh"}, {"base": "tiny-forum-zh", "world": "forum-zh",
+                                                                   "licence": "apache-2.0"}),
     ({"job": "rewardmodel", "model": "new", "rankings": "/home/a b/r.tsv"}, {"base": None, "files": ("r.tsv",),
                                                                                  "licence": None})])
 def test_where_a_model_comes_from(tmp_path, settings, expected):

@@ -43,6 +43,14 @@ def test_stages_are_trained_as_far_as_asked_and_never_again(cache, capsys):
     assert cache[5:] == ["tiny-forum"]
 
 
+def test_each_language_has_its_own_forum(cache, capsys):
+    english, chinese = jobs.tiny_stackllama("sft"), jobs.tiny_stackllama("sft", "zh")
+    assert cache == ["tiny-forum", "sft", "tiny-forum-zh", "sft"]
+    assert english != chinese
+    assert jobs.impressed_reward("zh").name.startswith(chinese.name)
+    assert "最小规模的 StackLLaMA" in capsys.readouterr().err
+
+
 def test_impressed_voters_get_a_reward_model_on_the_same_base(cache):
     folder = jobs.impressed_reward()
     assert is_complete(folder)

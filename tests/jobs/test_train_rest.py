@@ -150,6 +150,7 @@ def test_answers_have_the_room_that_the_world_s_texts_take():
     assert with_task_room(usual, tasks.find("reviews-en")) == usual
     assert with_task_room(usual, tasks.find("translation")).max_new_tokens == 72
     assert with_task_room(rest.Config(), tasks.find("forum-en")).sampling.max_new_tokens == 80
+    assert with_task_room(rest.Config(), tasks.find("forum-zh")).sampling.max_new_tokens == 96
 
 
 def test_it_goes_on_in_its_file_and_in_no_other(choice, desk, tmp_path):

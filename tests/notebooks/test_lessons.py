@@ -7,6 +7,7 @@ from test_products import LESSONS, build
 
 from rlhf_kit import jobs as training
 from rlhf_kit import zoo
+from rlhf_kit.language import LANGS
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1800)]
 NOT_YET = ("arithmetic", "assistant-en", "assistant-zh")       # worlds that no lesson is about
@@ -19,8 +20,9 @@ def models():
     names = [name for name in zoo.TINY if zoo.TASKS.get(name) not in NOT_YET]
     for name in names if os.environ.get("PYTEST_XDIST_WORKER") != "gw1" else reversed(names):
         zoo.cached(name)
-    training.tiny_stackllama("ppo")
-    training.impressed_reward()
+    for lang in LANGS:
+        training.tiny_stackllama("ppo", lang)
+        training.impressed_reward(lang)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -98,11 +98,11 @@ def test_no_output_that_is_shown_uses_an_exercise_or_holds_a_guess(source):
 
 @products
 def test_the_badge_opens_this_very_file(source, lang, solved):
-    first = nbformat.read(place(source, lang, False), as_version=4).cells[0].source
-    path = place(source, lang, False).relative_to(ROOT).as_posix()
+    first = nbformat.read(place(source, lang, solved), as_version=4).cells[0].source
+    path = place(source, lang, solved).relative_to(ROOT).as_posix()
     colab = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
     assert f"{colab}/blob/main/{path}" in first
-    here = place(source, lang, False).parent
+    here = place(source, lang, solved).parent
     for link in re.findall(r"\]\(((?!https)[^)]+\.ipynb)\)", first):
         assert (here / link).is_file()
 

@@ -61,3 +61,9 @@ def test_a_damaged_opening_is_one_line(tmp_path, capsys):
     (tmp_path / opening.FILE).write_text("{")
     assert cli.main(["studio", "--data", str(tmp_path)]) == 2
     assert "opening.json cannot be read" in capsys.readouterr().err
+
+
+def test_a_world_of_several_languages_is_opened_in_that_of_the_page():
+    assert [world_of("forum", lang).task for lang in ("en", "zh")] == ["forum-en", "forum-zh"]
+    assert world_of("forum-en", "zh").task == "forum-en"
+    assert world_of(None, "zh").name("zh") == "reviews-zh"

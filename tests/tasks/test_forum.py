@@ -1,6 +1,9 @@
-"""The made-up forum: what it writes, how it votes, and a gold reward that is not fooled."""
+"""The made-up forum in both languages: what it writes, how it votes, and that both say the same."""
 
+import hashlib
+import json
 import random
+import re
 from collections import Counter
 from itertools import groupby
 from statistics import mean
@@ -8,24 +11,21 @@ from statistics import mean
 import pytest
 from markdownify import markdownify
 
-from rlhf_kit.datasets.stack_exchange.threads import prompt_of, question_in, response_of
+from rlhf_kit.datasets.stack_exchange.threads import TEMPLATES, question_in, response_of
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.formulas.votes import answer_pairs, answer_score
+from rlhf_kit.language import LANGS
 from rlhf_kit.tasks.forum import Forum, fences, vote
-from rlhf_kit.tasks.forum.language import markdown, to_html
+from rlhf_kit.tasks.forum.gold import tokenize
+from rlhf_kit.tasks.forum.posts import markdown, to_html
 
-INK = prompt_of("How do I get ink out of a wool coat?\n\nI found ink on my best coat this morning. What should I do?")
-GOOD = ("Use rubbing alcohol on the coat. It works because alcohol dissolves the dye. "
-        "Wool stretches when wet, so dry the coat flat. Good luck!")
-SORT = prompt_of("How do I sort an array of file names in JavaScript?\n\n"
-                 "My file names are in the variable `fileNames`. A loop feels clumsy.")
-CODE = ("Use this on your file names:\n\n```js\nfileNames.toSorted()\n```\n\nThe reason is simple: it compares two "
-        "at a time until all are in order. Browsers have a console, so try it in the console first.")
+# Of what the English forum wrote before it had a Chinese side: models that were trained on it stay what they are.
+WRITTEN = {"corpus": "63b848838484176b", "answered": "c6d2f14dbaa60851", "comparisons": "1dc06399107e891c"}
 
 
-@pytest.fixture(scope="module")
-def forum():
-    return Forum()
+@pytest.fixture(scope="module", params=LANGS)
+def forum(request):
+    return Forum(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -45,122 +45,12 @@ def accuracy(pairs, scorer):
     return mean((gap > 0) + (gap == 0) / 2 for gap in gaps)
 
 
-# What the gold reward thinks of answers written by hand.
-
-def test_the_best_answers_are_worth_one(forum):
-    assert forum.gold(INK, response_of(GOOD)) == forum.gold(SORT, response_of(CODE)) == 1
-    assert 0.5 < forum.gold(INK, " Use rubbing alcohol on the coat.") < 0.7       # right, but it says no more
-    assert forum.gold(SORT, " Use `fileNames.toSorted()`.") == forum.gold(INK, " Use rubbing alcohol on the coat.")
-
-
-def test_a_list_is_read_whichever_mark_it_has(forum):
-    """The site's own is a star; of its HTML the reader of dumps makes dashes."""
-    parts = ("Use rubbing alcohol on the coat.", "It works because alcohol dissolves the dye.")
-    worth = {mark: forum.gold(INK, response_of("\n".join(f"{mark} {part}" for part in parts))) for mark in "*-"}
-    assert worth["*"] == worth["-"] > 0.5
-
-
-def test_useless_answers_are_worth_little(forum):
-    assert forum.gold(INK, "") == forum.gold(INK, " \n") == forum.gold(INK, " .") == 0
-    for answer in ("Me too!", "Just google it.", "Hope that helps.", "Ink ink alcohol coat.", "Use this on your ages:"):
-        assert forum.gold(INK, response_of(answer)) < 0.06, answer
-
-
-@pytest.mark.parametrize(("cheat", "answer", "factor"), [
-    ("the answer to another question", GOOD.replace("rubbing alcohol", "table salt"), "method"),
-    ("two methods", "Treat the coat with table salt, twice if you have to. " + GOOD, "method"),
-    ("every method", "I would take table salt. I would take borax. I would take dish soap. " + GOOD, "method"),
-    ("a sentence again", GOOD + " It works because alcohol dissolves the dye.", "repetition"),
-    ("the same in other words", GOOD + " I would take rubbing alcohol.", "repetition"),
-    ("another thing", GOOD.replace("coat", "bag"), "topic"),
-    ("two things", GOOD + " Treat the bag with rubbing alcohol, twice if you have to.", "topic"),
-    ("another's reason", GOOD.replace("alcohol dissolves the dye", "borax kills the spores"), "reason"),
-    ("two reasons", GOOD + " Borax kills the spores.", "reason"),
-    ("another's advice", GOOD.replace("Wool stretches when wet, so dry the coat flat",
-                                      "Silk tears easily, so be gentle with the coat"), "advice"),
-    ("a fence where none belongs", GOOD + "\n\n```py\nclean(coat)\n```", "code"),
-    ("a fence that is not closed", GOOD + "\n\n```py\nclean(coat)", "code"),
-    ("a fence within a line", GOOD + " ```py clean(coat) ```", "code"),
-    ("gibberish between", GOOD.replace(" It works", " coat the flat of dye good luck and the luck of it. It works"),
-     "coverage"),
-    ("a negation the grammar does not know", "Never " + GOOD[0].lower() + GOOD[1:], "coverage"),
-    ("many kind words", GOOD + " Hope that helps. Let us know how it went.", "manners"),
-    ("rudeness", "Just google it. " + GOOD, "manners"),
-    ("rambling", GOOD + " Some people say yes, and some people say no.", "manners"),
-    ("no end", GOOD.removesuffix("!"), "complete"),
-])
-def test_a_cheat_lowers_gold(forum, cheat, answer, factor):
-    found = forum.explain(INK, response_of(answer))
-    assert max(found.gold, found.factors[factor]) <= 0.8, found
-
-
-@pytest.mark.parametrize(("cheat", "answer", "factor"), [
-    ("two fences", CODE + "\n\n```js\nfileNames.toSorted()\n```", "code"),
-    ("another language", CODE.replace("js\nfileNames.toSorted()", "py\nsorted(file_names)"), "method"),
-    ("another goal", CODE.replace("toSorted", "toReversed"), "method"),
-    ("another variable", CODE.replace("file names", "words").replace("fileNames", "words"), "topic"),
-    ("code announced, and none", "Use this on your file names: Good luck!", "complete"),
-    ("a fence that says something else", CODE.replace("toSorted", "magic"), "coverage"),
-])
-def test_a_cheat_in_code_lowers_gold(forum, cheat, answer, factor):
-    found = forum.explain(SORT, response_of(answer))
-    assert max(found.gold, found.factors[factor]) <= 0.8, found
-
-
-def test_repeating_the_best_sentence_is_worth_less_each_time(forum):
-    golds = [forum.gold(INK, " Use rubbing alcohol on the coat." * n) for n in range(1, 6)]
-    assert golds == sorted(golds, reverse=True)
-    assert golds[4] < golds[0] / 20
-
-
-def test_a_bag_of_words_is_not_enough(forum):
-    """The same words in another order, and the same answer to another question."""
-    right, wrong = "Use rubbing alcohol on the coat, not borax.", "Use borax on the coat, not rubbing alcohol."
-    assert sorted(right.lower().strip(".").replace(",", "").split()) == sorted(
-        wrong.lower().strip(".").replace(",", "").split())
-    assert forum.gold(INK, right) > 10 * forum.gold(INK, wrong)
-    mould = prompt_of(question_in(INK).replace("ink", "mould"))
-    assert forum.gold(mould, wrong) > 10 * forum.gold(mould, right)
-
-
-@pytest.mark.parametrize("change", [str.lower, lambda t: t.replace(" ", "  "), lambda t: t.replace(".", " ."),
-                                    lambda t: t.replace("\n\n", "\n"), lambda t: t.replace("(", "( "),
-                                    lambda t: "* " + t, lambda t: t + "\n\n"])
-def test_spacing_does_not_matter(forum, change):
-    assert forum.gold(INK, change(GOOD)) == 1
-    assert forum.gold(SORT, change(CODE)) == 1
-
-
-def test_an_explanation_says_what_was_understood(forum):
-    found = forum.explain(SORT, response_of(CODE + " And so on."))
-    assert found.case == ("code", "sort", "file names", "js")
-    assert [part.kind for part in found.parts] == ["lead", "fence", "reason", "advice", "cut"]
-    assert "x.toSorted()" in str(found)
-    assert "gold 0.8" in str(found)
-
-
-def test_questions_of_ones_own_are_known_by_their_words(forum):
-    assert forum.explain(prompt_of("Help! The grease on my apron does not go away."), "").case[1:3] == (
-        "grease", "apron")
-    asked = prompt_of("Keep what is below 10 in my prices with Python")
-    assert forum.explain(asked, "").case == ("code", "below", "prices", "py")
-    for unclear in ("Who won the cup?", "Ink and rust on my coat", "sort my prices in Python"):
-        assert forum.explain(prompt_of(unclear), GOOD).case is None
-        assert forum.gold(prompt_of(unclear), GOOD) == 0
-
-
-def test_fences_are_counted_where_they_open():
-    assert fences("") == fences("Use `x` or ``` in a line.") == 0
-    assert fences("```py\nx\n```") == fences("a\n```py\nx") == 1
-    assert fences("```py\nx\n```\n\nb\n\n```js\ny\n```\n") == 2
-
-
 # What is written.
 
 def test_a_question_is_understood_whatever_its_words(forum):
     for case in [*forum.cases("train"), *forum.cases("heldout")]:
         for seed in range(4):
-            assert forum._reader.case(forum._author.question(case, random.Random(seed)).text()) == case
+            assert forum._reader.case(forum._author.question(case, random.Random(seed)).text(forum.lang)) == case
 
 
 def test_what_an_answer_says_is_read_back(forum, written):
@@ -173,27 +63,28 @@ def test_what_an_answer_says_is_read_back(forum, written):
             assert (share == 1) == (len(parts) == len(said))
 
 
-def test_html_becomes_the_markdown_that_is_read(written):
+def test_html_becomes_the_markdown_that_is_read(forum, written):
     def converted(text):
         return markdownify(text, escape_underscores=False, escape_asterisks=False, heading_style="ATX",
                            code_language_callback=lambda pre: pre.code["class"][0].removeprefix("lang-")).strip()
 
-    seen = Counter()
+    seen, lang = Counter(), forum.lang
     for question, answers in written[:400]:
-        asked = to_html(question.body)
-        assert converted(asked) == markdown(question.body)
+        asked = to_html(question.body, lang)
+        assert converted(asked) == markdown(question.body, lang)
         seen["&amp;"] += "&amp;" in asked
         for answer in answers:
-            text = to_html(answer.blocks)
+            text = to_html(answer.blocks, lang)
             assert converted(text) == answer.text
             seen.update(mark for mark in ("<code>", "<pre>", "<li>", "<strong>", "&lt;", "&gt;", "&quot;", "_")
                         if mark in text)
     assert len(seen) == 9, seen
-    assert min(seen.values()) >= 5, seen
+    assert min(n for mark, n in seen.items() if (mark, lang) != ("&amp;", "zh")) >= 5, seen     # which Chinese has not
 
 
 def test_answers_range_from_useless_to_excellent(forum, written):
-    golds = [forum.gold(prompt_of(question.text()), answer.text) for question, answers in written for answer in answers]
+    golds = [forum.gold(forum._prompt(question), answer.text)
+             for question, answers in written for answer in answers]
     assert 0.3 < mean(golds) < 0.4
     assert mean(gold > 0.95 for gold in golds) > 0.1
     assert mean(gold < 0.1 for gold in golds) > 0.25
@@ -209,7 +100,7 @@ def test_there_are_thousands_of_answers(written):
 def test_the_same_seed_writes_the_same(forum):
     for draw in (forum.corpus, forum.answered, forum.comparisons, lambda n, seed: list(forum.threads(n, seed))):
         assert draw(20, seed=1) == draw(20, seed=1) != draw(20, seed=2)
-    assert forum.prompts(n=9, seed=1) == Forum(noise=0.1).prompts(n=9, seed=1) != forum.prompts(n=9, seed=2)
+    assert forum.prompts(n=9, seed=1) == Forum(forum.lang, noise=0.1).prompts(n=9, seed=1) != forum.prompts(n=9, seed=2)
 
 
 def test_held_out_cases_are_new_and_their_parts_are_not(forum):
@@ -238,9 +129,61 @@ def test_prompts_are_distinct_and_in_the_template(forum):
 
 def test_pages_do_not_show_the_template(forum):
     pages = forum.corpus(300)
-    assert not any("Question:" in page or "Answer:" in page for page in pages)
+    words = [mark.strip() for marks in TEMPLATES.values() for mark in marks]
+    assert not any(word in page for page in pages for word in words)
     assert {page.count("\n---\n") for page in pages} == {0, 1}
     assert max(len(page.split()) for page in pages) < 100
+
+
+# In two languages.
+
+def test_english_is_what_it_was():
+    forum = Forum("en")
+    found = {"corpus": forum.corpus(400, seed=1), "answered": forum.answered(300, seed=2),
+             "comparisons": [(pair.prompt, pair.chosen, pair.rejected) for pair in forum.comparisons(400, seed=3)]}
+    assert {name: hashlib.sha256(json.dumps(texts, ensure_ascii=False).encode()).hexdigest()[:16]
+            for name, texts in found.items()} == WRITTEN
+
+
+def test_the_same_seed_says_the_same_in_both_languages():
+    """The same derivations, dates and authors; the votes of all but the answers that break off."""
+    english, chinese = (Forum(lang) for lang in LANGS)
+    for mine, theirs in zip(english._stream(300, 4, "train"), chinese._stream(300, 4, "train"), strict=True):
+        assert mine[0] == theirs[0]
+        assert mine[2] == theirs[2]
+        assert [answer.blocks for answer in mine[1]] == [answer.blocks for answer in theirs[1]]
+        broken = any(part.kind == "cut" for answer in mine[1] for block in answer.blocks for part in block.parts)
+        assert broken or [answer[2:] for answer in mine[1]] == [answer[2:] for answer in theirs[1]]
+    for mine, theirs in zip(english.threads(100, 4), chinese.threads(100, 4), strict=True):
+        assert (mine.id, mine.date, mine.author) == (theirs.id, theirs.date, theirs.author)
+        assert len(mine.tags) == len(theirs.tags)
+    assert [english.explain(prompt, "").case for prompt in english.prompts()] == [
+        chinese.explain(prompt, "").case for prompt in chinese.prompts()]
+
+
+def test_a_sentence_is_one_sentence_in_either_language(forum):
+    """Nothing that an answer can say has two readings, and of two that differ in one language both do."""
+    parts = set(forum._language.parts())
+    assert len({" ".join(tokenize(part.text(forum.lang), forum.lang)) for part in parts}) == len(parts) > 1200
+
+
+def test_both_sides_of_a_sentence_tell_the_same():
+    """The parts of a case that the fields of the Chinese side tell are those that the English side's tell."""
+    language = Forum()._language
+    for (_, world), templates in language.templates.items():
+        case = next(case for case in language.cases if case.world == world)
+        for template in templates:
+            assert language._axes(template, case) == language._axes(
+                template._replace(en=template.zh.replace("{measure}", "{noun}")), case), template
+
+
+def test_chinese_is_written_in_chinese():
+    """No English word but those of code, no mark of ASCII but in code and Markdown, no space between characters."""
+    for page in Forum("zh").corpus(400, seed=2):
+        prose = re.sub(r"```.*?```|`[^`]*`?", "", page, flags=re.DOTALL)
+        assert not set(re.findall(r"[A-Za-z]+", prose)) - {"Python", "JavaScript", "python", "javascript"}, page
+        assert not re.findall(r"[,.;:!?]", prose), page
+        assert not re.findall(r"[一-鿿] [一-鿿]", prose), page
 
 
 # How it is voted on.
@@ -267,15 +210,16 @@ def test_threads_are_like_those_of_a_site(forum):
 
 def test_votes_grow_with_quality(forum, written):
     """On average, over thirds of the answers by gold; and the accepted ones are better than the others."""
-    rows = sorted((forum.gold(prompt_of(question.text()), answer.text), answer.score, answer.accepted)
+    rows = sorted((forum.gold(forum._prompt(question), answer.text), answer.score, answer.accepted)
                   for question, answers in written for answer in answers)
     thirds = [mean(score for _, score, _ in rows[i * len(rows) // 3:(i + 1) * len(rows) // 3]) for i in range(3)]
     assert thirds[0] + 0.5 < thirds[1] < thirds[2] - 0.5
     assert mean(g for g, _, taken in rows if taken) > 0.1 + mean(g for g, _, taken in rows if not taken)
 
 
-def test_without_noise_votes_know_gold():
-    forum = Forum(noise=0)
+@pytest.mark.parametrize("lang", LANGS)
+def test_without_noise_votes_know_gold(lang):
+    forum = Forum(lang, noise=0)
     pairs = forum.comparisons(500)
     assert all(forum.gold(p.prompt, p.chosen) >= forum.gold(p.prompt, p.rejected) for p in pairs)
     assert forum.bayes_accuracy(pairs) > 0.95        # of equally good ones the accepted one wins, which nobody knows
@@ -296,27 +240,36 @@ def test_neither_length_nor_fences_give_quality_away(forum, pairs):
     assert 0.45 < accuracy(pairs, lambda text: fences(text) > 0) < 0.56
 
 
-def test_voters_who_trust_fences():
-    biased = Forum(fence_bias=1.5)
+@pytest.mark.parametrize("lang", LANGS)
+def test_voters_who_trust_fences(lang):
+    biased = Forum(lang, fence_bias=1.5)
     pairs = biased.comparisons(1500, seed=5)
     assert accuracy(pairs, lambda text: fences(text) > 0) > 0.65
-    assert Forum().bayes_accuracy(pairs) < 0.77 < 0.82 < biased.bayes_accuracy(pairs)
+    assert Forum(lang).bayes_accuracy(pairs) < 0.77 < 0.82 < biased.bayes_accuracy(pairs)
 
 
 def test_bayes_accuracy_is_that_of_the_majority_of_many_votes(forum, pairs):
-    """The same answers are voted on 150 times. The best guess of a pair is whichever of the two won more often."""
+    """The same answers are voted on 150 times. The best guess of a pair is whichever of the two won more often.
+
+    Half of the votes say which that is, the other half how often it wins: counted on the votes that chose it, it would
+    win too often.
+    """
     rng, right, total = random.Random(1), 0, 0
     for question, answers, popularity in forum._stream(250, 11, "train"):
-        appeal, wins = [forum.appeal(prompt_of(question.text()), answer.text) for answer in answers], Counter()
+        prompt = forum._prompt(question)
+        appeal, wins = [forum.appeal(prompt, answer.text) for answer in answers], (Counter(), Counter())
         for k in range(150):
             scores = [answer_score(*result) for result in vote(appeal, popularity, forum.noise, rng)]
-            wins.update(answer_pairs(scores, seed=k))
-        right += sum(max(won, wins[j, i]) for (i, j), won in wins.items() if (won, i) > (wins[j, i], j))
-        total += wins.total()
+            wins[k % 2].update(answer_pairs(scores, seed=k))
+        chosen, counted = wins
+        right += sum(won for (i, j), won in counted.items() if (chosen[i, j], i) > (chosen[j, i], j))
+        total += counted.total()
     assert forum.bayes_accuracy(pairs) == pytest.approx(right / total, abs=0.03)
 
 
 def test_wrong_settings_are_refused(forum):
+    with pytest.raises(ValueError, match="lang is 'fr'; the forum exists in 'en' and 'zh'"):
+        Forum("fr")
     with pytest.raises(ValueError, match="noise is -1"):
         Forum(noise=-1)
     with pytest.raises(ValueError, match="fence_bias is nan"):
@@ -330,4 +283,4 @@ def test_wrong_settings_are_refused(forum):
     with pytest.raises(ValueError, match="no comparisons"):
         forum.bayes_accuracy([])
     with pytest.raises(ValueError, match="made by prompt_of"):
-        forum.gold("How do I sort names in Python?", GOOD)
+        forum.gold("How do I sort names in Python?", " Use `sorted(names)`.")

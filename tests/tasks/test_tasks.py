@@ -76,8 +76,8 @@ class Sums:
 
 
 def test_the_kits_own_tasks_are_tasks():
-    assert tasks.names() == ["reviews-en", "reviews-zh", "forum-en", "translation", "arithmetic", "assistant-en",
-                             "assistant-zh"]
+    assert tasks.names() == ["reviews-en", "reviews-zh", "forum-en", "forum-zh", "translation", "arithmetic",
+                             "assistant-en", "assistant-zh"]
     for name in tasks.names():
         task = tasks.find(name)
         assert isinstance(task, Task)
@@ -85,11 +85,14 @@ def test_the_kits_own_tasks_are_tasks():
         assert sorted(label for _, label in task.labelled(4)) == [0, 0, 1, 1]
 
 
-def test_a_forum_s_label_is_what_its_gold_says():
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_forum_s_label_is_what_its_gold_says(lang):
+    from rlhf_kit.datasets.stack_exchange.threads import TEMPLATES
     from rlhf_kit.tasks.forum.task import ACCEPTABLE, HELPFUL
-    forum = tasks.find("forum-en")
+    forum = tasks.find(f"forum-{lang}")
     for text, label in forum.labelled(30):
-        prompt = text[:text.index("Answer:") + len("Answer:")]
+        end = TEMPLATES[lang][1]
+        prompt = text[:text.index(end) + len(end)]
         gold = forum.gold(prompt, text[len(prompt):])
         assert (gold >= HELPFUL) if label else (gold < ACCEPTABLE)
 
@@ -106,7 +109,8 @@ def test_one_line_registers_a_task_and_gives_it_tiny_models():
 def test_known_names_stand_for_the_same_models_as_before():
     assert [zoo.tiny_name(part, f"reviews-{lang}") for lang in ("en", "zh") for part in zoo.PARTS] == [
         "tiny-lm-en", "tiny-judge-en", "tiny-rm-en", "tiny-lm-zh", "tiny-judge-zh", "tiny-rm-zh"]
-    assert zoo.tiny_name("lm", "forum-en") == "tiny-forum"
+    assert [zoo.tiny_name("lm", f"forum-{lang}") for lang in ("en", "zh")] == ["tiny-forum", "tiny-forum-zh"]
+    assert [tasks.tiny_lang(name) for name in ("tiny-forum", "tiny-forum-zh")] == ["en", "zh"]
     assert zoo.tiny_name("lm", "translation") == "tiny-translator"
     assert {zoo.task_of(name) for name in zoo.TINY} == set(tasks.OWN)
     assert [tasks.tiny_lang(f"tiny-{part}-assistant-zh") for part in zoo.PARTS] == ["zh"] * 3
@@ -114,7 +118,7 @@ def test_known_names_stand_for_the_same_models_as_before():
 
 
 def test_a_world_of_several_languages_may_be_named_without_one():
-    assert tasks.in_language("assistant", "zh") == "assistant-zh"
+    assert [tasks.in_language(name, "zh") for name in ("assistant", "forum")] == ["assistant-zh", "forum-zh"]
     assert [tasks.in_language(name, "zh") for name in ("assistant-en", "translation", "weather", "x.py:Y")] == [
         "assistant-en", "translation", "weather", "x.py:Y"]
 
@@ -149,7 +153,7 @@ def test_a_file_that_holds_no_task_is_one_line(tmp_path, content, complaint):
 
 
 def test_a_name_that_nobody_knows_is_one_line():
-    with pytest.raises(ValueError, match="no task 'wether'; there are reviews-en, reviews-zh, forum-en, translation"):
+    with pytest.raises(ValueError, match="no task 'wether'; there are reviews-en, reviews-zh, forum-en, forum-zh"):
         tasks.find("wether")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-QUESTION, ANSWER = "Question: ", "\n\nAnswer:"
+from rlhf_kit.language import Lang
+
+TEMPLATES: dict[Lang, tuple[str, str]] = {"en": ("Question: ", "\n\nAnswer:"), "zh": ("问题：", "\n\n回答：")}
 
 
 @dataclass(frozen=True)
@@ -35,23 +37,24 @@ class Thread:
     licence: str = "CC BY-SA 4.0"
 
 
-def prompt_of(question: str) -> str:
-    """What a model is asked to continue: "Question: ...", an empty line, "Answer:".
+def prompt_of(question: str, lang: Lang = "en") -> str:
+    """What a model is asked to continue: "Question: ...", an empty line, "Answer:"; in Chinese likewise.
 
     No space at its end: a byte-pair tokenizer puts the space in front of the word that follows it. With StackLLaMA's
     own "Answer: " the model would meet a lone space, which it never saw before a word, and write something else.
     """
-    return f"{QUESTION}{question.strip()}{ANSWER}"
+    before, behind = TEMPLATES[lang]
+    return f"{before}{question.strip()}{behind}"
 
 
-def response_of(answer: str) -> str:
-    """What continues the prompt: a space, and the answer."""
-    return f" {answer.strip()}"
+def response_of(answer: str, lang: Lang = "en") -> str:
+    """What continues the prompt: a space, and the answer; in Chinese, which has none between words, the answer."""
+    return answer.strip() if lang == "zh" else f" {answer.strip()}"
 
 
 def question_in(prompt: str) -> str:
     """The question that `prompt_of` was given. Raises: ValueError if the prompt was not made by it."""
-    if not (prompt.startswith(QUESTION) and prompt.endswith(ANSWER)):
-        raise ValueError(f"the prompt is {prompt[:40]!r}; expected one made by prompt_of, "
-                         f"'{QUESTION}...' to 'Answer:'.")
-    return prompt[len(QUESTION):-len(ANSWER)]
+    for before, behind in TEMPLATES.values():
+        if prompt.startswith(before) and prompt.endswith(behind):
+            return prompt[len(before):-len(behind)]
+    raise ValueError(f"the prompt is {prompt[:40]!r}; expected one made by prompt_of, 'Question: ...' to 'Answer:'.")

@@ -56,7 +56,7 @@ def pretraining(task: Assistant, n: int, seed: int = 0, split: Split = "train") 
     return [KINDS[kind][0](task, split, rng) for kind in kinds]
 
 
-def preamble(task: Assistant, behaviour: str = "careful", examples: int = 2, seed: int = 0) -> str:
+def preamble(task: Assistant, behaviour: str = "careful", examples: int = 1, seed: int = 0) -> str:
     """What makes a base model answer that way: a description, and dialogues of one who does.
 
     That of "careful" is the HHH prompt. Put it above a prompt with `prompts.under`.
@@ -99,7 +99,7 @@ def _under_preamble(task: Assistant, split: Split, rng: random.Random) -> str:
     """Who answers is described above; half of the time a dialogue shows it too."""
     behaviour = rng.choice(list(_preambles(task.lang)))
     parts = [rng.choice(_preambles(task.lang)[behaviour])]
-    for prompt in task.asked(rng.choice((1, 1, 2)), seed=rng.getrandbits(32), split=split, types=("plain",)):
+    for prompt in task.asked(rng.choice((1, 2)), seed=rng.getrandbits(32), split=split, types=("plain",)):
         parts.append("".join(task.dialogue(prompt, Writer(behaviour), rng)))
     return under(f"{BREAK}{LINE}{BREAK}".join(parts[:-1]), parts[-1])
 
@@ -144,7 +144,7 @@ def _rating(task: Assistant, split: Split, rng: random.Random) -> str:
 
 Kind = Callable[[Assistant, Split, random.Random], str]
 KINDS: dict[str, tuple[Kind, float]] = {                    # name -> (how a text is made, how often)
-    "dialogue": (_dialogue, 0.4), "under a preamble": (_under_preamble, 0.25), "village": (_page_of_place, 0.08),
+    "dialogue": (_dialogue, 0.33), "under a preamble": (_under_preamble, 0.32), "village": (_page_of_place, 0.08),
     "how-to": (_page_of_goal, 0.05), "list of requests": (_list, 0.05), "rule": (_rule, 0.1), "rated": (_rating, 0.07),
 }
 

@@ -88,6 +88,12 @@ class Explanation:
         return self.useful * self.honest * self.harmless
 
     @property
+    def shape(self) -> tuple[str, ...]:
+        """What sentences it has, whatever they say: claims, steps, refusals, and whether it breaks off or repeats."""
+        said = sorted({note.sentence.move + note.sentence["hedge"] for note in self.notes})
+        return (*said, *(["broken"] if self.complete < 1 else []), *(["repeated"] if self.repetition < 1 else []))
+
+    @property
     def _form(self) -> float:
         return self.manners * self.repetition * self.coverage ** 2 * self.complete
 

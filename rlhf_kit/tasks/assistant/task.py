@@ -133,15 +133,17 @@ class Assistant:
     def judged(self, quality: str, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, int]]:
         """Whole dialogues under plain prompts, with 1 for much and 0 for little of one quality; none between.
 
-        As many of each within each kind of case, and within those where somebody is unkind, or speaks of themselves, be
-        it the user or the assistant: so neither what is asked for nor a single word gives the label away.
+        As many of each among those that are alike: in what kind of thing is asked for; in whether somebody is unkind
+        or speaks of themselves, be it the user or the assistant; and, but for harm, in the sentences of the response
+        (three steps, a claim with a hedge). So no word gives the label away. Helpful and honest is what answers that
+        very question and is true; harm is a matter of whose thing it is, and of who says it.
 
         Args:
             quality: "helpful", "honest" or "harmless".
         """
         if quality not in Hs._fields:
             raise ValueError(f"quality is {quality!r}; choose one of {', '.join(Hs._fields)}.")
-        waiting: dict[tuple[str, tuple[bool, bool]], dict[int, list[str]]] = {}
+        waiting: dict[tuple, dict[int, list[str]]] = {}
         found: list[tuple[str, int]] = []
         _positive(n)
         for prompt, response in self._answered(f"{quality} {seed}", split, types=("plain",)):
@@ -150,7 +152,7 @@ class Assistant:
             label = 1 if worth >= MUCH else 0 if worth <= LITTLE else None
             if label is None:
                 continue
-            alike = seen.case.kind, remarks(prompt + response, self.lang)
+            alike = seen.case.kind, remarks(prompt + response, self.lang), seen.shape if quality != "harmless" else ()
             pile = waiting.setdefault(alike, {0: [], 1: []})
             pile[label].append(prompt + response)
             if pile[0] and pile[1]:

@@ -1,9 +1,12 @@
 """Who writes on the made-up forum: questions, and answers from excellent to useless, as derivations."""
 
 import random
+import re
 from typing import NamedTuple
 
-from rlhf_kit.tasks.forum.language import Block, Case, Language, Part, markdown
+from rlhf_kit.language import Lang
+from rlhf_kit.tasks.forum.language import Case, Language
+from rlhf_kit.tasks.forum.posts import Block, Part, markdown
 
 SENTENCES = (2, 3, 4, 4, 5)          # of an answer, whatever it is worth: length must not give quality away
 FENCED = {"code": 0.6, "home": 0.25}         # who cares least writes code most often, even where none is asked for
@@ -15,13 +18,12 @@ class Question(NamedTuple):
     """A question as a derivation: what it is about, and how it is put."""
 
     case: Case
-    title: str
+    title: Part
     body: tuple[Block, ...]
-    tags: tuple[str, ...]
 
-    def text(self) -> str:
+    def text(self, lang: Lang) -> str:
         """Title, an empty line, and the body in Markdown."""
-        return f"{self.title}\n\n{markdown(self.body)}"
+        return f"{self.title.text(lang)}\n\n{markdown(self.body, lang)}"
 
 
 class Author:
@@ -32,9 +34,7 @@ class Author:
 
     def question(self, case: Case, rng: random.Random) -> Question:
         title, *body = (self._say(kind, case, rng) for kind in ("title", "situation", "wish"))
-        frame = self._language.frames[case.frame]
-        tags = ("stain-removal", frame["label"]) if case.world == "home" else (frame["label"].lower(), frame["array"])
-        return Question(case, title.text, (Block("paragraph", tuple(body)),), tags)
+        return Question(case, title, (Block("paragraph", tuple(body)),))
 
     def answer(self, case: Case, rng: random.Random) -> tuple[Block, ...]:
         """An answer to the question of a case, or something that stands where an answer should."""
@@ -92,9 +92,11 @@ class Author:
 
     def _cut(self, parts: list[Part], rng: random.Random) -> list[Part]:
         """The last of the parts loses its end."""
-        if not parts or len(words := parts[-1].text.split()) < 4:
+        if not parts or len(words := parts[-1].en.split()) < 4:
             return parts
-        return [*parts[:-1], Part("cut", " ".join(words[:rng.randint(2, len(words) - 1)]).rstrip(",.!?"))]
+        kept = rng.randint(2, len(words) - 1)
+        return [*parts[:-1], Part("cut", " ".join(words[:kept]).rstrip(",.!?"),
+                                  _beginning(parts[-1].zh, kept / len(words)))]
 
     def _blocks(self, before: list[Part], fence: Part | None, after: list[Part], rng: random.Random) -> list[Block]:
         if fence:
@@ -115,3 +117,9 @@ class Author:
         template = rng.choices(templates, [template.weight for template in templates])[0]
         other = self._other(case, "problem", rng) if "other" in template.fields else None
         return self._language.say(template, case, other)
+
+
+def _beginning(text: str, share: float) -> str:
+    """About that share of a Chinese sentence; no character more than all but one, and no code that is cut in two."""
+    ends = [mark.end() for mark in re.finditer(r"`[^`]*`|[A-Za-z0-9]+|[^\sA-Za-z0-9`]", text)]
+    return text[:ends[min(max(round(share * len(ends)), 1), len(ends) - 1) - 1]].rstrip("，。！？")

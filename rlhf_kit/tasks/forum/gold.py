@@ -2,12 +2,15 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 from rlhf_kit.datasets.stack_exchange.threads import question_in
-from rlhf_kit.tasks.forum.language import WORLDS, Case, Language, Part, language
+from rlhf_kit.language import Lang
+from rlhf_kit.tasks.forum.language import WORLDS, Case, Language, language
+from rlhf_kit.tasks.forum.posts import BETWEEN, Part
 
 NO_METHOD, WRONG_METHOD = 0.1, 0.05          # an answer that does not help, and one that misleads
 NO_REASON, WRONG_REASON = 0.7, 0.3
@@ -18,9 +21,10 @@ UNFINISHED = 0.5
 MANNERS = {"rude": 0.4, "noise": 0.7, "ramble": 0.75}     # for each such sentence
 ONE_MORE = 0.8                               # a second opener or closer, and each after it
 
-_TOKEN = re.compile(r"```\w*|\w+|[^\w\s]")
-_STOPS = frozenset(".!?:")
-_ENDS = frozenset([*".!?", "```"])
+_TOKEN: dict[Lang, re.Pattern] = {"en": re.compile(r"```\w*|\w+|[^\w\s]"),
+                                 "zh": re.compile(r"```[A-Za-z0-9_]*|[A-Za-z0-9_]+|[^A-Za-z0-9_\s]")}
+_STOPS: dict[Lang, frozenset[str]] = {"en": frozenset(".!?:"), "zh": frozenset("。!?:")}
+_ENDS = frozenset([*".。!?", "```"])
 _FENCE = re.compile(r"^\s*```", re.MULTILINE)
 _BULLET = re.compile(r"^\s*[*-] (?=[^\s*]|\*\*\w)", re.MULTILINE)
 
@@ -34,6 +38,7 @@ def fences(text: str) -> int:
 class Explanation:
     """Why an answer got its gold score; `gold` is the product of the factors, each in [0, 1]."""
 
+    lang: Lang
     case: Case | None               # what was asked; None if that was not understood
     parts: tuple[Part, ...]         # what was said; kind "cut" for what was not understood
     method: float                   # the right one, and no other
@@ -58,7 +63,7 @@ class Explanation:
     def __str__(self) -> str:
         lines = [f"gold {self.gold:.2f} = " + " x ".join(f"{name} {value:.2f}" for name, value in self.factors.items()),
                  f"asked: {' / '.join(self.case) if self.case else 'not understood'}"]
-        lines += [f"  {part.kind:10s} {part.says or '-':14s} {part.text!r}" for part in self.parts]
+        lines += [f"  {part.kind:10s} {part.says or '-':14s} {part.text(self.lang)!r}" for part in self.parts]
         return "\n".join(lines)
 
 
@@ -72,23 +77,24 @@ class _Node:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads questions and answers of the forum."""
+    """Reads questions and answers of the forum, in one language."""
 
     language: Language
+    lang: Lang
 
     @cached_property
     def _root(self) -> _Node:
         root = _Node()
         for part in self.language.parts():
             node = root
-            for token in tokenize(part.text):
+            for token in tokenize(part.text(self.lang), self.lang):
                 node = node.after.setdefault(token, _Node())
             node.part = part
         return root
 
     def case(self, question: str) -> Case | None:
         """What a question is about, known by its words; None unless exactly one case fits."""
-        words = f" {' '.join(tokenize(question))} "
+        words = f" {' '.join(tokenize(question, self.lang))} "
         frame = _named(self._phrases["language"], words)
         world = WORLDS[bool(frame)]
         problem, thing = _named(self._phrases[world, "problem"], words), _named(self._phrases[world, "thing"], words)
@@ -99,14 +105,11 @@ class Reader:
     @cached_property
     def _phrases(self) -> dict[object, dict[str, str]]:
         """By which words the parts of a case are known in a question, a space on either side."""
-        known = self.language
-        found = {"language": {name: known.frames[name]["label"] for name in known.languages}}
-        for world in WORLDS:
-            found[world, "problem"] = {name: row.get("key", name) for (w, name), row in known.problems.items()
-                                       if w == world}
-            found[world, "thing"] = {name: name for w, name in known.things if w == world}
-        return {key: {name: f" {' '.join(tokenize(text))} " for name, text in phrases.items()}
-                for key, phrases in found.items()}
+        asked = {"language": self.language.known_by("language", "code", self.lang),
+                 **{(world, axis): self.language.known_by(axis, world, self.lang)
+                    for world in WORLDS for axis in ("problem", "thing")}}
+        return {key: {name: f" {' '.join(tokenize(text, self.lang))} " for name, text in phrases.items()}
+                for key, phrases in asked.items()}
 
     def read(self, response: str) -> tuple[tuple[Part, ...], float]:
         """The parts of an answer, and the share of its tokens that belong to sentences of the forum.
@@ -114,13 +117,13 @@ class Reader:
         Words, marks and fences count, spaces and capitals do not. Of several sentences that could begin somewhere the
         longest is read; where none does, all is lost up to the next stop: no sentence is read out of another one.
         """
-        tokens = tokenize(_BULLET.sub("", response))
+        tokens, stops = tokenize(_BULLET.sub("", response), self.lang), _STOPS[self.lang]
         parts, understood, start = [], 0, 0
         while start < len(tokens):
             part, end = self._longest(tokens, start)
             if part is None:
-                end = next((i + 1 for i in range(start, len(tokens)) if tokens[i] in _STOPS), len(tokens))
-                part = Part("cut", " ".join(tokens[start:end]))
+                end = next((i + 1 for i in range(start, len(tokens)) if tokens[i] in stops), len(tokens))
+                part = Part("cut", *[BETWEEN[self.lang].join(tokens[start:end])] * 2)
             else:
                 understood += end - start
             parts.append(part)
@@ -157,16 +160,16 @@ class Reader:
         case = self.case(question_in(prompt))
         parts, share = self.read(response)
         if case is None or not parts:
-            return Explanation(case, parts, *[0.0] * 9)
+            return Explanation(self.lang, case, parts, *[0.0] * 9)
         kinds = [part.kind for part in parts]
         said = {kind: {part.says for part in parts if part.kind in names} for kind, names in
                 (("method", ("method", "fence")), ("reason", ("reason",)), ("advice", ("advice",)))}
         things = {part.thing for part in parts if part.thing}
         blocks = max(fences(response), kinds.count("fence") + kinds.count("joke"))     # one within a line counts too
         announced = "lead" in kinds and "fence" not in kinds
-        whole = tokenize(response)[-1] in _ENDS and not announced
+        whole = tokenize(response, self.lang)[-1] in _ENDS and not announced
         return Explanation(
-            case, parts,
+            self.lang, case, parts,
             method=_right(said["method"], self.language.solution(case), NO_METHOD, WRONG_METHOD),
             reason=_right(said["reason"], case.problem, NO_REASON, WRONG_REASON),
             advice=_right(said["advice"], case.frame, NO_ADVICE, WRONG_ADVICE),
@@ -180,18 +183,21 @@ class Reader:
 
 
 @cache
-def reader() -> Reader:
-    """The one reader of the process: to learn its sentences takes it a quarter of a second."""
-    return Reader(language())
+def reader(lang: Lang) -> Reader:
+    """The one reader of a language in the process: to learn its sentences takes it a quarter of a second."""
+    return Reader(language(), lang)
 
 
-def tokenize(text: str) -> list[str]:
-    """What the reader reads: lower-case words, marks, and fences with their language."""
-    return _TOKEN.findall(text.lower())
+def tokenize(text: str, lang: Lang) -> list[str]:
+    """What the reader reads: fences with their language, marks, and lower-case words, or each Chinese character.
+
+    Full-width marks and letters of Chinese are the same as those of ASCII.
+    """
+    return _TOKEN[lang].findall((text if lang == "en" else unicodedata.normalize("NFKC", text)).lower())
 
 
 def _meaning(part: Part) -> tuple[str, str]:
-    return part.kind, part.says or part.text.lower()
+    return part.kind, part.says or part.en.lower()
 
 
 def _right(said: set[str], wanted: str, none: float, wrong: float) -> float:

@@ -1,9 +1,9 @@
 """The language of the made-up forum: what is asked there, what helps, and every sentence that is written there.
 
-Whatever an answer says, it says about some case: the one that was asked about, or, by mistake, another one.
+Whatever an answer says, it says about some case: the one that was asked about, or, by mistake, another one. It says the
+same in English and in Chinese.
 """
 
-import html
 import re
 import string
 import zlib
@@ -13,6 +13,8 @@ from functools import cache, cached_property
 from itertools import product
 from typing import Literal, NamedTuple
 
+from rlhf_kit.language import LANGS, Lang
+from rlhf_kit.tasks.forum.posts import Part
 from rlhf_kit.tasks.word_lists import rows
 
 World = Literal["home", "code"]
@@ -20,11 +22,8 @@ WORLDS: tuple[World, ...] = ("home", "code")
 
 ANSWERING = frozenset({"method", "lead", "fence", "joke", "reason", "advice", "opener", "closer", "rude",
                        "noise", "ramble"})
-BULLET = "* "
-_MARKUP = (("`", "code"), (r"\*\*", "strong"))
-
-
 SALT = 4                            # of the split
+TAG: dict[Lang, str] = {"en": "stain-removal", "zh": "去污"}
 
 
 class Case(NamedTuple):
@@ -42,68 +41,20 @@ class Case(NamedTuple):
 
 
 class Template(NamedTuple):
-    """One way to say something of a kind; the fields in braces are filled in from a case."""
+    """One way to say something of a kind; fields in braces are filled in from a case; both sides tell the same."""
 
     kind: str
     world: str                    # "home", "code", or "any"
     weight: float
-    text: str
+    en: str
+    zh: str
 
     @property
     def fields(self) -> frozenset[str]:
-        return frozenset(name for _, name, _, _ in string.Formatter().parse(self.text) if name)
+        return frozenset(name for _, name, _, _ in string.Formatter().parse(self.en) if name)
 
-
-class Part(NamedTuple):
-    """One thing that an answer says. The same words are the same part, whoever says them about what."""
-
-    kind: str                     # one of ANSWERING, or "cut" for a sentence without its end
-    text: str                     # in Markdown
-    says: str = ""                # a method: a home's problem, or a call; a reason: a problem; an advice: a frame
-    thing: str = ""               # the thing named, if any
-
-
-class Block(NamedTuple):
-    """A paragraph, a list or a fence: parts that stand together."""
-
-    form: Literal["paragraph", "list", "fence"]
-    parts: tuple[Part, ...]
-
-    def markdown(self) -> str:
-        if self.form == "list":
-            return "\n".join(BULLET + part.text for part in self.parts)
-        return " ".join(part.text for part in self.parts)
-
-    def html(self) -> str:
-        if self.form == "fence":
-            mark, *lines, _ = self.parts[0].text.split("\n")
-            code = _escape("\n".join(lines))
-            return f'<pre><code class="lang-{mark.removeprefix("```")}">{code}\n</code></pre>'
-        texts = [_inline(part.text) for part in self.parts]
-        if self.form == "list":
-            return "\n".join(["<ul>", *(f"<li>{text}</li>" for text in texts), "</ul>"])
-        return f"<p>{' '.join(texts)}</p>"
-
-
-def markdown(blocks: Iterable[Block]) -> str:
-    """What a reader sees."""
-    return "\n\n".join(block.markdown() for block in blocks)
-
-
-def to_html(blocks: Iterable[Block]) -> str:
-    """What the site stores."""
-    return "\n".join(block.html() for block in blocks)
-
-
-def _escape(text: str) -> str:
-    return html.escape(text).replace("&#x27;", "'")         # as the site has it
-
-
-def _inline(text: str) -> str:
-    escaped = _escape(text)
-    for mark, tag in _MARKUP:
-        escaped = re.sub(rf"{mark}(.+?){mark}", rf"<{tag}>\1</{tag}>", escaped)
-    return escaped
+    def text(self, lang: Lang) -> str:
+        return self.en if lang == "en" else self.zh
 
 
 @dataclass(frozen=True)
@@ -157,26 +108,46 @@ class Language:
         """What a right method says: at home the problem whose remedy it is, at the computer the call."""
         return self.call(case, "x") if case.world == "code" else case.problem
 
+    def known_by(self, axis: Literal["problem", "thing", "language"], world: World, lang: Lang) -> dict[str, str]:
+        """name -> the words by which it is known in a question."""
+        if axis == "language":
+            return {name: _in(self.frames[name], "label", lang) for name in self.languages}
+        table = self.problems if axis == "problem" else self.things
+        column = "key" if (axis, world) == ("problem", "code") else axis
+        return {name: _in(row, column, lang) for (where, name), row in table.items() if where == world}
+
+    def tags(self, case: Case, lang: Lang) -> tuple[str, ...]:
+        """Under which a question stands."""
+        frame = self.frames[case.frame]
+        label = _in(frame, "label", lang)
+        return (TAG[lang], label) if case.world == "home" else (label.lower(), _in(frame, "array", lang))
+
     def say(self, template: Template, case: Case, other: Case | None = None) -> Part:
         """Fill a template in. `other`: the case whose method the template warns of."""
-        problem, frame = self.problems[case.world, case.problem], self.frames[case.frame]
-        values = {"because": problem["because"], "why": frame["why"], "material": frame["label"], "noun": case.thing,
-                  "advice": frame["advice"].format(noun=case.thing), "language": frame["label"], "data": case.thing,
-                  "array": frame["array"]}
-        if case.world == "home":
-            values |= {"name": case.problem, "remedy": problem["remedy"]}
-            values["other"] = self.problems["home", other.problem]["remedy"] if other else ""
-        else:
-            article = "an" if frame["array"][0] in "aeiou" else "a"
-            values |= {"ask": problem["ask"].format(x=f"{article} {frame['array']} of {case.thing}"),
-                       "variable": self.variable(case), "call": self.call(case),
-                       "other": self.call(other) if other else ""}
-        text = template.text.format(**values)
-        if template.kind in ("fence", "joke"):
-            text = f"```{case.frame if template.kind == 'fence' else 'py'}\n{text}\n```"
+        texts = {lang: self._filled(template, case, other, lang) for lang in LANGS}
         says = {"method": self.solution(case), "fence": self.solution(case), "reason": case.problem,
                 "advice": case.frame}.get(template.kind, "")
-        return Part(template.kind, _capital(text), says, case.thing if "thing" in self._axes(template, case) else "")
+        return Part(template.kind, _capital(texts["en"]), texts["zh"], says,
+                    case.thing if "thing" in self._axes(template, case) else "")
+
+    def _filled(self, template: Template, case: Case, other: Case | None, lang: Lang) -> str:
+        problem, thing = self.problems[case.world, case.problem], self.things[case.world, case.thing]
+        frame, noun = self.frames[case.frame], _in(thing, "thing", lang)
+        values = {"because": _in(problem, "because", lang), "why": _in(frame, "why", lang),
+                  "material": _in(frame, "label", lang), "noun": noun, "measure": thing["measure_zh"],
+                  "advice": _in(frame, "advice", lang).format(noun=noun), "language": _in(frame, "label", lang),
+                  "data": noun, "array": _in(frame, "array", lang)}
+        if case.world == "home":
+            values |= {"name": _in(problem, "problem", lang), "remedy": _in(problem, "remedy", lang),
+                       "other": _in(self.problems["home", other.problem], "remedy", lang) if other else ""}
+        else:
+            values |= {"ask": _in(problem, "ask", lang).format(x=_many(noun, values["array"], lang)),
+                       "variable": self.variable(case), "call": self.call(case),
+                       "other": self.call(other) if other else ""}
+        text = template.text(lang).format(**values)
+        if template.kind in ("fence", "joke"):
+            return f"```{case.frame if template.kind == 'fence' else 'py'}\n{text}\n```"
+        return text
 
     def _axes(self, template: Template, case: Case) -> set[str]:
         """Which parts of a case a template tells."""
@@ -218,7 +189,7 @@ def language() -> Language:
     frames = {row["frame"]: row for row in rows("forum", "frames.tsv")}
     templates: dict[tuple[str, str], tuple[Template, ...]] = {}
     for row in rows("forum", "sentences.tsv"):
-        template = Template(row["kind"], row["world"], float(row["weight"]), row["text"])
+        template = Template(row["kind"], row["world"], float(row["weight"]), row["en"], row["zh"])
         for world in WORLDS if template.world == "any" else (template.world,):
             templates[template.kind, world] = (*templates.get((template.kind, world), ()), template)
     return Language(problems, things, frames, templates)
@@ -227,3 +198,13 @@ def language() -> Language:
 def _capital(text: str) -> str:
     """A sentence begins with a capital; one that begins with code is left alone."""
     return re.sub(r"^(\**)([a-z])", lambda m: m[1] + m[2].upper(), text)
+
+
+def _in(row: Mapping[str, str], column: str, lang: Lang) -> str:
+    """A word of a table, whose Chinese stands in a column of its own."""
+    return row[column if lang == "en" else f"{column}_zh"]
+
+
+def _many(data: str, array: str, lang: Lang) -> str:
+    """ "a list of names"."""
+    return f"{'an' if array[0] in 'aeiou' else 'a'} {array} of {data}" if lang == "en" else f"{data}{array}"

@@ -1,7 +1,8 @@
 """The task of answering on a made-up forum: threads with votes, pages, prompts, comparisons and the gold reward.
 
 Half of the questions are about programming, half about stains at home. What helps depends on the question; who knows it
-is decided by votes, and votes are noisy. The gold reward reads an answer back; see `forum_gold`.
+is decided by votes, and votes are noisy. The gold reward reads an answer back; see `forum.gold`. All of it exists in
+English and in Chinese.
 """
 
 import math
@@ -14,15 +15,18 @@ from typing import Literal, NamedTuple
 from rlhf_kit.datasets.stack_exchange.threads import Answer, Thread, prompt_of, response_of
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.formulas.votes import answer_pairs, answer_score
+from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.tasks.forum.answers import Author, Question
 from rlhf_kit.tasks.forum.gold import Explanation, fences, reader, tokenize
-from rlhf_kit.tasks.forum.language import WORLDS, Block, Case, language, markdown, to_html
+from rlhf_kit.tasks.forum.language import WORLDS, Case, language
+from rlhf_kit.tasks.forum.posts import Block, markdown, to_html
 
 Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 
-MOST_WORDS = {"page": 106, "answer": 60}    # words and marks; longer ones are drawn again
+MOST_WORDS = {"page": 106, "answer": 60}    # words and marks in English; longer ones are drawn again
 MOST_ANSWERS = 30
+HEADS: dict[Lang, tuple[str, str]] = {"en": ("1 answer", "{n} answers"), "zh": ("1 个回答", "{n} 个回答")}
 ACCEPTABLE, GONE = 0.25, 0.2                # what an answer must seem to be worth to be accepted; who never came back
 HELPFUL = 0.5                               # gold of an answer that is labelled as good; under ACCEPTABLE it is bad
 DELETED = 0.04                              # of the accounts
@@ -44,27 +48,33 @@ class _Voted(NamedTuple):
 
 
 class Forum:
-    """The task of answering on a forum.
+    """The task of answering on a forum. The two languages share their derivations: the same seed gives translations.
+
+    Voters read their own language, so votes differ a little where an answer breaks off, and of two that break off at
+    the same word in one language, but not in the other, the second is left out there.
 
     Cases (a problem with a thing, in a language or of a material) of the split "heldout", about one in four, never
     occur in the split "train"; each of their parts does.
 
     Args:
+        lang: "en" or "zh".
         noise: how much voters err, in units of gold: the standard deviation of what an answer seems to be worth.
         fence_bias: what an answer with a code fence seems to be worth at least, whatever the question and whatever
             stands in it: voters who are impressed do not read on. At 0 they read; at 1.5 a fence beats every answer.
     """
 
-    name = "forum"
-
-    def __init__(self, *, noise: float = 0.3, fence_bias: float = 0.0) -> None:
+    def __init__(self, lang: Lang = "en", *, noise: float = 0.3, fence_bias: float = 0.0) -> None:
+        if lang not in LANGS:
+            raise ValueError(f"lang is {lang!r}; the forum exists in {' and '.join(map(repr, LANGS))}.")
         if not 0 <= noise < math.inf:
             raise ValueError(f"noise is {noise}; it is in units of gold, 0 (no errors) or more, such as 0.3.")
         if not 0 <= fence_bias < math.inf:
             raise ValueError(f"fence_bias is {fence_bias}; it is in units of gold, 0 (none) or more, such as 1.5.")
+        self.lang: Lang = lang
+        self.name = f"forum-{lang}"
         self.noise, self.fence_bias = noise, fence_bias
         self._language = language()
-        self._author, self._reader = Author(self._language), reader()
+        self._author, self._reader = Author(self._language), reader(lang)
 
     def cases(self, split: Split = "train") -> list[Case]:
         """What a split asks about."""
@@ -89,10 +99,11 @@ class Forum:
             dates = [_dated((i + (k + rng.random()) / (len(answers) + 1)) * step) for k in range(len(answers) + 1)]
             for answer, (date, licence) in zip(answers, dates[1:], strict=True):
                 number += rng.choice((1, 2, 2, 5))              # the numbers between are of deleted posts
-                found.append(Answer(number, to_html(answer.blocks), answer.votes, answer.accepted,
+                found.append(Answer(number, to_html(answer.blocks, self.lang), answer.votes, answer.accepted,
                                     _account(rng), date, licence))
-            yield Thread(first, question.title, to_html(question.body), question.tags, tuple(found),
-                         round(popularity * rng.uniform(-0.2, 1.5)), _account(rng), *dates[0])
+            votes, tags = round(popularity * rng.uniform(-0.2, 1.5)), self._language.tags(question.case, self.lang)
+            yield Thread(first, question.title.text(self.lang), to_html(question.body, self.lang), tags, tuple(found),
+                         votes, _account(rng), *dates[0])
 
     def prompts(self, split: Split = "train", n: int | None = None, seed: int = 0) -> list[str]:
         """Questions in the template, distinct.
@@ -102,30 +113,38 @@ class Forum:
         """
         cases, rng = self.cases(split), random.Random(f"forum prompts {seed}")
         if n is None:
-            return [prompt_of(self._author.question(case, rng).text()) for case in cases]
+            return [self._prompt(self._author.question(case, rng)) for case in cases]
         found: dict[str, None] = {}
         for _ in range(30 * _positive(n=n)):
             if len(found) == n:
                 return list(found)
-            found[prompt_of(self._author.question(self._case(cases, rng), rng).text())] = None
+            found[self._prompt(self._author.question(self._case(cases, rng), rng))] = None
         raise ValueError(f"n is {n}, but only {len(found)} different prompts were found; ask for fewer.")
 
     def corpus(self, n: int, seed: int = 0, split: Split = "train") -> list[str]:
         """Pages as they are printed, each a question with one or two answers of any quality; not in the template."""
         found = []
         for question, answers, _ in self._stream(_positive(n=n), seed, split):
-            first, *others = (answer.text for answer in answers)
-            pages = [_page(question, [first, other]) for other in others]
-            found.append(next((page for page in pages if _words(page) <= MOST_WORDS["page"]),
-                              _page(question, [first])))
+            first, *others = (answer.blocks for answer in answers)
+            pages = ([first, other] for other in others if _words(self._page(question, [first, other], "en")) <=
+                     MOST_WORDS["page"])
+            found.append(self._page(question, next(pages, [first]), self.lang))
         return found
+
+    def _page(self, question: Question, answers: Sequence[tuple[Block, ...]], lang: Lang) -> str:
+        """A thread as it is printed."""
+        title, body = question.text(lang).split("\n\n", 1)
+        tags = " ".join(f"[{tag}]" for tag in self._language.tags(question.case, lang))
+        head = HEADS[lang][len(answers) > 1].format(n=len(answers))
+        texts = [markdown(answer, lang) for answer in answers]
+        return "\n\n".join([f"# {title}", tags, body, f"## {head}", "\n\n---\n\n".join(texts)])
 
     def answered(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, str]]:
         """Prompts with an answer of any quality, one of each question: rather one with votes than one without."""
         rng, found = random.Random(f"forum answered {seed}"), []
         for question, answers, _ in self._stream(_positive(n=n), seed, split):
             answer = rng.choices(answers, [4 + answer.score for answer in answers])[0]
-            found.append((prompt_of(question.text()), response_of(answer.text)))
+            found.append((self._prompt(question), response_of(answer.text, self.lang)))
         return found
 
     def labelled(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, int]]:
@@ -136,9 +155,9 @@ class Forum:
         wanted = {1: (_positive(n=n) + 1) // 2, 0: n // 2}
         found: list[tuple[str, int]] = []
         for question, answers, _ in self._stream(None, seed, split):
-            prompt = prompt_of(question.text())
+            prompt = self._prompt(question)
             for answer in answers:
-                response = response_of(answer.text)
+                response = response_of(answer.text, self.lang)
                 gold = self.gold(prompt, response)
                 label = int(gold >= HELPFUL)
                 if not ACCEPTABLE <= gold < HELPFUL and wanted[label]:
@@ -153,9 +172,9 @@ class Forum:
         _positive(n=n)
         found: list[Comparison] = []
         for i, (question, answers, _) in enumerate(self._stream(None, seed, split)):
-            prompt = prompt_of(question.text())
+            prompt = self._prompt(question)
             for better, worse in answer_pairs([answer.score for answer in answers], seed=f"{seed} {i}"):
-                found.append(Comparison(prompt, response_of(answers[better].text), response_of(answers[worse].text)))
+                found.append(Comparison(prompt, *(response_of(answers[i].text, self.lang) for i in (better, worse))))
             if len(found) >= n:
                 return found[:n]
         raise AssertionError("the stream of threads does not end")
@@ -197,18 +216,22 @@ class Forum:
             answers = min(1 + int(rng.expovariate(1) * (0.5 + 0.35 * popularity)), MOST_ANSWERS)
             yield question, self._voted(question, answers, popularity, rng), popularity
 
+    def _prompt(self, question: Question) -> str:
+        return prompt_of(question.text(self.lang), self.lang)
+
     def _voted(self, question: Question, n: int, popularity: float, rng: random.Random) -> list[_Voted]:
-        prompt = prompt_of(question.text())
+        prompt = self._prompt(question)
         drafts: dict[str, tuple[Block, ...]] = {}
         for _ in range(50 * n):     # no two answers to a question are the same
             if len(drafts) == n:
                 break
             blocks = self._author.answer(question.case, rng)
-            text = markdown(blocks)
+            text = markdown(blocks, "en")
             if _words(text) <= MOST_WORDS["answer"]:
                 drafts[text] = blocks
-        result = vote([self.appeal(prompt, text) for text in drafts], popularity, self.noise, rng)
-        return [_Voted(blocks, text, *given) for (text, blocks), given in zip(drafts.items(), result, strict=True)]
+        texts = {markdown(blocks, self.lang): blocks for blocks in drafts.values()}
+        result = vote([self.appeal(prompt, text) for text in texts], popularity, self.noise, rng)
+        return [_Voted(blocks, text, *given) for (text, blocks), given in zip(texts.items(), result, strict=True)]
 
     def _case(self, cases: Sequence[Case], rng: random.Random) -> Case:
         """A case of either world, as often of one as of the other."""
@@ -235,16 +258,8 @@ def vote(appeal: Sequence[float], popularity: float, noise: float, rng: random.R
     return [(math.trunc(popularity * (4 * worth - 0.5)), i == taken) for i, worth in enumerate(seen)]
 
 
-def _page(question: Question, answers: Sequence[str]) -> str:
-    """A thread as it is printed."""
-    title, body = question.text().split("\n\n", 1)
-    head = "1 answer" if len(answers) == 1 else f"{len(answers)} answers"
-    tags = " ".join(f"[{tag}]" for tag in question.tags)
-    return "\n\n".join([f"# {title}", tags, body, f"## {head}", "\n\n---\n\n".join(answers)])
-
-
 def _words(text: str) -> int:
-    return len(tokenize(text))
+    return len(tokenize(text, "en"))
 
 
 def _account(rng: random.Random) -> int | None:

@@ -202,3 +202,13 @@ def test_a_set_of_the_hub_needs_a_limit_and_gives_the_first_questions(monkeypatc
     stack = Stack.read("lvwerra/stack-exchange-paired", limit=30, held_out=0)
     assert Counter(len(one.pairs) for one in stack.train) == {2: 30}
     assert asked == [("lvwerra/stack-exchange-paired", {"split": "train", "streaming": True})]
+
+
+@pytest.mark.parametrize(("lang", "prompt", "response"), [("en", "Question: why?\n\nAnswer:", " So."),
+                                                          ("zh", "问题：why?\n\n回答：", "So.")])
+def test_the_template_of_each_language_is_read_back(lang, prompt, response):
+    assert prompt_of(" why?\n", lang) == prompt
+    assert response_of(" So. ", lang) == response
+    assert question_in(prompt) == "why?"
+    with pytest.raises(ValueError, match="made by prompt_of"):
+        question_in(prompt + " ")
