@@ -42,8 +42,8 @@ def _assistant(lang: Lang, n: int, seed: int, split: str) -> list[str]:
 
 
 PARTS: dict[str, tuple[Part, float]] = {                    # name -> (how its texts are drawn, their share)
-    "reviews": (_reviews, 0.1), "forum": (_forum, 0.07), "translation": (_translation, 0.18),
-    "assistant": (_assistant, 0.65),
+    "reviews": (_reviews, 0.08), "forum": (_forum, 0.05), "translation": (_translation, 0.15),
+    "assistant": (_assistant, 0.72),
 }
 
 

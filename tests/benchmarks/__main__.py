@@ -4,8 +4,8 @@ import importlib
 import sys
 
 NAMES = ("tour", "step", "sampling", "learning", "lam", "bigrams", "grading", "rankings", "dump", "stackllama",
-         "class_load", "first_view", "pictures", "rest", "instructgpt",
-         "instructgpt_sizes", "lesson_logs")
+         "class_load", "first_view", "pictures", "rest", "base", "assistant_world", "instructgpt", "instructgpt_sizes",
+         "lesson_logs")
 
 chosen = sys.argv[1:] or ("tour",)
 if unknown := set(chosen) - set(NAMES):

@@ -52,9 +52,9 @@ class Size:
     """How much is measured. What is compared is paired, so fewer prompts only widen the intervals."""
 
     preset: Preset = field(default_factory=lambda: replace(PRESETS["tiny"], base="tiny-base-en"))
-    prompts: int = 400              # held out, answered by every policy
-    taxed: int = 100                # sources and texts of each untouched world
-    pages: int = 80                 # that reward models learn from in whole pages and in shuffled pairs
+    prompts: int = 300              # held out, answered by every policy
+    taxed: int = 80                 # sources and texts of each untouched world
+    pages: int = 40                 # that reward models learn from in whole pages and in shuffled pairs
     label_epochs: int = 3           # of SFT on the best response of every page
 
 
@@ -121,8 +121,8 @@ class Seed:
 
     def run(self, after: Callable[[], None]) -> None:
         """Everything, the line of the paper first; `after` each part the JSON is written."""
-        for part in (self.sft, self.labels, self.judges, self.epochs, self.line, self.labels_alone, self.second_round,
-                     self.kwise):
+        for part in (self.sft, self.labels, self.judges, self.epochs, self.line, self.taxes, self.kwise,
+                     self.labels_alone, self.second_round):
             part()
             after()
 
@@ -186,6 +186,9 @@ class Seed:
         self.ppo("ptx", self.preset.ppo)
         self.ppo("ppo", plain)
         self.ppo("kl100", replace(plain, kl=KL(coefficient=100 * plain.kl.coefficient)))
+
+    def taxes(self) -> None:
+        """(c) What each can still do besides."""
         for name in ("start", "ptx", "ppo", "kl100", "sft"):
             self.kept(f"tax-{name}", lambda name=name: _taxed(self.policy(name), self.size.taxed))
 
@@ -209,10 +212,11 @@ class Seed:
         """(e) Half of the labels from the SFT models, the other half from the policy that these gave."""
         labels = self.pages("labels", (), 0)
         half = labels[:len(labels) // 2]
-        self.ppo("half", self.preset.ppo, "judge-half")
+        plain = replace(self.preset.ppo, ptx_coef=0.0)
+        self.ppo("half", plain, "judge-half")
         more = self.pages("labels-2", ["half"], len(labels) - len(half))
         self.reward("judge-2", [*half, *more])
-        self.ppo("round2", self.preset.ppo, "judge-2")
+        self.ppo("round2", plain, "judge-2")
 
     def kwise(self) -> None:
         """(g) Whole pages against their pairs shuffled: each pair once, and as many texts read."""
@@ -300,7 +304,7 @@ DIFFERENCES = {             # what it shows: (measure, of whom, minus that of wh
     "a: helpful, PPO - SFT": ("helpful", "ppo", "sft"), "a: gold, PPO - SFT": ("gold", "ppo", "sft"),
     "c: score, PPO - start": ("score", "ppo", "start"), "c: score, PPO-ptx - start": ("score", "ptx", "start"),
     "c: score, 100 x KL - start": ("score", "kl100", "start"),
-    "e: gold, second round - all labels from SFT": ("gold", "round2", "ptx"),
+    "e: gold, second round - all labels from SFT": ("gold", "round2", "ppo"),
     "f: invented, PPO-ptx - SFT": ("invented", "ptx", "sft"), "f: honest, PPO-ptx - SFT": ("honest", "ptx", "sft"),
     "h: gold, PPO-ptx - SFT on the same labels": ("gold", "ptx", "best"),
     "h: score, PPO-ptx - SFT on the same labels": ("score", "ptx", "best"),

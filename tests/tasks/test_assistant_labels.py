@@ -156,7 +156,7 @@ def test_a_preamble_decides_the_behaviour():
     """Dialogues under each: the careful one is worth the most, and each other one has its own fault."""
     for behaviour in ("careful", "eager", "timid", "rude", "chatty"):
         above = preamble(TASK, behaviour, seed=2)
-        assert above.count(LINE) == 2                       # a description and two dialogues
+        assert above.count(LINE) == 1                       # a description and a dialogue
         assert case_of(under(above, FOX), "en") == case_of(FOX, "en")
     assert set(behaviours()) >= {"careful", "eager", "timid", "rude", "chatty"}
     with pytest.raises(ValueError, match="behaviour is 'lazy'; choose one of careful"):

@@ -6,12 +6,12 @@ A small model has no abilities in context of its own; what a prompt is to do to 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import NamedTuple
 
 from rlhf_kit.language import Lang
-from rlhf_kit.tasks.assistant.answers import Writer, behaviours, draw_writer
+from rlhf_kit.tasks.assistant.answers import CROWD, Writer, behaviours
 from rlhf_kit.tasks.assistant.cases import SPLITS, Split, draw_case, facts, goals, places
 from rlhf_kit.tasks.assistant.derivation import CALLED, FOLDER, tell, text
 from rlhf_kit.tasks.assistant.prompts import BREAK, LINE, statement, under
@@ -21,6 +21,9 @@ from rlhf_kit.tasks.word_lists import rows
 
 RATINGS = ("GOOD", "BAD")               # above a rated dialogue; arXiv:2112.00861 makes pairs of such ratings
 LISTED = 5                              # requests in a list
+# Whose dialogues stand in the base's texts: most answer well, or a small model would hardly learn what an answer is.
+READ = {"careful": 8, "decent": 6, "eager": 3, "timid": 2, "rude": 2, "chatty": 2, "careless": 1}
+UNDER = {"careful": 3, "eager": 1, "timid": 1, "rude": 1, "chatty": 1}      # the same, under a preamble that says so
 
 
 class Words(NamedTuple):
@@ -92,12 +95,12 @@ def listed(requests: list[str], lang: Lang) -> str:
 
 def _dialogue(task: Assistant, split: Split, rng: random.Random) -> str:
     [prompt] = task.asked(1, seed=rng.getrandbits(32), split=split)
-    return "".join(task.dialogue(prompt, draw_writer(rng), rng))
+    return "".join(task.dialogue(prompt, Writer(_drawn(READ, rng)), rng))
 
 
 def _under_preamble(task: Assistant, split: Split, rng: random.Random) -> str:
     """Who answers is described above; half of the time a dialogue shows it too."""
-    behaviour = rng.choice(list(_preambles(task.lang)))
+    behaviour = _drawn(UNDER, rng)
     parts = [rng.choice(_preambles(task.lang)[behaviour])]
     for prompt in task.asked(rng.choice((1, 2)), seed=rng.getrandbits(32), split=split, types=("plain",)):
         parts.append("".join(task.dialogue(prompt, Writer(behaviour), rng)))
@@ -126,7 +129,7 @@ def _list(task: Assistant, split: Split, rng: random.Random) -> str:
 def _rule(task: Assistant, split: Split, rng: random.Random) -> str:
     """As many broken rules as kept ones, as far as there are broken ones."""
     [prompt] = task.asked(1, seed=rng.getrandbits(32), split=split, types=("plain",))
-    _, response = task.dialogue(prompt, draw_writer(rng), rng)
+    _, response = task.dialogue(prompt, Writer(_drawn(CROWD, rng)), rng)
     found = task.rules(prompt.text, response)
     broken = [rule for rule in RULES if found[rule].broken]
     rule = rng.choice(broken) if broken and rng.random() < 0.6 else rng.choice(RULES)
@@ -136,16 +139,20 @@ def _rule(task: Assistant, split: Split, rng: random.Random) -> str:
 def _rating(task: Assistant, split: Split, rng: random.Random) -> str:
     while True:
         [prompt] = task.asked(1, seed=rng.getrandbits(32), split=split, types=("plain",))
-        _, response = task.dialogue(prompt, draw_writer(rng), rng)
+        _, response = task.dialogue(prompt, Writer(_drawn(CROWD, rng)), rng)
         gold = task.gold(prompt.text, response)
         if gold >= GOOD or gold <= BAD:
             return rated(prompt.text + response, RATINGS[gold <= BAD], task.lang)
 
 
+def _drawn(weights: Mapping[str, float], rng: random.Random) -> str:
+    return rng.choices(list(weights), list(weights.values()))[0]
+
+
 Kind = Callable[[Assistant, Split, random.Random], str]
 KINDS: dict[str, tuple[Kind, float]] = {                    # name -> (how a text is made, how often)
-    "dialogue": (_dialogue, 0.33), "under a preamble": (_under_preamble, 0.32), "village": (_page_of_place, 0.08),
-    "how-to": (_page_of_goal, 0.05), "list of requests": (_list, 0.05), "rule": (_rule, 0.1), "rated": (_rating, 0.07),
+    "dialogue": (_dialogue, 0.36), "under a preamble": (_under_preamble, 0.32), "village": (_page_of_place, 0.08),
+    "how-to": (_page_of_goal, 0.05), "list of requests": (_list, 0.05), "rule": (_rule, 0.08), "rated": (_rating, 0.06),
 }
 
 
