@@ -97,8 +97,8 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     # A page teaches a million parameters little: the judge also hears how likely its start finds a response, and the
-    # critic is a head on the policy. Beginning as the judge on a trunk of its own it foresees less than nothing at first
-    # (explained variance -1.9 after 6 updates, -0.0 with the head) and costs twice as much.
+    # critic is a head on the policy. One that begins as the judge foresees less than nothing at first (explained
+    # variance -1.9 over the first 6 steps, 0.0 with the head) and costs twice as much.
     "tiny": Preset(
         base="tiny-base-{lang}", demonstrations=256, keep_every=4, rankings=300, likelihood=4.0, prompts=2000,
         pretraining=2000, held_out=300, validation=150, held_out_rankings=100, own_critic=False,
