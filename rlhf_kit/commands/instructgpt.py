@@ -47,6 +47,9 @@ def add_method(methods: argparse._SubParsersAction) -> None:
                         help="PPO: weight of the pretraining loss; 0: plain PPO")
     method.add_argument("--ema", dest="weight_ema", metavar="DECAY", type=float,
                         help="PPO: decay of averaged weights; 0: the last ones")
+    method.add_argument("--critic", choices=("judge", "head"), default="preset",
+                        help="PPO: the critic begins as the reward model, on a trunk of its own, or is a head on the "
+                             "policy (default: the preset's)")
     method.add_argument("--steps", metavar="N", type=int, help="PPO: updates")
     method.add_argument("--batch-size", metavar="N", type=int, help="PPO: responses per step")
     method.add_argument("--minibatch-size", metavar="N", type=int, help="PPO: responses per gradient")
@@ -102,7 +105,7 @@ def _job(options: argparse.Namespace) -> InstructGptJob:
         options.device = "cpu"
     return JOBS["instructgpt"](
         preset=options.preset, model=options.model, data=options.data, template=options.template,
-        rounds=options.rounds, lang=options.lang, seed=options.seed, device=device_of(options),
+        critic=options.critic, rounds=options.rounds, lang=options.lang, seed=options.seed, device=device_of(options),
         changes=changes_in(options, "coefficient", "ptx_coef", "weight_ema", "steps", "batch_size", "minibatch_size",
                            "learning_rate", "max_new_tokens"))
 

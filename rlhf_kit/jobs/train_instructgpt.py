@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.ranking_files import write_rankings
@@ -47,6 +47,7 @@ class InstructGptJob(Job):
     model: str | None = None                # another base: a folder or a hub id
     data: str | None = None                 # a folder of demonstrations, rankings, prompts; None = the made-up world
     template: str | None = None             # that conversations of it are written by; None = the model's own
+    critic: Literal["preset", "judge", "head"] = "preset"   # begins as the reward model, or is a head on the policy
     rounds: int = 1                         # of labels, reward model and PPO
     lang: Lang = "en"
     seed: int = 0
@@ -58,6 +59,11 @@ class InstructGptJob(Job):
             raise ValueError(f"--preset is {self.preset!r}; expected one of {', '.join(PRESETS)}.")
         if self.lang not in LANGS:
             raise ValueError(f"--lang is {self.lang!r}; expected one of {', '.join(LANGS)}.")
+        if self.critic not in ("preset", "judge", "head"):
+            raise ValueError(f"--critic is {self.critic!r}; expected judge or head.")
+        if self.critic == "judge" and PRESETS[self.preset].lora is not None:
+            raise ValueError(f"--critic judge is a second model that learns whole, and in the preset {self.preset} an "
+                             f"adapter learns. Leave it out.")
         if not 1 <= self.rounds <= MOST_ROUNDS:
             raise ValueError(f"--rounds is {self.rounds}; expected 1 to {MOST_ROUNDS}.")
         if self.data is not None and self.rounds > 1:
@@ -71,7 +77,9 @@ class InstructGptJob(Job):
         preset = PRESETS[self.preset]
         base = self.model or preset.base.format(lang=self.lang)
         parts = {name: replace(getattr(preset, name), seed=self.seed) for name in ("sft", "start", "reward")}
-        return replace(preset, base=base, **parts, ppo=changed(preset.ppo, {"seed": self.seed, **self.changes}))
+        own = preset.own_critic if self.critic == "preset" else self.critic == "judge"
+        return replace(preset, base=base, own_critic=own, **parts,
+                       ppo=changed(preset.ppo, {"seed": self.seed, **self.changes}))
 
     def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
             stage: str | None = None, track: str | None = None) -> Iterator[Event]:

@@ -77,7 +77,7 @@ def result(folder) -> dict:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("instructgpt") / "run"
-    return folder, run(Job(rounds=2), folder)
+    return folder, run(Job(rounds=2, critic="judge"), folder)
 
 
 def test_every_stage_leaves_its_folder(finished):
@@ -114,10 +114,10 @@ def test_stage_by_stage_and_stopped_within_it_ends_as_in_one_go(finished, tmp_pa
     """Each stage alone, SFT and PPO broken off and begun again: the same numbers."""
     folder = tmp_path / "run"
     for stage in ("sft", "start", "labels", "reward", "select", "ppo", "labels-2", "reward-2", "ppo-2", "evaluate"):
-        for event in Job(rounds=2).run(folder, stage=stage):
+        for event in Job(rounds=2, critic="judge").run(folder, stage=stage):
             if (event.stage, event.done) in (("sft", 2), ("ppo-2", 2)):
                 break
-        run(Job(rounds=2), folder, stage=stage)
+        run(Job(rounds=2, critic="judge"), folder, stage=stage)
     ours, theirs = result(folder), result(finished[0])
     for name in ("policies", "reward_models", "selection", "tax", "samples"):
         assert ours[name] == theirs[name], name
@@ -132,7 +132,8 @@ def test_a_stage_without_the_one_before_is_refused(tmp_path):
 @pytest.mark.parametrize(("settings", "says"), [
     ({"preset": "huge"}, "--preset is 'huge'; expected one of tiny"), ({"rounds": 0}, "--rounds is 0; expected 1 to 3"),
     ({"data": "mine", "rounds": 2}, "of --data nobody can be asked|for --data nobody can be asked"),
-    ({"changes": {"weight_ema": 1.0}}, "weight_ema is 1.0"), ({"lang": "fr"}, "--lang is 'fr'")])
+    ({"changes": {"weight_ema": 1.0}}, "weight_ema is 1.0"), ({"lang": "fr"}, "--lang is 'fr'"),
+    ({"preset": "7b", "critic": "judge"}, "--critic judge is a second model")])
 def test_settings_that_cannot_be_are_refused_at_once(settings, says):
     with pytest.raises(ValueError, match=says):
         Job(**settings)
@@ -201,7 +202,8 @@ def test_bad_input_gets_one_line_and_nothing_is_written(name, tmp_path, capsys):
 
 
 def test_the_command_shows_every_policy_of_a_finished_run(finished, capsys):
-    assert cli.main(["train", "instructgpt", "--rounds", "2", "--lang", "en", "--output", str(finished[0])]) == 0
+    settings = ["--rounds", "2", "--critic", "judge", "--lang", "en", "--output", str(finished[0])]
+    assert cli.main(["train", "instructgpt", *settings]) == 0
     said = capsys.readouterr().out
     for words in ("round 1", "gold: the true", "Of the SFT models", "report.html", "load_policy"):
         assert words in said, said
@@ -209,7 +211,7 @@ def test_the_command_shows_every_policy_of_a_finished_run(finished, capsys):
 
 def test_an_adapter_learns_where_the_preset_says_so(base, tmp_path, monkeypatch):
     """As at 7 billion parameters: every stage is an adapter that is merged, the critic a head on the policy."""
-    preset = replace(instructgpt.PRESETS["tiny"], lora=LoRA(rank=2, alpha=4), own_critic=False)
+    preset = replace(instructgpt.PRESETS["tiny"], lora=LoRA(rank=2, alpha=4))
     monkeypatch.setitem(instructgpt.PRESETS, "tiny", preset)
     run(Job(), tmp_path / "run")
     places = ("epochs/epoch-03", "start", "reward_model", "policy")

@@ -74,7 +74,7 @@ def test_after_its_last_update_demonstrations_score_nothing_on_average():
 def test_the_critic_is_the_judge_or_a_head_on_the_policy():
     tokenizer = text.train_tokenizer(["yes, red. no, blue."] * 3, 40)
     start = Policy(tiny.llama(tokenizer, layers=1, width=64, context=32), tokenizer, value_head=False)
-    plain = instructgpt.actor(replace(TINY, own_critic=False), start, RewardModel.__new__(RewardModel))
+    plain = instructgpt.actor(TINY, start, RewardModel.__new__(RewardModel))
     assert plain.lm is start.lm
     assert plain.value_trunk is None
     assert not plain.value_head.weight.any()
