@@ -37,8 +37,8 @@ def base(tmp_path_factory):
 
 def smaller(preset: instructgpt.Preset, base) -> instructgpt.Preset:
     """The preset on that base, a few updates of each stage."""
-    return replace(preset, base=str(base), demonstrations=8, epochs=3, rankings=6, prompts=24, pretraining=8,
-                   held_out=6, validation=4, held_out_rankings=4, sft=replace(preset.sft, batch_size=4),
+    return replace(preset, base=str(base), demonstrations=8, epochs=3, keep_every=2, rankings=6, prompts=24,
+                   pretraining=8, held_out=6, validation=4, held_out_rankings=4, sft=replace(preset.sft, batch_size=4),
                    start=replace(preset.start, batch_size=4), reward=replace(preset.reward, batch_size=3),
                    ppo=replace(preset.ppo, steps=3, batch_size=8, minibatch_size=4,
                                sampling=Sampling(max_new_tokens=8)))
