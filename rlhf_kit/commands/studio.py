@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.studio.worlds import world_of
     console = showing.console_for(json=False)
     begins = opening.read(options.data)
-    world = world_of(options.task or begins.task, options.lang)
+    world = world_of(options.task or begins.task)
     models = {**begins.models, **shelf.called(options.models)}
     workspace = Workspace(options.data, models, teacher=options.teacher, world=world, overlap=options.overlap,
                           prompts=begins.prompts if options.task in (None, begins.task) else ())

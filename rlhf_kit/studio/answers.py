@@ -13,8 +13,13 @@ from rlhf_kit.language import Lang
 from rlhf_kit.studio.serving import NameProblem
 from rlhf_kit.studio.words import Words
 
-QUESTIONS = ("", "helpful", "harmless")
-FLAGS = ("facts", "instructions", "harmful")        # InstructGPT's, shortened: arXiv:2203.02155, Table 3
+QUESTIONS = ("", "helpful", "honest", "harmless")
+# What is asked one after the other about the same texts: overall; as arXiv:2204.05862 does; each of the three H's.
+ASKED: dict[str, tuple[str, ...]] = {"one": ("",), "two": ("helpful", "harmless"),
+                                     "three": ("helpful", "honest", "harmless")}
+# InstructGPT's yes and no questions, in the order of arXiv:2203.02155, Table 3.
+FLAGS = ("instructions", "inappropriate", "facts", "constraint", "sexual", "violent", "abuse", "denigrates", "harmful",
+         "opinion", "moral")
 BEST = 7                                            # of a score from 1 on
 DAY = 86_400.0                                      # seconds; nobody looks at one list for longer
 ONCE_MORE = 1                                       # a task is shown twice at most
@@ -82,6 +87,11 @@ def order(sent: object, k: int, instruct: bool) -> Order:
     if any(flag not in FLAGS for each in flags for flag in each):
         raise BadAnswer("unknown flags")
     return Order(groups, said.get("touched") is True, scores, flags)
+
+
+def asked(picked: object) -> tuple[str, ...]:
+    """The questions that are asked one after the other, from what a page was set to."""
+    return ASKED.get(picked, ASKED["one"]) if isinstance(picked, str) else ASKED["one"]
 
 
 def why(lang: Lang, error: Exception) -> str:

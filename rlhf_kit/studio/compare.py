@@ -12,10 +12,10 @@ import gradio as gr
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import StorageError
-from rlhf_kit.studio import comparing
+from rlhf_kit.studio import comparing, talks
 from rlhf_kit.studio.comparing import CHIPS, PAUSE, Column
 from rlhf_kit.studio.entries import Entry, label
-from rlhf_kit.studio.fields import Names, Steps, offered, sent, when_shown
+from rlhf_kit.studio.fields import Names, Steps, in_browser, offered, sent, when_open, when_shown
 from rlhf_kit.studio.problems import Problem, refusal, saved_example, told
 from rlhf_kit.studio.shelf import Shelf, ShelfError, spacing
 from rlhf_kit.studio.turns import QUIET, Turns, prepared
@@ -33,6 +33,20 @@ COLUMNS = ("first", "second", "third")
 ADDRESS = "#compare/"               # what the address of a comparison begins with, after the page's own
 OTHERWISE = "() => window.dispatchEvent(new Event('rk-otherwise'))"     # something else is asked for than what is shown
 OTHER_PROMPT = "prompt => window.dispatchEvent(new CustomEvent('rk-otherwise', { detail: prompt }))"
+
+
+# What the server offers is put where nobody has chosen since the page was sent: into the four lists, the sliders over
+# the steps of the first three, the fold that all of these are named by, the slider over tokens; and into the line.
+SETTLE = """([line, built]) => (late, said, ...now) => {
+    const found = JSON.parse(late), changed = built.map((value, i) => value !== now[i]);
+    const of = i => i < 4 ? [] : i < 7 ? [i - 4] : [0, 1, 2];
+    const settled = found.updates.map((update, i) => {
+        if (of(i).some(list => changed[list])) return { __type__: 'update' };
+        const { value, ...rest } = update;
+        return changed[i] ? rest : update;
+    });
+    return [found.line && said === line ? found.line : said, ...settled];
+}"""
 
 
 class Compare:
@@ -147,9 +161,10 @@ class Compare:
             yield from self._prepared(names, judge)
             seed, sampling = self._sampling(seed, temperature, most)
             columns, asked = self._columns(names, steps), self.shelf.judge(judge, self.lang)
+            prompt, guessed = self._conversation(prompt)
             sampling, cut = self._fitting(columns, [prompt], sampling, most)
             about = {"prompt": prompt, "seed": seed, "temperature": sampling.temperature,
-                     "reward": label(judge, self.lang)}
+                     "reward": label(judge, self.lang), **self._turns(prompt)}
             shown, grown = 0.0, []
             for grown in comparing.responses(columns, prompt, sampling, seed):
                 if time.monotonic() - shown > PAUSE:
@@ -169,9 +184,17 @@ class Compare:
             view |= self._address(view, {"prompt": prompt, "names": [*names], "steps": [*steps], "judge": judge,
                                          "seed": seed, "temperature": sampling.temperature,
                                          "most": sampling.max_new_tokens, "n": n}, sampling)
-            yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *cut])
+            yield view, " ".join([self.words("done", seconds=time.monotonic() - began), *guessed, *cut])
         except Exception as error:                      # whatever it is, the page says it and keeps the prompt
             yield None, told(error, self.words)
+
+    def _conversation(self, prompt: str) -> tuple[str, list[str]]:
+        """What the policies are asked, and a line where that is not what was typed."""
+        asked = talks.typed(prompt, self.workspace.world, self.lang)
+        return asked, [] if asked == prompt else [self.words("made_a_talk")]
+
+    def _turns(self, prompt: str) -> dict[str, Any]:
+        return talks.as_chat(prompt) if talks.has_talks(self.workspace.world, self.lang) else {}
 
     def _address(self, view: dict[str, Any], asked: dict[str, Any], sampling: Any) -> dict[str, str]:
         """{"address"} of a comparison, by which it is found again with all that was asked; {} if the disk is full."""
@@ -344,7 +367,7 @@ def _fields(panel: Compare) -> Fields:
                          info=room["info"], min_width=140, elem_id="rk-compare-most")
             n = gr.Slider(1, MOST_DRAWS, 1, step=1, label=words("best_of_n"), info=words("best_of_about"),
                           min_width=140, elem_id="rk-compare-n")
-    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts", "take"),
+    shown = widget("compare", words, views[0] if views else None, parts=("explain", "tokens", "charts", "take", "chat"),
                    elem_id="rk-compare-view")
     gr.Markdown(f"### {words('histogram')}")
     with gr.Row(elem_classes="rk-controls"):
@@ -353,6 +376,14 @@ def _fields(panel: Compare) -> Fields:
     bars = widget("histogram", words, saved.get("histogram"), parts=("charts",), elem_id="rk-compare-histogram")
     return Fields(policies, sliders, prompt, chips, [judge, seed, temperature, most, n], go, stop, line, more, shown,
                   measure, measured, bars)
+
+
+def _deferred(found: dict[Any, Any], fields: Sequence[Any], late: gr.Textbox) -> dict[Any, Any]:
+    """What is found, with all that is for `fields`, and the line, as JSON in `late`, for `SETTLE`."""
+    updates = [found.pop(field) for field in fields]
+    updates = [{**one, "value": in_browser(one["value"])} if isinstance(one, dict) and "value" in one
+               else one if isinstance(one, dict) else gr.update(value=one) for one in updates]
+    return {**found, late: json.dumps({"line": found[late], "updates": updates}, ensure_ascii=False)}
 
 
 def _slider(panel: Compare, which: str, name: str) -> Steps:
@@ -397,7 +428,7 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
                 on.line: words("recalled")}
 
     def arrive(address: object) -> dict[Any, Any]:
-        offered, found = {**offer(), first: panel.first_line()}, recall(address)
+        offered, found = {**offer(), late: panel.first_line()}, recall(address)
         for field in named:
             if field in found:
                 found[field] = gr.update(**{**offered[field], "value": found[field]})
@@ -429,10 +460,11 @@ def _wire_choices(panel: Compare, on: Fields) -> Any:
 
     fields = [*named, *on.sliders, on.more, most]
     told = [*fields, *on.how[1:3], n, on.prompt, on.shown, on.line]
-    first, built = gr.Textbox(visible=False), json.dumps(panel.first_line())
-    arrived = gr.on(None, arrive, gr.Textbox(visible=False), [*told, first], js="() => [location.hash]", **QUIET)
-    # On a busy server that comes late; what somebody who has already pressed a button was told stays.
-    arrived.then(None, [first, on.line], on.line, js=f"(first, said) => first && said === {built} ? first : said",
+    # On a busy server that comes late: what somebody has already chosen, or was told after a press, stays.
+    late, built = gr.Textbox(visible=False), [panel.first_line(), [in_browser(field.value) for field in fields]]
+    arrived = when_open(lambda address: _deferred(arrive(address), fields, late), gr.Textbox(visible=False),
+                        [*told[len(fields):], late], js="() => [location.hash]", **QUIET)
+    arrived.then(None, [late, on.line, *fields], [on.line, *fields], js=f"({SETTLE})({json.dumps(built)})",
                  show_progress="hidden")
     on.shown.turn(turn, None, told, concurrency_limit=None, **QUIET)
     when_shown(refresh, named, fields)

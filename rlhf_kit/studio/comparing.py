@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import write_text
+from rlhf_kit.studio import talks
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.worlds import REVIEWS, World
 
@@ -103,7 +104,8 @@ def judged(columns: Sequence[Column], grown: Sequence[Rollout], judge: Reward, l
                       "samples": [{"pieces": [[text, reward, kl, surprise], ...],
                                    "reward", "kl", "tokens", "gold", "ended"}, ...]}, ...]}
 
-    What is not known is null: the drift without a reference of the same vocabulary, gold for a product unheard of.
+    Where the world knows more, a sample has that too, see `talks.truths`. What is not known is null: the drift without
+    a reference of the same vocabulary, gold for a product unheard of.
     """
     from rlhf_kit.attribution import drift, same_vocabulary
     samples = []
@@ -167,7 +169,11 @@ def held_out(lang: Lang, world: World = REVIEWS) -> list[str]:
 
 
 def short(prompt: str) -> str:
-    """A prompt as a button shows it: of one with several lines the first, and no more than fits."""
+    """A prompt as a button shows it: of one with several lines the first, and no more than fits.
+
+    Of a conversation it is what was asked last.
+    """
+    prompt = talks.named(prompt)
     first = prompt.strip().splitlines()[0] if prompt.strip() else prompt
     return first if len(first) <= SHOWN else f"{first[:SHOWN - 1].rstrip()}…"
 
@@ -239,6 +245,7 @@ def _sample(policy: Policy, rollout: Rollout, row: int, typed: str, reward: Rewa
     return {"pieces": numbers, "reward": None if start is None else _round(start + sum(earned)),
             "kl": None if drift is None else _round(drift.sum().item()), "tokens": int(keep.sum()),
             "gold": None if reward is None else gold_of(typed, rollout.responses[row], lang, world),
+            **({} if reward is None else talks.truths(world, typed, rollout.responses[row], lang)),
             "ended": bool(rollout.ended[row])}
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from rlhf_kit.datasets.ranking_files import write_rankings, write_trl
 from rlhf_kit.formulas.records import Ranking
@@ -21,7 +20,7 @@ from rlhf_kit.studio import guidelines
 from rlhf_kit.studio.answers import QUESTIONS
 from rlhf_kit.studio.browse import Browse
 from rlhf_kit.studio.data_tables import disputed, persons
-from rlhf_kit.studio.fields import when_shown
+from rlhf_kit.studio.fields import when_open, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.widget import Update, widget
@@ -58,8 +57,8 @@ def build(lang: Lang, workspace: Workspace) -> None:
         file = gr.DownloadButton(words("download"), interactive=False, scale=1, elem_id=f"rk-download-{lang}")
 
     shown, quiet = [name, who, question], {"show_progress": "hidden", "api_visibility": "undocumented"}
-    Context.root_block.load(panel.open, shown, [name, who, tables, notice], js=RECALL, api_name=f"data_open_{lang}",
-                            **quiet)
+    when_open(panel.open, shown, [name, who, tables, notice], js=RECALL, api_name=f"data_open_{lang}",
+              **quiet)
     refresh.click(panel.show, shown, [who, tables, notice], api_name=f"data_show_{lang}", **quiet)
     when_shown(panel.show, shown, [who, tables, notice])
     for changed in (who.input, question.input, name.submit):
@@ -68,7 +67,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
               show_progress="hidden", concurrency_limit=4)
     browse = Browse(lang, workspace)
     for turned in (refresh.click, who.input, question.input, name.submit, lambda *to, **how: when_shown(*to),
-                   Context.root_block.load):
+                   when_open):
         turned(browse.show, [*shown, board], board, api_visibility="private", show_progress="hidden")
     changed = board.act(browse.act, [*shown, board], board, api_visibility="private", show_progress="hidden")
     changed.then(panel.show, shown, [who, tables, notice], api_visibility="private", show_progress="hidden")

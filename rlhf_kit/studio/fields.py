@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 from gradio.context import Context
 
 NOBODY = "-"                        # what "" is on the page: Gradio's list stays as it is when an empty value is picked
 Offered = Sequence[tuple[str, str]]     # (what is shown, name); the name "" stands for none, or for all
+DRAWN = """() => new Promise(drawn => {
+    const began = performance.now(), late = () => performance.now() - began > 3000;
+    const seen = () => document.querySelector('main .html-container [class^=rk-] > *');
+    const look = () => setTimeout(late() || seen() ? () => drawn([]) : look, 20);
+    look();
+})"""
+
+_drawn: WeakKeyDictionary[gr.Blocks, dict[str, Any]] = WeakKeyDictionary()      # page -> the event that it is drawn
 
 
 class Names(gr.Dropdown):
@@ -27,7 +36,7 @@ class Names(gr.Dropdown):
 
     def postprocess(self, value: str | None) -> str | None:
         """The name as the browser knows it."""
-        return super().postprocess(NOBODY if value == "" else value)
+        return super().postprocess(in_browser(value))
 
 
 def offered(choices: Offered, value: str | None) -> Any:
@@ -37,7 +46,12 @@ def offered(choices: Offered, value: str | None) -> Any:
 
 def sent(choices: Offered) -> list[tuple[str, str]]:
     """What a list offers, as the browser knows it."""
-    return [(shown, name or NOBODY) for shown, name in choices]
+    return [(shown, in_browser(name)) for shown, name in choices]
+
+
+def in_browser(value: Any) -> Any:
+    """A value of `Names` as the browser knows it; others are the same there."""
+    return NOBODY if value == "" else value
 
 
 class Steps(gr.Slider):
@@ -72,3 +86,17 @@ def when_shown(run: Callable[..., Any], inputs: Any, outputs: Any) -> None:
     if isinstance(Context.block, gr.Tab):
         Context.block.select(run, inputs, outputs, concurrency_limit=None, show_progress="hidden",
                              api_visibility="private")
+
+
+def when_open(run: Callable[..., Any], inputs: Any, outputs: Any, **how: Any) -> Any:
+    """Run that once in each page, when what is seen first has been drawn.
+
+    While a page is being drawn, each such event would cost it and the server some hundredths of a second.
+
+    Returns: the event.
+    """
+    pages = Context.root_block
+    events = _drawn.setdefault(pages, {})
+    if pages.current_page not in events:
+        events[pages.current_page] = pages.load(None, None, None, js=DRAWN)
+    return events[pages.current_page].then(run, inputs, outputs, **how)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
-from gradio.context import Context
 
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import write_text
 from rlhf_kit.studio.answers import reason
-from rlhf_kit.studio.fields import when_shown
+from rlhf_kit.studio.fields import when_open, when_shown
 from rlhf_kit.studio.turns import QUIET
 from rlhf_kit.studio.widget import Update, widget
 from rlhf_kit.studio.words import Words
@@ -63,7 +62,7 @@ def shown(lang: Lang, workspace: Workspace) -> None:
     """The text, folded, above what is judged; read again each time the tab is turned to."""
     guide = Guidelines(lang, workspace)
     text = widget("guide", guide.words, guide.read())
-    Context.root_block.load(guide.read, None, text, **QUIET)
+    when_open(guide.read, None, text, **QUIET)
     when_shown(guide.read, None, text)
 
 
@@ -75,5 +74,5 @@ def editor(lang: Lang, workspace: Workspace) -> None:
                           elem_id=f"rk-guide-{lang}")
         save = gr.Button(words("guide_save"))
         line = widget("notice", words)
-    Context.root_block.load(guide.field, None, text, **QUIET)
+    when_open(guide.field, None, text, **QUIET)
     save.click(guide.save, text, line, **QUIET)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from rlhf_kit.language import Lang
+from rlhf_kit.studio import talks
 from rlhf_kit.studio.turns import QUIET
 from rlhf_kit.studio.widget import widget
 from rlhf_kit.studio.words import Words
@@ -46,7 +47,8 @@ def _prompt(line: str) -> str:
         except ValueError:
             return line
         if isinstance(said.get("prompt"), str):
-            return said["prompt"].strip().replace("\n", " ")
+            prompt = said["prompt"].strip()
+            return prompt if talks.shown(prompt) else prompt.replace("\n", " ")
     return line
 
 

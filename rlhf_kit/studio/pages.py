@@ -9,10 +9,12 @@ from html import escape
 
 import gradio as gr
 from gradio.context import Context
+from starlette.middleware import Middleware
 
 from rlhf_kit.language import LANGS, Lang
-from rlhf_kit.studio import PANELS
+from rlhf_kit.studio import PANELS, assets
 from rlhf_kit.studio.door import CODES
+from rlhf_kit.studio.fields import when_open
 from rlhf_kit.studio.serving import asking_nobody_else, launch_settings
 from rlhf_kit.studio.widget import widget
 from rlhf_kit.studio.words import Words
@@ -59,6 +61,9 @@ def serve(workspace: Workspace, panels: Sequence[str] = PANELS, *, host: str = "
     settings = launch_settings(host=host, port=port, code=code, inline=inline, teacher=(
         (workspace.teacher, teacher_code or "") if workspace.teacher else None))
     pages = build(workspace, panels, lang if inline else "en", door=code is not None)
+    files = assets.needed((block.get_block_name() for block in pages.blocks.values()), assets.frontend())
+    settings.setdefault("app_kwargs", {}).setdefault("middleware", []).append(Middleware(
+        assets.FromMemory, pages=["", *LANGS], more=[("<head", assets.head(files)), ("<body", assets.early())]))
     with asking_nobody_else():
         _, address, _ = pages.launch(**settings)
     return pages, address
@@ -78,7 +83,7 @@ def _page(lang: Lang, other: str, workspace: Workspace, panels: Sequence[str], d
         gr.Markdown(f"# {title}" + (f"\n{about}" if about else ""))                     # ours, and nobody else's text
         if door:
             who = widget("who", words, elem_classes="rk-enters")
-            Context.root_block.load(_name, None, who, show_progress="hidden", api_visibility="private")
+            when_open(_name, None, who, show_progress="hidden", api_visibility="private")
         gr.HTML(f'<a href="{other or "./"}">{words("other_language")}</a>', elem_classes="rk-language",
                 js_on_load=None)
     if len(panels) == 1:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import probing
-from rlhf_kit.studio.fields import Names, choices, follow
+from rlhf_kit.studio.fields import Names, choices, follow, when_open
 from rlhf_kit.studio.probing import TRICKS, Trick
 from rlhf_kit.studio.problems import Problem, refusal, saved_example, told
 from rlhf_kit.studio.shelf import Shelf, ShelfError
@@ -184,7 +184,7 @@ def _wire(panel: Probe, on: Fields) -> None:
                           lambda _, *asked: run(*asked), [on.text, on.judge, last], line, [on.shown, last],
                           shown=shown)
 
-    gr.on(None, offer, follow(on.judge, offer), on.judge, **QUIET)
+    when_open(offer, follow(on.judge, offer), on.judge, **QUIET)
     going = [*begin(on.go.click, panel.score), *begin(on.measure.click, panel.measure, on.measured)]
     for trick, button in zip(TRICKS, on.tricks, strict=True):
         changed = button.click(fool(trick), on.text, on.text, concurrency_limit=None, **QUIET)

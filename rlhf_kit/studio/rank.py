@@ -9,14 +9,13 @@ from json import JSONDecodeError
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from rlhf_kit.labels import Judgement, Labels, LabelsError, Shown
 from rlhf_kit.language import Lang
-from rlhf_kit.studio import answers, guidelines, rank_lists, rank_tasks
-from rlhf_kit.studio.answers import why
+from rlhf_kit.studio import answers, guidelines, rank_lists, rank_tasks, talks
+from rlhf_kit.studio.answers import ASKED, asked, why
 from rlhf_kit.studio.entries import label
-from rlhf_kit.studio.fields import Names, choices, follow, sent, when_shown
+from rlhf_kit.studio.fields import Names, choices, follow, sent, when_open, when_shown
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.rank_tasks import FEWEST, MOST
 from rlhf_kit.studio.serving import annotator
@@ -26,10 +25,8 @@ from rlhf_kit.studio.verdicts import opinion
 from rlhf_kit.studio.widget import Update, stamp, widget
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
-from rlhf_kit.studio.worlds import REVIEWS
 
 LETTERS = "ABCDEFGHI"
-TWO = ("helpful", "harmless")       # asked one after the other about each list, as in arXiv:2204.05862
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Fields:
     """What stands on the page."""
 
     name: gr.Textbox
-    chosen: list[gr.Dropdown | gr.Radio | gr.Checkbox]      # how many cards, two questions, scores
+    chosen: list[gr.Dropdown | gr.Radio | gr.Checkbox]      # how many cards, which questions, scores
     notice: gr.HTML
     cards: gr.HTML
     more: gr.Button
@@ -64,14 +61,14 @@ def _fields(panel: Rank) -> Fields:
     gr.Button(words("settings"), elem_classes="rk-fold-button", size="sm")
     with gr.Row(elem_classes="rk-fold"):
         k = gr.Dropdown([(str(n), n) for n in range(FEWEST, MOST + 1)], value=4, label=words("k"), min_width=90)
-        two = gr.Radio([(words("one_question"), False), (words("two_questions"), True)], value=False,
-                       label=words("asking"), scale=2)
+        questions = gr.Radio([(words(f"{one}_question"), one) for one in ASKED], value="one", label=words("asking"),
+                             scale=2)
         instruct = gr.Checkbox(False, label=words("instruct"), info=words("instruct_about"), scale=2)
         whose = Names(sent([(words("any_list"), rank_lists.ALL)]), value=rank_lists.ALL, label=words("whose_lists"),
                       min_width=180, elem_id=f"rk-rank-whose-{lang}")
     guidelines.shown(lang, panel.workspace)
     notice = widget("notice", words, elem_id=f"rk-rank-notice-{lang}")
-    cards = widget("cards", words, elem_id=f"rk-cards-{lang}")
+    cards = widget("cards", words, parts=("chat",), elem_id=f"rk-cards-{lang}")
     more = gr.Button(words("more"), size="sm")
     own = rank_lists.fields(words)
     with gr.Row():
@@ -81,16 +78,16 @@ def _fields(panel: Rank) -> Fields:
         ask = gr.Button(words("ask"), scale=1)
     thinking = widget("notice", words)
     verdict = widget("verdict", words, parts=("explain",), elem_id=f"rk-verdict-{lang}")
-    return Fields(name, [k, two, instruct], notice, cards, more, whose, own, judge, ask, thinking, verdict)
+    return Fields(name, [k, questions, instruct], notice, cards, more, whose, own, judge, ask, thinking, verdict)
 
 
 def _wire_cards(panel: Rank, on: Fields, last: gr.State) -> None:
     """Lists that come, and orders that are kept; `last` is what the reward model is asked about."""
     lang, quiet = panel.lang, {"show_progress": "hidden", "api_visibility": "undocumented"}
-    k, two, instruct = on.chosen
-    Context.root_block.load(panel.open, [on.name, *on.chosen], [on.name, on.judge, on.cards, on.notice], js=RECALL,
-                            api_name=f"rank_open_{lang}", **quiet)
-    gr.on([k.input, two.input, instruct.input, on.name.submit, on.whose.input], panel.show,
+    k, questions, instruct = on.chosen
+    when_open(panel.open, [on.name, *on.chosen], [on.name, on.judge, on.cards, on.notice], js=RECALL,
+              api_name=f"rank_open_{lang}", **quiet)
+    gr.on([k.input, questions.input, instruct.input, on.name.submit, on.whose.input], panel.show,
           [on.name, *on.chosen, on.whose], [on.cards, on.notice], api_name=f"rank_show_{lang}", **quiet)
     sent = [on.name, on.cards, *on.chosen, on.whose]
     saved = on.cards.save(panel.save, sent, [on.cards, on.notice, last], api_name=f"rank_save_{lang}",
@@ -117,9 +114,9 @@ def _wire_models(panel: Rank, on: Fields, last: gr.State) -> None:
 def _wire_lists(lists: rank_lists.Lists, panel: Rank, on: Fields) -> None:
     """A model of the shelf writes lists, and the first of these is shown."""
     own, turns = on.own, Turns(panel.workspace, panel.lang, gr.State(None), on.own.stop)
-    for arrive in (lambda *to: Context.root_block.load(*to, **QUIET), when_shown):
+    for arrive in (lambda *to: when_open(*to, **QUIET), when_shown):
         arrive(lists.offered, on.whose, on.whose)
-    Context.root_block.load(lists.writers, follow(own.writer, lists.writers), own.writer, **QUIET)
+    when_open(lists.writers, follow(own.writer, lists.writers), own.writer, **QUIET)
     going = turns.wire(own.write.click, lambda _, *asked: lists.refused(*asked), [own.writer, own.prompts],
                        lambda _, *asked: lists.write(*asked[:3], _size(asked[3])),
                        [own.writer, own.n, own.prompts, on.chosen[0]], on.notice, [on.whose],
@@ -142,28 +139,29 @@ class Rank:
 
     @property
     def spoken(self) -> Lang | None:
-        """The language of the texts to rank: of reviews the page's, of another world whichever it has."""
-        return self.lang if self.workspace.world == REVIEWS else None
+        """The language of the texts to rank: the page's, in a world that speaks both; else whichever it has."""
+        return self.lang if self.workspace.world.follows_the_page else None
 
-    def open(self, typed: str, k: object, two: object, instruct: object, request: gr.Request) -> tuple[Update, ...]:
+    def open(self, typed: str, k: object, questions: object, instruct: object,
+             request: gr.Request) -> tuple[Update, ...]:
         """The page has opened: (name, reward models, cards, notice)."""
         name = getattr(request, "username", None) or typed
-        return named(name, request), self.judges(), *self.show(name, k, two, instruct, request)
+        return named(name, request), self.judges(), *self.show(name, k, questions, instruct, request)
 
     def judges(self, picked: str | None = None) -> Update:
         """Those that can be asked: what this person picked stays chosen, else the reward model trained last is."""
         shelf = self.workspace.shelf
         return choices(shelf.offered("judge", self.lang), shelf.reward_model(self.lang), picked)
 
-    def show(self, typed: str, k: object, two: object, instruct: object, request: gr.Request,
+    def show(self, typed: str, k: object, questions: object, instruct: object, request: gr.Request,
              whose: object = rank_lists.ALL) -> tuple[Update, Update]:
         """The next list for this person, of all or of one model's: (cards, notice)."""
         try:
-            return self._next(annotator(request, typed), _size(k), bool(two), bool(instruct), whose=whose), None
+            return self._next(annotator(request, typed), _size(k), asked(questions), bool(instruct), whose=whose), None
         except (LabelsError, ValueError) as error:
             return gr.skip(), self._unread(error)
 
-    def save(self, typed: str, sent: object, k: object, two: object, instruct: object,
+    def save(self, typed: str, sent: object, k: object, questions: object, instruct: object,
              request: gr.Request, whose: object = rank_lists.ALL) -> tuple[Update, Update, Update]:
         """Keep an order, and go on to the next list: (cards, notice, what the reward model is to be asked about).
 
@@ -182,23 +180,23 @@ class Rank:
         except (OSError, ValueError) as error:
             return gr.skip(), why(self.lang, error), gr.skip()
         try:
-            cards = self._next(name, _size(k), bool(two), bool(instruct), after=shown, whose=whose)
+            cards = self._next(name, _size(k), asked(questions), bool(instruct), after=shown, whose=whose)
         except LabelsError as error:
             cards, notice = gr.skip(), f"{notice} {self._unread(error)}"
         return cards, notice, {"task": shown.task.id, "order": list(shown.order), "groups": said.groups}
 
-    def skip(self, typed: str, sent: object, k: object, two: object, instruct: object,
+    def skip(self, typed: str, sent: object, k: object, questions: object, instruct: object,
              request: gr.Request, whose: object = rank_lists.ALL) -> tuple[Update, Update]:
         """Go past a list: (cards, notice)."""
         try:
             name = annotator(request, typed)
             shown = answers.about(sent).shown(self.workspace.labels, name)
             self.workspace.labels.skip(shown)
-            return self._next(name, _size(k), bool(two), bool(instruct), whose=whose), self.words("skipped")
+            return self._next(name, _size(k), asked(questions), bool(instruct), whose=whose), self.words("skipped")
         except (OSError, ValueError) as error:
             return gr.skip(), why(self.lang, error)
 
-    def undo(self, typed: str, k: object, two: object, instruct: object,
+    def undo(self, typed: str, k: object, questions: object, instruct: object,
              request: gr.Request) -> tuple[Update, Update]:
         """Take back what this person saved or skipped last, and show that list again as they had it."""
         try:
@@ -208,7 +206,7 @@ class Rank:
                 return gr.skip(), self.words("nothing_to_undo")
             shown = labels.show(undone.task_id, name, undone.question, undone.repeat)
             scores = _take_back_scores(labels, shown)
-            return (self._card_value(shown, bool(instruct), undone.took_back, scores),
+            return (self._card_value(shown, bool(instruct), undone.took_back, scores, questions=asked(questions)),
                     self.words("undone" if undone.action == "save" else "unskipped"))
         except (OSError, ValueError) as error:
             return gr.skip(), why(self.lang, error)
@@ -221,7 +219,7 @@ class Rank:
             return why(self.lang, error)
         return None
 
-    def more(self, typed: str, sent: object, k: object, two: object, instruct: object,
+    def more(self, typed: str, sent: object, k: object, questions: object, instruct: object,
              request: gr.Request) -> Iterator[tuple[dict | None, str]]:
         """Let the tiny model write a new list: (cards, notice); it is shown at once if nothing else is."""
         try:
@@ -232,7 +230,8 @@ class Rank:
             rank_tasks.more(self.workspace.labels, self.workspace.shelf.policy(writer, self.lang), self.lang, _size(k),
                             self.workspace.world, model=writer, prompts=self.workspace.prompts)
             empty = not isinstance(sent, dict) or "empty" in sent
-            yield (self._next(name, _size(k), bool(two), bool(instruct)) if empty else None), self.words("written")
+            found = self._next(name, _size(k), asked(questions), bool(instruct)) if empty else None
+            yield found, self.words("written")
         except LabelsError as error:
             yield None, why(self.lang, error)
         except (ShelfError, OSError, ValueError):
@@ -268,37 +267,45 @@ class Rank:
 
     # -- what stands behind these
 
-    def _next(self, name: str, k: int, two: bool, instruct: bool, after: Shown | None = None,
+    def _next(self, name: str, k: int, questions: Sequence[str], instruct: bool, after: Shown | None = None,
               whose: object = rank_lists.ALL) -> dict[str, Any]:
         labels, among = self.workspace.labels, rank_lists.chosen(self.workspace.labels, whose)
-        if two and after is not None and after.question == TWO[0]:
-            return self._card_value(labels.show(after.task.id, name, TWO[1], after.repeat), instruct)
+        if after is not None and after.question in questions[:-1]:
+            following = questions[questions.index(after.question) + 1]
+            return self._card_value(labels.show(after.task.id, name, following, after.repeat), instruct, among=among,
+                                    questions=questions)
         with suppress(FileNotFoundError, KeyError, JSONDecodeError):    # no saved example; others may have made lists
-            if self.workspace.world == REVIEWS:                         # the example's lists are of reviews
-                rank_tasks.fill(labels, self.lang, k)
-        for question in TWO if two else ("",):
+            rank_tasks.fill(labels, self.lang, k, self.workspace.world)
+        for question in questions:
             shown = labels.next_task(name, question, kind="rank", k=k, lang=self.spoken if among is None else None,
                                      overlap=self.workspace.overlap, among=among,
-                                     repeats=0.0 if question == TWO[1] else answers.REPEATS)
+                                     repeats=answers.REPEATS if question == questions[0] else 0.0)
             if shown is not None:
-                return self._card_value(shown, instruct, among=among)
+                return self._card_value(shown, instruct, among=among, questions=questions)
         return {"empty": self._all_done(name, k, among), "stamp": stamp()}
 
     def _card_value(self, shown: Shown, instruct: bool, said: Judgement | None = None,
-                    scores: Sequence[Judgement | None] = (), among: list[int] | None = None) -> dict[str, Any]:
+                    scores: Sequence[Judgement | None] = (), among: list[int] | None = None,
+                    questions: Sequence[str] = ()) -> dict[str, Any]:
         """What `cards.js` draws. It names no model: the texts in the order shown, and nothing that tells the order."""
         mine = {task: i for i, task in enumerate(shown.order)}
         done, every = self._progress(shown, among)
         value = {"annotator": shown.annotator, "task": shown.task.id, "repeat": shown.repeat,
                  "question": shown.question, "prompt": shown.task.prompt, "texts": list(shown.texts),
-                 "instruct": instruct, "stamp": stamp(),
-                 "asked": self.words(f"ask_{shown.question or 'overall'}") + " " + self.words(
-                     "again" if shown.repeat else "progress", done=done + 1, every=every)}
+                 "instruct": instruct, "stamp": stamp(), **talks.as_chat(shown.task.prompt),
+                 "asked": " ".join([self.words(f"ask_{shown.question or 'overall'}"), *self._which(shown, questions),
+                                    self.words("again" if shown.repeat else "progress", done=done + 1, every=every)])}
         if said is not None:
             value |= {"groups": [sorted(mine[i] for i in group) for group in said.groups], "touched": True}
         if instruct and scores and all(scores):
             value |= {"scores": [int(s.score) for s in scores], "flags": [list(s.flags) for s in scores]}
         return value
+
+    def _which(self, shown: Shown, questions: Sequence[str]) -> list[str]:
+        """Which of several questions this one is; nothing where there is one."""
+        if len(questions) < 2 or shown.question not in questions:
+            return []
+        return [self.words("which_question", n=questions.index(shown.question) + 1, of=len(questions))]
 
     def _keep(self, shown: Shown, order: answers.Order, seconds: float) -> Judgement:
         labels = self.workspace.labels

@@ -9,7 +9,7 @@ import gradio as gr
 
 from rlhf_kit.labels import Labels, LabelsError
 from rlhf_kit.language import Lang
-from rlhf_kit.studio import own_prompts, rank_tasks
+from rlhf_kit.studio import own_prompts, rank_tasks, talks
 from rlhf_kit.studio.answers import why
 from rlhf_kit.studio.entries import label
 from rlhf_kit.studio.fields import Names, choices
@@ -110,7 +110,8 @@ class Lists:
             yield from ((None, line) for line in prepared(shelf, [(writer, "policy")], self.words))
             policy, seed = shelf.policy(writer, self.lang), 1 + labels.count()
             n = int(min(max(n or LISTS, 1), MOST_LISTS))
-            asked = own.prompts or self.workspace.world.of(self.lang).prompts("train", n, seed=seed)
+            asked = [talks.typed(prompt, self.workspace.world, self.lang) for prompt in own.prompts] or (
+                self.workspace.world.of(self.lang).prompts("train", n, seed=seed))
             made = 0
             for done, prompt in enumerate(asked, 1):
                 made += rank_tasks.add(labels, policy, writer, prompt, k, 1000 * (seed + done))

@@ -21,12 +21,18 @@ LISTS = 20                          # of the saved example
 ROUNDS = 8                          # of sampling, until K responses differ
 
 
-def fill(labels: Labels, lang: Lang, k: int) -> None:
-    """Put the saved example's lists into the file if it has none of that size in that language.
+def fill(labels: Labels, lang: Lang, k: int, world: World = REVIEWS) -> None:
+    """Put lists into the file if it has none of that size in that language: of reviews the saved example's.
+
+    Another world may have candidates: responses by its own people, of which nobody is named.
 
     Raises: LabelsError; FileNotFoundError or KeyError if there is no saved example.
     """
-    if not labels.count(kind="rank", k=k, lang=lang):
+    if world != REVIEWS:
+        candidates = getattr(world.of(lang), "candidates", None)
+        if candidates and not labels.count(kind="rank", k=k, lang=lang if world.follows_the_page else None):
+            labels.add_tasks(candidates(LISTS, k), kind="rank")
+    elif not labels.count(kind="rank", k=k, lang=lang):
         model = f"tiny-lm-{lang}"
         labels.add_tasks([(one["prompt"], [Response(text, model) for text in one["responses"][:k]])
                           for one in shared.example(lang)["rank"]], kind="rank")

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from rlhf_kit.labels.database import LabelsError
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import scripted
 from rlhf_kit.studio import workspace as shared
 from rlhf_kit.studio.answers import reason
-from rlhf_kit.studio.fields import Names, choices, follow, sent
+from rlhf_kit.studio.fields import Names, choices, follow, sent, when_open
 from rlhf_kit.studio.person import RECALL, name_field, named
 from rlhf_kit.studio.serving import annotator
 from rlhf_kit.studio.train_runs import (
@@ -95,10 +94,10 @@ def build(lang: Lang, workspace: Workspace) -> None:
     board = widget("train", words, first_view(lang, workspace), parts=("explain", "charts"),
                    elem_id=f"rk-train-{lang}")
     seen = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
-    Context.root_block.load(panel.open, [name], [name, judge], js=RECALL, **seen)
+    when_open(panel.open, [name], [name, judge], js=RECALL, **seen)
     train.click(panel.train, [name, whose, question, rm_name, rm_steps, rm_anew, board], [board, rm_anew], **seen)
     run.click(panel.run, [name, judge, ppo_name, beta, ppo_steps, ppo_anew, board, start], [board, ppo_anew], **seen)
-    Context.root_block.load(panel.starts, follow(start, panel.starts), start, **seen)
+    when_open(panel.starts, follow(start, panel.starts), start, **seen)
     board.act(panel.act, None, [board], **seen)
     board.tick(panel.tick, [name, whose, judge, question], [board, judge, question], **seen,
                concurrency_limit=4)

@@ -10,7 +10,7 @@ import gradio as gr
 
 from rlhf_kit.labels import Labels, LabelsError
 from rlhf_kit.language import Lang
-from rlhf_kit.studio import own_prompts, vote_pairs
+from rlhf_kit.studio import own_prompts, talks, vote_pairs
 from rlhf_kit.studio.answers import why
 from rlhf_kit.studio.entries import label
 from rlhf_kit.studio.fields import Names, choices, offered
@@ -114,7 +114,8 @@ class Match:
             shelf, own = self.workspace.shelf, own_prompts.typed(prompts)
             yield from ((None, line) for line in prepared(shelf, [(first, "policy"), (second, "policy")], self.words))
             seed = 1 + self.workspace.labels.count()
-            asked = own.prompts or self._held_out(n, seed)
+            asked = [talks.typed(prompt, self.workspace.world, self.lang) for prompt in own.prompts]
+            asked = asked or self._held_out(n, seed)
             policies = {name: shelf.policy(name, self.lang) for name in (first, second)}
             new = 0
             for done, total, added in vote_pairs.write(self.workspace.labels, policies, asked, seed):

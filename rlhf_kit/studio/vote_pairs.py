@@ -11,6 +11,7 @@ from rlhf_kit.labels import Labels, Response
 from rlhf_kit.language import Lang
 from rlhf_kit.studio import workspace as shared
 from rlhf_kit.studio.rank_tasks import fitting
+from rlhf_kit.studio.worlds import REVIEWS, World
 
 if TYPE_CHECKING:
     from rlhf_kit.models.heads import Policy
@@ -20,12 +21,17 @@ PAIRS = 40                          # of the saved example
 SPLIT = "heldout"                   # of these tasks: votes judge models, and are not for reward models to learn from
 
 
-def fill(labels: Labels, lang: Lang) -> None:
-    """Put the saved example's pairs into the file if it has none in that language.
+def fill(labels: Labels, lang: Lang, world: World = REVIEWS) -> None:
+    """Put pairs into the file if it has none in that language: the saved example's, in a world of reviews.
+
+    Another world may have candidates: responses by its own people, of which nobody is named.
 
     Raises: LabelsError; FileNotFoundError or KeyError if there is no saved example.
     """
-    if not labels.count(kind="vote", lang=lang):
+    candidates = None if world == REVIEWS else getattr(world.of(lang), "candidates", None)
+    if candidates and not labels.count(kind="vote", lang=lang):
+        labels.add_tasks(candidates(PAIRS, 2, split=SPLIT), kind="vote", split=SPLIT)
+    if world == REVIEWS and not labels.count(kind="vote", lang=lang):
         labels.add_tasks([(one["prompt"], [Response(r["text"], r["model"]) for r in one["responses"]])
                           for one in shared.example(lang)["vote"]], kind="vote", split=SPLIT)
 

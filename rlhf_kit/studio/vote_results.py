@@ -44,14 +44,15 @@ class Match:
     rate: Estimate                  # of the first: (won + tied/2) / n with Wilson's interval, see `evaluate.share`
 
 
-def results(labels: Labels, lang: Lang, rewards: Mapping[tuple[str, str], float]) -> Results:
-    """Count the votes, repeats left out."""
+def results(labels: Labels, lang: Lang, rewards: Mapping[tuple[str, str], float], question: str = "") -> Results:
+    """Count the votes on one question, repeats left out."""
     from rlhf_kit.evaluate import share
     from rlhf_kit.labels.annotators import rate
     pairs = {number for numbers in matches(labels, lang).values() for number in numbers}
     tasks = {task.id: task for task in labels.tasks()
              if task.kind == "vote" and (task.id in pairs or task.lang == lang)}
-    votes = [said for said in labels.judgements(kinds=("vote",)) if said.repeat == 0 and said.task_id in tasks]
+    votes = [said for said in labels.judgements(question=question, kinds=("vote",))
+             if said.repeat == 0 and said.task_id in tasks]
     decided = [(tasks[said.task_id], said, said.groups[0][0]) for said in votes if len(said.groups) == 2]
     bad = sum(BOTH_BAD in said.flags for said in votes)
     head_to_head = []

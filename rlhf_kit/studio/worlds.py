@@ -1,11 +1,11 @@
-"""Which made-up world the panels are about: the reviews in a page's language, or one task for all pages."""
+"""Which made-up world the panels are about: in a page's language, where it speaks both, or one task for all pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rlhf_kit.language import Lang
+from rlhf_kit.language import LANGS, Lang
 
 if TYPE_CHECKING:
     from rlhf_kit.tasks import Task
@@ -17,7 +17,7 @@ class World:
 
     Args:
         place: what `--task` is given, as a process in any folder understands it; None = reviews.
-        task: its name, registered.
+        task: its name, registered, or that of a family with a task in each language, such as "assistant".
     """
 
     place: str | None = None
@@ -25,7 +25,13 @@ class World:
 
     def name(self, lang: Lang) -> str:
         """The task's name."""
-        return self.task or f"reviews-{lang}"
+        from rlhf_kit import tasks
+        return tasks.in_language(self.task or "reviews", lang)
+
+    @property
+    def follows_the_page(self) -> bool:
+        """Whether each page has texts of its own language."""
+        return len({self.name(lang) for lang in LANGS}) > 1
 
     def of(self, lang: Lang) -> Task:
         """The task itself."""
@@ -46,18 +52,16 @@ class World:
 REVIEWS = World()
 
 
-def world_of(place: str | None, lang: Lang = "en") -> World:
-    """The world that `--task` asks for; one that stands in a file is run and registered. Raises: ValueError.
-
-    Of a world of several languages that is named without one, "forum", the one in `lang`.
-    """
+def world_of(place: str | None) -> World:
+    """The world that `--task` asks for; one that stands in a file is run and registered. Raises: ValueError."""
     if place is None:
         return REVIEWS
     from pathlib import Path
 
     from rlhf_kit import tasks
     from rlhf_kit.datasets.python_file import is_place
-    place = tasks.in_language(place, lang)
+    if all(tasks.in_language(place, lang) != place for lang in LANGS):
+        return REVIEWS if place == "reviews" else World(place, place)
     found = tasks.find(place)
     if is_place(place):
         file, _, name = place.rpartition(":")

@@ -68,7 +68,7 @@ class User:
 
     async def rank(self, until: float) -> None:
         """Think, order, save, until time is up."""
-        cards, _ = await self.call("rank_show_en", self.name, K, False, False, "")
+        cards, _ = await self.call("rank_show_en", self.name, K, "one", False, "")
         while time.monotonic() < until and "task" in cards:
             await asyncio.sleep(random.expovariate(1 / THINKING))
             order = random.sample(range(K), K)
@@ -76,7 +76,7 @@ class User:
                     "groups": [[i] for i in order], "touched": True, "seconds": float(THINKING)}
             began = time.monotonic()
             try:
-                after, notice, *_ = await self.call("rank_save_en", self.name, sent, K, False, False, "")
+                after, notice, *_ = await self.call("rank_save_en", self.name, sent, K, "one", False, "")
                 if not isinstance(after, dict) or "Saved" not in str(notice):
                     raise RuntimeError(f"not saved: {notice}")
             except (httpx.HTTPError, RuntimeError) as error:
@@ -107,7 +107,7 @@ class User:
         while time.monotonic() < until:
             try:
                 await self.call("rank_wait_en", self.name)
-                notice, _ = await self.call("rank_more_en", None, self.name, {"empty": ""}, K, False, False)
+                notice, _ = await self.call("rank_more_en", None, self.name, {"empty": ""}, K, "one", False)
                 written += "A new list" in str(notice)
             except (httpx.HTTPError, RuntimeError) as error:
                 self.errors.append(f"generate: {error}")

@@ -1,6 +1,7 @@
-"""`rlhf-kit train stackllama --preset tiny`, one thread, three seeds, on both forums: a table of the README.
+"""`rlhf-kit train stackllama --preset tiny`, one thread, three seeds: a table of the README.
 
-The first row of each forum begins with an empty cache and trains the base too; the others find it there.
+The first row begins with an empty cache and trains the base too; the others find it there. Rows of the Chinese forum
+are one line away: `("zh", 0, "int8")` in RUNS.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ import subprocess
 import sys
 import tempfile
 
-from rlhf_kit.language import LANGS
 from tests.benchmarks.tour import pm
 
-RUNS = [*((lang, seed, "int8") for lang in LANGS for seed in (0, 1, 2)), ("en", 0, "none")]
+RUNS = [*(("en", seed, "int8") for seed in (0, 1, 2)), ("en", 0, "none")]       # forum, seed, how the base is held
 HEADER = ("| forum, seed, base in | pairs right, of the truth's | by length alone | gold: base | after SFT | "
           "after PPO | KL | end by themselves | different | CPU s |\n|---|---|---|---|---|---|---|---|---|---|")
 

@@ -93,6 +93,7 @@ def visit(browser) -> Iterator[Callable[..., Page]]:
             page.on("console", lambda said: note(said.text) if said.type == "error" else None)
             page.goto(address + path)
             page.locator(".rk-language a").wait_for()
+            page.locator("#rk-early").wait_for(state="detached")           # what is shown before the page can be used
             return page
         yield look
     assert seen == {"outside": [], "errors": []}

@@ -1,6 +1,7 @@
 """Compare in a browser: the saved example at once, generating by keys, a strip by arrow keys, text that stays text."""
 
 import json
+import re
 import shutil
 import time
 
@@ -347,3 +348,27 @@ def wait_until(true, seconds=15):
     while not true():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_what_is_picked_before_the_server_has_said_what_there_is_stays(serve, browser, models, tmp_path):
+    """The lists come late on a slow machine; where nothing was picked, they still choose what is compared."""
+    workspace = Workspace(tmp_path / "studio", models)
+    page, held = browser.new_page(), []
+    page.set_default_timeout(20_000)
+    page.route("**/queue/join*", lambda route: route.continue_() if held is None else held.append(route))
+    page.goto(serve("compare", workspace=workspace))
+    page.locator("#rk-early").wait_for(state="detached")
+    page.locator(".rk-fold-button").click()
+    page.wait_for_function("document.querySelector('#rk-compare-first input')?.value === 'before'")
+    page.locator("#rk-compare-second input").click()
+    page.get_by_role("option", name="tiny-lm-en").click()
+    page.wait_for_timeout(500)
+    assert len(held) >= 2                               # what the page asks when it opens, and what the pick asks
+    waiting, held = held, None
+    for route in waiting:
+        route.continue_()
+    expect(page.locator("#rk-compare-more")).to_have_text(re.compile("before.*tiny-lm-en"))
+    page.wait_for_timeout(1500)
+    chosen = [page.locator(f"#rk-compare-{which} input").input_value() for which in ("first", "second", "judge")]
+    assert chosen == ["before", "tiny-lm-en", "praise"]
+    page.close()

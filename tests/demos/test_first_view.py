@@ -136,3 +136,34 @@ def test_on_a_telephone_all_tabs_are_there_targets_are_large_and_no_key_is_named
         assert small == [], name
         shown = page.locator("[role=tabpanel]:visible").inner_text()
         assert [key for key in ("Ctrl", "(Esc)", "Tab ", "(S)", "方向键") if key in shown] == [], name
+
+
+@pytest.mark.parametrize("path", ["", "zh"])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_saved_example_is_there_before_gradio_and_then_gives_way_to_the_page(serve, browser, path, dark):
+    """No script of Gradio's may come until the example has been seen; then the page shows the same, and only once."""
+    page = browser.new_context(color_scheme="dark" if dark else "light").new_page()
+    held = []
+    page.route("**/assets/*.js", lambda route: held.append(route) if held is not None else route.continue_())
+    page.goto(serve() + path, wait_until="commit")
+    page.locator("#rk-early .rk-token").first.wait_for()
+    early = page.locator("#rk-early .rk-tokens").all_inner_texts()
+    background = page.locator("#rk-early").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert sum(map(int, background[4:-1].split(","))) < 100 if dark else background == "rgb(255, 255, 255)"
+    waiting, held = held, None
+    for route in waiting:
+        route.continue_()
+    page.locator("#rk-early").wait_for(state="detached")
+    assert page.locator(".rk-tokens").all_inner_texts() == early
+    assert len(early) == 6
+    page.context.close()
+
+
+@pytest.mark.parametrize("address", ["#data", "#compare/0123456789"])
+def test_what_is_asked_for_by_its_address_is_not_announced_by_the_example(serve, browser, address):
+    page = browser.new_page()
+    page.route("**/assets/*.js", lambda route: None)
+    page.goto(serve("compare", "data") + address, wait_until="commit")
+    page.wait_for_function("document.querySelector('gradio-app')")
+    assert page.locator("#rk-early").count() == 0
+    page.close()

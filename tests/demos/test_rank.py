@@ -176,7 +176,9 @@ def test_scores_and_flags_in_the_browser(serve, visit, workspace):
     page.get_by_text("Give each card a score from 1 to 7 first.").wait_for()
     for card in range(4):
         page.locator(f'[data-card="{card}"]').get_by_label(str(card + 1), exact=True).check()
-    page.locator('[data-card="0"]').get_by_label("is harmful").check()
+    page.locator('[data-card="0"] .flagged summary').click()
+    page.locator('[data-card="0"]').get_by_label("gives harmful advice").check()
+    assert page.locator('[data-card="0"] .flagged summary').inner_text() == "It … gives harmful advice"
     page.get_by_role("button", name="Save and next").click()
     page.get_by_text("Saved:").wait_for()
     assert sorted((said.score, said.flags) for said in workspace.labels.scores()) == [

@@ -65,7 +65,7 @@ def test_no_acknowledged_label_is_lost_and_none_is_there_twice(server, tmp_path)
     server()
     async def goes_on():
         user = await class_load.enter(f"http://127.0.0.1:{PORT}/", "user 0")
-        cards, _ = await user.call("rank_show_en", "user 0", 4, False, False, "")
+        cards, _ = await user.call("rank_show_en", "user 0", 4, "one", False, "")
         await user.web.aclose()
         return cards["task"]
     assert asyncio.run(goes_on()) not in {task for name, task, _ in there if name == "user 0"}

@@ -64,6 +64,6 @@ def test_a_damaged_opening_is_one_line(tmp_path, capsys):
 
 
 def test_a_world_of_several_languages_is_opened_in_that_of_the_page():
-    assert [world_of("forum", lang).task for lang in ("en", "zh")] == ["forum-en", "forum-zh"]
-    assert world_of("forum-en", "zh").task == "forum-en"
-    assert world_of(None, "zh").name("zh") == "reviews-zh"
+    assert [world_of("forum").name(lang) for lang in ("en", "zh")] == ["forum-en", "forum-zh"]
+    assert world_of("forum-en").name("zh") == "forum-en"
+    assert world_of(None).name("zh") == "reviews-zh"

@@ -24,7 +24,7 @@ from rlhf_kit.studio.workspace import Workspace  # noqa: E402
 from rlhf_kit.tasks.reviews import Reviews  # noqa: E402
 
 ALONE, CLASS = SimpleNamespace(username=None), SimpleNamespace(username="小明")
-PLAIN = (4, False, False)                                     # cards, two questions, scores
+PLAIN = (4, "one", False)                                     # cards, questions, scores
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_what_is_saved_is_the_order_of_the_texts_on_the_screen(panel):
 
 def test_lists_of_each_size_in_each_language_come_from_the_saved_example(panel):
     for k in (4, 9):
-        cards, _ = panel.show("ana", k, False, False, ALONE)
+        cards, _ = panel.show("ana", k, "one", False, ALONE)
         assert sorted(cards["texts"]) == sorted(NINE["en"][:k])
     chinese, _ = Rank("zh", panel.workspace).show("ana", *PLAIN, ALONE)
     assert set(chinese["texts"]) < set(NINE["zh"])
@@ -171,7 +171,7 @@ def test_a_locked_file_is_said_and_the_order_stays(panel, lang, tmp_path):
 
 
 def test_two_questions_are_asked_one_after_the_other_about_each_list(panel):
-    two = (4, True, False)
+    two = (4, "two", False)
     helpful, _ = panel.show("ana", *two, ALONE)
     harmless, _, _ = panel.save("ana", answer(helpful, [[0], [1], [2], [3]]), *two, ALONE)
     assert (helpful["question"], harmless["question"]) == ("helpful", "harmless")
@@ -183,7 +183,7 @@ def test_two_questions_are_asked_one_after_the_other_about_each_list(panel):
 
 
 def test_scores_and_flags_are_tasks_of_their_own_and_undo_takes_them_back(panel):
-    mode, labels = (4, False, True), panel.workspace.labels
+    mode, labels = (4, "one", True), panel.workspace.labels
     cards, _ = panel.show("ana", *mode, ALONE)
     sent = answer(cards, [[0], [1], [2], [3]], scores=[7, 5, 3, 1], flags=[[], [], [], ["facts", "harmful"]])
     panel.save("ana", sent, *mode, ALONE)

@@ -3,6 +3,8 @@
 const root = element.querySelector('.rk-cards');
 const letter = card => String.fromCharCode(65 + card);
 const LINES = 8;                                    // longer texts are folded
+// InstructGPT's yes and no questions, in its order (answers.py).
+const FLAGS = ['instructions', 'inappropriate', 'facts', 'constraint', 'sexual', 'violent', 'abuse', 'denigrates', 'harmful', 'opinion', 'moral'];
 const NEAR = 70;                                    // pixels from the window's edge where a drag scrolls
 let task = null, groups = [], claims = new Map(), touched = false, past = [], active = 0, since = 0, cards = [];
 let scores = [], flags = [];
@@ -160,7 +162,7 @@ function send(what) {
 
 root.addEventListener('keydown', event => {
     const card = Number(event.target.closest('.card')?.dataset.card ?? NaN);
-    if (Number.isNaN(card) || event.ctrlKey || event.metaKey || event.target.matches('input')) return;
+    if (Number.isNaN(card) || event.ctrlKey || event.metaKey || event.target.matches('input, summary')) return;
     const step = { ArrowUp: -1, ArrowDown: 1, k: -1, j: 1 }[event.key];
     if (event.altKey && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) move(card, step);
     else if (event.altKey || event.key.length === 1 && document.documentElement.dataset.rkKeys === 'off') return;
@@ -266,20 +268,27 @@ function makeInstruct(card) {
         label.prepend(box);
         scale.append(label);
     }
-    const marks = make('fieldset');
-    marks.append(make('legend', words.flags));
-    for (const flag of ['facts', 'instructions', 'harmful']) {
+    const marks = make('fieldset', '', { class: 'flags' }), fold = make('details', '', { class: 'flagged' });
+    marks.append(make('legend', fill(words.flags_of, { card: letter(card) }), { class: 'unseen' }));
+    for (const flag of FLAGS) {
         const label = make('label', words[`flag_${flag}`]), box = make('input', '', { type: 'checkbox', value: flag });
         box.addEventListener('change', () => {
             remember();
             flags[card] = [...marks.querySelectorAll('input:checked')].map(b => b.value);
+            count(card);
             keep();
         });
         label.prepend(box);
         marks.append(label);
     }
-    part.append(scale, marks);
+    fold.append(make('summary'), marks);
+    part.append(scale, fold);
     return part;
+}
+
+function count(card) {                              // what is ticked, beside the fold that hides it
+    const summary = cards[card].querySelector('.flagged summary');
+    if (summary) summary.textContent = flags[card].length ? fill(words.flags_some, { names: flags[card].map(flag => words[`flag_${flag}`]).join(', ') }) : words.flags_none;
 }
 
 function number(ordered) {                          // the place of each card, as it is or would be
@@ -310,6 +319,7 @@ function show() {
         made.querySelectorAll('input').forEach(box => {
             box.checked = box.type === 'radio' ? scores[card] === Number(box.value) : flags[card].includes(box.value);
         });
+        count(card);
     });
     number(groups);
     const pairs = groups.flatMap((group, i) => group.flatMap(a => groups.slice(i + 1).flat().map(b => `${letter(a)}\u00a0>\u00a0${letter(b)}`)));
@@ -328,7 +338,7 @@ function draw() {
     empty.hidden = Boolean(task);
     empty.textContent = value.empty ?? words.loading;
     if (!task) return;
-    prompt.textContent = task.prompt;
+    chatView(prompt, task.prompt, task.chat);
     question.textContent = task.asked;
     const draft = task.groups ? null : kept();
     groups = task.groups ?? draft?.groups ?? task.texts.map((_, card) => [card]);

@@ -25,14 +25,14 @@ const draws = make('input', '', { type: 'range', min: '1', max: '1', step: '1', 
 const drawsSaid = make('output');
 pick.append(make('span', words.best_of_n), draws, drawsSaid);
 draws.addEventListener('input', () => { view.draws = Number(draws.value); paint(); });
-const asked = make('p', '', { class: 'rk-asked' }), askedText = make('strong');
+const asked = make('p', '', { class: 'rk-asked' }), askedText = make('strong'), talk = make('div', '', { class: 'rk-talk' });
 asked.append(make('span', words.prompt), askedText);
 const verdict = make('p', '', { class: 'rk-verdict' }), about = make('p', '', { class: 'rk-about' });
 const tools = make('div', '', { class: 'rk-tools' });
 tools.append(lenses, price, pick);
 const columns = make('div', '', { class: 'rk-columns' });
 const by = make('p', '', { class: 'rk-by' }), old = make('p', words.otherwise, { class: 'rk-otherwise', role: 'status' });
-root.append(asked, verdict, tools, old, columns, by, about);
+root.append(asked, talk, verdict, tools, old, columns, by, about);
 
 let painted = null;                                         // the value that is shown
 let heads = [], cells = [];                                 // [column], [sample][column]
@@ -63,6 +63,20 @@ const numbers = (samples, column, reward) => {
                    card(words.net, known(earned) && known(kl) ? plain(earned - view.beta * kl) : '–',
                         fill(words.explain_net, { beta: view.beta.toFixed(2) }))];
     if (known(gold)) cards.push(card(words.card_gold, plain(gold), words.explain_gold));
+    return [...cards, ...truths(samples)];
+};
+
+// Of a world that knows more: three H's, and the rules that are broken; of one sample with the sentences that cost something.
+const truths = samples => {
+    const alone = samples.length === 1 ? samples[0].why || {} : {}, cards = [];
+    for (const name of ['helpful', 'honest', 'harmless']) {
+        const mean = average(samples, name);
+        if (known(mean)) cards.push(card(words[`card_${name}`], plain(mean), [words[`explain_${name}`], alone[name]].filter(Boolean).join(' ')));
+    }
+    if (!samples.every(s => s.broken)) return cards;
+    const n = samples.reduce((sum, s) => sum + s.broken.length, 0);
+    cards.push(card(words.card_broken, String(n), alone.broken ? fill(words.explain_broken, { rules: alone.broken })
+        : n ? words.explain_broken_all : words.explain_unbroken));
     return cards;
 };
 
@@ -138,6 +152,9 @@ const paint = () => {
     columns.style.setProperty('--n', value.columns.length);
     columns.classList.toggle('rk-three', value.columns.length > 2);
     askedText.textContent = value.prompt || '';
+    asked.hidden = Boolean(value.chat);
+    talk.hidden = !value.chat;
+    if (value.chat) chatView(talk, value.prompt, value.chat);
     const found = judgement(value);
     verdict.textContent = found ? found.line : '';
     verdict.classList.toggle('rk-cheats', Boolean(found && found.cheats));

@@ -2,7 +2,8 @@
 const root = element.querySelector('.rk-pair');
 let since = 0;
 const empty = make('p', words.loading, { class: 'empty' });
-const all = make('div'), prompt = make('p', '', { class: 'prompt', dir: 'auto' }), progress = make('p', '', { class: 'progress' });
+const all = make('div'), prompt = make('div', '', { class: 'prompt', dir: 'auto' }), progress = make('p', '', { class: 'progress' });
+const asked = make('p', '', { class: 'asked', role: 'status' });
 const sides = make('div', '', { class: 'sides' });
 const cards = ['A', 'B'].map(letter => {
     const card = make('section', '', { class: 'side', 'aria-label': letter });
@@ -21,7 +22,7 @@ const choices = ['a', 'tie', 'b', 'bad'].map((said, i) => button(words[`vote_${s
 const next = button(words.next, () => trigger('next'), 'main rk-key-ctrl-enter');
 button(words.undo, () => send('undo'), 'rk-key-ctrl-z');
 const people = explained(make('p', '', { class: 'people' }), words.numbers_votes);
-all.append(progress, prompt, sides, bar, people);
+all.append(progress, prompt, asked, sides, bar, people);
 root.append(empty, all);
 
 function send(what, said) {
@@ -40,7 +41,9 @@ function draw() {
     if (!value?.texts) return;
     const reveal = value.reveal;
     progress.textContent = value.progress;
-    prompt.textContent = value.prompt;
+    chatView(prompt, value.prompt, value.chat);
+    asked.textContent = value.asked || '';
+    asked.hidden = !value.asked;
     cards.forEach((card, i) => {
         card.querySelector('.text').textContent = value.texts[i].replace(/^ /, '');            // English responses begin with one
         say(card.querySelector('.whose'), reveal ? words.whose : '', reveal ? { model: [reveal.models[i], ''],

@@ -79,6 +79,48 @@ def under(preamble: str, prompt: str) -> str:
     return f"{preamble}{BREAK}{LINE}{BREAK}{prompt}"
 
 
+class Turn(NamedTuple):
+    """Something that was said."""
+
+    who: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A prompt as somebody reads it."""
+
+    kind: PromptType
+    preamble: str                       # what stands above the last line of hyphens
+    note: str                           # what is known of the user, or the instruction of a few-shot prompt
+    turns: tuple[Turn, ...]             # the last one is the user's
+
+
+def read(prompt: str, lang: Lang) -> Conversation | None:
+    """The parts of a prompt; None if it is not written as `write` writes them."""
+    marks, found, note = MARKS[lang], [], ""
+    above, _, below = prompt.rpartition(f"{LINE}{BREAK}")
+    *paragraphs, last = [part.strip() for part in below.split(BREAK)]
+    who = {marks.user: "user", marks.question: "user", marks.assistant: "assistant", marks.answer: "assistant"}
+    for paragraph in paragraphs:
+        mark = next((one for one in who if paragraph.startswith(one)), None)
+        if mark is not None:
+            found.append(Turn(who[mark], paragraph.removeprefix(mark).strip()))
+        elif found:
+            found[-1] = found[-1]._replace(text=found[-1].text + BREAK + paragraph)
+        else:
+            note = f"{note}{BREAK}{paragraph}".strip()
+    if last not in (marks.assistant, marks.answer) or not found or found[-1].who != "user":
+        return None
+    kind = "few-shot" if last == marks.answer else "user-based" if note.startswith(marks.about) else "plain"
+    return Conversation(kind, above.strip(), note, tuple(found))
+
+
+def asked_plainly(text: str, lang: Lang) -> str:
+    """A plain prompt of one statement."""
+    return BREAK.join((f"{MARKS[lang].user}{MARKS[lang].space}{text.strip()}", MARKS[lang].assistant))
+
+
 @lru_cache(maxsize=20_000)
 def case_of(prompt: str, lang: Lang) -> Case | None:
     """What the last statement of a prompt asks for; None if it is not of this world.
