@@ -17,7 +17,7 @@ import platform
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -31,7 +31,7 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import agreement
 from rlhf_kit.evaluate.tax import tax
 from rlhf_kit.formulas.kl_penalty import KL
-from rlhf_kit.formulas.records import Comparison, Ranking
+from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.jobs.instructions import World
 from rlhf_kit.methods import reward_model, sft
 from rlhf_kit.models.heads import Policy, RewardModel
@@ -106,16 +106,15 @@ class Seed:
     def judge(self, name: str) -> RewardModel:
         return zoo.load_reward_model(self.folder / name)
 
-    def trained(self, name: str, policy: Policy, steps: Any, save: Callable[[], None] | None = None) -> None:
-        """Run the steps to their end, once, and keep the policy."""
+    def trained(self, name: str, policy: Policy, steps: Iterable[Step]) -> None:
+        """Run the steps to their end, once, and keep the policy and what they reported."""
         if not is_complete(self.folder / name):
-            began = time.process_time()
-            rows = [step.metrics for step in steps]
-            zoo.save_policy(policy, self.folder / name)
-            self.kept(f"trained-{name}", lambda: rows)
-            write_text(self.folder / f"trained-{name}.json", json.dumps(
-                {"cpu_seconds": time.process_time() - began, "found": rows}))
-            print(f"seed {self.seed}: {name} trained, {time.process_time() - began:.0f} CPU s", flush=True)
+            def make() -> list[dict[str, float]]:
+                rows = [step.metrics for step in steps]
+                zoo.save_policy(policy, self.folder / name)
+                return rows
+            (self.folder / f"trained-{name}.json").unlink(missing_ok=True)
+            self.kept(f"trained-{name}", make)
 
     # -- the stages ----------------------------------------------------------------------------------------------------
 
@@ -196,8 +195,9 @@ class Seed:
         preset, start = replace(self.preset, ppo=config), self.policy("start")
         if not is_complete(self.folder / name):
             model = self.judge(judge)
-            policy = instructgpt.actor(preset, start, model)
-            self.trained(name, policy, instructgpt.ppo_steps(preset, self.data, policy, start.reference(), model))
+            policy, reference = instructgpt.actor(preset, start, model), start.reference()
+            self.trained(name, policy, instructgpt.ppo_steps(preset, self.data, policy, reference, model,
+                                                             self.folder / f"{name}.training"))
         self.examined(name)
 
     def labels_alone(self) -> None:
@@ -267,7 +267,8 @@ class Seed:
                 stages[name] = {**{key: _mean(seen[key]) for key in MEASURES},
                                 "invented": _mean([seen["invented"][i] for i in facts]), "kl": seen["kl"]}
         found: dict[str, Any] = {"cpu_seconds": round(self.cpu_seconds), "stages": stages, "tax": {
-            name: x for name in ("sft", "start", "ppo", "ptx", "kl100") if (x := self.get(f"tax-{name}")) is not None}}
+            name: {key: value for key, value in x.items() if key != "each"}
+            for name in ("sft", "start", "ppo", "ptx", "kl100") if (x := self.get(f"tax-{name}")) is not None}}
         if (rows := self.get("epochs")) is not None:
             found["sft_epochs"] = {"epoch": [row["epoch"] for row in rows],
                                    "validation_loss": [row["loss"] for row in rows],
@@ -296,6 +297,17 @@ class Seed:
                 last, first = (row["score"] if key == "score" else row["others"]["gold"] for row in (rows[-1], lowest))
                 found[f"d: {key}, last epoch - epoch of lowest loss"] = _mean(
                     [a - b for a, b in zip(last, first, strict=True)])
+        start = self.get("tax-start")
+        for name, words in (("ppo", "PPO"), ("ptx", "PPO-ptx"), ("kl100", "100 x KL")):
+            if start is not None and (seen := self.get(f"tax-{name}")) is not None:
+                for measure in TAXES:
+                    found[f"c: {measure}, {words} - start"] = _mean([
+                        a - b for a, b in zip(seen["each"][measure], start["each"][measure], strict=True)])
+        pages, pairs = self.get("kwise-grouped"), self.get("kwise-shuffled")
+        if pages is not None and pairs is not None:
+            for measure in ("train", "heldout"):
+                found[f"g: {measure} loss, shuffled - grouped"] = [pairs[f"{measure}_loss"] - pages[f"{measure}_loss"],
+                                                                   0.0]
         return found
 
 
@@ -311,9 +323,21 @@ DIFFERENCES = {             # what it shows: (measure, of whom, minus that of wh
 }
 
 
+HEAD = {"en": "| difference, prompt by prompt | mean, 95 % interval | each seed |",
+        "zh": "| 逐条提示之差 | 均值与 95 % 区间 | 各个种子 |"}
+ZH = (("SFT on the same labels", "用同样的标注做 SFT"), ("all labels from SFT", "全部标注来自 SFT"),
+      ("second round", "第二轮"), ("100 x KL", "100 倍 KL"), ("start", "起点"), ("last epoch", "最后一轮"),
+      ("epoch of lowest loss", "损失最低的一轮"), ("lowest", "最低"),
+      ("heldout loss", "留出损失"), ("train loss", "训练损失"), ("grouped", "整页"), ("shuffled", "打散"),
+      ("reviews", "评论损失"), ("forum", "论坛损失"), ("translation", "译文真值"), ("helpful", "有用"),
+      ("honest", "诚实"),
+      ("invented", "编造"), ("gold", "真值"), ("score", "得分"), ("loss", "损失"), (": ", "："), (", ", "，"))
+
+
 def _taxed(policy: Policy, n: int) -> dict[str, Any]:
     found = tax(policy, "en", sources=n, texts=n)
-    return {**{said: getattr(found, name).mean for name, said in TAXES.items()}, "bleu": found.bleu}
+    return {**{said: getattr(found, name).mean for name, said in TAXES.items()}, "bleu": found.bleu,
+            "each": found.each}
 
 
 def _mean(values: Sequence[float]) -> list[float]:
@@ -371,10 +395,17 @@ def main() -> None:
     print("", *table(json.loads(FILE.read_text(encoding="utf-8"))), sep="\n")
 
 
-def table(found: Mapping[str, Any]) -> list[str]:
-    """The README's rows: every difference with its interval, and each seed's."""
-    rows = ["| difference, prompt by prompt | mean, 95 % interval | each seed |", "|---|---|---|"]
+def table(found: Mapping[str, Any], lang: str = "en") -> list[str]:
+    """The page's rows: every difference with its interval, and each seed's."""
+    rows = [HEAD[lang], "|---|---|---|"]
     for name, one in found["over_seeds"].items():
         each = ", ".join(f"{x:+.3f}" for x in one["each"])
-        rows.append(f"| {name} | {one['mean']:+.3f} ± {1.96 * one['se']:.3f} | {each} |")
+        shown = f"{one['mean']:+.3f} ± {1.96 * one['se']:.3f}" if one["se"] else f"{one['mean']:+.3f}"
+        rows.append(f"| {name if lang == 'en' else _chinese(name)} | {shown} | {each} |")
     return rows
+
+
+def _chinese(name: str) -> str:
+    for english, chinese in ZH:
+        name = name.replace(english, chinese)
+    return name
