@@ -122,8 +122,10 @@ class Seed:
         """Everything, the line of the paper first; `after` each part the JSON is written."""
         for part in (self.sft, self.labels, self.judges, self.epochs, self.line, self.taxes, self.kwise,
                      self.labels_alone, self.second_round):
-            part()
-            after()
+            try:
+                part()
+            finally:                    # interrupted, it says what there is
+                after()
 
     def sft(self) -> None:
         """SFT, of which some epochs are kept, and the start of PPO."""
@@ -182,8 +184,8 @@ class Seed:
         for name in ("base", "sft", "start"):
             self.examined(name)
         plain = replace(self.preset.ppo, ptx_coef=0.0)
-        self.ppo("ptx", self.preset.ppo)
         self.ppo("ppo", plain)
+        self.ppo("ptx", self.preset.ppo)
         self.ppo("kl100", replace(plain, kl=KL(coefficient=100 * plain.kl.coefficient)))
 
     def taxes(self) -> None:
