@@ -104,10 +104,10 @@ PRESETS: dict[str, Preset] = {
         pretraining=2000, held_out=300, validation=150, held_out_rankings=100, own_critic=False,
         sft=sft.Config(batch_size=32, learning_rate=1e-3, warmup=0, max_length=256, dropout=0.2),
         start=sft.Config(batch_size=16, learning_rate=1e-3, warmup=0, max_length=256),
-        reward=reward_model.Config(batch_size=8, learning_rate=3e-4, warmup=5, max_length=256),
+        reward=reward_model.Config(batch_size=8, learning_rate=5e-4, warmup=5, max_length=256),
         ppo=ppo.Config(steps=40, batch_size=32, minibatch_size=8, epochs=1, learning_rate=2e-4, warmup=4, lam=1.0,
                        value_coef=0.5, kl=KL(coefficient=0.05), sampling=Sampling(max_new_tokens=64),
-                       missing_eos_penalty=1.0, ptx_coef=0.1, weight_ema=0.9)),
+                       missing_eos_penalty=1.0, ptx_coef=1.0, weight_ema=0.9)),
     # Half a billion parameters on a free GPU of 16 GB: all weights learn, the critic is a head on the policy.
     "colab": Preset(
         base="Qwen/Qwen2.5-0.5B", demonstrations=1000, keep_every=8, rankings=1000, prompts=5000, pretraining=10_000,
@@ -165,13 +165,12 @@ def opened_judge(preset: Preset, source: str | Path, mark: str | None = None,
     """A language model with a new head of one output, to be trained.
 
     With `likelihood` and a mark its score is the head's and how likely the model that it starts from finds the
-    response, see `RewardModel.likelihood`; the head then begins at zero, so that the first score is that alone.
+    response, see `RewardModel.likelihood`.
     """
     dtype = torch.float32 if preset.lora is None else getattr(torch, preset.merge_in)
     model = zoo.load_reward_model(source, new_head=True, seed=preset.reward.seed, device=device, dtype=dtype)
     if preset.likelihood and mark is not None:
         model.likelihood = preset.likelihood, model.tokenizer(mark, add_special_tokens=False).input_ids[0]
-        torch.nn.init.zeros_(model.model.score.weight)
     if preset.lora is not None:
         put_on_judge(model.model, preset.lora, preset.reward.seed)
     return model

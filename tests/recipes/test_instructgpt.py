@@ -72,16 +72,14 @@ def test_after_its_last_update_demonstrations_score_nothing_on_average():
     assert scores.mean().item() == pytest.approx(0, abs=1e-5)
 
 
-def test_a_judge_that_hears_how_likely_a_response_is_begins_with_that_alone(tmp_path):
+def test_a_judge_of_the_made_up_world_also_hears_how_likely_a_response_is(tmp_path):
     tokenizer = text.train_tokenizer(["User: is it red? Assistant: yes, it is red."] * 3, 300)
     start = Policy(tiny.llama(tokenizer, layers=1, width=64, context=64), tokenizer, value_head=False)
     zoo.save_policy(start, tmp_path / "start")
     judge = instructgpt.opened_judge(TINY, tmp_path / "start", mark="Assistant")
     assert judge.likelihood == (TINY.likelihood, tokenizer("Assistant", add_special_tokens=False).input_ids[0])
-    assert not judge.model.score.weight.any()
     plain = instructgpt.opened_judge(TINY, tmp_path / "start")              # of a folder nobody knows the mark
     assert plain.likelihood is None
-    assert plain.model.score.weight.any()
 
 
 def test_the_critic_is_the_judge_or_a_head_on_the_policy():
