@@ -20,7 +20,7 @@ from rlhf_kit import cli, zoo
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
 GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "runs", "studio",
-         "stackllama", "assistant", "gpu", "house", "formulas", "help")
+         "stackllama", "instructgpt", "assistant", "gpu", "house", "formulas", "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
@@ -244,6 +244,14 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
+@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
+def test_the_table_of_instructgpt_is_that_of_the_stored_numbers(page, lang):
+    bench = importlib.import_module("tests.benchmarks.instructgpt")
+    stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
+    shown = TEXT[page].split("<!-- instructgpt-table:start -->\n")[1].split("<!-- instructgpt-table:end -->")[0]
+    assert shown.splitlines() == list(bench.table(stored, lang))
+
+
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
 def test_the_first_page_is_one_screen_and_leads_everywhere(page):
     """Whoever follows its links comes to every page of the guide, in one step or two."""
@@ -301,6 +309,7 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),
                                                 ("options:stackllama", ("train stackllama", "merge")),
+                                                ("options:instructgpt", ("train instructgpt",)),
                                                 ("options:posts", ("posts read", "posts write")),
                                                 ("options:data", ("data",)),
                                                 ("options:scale", ("memory", "export accelerate", "export openrlhf")),
@@ -329,7 +338,8 @@ def test_every_command_can_be_typed(page):
     assert len(named & {*zoo.HUB}) == 4
 
 
-ELSEWHERE = {*zoo.HUB, "questions.txt", "hh_harmless_1800.jsonl.gz", "colab", "7b"}     # what a clone alone has not
+# What a clone alone has not.
+ELSEWHERE = {*zoo.HUB, "questions.txt", "hh_harmless_1800.jsonl.gz", "colab", "7b", "mine"}
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import alignment, distil, showing, stackllama
+from rlhf_kit.commands import alignment, distil, instructgpt, showing, stackllama
 from rlhf_kit.commands.choices import (
     FILES,
     MODEL,
@@ -54,6 +54,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     alignment.add_methods(methods, run)
     distil.add_method(methods, run)
     stackllama.add_method(methods)
+    instructgpt.add_method(methods)
 
 
 def _add_sft(methods: argparse._SubParsersAction) -> None:

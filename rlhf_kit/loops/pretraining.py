@@ -19,7 +19,8 @@ class Settings(Protocol):
 
     ptx_coef: float                 # γ
     batch_size: int
-    minibatch_size: int | None      # as many texts as responses join a gradient
+    minibatch_size: int | None
+    ptx_texts: int                  # that join a gradient for each response in it
     autocast: Precision | None
     tokens_per_pass: int | None
     activation_checkpointing: bool
@@ -38,7 +39,7 @@ def add_gradient(policy: Policy, texts: Sequence[str], config: Settings, group: 
 
     Source: Ouyang et al. 2022, arXiv:2203.02155, Eq. 2.
     """
-    size = min(config.minibatch_size or config.batch_size, len(texts))
+    size = min((config.minibatch_size or config.batch_size) * config.ptx_texts, len(texts))
     chosen = draw(len(texts), size, seed_for(config.seed, "ptx", step), minibatch)
     padding = pad_id(policy.tokenizer)
     rows = encode_documents(policy.tokenizer, [texts[i] for i in group.shard(chosen)],

@@ -29,3 +29,11 @@ def falling(peak: float, number: int, steps: int, least: float) -> float:
     """A straight line from `peak` at the first update to `least` · `peak` at the last."""
     left = 1 - number / max(steps - 1, 1)
     return peak * (least + (1 - least) * left)
+
+
+def rising(number: int, warmup: int, first: float = 0.1) -> float:
+    """Share of the rate that update `number` takes: from `first` in a straight line to 1 at number `warmup`.
+
+    Source: Ouyang et al. 2022, arXiv:2203.02155, appendix C.4: ten iterations, from a tenth.
+    """
+    return 1.0 if number >= warmup else first + (1 - first) * number / warmup

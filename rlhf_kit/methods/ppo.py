@@ -27,6 +27,7 @@ from rlhf_kit.formulas.losses import (
 from rlhf_kit.formulas.masked import masked_mean, masked_sum
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops.averages import WeightAverage
 from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Stopping
@@ -46,7 +47,7 @@ from rlhf_kit.loops.parts import check_passes
 from rlhf_kit.loops.pretraining import add_gradient
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
 from rlhf_kit.loops.sanity_checks import check_gradients, check_learns, check_start, check_varies
-from rlhf_kit.loops.schedules import falling, stretched
+from rlhf_kit.loops.schedules import falling, rising, stretched
 from rlhf_kit.loops.updates import update
 from rlhf_kit.models.heads import Policy, check_policy
 from rlhf_kit.models.text import check_texts
@@ -96,10 +97,14 @@ class Config(Stopping):
     activation_checkpointing: bool = False         # keep each block's input only: less memory, a third more time
     checks: bool = True                   # look for the known bugs before the first update
     stop_kl: float | None = field(default=None, repr=False)     # nats per response; measuring more ends it
+    warmup: int = field(default=0, repr=False)          # first steps, in which the rate rises from a tenth of itself
+    ptx_texts: int = field(default=1, repr=False)       # pretraining texts for each response (8 in arXiv:2203.02155)
+    weight_ema: float = field(default=0.0, repr=False)  # decay per update of averaged weights, in which the policy ends
+                                                        # (0.992 in arXiv:2203.02155); 0 = its last ones
     more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
 
     def __post_init__(self) -> None:
-        for name in ("steps", "epochs"):
+        for name in ("steps", "epochs", "ptx_texts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
@@ -118,7 +123,9 @@ class Config(Stopping):
         for name in ("gamma", "lam", "min_lr_ratio"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it lies between 0 and 1.")
-        for name in ("value_coef", "missing_eos_penalty", "critic_warmup", "ptx_coef"):
+        if not 0 <= self.weight_ema < 1:
+            raise ValueError(f"weight_ema is {self.weight_ema}; it must be at least 0 and below 1, such as 0.992.")
+        for name in ("value_coef", "missing_eos_penalty", "critic_warmup", "ptx_coef", "warmup"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be finite and not negative.")
 
@@ -190,18 +197,23 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
     if sampler is not None:
         sampler.check(policy, prompts, config.sampling)
     optimizer, kl_coef = _optimizer(policy, config), config.kl.controller()
+    average = WeightAverage(policy, config.weight_ema) if config.weight_ema else None
+    learner = average or policy
     memory = Memory({"reward": reward, **{f"evaluation.{name}": f for name, f in (evaluation_rewards or {}).items()}})
     saved = Checkpoint(checkpoint, identity("ppo", config, group, prompts=prompts, reward=reward,
                                             pretraining=pretraining or (), reference=reference,
                                             **({} if sampler is None else {"sampler": [sampler.name]})),
                        checkpoint_every, writes=group.is_main)
-    past, state = saved.resume(policy, optimizer, memory)
+    past, state = saved.resume(learner, optimizer, memory)
     group.check_resumed(len(past), policy.device)
     kl_coef.value = state.get("kl_coef", kl_coef.value)
     of_its_prompts = known_of_prompts(past)
+    end = len(past) if past and config.too_far(past[-1]) else config.total
+    if average is not None and len(past) == end:
+        average.settle()
     yield from past
 
-    for number in range(len(past), len(past) if past and config.too_far(past[-1]) else config.total):
+    for number in range(len(past), end):
         began = time.perf_counter()
 
         # 1. Act: answer each prompt, keeping what the policy believed at the time.
@@ -236,7 +248,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
 
         # 4. Learn: a few passes over the same responses.
         means, value, learnt = MinibatchMeans(*MEANS, first=FIRST), torch.zeros_like(rollout.value), None
-        optimizer.param_groups[0]["lr"] = falling(
+        optimizer.param_groups[0]["lr"] = rising(number, config.warmup) * falling(
             config.learning_rate, number, stretched(number, config.steps, config.total), config.min_lr_ratio)
         for rows in minibatches(len(rollout), minibatch_size, config.epochs,
                                 seed_for(config.seed, "minibatches", number)):
@@ -271,6 +283,8 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
             if number < config.critic_warmup:
                 policy.lm.zero_grad()                                              # only the critic learns yet
             update(policy, optimizer, config.max_grad_norm, number)
+            if average is not None:
+                average.update()
             means.count()
             learnt = rows
 
@@ -286,7 +300,9 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
                                "seconds": time.perf_counter() - began}, rollout.texts(4))
         kl_coef.update(seen["kl"], episodes=len(rollout) * group.size)             # nats per response
         last = number if config.too_far(report) else config.total - 1
-        saved.record(report, last, policy, optimizer, {"kl_coef": kl_coef.value}, memory)
+        saved.record(report, last, learner, optimizer, {"kl_coef": kl_coef.value}, memory)
+        if average is not None and number == last:
+            average.settle()
         yield report
         if number == last:
             return

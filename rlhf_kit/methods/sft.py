@@ -27,6 +27,7 @@ from rlhf_kit.loops.schedules import cosine, stretched
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.chats import chat_rows
 from rlhf_kit.models.checkpointing import checkpointed
+from rlhf_kit.models.dropout import residual_dropout
 from rlhf_kit.models.heads import Policy, check_policy
 from rlhf_kit.models.quantization import set_training
 from rlhf_kit.models.text import check_texts, encode_documents, pad_id, pad_right, prompt_rows, response_rows
@@ -55,6 +56,7 @@ class Config(Longer):
     autocast: Literal["bfloat16"] | None = field(default=None, repr=False)      # matrices multiplied in 16 bits
     beta2: float = field(default=0.999, repr=False)     # of Adam: decay of the mean squared gradient
     more_steps: int = field(default=0, repr=False)      # after the last of `steps`, by a run that has taken those
+    dropout: float = field(default=0.0, repr=False)     # of the residual branches, beside what the model drops itself
 
     def __post_init__(self) -> None:
         for name in ("steps", "max_length"):
@@ -62,6 +64,8 @@ class Config(Longer):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and below 1.")
         if not 0 <= self.beta2 < 1:
             raise ValueError(f"beta2 is {self.beta2}; it must be at least 0 and below 1, such as 0.999.")
 
@@ -99,7 +103,7 @@ def steps(policy: Policy, examples: Examples, config: Config | None = None, *,
         optimizer.zero_grad()
         set_training(policy.lm, True)
         loss = torch.zeros((), device=policy.device)
-        with seeded(policy.device, config.seed, "dropout", number):
+        with seeded(policy.device, config.seed, "dropout", number), residual_dropout(policy.lm, config.dropout):
             for part, share in in_parts(batch, config.micro_batch, [_marks(row) for row in batch]):
                 ids, mask, counted = _batch(part, pad_id(policy.tokenizer), policy.device)
                 with precision(policy, config.autocast), checkpointed([policy.lm], config.activation_checkpointing):

@@ -19,7 +19,9 @@ from rlhf_kit import REPOSITORY, __version__, tasks
 from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.language import Lang, say
-from rlhf_kit.recipes.stackllama import PRESETS, forum_lang, in_language
+from rlhf_kit.recipes import instructgpt, stackllama
+from rlhf_kit.recipes.stackllama import forum_lang, in_language
+from rlhf_kit.runs import stages_report
 from rlhf_kit.runs.lineage import began_with, is_hub_model, job_of, run_of, settings_in
 from rlhf_kit.runs.report import measures
 
@@ -28,7 +30,7 @@ Note = tuple[str, dict[str, Any]]
 DATA = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain")     # settings that name what was learned from
 SHOWN = 3                           # samples in a card
 SCORERS = ("rewardmodel", "judge", "rulemodel")        # jobs whose model reads and does not write
-TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "human": ("ppo", "human-feedback"),
+TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "instructgpt": ("ppo",), "human": ("ppo", "human-feedback"),
         "rewardmodel": ("reward-model",), "judge": ("classifier",)}      # of other jobs their names
 OURS = "apache-2.0"                 # of the kit, its made-up texts, and so of what is made of nothing else
 STACK_EXCHANGE = "cc-by-sa-4.0"
@@ -61,12 +63,14 @@ def origin(run: Path) -> Origin:
         settings = settings_in(place)
         named += [value for name in DATA if (value := settings.get(name))]
         world = world or _world(settings)
-        if job_of(settings) == "stackllama":
-            preset = in_language(PRESETS[settings["preset"]], forum_lang(settings.get("task")))
+        if (job := job_of(settings)) == "stackllama":
+            preset = in_language(stackllama.PRESETS[settings["preset"]], forum_lang(settings.get("task")))
             named += [preset.data] if preset.data and not (settings.get("data") or settings.get("task")) else []
             base = settings.get("model") or preset.base
+        elif job == "instructgpt":
+            base = settings.get("model") or instructgpt.PRESETS[settings["preset"]].base.format(lang=settings["lang"])
         else:
-            base = None if job_of(settings) == "tour" else began_with(place)
+            base = None if job == "tour" else began_with(place)
         place = None if base is None else run_of(base)
         if place is not None and place.resolve() in seen:
             base = None                                 # the first model was made by the run itself
@@ -123,7 +127,7 @@ def write(run: Path, repo: str, lang: Lang, *, command: str, size: int, adapter:
 
 def _about(job: str, result: Mapping[str, Any], words: partial) -> str:
     known = ("tour", "ppo", "rest", "grpo", "dpo", "online-dpo", "kto", "distil", "sft", "rewardmodel", "rulemodel",
-             "judge", "stackllama", "human")
+             "judge", "stackllama", "instructgpt", "human")
     return words(f"card_about_{job}" if job in known else "card_about_other", job=job, n=result.get("ratings", 0))
 
 
@@ -176,6 +180,8 @@ def _world(settings: Mapping[str, Any]) -> str | None:
         return Path(task).name
     if job_of(settings) == "stackllama":
         return "forum-en"
+    if job_of(settings) == "instructgpt":
+        return f"assistant-{settings['lang']}"
     return f"reviews-{settings['lang']}" if settings.get("lang") else None
 
 
@@ -200,6 +206,8 @@ def _table(job: str, result: Mapping[str, Any], lang: Lang) -> list[list[str]]:
         return [[words("column_measure"), words("column_value")], *([words(name), value] for name, value in rows)]
     if job == "stackllama":
         return _policies(result["policies"], words)
+    if job == "instructgpt":
+        return stages_report.table(result["policies"], lang)
     if "before" not in result or "after" not in result:
         return []
     whole = {"win_rate": {}, "judge_accuracy": {}, **result}
@@ -222,7 +230,8 @@ def _policies(policies: Mapping[str, Any], words: partial) -> list[list[str]]:
 
 def _examined(result: Mapping[str, Any]) -> int | None:
     """How many were examined on, where scores say it."""
-    after = result.get("after") or (result.get("policies") or {}).get("ppo") or {}
+    policies = result.get("policies") or {}
+    after = result.get("after") or policies.get("ppo") or policies.get("policy") or {}
     found = [score["n"] for score in after.get("scores", {}).values()]
     return found[0] if found else result.get("held_out") or None
 

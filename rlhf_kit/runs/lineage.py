@@ -13,7 +13,8 @@ from rlhf_kit.storage import is_complete
 
 MODELS = ("policy", "model")        # the folder of what a run was for; a policy, where there are both
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
-BEGAN = {"tour": "language_model", "stackllama": "sft"}     # in these the first model is made by the run itself
+# In these the first model is made by the run itself.
+BEGAN = {"tour": "language_model", "stackllama": "sft", "instructgpt": "start"}
 
 
 def model_in(folder: str | Path) -> Path | None:

@@ -134,6 +134,8 @@ def _made_from(run: Path, settings: dict[str, Any], job: str | None) -> tuple[Pa
                                              if (run / name).is_dir()), None)
     if job == "stackllama":
         return run / "sft", run / "reward_adapter"
+    if job == "instructgpt":
+        return run / "start", run / "reward_model"
     untrained = snapshots.place(run, 0)                      # the model that the settings name may be elsewhere by now
     return (_named(settings.get("model"), run) or (untrained if untrained.is_dir() else None),
             _named(settings.get("judge"), run))

@@ -14,6 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from rlhf_kit import rewards
 from rlhf_kit.formulas.kl_penalty import KL
 from rlhf_kit.formulas.records import Rollout
+from rlhf_kit.loops import pretraining
 from rlhf_kit.loops.batches import draw, seed_for
 from rlhf_kit.loops.sanity_checks import CheckFailed
 from rlhf_kit.methods import ppo
@@ -278,6 +279,69 @@ def test_pretraining_mix_keeps_the_likelihood_of_other_text():
     assert loss(mixed) < loss(plain) - 0.5
 
 
+def test_so_many_pretraining_texts_join_a_gradient_for_each_response(monkeypatch):
+    """Eight episodes in a minibatch, three texts each: 24, whose gradient comes before the update."""
+    seen, original = [], pretraining.encode_documents
+    monkeypatch.setattr(pretraining, "encode_documents", lambda tokenizer, texts, limit: seen.append(len(texts)) or
+                        original(tokenizer, texts, limit))
+    run(replace(QUICK, steps=1, epochs=1, ptx_coef=1.0, ptx_texts=3), pretraining=["far away", "big dogs ran"] * 20)
+    assert seen == [24, 24]                                 # 16 responses in minibatches of 8
+
+
+def test_ptx_adds_its_gradient_to_that_of_ppo(monkeypatch):
+    """Of the first update: with γ the gradient is that without it, plus γ times the language model's own."""
+    found = {}
+
+    def first_gradient(config, **options):
+        policy = new_policy()
+        monkeypatch.setattr(ppo, "update", lambda model, *rest, **more: found.setdefault(
+            config.ptx_coef, torch.cat([p.grad.flatten() for p in model.lm.parameters()])))
+        next(ppo.steps(policy, policy.reference(), PROMPTS, cats, config, **options))
+
+    texts = ["far away from big dogs", "red mat and far dogs"]
+    config = replace(QUICK, epochs=1, minibatch_size=None)
+    first_gradient(config)
+    first_gradient(replace(config, ptx_coef=2.0), pretraining=texts)
+    policy = new_policy()
+    ids, mask = text.pad_right(text.encode_documents(policy.tokenizer, texts, 32), 0)
+    logits = policy(ids[:, :-1], mask[:, :-1], keep=ids.shape[1] - 1).logits
+    torch.nn.functional.cross_entropy(logits[mask[:, 1:]], ids[:, 1:][mask[:, 1:]]).backward()
+    own = torch.cat([p.grad.flatten() for p in policy.lm.parameters()])
+    torch.testing.assert_close(found[2.0] - found[0.0], 2.0 * own, atol=1e-5, rtol=1e-3)
+
+
+def test_the_rate_rises_from_a_tenth_over_the_first_steps(monkeypatch):
+    """Of 0.01: 0.001 at first, then in a straight line, and constant from step 4 on."""
+    rates, original = [], ppo.update
+    monkeypatch.setattr(ppo, "update", lambda model, optimizer, *rest: rates.append(optimizer.param_groups[0]["lr"]) or
+                        original(model, optimizer, *rest))
+    run(replace(QUICK, steps=6, epochs=1, minibatch_size=None, learning_rate=0.01, warmup=3))
+    assert rates == pytest.approx([0.001, 0.004, 0.007, 0.01, 0.01, 0.01])
+
+
+def test_the_policy_ends_in_its_averaged_weights_resumed_or_not(tmp_path):
+    """Averages change nothing on the way: same steps as without; and a resumed run ends in the same ones."""
+    config = replace(QUICK, steps=4, weight_ema=0.9)
+    whole, history = run(config)
+    plain, without = run(replace(QUICK, steps=4))
+    assert [s.metrics["score"] for s in history] == [s.metrics["score"] for s in without]
+    assert not torch.equal(weights(whole), weights(plain))
+    first = new_policy()
+    stream = ppo.steps(first, first.reference(), PROMPTS, cats, config, checkpoint=tmp_path, checkpoint_every=1)
+    next(stream), next(stream)
+    for _ in range(2):                                      # the second time there is nothing left to do
+        again, _ = run(config, checkpoint=tmp_path)
+        assert torch.equal(weights(again), weights(whole))
+
+
+def test_averaged_weights_move_by_hand(monkeypatch):
+    """One update from w to w': with a decay of ¾ the policy ends at w + ¼ (w' - w)."""
+    config = replace(QUICK, steps=1, epochs=1, minibatch_size=None)
+    before, after = weights(new_policy()), weights(run(config)[0])
+    averaged = weights(run(replace(config, weight_ema=0.75))[0])
+    torch.testing.assert_close(averaged, before + 0.25 * (after - before), atol=1e-6, rtol=1e-5)
+
+
 def test_rescaled_rewards_reach_the_critic_with_spread_one_and_their_own_mean(monkeypatch):
     seen, original, priced = [], ppo.gae, ppo.token_reward
     monkeypatch.setattr(ppo, "token_reward", lambda *a: seen.append(priced(*a)) or seen[-1])
@@ -324,6 +388,7 @@ def test_log_probability_of_the_reference_is_that_of_the_policy_at_the_start():
 @pytest.mark.parametrize(("change", "message"), [
     ({"batch_size": 10, "minibatch_size": 4}, "not a multiple"), ({"steps": 0}, "steps is 0"),
     ({"clip": -0.1}, "clip is -0.1"), ({"gamma": 1.5}, "gamma is 1.5"), ({"ptx_coef": -1.0}, "ptx_coef"),
+    ({"weight_ema": 1.0}, "weight_ema is 1.0"), ({"ptx_texts": 0}, "ptx_texts is 0"), ({"warmup": -1}, "warmup is -1"),
     ({"missing_eos_penalty": math.nan}, "missing_eos_penalty is nan")])
 def test_bad_settings_are_refused_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as error:

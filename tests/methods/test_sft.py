@@ -9,6 +9,7 @@ import torch
 from rlhf_kit.loops.identity import settings_of
 from rlhf_kit.methods import sft
 from rlhf_kit.models import text, tiny
+from rlhf_kit.models.dropout import residual_dropout
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import Sampling, generate
 
@@ -30,6 +31,32 @@ def test_the_first_loss_is_about_that_of_a_uniform_guess_and_then_falls():
     history = sft.train(policy, SENTENCES, QUICK)
     assert history[0].metrics["loss"] == pytest.approx(math.log(len(policy.tokenizer)), abs=0.3)
     assert history[-1].metrics["loss"] < 1.0
+
+
+def test_residual_dropout_is_there_while_it_learns_and_gone_afterwards():
+    """The loss of the first update is that of a thinned network; what is left behind drops nothing."""
+    plain, thinned = new_policy(), new_policy()
+    config = replace(QUICK, steps=1, warmup=0)
+    first, other = (sft.train(policy, SENTENCES, replace(config, dropout=share))[0].metrics["loss"]
+                    for policy, share in ((plain, 0.0), (thinned, 0.5)))
+    assert first != other
+    ids = torch.tensor([[3, 4, 5]])
+    thinned.train()
+    assert torch.equal(thinned.lm(ids).logits, thinned.lm(ids).logits)
+
+
+def test_residual_dropout_of_a_branch_by_hand():
+    """A LLaMA's too, which has none of its own: all that attention and MLP add is gone at a share of almost 1."""
+    tokenizer = text.train_tokenizer(SENTENCES, 60)
+    lm = tiny.llama(tokenizer, layers=2, width=64, context=16).train()
+    ids = torch.tensor([[3, 4, 5]])
+    with residual_dropout(lm, 1 - 1e-9), torch.no_grad():
+        seen = lm.model(ids).last_hidden_state
+    alone = lm.model.norm(lm.model.embed_tokens(ids))
+    torch.testing.assert_close(seen, alone)
+    with pytest.raises(ValueError, match=r"dropout is 0\.1, and Linear has no c_proj"), \
+            residual_dropout(torch.nn.Linear(2, 2), 0.1):
+        pass
 
 
 def test_it_learns_to_write_the_language_and_to_stop():

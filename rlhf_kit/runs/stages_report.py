@@ -1,0 +1,98 @@
+"""The report of a recipe: every stage's policy side by side, in pictures, numbers and words; one file, offline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from rlhf_kit import __version__
+from rlhf_kit.evaluate import Estimate
+from rlhf_kit.language import Lang, say
+from rlhf_kit.plots import bars, lines, svg
+from rlhf_kit.storage import write_text
+
+MEASURES = ("gold", "helpful", "honest", "harmless", "invented", "score", "kl", "length", "eos_rate", "distinct")
+SIZE = 5.2, 2.7                     # inches of a picture of all stages
+
+
+def write(path: Path, result: Mapping[str, Any], lang: Lang) -> None:
+    """Fill the template with what the run measured and put it at `path`."""
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
+        (files("rlhf_kit") / "data" / "stages.html.j2").read_text(encoding="utf-8"))
+    words, policies = partial(say, lang), result["policies"]
+    write_text(path, template.render(
+        lang=lang, say=words, title=words("stages_title"), lead=_lead(result, words), version=__version__,
+        columns=[called(name, lang) for name in policies], rows=_rows(policies, lang), charts=_charts(result, lang),
+        samples=[[one["before"], one["after"]] for one in result["samples"]],
+        settings=json.dumps(result["settings"], indent=1, ensure_ascii=False),
+        stages=[{"name": words(f"stage_{name}"), **spent} for name, spent in result["stages"].items()]))
+
+
+def called(policy: str, lang: Lang) -> str:
+    """What a policy's folder is called for people: "policy-1" is that of the first of several rounds."""
+    name, _, number = policy.partition("-")
+    return say(lang, "policy_round", n=number) if number else say(lang, f"policy_{name}")
+
+
+def cell(measured: Mapping[str, float] | float, *, short: bool = False) -> str:
+    """A number of the table, with its interval where it has one and there is room."""
+    if isinstance(measured, Mapping):
+        return f"{measured['mean']:.3f}" if short else str(Estimate(**measured))
+    return f"{measured + 0.0:.2f}" if abs(measured) >= 0.005 else "0.00"
+
+
+def _lead(result: Mapping[str, Any], words: partial) -> list[str]:
+    """What came of it, in a few sentences."""
+    said, scores = [], {name: one["scores"] for name, one in result["policies"].items()}
+    if "gold" in scores["policy"]:
+        said.append(words("stages_gold", **{name: scores[name]["gold"]["mean"] for name in ("base", "sft", "policy")}))
+    epochs = result["selection"]["epochs"]
+    said.append(words("instructgpt_chosen", epoch=result["selection"]["chosen"], of=epochs[-1]["epoch"],
+                      lowest=min(epochs, key=lambda row: row["loss"])["epoch"]))
+    return said
+
+
+def table(policies: Mapping[str, Any], lang: Lang) -> list[list[str]]:
+    """A column for each policy and a row for each measure, the header first."""
+    rows = _rows(policies, lang)
+    return [[say(lang, "column_measure"), *(called(name, lang) for name in policies)],
+            *([row["name"], *row["cells"]] for row in rows)]
+
+
+def _rows(policies: Mapping[str, Any], lang: Lang) -> list[dict[str, Any]]:
+    found = []
+    for measure in MEASURES:
+        seen = [one["scores"].get(measure, one.get(measure)) for one in policies.values()]
+        if seen[0] is not None:
+            found.append({"name": say(lang, f"measure_{measure}"), "cells": [cell(x) for x in seen]})
+    return found
+
+
+def _charts(result: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:
+    """Gold stage by stage (and what the reward model says), the tax, and the SFT models. Pictures speak English."""
+    policies, epochs, found = result["policies"], result["selection"]["epochs"], []
+
+    def add(figure: Any, title: str, note: str) -> None:
+        found.append({"title": say(lang, title), "note": say(lang, note), "svg": svg(figure)})
+
+    for measure in ("gold", "score"):
+        if measure in policies["policy"]["scores"]:
+            values = {called(name, "en"): Estimate(**one["scores"][measure]) for name, one in policies.items()}
+            add(bars(values, unit=say("en", f"measure_{measure}"), size=SIZE), f"chart_stages_{measure}",
+                f"note_stages_{measure}")
+    for measure in next(iter(result.get("tax", {}).values()), {}):
+        values = {called(name, "en"): Estimate(**one[measure]) for name, one in result["tax"].items()}
+        add(bars(values, unit=say("en", f"tax_{measure}"), size=SIZE), f"tax_{measure}", "note_tax")
+    for measure in ("loss", "score", "gold"):
+        if measure in epochs[0]:
+            title = f"epochs_{measure}"
+            values = {say("en", title): [row[measure] for row in epochs]}
+            add(lines([row["epoch"] for row in epochs], values, across=say("en", "epochs_across"),
+                      unit=say("en", title)), title, "note_epochs")
+    return found
