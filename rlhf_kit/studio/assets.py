@@ -72,7 +72,7 @@ def _asked(script: str, whole: str | None = None) -> list[tuple[str, list[str]]]
 
 def _of_component(component: str, script: str) -> list[str]:
     """The files of one component: what stands behind its name, `dropdown:{example:...,component:...}`."""
-    found = re.search(rf"[,{{]{re.escape(component)}:\{{((?:example|base|component):.*?)\}}[,}}]", script)
+    found = re.search(r"[,{]" + re.escape(component) + r":\{((?:example|base|component):.*?)\}[,}]", script)
     return [name for _, files in _asked(found[1], script) for name in files] if found else []
 
 

@@ -61,7 +61,7 @@ def _fields(panel: Rank) -> Fields:
     gr.Button(words("settings"), elem_classes="rk-fold-button", size="sm")
     with gr.Row(elem_classes="rk-fold"):
         k = gr.Dropdown([(str(n), n) for n in range(FEWEST, MOST + 1)], value=4, label=words("k"), min_width=90)
-        questions = gr.Radio([(words(f"{one}_question"), one) for one in ASKED], value="one", label=words("asking"),
+        questions = gr.Radio([(words(f"asking_{one}"), one) for one in ASKED], value="one", label=words("asking"),
                              scale=2)
         instruct = gr.Checkbox(False, label=words("instruct"), info=words("instruct_about"), scale=2)
         whose = Names(sent([(words("any_list"), rank_lists.ALL)]), value=rank_lists.ALL, label=words("whose_lists"),

@@ -38,7 +38,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
         name = name_field(lang)
         match = Names(sent([(words("any_match"), vote_match.ALL)]), value=vote_match.ALL, label=words("match"), scale=2,
                       min_width=220, elem_id=f"rk-vote-match-{lang}")
-        questions = gr.Dropdown([(words(f"{one}_question"), one) for one in ("one", "three")], value="one", scale=2,
+        questions = gr.Dropdown([(words(f"asking_{one}"), one) for one in ("one", "three")], value="one", scale=2,
                                 label=words("asking"), min_width=220, elem_id=f"rk-vote-asked-{lang}")
     guidelines.shown(lang, workspace)
     notice = widget("notice", words, elem_id=f"rk-vote-notice-{lang}")

@@ -82,7 +82,7 @@ def test_three_questions_and_the_whole_form_by_keys(serve, visit, workspace, lan
     words = Words(lang, "rank")
     page.locator(".card").nth(3).wait_for()
     page.locator(".rk-fold-button:visible").first.click()
-    page.get_by_label(words("three_question")).check()
+    page.get_by_label(words("asking_three")).check()
     page.get_by_label(words("instruct")).check()
     page.locator(".instruct").nth(3).wait_for()
     for question in talks.HS:
@@ -128,7 +128,7 @@ def test_three_votes_by_keys_before_the_names_are_shown(serve, visit, workspace,
     words = Words(lang, "vote")
     page.locator(".rk-pair .side").nth(1).wait_for()
     page.locator(f"#rk-vote-asked-{lang} input").click()
-    page.get_by_role("option", name=words("three_question")).click()
+    page.get_by_role("option", name=words("asking_three")).click()
     for question, key in zip(talks.HS, "123", strict=True):
         expect(page.locator(".rk-pair .asked")).to_contain_text(words(f"ask_{question}"))
         assert page.locator(".rk-pair .whose").first.inner_text() == ""

@@ -10,7 +10,7 @@ from rlhf_kit.methods import ppo
 from rlhf_kit.sampling import Sampling, response_logprob_and_value
 
 ALPHA = 0.2
-SETTINGS = ppo.Config(steps=1, batch_size=6, learning_rate=1e-3, value_coef=0.5, seed=3,
+SETTINGS = ppo.Config(steps=1, batch_size=6, minibatch_size=None, learning_rate=1e-3, value_coef=0.5, seed=3,
                       sampling=Sampling(max_new_tokens=8), checks=False)
 ASKED = ["the lamp is", "the", "the kettle is very pretty, and it"]
 

@@ -47,7 +47,8 @@ def test_four_tops_learn_and_the_trunk_stays_the_same_to_the_bit(trunk):
     classifier.train(rules, trunk.tokenizer, [("the lamp", 0), ("the pen", 1)], classifier.Config(
         steps=2, batch_size=2, max_length=40))
     ppo.train(actor, actor.reference(), [one.prompt for one in PAIRS], lambda p, r: [float(len(x)) for x in r],
-              ppo.a2c(ppo.Config(steps=2, batch_size=4, learning_rate=1e-3, sampling=Sampling(max_new_tokens=4))))
+              ppo.a2c(ppo.Config(steps=2, batch_size=4, minibatch_size=None, learning_rate=1e-3,
+                                 sampling=Sampling(max_new_tokens=4))))
     assert all(torch.equal(p, frozen[name]) for name, p in trunk.lm.named_parameters())
     for name, top in tops.items():
         assert all(p is dict(trunk.lm.named_parameters())[n] for n, p in _network(top).named_parameters()

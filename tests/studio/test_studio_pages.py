@@ -55,6 +55,12 @@ def test_every_sentence_is_used_by_some_panel(book):
     assert [key for key in tables["en"] if not used(key)] == []
 
 
+# What Gradio does with a component of ours, done before Gradio has begun: the template and the script are constants of the
+# server's, and no text of anybody's is in them; texts come as a value, which the script puts into textContent.
+AS_GRADIO = ("element.innerHTML = shown.html_template;",
+             "new Function('element', 'props', 'trigger', 'watch', shown.js_on_load)(")
+
+
 def test_no_template_takes_text_in():
     """Gradio 6.31 runs `${...}` inside an html_template as JavaScript, and puts `{{x}}` there."""
     for path in (ROOT / "rlhf_kit" / "studio").rglob("*.py"):
@@ -62,6 +68,9 @@ def test_no_template_takes_text_in():
         assert not [bad for bad in ("${value", "{{") if bad in source], path
     for path in (ROOT / "rlhf_kit" / "studio" / "scripts").iterdir():
         source = path.read_text(encoding="utf-8")
+        for line in AS_GRADIO if path.name == "early.js" else ():
+            assert source.count(line) == 1
+            source = source.replace(line, "")
         assert not [bad for bad in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(",
                                     "new Function", "html`") if bad in source], path
         assert path.suffix != ".css" or ("${" not in source and "{{" not in source), path

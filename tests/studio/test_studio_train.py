@@ -26,6 +26,7 @@ from rlhf_kit.studio.trainings import Job, JobError, Jobs, Look
 from rlhf_kit.studio.words import sentences
 from rlhf_kit.studio.workspace import Workspace
 from rlhf_kit.studio.worlds import world_of
+from rlhf_kit.tasks import BASES
 
 NOBODY = SimpleNamespace(username=None)
 
@@ -171,7 +172,7 @@ def test_a_second_round_on_the_assistant_learns_from_all_labels_and_goes_on_from
     options = {name: _parser().parse_args(list(job_of(workspace, name).arguments))
                for name in ("rm-1", "policy-1", "rm-2", "policy-2")}
     assert {(one.task, one.lang) for one in options.values()} == {("assistant", lang)}
-    assert [one.model for one in options.values()] == [*[f"tiny-lm-assistant-{lang}"] * 3, "runs/policy-1/policy"]
+    assert [one.model for one in options.values()] == [*[BASES[lang]] * 3, "runs/policy-1/policy"]
     assert options["policy-2"].judge == "runs/rm-2/model"
     workspace.close()
 

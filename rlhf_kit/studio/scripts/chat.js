@@ -2,7 +2,7 @@
 // `chatView(box, prompt, chat)` fills the box, with plain text where there is no conversation; every text is textContent.
 const bubble = (who, text, extra = '') => {
     const made = make('div', '', { class: `rk-turn rk-${who}${extra}`, role: 'listitem' });
-    made.append(make('span', words[`chat_${who}`], { class: 'rk-who' }), make('span', text, { class: 'rk-bubble', dir: 'auto' }));
+    made.append(make('span', ({ user: words.chat_user, assistant: words.chat_assistant })[who], { class: 'rk-who' }), make('span', text, { class: 'rk-bubble', dir: 'auto' }));
     return made;
 };
 const folded = (title, text) => {
@@ -23,5 +23,5 @@ const chatView = (box, prompt, chat) => {
         parts.push(shown);
     }
     turns.append(...(few ? chat.turns.slice(-1) : chat.turns).map(([who, text]) => bubble(who, text)));
-    box.replaceChildren(make('span', words[`chat_${chat.kind.replace('-', '_')}`], { class: 'rk-kind' }), ...parts, turns);
+    box.replaceChildren(make('span', ({ plain: words.chat_plain, 'few-shot': words.chat_few_shot, 'user-based': words.chat_user_based })[chat.kind], { class: 'rk-kind' }), ...parts, turns);
 };
