@@ -55,8 +55,8 @@ def test_every_sentence_is_used_by_some_panel(book):
     assert [key for key in tables["en"] if not used(key)] == []
 
 
-# What Gradio does with a component of ours, done before Gradio has begun: the template and the script are constants of the
-# server's, and no text of anybody's is in them; texts come as a value, which the script puts into textContent.
+# What Gradio does with a component of ours, done before Gradio has begun: template and script are constants of our own,
+# and no text of anybody is in them; texts come as a value, which the script puts into textContent.
 AS_GRADIO = ("element.innerHTML = shown.html_template;",
              "new Function('element', 'props', 'trigger', 'watch', shown.js_on_load)(")
 
