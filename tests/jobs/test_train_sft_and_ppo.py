@@ -5,6 +5,8 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.texts import hold_out
@@ -178,6 +180,26 @@ def test_a_reward_model_may_be_the_judge_and_its_score_is_the_chance_against_one
         assert row["after"]["score"] == pytest.approx(said, abs=1e-5)
         assert 0 < said < 1
     assert len(lines(tmp_path / "out")) == 4
+
+
+def test_a_test_judge_is_reported_beside_the_judge_and_changes_nothing_that_is_learned(jobs, desk, tmp_path, tokenizer):
+    """The policy ends with the same weights; the gap between both judges is that of the metrics."""
+    zoo.save_reward_model(tiny.reward_model(tokenizer, layers=1, width=16, context=48, seed=5), tmp_path / "other")
+    alone = replace(jobs["ppo"], reward=None, judge=str(desk / "ranked"))
+    result = run(replace(alone, test_judge=str(tmp_path / "other")), tmp_path / "both")
+    assert "split_half" not in run(alone, tmp_path / "alone")
+    weights = [load_file(tmp_path / name / "policy" / "model.safetensors") for name in ("both", "alone")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+    rows = lines(tmp_path / "both")
+    assert result["split_half"] == pytest.approx({
+        f"gap_at_{when}": row["score"] - row["test_judge"] for when, row in (("first", rows[0]), ("last", rows[-1]))})
+
+
+def test_a_test_judge_that_is_the_judge_itself_or_no_reward_model_is_refused(jobs, desk, tmp_path):
+    with pytest.raises(ValueError, match="test-judge"):
+        replace(jobs["ppo"], reward=None, judge=str(desk / "ranked"), test_judge=str(desk / "ranked"))
+    with pytest.raises(ValueError, match="two reward models"):
+        run(replace(jobs["ppo"], reward=None, judge=str(desk / "ranked"), test_judge=str(desk / "judge")), tmp_path / "out")
 
 
 def test_a_killed_run_does_not_go_on_towards_a_judge_that_was_trained_anew(jobs, desk, tmp_path):
