@@ -263,6 +263,12 @@ def test_the_first_page_is_one_screen_and_leads_everywhere(page):
     assert set(ENGLISH if page in ENGLISH else CHINESE) <= {page, *further}
 
 
+def test_every_page_of_the_guide_stands_in_the_margin_of_the_site():
+    """Sphinx warns of one that does not, and a warning is an error; this says it in a moment."""
+    margin = re.search(r"^MARGIN = \{.*?^\}", (ROOT / "docs/site/build.py").read_text(encoding="utf-8"), re.M | re.S)[0]
+    assert set(GUIDE) <= set(re.findall(r'"([a-z0-9-]+)"', margin))
+
+
 # --- links, commands, places ------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("page", PAGES)

@@ -29,7 +29,7 @@ MARGIN = {
     ("Begin", "开始"): ("start", "help"),
     ("Lessons", "课程"): ("lessons", "*", "teaching"),
     ("How to", "怎么做"): ("studio", "python", "command-line", "runs", "gpu"),
-    ("Systems", "系统"): ("stackllama", "best-of-n-and-rest", "after-ppo", "assistant"),
+    ("Systems", "系统"): ("instructgpt", "stackllama", "best-of-n-and-rest", "after-ppo", "assistant"),
     ("Explained", "说明"): ("measured", "formulas", "house"),
 }
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)(?: · )?")       # its picture would be fetched
@@ -112,7 +112,7 @@ def main() -> int:
     output = Path(parser.parse_args().output)
     with tempfile.TemporaryDirectory() as folder:
         lay_out(Path(folder))
-        failed = build_main(["-q", "-W", "--keep-going", "-E", "-j", "auto", "-d", f"{folder}/.doctrees",
+        failed = build_main(["-q", "-W", "--keep-going", "-E", "-d", f"{folder}/.doctrees",
                              folder, str(output)])
     if not failed:
         for page in output.rglob("*.html"):
