@@ -877,8 +877,8 @@ kit.tell("invented", **{stage: over_seeds([run["stages"][stage]["invented"][0] f
 kit.tell("wise", **{name: over_seeds([run["kwise"][name]["heldout_loss"] for run in runs]).mean for name in ("grouped", "shuffled")})
 # %% [markdown] lang="en"
 # In the paper labelers preferred the 1.3B InstructGPT over the 175B GPT-3, a hundred times its size. It invented half as much (21 % against 41 % on closed
-# tasks), was less toxic when asked to be respectful, and no less biased. It went on following harmful instructions, as its labels asked.
-# Our small one cannot even copy what it is asked about: RLHF brings out what a model can do, and adds little.
+# tasks), was less toxic when asked to be respectful, no less biased. It still followed harmful instructions, as its labels asked.
+# Our small one cannot even copy what it is asked: RLHF brings out what a model can do.
 #
 # ## Find what is wrong: seven sentences
 #
@@ -891,7 +891,7 @@ kit.tell("wise", **{name: over_seeds([run["kwise"][name]["heldout_loss"] for run
 # - **e** Most comparisons were made between answers of SFT models.
 # - **f** PPO's ratio compares the policy with the SFT model.
 # - **g** A 175B reward model was tried, and left for one of 6B.
-# %% [markdown] lang="zh" of="da20"
+# %% [markdown] lang="zh" of="28db"
 # 论文里，标注员更喜欢 1.3B 的 InstructGPT，而不是大一百倍的 175B 的 GPT-3。它编造的少了一半（封闭任务上 21%，原来 41%）；要求它尊重人时，
 # 毒性少一些；偏见没有减少。有害的指令它照样执行：训练标注要的正是这个。
 # 我们的小模型太小，连问题里的词都抄不下来，奖励模型说什么也帮不了它：RLHF 引出模型已经会的，很少添上新的。

@@ -59,7 +59,8 @@ def test_the_stream_that_brings_a_pair_names_no_model(serve, workspace):
     address = serve("vote", workspace=workspace)
     number, = (one["id"] for one in httpx.get(f"{address}config").json()["dependencies"]
                if one.get("api_name") == "vote_show_en")
-    httpx.post(f"{address}gradio_api/queue/join", json={"data": ["ana", "", "one"], "fn_index": number, "session_hash": "x"})
+    asked = {"data": ["ana", "", "one"], "fn_index": number, "session_hash": "x"}
+    httpx.post(f"{address}gradio_api/queue/join", json=asked)
     with httpx.stream("GET", f"{address}gradio_api/queue/data", params={"session_hash": "x"}, timeout=60) as events:
         sent = []
         for line in events.iter_lines():

@@ -199,7 +199,8 @@ def test_a_test_judge_that_is_the_judge_itself_or_no_reward_model_is_refused(job
     with pytest.raises(ValueError, match="test-judge"):
         replace(jobs["ppo"], reward=None, judge=str(desk / "ranked"), test_judge=str(desk / "ranked"))
     with pytest.raises(ValueError, match="two reward models"):
-        run(replace(jobs["ppo"], reward=None, judge=str(desk / "ranked"), test_judge=str(desk / "judge")), tmp_path / "out")
+        run(replace(jobs["ppo"], reward=None, judge=str(desk / "ranked"), test_judge=str(desk / "judge")),
+            tmp_path / "out")
 
 
 def test_a_killed_run_does_not_go_on_towards_a_judge_that_was_trained_anew(jobs, desk, tmp_path):
