@@ -11,7 +11,7 @@ from test_products import LESSONS, build
 from rlhf_kit import jobs as training
 from rlhf_kit import zoo
 
-pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(3000)]
 
 
 @pytest.fixture

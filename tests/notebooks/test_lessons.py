@@ -9,7 +9,7 @@ from rlhf_kit import jobs as training
 from rlhf_kit import zoo
 from rlhf_kit.language import LANGS
 
-pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(3000)]
 NOT_YET = ("arithmetic",)             # worlds that no lesson is about
 BUDGET = 300                # seconds of a whole run on a busy machine; 90 on a quiet one, see tests/benchmarks
 
