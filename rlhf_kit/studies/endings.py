@@ -17,15 +17,16 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlhf_kit import plots
 from rlhf_kit.evaluate import Estimate, mean
 from rlhf_kit.formulas.kl_penalty import estimate_k1
 from rlhf_kit.formulas.records import Rollout
-from rlhf_kit.models.heads import Policy, Prediction
+from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import end_id
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
+from rlhf_kit.studies.altered import Altered
 from rlhf_kit.studies.study import Study
 
 
@@ -50,7 +51,7 @@ def forbidden_to_end(policy: Policy, prompts: Sequence[str], first: int, samplin
     """
     if first < 1:
         raise ValueError(f"first is {first}; forbid the end in at least 1 token.")
-    rollout = sample_rollout(_Unending(policy, first), prompts, sampling, seed)
+    rollout = sample_rollout(_unending(policy, first), prompts, sampling, seed)
     with torch.no_grad():
         return replace(rollout, logprob=response_logprob(policy, rollout))
 
@@ -82,29 +83,16 @@ def _kl(policy: Policy, reference: Policy, rollout: Rollout, mask: Tensor) -> Es
     return mean(torch.where(mask, each, 0.0).sum(-1))
 
 
-class _Unending(Policy):
-    """A policy that says its end token's probability is 0 while it writes its first tokens; it owns no memory."""
+def _unending(policy: Policy, first: int) -> Altered:
+    """A policy that says its end token's probability is 0 while it writes its first tokens."""
+    width = 0                                           # of the prompts
 
-    def __init__(self, policy: Policy, first: int) -> None:
-        nn.Module.__init__(self)
-        self._policy, self._first, self._width = (policy,), first, None
-        self.tokenizer, self.value_head, self.value_trunk = policy.tokenizer, None, None
-
-    @property
-    def lm(self) -> nn.Module:
-        """The policy's own."""
-        return self._policy[0].lm
-
-    def forward(self, ids: Tensor, mask: Tensor, keep: int, cache: Any = None, use_cache: bool = False,
-                need_value: bool = False) -> Prediction:
-        """As `Policy.forward`, without a value; only sampling, which uses a cache, is kept from ending."""
-        predicted = self._policy[0](ids, mask, keep, cache, use_cache, need_value=False)
-        if not use_cache:
-            return predicted
-        if cache is None:
-            self._width = mask.shape[1]                  # of the prompts
-        if mask.shape[1] - self._width >= self._first:
-            return predicted
-        logits = predicted.logits.clone()
-        logits[..., end_id(self.tokenizer)] = -math.inf
-        return replace(predicted, logits=logits)
+    def change(logits: Tensor, mask: Tensor, begins: bool) -> Tensor:
+        nonlocal width
+        width = mask.shape[1] if begins else width
+        if mask.shape[1] - width >= first:
+            return logits
+        logits = logits.clone()
+        logits[..., end_id(policy.tokenizer)] = -math.inf
+        return logits
+    return Altered(policy, change)

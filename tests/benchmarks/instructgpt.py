@@ -16,7 +16,6 @@ import os
 import platform
 import random
 import statistics
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -40,6 +39,7 @@ from rlhf_kit.recipes.instructgpt import PRESETS, Preset
 from rlhf_kit.storage import is_complete, write_text
 from rlhf_kit.tasks.assistant import Assistant
 from rlhf_kit.tasks.assistant.prompts import case_of
+from tests.benchmarks.kept import Kept
 
 FILE = Path(__file__).with_name("instructgpt.json")
 MEASURES = ("score", "gold", "helpful", "honest", "harmless")
@@ -58,16 +58,15 @@ class Size:
     label_epochs: int = 3           # of SFT on the best response of every page
 
 
-class Seed:
+class Seed(Kept):
     """All runs and evaluations with one seed, each kept in `folder` as soon as it is done."""
 
     def __init__(self, folder: Path, seed: int, size: Size) -> None:
-        self.folder, self.seed, self.size = folder / f"seed-{seed}", seed, size
-        preset = size.preset
+        super().__init__(folder, seed)
+        self.size, preset = size, size.preset
         self.preset = replace(preset, sft=replace(preset.sft, seed=seed), start=replace(preset.start, seed=seed),
                               reward=replace(preset.reward, seed=seed), ppo=replace(preset.ppo, seed=seed))
         self.data = World(Assistant("en"), seed)
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
     def demonstrations(self) -> instructgpt.Pairs:
@@ -79,26 +78,9 @@ class Seed:
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` gives, as JSON, made once."""
-        path = self.folder / f"{name}.json"
-        if not path.exists():
-            began = time.process_time()
-            found = make()
-            write_text(path, json.dumps({"cpu_seconds": time.process_time() - began, "found": found}))
-            print(f"seed {self.seed}: {name}, {time.process_time() - began:.0f} CPU s", flush=True)
-        return json.loads(path.read_text(encoding="utf-8"))["found"]
-
-    def has(self, name: str) -> bool:
-        return (self.folder / f"{name}.json").exists()
-
     def get(self, name: str) -> Any:
         """What is there under that name, or None."""
         return self.kept(name, lambda: None) if self.has(name) else None
-
-    @property
-    def cpu_seconds(self) -> float:
-        return sum(json.loads(path.read_text(encoding="utf-8"))["cpu_seconds"] for path in self.folder.glob("*.json"))
 
     def policy(self, name: str) -> Policy:
         return zoo.load_policy(self.preset.base if name == "base" else self.folder / name, value_head=False)

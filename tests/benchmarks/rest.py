@@ -15,8 +15,7 @@ import json
 import os
 import platform
 import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -35,6 +34,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.storage import write_text
 from rlhf_kit.tasks import TRANSLATOR
 from rlhf_kit.tasks.translation import Translation, overlap
+from tests.benchmarks.kept import Kept
 
 FILE = Path(__file__).with_name("rest.json")
 AT_ONCE = 250                       # sources answered together
@@ -58,16 +58,16 @@ class Size:
     few: int = 8                    # draws of ReST's
 
 
-class Seed:
+class Seed(Kept):
     """All runs and evaluations with one seed, each kept in `folder` as soon as it is done."""
 
     def __init__(self, folder: Path, seed: int, size: Size) -> None:
-        self.folder, self.seed, self.size, self.task = folder / f"seed-{seed}", seed, size, Translation()
+        super().__init__(folder, seed)
+        self.size, self.task = size, Translation()
         self.prompts = self.task.prompts("train", size.prompts, seed=seed)
         self.original = self.task.original(size.original)
         self.held_out = self.task.prompts("heldout", size.sources)
         self.sampling = size.config.sampling
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
     def base(self) -> Policy:
@@ -82,23 +82,6 @@ class Seed:
 
     def fresh(self, value_head: bool = False) -> Policy:
         return Policy(copy.deepcopy(self.base.lm), self.base.tokenizer, value_head=value_head)
-
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` gives, as JSON, made once."""
-        path = self.folder / f"{name}.json"
-        if not path.exists():
-            began = time.process_time()
-            found = make()
-            write_text(path, json.dumps({"cpu_seconds": time.process_time() - began, "found": found}))
-            print(f"seed {self.seed}: {name}, {time.process_time() - began:.0f} CPU s", flush=True)
-        return json.loads(path.read_text(encoding="utf-8"))["found"]
-
-    @property
-    def cpu_seconds(self) -> float:
-        return sum(json.loads(path.read_text(encoding="utf-8"))["cpu_seconds"] for path in self.folder.glob("*.json"))
-
-    def has(self, name: str) -> bool:
-        return (self.folder / f"{name}.json").exists()
 
     # -- what a policy is worth ----------------------------------------------------------------------------------------
 

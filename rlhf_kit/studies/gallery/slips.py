@@ -18,9 +18,10 @@ from rlhf_kit.formulas import advantages, kl_penalty
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.methods import reward_model
 from rlhf_kit.models import text, tiny
-from rlhf_kit.models.heads import Policy, Prediction
+from rlhf_kit.models.heads import Policy
 from rlhf_kit.rewards import Reward
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
+from rlhf_kit.studies.altered import Altered
 from rlhf_kit.tasks.reviews import Reviews
 
 WORDS = 10                          # that are worth one point to somebody who counts them
@@ -55,11 +56,11 @@ def end_as_padding(*arguments: Any) -> Rollout:
 
 def from_top(k: int) -> Callable[..., Rollout]:
     """`sample_rollout` of an engine that draws among the k likeliest tokens and tells how likely they were there."""
-    def cut(logits: Tensor) -> Tensor:
+    def cut(logits: Tensor, *_: Any) -> Tensor:
         return logits.masked_fill(logits < logits.topk(k).values[..., -1:], -math.inf)
 
     def draw(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, _: Any = None) -> Rollout:
-        rollout = sample_rollout(_Altered(policy, cut), prompts, sampling, seed)
+        rollout = sample_rollout(Altered(policy, cut), prompts, sampling, seed)
         with torch.no_grad():
             return replace(rollout, value=read(policy, rollout, value=True).value)
     return draw
@@ -68,7 +69,7 @@ def from_top(k: int) -> Callable[..., Rollout]:
 def colder(temperature: float) -> Callable[..., Rollout]:
     """`sample_rollout` at a temperature that log-probabilities know nothing of. TRL's PPO did so up to 0.11.4."""
     def draw(policy: Policy, prompts: Sequence[str], sampling: Sampling, seed: int, _: Any = None) -> Rollout:
-        altered = _Altered(policy, lambda logits: logits / temperature)
+        altered = Altered(policy, lambda logits, *_: logits / temperature)
         return _as_believed(policy, sample_rollout(altered, prompts, sampling, seed))
     return draw
 
@@ -133,26 +134,6 @@ class _Against(Rollout):
     def __getitem__(self, rows: Any) -> Rollout:
         whole = Rollout(**{f.name: getattr(self, f.name) for f in fields(Rollout)})
         return replace(whole, logprob=self.ref_logprob)[rows]
-
-
-class _Altered(Policy):
-    """A policy whose logits are changed while it writes, and nowhere else; it owns no memory and guesses no value."""
-
-    def __init__(self, policy: Policy, change: Callable[[Tensor], Tensor]) -> None:
-        nn.Module.__init__(self)
-        self._policy, self._change = (policy,), change
-        self.tokenizer, self.value_head, self.value_trunk = policy.tokenizer, None, None
-
-    @property
-    def lm(self) -> nn.Module:
-        """The policy's own."""
-        return self._policy[0].lm
-
-    def forward(self, ids: Tensor, mask: Tensor, keep: int, cache: Any = None, use_cache: bool = False,
-                need_value: bool = False) -> Prediction:
-        """As `Policy.forward`, without a value."""
-        predicted = self._policy[0](ids, mask, keep, cache, use_cache, need_value=False)
-        return replace(predicted, logits=self._change(predicted.logits)) if use_cache else predicted
 
 
 @torch.no_grad()
