@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -14,26 +13,26 @@ from rlhf_kit import zoo
 from rlhf_kit.datasets.labelled import FileReviews
 from rlhf_kit.evaluate import share
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.jobs.scaling import NEW, Chosen, Rates, ScaledJob, further
+from rlhf_kit.jobs import classifiers
+from rlhf_kit.jobs.classifiers import Scales
+from rlhf_kit.jobs.scaling import NEW, Rates, ScaledJob
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier
-from rlhf_kit.models import tiny
-from rlhf_kit.models.heads import reading_limit
 from rlhf_kit.models.judging import class_logits
 from rlhf_kit.models.quantization import one_kernel
-from rlhf_kit.models.text import train_tokenizer
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 
 MADE_UP = 9000                      # texts, where there is no file
 EXAMINED = 6000                     # held-out texts, at most
 
-# What a tour's judge of real reviews takes. Steps stand for what `_fitted` makes of them.
-TINY_JUDGE = classifier.Config(batch_size=64, learning_rate=3e-3, warmup=100, max_length=96)
-REAL_JUDGE = classifier.Config(batch_size=16, learning_rate=2e-5, warmup=100, max_length=256)   # BERT and larger
-RATES = {"tiny": Rates(whole=3e-3, adapter=3e-3), "small": Rates(whole=2e-5, adapter=2e-4),
-         "large": Rates(whole=1e-5, adapter=1e-4)}
-EPOCHS, MOST_STEPS, FEWEST_STEPS = {"tiny": 20, "real": 3}, {"tiny": 900, "real": 2000}, 60
+# What a tour's judge of real reviews takes. Steps stand for what the epochs make of them.
+SCALES = Scales(
+    tiny=classifier.Config(batch_size=64, learning_rate=3e-3, warmup=100, max_length=96),
+    real=classifier.Config(batch_size=16, learning_rate=2e-5, warmup=100, max_length=256),
+    rates={"tiny": Rates(whole=3e-3, adapter=3e-3), "small": Rates(whole=2e-5, adapter=2e-4),
+           "large": Rates(whole=1e-5, adapter=1e-4)},
+    epochs={"tiny": 20, "real": 3}, most_steps={"tiny": 900, "real": 2000}, vocabulary=4000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,23 +60,13 @@ class JudgeJob(ScaledJob):
                              "labelled texts, and there is none. Name it with --data.")
         check_task(self.task, self.data, "--data")
         self.check_scale()
-        changed(TINY_JUDGE, self.changes)
+        changed(SCALES.tiny, self.changes)
 
     def plan(self, run: Run) -> Plan:
         """Two stages: training, which leaves `model/`, and the examination on what is held out."""
         learn, held_out, notes = self._texts()
-        texts, seed = [text for text, _ in learn], self.changes.get("seed", 0)
-        if self.model == NEW:
-            config = _fitted("tiny", self.changes, len(learn))
-            tokenizer = train_tokenizer(texts, 4000)
-            model = tiny.classifier(tokenizer, layers=2, width=96, dropout=0.1, seed=seed, context=config.max_length)
-            model.to(self.device)
-            chosen = Chosen("tiny", tiny.parameters(model), 0, guessed=False)
-        else:
-            model, tokenizer, chosen = self.open_classifier(seed)
-            config = _fitted("tiny" if chosen.size == "tiny" else "real", self.changes, len(learn))
-            config = replace(config, max_length=min(config.max_length, reading_limit(model)))
-        config = further(self.config_for(chosen, config, RATES, self.changes), run.more)
+        texts = [text for text, _ in learn]
+        model, tokenizer, chosen, config = classifiers.opened(self, SCALES, texts, self.changes, run.more)
         use_threads(run.threads, model)
         seen: dict[str, Any] = {}
 
@@ -113,11 +102,3 @@ class JudgeJob(ScaledJob):
                                 positive_from=self.positive_from)
         return file.labelled(), file.labelled(EXAMINED, split="heldout"), [("labels_read_as", {"how": file.read_as})]
 
-
-def _fitted(size: str, changes: dict[str, Any], n: int) -> classifier.Config:
-    """Settings for a model of that size and `n` texts; steps follow from both unless somebody named them."""
-    config = changed(TINY_JUDGE if size == "tiny" else REAL_JUDGE, changes)
-    if "steps" in changes:
-        return config
-    steps = min(max(math.ceil(EPOCHS[size] * n / config.batch_size), FEWEST_STEPS), MOST_STEPS[size])
-    return replace(config, steps=steps, warmup=min(config.warmup, steps // 5))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor, tensor
@@ -15,26 +14,26 @@ from rlhf_kit.datasets.rule_labels import read_rule_labels
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import area
 from rlhf_kit.formulas.records import RuleLabel, Step
-from rlhf_kit.jobs.scaling import NEW, Chosen, Rates, ScaledJob, further
+from rlhf_kit.jobs import classifiers
+from rlhf_kit.jobs.classifiers import Scales
+from rlhf_kit.jobs.scaling import NEW, Rates, ScaledJob
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier
-from rlhf_kit.models import tiny
-from rlhf_kit.models.heads import reading_limit
 from rlhf_kit.models.judging import class_logits
 from rlhf_kit.models.quantization import one_kernel
 from rlhf_kit.models.ruling import KEEP, ask, ask_without_rule, examples, rules_as_labels
-from rlhf_kit.models.text import train_tokenizer
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.tasks.assistant import Assistant
 from rlhf_kit.tasks.assistant.rule_labels import rule_labels
 
 MADE_UP, EXAMINED = 6000, 1200      # labels of the assistant's world
-TINY_RULES = classifier.Config(batch_size=32, learning_rate=2e-3, warmup=50, max_length=192, keep=KEEP)
-REAL_RULES = classifier.Config(batch_size=16, learning_rate=2e-5, warmup=100, max_length=512, keep=KEEP)
-RATES = {"tiny": Rates(whole=2e-3, adapter=3e-3), "small": Rates(whole=2e-5, adapter=2e-4),
-         "large": Rates(whole=1e-5, adapter=1e-4)}
-EPOCHS, MOST_STEPS, FEWEST_STEPS = {"tiny": 6, "real": 2}, {"tiny": 1200, "real": 3000}, 60
+SCALES = Scales(
+    tiny=classifier.Config(batch_size=32, learning_rate=2e-3, warmup=50, max_length=192, keep=KEEP),
+    real=classifier.Config(batch_size=16, learning_rate=2e-5, warmup=100, max_length=512, keep=KEEP),
+    rates={"tiny": Rates(whole=2e-3, adapter=3e-3), "small": Rates(whole=2e-5, adapter=2e-4),
+           "large": Rates(whole=1e-5, adapter=1e-4)},
+    epochs={"tiny": 6, "real": 2}, most_steps={"tiny": 1200, "real": 3000}, vocabulary=2000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,26 +54,16 @@ class RuleModelJob(ScaledJob):
     def __post_init__(self) -> None:
         check_task(self.task, self.data, "--data")
         self.check_scale()
-        changed(TINY_RULES, self.changes)
+        changed(SCALES.tiny, self.changes)
 
     def plan(self, run: Run) -> Plan:
         """Two stages: training, which leaves `model/`, and the examination on dialogues that are held out."""
         labels, held_out, otherwise = self._labels()
         reads = ask_without_rule if self.without_rule else ask
         learn = examples(labels, reads)
-        texts, seed = [text for text, _ in learn], self.changes.get("seed", 0)
-        if self.model == NEW:
-            config = _fitted("tiny", self.changes, len(learn))
-            tokenizer = train_tokenizer(texts, 2000)
-            model = tiny.classifier(tokenizer, layers=2, width=96, dropout=0.1, seed=seed, context=config.max_length)
-            model.to(self.device)
-            chosen = Chosen("tiny", tiny.parameters(model), 0, guessed=False)
-        else:
-            model, tokenizer, chosen = self.open_classifier(seed)
-            config = _fitted("tiny" if chosen.size == "tiny" else "real", self.changes, len(learn))
-            config = replace(config, max_length=min(config.max_length, reading_limit(model)))
+        texts = [text for text, _ in learn]
+        model, tokenizer, chosen, config = classifiers.opened(self, SCALES, texts, self.changes, run.more)
         rules_as_labels(model)
-        config = further(self.config_for(chosen, config, RATES, self.changes), run.more)
         use_threads(run.threads, model)
         seen: dict[str, Any] = {}
 
@@ -142,11 +131,3 @@ def _by_rule(score: Tensor, broken: Tensor, rules: Sequence[str]) -> dict[str, f
             found[rule] = area(score[at], broken[at]).mean
     return found
 
-
-def _fitted(size: str, changes: dict[str, Any], n: int) -> classifier.Config:
-    """Settings for a model of that size and `n` labels; steps follow from both unless somebody named them."""
-    config = changed(TINY_RULES if size == "tiny" else REAL_RULES, changes)
-    if "steps" in changes:
-        return config
-    steps = min(max(math.ceil(EPOCHS[size] * n / config.batch_size), FEWEST_STEPS), MOST_STEPS[size])
-    return replace(config, steps=steps, warmup=min(config.warmup, steps // 5))

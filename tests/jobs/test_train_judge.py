@@ -42,11 +42,11 @@ def test_labels_become_a_judge_that_a_reward_can_ask(labelled, tmp_path):
 
 
 def test_steps_follow_from_the_size_of_the_file_unless_named(labelled, tmp_path):
-    from rlhf_kit.jobs.train_judge import _fitted
-    assert _fitted("tiny", {}, 640).steps == 20 * 640 // 64
-    assert _fitted("tiny", {}, 10**6).steps == 900                      # as a tour's judge of real reviews
-    assert (_fitted("tiny", {}, 10).steps, _fitted("tiny", {}, 10).warmup) == (60, 12)
-    assert _fitted("tiny", {"steps": 7}, 10**6).steps == 7
+    from rlhf_kit.jobs.train_judge import SCALES
+    assert SCALES.fitted("tiny", {}, 640).steps == 20 * 640 // 64
+    assert SCALES.fitted("tiny", {}, 10**6).steps == 900                      # as a tour's judge of real reviews
+    assert (SCALES.fitted("tiny", {}, 10).steps, SCALES.fitted("tiny", {}, 10).warmup) == (60, 12)
+    assert SCALES.fitted("tiny", {"steps": 7}, 10**6).steps == 7
 
 
 def test_any_network_becomes_a_judge(policy, labelled, tmp_path):
