@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
@@ -75,9 +74,8 @@ def run(options: argparse.Namespace) -> int:
         read(options.data)
     from rlhf_kit.jobs import cores
     from rlhf_kit.runs import pipeline
-    from rlhf_kit.runs.folder import RunFolder
     console, lang = showing.console_for(options.json), options.lang
-    job, place = _job(options), RunFolder(options.output)
+    job = _job(options)
     console.print(f"[bold]rlhf-kit train instructgpt[/] {__version__}")
     if not options.fresh and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
@@ -88,15 +86,7 @@ def run(options: argparse.Namespace) -> int:
         threads = None if options.threads_chosen else cores()
         showing.watch(job.run(options.output, options.fresh, threads, stage=options.stage, track=options.track), lang,
                       console, n=job.settings().held_out)
-    if not place.finished:
-        console.print(say(lang, "stack_stage_done", stage=options.stage, folder=options.output), soft_wrap=True)
-        return 0
-    result = place.result()
-    if options.json:
-        print(json.dumps(result))
-    else:
-        _show(console, result, options)
-    return 0
+    return showing.outcome(console, options, _show)
 
 
 def _job(options: argparse.Namespace) -> InstructGptJob:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rlhf_kit.language import Lang, say
 
 if TYPE_CHECKING:
+    import argparse
+
     from rich.console import Console
 
     from rlhf_kit.runs.folder import Event
@@ -25,6 +28,19 @@ def console_for(json: bool) -> Console:
     """Where a command writes; silent where the result is for a machine."""
     from rich.console import Console
     return Console(quiet=json, highlight=False)
+
+
+def outcome(console: Console, options: argparse.Namespace, show: Callable[..., None]) -> int:
+    """The end of a command that trains: the result as JSON or as `show` shows it, or that a stage alone is done."""
+    from rlhf_kit.runs.folder import RunFolder
+    place = RunFolder(options.output)
+    if not place.finished:
+        console.print(say(options.lang, "stack_stage_done", stage=options.stage, folder=options.output), soft_wrap=True)
+    elif options.json:
+        print(json.dumps(place.result()))
+    else:
+        show(console, place.result(), options)
+    return 0
 
 
 def watch(events: Iterable[Event], lang: Lang, console: Console, *, clock: Callable[[], float] = monotonic,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +90,9 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.jobs import cores
     from rlhf_kit.loops.process_group import here
     from rlhf_kit.runs import pipeline
-    from rlhf_kit.runs.folder import RunFolder
     rank, size = here()
     console, lang = showing.console_for(options.json or rank > 0), options.lang
-    job, place = _job(options), RunFolder(options.output)
+    job = _job(options)
     if size > 1 and job.device == "cpu":
         os.environ.setdefault("ACCELERATE_USE_CPU", "true")     # else each would train alone and not know it
     console.print(f"[bold]rlhf-kit train stackllama[/] {__version__}")
@@ -113,15 +111,7 @@ def run(options: argparse.Namespace) -> int:
                       console)
     if rank > 0:
         return 0
-    if not place.finished:
-        console.print(say(lang, "stack_stage_done", stage=options.stage, folder=options.output), soft_wrap=True)
-        return 0
-    result = place.result()
-    if options.json:
-        print(json.dumps(result))
-    else:
-        _show(console, result, options)
-    return 0
+    return showing.outcome(console, options, _show)
 
 
 def run_merge(options: argparse.Namespace) -> int:
