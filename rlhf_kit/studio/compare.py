@@ -74,7 +74,9 @@ class Compare:
             return [*self.workspace.prompts[:CHIPS]]
         if self.workspace.world == REVIEWS:
             return [self.words(f"chip_{i + 1}") for i in range(CHIPS)]
-        return list(dict.fromkeys(self.workspace.world.of(self.lang).prompts("heldout")))[:CHIPS]
+        found = list(dict.fromkeys(self.workspace.world.of(self.lang).prompts("heldout")))
+        first = min(found[:40], key=lambda one: one.count("\n"))         # it stands in a box of one line
+        return list(dict.fromkeys([first, *found]))[:CHIPS]
 
     def first_line(self) -> str:
         """The status before anybody has pressed anything."""
