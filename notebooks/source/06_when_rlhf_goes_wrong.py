@@ -43,7 +43,7 @@
 # The healthy run: a tiny language model of product reviews pleases a tiny reward model, 20 PPO steps. Its twin with a fault
 # differs in one line, so the mend is always to take that line back. All runs below come with the kit.
 # %% [markdown] lang="zh" of="a6dc"
-# ## 病例室
+# ## 故障集
 #
 # 健康的那次训练是：一个写商品评论的小语言模型去讨好一个小奖励模型，PPO 二十步。有毛病的孪生兄弟只差一行，所以修法永远是把那一行改回来。
 # 下面的训练都随工具包附带。

@@ -220,6 +220,7 @@ CHINESE = {
     "the policy has jumped": "策略跳走了",
     "two tokens have jumped, and the mean is above 10": "两个词元跳了，平均超过 10",
     "one token has jumped, and the mean is below 10": "一个词元跳了，平均不到 10",
+    "scores that hardly differ": "得分几乎相同", "just above the limit": "略高于界限",
     "just below the limit": "略低于界限", "tokens that became rare": "词元变得少见",
     "a jump in the padding": "填充里有跳跃",
     "a log-probability is NaN": "有一个对数概率是 NaN", "a ratio beyond all numbers": "比率大到无穷",

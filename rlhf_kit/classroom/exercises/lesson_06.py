@@ -112,6 +112,7 @@ def _batches(seed: int) -> list[Case]:
             Case((advantage.masked_fill(~mask, INF), mask, score), "infinity in the padding"),
             Case((advantage[:2], mask[:2], score[:2]), "two responses"),
             Case((advantage + 3, mask, score + 2), "both far from 0"),
+            Case((advantage, mask, 0.5 + score / 500), "scores that hardly differ"),
             Case((advantage.double(), mask, score.double()), "in double precision"), *made]
 
 
@@ -169,6 +170,7 @@ def _minibatches(seed: int) -> list[Case]:
             case([[4.0, 0.0, 0.0], [4.0, 0.0, 0.0]], "two tokens have jumped, and the mean is above 10"),
             case([[3.5, 0.0, 0.0], [0.0, 0.0, 0.0]], "one token has jumped, and the mean is below 10"),
             case([[2.2, 2.2, 2.2], [2.2, 2.2, 0.0]], "just below the limit"),
+            case([[2.45, 2.45, 2.45], [2.45, 2.45, 0.0]], "just above the limit"),
             case([[-5.0, -5.0, -5.0], [-5.0, -5.0, 0.0]], "tokens that became rare"),
             case([[0.0, 0.0, 0.0], [0.0, 0.0, 9.0]], "a jump in the padding"),
             case([[0.0, 0.0, 0.0], [0.0, 0.0, NAN]], "NaN in the padding"),

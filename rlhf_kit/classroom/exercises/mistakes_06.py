@@ -20,6 +20,8 @@ from rlhf_kit.classroom.exercises.right_06 import (
 )
 from rlhf_kit.formulas.masked import keep
 
+INF = math.inf
+
 
 def _named(wrong: Callable, en: str, zh: str, *also: Callable) -> Mistake:
     """A wrong answer with its sentence, and other ways to write it."""
@@ -63,6 +65,14 @@ def _as_if(rl_of: Callable[[bool], bool], peak_of: Callable[[bool], bool]) -> Ca
 def _with_intercept(distance: Tensor, gold: Tensor, rl: bool) -> tuple[float, float, float]:
     d = distance.double()
     columns = torch.stack([torch.ones_like(d), d, -_second(d, rl)], -1)
+    _, alpha, beta = torch.linalg.lstsq(columns, gold.double()[:, None]).solution[:, 0].tolist()
+    return alpha, beta, peak(alpha, beta, rl)
+
+
+def _parabola(distance: Tensor, gold: Tensor, rl: bool) -> tuple[float, float, float]:
+    """What polyfit makes of it: a parabola in d, or in log d, with a constant."""
+    x = distance.double().log() if rl else distance.double()
+    columns = torch.stack([torch.ones_like(x), x, -x ** 2], -1)
     _, alpha, beta = torch.linalg.lstsq(columns, gold.double()[:, None]).solution[:, 0].tolist()
     return alpha, beta, peak(alpha, beta, rl)
 
@@ -247,7 +257,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_with_intercept,
                "A constant is fitted as well. Gold is measured above the start: at d = 0 the curve is 0, there is no "
                "third column.",
-               "多拟合了一个常数项。真值是相对起点量的：d = 0 时曲线是 0，没有第三列。"),
+               "多拟合了一个常数项。真值是相对起点量的：d = 0 时曲线是 0，没有第三列。", _parabola),
         _named(_peaked(lambda a, b, rl, *_: math.inf if b <= 0 else math.exp(a / b) if rl else max(a / b, 0.0)),
                "This is where the curve is back at 0. It is highest earlier: where its slope is 0, at α / (2β) or "
                "exp(α/β - 1).",
@@ -290,6 +300,22 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                    distance.double() ** 2, _second(distance.double() ** 2, rl), gold.double())),
                "`distance` was squared into a KL. The forms are in d, its root.",
                "把 `distance` 平方成了 KL。公式里的 d 是它的平方根。"),
+        _named(_peaked(lambda a, b, rl, *_: math.inf if b <= 0 else math.exp(a / b) - 1 if rl else max(
+                   a / (2 * b), 0.0)),
+               "With `rl` the 1 is subtracted outside. It belongs into the exponent: exp(α/β - 1).",
+               "`rl` 时，1 是在外面减的。它在指数里：exp(α/β - 1)。"),
+        _named(lambda distance, gold, rl: fit_peak(distance, gold, rl)[::-1],
+               "The three results are in another order: alpha, beta, peak.", "三个结果的次序不对：alpha、beta、peak。",
+               lambda distance, gold, rl: (lambda a, b, d: (d, a, b))(*fit_peak(distance, gold, rl)),
+               lambda distance, gold, rl: (lambda a, b, d: (b, a, d))(*fit_peak(distance, gold, rl))),
+        _named(lambda distance, gold, rl: (lambda a, b, d: (a, abs(b), peak(a, abs(b), rl)))(*fit_peak(
+                   distance, gold, rl)),
+               "β was made positive. Where the curve never turns down, β is below 0, and the peak is math.inf.",
+               "把 β 取成了正的。曲线从不往下拐时，β 小于 0，峰值是 math.inf。",
+               lambda distance, gold, rl: (lambda a, b, d: (a, max(b, 0.0), d))(*fit_peak(distance, gold, rl))),
+        _named(_peaked(lambda a, b, rl, d, gold: min(peak(a, b, rl), d.max().item())),
+               "The peak is held within the measured points. It may lie beyond them.",
+               "把峰值限制在了量过的点以内。它可以在所有点之外。"),
         ),
     "6.2": (
         _named(_cautious(lambda score: score.var(0) if len(score) > 1 else score.sum(0) * math.nan),
@@ -343,6 +369,15 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "`mean` is the sum of the members. Divide by K.", "`mean` 成了各成员之和。要除以 K。",
                lambda score, weight: (score.sum(0), score.amin(0), score.sum(0) - weight * score.var(0,
                                                                                                     correction=0))),
+        _named(_cautious(lambda score: score.var(0, correction=0) / 2),
+               "The variance was halved. It counts λ times as it is.", "方差减了半。乘 λ 就够了。"),
+        _named(_cautious(lambda score: score.var(0, correction=0) / score.mean(0)),
+               "The variance was divided by the mean. Take it as it is.", "方差除以了平均。要直接用。"),
+        _named(_cautious(lambda score: (score.amax(0) - score.amin(0)) ** 2),
+               "The range from lowest to highest stands for the variance. All members count: mean squared distance "
+               "from the mean.",
+               "用最高与最低之差代替了方差。每个成员都要算：与平均之差的平方，再取平均。",
+               _cautious(lambda score: score.amax(0) - score.amin(0))),
         ),
     "6.3": (
         _named(_booked(lambda score, reward, away, beta, mask: score + beta * away.sum(1) - reward.sum(1)),
@@ -402,6 +437,16 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                        - reward.sum(1))),
         _named(_booked(lambda score, reward, away, beta, mask: reward.sum(1) - beta * away.sum(1)),
                "The score itself does not occur. What is due begins with it.", "得分本身没有出现。应得的要从它算起。"),
+        _named(_booked(lambda score, reward, away, beta, mask: score - beta * away.sum(1).mean() - reward.sum(1)),
+               "Every response is charged the batch's mean drift. Each has its own.",
+               "每条回答扣的都是整批的平均偏离。各条有各自的。"),
+        _named(_booked(lambda score, reward, away, beta, mask: torch.where(
+                   mask, score[:, None] - beta * away - reward, 0.0).sum(1)),
+               "The score is counted at every token. It is given once a response.",
+               "每个词元都算了一遍得分。一条回答只给一次。"),
+        _named(_booked(lambda score, reward, away, beta, mask: 1 - reward.sum(1) / (score - beta * away.sum(1))),
+               "This is the share that is missing. Asked is how much: due minus given.",
+               "这是少送的比例。要的是少了多少：应得减去实得。"),
         ),
     "6.4": (
         _named(_credited(lambda advantage, mask: keep(advantage, mask).sum(1)),
@@ -452,6 +497,20 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "NaN 乘 0 还是 NaN：填充靠乘法是去不掉的。用 torch.where 或 masked_fill 来选。"),
         _named(_credited(lambda advantage, mask: _means(advantage, mask) * 0),
                "It is 0 always.", "结果总是 0。"),
+        _named(_related(lambda x, y: torch.corrcoef(torch.stack([x, y]))[0, 1] if min(
+                   x.var(correction=0), y.var(correction=0)) > 1e-5 or x.isnan().any() else torch.tensor(0.0)),
+               "The variance is compared with 1e-5. Compare the standard deviation, its root: scores that differ by a "
+               "thousandth still vary.",
+               "拿方差和 1e-5 比了。要比标准差，也就是它的平方根：得分只差千分之一，也算有变化。"),
+        _named(_related(lambda x, y: (lambda a, b: (a * b).sum() / (b * b).sum() if b.std(correction=0) > LEAST_SPREAD
+                                      else torch.tensor(0.0))(x - x.mean(), y - y.mean())),
+               "This is the slope of a line. Divide by *both* standard deviations.",
+               "这是直线的斜率。要除以*两个*标准差。",
+               _related(lambda x, y: (lambda a, b: (a * b).sum() / (a * a).sum() if a.std(correction=0) > LEAST_SPREAD
+                                      else torch.tensor(0.0))(x - x.mean(), y - y.mean()))),
+        _named(lambda advantage, mask, score: _pearson(torch.stack([row[kept].median() for row, kept in zip(
+                   advantage, mask, strict=True)]), score),
+               "The median of the advantages is taken. Take their mean.", "取的是优势的中位数。要取平均。"),
         ),
     "6.5": (
         _named(lambda ids, mask, eos: (_ends(ids, eos)[1] & mask).any(1).float().mean(),
@@ -495,6 +554,20 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                                 & end.any(1, keepdim=True), end.any(1))),
                "The token *before* the EOS is looked at. The mask has the EOS at its own place.",
                "看的是 EOS *前面*的词元。在掩码里，EOS 就在它自己的位置上。"),
+        _named(lambda ids, mask, eos: mask.gather(1, (ids == eos).int().argmax(1, keepdim=True)).float().mean(),
+               "In a row without EOS, argmax says 0, and that row is counted. Leave out rows that never end.",
+               "没有 EOS 的行，argmax 给的是 0，这一行也算了进去。没有结束的行要去掉。"),
+        _named(lambda ids, mask, eos: (lambda end: mask.gather(1, ids.shape[1] - 1 - end.flip(1).int().argmax(
+                   1, keepdim=True))[end.any(1)].float().mean() if end.any() else torch.tensor(1.0))(ids == eos),
+               "The *last* EOS is looked up. A response ends at its first; the others are padding.",
+               "查的是*最后一个* EOS。回答在第一个处结束，其余的是填充。"),
+        _named(lambda ids, mask, eos: (_ends(ids, eos)[1] & mask).any(1)[(ids == eos).any(1)].all().float(),
+               "This says whether *all* ends are learnt. Asked is the share.",
+               "这里说的是*是否全都*学到了。要的是比例。"),
+        _named(lambda ids, mask, eos: (lambda end, kept: ((end & (end.cumsum(1) == 1)) & kept).sum() / end.any(1).sum()
+                                       if end.any() else torch.tensor(1.0))(ids[:, 1:] == eos, mask[:, 1:]),
+               "The first column is left out. An empty response ends right there.",
+               "漏了第一列。空的回答就在那里结束。"),
         ),
     "6.6": (
         _named(_pulled(_drawn, normal=lambda x: x),
@@ -545,6 +618,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "又除以了词元的个数。用 π 加权就已经是平均了。"),
         _named(lambda logits, ref_logits: kl_pulls(ref_logits, logits),
                "Policy and reference are exchanged.", "策略和参考模型弄反了。"),
+        _named(_pulled(lambda now, ref: torch.eye(len(ref), dtype=ref.dtype)[now.argmax()]),
+               "Only the likeliest token is looked at. Any token may be drawn: sum over all, weighed by π.",
+               "只看了最可能的词元。哪个词元都可能抽到：要用 π 加权，对全部求和。"),
+        _named(_pulled(_drawn, k2=lambda d: ((-d).exp() - 1) ** 2 / 2),
+               "k2 squares r - 1. It is half the square of log r.", "k2 平方的是 r - 1。应当是 log r 的平方的一半。",
+               _pulled(_drawn, k2=lambda d: (-2 * d).exp() / 2)),
         ),
     "6.7": (
         _named(_stepped(ratio=lambda away: torch.zeros(())),
@@ -603,5 +682,31 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "The length is the sum of absolute values here. Take the Euclidean norm: gradient.norm().",
                "这里的长度成了绝对值之和。要用欧氏长度：gradient.norm()。",
                _stepped(cut=lambda gradient, most: gradient * (most / gradient.abs().max().clamp(min=most)))),
+        _named(_stepped(cut=lambda gradient, most: gradient * (gradient.norm() <= most)),
+               "A long gradient is skipped. It is scaled to `most`, and learnt from.",
+               "梯度太长就跳过了。应当缩到 `most`，照样学。"),
+        _named(lambda weight, gradient, logprob, old_logprob, mask, rate, most: _stepped(
+                   cut=lambda gradient, most: _cut(rate * gradient, most) / rate)(
+                       weight, gradient, logprob, old_logprob, mask, rate, most),
+               "The step, rate · gradient, is cut. Cut the gradient first, and then multiply by rate.",
+               "裁的是 rate · 梯度这一步。要先裁梯度，再乘 rate。"),
+        _named(lambda weight, gradient, logprob, old_logprob, mask, rate, most: _stepped(
+                   ratio=lambda away: away.exp().sum() / mask.numel())(
+                       weight, gradient, logprob, old_logprob, mask, rate, most),
+               "The ratios are divided by all B × T places. Divide by the number of marked tokens.",
+               "概率比之和除以了 B × T 个位置。要除以有标记的词元数。"),
+        _named(lambda weight, gradient, logprob, old_logprob, mask, rate, most: weight.clone() if not (
+                   (logprob - old_logprob)[mask].exp().mean() <= HIGHEST_RATIO) and not gradient.isfinite().all()
+               else weight - rate * _cut(gradient, most),
+               "It is skipped only if ratio *and* gradient are bad. One of them is enough: or.",
+               "概率比*和*梯度都坏才跳过。有一个坏就够了：用 or。"),
+        _named(lambda weight, gradient, logprob, old_logprob, mask, rate, most: -_stepped()(
+                   0 * weight, gradient, logprob, old_logprob, mask, 1.0, most),
+               "The gradient itself is returned. Return the new weights: weight - rate · gradient.",
+               "返回的是梯度本身。要返回新的权重：weight - rate · 梯度。",
+               lambda weight, gradient, logprob, old_logprob, mask, rate, most: _stepped()(
+                   0 * weight, gradient, logprob, old_logprob, mask, rate, most)),
+        _named(_stepped(ratio=lambda away: torch.where(away.exp().mean() < 0.1, INF, away.exp().mean())),
+               "A low ratio is skipped as well. Only one above 10 is.", "概率比很低时也跳过了。只有超过 10 才跳过。"),
         ),
 }
