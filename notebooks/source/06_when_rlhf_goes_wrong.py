@@ -63,7 +63,7 @@ for name in gallery.FAULTS:
 # %%
 def beside(faults, metrics, runs=log["parts"]):
     """Curves of these runs over the healthy one's."""
-    shown = {kit.words("healthy"): healthy, **{name: runs[name] for name in faults}}
+    shown = {"healthy": healthy, **{name: runs[name] for name in faults}}
     return kit.plots.overlay({metric: {name: ([*range(1, len(run[metric]) + 1)], run[metric]) for name, run in shown.items()}
                               for metric in metrics}, size=(2.5, 1.9))
 
@@ -743,7 +743,7 @@ kit.plots.lines(range(1, 61), seen, across="update", unit="one weight", title="O
 # ## 盲诊：六次没有名字的训练
 #
 # 换了一个种子。五次各有一种毛病，一次是健康的。先随意画你想看的曲线；再填开头清单里的名字，健康的填 `"healthy"`。
-# %% shown="yes"
+# %%
 quiz = log["quiz"]
 kit.table({"": ["a", "b", "c", "d", "e", "f"], **{metric: [late(quiz[letter], metric) for letter in "abcdef"] for metric in
           ("score", "gold", "kl", "kl_coef", "kl_price", "response_length", "entropy", "surprise")}}, digits=2)
@@ -763,8 +763,11 @@ kit.guessed(my_names, log["answers"])
 for letter, one in quiz.items():
     rows = [{"step": s + 1, **{name: values[s] for name, values in one.items() if s < len(values)}} for s in range(len(one["score"]))]
     found = explain.findings(explain.Record(rows))
-    words = said[found[0].fault] if found else None
-    print(letter, words["title"] + ": " + words["evidence"].format(**found[0].evidence) if words else kit.words("nothing"))
+    if found:
+        words = said[found[0].fault]
+        kit.tell("named", letter=letter, title=words["title"], evidence=words["evidence"].format(**found[0].evidence))
+    else:
+        kit.tell("nothing", letter=letter)
 # %% [markdown] lang="en"
 # ## Recap
 #
