@@ -225,5 +225,5 @@ CHINESE = {
     "a jump in the padding": "填充里有跳跃",
     "a log-probability is NaN": "有一个对数概率是 NaN", "a ratio beyond all numbers": "比率大到无穷",
     "NaN in the gradient": "梯度里有 NaN", "infinity in the gradient": "梯度里有无穷大",
-    "another rate and norm": "另一个步长和长度上限",
+    "another rate and norm": "另一个步长和范数上限",
 }
