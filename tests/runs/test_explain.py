@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 
 import pytest
 
@@ -83,6 +84,7 @@ def test_a_number_that_is_off_names_its_fault(fault, changed):
     {"length_correlation": [0.8] * 10},                                 # long ones are better, and none grew
     {"gold": [0.3] * 10, "score": [0.3] * 10},                          # nothing was learned
     {"gold": [0.02] * 5 + [0.06] * 5},                                  # little is right, and three times as much
+    {"gold": [0.2, 0.4] * 5},                                           # it scatters too much to be told from a rise
 ])
 def test_what_may_happen_to_a_sound_run_is_no_alarm(changed):
     assert first(**changed) == ""
@@ -110,6 +112,7 @@ def test_early_and_late_are_a_fifth_of_the_steps_and_best_is_a_window():
     assert run.early("kl") == pytest.approx(0.5)                        # of 0, 1
     assert run.late("kl") == pytest.approx(6)
     assert record(gold=[0, 0, 1, 1, 0, 0, 0, 0, 0, 0]).best("gold") == 1
+    assert record(gold=[0, 2, *[5] * 6, 7, 9]).error("gold") == pytest.approx(math.sqrt(2 / 2 + 2 / 2))
 
 
 def test_every_fault_is_put_into_words_with_the_numbers_of_its_rule():
