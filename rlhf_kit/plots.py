@@ -142,13 +142,14 @@ def frontier(panels: Mapping[str, Mapping[str, Sequence[Mark]]], *, across: str,
     for (title, lines), axes in zip(panels.items(), figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
         for method, marks in lines.items():
             _drift_line(axes, marks, *METHODS[method])
-        for mark in (mark for marks in lines.values() for mark in marks if mark.said):
-            below = mark.y.mean > 0.5
+        ringed = [mark for marks in lines.values() for mark in marks if mark.said]
+        for mark in ringed:
+            up = mark.y.mean < 0.15 or mark.y.mean == max(other.y.mean for other in ringed)
             axes.plot(mark.x, mark.y.mean, "o", ms=13, mfc="none", mec=INK, mew=1.2)
-            axes.annotate(mark.said, (mark.x, mark.y.mean), (0, -24 if below else 16), textcoords="offset points",
-                          ha="right" if mark.x > sum(axes.get_xlim()) / 2 else "left", va="top" if below else "bottom",
-                          fontsize=9, color=INK, arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.8})
-        axes.set_ylim(-0.02, 1.02)
+            axes.annotate(mark.said, (mark.x, mark.y.mean), (0, 14 if up else -14), textcoords="offset points",
+                          ha="right" if mark.x > 0.6 * axes.get_xlim()[1] else "center", va="bottom" if up else "top",
+                          fontsize=9, color=INK)
+        axes.set_ylim(-0.02, 1.06)
         axes.set_xlim(left=-0.08)
         _label(axes, across, "", "", legend=False)
         axes.set_title(_word(title), fontsize=11, color=INK, loc="left")

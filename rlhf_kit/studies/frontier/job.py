@@ -108,9 +108,9 @@ class _Work:
                      total=sum(config.steps for config in configs), silent=True)
 
     def start(self, seed: int) -> Iterator[Event]:
-        """The start itself, to which nothing was done."""
+        """The start itself, to which nothing was done: its drift is 0, whatever rounding says."""
         self.keep(_folder("sft", "", seed), [{**_named("sft", "", None, seed),
-                                               **self.world.examined(self.world.reference, seed), **_cost()}])
+                                               **self.world.examined(self.world.reference, seed), "kl": 0.0, **_cost()}])
         yield Event(f"frontier_sft@{seed}", 1, 1)
 
     def best_of_n(self, seed: int) -> Iterator[Event]:
