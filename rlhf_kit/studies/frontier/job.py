@@ -51,10 +51,13 @@ class FrontierJob(Job):
             raise ValueError(f"--seeds is {self.seeds}; it must be at least 1.")
 
     def claim(self) -> dict[str, Any]:
-        """World and size, and the models that both are made of."""
+        """World and size, the models that all share, and every setting of every method, asked for or not."""
         shared = {name: value for name, value in super().claim().items() if name not in ("methods", "seeds", "lang")}
         world = self.world
-        return {**shared, "models": [zoo.place(world.start).name, zoo.place(world.judge).name]}
+        dials = {name: {f"{value:g}": plain(method.config(value, world.size)) for value in method.values}
+                 for name, method in METHODS.items() if method.config is not None}
+        return json.loads(json.dumps({**shared, "dials": dials, "models": [
+            zoo.place(world.start).name, zoo.place(world.judge).name]}))
 
     @cached_property
     def world(self) -> World:
