@@ -23,6 +23,7 @@ Family = Literal["choose", "imitate", "reinforce", "prefer"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 Learn = Callable[[World, Policy, Any, Path, Sequence[Draws]], Iterator[Step]]
 PRICES = (0.3, 0.1, 0.03, 0.01, 0.003)                  # of a nat of drift, dear first
+FEWER = (0.1, 0.03, 0.003)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,23 +107,23 @@ METHODS: Mapping[str, Method] = {
         config=lambda price, size: _priced(zoo.TINY_PPO, price, size),
         drawn=lambda config, size: config.steps * config.batch_size),
     "a2c": Method(
-        family="reinforce", dial="kl", values=PRICES[:-1], learn=_ppo, value_head=True,
+        family="reinforce", dial="kl", values=FEWER, learn=_ppo, value_head=True,
         config=lambda price, size: _priced(A2C, price, size),
         drawn=lambda config, size: config.steps * config.batch_size),
     "rloo": Method(
-        family="reinforce", dial="kl", values=PRICES[:-1], learn=_grpo,
+        family="reinforce", dial="kl", values=FEWER, learn=_grpo,
         config=lambda price, size: _priced(grpo.rloo(TINY_GRPO), price, size),
         drawn=lambda config, size: config.steps * config.batch_size),
     "grpo": Method(
-        family="reinforce", dial="kl", values=PRICES[:-1], learn=_grpo,
+        family="reinforce", dial="kl", values=FEWER, learn=_grpo,
         config=lambda price, size: _priced(TINY_GRPO, price, size),
         drawn=lambda config, size: config.steps * config.batch_size),
     "dpo": Method(
-        family="prefer", dial="beta", values=(1.0, 0.3, 0.1, 0.03), learn=_dpo, judged=True,
+        family="prefer", dial="beta", values=(0.5, 0.1, 0.02), learn=_dpo, judged=True,
         config=lambda beta, size: size.fitted(replace(DPO, beta=beta)),
         drawn=lambda config, size: size.judged * size.answers),
     "kto": Method(
-        family="prefer", dial="beta", values=(1.0, 0.3, 0.1, 0.03), learn=_kto, judged=True,
+        family="prefer", dial="beta", values=(0.5, 0.1, 0.02), learn=_kto, judged=True,
         config=lambda beta, size: size.fitted(replace(KTO, beta=beta)),
         drawn=lambda config, size: size.judged * size.answers),
 }
