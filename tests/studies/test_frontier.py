@@ -299,7 +299,7 @@ def test_the_command_says_where_its_points_lie_and_where_the_picture_is(small, t
     arguments = ["frontier", "--task", "lamps", "--methods", "kto", "--output", str(tmp_path / "run"), "--lang", "en"]
     assert cli.main(arguments) == 0
     said = capsys.readouterr().out
-    assert "KTO, beta 0.3: √KL" in said
+    assert "KTO, beta 0.5: √KL" in said
     assert f"{tmp_path / 'run' / 'report.html'}" in said.replace("\n", "")
     assert cli.main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["methods"] == ["sft", "kto"]
