@@ -18,7 +18,7 @@ function pairs(list, entries) {
 }
 
 function centre(figure, place) {
-  const mark = figure.querySelector(`[id$="-${place}"]`);
+  const mark = figure.querySelector(`#proxy-${place}, #gold-${place}`);
   if (!mark) return null;
   const box = mark.getBoundingClientRect();
   return [box.x + box.width / 2, box.y + box.height / 2];

@@ -19,7 +19,7 @@ FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings
          "more_steps.json", "frontier.png")
 STATES = ("checkpoint.safetensors", "after-*.safetensors", "grown-*.safetensors",       # files in `checkpoints`,
           "events.out.tfevents.*.rlhf-kit")                                             # `updates`, `tensorboard`
-PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard", "points")      # are filled file by file; others come whole
+PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard", "points")     # filled file by file; others whole
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
 SHOWN = ("snapshots", "tensorboard")        # are there to be looked at; no run goes on from them
 MORE = "more_steps.json"            # how many updates a finished run was told to take after its last

@@ -33,7 +33,7 @@ def drawn(*scores: float, gold: tuple[float, ...] = (), logprob: float = -1.0) -
 def test_methods_come_in_the_order_of_the_table_and_always_with_the_start():
     assert frontier.chosen(["dpo", "ppo"]) == ("sft", "ppo", "dpo")
     assert frontier.chosen(None) == tuple(frontier.METHODS)
-    with pytest.raises(ValueError, match=r"--methods names 'pp0', which is none of them\. Did you mean ppo\? There are"):
+    with pytest.raises(ValueError, match=r"names 'pp0', which is none of them\. Did you mean ppo\? There are sft, "):
         frontier.chosen(["pp0"])
 
 
@@ -41,8 +41,8 @@ def test_methods_come_in_the_order_of_the_table_and_always_with_the_start():
 def test_a_dial_is_what_its_configuration_says_and_the_first_setting_is_the_gentlest(name):
     method = frontier.METHODS[name]
     configs = [method.config(value, SMALL) for value in method.values]
-    read = {"kl": lambda config: config.kl.coefficient, "beta": lambda config: config.beta, "n": lambda config: config.n,
-            "grows": lambda config: config.grows}[method.dial]
+    read = {"kl": lambda config: config.kl.coefficient, "beta": lambda config: config.beta,
+            "n": lambda config: config.n, "grows": lambda config: config.grows}[method.dial]
     assert tuple(map(read, configs)) == method.values
     falls = method.dial in ("kl", "beta")                       # a high price holds the policy back
     assert list(method.values) == sorted(method.values, reverse=falls)
@@ -250,7 +250,7 @@ def test_the_page_says_everything_in_its_language_and_takes_no_text_for_html(sma
     assert EVIL not in html
     assert html.count("<script") == 2
     shown = json.loads(re.search(r'id="points">(.*?)</script>', html)[1])
-    assert shown["all"][0]["texts"][0]["response"] == EVIL                  # whole, for the script that writes it as text
+    assert shown["all"][0]["texts"][0]["response"] == EVIL                  # whole: the script writes it as text
     assert len(shown["all"]) == len(result["points"]) == html.count("<tr data-place=")
     words = sentences(lang)
     for key in ("frontier_panel_proxy", "frontier_panel_gold", "frontier_col_cpu", "frontier_name_best-of-n"):
@@ -274,7 +274,8 @@ def test_the_command_on_the_page_is_one_that_makes_it():
 
 
 def test_an_estimate_of_few_prompts_says_so():
-    assert page.row({**point("ppo", 0.1, 0.5, 0.4), "gold": vars(Estimate(0.4, 0.3, 0.5, 8)), "root_kl": 1.0}, "en") == (
+    seen = {**point("ppo", 0.1, 0.5, 0.4), "gold": vars(Estimate(0.4, 0.3, 0.5, 8)), "root_kl": 1.0}
+    assert page.row(seen, "en") == (
         "PPO, KL price 0.1: √KL 1.00, reward model 0.50, gold 0.400 (0.300–0.500), n = 8")
 
 

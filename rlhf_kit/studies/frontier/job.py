@@ -67,8 +67,9 @@ class FrontierJob(Job):
     def plan(self, run: Run) -> Plan:
         """The start and the reward model, then seed by seed the methods, cheap ones first."""
         work, world = _Work(run, self.world), self.world
+        shared = {"language_model": world.start, "reward_model": world.judge}
         stages = [Stage(stage, work=partial(zoo.build, name), total=zoo.planned(name), leaves=(str(zoo.place(name)),),
-                        silent=True) for stage, name in (("language_model", world.start), ("reward_model", world.judge))]
+                        silent=True) for stage, name in shared.items()]
         for seed in range(self.seeds):
             learns = any(METHODS[name].judged for name in self.methods)
             for name in ("judged", *self.methods) if learns else self.methods:
@@ -112,8 +113,8 @@ class _Work:
 
     def start(self, seed: int) -> Iterator[Event]:
         """The start itself, to which nothing was done: its drift is 0, whatever rounding says."""
-        self.keep(_folder("sft", "", seed), [{**_named("sft", "", None, seed),
-                                               **self.world.examined(self.world.reference, seed), "kl": 0.0, **_cost()}])
+        seen = {**self.world.examined(self.world.reference, seed), "kl": 0.0}
+        self.keep(_folder("sft", "", seed), [{**_named("sft", "", None, seed), **seen, **_cost()}])
         yield Event(f"frontier_sft@{seed}", 1, 1)
 
     def best_of_n(self, seed: int) -> Iterator[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,7 +29,7 @@ class Size:
     judged: int = 600               # prompts whose draws DPO and KTO learn from,
     answers: int = 4                # so many of each, the best against the worst
     steps: int | None = None        # of every training; None: each method's own
-    sampling: Sampling = Sampling(max_new_tokens=48)
+    sampling: Sampling = field(default_factory=lambda: Sampling(max_new_tokens=48))
 
     def fitted(self, config: Any) -> Any:
         """A method's configuration with this size's sampling and number of steps."""
