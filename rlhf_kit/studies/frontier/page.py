@@ -34,14 +34,15 @@ def panels(result: Mapping[str, Any], lang: Lang) -> dict[str, dict[str, list[pl
     """What `plots.frontier` draws: title -> method -> marks; every line begins where the start stands."""
     points, many = result["points"], len(result["seeds"]) > 1
     start = points[0]
-    said = {place: f"frontier_ring_{what}" for what, place in ringed(points).items()}
+    said = {place: what for what, place in ringed(points).items()}
     found: dict[str, dict[str, list[plots.Mark]]] = {}
     for reward in REWARDS:
         lines: dict[str, list[plots.Mark]] = {}
         for place, point in enumerate(points):
             begins = [plots.Mark(start["root_kl"], Estimate(**start[reward]))] if point is not start else []
             each = [(one["root_kl"], one[reward]) for one in point["seeds"]] if many else []
-            text = say(lang, said[place], reward=point[reward]["mean"]) if place in said else ""
+            text = say(lang, f"frontier_ring_{said[place]}_{reward}",
+                       reward=point[reward]["mean"]) if place in said else ""
             lines.setdefault(point["method"], begins).append(
                 plots.Mark(point["root_kl"], Estimate(**point[reward]), each, f"{reward}-{place}", text))
         lines["sft"] = lines.pop("sft")                 # drawn last, on top of where all lines begin
