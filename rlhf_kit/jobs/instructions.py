@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 from zlib import crc32
 
 from transformers import PreTrainedTokenizerBase
@@ -44,6 +44,7 @@ class World:
     """
 
     asks = True
+    purposes: ClassVar[Mapping[str, Mapping[str, int]]] = PURPOSES
 
     def __init__(self, task: Assistant, seed: int = 0) -> None:
         self.task, self.seed, self.mark = task, seed, MARKS[task.lang].assistant
@@ -87,10 +88,11 @@ class World:
         """n different items whose prompts are for that purpose; as many more are drawn as it takes."""
         if (kept := self._kept.get((split, purpose, n))) is not None:
             return list(kept)
-        size = n * sum(PURPOSES[split].values()) // PURPOSES[split][purpose]
+        shares = self.purposes[split]
+        size = n * sum(shares.values()) // shares[purpose]
         for _ in range(MOST_DRAWS):
             size += size // 4 + 10
-            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), split) == purpose]
+            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), shares) == purpose]
             if len(found) >= n:
                 self._kept[split, purpose, n] = found[:n]
                 return found[:n]
@@ -98,11 +100,10 @@ class World:
                          f"are wanted. Ask for fewer.")
 
 
-def purpose_of(prompt: str, split: str) -> str:
-    """What a prompt is for, in the proportions of `PURPOSES`."""
-    place, names = crc32(f"purpose {prompt}".encode()) / 2**32, PURPOSES[split]
-    ends = accumulate(names.values())
-    return next(name for name, end in zip(names, ends, strict=True) if place * sum(names.values()) < end)
+def purpose_of(prompt: str, shares: Mapping[str, int]) -> str:
+    """What a prompt is for, in these shares of all prompts."""
+    place, ends = crc32(f"purpose {prompt}".encode()) / 2**32, accumulate(shares.values())
+    return next(name for name, end in zip(shares, ends, strict=True) if place * sum(shares.values()) < end)
 
 
 class Folder:

@@ -32,6 +32,7 @@ SHOWN = 3                           # samples in a card
 SCORERS = ("rewardmodel", "judge", "rulemodel")        # jobs whose model reads and does not write
 TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "instructgpt": ("ppo",), "human": ("ppo", "human-feedback"),
         "rewardmodel": ("reward-model",), "judge": ("classifier",)}      # of other jobs their names
+ASSISTANTS = {"instructgpt": instructgpt.PRESETS}      # recipes that make an assistant of a base, in its world
 OURS = "apache-2.0"                 # of the kit, its made-up texts, and so of what is made of nothing else
 STACK_EXCHANGE = "cc-by-sa-4.0"
 LICENCES = {"gpt2": "mit", "openai-community/gpt2": "mit", "Qwen/Qwen2.5-0.5B": "apache-2.0",
@@ -67,8 +68,8 @@ def origin(run: Path) -> Origin:
             preset = in_language(stackllama.PRESETS[settings["preset"]], forum_lang(settings.get("task")))
             named += [preset.data] if preset.data and not (settings.get("data") or settings.get("task")) else []
             base = settings.get("model") or preset.base
-        elif job == "instructgpt":
-            base = settings.get("model") or instructgpt.PRESETS[settings["preset"]].base.format(lang=settings["lang"])
+        elif job in ASSISTANTS:
+            base = settings.get("model") or ASSISTANTS[job][settings["preset"]].base.format(lang=settings["lang"])
         else:
             base = None if job == "tour" else began_with(place)
         place = None if base is None else run_of(base)
@@ -180,7 +181,7 @@ def _world(settings: Mapping[str, Any]) -> str | None:
         return Path(task).name
     if job_of(settings) == "stackllama":
         return "forum-en"
-    if job_of(settings) == "instructgpt":
+    if job_of(settings) in ASSISTANTS:
         return f"assistant-{settings['lang']}"
     return f"reviews-{settings['lang']}" if settings.get("lang") else None
 
@@ -206,7 +207,7 @@ def _table(job: str, result: Mapping[str, Any], lang: Lang) -> list[list[str]]:
         return [[words("column_measure"), words("column_value")], *([words(name), value] for name, value in rows)]
     if job == "stackllama":
         return _policies(result["policies"], words)
-    if job == "instructgpt":
+    if job in ASSISTANTS:
         return stages_report.table(result["policies"], lang)
     if "before" not in result or "after" not in result:
         return []
