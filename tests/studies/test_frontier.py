@@ -2,7 +2,10 @@
 
 import json
 import math
+import multiprocessing
 import re
+import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -211,6 +214,36 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(small, tmp_path, stop):
         pass
     assert numbers(tmp_path / "stopped") == numbers(tmp_path / "whole")
     assert not list((tmp_path / "stopped").rglob("*.safetensors"))          # nothing is left of the trainings
+
+
+@pytest.mark.parametrize("there", ["checkpoints/rest-2-0", "points/ppo-0.1-0", "checkpoints/dpo-0.1-0"])
+def test_killed_it_goes_on_with_the_same_numbers(small, tmp_path, there):
+    """A process of its own, killed by the system as soon as that is on the disk."""
+    def work():
+        for _ in made(methods=("sft", "rest", "ppo", "dpo")).run(tmp_path / "killed"):
+            pass
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    while child.is_alive() and not (tmp_path / "killed" / there).exists():
+        time.sleep(0.01)
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    work()
+    for _ in made(methods=("sft", "rest", "ppo", "dpo")).run(tmp_path / "whole"):
+        pass
+    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
+
+
+def test_started_anew_nothing_of_before_is_left(small, tmp_path):
+    for _ in made(methods=("sft", "ppo")).run(tmp_path / "run"):
+        pass
+    (tmp_path / "run/mine.txt").write_text("a note")
+    for _ in made(methods=("sft", "rs-sft")).run(tmp_path / "run", fresh=True):
+        pass
+    assert not list((tmp_path / "run/points").glob("ppo-*"))
+    assert len(list((tmp_path / "run/points").glob("rs-sft-*"))) == 3
+    assert (tmp_path / "run/mine.txt").exists()
 
 
 def test_more_methods_and_seeds_are_added_and_nothing_is_made_again(small, tmp_path):
