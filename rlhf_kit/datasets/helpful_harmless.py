@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from rlhf_kit.datasets.door import Account, as_rankings, bring
-from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.datasets.reading import read_text, refused
 from rlhf_kit.datasets.recast import turned
 from rlhf_kit.datasets.sources import is_hub_name
@@ -56,7 +55,7 @@ def read(source: str | Path) -> HelpfulHarmless:
             brought = bring(str(place), "preferences")
             accounts.append(brought.account)
             for one in as_rankings(brought):
-                found += [one] if isinstance(one, Comparison) else as_ranking(one).pairs()
+                found += [one] if isinstance(one, Comparison) else one.pairs()
         return found
 
     found = {part: compared(part) for part in COMPARED}

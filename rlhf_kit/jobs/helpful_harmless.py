@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from transformers import PreTrainedTokenizerBase
 
 from rlhf_kit import zoo
+from rlhf_kit.datasets.chats import NAMES, dialogue, dialogue_of
 from rlhf_kit.datasets.helpful_harmless import HelpfulHarmless, read
 from rlhf_kit.datasets.rankings import hold_out
 from rlhf_kit.datasets.recast import binarised
@@ -18,7 +19,7 @@ from rlhf_kit.formulas.records import Chat, Comparison, Turn
 from rlhf_kit.jobs import instructions, written
 from rlhf_kit.language import Lang
 from rlhf_kit.methods.self_instruct import listed
-from rlhf_kit.models.chats import has_template, write
+from rlhf_kit.models.chats import write
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.loading import load_tokenizer
 from rlhf_kit.recipes.anthropic import Requests, Team
@@ -135,7 +136,9 @@ class Folder:
                                  f"together; at least 2 of each are needed. Add more, with other prompts.")
         self._votes = self._told(written.comparisons(brought.votes, *how, writes=True)) if brought.votes else []
         self._more = self._told(written.prompts(brought.prompts, *how)) if brought.prompts else []
-        self._behind = written.behind(tokenizer, f"{(brought.preamble or HHH[lang]).strip()}\n\n", self._chats)
+        self._dialogues = any(dialogue_of(one.prompt) for one in self._learn["helpful"])
+        above = (brought.preamble or HHH[lang]).strip() + ("" if self._dialogues else "\n\n")
+        self._behind = written.behind(tokenizer, above, self._chats)
 
     @classmethod
     def read(cls, source: str, model: str, template: str | None, lang: Lang) -> Folder:
@@ -169,11 +172,14 @@ class Folder:
 
     def requests(self) -> Requests | None:
         """The questions of conversations of one turn, or prompts of one line."""
-        asked = [(self._chats.get(one), one) for one in self.prompts_of("helpful", SEEDS)]
-        seeds = [chat[-1].text if chat and len(chat) == 1 else one for chat, one in asked if not chat or len(chat) == 1]
-        seeds = list(dict.fromkeys(one.strip() for one in seeds if one.strip() and "\n" not in one.strip()))
-        out = {one for split in (self._out,) for found in split.values() for one in (x.prompt for x in found)}
-        return Requests(seeds, listed, lambda request: self._asked(request) not in out, self._asked)
+        seeds = []
+        for prompt in self.prompts_of("helpful", SEEDS):
+            chat = self._chats.get(prompt) or dialogue_of(prompt)
+            if chat is None or len(chat) == 1:
+                seeds.append((prompt if chat is None else chat[0].text).strip())
+        out = {one.prompt for found in self._out.values() for one in found}
+        return Requests(list(dict.fromkeys(one for one in seeds if one and "\n" not in one)), listed,
+                        lambda request: self._asked(request) not in out, self._asked)
 
     def measured(self) -> Mapping[str, Reward]:
         return {}
@@ -182,12 +188,13 @@ class Folder:
         return {}
 
     def _asked(self, request: str) -> str:
-        if not self._chats or not has_template(self.tokenizer):
-            return request
+        """The request as the other prompts are written."""
         chat = (Turn("user", request),)
-        asked = write(self.tokenizer, chat, asked=True)
-        self._chats[asked] = chat
-        return asked
+        if self._chats:
+            asked = write(self.tokenizer, chat, asked=True)
+            self._chats[asked] = chat
+            return asked
+        return f"{dialogue(chat)}{NAMES['assistant']}" if self._dialogues else request
 
     def _told(self, found: written.Written) -> list[Any]:
         self.notes += [note for note in found.notes if note not in self.notes]

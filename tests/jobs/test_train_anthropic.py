@@ -40,7 +40,8 @@ def smaller(preset: anthropic.Preset, base) -> anthropic.Preset:
                    online=4, epochs=1, prompts=16, requests=4, held_out=6, held_out_pairs=4,
                    distil=replace(preset.distil, steps=2, batch_size=4), pmp=replace(preset.pmp, batch_size=4),
                    reward=replace(preset.reward, batch_size=4),
-                   ppo=replace(preset.ppo, steps=3, batch_size=8, minibatch_size=4, sampling=Sampling(max_new_tokens=8)))
+                   ppo=replace(preset.ppo, steps=3, batch_size=8, minibatch_size=4,
+                               sampling=Sampling(max_new_tokens=8)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,8 +93,8 @@ def test_every_stage_leaves_its_folder(finished):
     begun = [event.stage for event in events if event.done == 0 and event.note is None]
     assert begun == ["answer", "distil", "pmp", "compared", "first_model", "sampled", "requests", "reward_model", "ppo",
                      "compared-2", "reward_model-2", "ppo-2", "evaluate"]
-    names = ("answers", "distilled", "pmp", "labels", "first_model", "sampled", "requests", "reward_model-1", "policy-1",
-             "snapshots-1/step-0001", "snapshots-1/step-0003", "labels-2", "reward_model", "policy")
+    names = ("answers", "distilled", "pmp", "labels", "first_model", "sampled", "requests", "reward_model-1",
+             "policy-1", "snapshots-1/step-0001", "snapshots-1/step-0003", "labels-2", "reward_model", "policy")
     assert [name for name in names if not is_complete(folder / name)] == []
     assert not list(folder.rglob("*.bin")) + list(folder.rglob("*.pt")) + list(folder.rglob("*.pkl"))
     assert not (folder / "checkpoints").exists()
@@ -229,12 +230,12 @@ def test_folders_as_of_the_hub_count_together(tmp_path):
     for name, numbers in (("helpful-base", (0, 1)), ("helpful-online", (2,)), ("harmless-base", (3, 4))):
         (tmp_path / name).mkdir()
         for split in ("train", "test"):
-            rows = [{"chosen": hh(f"What is {i} of {split}?", "Fine."), "rejected": hh(f"What is {i} of {split}?", "No.")}
-                    for i in numbers]
+            asked = [f"What is {i} of {split}?" for i in numbers]
+            rows = [{"chosen": hh(one, "Fine."), "rejected": hh(one, "No.")} for one in asked]
             (tmp_path / name / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = read(tmp_path)
     assert (len(found.helpful), len(found.harmless)) == (3, 2)
-    assert all("train" in one.prompt[-1].text for one in found.helpful)
+    assert all("of train?" in one.prompt for one in found.helpful)
 
 
 ASKED = [{"prompt": f"What is {i}?", "chosen": " It is.", "rejected": " No."} for i in range(20)]
