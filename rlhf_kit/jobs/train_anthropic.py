@@ -193,8 +193,8 @@ class _Work(RecipeRun):
     def sample(self) -> Iterator[Step]:
         """Comparisons of the best of k."""
         judge = zoo.load_reward_model(self.at("first_model"), device=self.job.device)
-        self.compare("sampled", "sampled", [self.open(self.at("distilled"))], {"helpful": self.preset.sampled},
-                     {"helpful": max(self.preset.held_out_pairs // 2, 2)}, k=self.preset.k, judge=judge)
+        self.compare("sampled", "sampled", [self.open(self.at("distilled"))], {"helpful": self.preset.sampled}, {},
+                     k=self.preset.k, judge=judge)
         yield from ()
 
     def online(self, number: int) -> Iterator[Step]:
@@ -343,11 +343,11 @@ class _Work(RecipeRun):
         if not self.data.asks:
             return {team: self.data.compared(team, self.preset.held_out_pairs, "heldout") for team in TEAMS}
         found = {team: self.comparisons("labels", f"{team}-heldout") for team in TEAMS}
-        return {**found, **{folder: self.comparisons(folder, "helpful-heldout")
-                            for folder in self.collected(number)[1:]}}
+        return {**found, **{f"labels-{n}": self.comparisons(f"labels-{n}", "helpful-heldout")
+                            for n in range(2, number + 1)}}
 
     def comparisons(self, folder: str, name: str) -> list[Comparison]:
-        if not (self.at(folder) / f"{name}.jsonl").exists():
+        if not (self.at(folder) / f"{name}.jsonl").exists():        # nobody compared that for this team
             return []
         return [Comparison(**row) for row in self.rows(folder, name)]
 

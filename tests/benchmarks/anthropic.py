@@ -100,7 +100,7 @@ class Seed(Kept):
             teacher.requires_grad_(False).eval()
             self.trained("distilled", student, anthropic.distil_steps(self.preset, self.data, student, teacher, pairs))
         if not is_complete(self.folder / "pmp"):
-            model = learners.opened_judge(self.preset, self.preset.base, seed=self.seed)
+            model = learners.opened_judge(self.preset, self.preset.base, self.data.mark, seed=self.seed)
             self.fitted("pmp", model, anthropic.votes_steps(self.preset, model, self.data.votes(self.preset.votes)))
         for team, n in (("helpful", self.preset.helpful), ("red_team", self.preset.harmless)):
             self.collect(f"{team}", ["distilled"], team, n, "labels")
@@ -118,12 +118,15 @@ class Seed(Kept):
         self.kept(f"fitted-{name}", lambda: rows)
 
     def preferred(self, name: str, helpful: Sequence[Comparison], harmless: Sequence[Comparison], *, begin: str = "pmp",
-                  layers: int | None = None, weight: float = 1.0) -> None:
-        """A preference model of these, once; from what PMP left, or from the base or its first layers."""
+                  layers: int | None = None, weight: float = 1.0, mark: str | None = None) -> None:
+        """A preference model of these, once; from what PMP left, or from the base or its first layers.
+
+        From the base and without a mark it is a head alone, which hears nothing of how likely an answer is.
+        """
         if is_complete(self.folder / name):
             return
         place = self.preset.base if begin == "base" else self.folder / begin
-        model = learners.opened_judge(self.preset, place, seed=self.seed, new_head=begin == "base")
+        model = learners.opened_judge(self.preset, place, mark, seed=self.seed, new_head=begin == "base")
         if layers is not None:
             model.model.base_model.layers = model.model.base_model.layers[:layers]
             model.model.config.num_hidden_layers = layers
@@ -227,7 +230,7 @@ class Seed(Kept):
         pairs = self.compared("crowd")
         for n in (self.size.few, self.size.many):
             for begin in ("pmp", "base"):
-                self.preferred(f"{begin}-{n}", pairs[:n], [], begin=begin)
+                self.preferred(f"{begin}-{n}", pairs[:n], [], begin=begin, mark=self.data.mark)
                 self.accuracy(f"{begin}-{n}", "crowd")
 
     def crowd(self, n: int, split: str) -> list[Comparison]:
