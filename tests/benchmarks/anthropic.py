@@ -2,10 +2,12 @@
 
     make bench ARGS=anthropic           SEEDS=3 PARTS=agdcebf change it: (a) to (g) of the table, in that order
 
-Everything that takes long is a file in the cache's folder `bench-anthropic-…`, whole or not there, so that a stopped
-run goes on where it was; `anthropic.json` is written anew after each part of a seed. The base is trained once; the seed
-is that of prompts, crowdworkers and all that is drawn and learnt after it. Two policies are compared prompt by prompt,
-on the same held-out prompts; a preference model is asked about comparisons that it did not learn from.
+A seed's line of the paper, up to PPO, is a run of the recipe's tiny preset; what is compared with it begins where that
+run's stages did. Everything that takes long is a file in the cache's folder `bench-anthropic-…`, whole or not there, so
+that a stopped bench goes on where it was; `anthropic.json` is written anew after each part of a seed. The base is
+trained once; the seed is that of prompts, crowdworkers and all that is drawn and learnt after it. Two policies are
+compared prompt by prompt, on the same held-out prompts; a preference model is asked about comparisons that it did not
+learn from.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import os
 import random
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,13 @@ from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.evaluate import agreement, share_kept
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.formulas.root_kl import line, root_kl_line
+from rlhf_kit.jobs import JOBS
 from rlhf_kit.jobs.helpful_harmless import World, team_of
 from rlhf_kit.methods import classifier
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.recipes import anthropic, learners
-from rlhf_kit.recipes.anthropic import PRESETS, Preset, Team
+from rlhf_kit.recipes.anthropic import PRESETS, Team
+from rlhf_kit.runs import pipeline
 from rlhf_kit.sampling import given_rollout
 from rlhf_kit.storage import is_complete, write_text
 from rlhf_kit.tasks.assistant import Assistant
@@ -44,6 +48,7 @@ from tests.benchmarks.kept import Kept, folder_of
 FILE = Path(__file__).with_name("anthropic.json")
 TEAMS: tuple[Team, ...] = ("helpful", "red_team")
 MEASURES = ("score", "gold", "helpful", "honest", "harmless", "balked", "explained")
+BASE = "tiny-base-en"
 EDGE = 5                            # steps at either end of a run, over which scores are averaged
 
 
@@ -51,7 +56,6 @@ EDGE = 5                            # steps at either end of a run, over which s
 class Size:
     """How much is measured. What is compared is paired, so fewer prompts only widen the intervals."""
 
-    preset: Preset = field(default_factory=lambda: replace(PRESETS["tiny"], base="tiny-base-en"))
     layers: int = 1                 # of the smaller preference model: the base's first
     few: int = 50                   # comparisons with which PMP should help,
     many: int = 2000                # and with which it should not
@@ -65,22 +69,32 @@ class Seed(Kept):
 
     def __init__(self, folder: Path, seed: int, size: Size) -> None:
         super().__init__(folder, seed)
-        self.size, preset = size, size.preset
-        parts = {name: replace(getattr(preset, name), seed=seed) for name in ("distil", "pmp", "reward", "ppo")}
-        self.preset = replace(preset, **parts)
-        self.data = World(Assistant("en"), seed)
+        self.size, self.job = size, JOBS["anthropic"](lang="en", seed=seed)
+        self.preset, self.data = self.job.settings(), World(Assistant("en"), seed)
 
     # -- what is there -------------------------------------------------------------------------------------------------
 
+    def at(self, name: str) -> Path:
+        """A folder of the recipe's run, or of what is compared with it."""
+        return self.folder / "run" / LINE[name] if name in LINE else self.folder / name
+
     def policy(self, name: str) -> Policy:
-        place = self.preset.base if name in ("base", "prompted") else self.folder / name
-        return zoo.load_policy(place, value_head=False)
+        return zoo.load_policy(self.preset.base if name in ("base", "prompted") else self.at(name), value_head=False)
 
     def judge(self, name: str) -> RewardModel:
-        return zoo.load_reward_model(self.folder / name)
+        return zoo.load_reward_model(self.at(name))
 
     def compared(self, name: str) -> list[Comparison]:
-        return [Comparison(**row) for row in self.kept(name, lambda: None)]
+        """Those of the recipe's run, "helpful" or "helpful held out"; or others that were kept."""
+        team, _, out = name.partition(" ")
+        if team in TEAMS and out in ("", "held out"):
+            rows = self.rows(f"labels/{team}-{'heldout' if out else 'train'}.jsonl")
+        else:
+            rows = self.kept(name, lambda: None)
+        return [Comparison(**row) for row in rows]
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "run" / name).read_text(encoding="utf-8").splitlines()]
 
     @cached_property
     def asked(self) -> dict[Team, list[str]]:
@@ -93,19 +107,12 @@ class Seed(Kept):
     # -- what several parts need ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """The distilled model, what PMP leaves, comparisons of plain answers, and the preference model of all."""
-        if not is_complete(self.folder / "distilled"):
-            student, teacher = self.policy("base"), self.policy("base")
-            pairs = anthropic.answered(self.preset, self.data, teacher, self.seed)
-            teacher.requires_grad_(False).eval()
-            self.trained("distilled", student, anthropic.distil_steps(self.preset, self.data, student, teacher, pairs))
-        if not is_complete(self.folder / "pmp"):
-            model = learners.opened_judge(self.preset, self.preset.base, self.data.mark, seed=self.seed)
-            self.fitted("pmp", model, anthropic.votes_steps(self.preset, model, self.data.votes(self.preset.votes)))
-        for team, n in (("helpful", self.preset.helpful), ("red_team", self.preset.harmless)):
-            self.collect(f"{team}", ["distilled"], team, n, "labels")
-            self.collect(f"{team} held out", ["distilled"], team, self.preset.held_out_pairs, "labels", "heldout")
-        self.preferred("judge", self.compared("helpful"), self.compared("red_team"))
+        """The recipe, up to its policy."""
+        def make() -> None:
+            for stage in STAGES:
+                for _ in self.job.run(self.folder / "run", stage=stage):
+                    pass
+        self.kept("line", make)
 
     def collect(self, name: str, writers: Sequence[str], team: Team, n: int, purpose: str,
                 split: str = "train") -> None:
@@ -125,7 +132,7 @@ class Seed(Kept):
         """
         if is_complete(self.folder / name):
             return
-        place = self.preset.base if begin == "base" else self.folder / begin
+        place = self.preset.base if begin == "base" else self.at(begin)
         model = learners.opened_judge(self.preset, place, mark, seed=self.seed, new_head=begin == "base")
         if layers is not None:
             model.model.base_model.layers = model.model.base_model.layers[:layers]
@@ -143,7 +150,7 @@ class Seed(Kept):
             keep: bool = False) -> None:
         """A policy that pleases that model, from the distilled one; with `keep` its snapshots stay."""
         preset = self.preset if red_team is None else replace(self.preset, red_team=red_team)
-        if not is_complete(self.folder / name):
+        if not is_complete(self.at(name)):
             policy = anthropic.actor(preset, self.policy("distilled"))
             steps = anthropic.ppo_steps(preset, self.data, policy, policy.reference(), self.judge(judge),
                                         anthropic.prompts(preset, self.data, self.requests(), self.seed),
@@ -159,8 +166,7 @@ class Seed(Kept):
             yield step
 
     def requests(self) -> list[str]:
-        return self.kept("requests", lambda: anthropic.requested(self.preset, self.data, self.policy("base"),
-                                                                 self.seed))
+        return [row["prompt"] for row in self.rows("requests/requests.jsonl")]
 
     def examined(self, name: str) -> dict[str, Any]:
         """What it answers to every held-out prompt, and what each measure says of it."""
@@ -245,9 +251,10 @@ class Seed(Kept):
         return found
 
     def part_e(self) -> None:
-        """(e) The main run: what its steps say of reward and drift."""
+        """(e) The recipe's own policy: what its steps say of reward and drift."""
         self.start()
-        self.ppo("policy", "judge", keep=True)
+        for name in ("distilled", "policy"):
+            self.examined(name)
 
     def part_d(self) -> None:
         """(d) A model of one half is pleased and that of the other half watched: all data, a quarter, fewer layers."""
@@ -298,9 +305,10 @@ class Seed(Kept):
         self.preferred("judge-half", half["helpful"], half["red_team"])
         self.ppo("half", "judge-half", keep=True)
         writers = [f"half-{step}" for step in anthropic.kept_after(self.preset)]
-        more = {}
-        for team in TEAMS:
-            self.collect(f"{team} online", writers, team, len(sets[team]) - len(half[team]), "labels-2")
+        sampled, more = {"helpful": len(self.rows("sampled/helpful-train.jsonl"))}, {}
+        for team in TEAMS:              # as many in all as the policy's model learned from, its best of k among them
+            n = len(sets[team]) - len(half[team]) + sampled.get(team, 0)
+            self.collect(f"{team} online", writers, team, n, "labels-2")
             more[team] = self.compared(f"{team} online")
         self.preferred("judge-online", *([*half[team], *more[team]] for team in TEAMS))
         self.ppo("online", "judge-online")
@@ -320,8 +328,8 @@ class Seed(Kept):
         for name in ("judges", "refusals"):
             if (one := self.get(name)) is not None:
                 found[name] = one
-        if (rows := self.get("trained-policy")) is not None:
-            found["root_kl"] = self.along(rows)
+        if self.has("line"):
+            found["root_kl"] = self.along(self.rows(pipeline.METRICS))
         found["differences"] = self.differences(found)
         return found
 
@@ -381,6 +389,8 @@ class Seed(Kept):
         return out
 
 
+STAGES = ("distil", "pmp", "labels", "first", "sampled", "requests", "reward", "ppo")
+LINE = {"distilled": "distilled", "pmp": "pmp", "judge": "reward_model", "policy": "policy"}     # of the recipe's run
 SETS = {"helpful": "help", "harmless": "harm", "red_team": "harm", "mix": "both"}
 HALVES = {"all": "all data", "quarter": "a quarter", "small": "small model"}
 DIFFERENCES = {             # what it shows: (measure, of whom, minus that of whom)
@@ -423,22 +433,21 @@ def _minus(one: Sequence[float] | None, other: Sequence[float] | None) -> list[f
 def stored(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
     """The content of `anthropic.json`."""
     parts = {str(one.seed): one.numbers() for one in seeds}
-    return {"about": {**about("anthropic"), "base": zoo.place(size.preset.base).name,
-                      "preset": json.loads(json.dumps(asdict(size.preset), default=str)),
-                      **{name: value for name, value in asdict(size).items() if name != "preset"}},
+    return {"about": {**about("anthropic"), "base": zoo.place(BASE).name, **asdict(size),
+                      "preset": json.loads(json.dumps(asdict(PRESETS["tiny"]), default=str))},
             "parts": parts, "over_seeds": over_seeds(parts)}
 
 
 def place(size: Size) -> Path:
     """Where the runs are kept: another size, recipe or base has another place."""
-    return folder_of("anthropic", f"{size!r} {zoo.place(size.preset.base).name}")
+    return folder_of("anthropic", f"{size!r} {PRESETS['tiny']!r} {zoo.place(BASE).name}")
 
 
 def main() -> None:
     """SEEDS (default 3) and PARTS (default all); the JSON after each part of each seed, the table at the end."""
     torch.set_num_threads(1)
     size, seeds = Size(), []
-    zoo.cached(size.preset.base)
+    zoo.cached(BASE)
     folder = place(size)
     print(f"kept in {folder}", flush=True)
     for seed in range(int(os.environ.get("SEEDS", 3))):

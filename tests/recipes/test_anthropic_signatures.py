@@ -48,7 +48,8 @@ def test_every_part_of_a_seed_is_measured_and_kept(tmp_path, monkeypatch):
                      reward=replace(tiny_preset.reward, batch_size=8),
                      ppo=replace(tiny_preset.ppo, steps=6, batch_size=8, minibatch_size=4,
                                  sampling=Sampling(max_new_tokens=8)))
-    size = bench.Size(preset=preset, few=4, many=8, graded=4)
+    monkeypatch.setitem(PRESETS, "tiny", preset)
+    size = bench.Size(few=4, many=8, graded=4)
     seed = bench.Seed(tmp_path / "kept", 0, size)
     written = []
     seed.run("gaecdbf", lambda: written.append(seed.numbers()))
