@@ -86,20 +86,27 @@ class World:
         return bounded(measured, 0.0, 1.0)
 
     def _drawn(self, n: int, split: str, purpose: str, draw: Callable[[int], list[Any]],
-               prompt: Callable[[Any], str]) -> list[Any]:
-        """n different items whose prompts are for that purpose; as many more are drawn as it takes."""
-        if (kept := self._kept.get((split, purpose, n))) is not None:
+               prompt: Callable[[Any], str], *, of: str = "",
+               fits: Callable[[Any], bool] = lambda item: True, one_in: int = 1) -> list[Any]:
+        """n different items whose prompts are for that purpose, and that fit; as many more are drawn as it takes.
+
+        Args:
+            of: what those that fit are called.
+            one_in: of how many drawn about one fits.
+        """
+        if (kept := self._kept.get((split, purpose + of, n))) is not None:
             return list(kept)
         shares = self.purposes[split]
-        size = n * sum(shares.values()) // shares[purpose]
+        size = one_in * n * sum(shares.values()) // shares[purpose]
         for _ in range(MOST_DRAWS):
             size += size // 4 + 10
-            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), shares) == purpose]
+            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), shares) == purpose
+                     and fits(one)]
             if len(found) >= n:
-                self._kept[split, purpose, n] = found[:n]
+                self._kept[split, purpose + of, n] = found[:n]
                 return found[:n]
-        raise ValueError(f"there are {len(found):,} different prompts for {purpose} in the split {split}, and {n:,} "
-                         f"are wanted. Ask for fewer.")
+        raise ValueError(f"there are {len(found):,} different prompts for {purpose}{f', {of}' if of else ''} in the "
+                         f"split {split}, and {n:,} are wanted. Ask for fewer.")
 
 
 def purpose_of(prompt: str, shares: Mapping[str, int]) -> str:
