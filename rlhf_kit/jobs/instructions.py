@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 from zlib import crc32
 
 from transformers import PreTrainedTokenizerBase
@@ -33,24 +33,27 @@ TAXED = 100                             # sources and texts of each untouched wo
 PURPOSES = {"train": {"ppo": 5, "demonstrations": 2, "labels": 1, "labels-2": 1, "labels-3": 1},
             "heldout": {"test": 4, "demonstrations": 2, "validation": 2, "test labels": 1, "test labels-2": 1,
                         "test labels-3": 1}}
+# Who wrote the demonstrations. Of perfect ones a policy learns no fault that labels could mend, but what it cannot do.
+WROTE = {"careful": 2, "decent": 3, "eager": 2, "chatty": 2, "timid": 1}
 INVENTED = ("false", "invented", "misled")      # sentences that state as a fact what is none
 
 
 class World:
-    """The made-up assistant's: demonstrations by careful people, labelers of stated quality, gold.
+    """The made-up assistant's: demonstrations by people with faults, labelers of stated quality, gold.
 
     No prompt serves two purposes: its hash says whether it is demonstrated, answered on a page, or by PPO. So nothing
     depends on what was asked for first.
     """
 
     asks = True
+    purposes: ClassVar[Mapping[str, Mapping[str, int]]] = PURPOSES
 
     def __init__(self, task: Assistant, seed: int = 0) -> None:
         self.task, self.seed, self.mark = task, seed, MARKS[task.lang].assistant
         self._kept: dict[tuple[str, str, int], list[Any]] = {}
 
     def demonstrations(self, n: int, split: str = "train") -> list[tuple[str, str]]:
-        return self._drawn(n, split, "demonstrations", lambda k: self.task.demonstrations(k, self.seed, split),
+        return self._drawn(n, split, "demonstrations", lambda k: self.task.demonstrations(k, self.seed, split, WROTE),
                            lambda pair: pair[0])
 
     def prompts(self, n: int, split: str = "train", purpose: str = "ppo") -> list[str]:
@@ -83,26 +86,33 @@ class World:
         return bounded(measured, 0.0, 1.0)
 
     def _drawn(self, n: int, split: str, purpose: str, draw: Callable[[int], list[Any]],
-               prompt: Callable[[Any], str]) -> list[Any]:
-        """n different items whose prompts are for that purpose; as many more are drawn as it takes."""
-        if (kept := self._kept.get((split, purpose, n))) is not None:
+               prompt: Callable[[Any], str], *, of: str = "",
+               fits: Callable[[Any], bool] = lambda item: True, one_in: int = 1) -> list[Any]:
+        """n different items whose prompts are for that purpose, and that fit; as many more are drawn as it takes.
+
+        Args:
+            of: what those that fit are called.
+            one_in: of how many drawn about one fits.
+        """
+        if (kept := self._kept.get((split, purpose + of, n))) is not None:
             return list(kept)
-        size = n * sum(PURPOSES[split].values()) // PURPOSES[split][purpose]
+        shares = self.purposes[split]
+        size = one_in * n * sum(shares.values()) // shares[purpose]
         for _ in range(MOST_DRAWS):
             size += size // 4 + 10
-            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), split) == purpose]
+            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), shares) == purpose
+                     and fits(one)]
             if len(found) >= n:
-                self._kept[split, purpose, n] = found[:n]
+                self._kept[split, purpose + of, n] = found[:n]
                 return found[:n]
-        raise ValueError(f"there are {len(found):,} different prompts for {purpose} in the split {split}, and {n:,} "
-                         f"are wanted. Ask for fewer.")
+        raise ValueError(f"there are {len(found):,} different prompts for {purpose}{f', {of}' if of else ''} in the "
+                         f"split {split}, and {n:,} are wanted. Ask for fewer.")
 
 
-def purpose_of(prompt: str, split: str) -> str:
-    """What a prompt is for, in the proportions of `PURPOSES`."""
-    place, names = crc32(f"purpose {prompt}".encode()) / 2**32, PURPOSES[split]
-    ends = accumulate(names.values())
-    return next(name for name, end in zip(names, ends, strict=True) if place * sum(names.values()) < end)
+def purpose_of(prompt: str, shares: Mapping[str, int]) -> str:
+    """What a prompt is for, in these shares of all prompts."""
+    place, ends = crc32(f"purpose {prompt}".encode()) / 2**32, accumulate(shares.values())
+    return next(name for name, end in zip(shares, ends, strict=True) if place * sum(shares.values()) < end)
 
 
 class Folder:

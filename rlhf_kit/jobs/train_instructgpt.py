@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
 from rlhf_kit import rewards, zoo
@@ -17,18 +16,20 @@ from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.evaluate import Agreement, Estimate, Evaluation, agreement, side_by_side, win_rate
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.jobs.instructions import Folder, World
+from rlhf_kit.jobs.recipe_runs import RecipeRun
 from rlhf_kit.jobs.settings import changed, described, use_threads
-from rlhf_kit.language import LANGS, Lang
+from rlhf_kit.language import LANGS, Lang, say
 from rlhf_kit.loops.checkpoints import steps_in
-from rlhf_kit.models.heads import Policy, RewardModel
-from rlhf_kit.models.loading import context_of, load_tokenizer
-from rlhf_kit.recipes import instructgpt
+from rlhf_kit.plots import lines
+from rlhf_kit.recipes import instructgpt, learners
 from rlhf_kit.recipes.instructgpt import PRESETS, Data, Preset
+from rlhf_kit.recipes.learners import updates
 from rlhf_kit.runs import pipeline, stages_report
 from rlhf_kit.runs.folder import Event
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
-from rlhf_kit.sampling import check_room
-from rlhf_kit.storage import is_complete, new_folder, write_text
+from rlhf_kit.runs.stages_report import Chart
+from rlhf_kit.sampling import Sampling
+from rlhf_kit.storage import new_folder, write_text
 from rlhf_kit.tasks.assistant import Assistant
 
 MOST_ROUNDS = 3
@@ -99,12 +100,12 @@ class InstructGptJob(Job):
         return _Work(run, preset, data, self).plan()
 
 
-class _Work:
+class _Work(RecipeRun):
     """The stages of one run, in one folder."""
 
     def __init__(self, run: Run, preset: Preset, data: Data, job: InstructGptJob) -> None:
-        self.run, self.at, self.preset, self.data, self.job = run, run.at, preset, data, job
-        self.base = zoo.place(preset.base) if zoo.is_tiny(preset.base) else preset.base
+        super().__init__(run, preset, job)
+        self.data = data
         self.demonstrations = data.demonstrations(preset.demonstrations)
         self.epochs = instructgpt.kept_after(preset, len(self.demonstrations))         # update -> epoch
         self.seen: dict[str, Evaluation] = {}
@@ -117,9 +118,9 @@ class _Work:
         mixed = len(instructgpt.start_mix(preset, self.data, self.demonstrations))
         asks, first = self.data.asks, self.named("reward_model", 1)
         stages = [
-            *self.tiny_base(),
+            *self.tiny_base("sft"),
             Stage("sft", work=self.sft, total=max(self.epochs), leaves=epochs, check=self.check),
-            Stage("start", work=self.start, total=instructgpt.updates(preset.start, mixed, preset.start_epochs),
+            Stage("start", work=self.start, total=updates(preset.start, mixed, preset.start_epochs),
                   leaves=("start",))]
         for number in range(1, self.job.rounds + 1):
             part, last = "" if number == 1 else f"-{number}", number == self.job.rounds
@@ -143,18 +144,6 @@ class _Work:
 
     # -- the stages ---------------------------------------------------------------------------------------------------
 
-    def tiny_base(self) -> list[Stage]:
-        """A base that the zoo knows is trained first, if it is not there yet."""
-        name = self.preset.base
-        if not zoo.is_tiny(name):
-            return []
-
-        def work() -> Iterator[Step]:
-            yield from zoo.build(name)
-            self.check_room()
-        return [Stage("mixed_base", work=work, total=zoo.planned(name), part="sft", leaves=(str(self.base),),
-                      silent=True)]
-
     def sft(self) -> Iterator[Step]:
         """Sixteen epochs, of which some are kept. Resumed, the model stands at the checkpoint's last step, which is
         then kept again; those before are there."""
@@ -163,14 +152,14 @@ class _Work:
         for step in instructgpt.sft_steps(self.preset, policy, self.demonstrations, checkpoint):
             taken = step.number + 1
             if taken in self.epochs and taken >= behind:
-                instructgpt.keep(self.preset, policy, self.base, self.at(self.epoch(self.epochs[taken])))
+                learners.keep(self.preset, policy, self.base, self.at(self.epoch(self.epochs[taken])))
             yield step
 
     def start(self) -> Iterator[Step]:
         policy = self.learner(self.base)
         mixed = instructgpt.start_mix(self.preset, self.data, self.demonstrations)
         yield from instructgpt.start_steps(self.preset, policy, mixed, self.run.checkpoint("start"))
-        instructgpt.keep(self.preset, policy, self.base, self.at("start"))
+        learners.keep(self.preset, policy, self.base, self.at("start"))
 
     def label(self, number: int) -> Iterator[Step]:
         """Pages of what the newest policies write; a test page for every few."""
@@ -187,11 +176,12 @@ class _Work:
         yield from ()
 
     def reward(self, number: int) -> Iterator[Step]:
-        model = instructgpt.opened_judge(self.preset, self.at("start"), self.data.mark, self.job.device)
+        model = learners.opened_judge(self.preset, self.at("start"), self.data.mark, self.job.device,
+                                      seed=self.job.seed)
         learn = [one for n in range(1, number + 1) for one in self.rankings(n, "rankings")]
         yield from instructgpt.reward_steps(self.preset, model, learn, self.demonstrations,
                                             self.run.checkpoint(f"reward-{number}"))
-        instructgpt.keep_judge(self.preset, model, self.at("start"), self.at(self.named("reward_model", number)))
+        learners.keep_judge(self.preset, model, self.at("start"), self.at(self.named("reward_model", number)))
 
     def select(self) -> Iterator[Event]:
         """The SFT model that the reward model likes best; what it says of the others stays, too."""
@@ -217,7 +207,7 @@ class _Work:
         if number == self.job.rounds:
             steps = self.run.with_snapshots(policy, self.preset.ppo.steps, checkpoint, steps)
         yield from steps
-        instructgpt.keep(self.preset, policy, self.at("start"), self.at(self.named("policy", number)))
+        learners.keep(self.preset, policy, self.at("start"), self.at(self.named("policy", number)))
 
     def evaluate(self) -> Iterator[Event]:
         """Every policy answers the same held-out prompts; the last reward model says what it thinks of each."""
@@ -252,44 +242,31 @@ class _Work:
                 "samples": side_by_side(sft, after)[:SHOWN], "steps": self.preset.ppo.steps}
 
     def report(self, result: Mapping[str, Any]) -> None:
-        """The pictures, beside the result."""
-        stages_report.write(self.at("report.html"), result, self.job.lang)
+        """The pictures, beside the result: those of every recipe, and the SFT models."""
+        lang, selection = self.job.lang, result["selection"]
+        epochs, charts = selection["epochs"], []
+        for measure in ("loss", "score", "gold"):
+            if measure in epochs[0]:
+                title = f"epochs_{measure}"
+                figure = lines([row["epoch"] for row in epochs], {say("en", title): [row[measure] for row in epochs]},
+                               across=say("en", "epochs_across"), unit=say("en", title))
+                charts.append(Chart(title, "note_epochs", figure))
+        chosen = say(lang, "instructgpt_chosen", epoch=selection["chosen"], of=epochs[-1]["epoch"],
+                     lowest=min(epochs, key=lambda row: row["loss"])["epoch"])
+        stages_report.write(self.at("report.html"), result, lang, first="sft", lead=[chosen], charts=charts)
 
     def notes(self) -> list[tuple[str, dict[str, Any]]]:
         return list(getattr(self.data, "notes", ()))
 
-    # -- before the first stage ---------------------------------------------------------------------------------------
-
-    def check(self, processes: int) -> None:
-        """Raises ValueError if a prompt and its response have no room in a base that is there."""
-        if not zoo.is_tiny(self.preset.base) or is_complete(self.base):
-            self.check_room()
-
-    def check_room(self) -> None:
-        prompts = [*self.data.prompts(self.preset.prompts), *self.data.prompts(self.preset.held_out, "heldout", "test")]
-        reader = SimpleNamespace(tokenizer=load_tokenizer(self.base), context=context_of(self.base))
-        check_room(reader, prompts, self.preset.ppo.sampling)
-
     # -- places -------------------------------------------------------------------------------------------------------
 
-    def named(self, what: str, number: int) -> str:
-        """The folder of a round; that of the last one has no number."""
-        return what if number == self.job.rounds else f"{what}-{number}"
+    def asked(self) -> tuple[list[str], Sampling]:
+        return [*self.data.prompts(self.preset.prompts),
+                *self.data.prompts(self.preset.held_out, "heldout", "test")], self.preset.ppo.sampling
 
     @staticmethod
     def epoch(number: int) -> str:
         return f"epochs/epoch-{number:02}"
-
-    def open(self, place: str | Path) -> Policy:
-        return instructgpt.opened(place, self.job.device)
-
-    def learner(self, place: str | Path) -> Policy:
-        policy = instructgpt.opened(place, self.job.device, preset=self.preset)
-        use_threads(self.run.threads, policy)
-        return policy
-
-    def judge(self, number: int) -> RewardModel:
-        return zoo.load_reward_model(self.at(self.named("reward_model", number)), device=self.job.device)
 
     def rankings(self, number: int, which: str) -> list[Ranking]:
         """Of a round's pages, or of the folder that somebody brought."""
@@ -303,7 +280,7 @@ class _Work:
 
     def reward_steps(self, number: int) -> int:
         n = self.preset.rankings * number if self.data.asks else len(self.rankings(1, "rankings"))
-        return instructgpt.updates(self.preset.reward, n, 1)
+        return updates(self.preset.reward, n, 1)
 
 
 def _mean_of(row: Mapping[str, Any]) -> dict[str, float]:

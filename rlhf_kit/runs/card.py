@@ -19,7 +19,7 @@ from rlhf_kit import REPOSITORY, __version__, tasks
 from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.language import Lang, say
-from rlhf_kit.recipes import instructgpt, stackllama
+from rlhf_kit.recipes import anthropic, instructgpt, stackllama
 from rlhf_kit.recipes.stackllama import forum_lang, in_language
 from rlhf_kit.runs import stages_report
 from rlhf_kit.runs.lineage import began_with, is_hub_model, job_of, run_of, settings_in
@@ -30,8 +30,11 @@ Note = tuple[str, dict[str, Any]]
 DATA = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain")     # settings that name what was learned from
 SHOWN = 3                           # samples in a card
 SCORERS = ("rewardmodel", "judge", "rulemodel")        # jobs whose model reads and does not write
-TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "instructgpt": ("ppo",), "human": ("ppo", "human-feedback"),
+TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "instructgpt": ("ppo",), "anthropic": ("ppo",),
+        "human": ("ppo", "human-feedback"),
         "rewardmodel": ("reward-model",), "judge": ("classifier",)}      # of other jobs their names
+# Recipes that make an assistant of a base, in its world.
+ASSISTANTS = {"instructgpt": instructgpt.PRESETS, "anthropic": anthropic.PRESETS}
 OURS = "apache-2.0"                 # of the kit, its made-up texts, and so of what is made of nothing else
 STACK_EXCHANGE = "cc-by-sa-4.0"
 LICENCES = {"gpt2": "mit", "openai-community/gpt2": "mit", "Qwen/Qwen2.5-0.5B": "apache-2.0",
@@ -67,8 +70,8 @@ def origin(run: Path) -> Origin:
             preset = in_language(stackllama.PRESETS[settings["preset"]], forum_lang(settings.get("task")))
             named += [preset.data] if preset.data and not (settings.get("data") or settings.get("task")) else []
             base = settings.get("model") or preset.base
-        elif job == "instructgpt":
-            base = settings.get("model") or instructgpt.PRESETS[settings["preset"]].base.format(lang=settings["lang"])
+        elif job in ASSISTANTS:
+            base = settings.get("model") or ASSISTANTS[job][settings["preset"]].base.format(lang=settings["lang"])
         else:
             base = None if job == "tour" else began_with(place)
         place = None if base is None else run_of(base)
@@ -127,7 +130,7 @@ def write(run: Path, repo: str, lang: Lang, *, command: str, size: int, adapter:
 
 def _about(job: str, result: Mapping[str, Any], words: partial) -> str:
     known = ("tour", "ppo", "rest", "grpo", "dpo", "online-dpo", "kto", "distil", "sft", "rewardmodel", "rulemodel",
-             "judge", "stackllama", "instructgpt", "human")
+             "judge", "stackllama", "instructgpt", "anthropic", "human")
     return words(f"card_about_{job}" if job in known else "card_about_other", job=job, n=result.get("ratings", 0))
 
 
@@ -180,7 +183,7 @@ def _world(settings: Mapping[str, Any]) -> str | None:
         return Path(task).name
     if job_of(settings) == "stackllama":
         return "forum-en"
-    if job_of(settings) == "instructgpt":
+    if job_of(settings) in ASSISTANTS:
         return f"assistant-{settings['lang']}"
     return f"reviews-{settings['lang']}" if settings.get("lang") else None
 
@@ -206,7 +209,7 @@ def _table(job: str, result: Mapping[str, Any], lang: Lang) -> list[list[str]]:
         return [[words("column_measure"), words("column_value")], *([words(name), value] for name, value in rows)]
     if job == "stackllama":
         return _policies(result["policies"], words)
-    if job == "instructgpt":
+    if job in ASSISTANTS:
         return stages_report.table(result["policies"], lang)
     if "before" not in result or "after" not in result:
         return []

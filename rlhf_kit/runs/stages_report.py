@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -14,21 +15,41 @@ from jinja2 import Environment, StrictUndefined
 from rlhf_kit import __version__
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.language import Lang, say
-from rlhf_kit.plots import bars, lines, svg
+from rlhf_kit.plots import bars, svg
 from rlhf_kit.storage import write_text
 
-MEASURES = ("gold", "helpful", "honest", "harmless", "invented", "score", "kl", "length", "eos_rate", "distinct")
+MEASURES = ("gold", "helpful", "honest", "harmless", "invented", "balked", "explained",
+            "score", "kl", "length", "eos_rate", "distinct")
 SIZE = 5.2, 2.7                     # inches of a picture of all stages
 
 
-def write(path: Path, result: Mapping[str, Any], lang: Lang) -> None:
-    """Fill the template with what the run measured and put it at `path`."""
+@dataclass(frozen=True)
+class Chart:
+    """A picture, and the keys of its title and of what is said below it. Pictures themselves speak English."""
+
+    title: str
+    note: str
+    figure: Any
+
+
+def write(path: Path, result: Mapping[str, Any], lang: Lang, *, first: str, lead: Sequence[str] = (),
+          charts: Sequence[Chart] = ()) -> None:
+    """Fill the template with what the run measured and put it at `path`.
+
+    Args:
+        first: the policy that the last one is compared with.
+        lead: what the recipe says besides.
+        charts: its own pictures.
+    """
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
         (files("rlhf_kit") / "data" / "stages.html.j2").read_text(encoding="utf-8"))
     words, policies = partial(say, lang), result["policies"]
     write_text(path, template.render(
-        lang=lang, say=words, title=words("stages_title"), lead=_lead(result, words), version=__version__,
-        columns=[called(name, lang) for name in policies], rows=_rows(policies, lang), charts=_charts(result, lang),
+        lang=lang, say=words, title=words(f"stages_title_{result['job']}"), version=__version__,
+        lead=[*_gold(policies, first, words), *lead], beside=words(f"stages_samples_{result['job']}"),
+        columns=[called(name, lang) for name in policies], rows=_rows(policies, lang), charts=[
+            {"title": words(one.title), "note": words(one.note), "svg": svg(one.figure)}
+            for one in (*_charts(result), *charts)],
         samples=[[one["before"], one["after"]] for one in result["samples"]],
         settings=json.dumps(result["settings"], indent=1, ensure_ascii=False),
         stages=[{"name": words(f"stage_{name}"), **spent} for name, spent in result["stages"].items()]))
@@ -47,15 +68,12 @@ def cell(measured: Mapping[str, float] | float, *, short: bool = False) -> str:
     return f"{measured + 0.0:.2f}" if abs(measured) >= 0.005 else "0.00"
 
 
-def _lead(result: Mapping[str, Any], words: partial) -> list[str]:
-    """What came of it, in a few sentences."""
-    said, scores = [], {name: one["scores"] for name, one in result["policies"].items()}
-    if "gold" in scores["policy"]:
-        said.append(words("stages_gold", **{name: scores[name]["gold"]["mean"] for name in ("base", "sft", "policy")}))
-    epochs = result["selection"]["epochs"]
-    said.append(words("instructgpt_chosen", epoch=result["selection"]["chosen"], of=epochs[-1]["epoch"],
-                      lowest=min(epochs, key=lambda row: row["loss"])["epoch"]))
-    return said
+def _gold(policies: Mapping[str, Any], first: str, words: partial) -> list[str]:
+    """What came of it, in a sentence, where the truth is known."""
+    if "gold" not in policies["policy"]["scores"]:
+        return []
+    before, between, after = (policies[name]["scores"]["gold"]["mean"] for name in ("base", first, "policy"))
+    return [words("stages_gold", base=before, name=words(f"policy_{first}"), between=between, policy=after)]
 
 
 def table(policies: Mapping[str, Any], lang: Lang) -> list[list[str]]:
@@ -74,25 +92,15 @@ def _rows(policies: Mapping[str, Any], lang: Lang) -> list[dict[str, Any]]:
     return found
 
 
-def _charts(result: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:
-    """Gold stage by stage (and what the reward model says), the tax, and the SFT models. Pictures speak English."""
-    policies, epochs, found = result["policies"], result["selection"]["epochs"], []
-
-    def add(figure: Any, title: str, note: str) -> None:
-        found.append({"title": say(lang, title), "note": say(lang, note), "svg": svg(figure)})
-
+def _charts(result: Mapping[str, Any]) -> list[Chart]:
+    """Gold stage by stage, what the reward model says, and the tax."""
+    policies, found = result["policies"], []
     for measure in ("gold", "score"):
         if measure in policies["policy"]["scores"]:
             values = {called(name, "en"): Estimate(**one["scores"][measure]) for name, one in policies.items()}
-            add(bars(values, unit=say("en", f"measure_{measure}"), size=SIZE), f"chart_stages_{measure}",
-                f"note_stages_{measure}")
+            found.append(Chart(f"chart_stages_{measure}", f"note_stages_{measure}",
+                               bars(values, unit=say("en", f"measure_{measure}"), size=SIZE)))
     for measure in next(iter(result.get("tax", {}).values()), {}):
         values = {called(name, "en"): Estimate(**one[measure]) for name, one in result["tax"].items()}
-        add(bars(values, unit=say("en", f"tax_{measure}"), size=SIZE), f"tax_{measure}", "note_tax")
-    for measure in ("loss", "score", "gold"):
-        if measure in epochs[0]:
-            title = f"epochs_{measure}"
-            values = {say("en", title): [row[measure] for row in epochs]}
-            add(lines([row["epoch"] for row in epochs], values, across=say("en", "epochs_across"),
-                      unit=say("en", title)), title, "note_epochs")
+        found.append(Chart(f"tax_{measure}", "note_tax", bars(values, unit=say("en", f"tax_{measure}"), size=SIZE)))
     return found

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.runs import snapshots
+from rlhf_kit.runs.lineage import BEGAN, JUDGES
 from rlhf_kit.studio.words import Words
 
 RUNS = "runs"                       # the folder that runs lie in
@@ -129,13 +130,8 @@ def _of_run(run: Path, name: str) -> list[Entry]:
 
 def _made_from(run: Path, settings: dict[str, Any], job: str | None) -> tuple[Path | str | None, Path | str | None]:
     """Base and judge of a run: folders in it, or what its settings name."""
-    if job == "tour":
-        return run / "language_model", next((run / name for name in ("judge", "reward_model")
-                                             if (run / name).is_dir()), None)
-    if job == "stackllama":
-        return run / "sft", run / "reward_adapter"
-    if job == "instructgpt":
-        return run / "start", run / "reward_model"
+    if job in BEGAN:
+        return run / BEGAN[job], next((run / name for name in JUDGES[job] if (run / name).is_dir()), None)
     untrained = snapshots.place(run, 0)                      # the model that the settings name may be elsewhere by now
     return (_named(settings.get("model"), run) or (untrained if untrained.is_dir() else None),
             _named(settings.get("judge"), run))

@@ -10,17 +10,13 @@ prompt by prompt, on the same held-out prompts.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 import random
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +26,17 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import agreement
 from rlhf_kit.evaluate.tax import tax
 from rlhf_kit.formulas.kl_penalty import KL
-from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.formulas.records import Comparison, Ranking
 from rlhf_kit.jobs.instructions import World
 from rlhf_kit.methods import reward_model, sft
 from rlhf_kit.models.heads import Policy, RewardModel
-from rlhf_kit.recipes import instructgpt
+from rlhf_kit.recipes import instructgpt, learners
 from rlhf_kit.recipes.instructgpt import PRESETS, Preset
 from rlhf_kit.storage import is_complete, write_text
 from rlhf_kit.tasks.assistant import Assistant
 from rlhf_kit.tasks.assistant.prompts import case_of
-from tests.benchmarks.kept import Kept
+from tests.benchmarks.differences import about, mean, over_seeds, rows_of
+from tests.benchmarks.kept import Kept, folder_of
 
 FILE = Path(__file__).with_name("instructgpt.json")
 MEASURES = ("score", "gold", "helpful", "honest", "harmless")
@@ -78,25 +75,11 @@ class Seed(Kept):
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 
-    def get(self, name: str) -> Any:
-        """What is there under that name, or None."""
-        return self.kept(name, lambda: None) if self.has(name) else None
-
     def policy(self, name: str) -> Policy:
         return zoo.load_policy(self.preset.base if name == "base" else self.folder / name, value_head=False)
 
     def judge(self, name: str) -> RewardModel:
         return zoo.load_reward_model(self.folder / name)
-
-    def trained(self, name: str, policy: Policy, steps: Iterable[Step]) -> None:
-        """Run the steps to their end, once, and keep the policy and what they reported."""
-        if not is_complete(self.folder / name):
-            def make() -> list[dict[str, float]]:
-                rows = [step.metrics for step in steps]
-                zoo.save_policy(policy, self.folder / name)
-                return rows
-            (self.folder / f"trained-{name}.json").unlink(missing_ok=True)
-            self.kept(f"trained-{name}", make)
 
     # -- the stages ----------------------------------------------------------------------------------------------------
 
@@ -143,7 +126,7 @@ class Seed(Kept):
 
     def reward(self, name: str, rankings: Sequence[Ranking], test: str = "test labels") -> None:
         if not is_complete(self.folder / name):
-            model = instructgpt.opened_judge(self.preset, self.folder / "start", self.data.mark)
+            model = learners.opened_judge(self.preset, self.folder / "start", self.data.mark, seed=self.seed)
             for _ in instructgpt.reward_steps(self.preset, model, rankings, self.demonstrations):
                 pass
             zoo.save_reward_model(model, self.folder / name)
@@ -188,7 +171,7 @@ class Seed(Kept):
         """(h) SFT on what labelers put first, of the same pages that the reward model learned from."""
         best = [(one.prompt, one.responses[one.ranks.index(1)]) for one in self.pages("labels", (), 0)]
         policy = self.policy("start")
-        steps = instructgpt.updates(self.preset.start, len(best), self.size.label_epochs)
+        steps = learners.updates(self.preset.start, len(best), self.size.label_epochs)
         self.trained("best", policy, sft.steps(policy, best, replace(self.preset.start, steps=steps)))
         self.examined("best")
 
@@ -219,8 +202,8 @@ class Seed(Kept):
     def judged(self, items: Sequence[Ranking | Comparison], batch: int, epochs: int, pages: Sequence[Ranking],
                test: Sequence[Ranking]) -> dict[str, Any]:
         config = replace(self.preset.reward, batch_size=batch)
-        config = replace(config, steps=instructgpt.updates(config, len(items), epochs))
-        model = instructgpt.opened_judge(self.preset, self.folder / "start", self.data.mark)
+        config = replace(config, steps=learners.updates(config, len(items), epochs))
+        model = learners.opened_judge(self.preset, self.folder / "start", self.data.mark, seed=self.seed)
         for _ in reward_model.steps(model, items, config):
             pass
         learnt, held = (agreement(rewards.learned(model), some) for some in (pages, test))
@@ -248,8 +231,8 @@ class Seed(Kept):
         stages = {}
         for name in names:
             if (seen := self.get(f"seen-{name}")) is not None:
-                stages[name] = {**{key: _mean(seen[key]) for key in MEASURES},
-                                "invented": _mean([seen["invented"][i] for i in facts]), "kl": seen["kl"]}
+                stages[name] = {**{key: mean(seen[key]) for key in MEASURES},
+                                "invented": mean([seen["invented"][i] for i in facts]), "kl": seen["kl"]}
         found: dict[str, Any] = {"cpu_seconds": round(self.cpu_seconds), "stages": stages, "tax": {
             name: {key: value for key, value in x.items() if key != "each"}
             for name in ("sft", "start", "ppo", "ptx", "kl100") if (x := self.get(f"tax-{name}")) is not None}}
@@ -273,19 +256,19 @@ class Seed(Kept):
             one, other = self.get(f"seen-{ours}"), self.get(f"seen-{theirs}")
             if one is not None and other is not None:
                 rows = facts if measure == "invented" else range(len(self.held_out))
-                found[key] = _mean([one[measure][i] - other[measure][i] for i in rows])
+                found[key] = mean([one[measure][i] - other[measure][i] for i in rows])
         if (rows := self.get("epochs")) is not None:
             lowest = min(rows, key=lambda row: row["loss"])
             found["d: loss, last epoch - lowest"] = [rows[-1]["loss"] - lowest["loss"], 0.0]
             for key in ("score", "gold"):
                 last, first = (row["score"] if key == "score" else row["others"]["gold"] for row in (rows[-1], lowest))
-                found[f"d: {key}, last epoch - epoch of lowest loss"] = _mean(
+                found[f"d: {key}, last epoch - epoch of lowest loss"] = mean(
                     [a - b for a, b in zip(last, first, strict=True)])
         start = self.get("tax-start")
         for name, words in (("ppo", "PPO"), ("ptx", "PPO-ptx"), ("kl100", "100 x KL")):
             if start is not None and (seen := self.get(f"tax-{name}")) is not None:
                 for measure in TAXES:
-                    found[f"c: {measure}, {words} - start"] = _mean([
+                    found[f"c: {measure}, {words} - start"] = mean([
                         a - b for a, b in zip(seen["each"][measure], start["each"][measure], strict=True)])
         pages, pairs = self.get("kwise-grouped"), self.get("kwise-shuffled")
         if pages is not None and pairs is not None:
@@ -307,8 +290,6 @@ DIFFERENCES = {             # what it shows: (measure, of whom, minus that of wh
 }
 
 
-HEAD = {"en": "| difference, prompt by prompt | mean, 95 % interval | each seed |",
-        "zh": "| 逐条提示之差 | 均值与 95 % 区间 | 各个种子 |"}
 ZH = (("SFT on the same labels", "用同样的标注做 SFT"), ("all labels from SFT", "全部标注来自 SFT"),
       ("second round", "第二轮"), ("100 x KL", "100 倍 KL"), ("start", "起点"), ("last epoch", "最后一轮"),
       ("epoch of lowest loss", "损失最低的一轮"), ("lowest", "最低"),
@@ -324,11 +305,6 @@ def _taxed(policy: Policy, n: int) -> dict[str, Any]:
             "each": found.each}
 
 
-def _mean(values: Sequence[float]) -> list[float]:
-    """[mean, standard error]."""
-    return [statistics.fmean(values), statistics.stdev(values) / len(values) ** 0.5]
-
-
 # -- what was found ----------------------------------------------------------------------------------------------------
 
 def stored(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
@@ -338,32 +314,14 @@ def stored(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
     for name, part in before.get("parts", {}).items():
         if name in parts and "sizes" in part:
             parts[name]["sizes"] = part["sizes"]
-    return {"about": {"command": "make bench ARGS=instructgpt", "date": date.today().isoformat(),
-                      "machine": f"{platform.machine()}, one thread", "python": platform.python_version(),
-                      **{name: version(name) for name in ("rlhf-kit", "torch", "transformers")},
-                      "base": zoo.place(size.preset.base).name, "prompts": size.prompts, "taxed": size.taxed,
-                      "preset": json.loads(json.dumps(asdict(size.preset), default=str))},
+    return {"about": {**about("instructgpt"), "base": zoo.place(size.preset.base).name, "prompts": size.prompts,
+                      "taxed": size.taxed, "preset": json.loads(json.dumps(asdict(size.preset), default=str))},
             "parts": parts, "over_seeds": over_seeds(parts)}
-
-
-def over_seeds(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Every difference over the seeds that have it: the mean, the standard error of prompts, and each seed's.
-
-        mean of m_s,  √(Σ se_s²) / S
-    """
-    found = {}
-    names = dict.fromkeys(name for part in parts.values() for name in part["differences"])
-    for name in names:
-        each = [part["differences"][name] for part in parts.values() if name in part["differences"]]
-        found[name] = {"mean": statistics.fmean(m for m, _ in each),
-                       "se": sum(se ** 2 for _, se in each) ** 0.5 / len(each), "each": [m for m, _ in each]}
-    return found
 
 
 def place(size: Size) -> Path:
     """Where the runs are kept: another size, recipe or base has another place."""
-    made_of = f"{size!r} {zoo.place(size.preset.base).name}"
-    return zoo.cache_folder() / f"bench-instructgpt-{hashlib.sha256(made_of.encode()).hexdigest()[:10]}"
+    return folder_of("instructgpt", f"{size!r} {zoo.place(size.preset.base).name}")
 
 
 def main() -> None:
@@ -380,16 +338,5 @@ def main() -> None:
 
 
 def table(found: Mapping[str, Any], lang: str = "en") -> list[str]:
-    """The page's rows: every difference with its interval, and each seed's."""
-    rows = [HEAD[lang], "|---|---|---|"]
-    for name, one in found["over_seeds"].items():
-        each = ", ".join(f"{x:+.3f}" for x in one["each"])
-        shown = f"{one['mean']:+.3f} ± {1.96 * one['se']:.3f}" if one["se"] else f"{one['mean']:+.3f}"
-        rows.append(f"| {name if lang == 'en' else _chinese(name)} | {shown} | {each} |")
-    return rows
-
-
-def _chinese(name: str) -> str:
-    for english, chinese in ZH:
-        name = name.replace(english, chinese)
-    return name
+    """The page's rows."""
+    return rows_of(found["over_seeds"], lang, ZH)

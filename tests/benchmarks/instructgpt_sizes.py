@@ -24,11 +24,12 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import instructgpt
 from rlhf_kit.storage import is_complete, write_text
 from rlhf_kit.tasks.assistant.corpus import pretraining
-from tests.benchmarks.instructgpt import FILE, MEASURES, Seed, Size, _mean, place
+from tests.benchmarks.differences import mean
+from tests.benchmarks.instructgpt import FILE, MEASURES, Seed, Size, place
 
 SMALL, LARGE, LAYERS = 32, 128, 2
 TEXTS = 3000                        # of the reduced corpus
-READ = sft.Config(steps=600, batch_size=16, learning_rate=4e-3, min_lr_ratio=0.03, max_length=160, beta2=0.98)
+READ = sft.Config(steps=3000, batch_size=8, learning_rate=5e-3, min_lr_ratio=0.03, max_length=160, beta2=0.98)
 
 
 class Sizes(Seed):
@@ -69,10 +70,10 @@ class Sizes(Seed):
                                 ("small, SFT alone", f"sft-{SMALL}", SMALL)):
             seen, policy = self.examined(of), self.policy(of)
             found[name] = {"width": width, "parameters": tiny.parameters(policy.lm),
-                           **{key: _mean(seen[key]) for key in MEASURES}}
+                           **{key: mean(seen[key]) for key in MEASURES}}
         for key in ("gold", "helpful"):
             ours, theirs = self.examined(f"ppo-{SMALL}")[key], self.examined(f"sft-{LARGE}")[key]
-            found[f"{key}, small - large"] = _mean([a - b for a, b in zip(ours, theirs, strict=True)])
+            found[f"{key}, small - large"] = mean([a - b for a, b in zip(ours, theirs, strict=True)])
         return found
 
 

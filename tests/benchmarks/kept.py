@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rlhf_kit.storage import write_text
+from rlhf_kit import zoo
+from rlhf_kit.formulas.records import Step
+from rlhf_kit.models.heads import Policy
+from rlhf_kit.storage import is_complete, write_text
+
+
+def folder_of(bench: str, made_of: str) -> Path:
+    """Where the runs of a bench are kept: another size, recipe or base has another place."""
+    return zoo.cache_folder() / f"bench-{bench}-{hashlib.sha256(made_of.encode()).hexdigest()[:10]}"
 
 
 class Kept:
@@ -27,6 +36,20 @@ class Kept:
             write_text(path, json.dumps({"cpu_seconds": time.process_time() - began, "found": found}))
             print(f"seed {self.seed}: {name}, {time.process_time() - began:.0f} CPU s", flush=True)
         return json.loads(path.read_text(encoding="utf-8"))["found"]
+
+    def get(self, name: str) -> Any:
+        """What is there under that name, or None."""
+        return self.kept(name, lambda: None) if self.has(name) else None
+
+    def trained(self, name: str, policy: Policy, steps: Iterable[Step]) -> None:
+        """Run the steps to their end, once, and keep the policy and what they reported."""
+        if not is_complete(self.folder / name):
+            def make() -> list[dict[str, float]]:
+                rows = [step.metrics for step in steps]
+                zoo.save_policy(policy, self.folder / name)
+                return rows
+            (self.folder / f"trained-{name}.json").unlink(missing_ok=True)
+            self.kept(f"trained-{name}", make)
 
     def has(self, name: str) -> bool:
         return (self.folder / f"{name}.json").exists()

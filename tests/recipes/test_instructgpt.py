@@ -12,7 +12,7 @@ from rlhf_kit.methods import reward_model
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.judging import reward_scores
-from rlhf_kit.recipes import instructgpt
+from rlhf_kit.recipes import instructgpt, learners
 from rlhf_kit.recipes.instructgpt import PRESETS, Examined
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.tasks.assistant import Assistant
@@ -76,9 +76,9 @@ def test_a_judge_of_the_made_up_world_also_hears_how_likely_a_response_is(tmp_pa
     tokenizer = text.train_tokenizer(["User: is it red? Assistant: yes, it is red."] * 3, 300)
     start = Policy(tiny.llama(tokenizer, layers=1, width=64, context=64), tokenizer, value_head=False)
     zoo.save_policy(start, tmp_path / "start")
-    judge = instructgpt.opened_judge(TINY, tmp_path / "start", mark="Assistant")
+    judge = learners.opened_judge(TINY, tmp_path / "start", mark="Assistant")
     assert judge.likelihood == (TINY.likelihood, tokenizer("Assistant", add_special_tokens=False).input_ids[0])
-    plain = instructgpt.opened_judge(TINY, tmp_path / "start")              # of a folder nobody knows the mark
+    plain = learners.opened_judge(TINY, tmp_path / "start")              # of a folder nobody knows the mark
     assert plain.likelihood is None
 
 
@@ -102,7 +102,7 @@ def test_no_prompt_serves_two_purposes_whatever_is_asked_for_first(world):
 
 
 def test_purposes_have_their_shares():
-    seen = Counter(purpose_of(f"prompt {i}", "train") for i in range(5000))
+    seen = Counter(purpose_of(f"prompt {i}", PURPOSES["train"]) for i in range(5000))
     assert {name: round(10 * n / 5000) for name, n in seen.items()} == PURPOSES["train"]
 
 
