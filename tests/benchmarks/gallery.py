@@ -6,9 +6,9 @@ Each run is kept in `gallery.json` as soon as it is there, so that a stopped ben
 reads the rules' verdicts from it in no time. Delete the file to have everything anew.
 
 What was seen when rules were chosen: seed 0. One of them, of a judge that is exploited, was changed twice, as a small
-model (seed 8) and a slow GRPO (seed 3) had been given false alarms: when half of seed 1 was known; and when seeds 1, 2
-and four faults of seed 3 were, which other rules name. The exploited judges of seeds 3 and 4, the small models of seeds
-9 and 10 and the slow runs of seeds 6 and 7 are what the rule as it stands was measured on.
+model (seed 8) and a slow GRPO (seed 3) had been given false alarms. The first time half of seed 1 was known; seed 2 and
+the small models of seeds 9 and 10 came after. The second time all these were, and four faults of seed 3 that other
+rules name; the other twelve and the slow runs of seeds 6 and 7 came after.
 """
 
 from __future__ import annotations
