@@ -48,7 +48,7 @@ class World:
 
     def __init__(self, task: Assistant, seed: int = 0) -> None:
         self.task, self.seed, self.mark = task, seed, MARKS[task.lang].assistant
-        self._kept: dict[tuple[str, str, int], list[Any]] = {}
+        self._kept: dict[tuple[str, str, str, int], list[Any]] = {}
 
     def demonstrations(self, n: int, split: str = "train") -> list[tuple[str, str]]:
         return self._drawn(n, split, "demonstrations", lambda k: self.task.demonstrations(k, self.seed, split),
@@ -84,9 +84,12 @@ class World:
         return bounded(measured, 0.0, 1.0)
 
     def _drawn(self, n: int, split: str, purpose: str, draw: Callable[[int], list[Any]],
-               prompt: Callable[[Any], str]) -> list[Any]:
-        """n different items whose prompts are for that purpose; as many more are drawn as it takes."""
-        if (kept := self._kept.get((split, purpose, n))) is not None:
+               prompt: Callable[[Any], str], what: str = "") -> list[Any]:
+        """n different items whose prompts are for that purpose; as many more are drawn as it takes.
+
+        `what` tells draws of one purpose apart.
+        """
+        if (kept := self._kept.get((split, purpose, what, n))) is not None:
             return list(kept)
         shares = self.purposes[split]
         size = n * sum(shares.values()) // shares[purpose]
@@ -94,7 +97,7 @@ class World:
             size += size // 4 + 10
             found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), shares) == purpose]
             if len(found) >= n:
-                self._kept[split, purpose, n] = found[:n]
+                self._kept[split, purpose, what, n] = found[:n]
                 return found[:n]
         raise ValueError(f"there are {len(found):,} different prompts for {purpose} in the split {split}, and {n:,} "
                          f"are wanted. Ask for fewer.")
@@ -113,6 +116,9 @@ class Folder:
     """
 
     asks, mark = False, None
+    writes: ClassVar[Mapping[str, Callable[..., written.Written]]] = {
+        "demonstrations": written.answered, "rankings": partial(written.comparisons, writes=True),
+        "prompts": written.prompts}
 
     def __init__(self, brought: Instructions, tokenizer: PreTrainedTokenizerBase, template: str | None,
                  model: str) -> None:
@@ -149,11 +155,9 @@ class Folder:
         return {}
 
     def _texts(self, part: str, items: list[Any], how: tuple[Any, ...]) -> list[Any]:
-        if not items or part == "pretraining":
+        if not items or part not in self.writes:
             return items
-        write = {"demonstrations": written.answered, "rankings": partial(written.comparisons, writes=True),
-                 "prompts": written.prompts}[part]
-        found = write(items, *how)
+        found = self.writes[part](items, *how)
         self.notes += [note for note in found.notes if note not in self.notes]
         return found.items
 
