@@ -22,16 +22,17 @@ from rlhf_kit.models.loading import load_tokenizer
 from rlhf_kit.models.ruling import ask
 from rlhf_kit.rewards import Reward
 from rlhf_kit.tasks.assistant import Assistant
+from rlhf_kit.tasks.assistant.answers import draw_writer
 from rlhf_kit.tasks.assistant.cases import Split
 from rlhf_kit.tasks.assistant.corpus import preamble, ruled
 from rlhf_kit.tasks.assistant.gold import Explanation
-from rlhf_kit.tasks.assistant.prompts import MARKS, read, under
+from rlhf_kit.tasks.assistant.prompts import MARKS, case_of, read, under
 from rlhf_kit.tasks.assistant.rule_labels import rule_labels
 from rlhf_kit.tasks.assistant.rules import RULES, verdicts, wordings
 from rlhf_kit.tasks.assistant.users import Prompt
 
 MANNERS = ("careful", "eager", "careful", "rude", "timid", "chatty")    # under whose description candidates are written
-WIDE = 8                            # prompts drawn for each that is of the source wanted
+WIDE = 4                            # prompts drawn for each that is of the source wanted
 
 
 class World(instructions.World):
@@ -56,6 +57,13 @@ class World(instructions.World):
     def dressed(self, prompt: str, k: int) -> str:
         """The prompt as the writer of the k-th candidate is asked: under a description of how to answer."""
         return under(preamble(self.task, MANNERS[k % len(MANNERS)], seed=k), prompt)
+
+    def people(self, prompts: Sequence[str], k: int) -> list[tuple[str, list[str]]]:
+        """k candidates to each prompt, by people of every kind."""
+        rng, task = random.Random(f"people {self.seed}"), self.task
+        space = MARKS[task.lang].space
+        return [(prompt, [space + draw_writer(rng).answer(case_of(prompt, task.lang), rng).text(task.lang)
+                          for _ in range(k)]) for prompt in prompts]
 
     def picked(self, asked: Sequence[tuple[str, Sequence[str]]], n: int, split: Split = "train") -> list[Ranking]:
         """Of the candidates of each turn the one that a rater would rather have; at most n turns.
@@ -118,6 +126,9 @@ class Folder(instructions.Folder):
 
     def dressed(self, prompt: str, k: int) -> str:
         return prompt
+
+    def people(self, prompts: Sequence[str], k: int) -> list[tuple[str, list[str]]]:
+        return []
 
     def picked(self, asked: Sequence[tuple[str, Sequence[str]]], n: int, split: Split = "train") -> list[Ranking]:
         return choices(self._parts["preferences", split][:n])

@@ -35,7 +35,6 @@ from rlhf_kit.storage import new_folder, write_json_lines
 from rlhf_kit.tasks.assistant import Assistant
 
 SHOWN = 10                          # prompts in the result
-SPARE = 1.1                         # prompts asked for one turn: to some all candidates are the same
 HELD = {"train": "", "heldout": "held_out_"}
 
 
@@ -115,7 +114,7 @@ class _Work(RecipeRun):
     def plan(self) -> Plan:
         preset, rl = self.preset, self.preset.rl
         labels = ("labels",) if self.data.asks else ()
-        turns = preset.turns if self.data.asks else len(self.turns("train"))
+        turns = preset.turns + preset.by_people if self.data.asks else len(self.turns("train"))
         rules = preset.labels if self.data.asks else len(examples(self.labels("train")))
         stages = [*self.tiny_base("labels" if labels else "sft")]
         if labels:
@@ -139,11 +138,8 @@ class _Work(RecipeRun):
         """Raters pick among what the base writes, and say of answers whether they break a rule."""
         base, preset = self.open(self.base), self.preset
         with new_folder(self.at("labels")) as folder:
-            for split, turns, rules in (("train", preset.turns, preset.labels),
-                                        ("heldout", preset.held_out_turns, preset.held_out_labels)):
-                asked = sparrow.candidates(preset, self.data, base, round(SPARE * turns), split,
-                                           "labels" if split == "train" else "test labels")
-                write_rankings(folder / f"{HELD[split]}turns.jsonl", self.data.picked(asked, turns, split))
+            for split, rules in (("train", preset.labels), ("heldout", preset.held_out_labels)):
+                write_rankings(folder / f"{HELD[split]}turns.jsonl", sparrow.rated(preset, self.data, base, split))
                 write_json_lines(folder / f"{HELD[split]}rules.jsonl",
                                  [asdict(one) for one in self.data.labels(rules, split)])
         yield from ()

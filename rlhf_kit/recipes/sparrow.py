@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from transformers import PreTrainedModel
@@ -45,6 +45,7 @@ Pairs = list[tuple[str, str]]
 SOURCES = ("questions", "dialogues", "adversarial")
 FOLLOWED = LEVELS[LEVELS.index("unsure") + 1:]
 AT_ONCE = 256                           # prompts answered together
+SPARE = 1.1                             # prompts asked for one turn: to some all candidates are the same
 
 
 class Data(Protocol):
@@ -58,6 +59,9 @@ class Data(Protocol):
 
     def dressed(self, prompt: str, k: int) -> str:
         """The prompt as the base is handed it that writes the k-th candidate."""
+
+    def people(self, prompts: Sequence[str], k: int) -> list[tuple[str, list[str]]]:
+        """k candidates to each prompt that people wrote, where there are any."""
 
     def picked(self, asked: Sequence[tuple[str, Sequence[str]]], n: int, split: str = "train") -> list[Ranking]:
         """At most n turns of which a rater picked one, where somebody can be asked; else those that there are."""
@@ -82,7 +86,8 @@ class Preset:
     """All settings of a run at one scale; numbers of updates follow from the epochs and what there is to learn from."""
 
     base: str                           # a tiny model's name, a folder, or a hub id
-    turns: int                          # of which raters pick a candidate
+    turns: int                          # of which raters pick a candidate that the base wrote
+    by_people: int = 0                  # and those, of a made-up world, whose candidates people wrote
     candidates: int = 4                 # of a turn, at most
     labels: int                         # of rules
     share: float = SHARE                # of the layers that each top has for itself
@@ -113,12 +118,12 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        base="tiny-base-{lang}", turns=300, labels=4000, sft_epochs=3, preference_epochs=4, rule_epochs=3, prompts=1500,
-        held_out=300, reranked=120, held_out_turns=100, held_out_labels=600,
-        sft=sft.Config(batch_size=16, learning_rate=1e-3, warmup=5, max_length=256),
-        preference=replace(reward_model.SPARROW, batch_size=8, learning_rate=1e-3, warmup=10, max_length=256),
-        rules=classifier.Config(batch_size=32, learning_rate=2e-3, warmup=20, max_length=256, keep=KEEP),
-        rl=ppo.gophercite(ppo.Config(steps=60, batch_size=32, learning_rate=3e-4, warmup=4, value_coef=0.5,
+        base="tiny-base-{lang}", turns=200, by_people=1000, labels=6000, sft_epochs=1, preference_epochs=1,
+        rule_epochs=3, prompts=1500, held_out=200, reranked=80, held_out_turns=100, held_out_labels=600,
+        sft=sft.Config(batch_size=16, learning_rate=2e-3, warmup=5, max_length=256),
+        preference=replace(reward_model.SPARROW, batch_size=8, learning_rate=2e-3, warmup=10, max_length=256),
+        rules=classifier.Config(batch_size=32, learning_rate=3e-3, warmup=20, max_length=256, keep=KEEP),
+        rl=ppo.gophercite(ppo.Config(steps=50, batch_size=32, learning_rate=5e-4, warmup=10, value_coef=0.5,
                                      sampling=Sampling(max_new_tokens=64)))),
     # Half a billion parameters on a free GPU of 16 GB: 24 layers, of which 5 learn; four models hold 39 of 96.
     "colab": Preset(
@@ -150,6 +155,16 @@ PRESETS: dict[str, Preset] = {
 
 
 # -- 1: labels ---------------------------------------------------------------------------------------------------------
+
+def rated(preset: Preset, data: Data, writer: Policy, split: Literal["train", "heldout"] = "train") -> list[Ranking]:
+    """Turns of which raters picked a candidate: those that the base wrote, and to learn from those of people, too."""
+    n, purpose = (preset.turns, "labels") if split == "train" else (preset.held_out_turns, "test labels")
+    turns = data.picked(candidates(preset, data, writer, round(SPARE * n), split, purpose), n, split)
+    if split == "train" and preset.by_people:
+        prompts = questions(preset, data, preset.by_people, split, "demonstrations")
+        turns += data.picked(data.people(prompts, preset.candidates), preset.by_people, split)
+    return turns
+
 
 def candidates(preset: Preset, data: Data, writer: Policy, n: int, split: str = "train",
                purpose: str = "labels") -> list[tuple[str, list[str]]]:

@@ -41,7 +41,6 @@ from tests.benchmarks.kept import Kept, folder_of
 FILE = Path(__file__).with_name("sparrow.json")
 PARTS = ("b", "c", "d", "e", "a", "f", "g")
 AT_ONCE = 100                       # prompts answered together
-SPARE = 1.1                         # prompts for one turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +49,8 @@ class Size:
 
     preset: Preset = field(default_factory=lambda: replace(PRESETS["tiny"], base="tiny-base-en"))
     best_of: int = 64               # draws from SFT for each of
-    drawn_for: int = 40             # prompts
-    labels: int = 1000              # held out, of the training's wordings and of others
+    drawn_for: int = 30             # prompts
+    labels: int = 800               # held out, of the training's wordings and of others
 
 
 class Seed(Kept):
@@ -75,14 +74,10 @@ class Seed(Kept):
     # -- what several need ---------------------------------------------------------------------------------------------
 
     def turns(self, split: str) -> list[Ranking]:
-        """What raters picked among the candidates that the base wrote."""
-        n, purpose = ((self.preset.turns, "labels") if split == "train" else
-                      (self.preset.held_out_turns, "test labels"))
-
+        """What raters picked among the candidates."""
         def make() -> list[dict[str, Any]]:
-            asked = sparrow.candidates(self.preset, self.data, zoo.load_policy(self.preset.base, value_head=False),
-                                       round(SPARE * n), split, purpose)
-            return [asdict(one) for one in self.data.picked(asked, n, split)]
+            writer = zoo.load_policy(self.preset.base, value_head=False)
+            return [asdict(one) for one in sparrow.rated(self.preset, self.data, writer, split)]
         return [Ranking(**row) for row in self.kept(f"turns {split}", make)]
 
     @cached_property

@@ -36,8 +36,8 @@ def small(base):
     preset = sparrow.PRESETS["tiny"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sparrow.PRESETS, "tiny", replace(
-            preset, base=str(base), turns=8, labels=40, sft_epochs=1, preference_epochs=1, rule_epochs=1, prompts=24,
-            rerank=2, held_out=10, reranked=4, held_out_turns=4, held_out_labels=30,
+            preset, base=str(base), turns=8, by_people=8, labels=40, sft_epochs=1, preference_epochs=1, rule_epochs=1,
+            prompts=24, rerank=2, held_out=10, reranked=4, held_out_turns=4, held_out_labels=30,
             sft=replace(preset.sft, batch_size=8), preference=replace(preset.preference, batch_size=4),
             rules=replace(preset.rules, batch_size=8),
             rl=replace(preset.rl, steps=3, batch_size=8, sampling=Sampling(max_new_tokens=8))))

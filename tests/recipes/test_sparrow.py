@@ -92,6 +92,19 @@ def test_every_candidate_of_a_turn_is_written_under_another_description(world, m
     assert len(set(first)) > 2
 
 
+def test_people_s_candidates_are_learned_from_and_the_base_s_alone_examined_on(world, monkeypatch):
+    monkeypatch.setattr(sparrow, "generate", lambda writer, prompts, sampling, seed: [
+        f" {seed % 99} {i}" for i in range(len(prompts))])
+    preset = replace(TINY, turns=6, by_people=9, held_out_turns=5)
+    learn, held_out = (sparrow.rated(preset, world, None, split) for split in ("train", "heldout"))
+    assert (len(learn), len(held_out)) == (15, 5)
+    assert all(sorted(one.ranks)[:2] == [1, 2] for one in (*learn, *held_out))
+    gold = world.measured()["gold"]
+    assert not any(gold([one.prompt], [one.responses[0]])[0] for one in (*learn[:6], *held_out))
+    assert sum(max(gold([one.prompt] * len(one.responses), one.responses)) > 0.5 for one in learn[6:]) > 5
+    assert not {one.prompt for one in learn[:6]} & {one.prompt for one in learn[6:]}
+
+
 def test_a_candidate_ends_where_somebody_else_begins_to_speak():
     marks = "User:", "Assistant:"
     assert sparrow.first_turn(" Yes.\n\nUser: And why?\n\nAssistant: So.", marks) == " Yes."
