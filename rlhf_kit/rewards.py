@@ -567,13 +567,6 @@ def clipped(reward: Reward, low: float, high: float) -> Reward:
     return bounded(_made_of(inside, f"clipped({name_of(reward)}, {low}, {high})", [reward]), low, high)
 
 
-def less(reward: Reward, constant: float) -> Reward:
-    """`reward` minus a constant: every order stays, and a critic that begins at 0 has less to learn."""
-    def lower(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
-        return checked(reward(prompts, responses), len(responses), reward) - constant
-    return _made_of(lower, f"less({name_of(reward)}, {constant})", [reward])
-
-
 class Normalised:
     """`reward` in units of its own spread so far: (score - mean) / standard deviation, then clipped to ±`clip`.
 

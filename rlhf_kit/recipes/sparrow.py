@@ -265,19 +265,23 @@ class Judges:
 # -- 5: reinforcement learning -----------------------------------------------------------------------------------------
 
 def total(preset: Preset, data: Data, judges: Judges) -> rewards.Reward:
-    """What is optimised: the preference, the rules, what is short, and what is one turn and no more.
-
-    Less what it would be if every rule were surely kept: the critic begins at 0, and need not learn first how many
-    rules there are.
-    """
+    """What is preferred, what keeps the rules, what is short, and what is one turn and no more."""
     liked = judges.liked
     if preset.preference_weight != 1:
         liked = rewards.weighted([(preset.preference_weight, liked)])
-    whole = rewards.total(liked, judges.kept, reduction=preset.reduction, weight=preset.rule_weight,
-                          normalise=preset.normalise and preset.preference_weight > 0,
-                          price_per_character=preset.price_per_character,
-                          valid=None if data.marks is None else rewards.one_turn(data.marks))
-    return rewards.less(whole, preset.rule_weight * (len(data.rules) if preset.reduction == "sum" else 1))
+    return rewards.total(liked, judges.kept, reduction=preset.reduction, weight=preset.rule_weight,
+                         normalise=preset.normalise and preset.preference_weight > 0,
+                         price_per_character=preset.price_per_character,
+                         valid=None if data.marks is None else rewards.one_turn(data.marks))
+
+
+def optimised(preset: Preset, data: Data, judges: Judges) -> rewards.Reward:
+    """The total around its mean so far and in units of its spread, which changes no order and no trade-off.
+
+    A2C whitens no advantages, and its critic begins at 0. Of a reward that is -3 on average it would for long tell the
+    policy that everything it says is bad.
+    """
+    return rewards.Normalised(total(preset, data, judges))
 
 
 class Played:
@@ -308,7 +312,8 @@ class Played:
 def rl_steps(preset: Preset, data: Data, policy: Policy, reference: Policy, judges: Judges,
              checkpoint: Path | None = None) -> Iterator[Step]:
     """Stage 5: A2C, or PPO if the preset's settings say so. The user's statements of self-play are the policy's."""
-    prompts, reward, drawn = questions(preset, data, preset.prompts), total(preset, data, judges), None
+    prompts, drawn = questions(preset, data, preset.prompts), None
+    reward = optimised(preset, data, judges)
     if data.marks is not None and preset.self_play:
         buffer = self_play.Buffer(self_play.Config(user=data.marks[0], assistant=data.marks[1], seed=preset.rl.seed,
                                                    sampling=preset.rl.sampling))

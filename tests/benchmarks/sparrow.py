@@ -143,7 +143,7 @@ class Seed(Kept):
 
     def part_a(self) -> None:
         """The preference alone, the rules alone, both."""
-        for name in ("sft", "preference only", "rules only", "both"):
+        for name in ("sft", "both", "preference only", "rules only"):
             self.examined(name)
 
     def part_b(self) -> None:

@@ -1,6 +1,5 @@
 """Sparrow's stages one by one: who is asked what, what is imitated, what is paid, what is played on, what is taken."""
 
-import copy
 from collections import Counter
 from dataclasses import replace
 
@@ -124,24 +123,23 @@ def test_what_was_picked_and_as_many_answers_that_follow_their_rule():
 # -- what is paid ------------------------------------------------------------------------------------------------------
 
 def test_the_reward_by_hand(world):
-    """PM .8, rules kept with (.95, .9, .2): .8 - (.05 + .1 + .8) with the sum over the rules, .8 - .95/3 with the mean;
-    what is no turn pays 2. The article's 2.85 and the digest's 1.4833 are these plus 3 and plus 1."""
-    world = replace_rules(world, 3)
+    """PM .8, rules kept with (.95, .9, .2): 2.85 with the sum, 1.4833 with the mean; what is no turn pays 2."""
     judges = Judges(lambda p, r: torch.tensor([0.8] * len(r)), kept_as(0.95, 0.9, 0.2))
     raw = replace(TINY, normalise=False)
     answers = [" fine", " fine\n\nUser: and I?"]
-    assert sparrow.total(raw, world, judges)(["p"] * 2, answers).tolist() == pytest.approx([2.85 - 3, 0.85 - 3])
+    assert sparrow.total(raw, world, judges)(["p"] * 2, answers).tolist() == pytest.approx([2.85, 0.85])
     mean = replace(raw, reduction="mean")
-    assert sparrow.total(mean, world, judges)(["p"], answers[:1]).item() == pytest.approx(0.4833, abs=1e-4)
+    assert sparrow.total(mean, world, judges)(["p"], answers[:1]).item() == pytest.approx(1.4833, abs=1e-4)
     alone = [replace(raw, rule_weight=0.0), replace(raw, preference_weight=0.0)]
     paid = [sparrow.total(one, world, judges)(["p"], answers[:1]).item() for one in alone]
-    assert paid == pytest.approx([0.8, -0.95])
+    assert paid == pytest.approx([0.8, 2.05])
 
 
-def replace_rules(world, n):
-    found = copy.copy(world)
-    found.rules = ["a rule"] * n
-    return found
+def test_what_is_optimised_is_the_total_around_its_mean(world):
+    """Three responses of preference 0.2, 0.4 and 0.9 whose rules are kept alike: (x - 0.5) / 0.3606, exactly."""
+    judges = Judges(lambda p, r: torch.tensor([len(x) / 10 for x in r]), kept_as(0.9, 0.3))
+    paid = sparrow.optimised(replace(TINY, normalise=False), world, judges)(["p"] * 3, ["xx", "x" * 4, "x" * 9])
+    assert paid.tolist() == pytest.approx([-0.8321, -0.2774, 1.1094], abs=1e-4)
 
 
 def test_a_rule_model_that_learns_no_more_reads_the_same_responses_once(monkeypatch):
