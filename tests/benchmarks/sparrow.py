@@ -239,9 +239,11 @@ class Seed(Kept):
             stages[path.stem.removeprefix("seen-")] = {
                 **{key: mean(seen[key]) for key in MEASURES}, "kl": seen["kl"],
                 "broken when tempted": mean([seen["broken"][i] for i in rows])}
-        areas = {name: x for name in ("rules", "is it bad") for wording in ("train", "heldout")
-                 if (x := self.get(f"area {name} {wording}")) is not None
-                 for name in [f"{name}, {'its wording' if wording == 'train' else 'another wording'}"]}
+        areas = {}
+        for name in ("rules", "is it bad"):
+            for split, wording in (("train", "its wording"), ("heldout", "another wording")):
+                if (x := self.get(f"area {name} {split}")) is not None:
+                    areas[f"{name}, {wording}"] = x
         models = {name: {"mean score": statistics.fmean(_flat(x["candidates"])), "spread": statistics.stdev(
             _flat(x["candidates"])), "pair accuracy": x["agrees"]["pair_accuracy"]["mean"]}
             for name in ("preference", "no distractors", "no centring")
@@ -264,8 +266,10 @@ class Seed(Kept):
                     one[1] ** 2 + other[1] ** 2) ** 0.5]
         for name, key in (("preference", "with distractors"), ("no distractors", "without")):
             if (seen := self.get(f"scored-{name}")) is not None:
-                found[f"c: stray reply below all candidates, {key}"] = mean([
-                    float(stray < min(own)) for stray, own in zip(seen["strays"], seen["candidates"], strict=True)])
+                pairs = list(zip(seen["strays"], seen["candidates"], strict=True))
+                found[f"c: stray reply below all candidates, {key}"] = mean([float(x < min(own)) for x, own in pairs])
+                found[f"c: score, candidates - stray reply, {key}"] = mean([statistics.fmean(own) - x
+                                                                            for x, own in pairs])
         for name, key in (("preference", "with centring"), ("no centring", "without")):
             if (seen := self.get(f"scored-{name}")) is not None:
                 found[f"d: mean score, {key}"] = mean([statistics.fmean(own) for own in seen["candidates"]])
@@ -288,7 +292,10 @@ DIFFERENCES = {             # what it shows: (measure, of whom, minus that of wh
     "a: score, both - rules only": ("score", "seen-both", "seen-rules only"),
     "a: helpful, both - rules only": ("helpful", "seen-both", "seen-rules only"),
     "a: score, both - SFT": ("score", "seen-both", "seen-sft"),
+    "a: kept, both - SFT": ("kept", "seen-both", "seen-sft"),
     "a: broken, both - SFT": ("broken", "seen-both", "seen-sft"),
+    "a: broken when tempted, both - SFT": ("broken", "seen-both", "seen-sft"),
+    "a: gold, both - SFT": ("gold", "seen-both", "seen-sft"),
     "f: score, A2C - PPO": ("score", "seen-both", "seen-ppo"), "f: kept, A2C - PPO": ("kept", "seen-both", "seen-ppo"),
     "f: gold, A2C - PPO": ("gold", "seen-both", "seen-ppo"),
     "g: score, both reranked - both": ("score", "best-8-both", "seen-both"),
@@ -310,6 +317,7 @@ def as_ppo(config: ppo.Config) -> ppo.Config:
 
 
 ZH = (("broken when tempted", "受引诱时违规"), ("stray reply below all candidates", "跑题的回答低于全部候选"),
+      ("candidates - stray reply", "候选 - 跑题的回答"),
       ("best of 64 of SFT", "SFT 的 64 选 1"), ("both reranked", "两者并重排"), ("preference only", "只用偏好"),
       ("rules only", "只用规则"), ("rule's text (another wording)", "读规则原文（换说法）"),
       ("rule's text (its wording)", "读规则原文（原说法）"), ("is it bad", "只问好不好"),
