@@ -19,8 +19,9 @@ from rlhf_kit import cli, zoo
 
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
-GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "runs", "studio",
-         "stackllama", "instructgpt", "sparrow", "assistant", "gpu", "house", "formulas", "help")
+GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "frontier",
+         "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow", "assistant", "gpu", "house", "formulas",
+         "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
@@ -244,13 +245,13 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
-@pytest.mark.parametrize("recipe", ["instructgpt", "sparrow"])
+@pytest.mark.parametrize("bench", ["frontier", "instructgpt", "sparrow"])
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_table_of_a_recipe_is_that_of_the_stored_numbers(page, lang, recipe):
-    bench = importlib.import_module(f"tests.benchmarks.{recipe}")
-    stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
-    shown = TEXT[page].split(f"<!-- {recipe}-table:start -->\n")[1].split(f"<!-- {recipe}-table:end -->")[0]
-    assert shown.splitlines() == list(bench.table(stored, lang))
+def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
+    made = importlib.import_module(f"tests.benchmarks.{bench}")
+    stored = json.loads(made.FILE.read_text(encoding="utf-8"))
+    shown = TEXT[page].split(f"<!-- {bench}-table:start -->\n")[1].split(f"<!-- {bench}-table:end -->")[0]
+    assert shown.splitlines() == list(made.table(stored, lang))
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
@@ -312,11 +313,13 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:rest", ("train rest", "best-of-n")),
                                                 ("options:alignment", ("train grpo", "train dpo", "train kto")),
                                                 ("options:share", ("plot", "explain", "gallery", "compare", "push")),
+                                                ("options:frontier", ("frontier",)),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),
                                                 ("options:stackllama", ("train stackllama", "merge")),
                                                 ("options:instructgpt", ("train instructgpt",)),
+                                                ("options:anthropic", ("train anthropic",)),
                                                 ("options:sparrow", ("train sparrow",)),
                                                 ("options:posts", ("posts read", "posts write")),
                                                 ("options:data", ("data",)),

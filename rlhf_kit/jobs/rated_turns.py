@@ -52,7 +52,7 @@ class World(instructions.World):
             if (split, size) not in self._pools:
                 self._pools[split, size] = self.task.asked(size, self.seed, split, ("plain", "user-based"))
             return [one.text for one in self._pools[split, size] if _source(one, self.task.lang) == source]
-        return self._drawn(n, split, purpose, draw, lambda prompt: prompt, source)
+        return self._drawn(n, split, purpose, draw, lambda prompt: prompt, of=source)
 
     def dressed(self, prompt: str, k: int) -> str:
         """The prompt as the writer of the k-th candidate is asked: under a description of how to answer."""
