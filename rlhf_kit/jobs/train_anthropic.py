@@ -315,7 +315,9 @@ class _Work(RecipeRun):
         charts = [Chart("chart_root_kl", "note_root_kl", figure)]
         kept, lead = result["kept"].get("gold"), []
         if kept is not None:
-            lead.append(say(lang, "anthropic_kept", share=kept["mean"]))
+            lead.append(say(lang, "anthropic_kept", share=kept["mean"], low=kept["low"], high=kept["high"]))
+        if "r2" in run:
+            lead.append(say(lang, "anthropic_root_kl", r2=run["r2"]))
         stages_report.write(self.at("report.html"), result, lang, first="distilled", lead=lead, charts=charts)
 
     # -- places -------------------------------------------------------------------------------------------------------
