@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 from matplotlib import font_manager
@@ -36,6 +37,10 @@ RUNS = ("#1864ab", "#d9480f", "#2b8a3e", "#5f3dc4", "#a61e4d", "#0b7285", "#e8a3
 NO_METADATA = ("Date", "Creator", "Format", "Type")        # a date would differ each time, the others link to the web
 UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per token",
          "response_length": "tokens", "eos_rate": "share"}
+# Colour and marker of a method: what chooses, imitates, is reinforced, prefers; seen on white and on black alike.
+METHODS = {"sft": ("#868e96", "*"), "best-of-n": ("#868e96", "D"), "rs-sft": ("#e8590c", "s"), "rest": ("#f08c00", "P"),
+           "ppo": ("#1c7ed6", "o"), "a2c": ("#7048e8", "v"), "rloo": ("#0ca678", "^"), "grpo": ("#22b8cf", "X"),
+           "dpo": ("#e64980", "h"), "kto": ("#be4bdb", "d")}
 CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei",
            "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans GB", "STHeiti", "Heiti TC", "Microsoft YaHei", "SimHei",
            "SimSun", "Arial Unicode MS", "Droid Sans Fallback")       # families that have Chinese characters
@@ -111,6 +116,49 @@ def overlay(metrics: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[flo
     if legend:
         figure.legend([Line2D([], [], color=colours[run], lw=1.6) for run in runs], runs, loc="outside upper left",
                       ncols=min(len(runs), 4), frameon=False, fontsize=8)
+    return figure
+
+
+class Mark(NamedTuple):
+    """A point of `frontier`."""
+
+    x: float
+    y: Estimate
+    each: Sequence[tuple[float, float]] = ()        # (x, y) of each seed, where there are several
+    name: str = ""                                  # the id that it has in an SVG
+    said: str = ""                                  # what is written beside it; it is ringed
+
+
+def frontier(panels: Mapping[str, Mapping[str, Sequence[Mark]]], *, across: str, names: Mapping[str, str],
+             legend: bool = True, size: tuple[float, float] = (5.4, 4.0)) -> Figure:
+    """Methods against drift, a panel for each reward: a line for each method, dashed from its highest point on.
+
+    Args:
+        panels: title -> method, a key of `METHODS` -> points in the order of its dial, with 95 % intervals.
+        across: the axis label of all. names: what a method is called.
+        legend: below all panels.
+    """
+    figure = Figure(figsize=(size[0] * len(panels), size[1] + 0.7 * legend), dpi=110, layout="constrained")
+    for (title, lines), axes in zip(panels.items(), figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
+        for method, marks in lines.items():
+            _drift_line(axes, marks, *METHODS[method])
+        ringed = [mark for marks in lines.values() for mark in marks if mark.said]
+        for mark in ringed:
+            up = mark.y.mean < 0.15 or mark.y.mean == max(other.y.mean for other in ringed)
+            axes.plot(mark.x, mark.y.mean, "o", ms=13, mfc="none", mec=INK, mew=1.2)
+            axes.annotate(mark.said, (mark.x, mark.y.mean), (0, 14 if up else -14), textcoords="offset points",
+                          ha="right" if mark.x > 0.6 * axes.get_xlim()[1] else "center", va="bottom" if up else "top",
+                          fontsize=9, color=INK)
+        axes.set_ylim(-0.02, 1.06)
+        axes.set_xlim(left=-0.08)
+        _label(axes, across, "", "", legend=False)
+        axes.set_title(_word(title), fontsize=11, color=INK, loc="left")
+        axes.tick_params(labelsize=9)
+        axes.xaxis.label.set_fontsize(9)
+    if legend:
+        shown = list(dict.fromkeys(method for lines in panels.values() for method in lines))
+        figure.legend([_drift_key(method) for method in shown], [names[method] for method in shown],
+                      loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return figure
 
 
@@ -304,6 +352,25 @@ def svg(figure: Figure) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(NO_METADATA))
     text = buffer.getvalue()
     return text[text.index("<svg"):]
+
+
+def _drift_line(axes: Axes, marks: Sequence[Mark], colour: str, marker: str) -> None:
+    """One method of `frontier`."""
+    top = max(range(len(marks)), key=lambda i: marks[i].y.mean)
+    for part, style in ((marks[:top + 1], "-"), (marks[top:], (0, (2, 1.6)))):
+        axes.plot([m.x for m in part], [m.y.mean for m in part], color=colour, lw=1.6, ls=style)
+    for m in marks:
+        axes.plot([m.x, m.x], [m.y.low, m.y.high], color=colour, lw=1, alpha=0.45)
+        for x, y in m.each:
+            axes.plot(x, y, marker=marker, ms=3, color=colour, alpha=0.45, mew=0)
+        [drawn] = axes.plot(m.x, m.y.mean, marker=marker, ms=9 if marker == "*" else 6.5, color=colour, mew=0)
+        if m.name:
+            drawn.set_gid(m.name)
+
+
+def _drift_key(method: str) -> Line2D:
+    colour, marker = METHODS[method]
+    return Line2D([], [], color=colour, marker=marker, ms=6.5, lw=0 if method == "sft" else 1.6, mew=0)
 
 
 def _draw(axes: Axes, history: Sequence[Step], names: Sequence[str], title: str,

@@ -19,8 +19,8 @@ from rlhf_kit import cli, zoo
 
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
-GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "runs", "studio",
-         "stackllama", "instructgpt", "anthropic", "assistant", "gpu", "house", "formulas", "help")
+GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "frontier",
+         "runs", "studio", "stackllama", "instructgpt", "anthropic", "assistant", "gpu", "house", "formulas", "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
@@ -245,6 +245,14 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
 
 
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
+def test_the_table_of_the_frontier_is_that_of_the_stored_numbers(page, lang):
+    bench = importlib.import_module("tests.benchmarks.frontier")
+    stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
+    shown = TEXT[page].split("<!-- frontier-table:start -->\n")[1].split("<!-- frontier-table:end -->")[0]
+    assert shown.splitlines() == list(bench.table(stored, lang))
+
+
+@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
 def test_the_table_of_instructgpt_is_that_of_the_stored_numbers(page, lang):
     bench = importlib.import_module("tests.benchmarks.instructgpt")
     stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
@@ -311,6 +319,7 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:rest", ("train rest", "best-of-n")),
                                                 ("options:alignment", ("train grpo", "train dpo", "train kto")),
                                                 ("options:share", ("plot", "explain", "gallery", "compare", "push")),
+                                                ("options:frontier", ("frontier",)),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),

@@ -22,7 +22,8 @@ FLOORS = {
     "commands": 8, "cli": 9, "start": 9,
 }
 NEIGHBOURS = {("formulas", "language"), ("tasks", "datasets"), ("sampling", "engine"), ("loops", "engine"),
-              ("loops", "sampling"), ("loops", "rewards"), ("recipes", "zoo"), ("plots", "scale"), ("runs", "plots")}
+              ("loops", "sampling"), ("loops", "rewards"), ("recipes", "zoo"), ("plots", "scale"), ("runs", "plots"),
+              ("studies", "jobs")}
 FOLDERS_WITHOUT_NEIGHBOURS = {"methods", "recipes"}          # methods do not import each other, nor recipes,
 SHARED = {"recipes.learners"}                                # but for what is none of them and serves them all
 AT_THE_ROOT = 12                                             # files beside the folders, at most

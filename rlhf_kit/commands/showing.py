@@ -133,7 +133,9 @@ def lines(console: Console, said: Iterable[str]) -> None:
 
 
 def _title(stage: str, lang: Lang, numbers: dict[str, object]) -> str:
-    return f"[bold]{say(lang, f'stage_{stage}')}[/] {say(lang, f'about_{stage}', **numbers)}"
+    name, _, seed = stage.partition("@")                        # of the second seed on it is said
+    which = f" ({say(lang, 'stage_seed', seed=seed)})" if seed not in ("", "0") else ""
+    return f"[bold]{say(lang, f'stage_{name}')}[/]{which} {say(lang, f'about_{name}', **numbers)}"
 
 
 def _note(event: Event, lang: Lang) -> str:

@@ -33,11 +33,13 @@ TAXED = 100                             # sources and texts of each untouched wo
 PURPOSES = {"train": {"ppo": 5, "demonstrations": 2, "labels": 1, "labels-2": 1, "labels-3": 1},
             "heldout": {"test": 4, "demonstrations": 2, "validation": 2, "test labels": 1, "test labels-2": 1,
                         "test labels-3": 1}}
+# Who wrote the demonstrations. Of perfect ones a policy learns no fault that labels could mend, but what it cannot do.
+WROTE = {"careful": 2, "decent": 3, "eager": 2, "chatty": 2, "timid": 1}
 INVENTED = ("false", "invented", "misled")      # sentences that state as a fact what is none
 
 
 class World:
-    """The made-up assistant's: demonstrations by careful people, labelers of stated quality, gold.
+    """The made-up assistant's: demonstrations by people with faults, labelers of stated quality, gold.
 
     No prompt serves two purposes: its hash says whether it is demonstrated, answered on a page, or by PPO. So nothing
     depends on what was asked for first.
@@ -51,7 +53,7 @@ class World:
         self._kept: dict[tuple[str, str, int], list[Any]] = {}
 
     def demonstrations(self, n: int, split: str = "train") -> list[tuple[str, str]]:
-        return self._drawn(n, split, "demonstrations", lambda k: self.task.demonstrations(k, self.seed, split),
+        return self._drawn(n, split, "demonstrations", lambda k: self.task.demonstrations(k, self.seed, split, WROTE),
                            lambda pair: pair[0])
 
     def prompts(self, n: int, split: str = "train", purpose: str = "ppo") -> list[str]:

@@ -20,6 +20,10 @@ PARTICIPANTS = {
     "TRL 0.11.4, sampling 4 at once": ("trl-0.11.4", "trl_0_11_4", {"at_once": 4}),
     "TRL 1.12": ("trl-1.12.0", "trl_1_12", {}),
 }
+AFTER_PPO = {"GRPO": ("rlhf-kit, GRPO", "TRL 1.16, GRPO"), "DPO": ("rlhf-kit, DPO", "TRL 1.16, DPO")}
+# Both in the environment that the tests run in, which has TRL 1.16.
+_AFTER_PPO = {"rlhf-kit, GRPO": ("kit", "kit_grpo", {}), "TRL 1.16, GRPO": ("kit", "trl_grpo", {}),
+              "rlhf-kit, DPO": ("kit", "kit_dpo", {}), "TRL 1.16, DPO": ("kit", "trl_dpo", {})}
 QUIET = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "WANDB_DISABLED": "true",
          "TOKENIZERS_PARALLELISM": "false", "TRL_EXPERIMENTAL_SILENCE": "1"}
 
@@ -31,7 +35,7 @@ def run(name: str, steps: int, learning_rate: float, seed: int = 0, goal: float 
     """
     from tests.benchmarks.environments import python  # here, for a peer's environment does not have the kit
 
-    environment, module, more = PARTICIPANTS[name]
+    environment, module, more = {**PARTICIPANTS, **_AFTER_PPO}[name]
     order = {"module": module, "steps": steps, "goal": goal,
              "arguments": {"seed": seed, "learning_rate": learning_rate, **more, **settings}}
     done = subprocess.run([python(environment), __file__, json.dumps(order)], cwd=Path(__file__).parents[2],
@@ -53,6 +57,7 @@ def main() -> None:
     import torch
     import workload
 
+    sys.path.append(str(Path(__file__).parent / "peers"))       # of what peers share
     torch.set_num_threads(1)
     updates = importlib.import_module(f"peers.{order['module']}").updates(**order["arguments"])
     taken = []

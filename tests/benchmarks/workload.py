@@ -19,6 +19,7 @@ VOCABULARY, PROMPTS, PROMPT_TOKENS, NEW_TOKENS = 600, 64, 8, 20
 EOS, PAD = VOCABULARY, VOCABULARY + 1      # ids that the model has no logit for, so that no response ends early
 EPOCHS, MINIBATCH = 4, 16                  # 16 gradients a step
 LEARNING_RATE, KL_COEFFICIENT = 1e-4, 0.05
+GROUP, PAIRS = 8, 16                       # GRPO: answers to a prompt, 64 in all; DPO: pairs a gradient
 
 
 def architecture(**more: int) -> GPT2Config:
@@ -27,10 +28,12 @@ def architecture(**more: int) -> GPT2Config:
                       embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=None, eos_token_id=None, **more)
 
 
-def language_model() -> GPT2LMHeadModel:
-    """The same random weights whatever the seed of a run."""
+def language_model(ends: bool = False) -> GPT2LMHeadModel:
+    """The same random weights whatever the seed of a run; `ends`: with rows for end and padding, which DPO reads."""
     torch.manual_seed(0)
-    return GPT2LMHeadModel(architecture())
+    config = architecture()
+    config.vocab_size += 2 * ends
+    return GPT2LMHeadModel(config)
 
 
 def prompts() -> torch.Tensor:
@@ -54,6 +57,17 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def as_text(rows: torch.Tensor) -> list[str]:
     """Token ids as the texts that the tokenizer reads back."""
     return [" ".join(f"t{i}" for i in row) for row in rows.tolist()]
+
+
+def pairs() -> list[dict[str, str]]:
+    """256 prompts with two answers of 20 random tokens, the first of which has more tokens with a low id."""
+    draw = torch.Generator().manual_seed(1234)
+    asked = as_text(torch.randint(VOCABULARY, (256, PROMPT_TOKENS), generator=draw))
+    answers = torch.randint(VOCABULARY, (256, 2, NEW_TOKENS), generator=draw)
+    better = (answers < 100).sum(-1).argmax(-1)
+    return [{"prompt": prompt, "chosen": f" {chosen}", "rejected": f" {rejected}"} for prompt, chosen, rejected in zip(
+        asked, as_text(answers[torch.arange(256), better]), as_text(answers[torch.arange(256), 1 - better]),
+        strict=True)]
 
 
 def measured(updates: Iterator[tuple[float, float]]) -> Iterator[dict[str, float]]:
