@@ -114,6 +114,15 @@ def _score(reward: Reward, rollout: Rollout) -> Tensor:
     return checked(answer, len(rollout), reward).to(rollout.logprob.device)
 
 
+def on_prompts(reward: Reward, bare: Mapping[str, str]) -> Reward:
+    """The reward, handed other prompts than were read: of one behind a preamble, the prompt alone."""
+    def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
+        return reward([bare.get(prompt, prompt) for prompt in prompts], responses)
+    asked.__name__ = name_of(reward)
+    bounds = range_of(reward)
+    return asked if bounds is None else bounded(asked, *bounds)
+
+
 def on_tokens(reward: Reward) -> Reward:
     """Mark a reward function that wants token ids (lists of int) and not texts."""
     reward.tokens = True

@@ -20,7 +20,7 @@ from rlhf_kit import cli, zoo
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
 GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "frontier",
-         "runs", "studio", "stackllama", "instructgpt", "assistant", "gpu", "house", "formulas", "help")
+         "runs", "studio", "stackllama", "instructgpt", "anthropic", "assistant", "gpu", "house", "formulas", "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
@@ -325,6 +325,7 @@ def typed(page: str) -> list[list[str]]:
                                                                     "labels agreement")),
                                                 ("options:stackllama", ("train stackllama", "merge")),
                                                 ("options:instructgpt", ("train instructgpt",)),
+                                                ("options:anthropic", ("train anthropic",)),
                                                 ("options:posts", ("posts read", "posts write")),
                                                 ("options:data", ("data",)),
                                                 ("options:scale", ("memory", "export accelerate", "export openrlhf")),

@@ -11,11 +11,12 @@ import rlhf_kit
 NAMES = [
     "CheckFailed", "Comparison", "FileError", "FileReviews", "Forum", "KL", "Labelled", "Labels", "LabelsError", "LoRA",
     "ModelUnavailable", "Policy", "REPOSITORY", "Ranking", "RemoteJudge", "Reviews", "RewardError", "RewardModel",
-    "Rollout", "Sampling", "SharedBase", "Step", "StorageError", "__version__", "best_of_n", "check", "classifier",
-    "distil", "dpo", "evaluate", "formulas", "generate", "grpo", "guessed", "human", "instructgpt", "jobs", "kto",
-    "load_classifier", "load_model", "load_policy", "load_reward_model", "panel", "plots", "ppo", "progress", "rest",
-    "reward_model", "rewards", "sample_rollout", "sampling", "save_policy", "save_reward_model", "setup", "sft",
-    "slide", "stackllama", "stored", "studies", "table", "tasks", "tell", "tour", "training", "words", "zoo",
+    "Rollout", "Sampling", "SharedBase", "Step", "StorageError", "__version__", "anthropic", "best_of_n", "check",
+    "classifier", "distil", "dpo", "evaluate", "formulas", "generate", "grpo", "guessed", "human", "instructgpt",
+    "jobs", "kto", "load_classifier", "load_model", "load_policy", "load_reward_model", "panel", "plots", "ppo",
+    "progress", "rest", "reward_model", "rewards", "sample_rollout", "sampling", "save_policy", "save_reward_model",
+    "setup", "sft", "slide", "stackllama", "stored", "studies", "table", "tasks", "tell", "tour", "training", "words",
+    "zoo",
 ]
 
 

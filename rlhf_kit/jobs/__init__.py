@@ -24,7 +24,7 @@ _TABLE = {                          # what it is called on the command line -> i
     "kto": ("KtoJob", "train_kto"), "distil": ("DistilJob", "train_distil"),
     "rule-model": ("RuleModelJob", "train_rule_model"),
     "stackllama": ("StackLlamaJob", "train_stackllama"), "human-loop": ("HumanLoopJob", "human_loop"),
-    "instructgpt": ("InstructGptJob", "train_instructgpt"),
+    "instructgpt": ("InstructGptJob", "train_instructgpt"), "anthropic": ("AnthropicJob", "train_anthropic"),
 }
 _OLD = {"Sft": "sft", "RewardModel": "reward-model", "Ppo": "ppo", "StackLlama": "stackllama"}      # their first names
 _NAMES = {

@@ -33,11 +33,13 @@ TAXED = 100                             # sources and texts of each untouched wo
 PURPOSES = {"train": {"ppo": 5, "demonstrations": 2, "labels": 1, "labels-2": 1, "labels-3": 1},
             "heldout": {"test": 4, "demonstrations": 2, "validation": 2, "test labels": 1, "test labels-2": 1,
                         "test labels-3": 1}}
+# Who wrote the demonstrations. Of perfect ones a policy learns no fault that labels could mend, but what it cannot do.
+WROTE = {"careful": 2, "decent": 3, "eager": 2, "chatty": 2, "timid": 1}
 INVENTED = ("false", "invented", "misled")      # sentences that state as a fact what is none
 
 
 class World:
-    """The made-up assistant's: demonstrations by careful people, labelers of stated quality, gold.
+    """The made-up assistant's: demonstrations by people with faults, labelers of stated quality, gold.
 
     No prompt serves two purposes: its hash says whether it is demonstrated, answered on a page, or by PPO. So nothing
     depends on what was asked for first.
@@ -51,7 +53,7 @@ class World:
         self._kept: dict[tuple[str, str, int], list[Any]] = {}
 
     def demonstrations(self, n: int, split: str = "train") -> list[tuple[str, str]]:
-        return self._drawn(n, split, "demonstrations", lambda k: self.task.demonstrations(k, self.seed, split),
+        return self._drawn(n, split, "demonstrations", lambda k: self.task.demonstrations(k, self.seed, split, WROTE),
                            lambda pair: pair[0])
 
     def prompts(self, n: int, split: str = "train", purpose: str = "ppo") -> list[str]:
@@ -84,20 +86,27 @@ class World:
         return bounded(measured, 0.0, 1.0)
 
     def _drawn(self, n: int, split: str, purpose: str, draw: Callable[[int], list[Any]],
-               prompt: Callable[[Any], str]) -> list[Any]:
-        """n different items whose prompts are for that purpose; as many more are drawn as it takes."""
-        if (kept := self._kept.get((split, purpose, n))) is not None:
+               prompt: Callable[[Any], str], *, of: str = "",
+               fits: Callable[[Any], bool] = lambda item: True, one_in: int = 1) -> list[Any]:
+        """n different items whose prompts are for that purpose, and that fit; as many more are drawn as it takes.
+
+        Args:
+            of: what those that fit are called.
+            one_in: of how many drawn about one fits.
+        """
+        if (kept := self._kept.get((split, purpose + of, n))) is not None:
             return list(kept)
         shares = self.purposes[split]
-        size = n * sum(shares.values()) // shares[purpose]
+        size = one_in * n * sum(shares.values()) // shares[purpose]
         for _ in range(MOST_DRAWS):
             size += size // 4 + 10
-            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), shares) == purpose]
+            found = [one for one in dict.fromkeys(draw(size)) if purpose_of(prompt(one), shares) == purpose
+                     and fits(one)]
             if len(found) >= n:
-                self._kept[split, purpose, n] = found[:n]
+                self._kept[split, purpose + of, n] = found[:n]
                 return found[:n]
-        raise ValueError(f"there are {len(found):,} different prompts for {purpose} in the split {split}, and {n:,} "
-                         f"are wanted. Ask for fewer.")
+        raise ValueError(f"there are {len(found):,} different prompts for {purpose}{f', {of}' if of else ''} in the "
+                         f"split {split}, and {n:,} are wanted. Ask for fewer.")
 
 
 def purpose_of(prompt: str, shares: Mapping[str, int]) -> str:

@@ -13,14 +13,13 @@ from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in,
 from rlhf_kit.datasets.reading import read_text
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import Evaluation, evaluate, share_kept, side_by_side, win_rate
-from rlhf_kit.formulas.records import Chat, Step, Turn
+from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import as_read, examined, questions
 from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import distil
-from rlhf_kit.models.chats import write
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.runs.folder import Event
@@ -118,7 +117,7 @@ class DistilJob(ScaledJob):
         use_threads(run.threads, policy)
         teacher = self.open_reference(policy, self.teacher)
         material = self._material(policy)
-        asks = self._asks(policy, text, material.chats)
+        asks = written.behind(policy.tokenizer, text, material.chats)
         config = further(self.config_for(chosen, TINY_DISTIL if chosen.size == "tiny" else REAL_DISTIL, RATES,
                                          self.changes), run.more)
         given = self.data is not None
@@ -127,7 +126,7 @@ class DistilJob(ScaledJob):
         if score is not None and material.chats:
             score = scores.on_chats(score, material.chats, self.judge)
         measured = {**({} if score is None else {"score": score}), **material.watch}
-        behind = {name: _as_asked(one, {asks(prompt): prompt for prompt in material.prompts})
+        behind = {name: rewards.on_prompts(one, {asks(prompt): prompt for prompt in material.prompts})
                   for name, one in measured.items()}
         seen: dict[str, Evaluation] = {}
         loss: dict[str, dict[str, float]] = {}
@@ -189,15 +188,6 @@ class DistilJob(ScaledJob):
             raise ValueError(f"--task {self.task} has no prompt of its own. Name a file with one: --preamble FILE.")
         return under(preamble(known), "")
 
-    def _asks(self, policy: Policy, text: str, chats: Mapping[str, Chat]) -> Callable[[str], str]:
-        """What the teacher reads in place of a prompt; of a conversation the preamble is the system's turn."""
-        def asks(prompt: str) -> str:
-            chat = chats.get(prompt)
-            if chat is None:
-                return text + prompt
-            return write(policy.tokenizer, (Turn("system", text.strip()), *chat), asked=True)
-        return asks
-
     def _material(self, policy: Policy) -> Material:
         """Of a file a part is kept out; a made-up world keeps its own, and knows the truth. Raises: CannotWrite."""
         if self.data is None:
@@ -255,15 +245,6 @@ def _read_answers(run: Run) -> tuple[list[tuple[str, str]], list[tuple[str, str]
     lines = (run.at(ANSWERS) / f"{ANSWERS}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return tuple([(row["prompt"], row["response"]) for row in rows if row["learn"] == side] for side in (True, False))
-
-
-def _as_asked(reward: rewards.Reward, bare: Mapping[str, str]) -> rewards.Reward:
-    """The reward, handed every prompt as the student reads it: what is scored is the answer and not the preamble."""
-    def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
-        return reward([bare.get(prompt, prompt) for prompt in prompts], responses)
-    asked.__name__ = rewards.name_of(reward)
-    bounds = rewards.range_of(reward)
-    return asked if bounds is None else rewards.bounded(asked, *bounds)
 
 
 def _compared(seen: Mapping[str, Evaluation], measured: Mapping[str, rewards.Reward],

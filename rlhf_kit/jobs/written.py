@@ -124,6 +124,16 @@ def read_by(tokenizer: PreTrainedTokenizerBase | None) -> Callable[[Chat], str]:
     return (lambda chat: write(tokenizer, chat, asked=True)) if has_template(tokenizer) else as_dialogue
 
 
+def behind(tokenizer: PreTrainedTokenizerBase, text: str, chats: Mapping[str, Chat]) -> Callable[[str], str]:
+    """What a teacher reads in place of a prompt: the text first; of a conversation it is the system's turn."""
+    def asks(prompt: str) -> str:
+        chat = chats.get(prompt)
+        if chat is None:
+            return text + prompt
+        return write(tokenizer, (Turn("system", text.strip()), *chat), asked=True)
+    return asks
+
+
 def news(brought: Brought | None, account: Account | None) -> list[NOTE]:
     """What has to be said of a file after it was read: what became of its conversations, and what has no room."""
     return [] if brought is None or account is None else list(account.notes[len(brought.account.notes):])

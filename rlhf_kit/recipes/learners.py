@@ -62,16 +62,17 @@ def keep(scale: Scale, policy: Policy, source: str | Path, folder: Path) -> None
 
 
 def opened_judge(scale: Scale, source: str | Path, mark: str | None = None, device: str | torch.device = "cpu", *,
-                 seed: int = 0) -> RewardModel:
-    """A language model with a new head of one output, to be trained.
+                 seed: int = 0, new_head: bool = True) -> RewardModel:
+    """A language model with a new head of one output, to be trained; or a reward model with its own, to learn more.
 
-    With `likelihood` and a mark its score is the head's and how likely the model that it starts from finds the
+    With `likelihood` and a mark a new one's score is the head's and how likely the model that it starts from finds the
     response, see `RewardModel.likelihood`.
     """
     dtype = torch.float32 if scale.lora is None else getattr(torch, scale.merge_in)
-    model = zoo.load_reward_model(source, new_head=True, seed=seed, device=device, dtype=dtype)
-    if scale.likelihood and mark is not None:
+    model = zoo.load_reward_model(source, new_head=new_head, seed=seed, device=device, dtype=dtype)
+    if new_head and scale.likelihood and mark is not None:
         model.likelihood = scale.likelihood, model.tokenizer(mark, add_special_tokens=False).input_ids[0]
+        torch.nn.init.zeros_(model.model.score.weight)      # at first it says how likely a response is, and no noise
     if scale.lora is not None:
         put_on_judge(model.model, scale.lora, seed)
     return model

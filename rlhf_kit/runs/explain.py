@@ -6,7 +6,7 @@
 The rules stand in the order in which they are believed: first what must hold whatever is learnt (books that have to
 balance), then what drawing must look like, then what only the course of a run shows. A run may have several faults, and
 one fault shows in several numbers, so the first finding is the likeliest cause and the others are named beside it.
-Thresholds were chosen on seed 0 of the gallery's runs; `make bench ARGS=gallery` measures them on others.
+`tests/benchmarks/gallery.py` says on which runs the thresholds were chosen, and measures them on others.
 """
 
 from __future__ import annotations
@@ -218,10 +218,11 @@ def _free(run: Record) -> Finding | None:
 
 
 def _exploited(run: Record) -> Finding | None:
-    """The score rises by half a deviation and more, and the truth does not follow, or falls from where it was."""
+    """The score rises by half a deviation and more, and the truth does not follow: it gains no tenth, and not half of
+    what it was, which is much for a model few of whose texts are right at first."""
     before, gold = run.early("gold"), run.late("gold")
     rise = run.late("score") - run.early("score")
-    if gold - before > 0.1 or rise < max(0.5 * run.early("score_std"), 0.1):
+    if gold - before > min(0.1, before / 2) or rise < max(0.5 * run.early("score_std"), 0.1):
         return None
     return Finding("rm-epochs", {"gold_before": before, "gold": gold, "score_before": run.early("score"),
                                  "score": run.late("score"), "kl": run.late("kl")})

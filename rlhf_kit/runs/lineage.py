@@ -14,8 +14,10 @@ from rlhf_kit.storage import is_complete
 MODELS = ("policy", "model")        # the folder of what a run was for; a policy, where there are both
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # In these the first model is made by the run itself; so is the judge, the first of those that are there.
-BEGAN = {"tour": "language_model", "stackllama": "sft", "instructgpt": "start"}
-JUDGES = {"tour": ("judge", "reward_model"), "stackllama": ("reward_adapter",), "instructgpt": ("reward_model",)}
+BEGAN = {"tour": "language_model", "stackllama": "sft", "instructgpt": "start",
+         "anthropic": "distilled"}
+JUDGES = {"tour": ("judge", "reward_model"), "stackllama": ("reward_adapter",), "instructgpt": ("reward_model",),
+          "anthropic": ("reward_model",)}
 
 
 def model_in(folder: str | Path) -> Path | None:

@@ -3,8 +3,11 @@
     make bench ARGS=gallery                     SEEDS=3 changes it
 
 Each run is kept in `gallery.json` as soon as it is there, so that a stopped bench goes on where it was, and a test
-reads the rules' verdicts from it in no time. The thresholds of the rules were chosen on seed 0; seeds 1 and 2 are what
-they are measured on. Delete the file to have everything anew.
+reads the rules' verdicts from it in no time. Delete the file to have everything anew.
+
+What was seen when rules were chosen: seed 0. One of them, of a judge that is exploited, was changed when seed 1 and
+the healthy runs were known, as the small model of seed 8 had been given a false alarm. Seed 2 was not looked at before;
+seeds 3 and 4 and the small models of seeds 9 and 10 were made for the rules as they stand.
 """
 
 from __future__ import annotations
@@ -91,13 +94,18 @@ WELL: dict[str, Callable[[], list[Step]]] = {
         sampling=Sampling(max_new_tokens=40, temperature=0.7))),
     "ppo, seed 7, a critic of its own": lambda: _ppo(7, _own_critic),
     "ppo, seed 8, a small model": lambda: _ppo(8, _small),
+    "ppo, seed 9, a small model": lambda: _ppo(9, _small),
+    "ppo, seed 10, a small model": lambda: _ppo(10, _small),
     "a2c, seed 3": lambda: _ppo(3, lambda run: replace(run, config=replace(ppo.a2c(run.config), learning_rate=3e-4))),
     "ppo, assistant, seed 0": lambda: _assistant(0),
     "grpo, seed 3": lambda: _grpo(3, GRPO),
+    "grpo, seed 3, a third of the rate": lambda: _grpo(3, replace(GRPO, learning_rate=3e-4)),
     "rloo, seed 4": lambda: _grpo(4, grpo.rloo(GRPO)),
     "dr-grpo, seed 5": lambda: _grpo(5, grpo.dr_grpo(GRPO)),
     "grpo, arithmetic, seed 0": lambda: _arithmetic(0),
 }
+
+ILL_AFTER_ALL = {"grpo, seed 3": "rm-epochs"}       # its gold fell while its score doubled: the alarm is right
 
 
 def stored() -> dict[str, Any]:
@@ -137,7 +145,7 @@ def main() -> None:
     torch.set_num_threads(1)
     kept = stored()
     kept["about"] = {"command": COMMAND, "date": date.today().isoformat(), "python": platform.python_version(),
-                     **{name: version(name) for name in ("torch", "transformers")}, "chosen_on": [0]}
+                     **{name: version(name) for name in ("torch", "transformers")}}
     for name, run in WELL.items():
         if name not in kept["healthy"]:
             began = time.process_time()

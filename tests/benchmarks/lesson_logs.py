@@ -1,10 +1,10 @@
-"""What lessons 04a, 04b and 05a show from a stored run: best-of-n up to 128; ReST; InstructGPT, three seeds each.
+"""What lessons 04a, 04b, 05a and 06 show of stored runs: best-of-n up to 128; ReST; InstructGPT; the faults of PPO.
 
     make bench ARGS=lesson_logs             about four minutes of one thread, once the tiny models are there
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
 `05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
-`ARGS=instructgpt_sizes`.
+`ARGS=instructgpt_sizes`; `06.json` what its lesson shows of `gallery.json`, the work of `make bench ARGS=gallery`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ SAMPLING = Sampling(max_new_tokens=64, temperature=0.5)
 REST = rest.Config(grows=2, responses=4, thresholds=(50.0, 75.0, 90.0), kind="percentile", updates=20,
                    learning_rate=3e-4, sampling=SAMPLING)
 INSTRUCTGPT = Path(__file__).with_name("instructgpt.json")
+GALLERY = Path(__file__).with_name("gallery.json")
+SHOWN, ASKED_ABOUT = "0", "2"               # the seed whose curves lesson 06 shows, and that of the runs without a name
+QUIZ = {"a": "wrong-token", "b": "no-kl", "c": "temperature", "d": "healthy", "e": "whitened-alone", "f": "rm-epochs"}
 STAGES = ("base", "sft", "start", "ppo", "ptx", "kl100")
 FEW, N = 24, 16                             # prompts that are answered n times on top, and n
 
@@ -118,6 +121,20 @@ def instructgpt() -> None:
     print("05a", *done, flush=True)
 
 
+def gallery() -> None:
+    """Of the gallery's runs what lesson 06 shows: each fault beside the healthy run, and six to be named."""
+    whole = json.loads(GALLERY.read_text(encoding="utf-8"))
+    if not all({SHOWN, ASKED_ABOUT} <= of.keys() for of in whole["faults"].values()):
+        print("06: gallery.json has not all seeds yet")
+        return
+    about = {key: whole["about"][key] for key in ("command", "date", "torch", "transformers")}
+    content = {"about": about, "parts": {name: of[SHOWN]["metrics"] for name, of in whole["faults"].items()},
+               "quiz": {letter: whole["faults"][name][ASKED_ABOUT]["metrics"] for letter, name in QUIZ.items()},
+               "answers": QUIZ}
+    write_bytes(FOLDER / "06.json", (json.dumps(content, separators=(",", ":")) + "\n").encode())
+    print("06", *content["parts"], flush=True)
+
+
 def rounded(x: Any) -> Any:
     """The same with four digits behind the point."""
     if isinstance(x, dict):
@@ -129,6 +146,8 @@ def main() -> None:
     """All logs."""
     if INSTRUCTGPT.exists():
         instructgpt()
+    if GALLERY.exists():
+        gallery()
     task, _ = asked()
     policy = zoo.load_policy("tiny-translator", value_head=False)
     stored("04a", "draws", lambda: curve(policy, task.prompts("heldout", ASKED), MOST, Sampling(max_new_tokens=64)),

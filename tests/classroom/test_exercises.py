@@ -14,7 +14,7 @@ from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
-LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a")
+LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "06")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
 
 
@@ -171,6 +171,32 @@ def test_instructgpt_by_hand():
     assert (places == 1).sum() == 200
     assert places[-1] == 2
     assert [int(x) for x in choice(torch.tensor([[7, 2]]), torch.tensor([[1, 7]]), torch.tensor([False]))] == [0, 1]
+
+
+def test_when_rlhf_goes_wrong_by_hand():
+    """The fact sheet's peak, its ensemble, its rewards of tokens; k2 pulls along KL(π ‖ π_ref), k3 along the other."""
+    fit, ensemble, lost, credit, _, pulls, step = (EXERCISES[f"6.{i}"].reference for i in range(1, 8))
+    d = torch.linspace(0.3, 2.4, 25, dtype=torch.float64)
+    assert fit(d, d * (0.6 - 0.1 * d), False) == pytest.approx((0.6, 0.1, 3.0))
+    assert fit(d, d * (0.6 - 0.1 * d.log()), True) == pytest.approx((0.6, 0.1, 2.718281828 ** 5))
+    mean, worst, cautious = ensemble(torch.tensor([[1.0], [1.2], [2.6]]), 0.5)
+    assert [round(x.item(), 4) for x in (mean, worst, cautious)] == [1.6, 1.0, 1.3467]
+    token = torch.tensor([[-0.02, 0.05, 2.0]])
+    now, ref, mask = torch.tensor([[-1.0, -2.0, -0.5]]), torch.tensor([[-1.2, -1.5, -0.5]]), torch.ones(1, 3) > 0
+    torch.testing.assert_close(lost(torch.tensor([2.0]), token, now, ref, mask, 0.1), torch.zeros(1))
+    reward = torch.tensor([[1.0] * 4, [0.1] * 4])                               # whitened alone, 1 and 0.1 are the same
+    alone = (reward - reward.mean(1, keepdim=True)) / 0.5
+    assert credit(alone, torch.ones(2, 4) > 0, torch.tensor([1.0, 0.1])) == 0
+    logits = torch.tensor([1.0, -0.5, 0.3], dtype=torch.float64, requires_grad=True)
+    other = torch.tensor([0.2, 0.9, -1.0], dtype=torch.float64)
+    now, ref = logits.log_softmax(0), other.log_softmax(0)
+    backward, = torch.autograd.grad((now.exp() * (now - ref)).sum(), logits, retain_graph=True)
+    forward, = torch.autograd.grad((ref.exp() * (ref - now)).sum(), logits)
+    k1, k2, k3 = pulls(logits.detach(), other)
+    torch.testing.assert_close((k1, k2, k3), (torch.zeros_like(k1), backward, forward))
+    weight, away = torch.tensor([1.0, 2.0]), torch.full((1, 3), 2.5)
+    assert torch.equal(step(weight, torch.ones(2), away, 0 * away, mask, 0.1, 1.0), weight)
+    assert not torch.equal(step(weight, torch.ones(2), away - 0.3, 0 * away, mask, 0.1, 1.0), weight)
 
 
 def test_a_packed_row_shows_each_text_what_it_would_see_alone():

@@ -189,6 +189,17 @@ def test_demonstrations_are_careful(task):
     assert all(response.startswith(" ") == (task.lang == "en") for _, response in found)
 
 
+def test_demonstrations_have_the_faults_of_who_writes_them(task):
+    """The prompts are the same; one in two is careful, whose gold is 1, and the rude insult more often than not."""
+    rude, careful = task.demonstrations(80, seed=14, writers={"rude": 1}), task.demonstrations(80, seed=14)
+    mixed = task.demonstrations(80, seed=14, writers={"careful": 1, "rude": 1})
+    assert [prompt for prompt, _ in rude] == [prompt for prompt, _ in careful] == [prompt for prompt, _ in mixed]
+    worth = [sum(task.gold(*pair) for pair in pairs) / 80 for pairs in (rude, mixed, careful)]
+    assert worth[0] < 0.5 < worth[1] < worth[2] == pytest.approx(1)
+    with pytest.raises(KeyError):
+        task.demonstrations(1, writers={"nobody": 1})
+
+
 def test_a_response_is_cut_into_its_sentences(task):
     for prompt, response in task.demonstrations(40, seed=15):
         sentences, coverage, whole = read_answer(response, task.lang)

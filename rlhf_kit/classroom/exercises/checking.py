@@ -14,6 +14,7 @@ from rlhf_kit.classroom.exercises import (
     lesson_04a,
     lesson_04b,
     lesson_05a,
+    lesson_06,
 )
 from rlhf_kit.classroom.exercises.answers import (
     Exercise,
@@ -28,7 +29,8 @@ from rlhf_kit.classroom.exercises.answers import (
 from rlhf_kit.classroom.exercises.session import lang
 from rlhf_kit.language import say
 
-LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c, lesson_04a, lesson_04b, lesson_05a)
+LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c, lesson_04a, lesson_04b, lesson_05a,
+           lesson_06)
 EXERCISES: dict[str, Exercise] = {e.number: e for lesson in LESSONS for e in lesson.EXERCISES}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rlhf_kit.formulas.records import Ranking
@@ -27,6 +27,7 @@ TYPES: dict[PromptType, float] = {"plain": 0.6, "few-shot": 0.15, "user-based": 
 SHOWN = ("fact", "rewrite")                 # what few-shot prompts ask for: their examples are short
 EXAMPLES = 2                                # in a few-shot prompt
 EARLIER = 0.25                              # chance of an earlier turn: four statements with the response
+CAREFUL: Mapping[str, float] = {"careful": 1}         # writes the demonstrations, if nobody says who does
 GOOD, BAD = 0.7, 0.3                        # gold of what is labelled 1, at least, and 0, at most
 MUCH, LITTLE = 0.7, 0.5                     # the same of one quality alone
 PROMPTS = 1000                              # if nobody says how many
@@ -96,11 +97,17 @@ class Assistant:
         """Whole dialogues, answered by people of every kind; see `corpus.pretraining` for what a base model reads."""
         return [prompt + response for prompt, response in self._answered(f"corpus {seed}", split, _positive(n))]
 
-    def demonstrations(self, n: int, seed: int = 0, split: Split = "train") -> list[tuple[str, str]]:
-        """Pairs (prompt, response) by people who were told how to answer; gold of each is 1."""
-        rng, writer = random.Random(f"assistant demonstrations {seed}"), Writer("careful")
-        stream = self._stream(f"demonstrations {seed}", split)
-        return [self.dialogue(next(stream), writer, rng) for _ in range(_positive(n))]
+    def demonstrations(self, n: int, seed: int = 0, split: Split = "train",
+                       writers: Mapping[str, float] = CAREFUL) -> list[tuple[str, str]]:
+        """Pairs (prompt, response) by people who were told how to answer; gold of each is 1 where all are careful.
+
+        Args:
+            writers: who writes them, behaviours of `data/behaviours.tsv` with how much each of them writes.
+        """
+        rng, stream = random.Random(f"assistant demonstrations {seed}"), self._stream(f"demonstrations {seed}", split)
+        chosen = random.Random(f"assistant demonstrators {seed}").choices(list(writers), list(writers.values()),
+                                                                          k=_positive(n))
+        return [self.dialogue(next(stream), Writer(name), rng) for name in chosen]
 
     def references(self, prompts: Sequence[str], seed: int = 0) -> list[str]:
         """A careful response to each prompt; its gold is 1.
