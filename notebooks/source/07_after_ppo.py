@@ -47,7 +47,6 @@
 #
 # 这个小模型读过一万二千道算式，其中三成是错的。它读到什么就学什么，错的也照学。答案对不对可以直接检查，所以这里真相是已知的，不用问任何人。
 # %%
-import math
 
 import torch
 from rlhf_kit import rewards
@@ -512,8 +511,8 @@ weights = {name: [k * of_right(k, scale) for k in range(1, 8)] for name, scale i
 kit.plots.lines(range(1, 8), {name: [x / y[3] for x in y] for name, y in weights.items()}, across="right answers of 8",
                 unit="weight of the question, even = 1", title="What the division does")
 # %% [markdown] lang="en"
-# Divided, a question that is nearly always or nearly never solved weighs almost as much as an even one: *difficulty bias*. One lucky answer, or one wrong label, speaks very
-# loudly there. Dr. GRPO drops the division for that reason, and a second one beside it: 1/length.
+# Divided, a question that is nearly never or nearly always solved weighs half as much again, beside an even one, as it would by itself: *difficulty bias*. One lucky answer, or
+# one wrong label, speaks very loudly there. Dr. GRPO drops the division for that reason, and a second one beside it: 1/length.
 #
 # ## The loss of GRPO
 #
@@ -524,8 +523,8 @@ kit.plots.lines(range(1, 8), {name: [x / y[3] for x in y] for name, y in weights
 #
 # The paper takes the mean of x over the tokens of each response, then over the responses. So a token of a long response weighs less: a long wrong answer is cheap. DAPO averages over all tokens,
 # Dr. GRPO divides by a constant; in TRL it is an option, `loss_type`.
-# %% [markdown] lang="zh" of="16db"
-# 除了以后，几乎总是做对或几乎总是做错的题，和对错各半的题差不多一样重：这叫*难度偏差*。在那里，碰巧答对一次，或者标错一次，声音就特别大。
+# %% [markdown] lang="zh" of="3029"
+# 除了以后，几乎总是做错或几乎总是做对的题，相对于对错各半的题，分量比原来多出一半：这叫*难度偏差*。在那里，碰巧答对一次，或者标错一次，声音就特别大。
 # Dr. GRPO 因此去掉了这个除法，同时还去掉另一个：除以长度。
 #
 # ## GRPO 的损失
@@ -711,9 +710,9 @@ kit.table({"": [names[method] for method in best], kit.words("setting"): [page.s
            "√KL": [x["root_kl"] for x in best.values()], kit.words("proxy"): [x["proxy"]["mean"] for x in best.values()],
            kit.words("gold"): [x["gold"]["mean"] for x in best.values()], kit.words("drawn"): [x["drawn"] for x in best.values()]}, digits=2)
 # %% [markdown] lang="en"
-# The table shows of each method the setting with the most gold. Before you draw: will the point that the reward model overrates most be the one furthest from the start, "yes" or "no"?
-# %% [markdown] lang="zh" of="4e5c"
-# 表里是每种方法真值最高的那个设置。画图之前先猜：奖励模型高估得最厉害的点，是不是离起点最远的点，是 ("yes") 还是不是 ("no")？
+# The table shows of each method the setting with the most gold. Best-of-n learns nothing and pays at every answer instead, n draws each. Before you draw: will the point that the reward model overrates most be the one furthest from the start, "yes" or "no"?
+# %% [markdown] lang="zh" of="2c2c"
+# 表里是每种方法真值最高的那个设置。best-of-n 不学习，代价在每次回答时付：每条要抽 n 次。画图之前先猜：奖励模型高估得最厉害的点，是不是离起点最远的点，是 ("yes") 还是不是 ("no")？
 # %% guess="4"
 my_overrated = None         # "yes" or "no"
 # %%

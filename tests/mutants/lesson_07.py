@@ -480,7 +480,7 @@ MUTANTS = {
     "7.1": [
         ("without the reference", without_the_reference, "The reference is missing"),
         ("the wrong way round", the_wrong_way_round, "The rejected response is pulled up"),
-        ("log of sigmoid", log_of_sigmoid, "log(sigmoid(x)) breaks"),
+        ("log of sigmoid", log_of_sigmoid, "log(sigmoid(x)) and"),
         ("summed over pairs", summed_over_pairs, "This is the sum over the pairs"),
         ("one for each pair", one_for_each_pair, "One number for each pair"),
         ("smoothing forgotten", smoothing_forgotten, "`smoothing` changes nothing"),

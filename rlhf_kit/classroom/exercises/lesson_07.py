@@ -107,8 +107,10 @@ def _scored(seed: int) -> list[Case]:
     return [Case((score, 3, YES), "two groups of three"), Case((score, 3, NO), "two groups of three, not scaled"),
             Case((score, 2, YES), "three groups of two"), Case((hard, 8, YES), "a hard question and an easier one"),
             Case((hard, 8, NO), "a hard question and an easier one, not scaled"),
-            Case((tied, 3, YES), "groups that scored alike"), Case((tied, 3, NO), "groups that scored alike, not scaled"),
-            Case((0.001 * score, 3, YES), "scores that hardly differ"), Case((100 * score - 40, 6, YES), "large scores"),
+            Case((tied, 3, YES), "groups that scored alike"),
+            Case((tied, 3, NO), "groups that scored alike, not scaled"),
+            Case((0.001 * score, 3, YES), "scores that hardly differ"),
+            Case((100 * score - 40, 6, YES), "large scores"),
             *[Case((torch.randn(n, generator=g), size, scale), "random")
               for n, size, scale in ((8, 4, YES), (12, 3, NO), (10, 5, YES))]]
 
@@ -164,8 +166,9 @@ EXERCISES = (
     Exercise("7.5", "grpo_advantage", ("score", "group", "scale"), grpo_advantage,
              Case((torch.tensor([1.0, 0.0, 0.0, 1.0]), 4, YES)), _scored, MISTAKES["7.5"], points=2),
     Exercise("7.6", "grpo_loss", ("logprob", "old_logprob", "ref_logprob", "advantage", "mask", "clip", "beta"),
-             grpo_loss, Case((_NOW, _NOW - torch.tensor([[math.log(1.5), 0.0]]), _NOW + torch.tensor([[0.0, math.log(2)]]),
-                              torch.tensor([1.0]), torch.tensor([[YES, YES]]), 0.2, 0.1), gradient=(0,)),
+             grpo_loss,
+             Case((_NOW, _NOW - torch.tensor([[math.log(1.5), 0.0]]), _NOW + torch.tensor([[0.0, math.log(2)]]),
+                   torch.tensor([1.0]), torch.tensor([[YES, YES]]), 0.2, 0.1), gradient=(0,)),
              _responses, MISTAKES["7.6"], points=4),
     Exercise("7.7", "teaches", ("p", "group"), teaches, Case((_doubles(0.5, 0.1), 2)), _solved, MISTAKES["7.7"]),
 )
