@@ -35,7 +35,7 @@
 # **学完之后你能够**
 #
 # - 写出 DPO、IPO、KTO、RLOO、GRPO 的损失，说清每一种从 PPO 里省掉了什么；
-# - 从公式看出它会出什么毛病：哪些对还在拉，哪些题更占分量，哪些组什么也教不了；
+# - 从公式看出它会出什么毛病：哪些成对样本还在拉，哪些题更占分量，哪些组什么也教不了；
 # - 给自己的数据选一种方法，用一条命令开始训练。
 # %% [markdown] lang="en"
 # ## A student who copies
@@ -275,7 +275,7 @@ kit.plots.lines(range(1, 151), {"right answers": [s.metrics["chosen_logprob"] fo
 # 算式只有一个正确答案，错的答案失去的概率只能流到那里。要是好答案有很多，入选的和落选的多半相像，常常*两条一起*变少见：得到概率的，是谁也没比较过的东西。
 # 要看日志里的 `chosen_logprob`，也要看 KL。
 #
-# ## 不要成对：KTO
+# ## 不要成对数据：KTO
 #
 # 很多时候手里只有对单条回答的赞或踩。记 $d = \log(\pi/\pi_{\text{ref}})$，Ethayarajh 等（2024）像人一样来估价：跟一个*参考点* z 比，离得越远，感觉越迟钝。
 #
@@ -432,14 +432,14 @@ for _ in range(300):
 kit.tell("gibbs", best=" ".join(f"{x:.2f}" for x in best_law), end=" ".join(f"{x:.2f}" for x in law))
 kit.plots.lines(range(300), {"distance": path}, across="step", unit="distance from the optimum, 0 to 1", title="RLOO on three answers")
 # %% [markdown] lang="en"
-# No critic, no second network, and it ends at the optimum that DPO is derived from.
+# No critic had to be learned, and it ends close to the optimum that DPO is derived from.
 #
 # ## GRPO, and what its deviation does
 #
 # Shao et al. (2024) subtract the mean of the *whole* group, and divide by its standard deviation. That looks harmless. Question A was answered right once in eight,
 # question B four times in eight. How many times the advantage of a right answer to B does a right answer to A get, with the division? Without it, it is 1.75 times.
-# %% [markdown] lang="zh" of="ad5e"
-# 没有评论家，没有第二个网络，终点正是 DPO 推导时用的那个最优解。
+# %% [markdown] lang="zh" of="ae28"
+# 没有评论家要学，终点却很接近 DPO 推导时用的那个最优解。
 #
 # ## GRPO，以及标准差做了什么
 #
@@ -739,8 +739,8 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 # | a reward that is dear to ask | ReST ([lesson 04b](04b_rest.ipynb)) | `rlhf-kit train rest --task translation --model tiny-translator --judge tiny-rm-translation --output runs/rest` |
 # | no idea how far to go | several settings of one method | `rlhf-kit frontier --methods ppo,grpo` |
 # %% [markdown] lang="zh" of="c00f"
-# 要横着读，不要竖着读：走得一样远时，*右边*哪条线更高？线变成虚线的地方，再走就要亏。离开虚构的世界，你手里只有左图；所以走到第二个评判、或者人，不再认同的地方，就该停。
-# 一个小世界、一个种子，误差线相碰的两条线分不出高下。
+# 要横着读，不要竖着读：走得一样远时，*右边*哪条线更高？线变成虚线的地方，再走就要亏。离开虚构的世界，你手里只有左图；所以第二个评判或者真人开始不认同的时候，就该停。
+# 在一个小世界里，用一个种子，误差线相碰的两条线分不出高下。
 #
 # ## 该用哪一种
 #
@@ -779,7 +779,7 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 # |---|---|---|
 # | DPO | 奖励模型、采样、评论家 | `chosen_logprob`；不加平滑，Δ 没有尽头 |
 # | IPO | 同上 | 求和还是平均：β 的含义随之而变 |
-# | KTO | 连成对也不要 | z 不小于 0，没有梯度；两个权重 |
+# | KTO | 连成对数据也不要 | z 不小于 0，没有梯度；两个权重 |
 # | RLOO | 评论家 | KL 属于奖励，先扣再比 |
 # | GRPO | 评论家 | 标准差、长度、什么也教不了的组 |
 # | 直接检查 | 奖励模型 | 题目既不能太难，也不能太容易 |

@@ -148,7 +148,7 @@ def test_rest_by_hand():
 
 
 def test_after_ppo_by_hand():
-    """The fact sheet's DPO at a margin of 2, KTO before the first update, RLOO, GRPO in TRL's deviations; what k3 costs."""
+    """The fact sheet's DPO at a margin of 2, KTO before an update, RLOO, GRPO in TRL's deviations; what k3 costs."""
     dpo, ipo, kto, rloo, grpo, loss, teaches = (EXERCISES[f"7.{i}"].reference for i in range(1, 8))
     close = lambda x, y: torch.testing.assert_close(torch.as_tensor(x).double(), torch.as_tensor(y).double(),  # noqa: E731
                                                     atol=1e-4, rtol=0)
