@@ -23,7 +23,7 @@ _MODULES = {                                             # name here -> where it
     "training": "jobs", "zoo": "zoo",
 }
 _METHODS = ("best_of_n", "classifier", "distil", "dpo", "grpo", "kto", "ppo", "rest", "reward_model", "sft")
-_RECIPES = ("stackllama", "instructgpt", "anthropic")
+_RECIPES = ("stackllama", "instructgpt", "anthropic", "sparrow")
 _NAMES = {
     "Reviews": "tasks.reviews", "Forum": "tasks.forum", "FileReviews": "datasets.labelled",
     "FileError": "datasets.reading",

@@ -149,10 +149,11 @@ def frontier(panels: Mapping[str, Mapping[str, Sequence[Mark]]], *, across: str,
             _drift_line(axes, marks, *METHODS[method])
         ringed = [mark for marks in lines.values() for mark in marks if mark.said]
         for mark in ringed:
-            up = mark.y.mean < 0.15 or mark.y.mean == max(other.y.mean for other in ringed)
+            up = mark.y.mean < 0.08 or mark.y.mean == max(other.y.mean for other in ringed)
             axes.plot(mark.x, mark.y.mean, "o", ms=13, mfc="none", mec=INK, mew=1.2)
+            side = "right" if mark.x > 0.75 * axes.get_xlim()[1] else "center" if up else "left"
             axes.annotate(mark.said, (mark.x, mark.y.mean), (0, 14 if up else -14), textcoords="offset points",
-                          ha="right" if mark.x > 0.6 * axes.get_xlim()[1] else "center", va="bottom" if up else "top",
+                          ha=side, va="bottom" if up else "top",
                           fontsize=9, color=INK)
         axes.set_ylim(-0.02, 1.06)
         axes.set_xlim(left=-0.08)

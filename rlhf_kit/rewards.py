@@ -329,7 +329,7 @@ def rules(checks: dict[str, Callable[[str, str], bool]]) -> Reward:
 
 def rules_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *,
              reduction: Reduction = "mean", ask: Ask = ask, batch_size: int = 64,
-             max_length: int | None = None) -> Reward:
+             max_length: int | None = None, once: bool = False) -> Reward:
     """How well a response keeps rules that are put in words, by a rule model: see `models.ruling`.
 
     Args:
@@ -337,14 +337,20 @@ def rules_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: 
         texts: of the rules.
         reduction: how several become one number, see `rule_reward.rules_kept`.
         ask: what the model reads of a dialogue and a rule.
+        once: asked again about the same responses, with nothing between, it says what it said; for a model that no
+            longer learns, whose word is optimised and reported beside.
 
     The result has `kept`, a function that gives the [B, R] probabilities one by one, for `total` and for reports.
     """
-    limit = max_length or reading_limit(model)
+    limit, last, found = max_length or reading_limit(model), None, torch.empty(0)
 
     def kept(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
-        return kept_probability(model, tokenizer, prompts, responses, list(texts), max_length=limit, ask=ask,
-                                batch_size=batch_size)
+        nonlocal last, found
+        asked = tuple(prompts), tuple(responses)
+        if not once or asked != last:
+            last, found = asked, kept_probability(model, tokenizer, prompts, responses, list(texts), max_length=limit,
+                                                  ask=ask, batch_size=batch_size)
+        return found
 
     def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
         return rules_kept(kept(prompts, responses), reduction)

@@ -20,7 +20,8 @@ from rlhf_kit import cli, zoo
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
 GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "frontier",
-         "runs", "studio", "stackllama", "instructgpt", "anthropic", "assistant", "gpu", "house", "formulas", "help")
+         "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow", "assistant", "gpu", "house", "formulas",
+         "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
@@ -244,20 +245,13 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
+@pytest.mark.parametrize("bench", ["frontier", "instructgpt", "sparrow"])
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_table_of_the_frontier_is_that_of_the_stored_numbers(page, lang):
-    bench = importlib.import_module("tests.benchmarks.frontier")
-    stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
-    shown = TEXT[page].split("<!-- frontier-table:start -->\n")[1].split("<!-- frontier-table:end -->")[0]
-    assert shown.splitlines() == list(bench.table(stored, lang))
-
-
-@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_table_of_instructgpt_is_that_of_the_stored_numbers(page, lang):
-    bench = importlib.import_module("tests.benchmarks.instructgpt")
-    stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
-    shown = TEXT[page].split("<!-- instructgpt-table:start -->\n")[1].split("<!-- instructgpt-table:end -->")[0]
-    assert shown.splitlines() == list(bench.table(stored, lang))
+def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
+    made = importlib.import_module(f"tests.benchmarks.{bench}")
+    stored = json.loads(made.FILE.read_text(encoding="utf-8"))
+    shown = TEXT[page].split(f"<!-- {bench}-table:start -->\n")[1].split(f"<!-- {bench}-table:end -->")[0]
+    assert shown.splitlines() == list(made.table(stored, lang))
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
@@ -326,6 +320,7 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:stackllama", ("train stackllama", "merge")),
                                                 ("options:instructgpt", ("train instructgpt",)),
                                                 ("options:anthropic", ("train anthropic",)),
+                                                ("options:sparrow", ("train sparrow",)),
                                                 ("options:posts", ("posts read", "posts write")),
                                                 ("options:data", ("data",)),
                                                 ("options:scale", ("memory", "export accelerate", "export openrlhf")),

@@ -15,8 +15,8 @@ NAMES = [
     "classifier", "distil", "dpo", "evaluate", "formulas", "generate", "grpo", "guessed", "human", "instructgpt",
     "jobs", "kto", "load_classifier", "load_model", "load_policy", "load_reward_model", "panel", "plots", "ppo",
     "progress", "rest", "reward_model", "rewards", "sample_rollout", "sampling", "save_policy", "save_reward_model",
-    "setup", "sft", "slide", "stackllama", "stored", "studies", "table", "tasks", "tell", "tour", "training", "words",
-    "zoo",
+    "setup", "sft", "slide", "sparrow", "stackllama", "stored", "studies", "table", "tasks", "tell", "tour", "training",
+    "words", "zoo",
 ]
 
 

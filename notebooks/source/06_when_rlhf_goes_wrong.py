@@ -167,7 +167,7 @@ fit_peak = kit.check("6.1", fit_peak)
 # A toy with a known truth: gold is drawn from a bell curve, and five proxies each see it with errors that are small nearly always and huge now and
 # then. Best-of-n picks what one proxy likes best among n.
 # %% [markdown] lang="zh" of="40af"
-# 一个知道真相的玩具：真值从钟形曲线里抽，五个代理奖励各自看它，误差几乎总是很小，偶尔大得离谱。best-of-n 就是在 n 个里取某个代理最喜欢的。
+# 一个知道真相的玩具例子：真值从钟形曲线里抽，五个代理奖励各自看它，误差几乎总是很小，偶尔大得离谱。best-of-n 就是在 n 个里取某个代理最喜欢的。
 # %%
 torch.manual_seed(0)
 ns = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
@@ -684,9 +684,9 @@ beside(["reward-scale", "length-bias", "spikes"], ["gold", "kl", "response_lengt
 #
 # 输入：`weight`、`gradient`，`[P]`；`logprob`、`old_logprob`，`[B, T]`；`mask`，`[B, T]`，至少一个 True，之外可能是任何数；`rate`；`most`，大于 0。一个词元的概率比是 exp(logprob - old_logprob)。
 # 输出：`[P]`，新的权重。有标记词元的*平均*概率比大于 **10** 或是 NaN，或者梯度里有 NaN 或无穷大，就跳过这个小批：权重保持原样。
-# 否则是 weight - rate · gradient；梯度的欧氏长度超过 `most` 时，先缩到这个长度。
+# 否则是 weight - rate · gradient；梯度的欧氏范数超过 `most` 时，先缩到 `most`。
 #
-# 例如权重 (1, 2)，梯度 (3, 4)，概率比都是 1，rate 0.5，most 1：长度 5 缩成 1，所以是 (0.7, 1.6)。
+# 例如权重 (1, 2)，梯度 (3, 4)，概率比都是 1，rate 0.5，most 1：范数 5 缩成 1，所以是 (0.7, 1.6)。
 # %% exercise="6.7"
 # EXERCISE 6.7
 def guarded_step(weight, gradient, logprob, old_logprob, mask, rate, most):
@@ -712,7 +712,7 @@ def guarded_step(weight, gradient, logprob, old_logprob, mask, rate, most):
 # %% [markdown] lang="zh" of="80a2" hints="6.7"
 # <details><summary>线索 1：思路</summary>
 #
-# 问什么可以继续，不要问什么不可以：NaN 和谁比都是 False。梯度乘的系数从不大于 1。
+# 要问“可以继续吗”，不要问“该跳过吗”：NaN 和谁比都是 False。梯度乘的系数不会大于 1。
 #
 # </details>
 #

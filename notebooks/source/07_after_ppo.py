@@ -15,7 +15,7 @@
 # %% [markdown] lang="zh" of="4c8c"
 # # PPO 之后
 #
-# PPO 要四个模型，其中的评论家还得边训边学。后来的方法各省掉一样：DPO 和 KTO 不要奖励模型，也不用采样；RLOO 和 GRPO 不要评论家；
+# PPO 要四个模型，其中的价值网络（评论家）还得边训边学。后来的方法各省掉一样：DPO 和 KTO 不要奖励模型，也不用采样；RLOO 和 GRPO 不要价值网络；
 # 能直接检查对错的时候，连奖励模型都不要。每一种的损失你都亲手写一遍，约定和 TRL 1.16 一致；其中两种当场训练；最后在一张图里把它们放在一起看。
 #
 # 第 7 级 · 约 60 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要认识 PPO 的各个部件（[第 01 课](01_sentiment_ppo.ipynb)），
@@ -277,7 +277,7 @@ kit.plots.lines(range(1, 151), {"right answers": [s.metrics["chosen_logprob"] fo
 #
 # ## 不要成对数据：KTO
 #
-# 很多时候手里只有对单条回答的赞或踩。记 $d = \log(\pi/\pi_{\text{ref}})$，Ethayarajh 等（2024）像人一样来估价：跟一个*参考点* z 比，离得越远，感觉越迟钝。
+# 很多时候手里只有对单条回答的赞或踩。记 $d = \log(\pi/\pi_{\text{ref}})$，Ethayarajh 等（2024）像人一样来估价：跟一个*参照点* z 比，离得越远，感觉越迟钝。
 #
 # $$L = \lambda_y (1 - v) \text{ 的平均}, \qquad v = \sigma(\beta(d - z)) \text{（好）},\quad \sigma(\beta(z - d)) \text{（坏）}$$
 #
@@ -357,9 +357,9 @@ kit.plots.lines(margins.tolist(), {"good, z = 0": pull_of(lambda x: kto_loss(x, 
 # %% [markdown] lang="zh" of="cc82"
 # 拉力在 z 处最大，往两边都渐渐消失：策略已经很喜欢的，和它觉得没指望的，都不再管。所以标错一个，害处比 DPO 小；难的例子，教的也就少。
 #
-# ## 不要评论家：RLOO
+# ## 不要价值网络：RLOO
 #
-# 前面几种学的是现成的数据。要采样的方法，得知道一个得分是不是*比预期好*。PPO 用评论家来预测。Ahmadian 等（2024）改成每个提示答 G 次，
+# 前面几种学的是现成的数据。要采样的方法，得知道一个得分是不是*比预期好*。PPO 用价值网络来预测。Ahmadian 等（2024）改成每个提示答 G 次，
 # 对每一条的预期就是*其余*几条得到的：
 #
 # $$A_i = r_i - \frac{1}{G-1}\sum_{j \ne i} r_j, \qquad r_i = \text{得分}_i - \beta\,\text{KL}_i$$
@@ -439,7 +439,7 @@ kit.plots.lines(range(300), {"distance": path}, across="step", unit="distance fr
 # Shao et al. (2024) subtract the mean of the *whole* group, and divide by its standard deviation. That looks harmless. Question A was answered right once in eight,
 # question B four times in eight. How many times the advantage of a right answer to B does a right answer to A get, with the division? Without it, it is 1.75 times.
 # %% [markdown] lang="zh" of="ae28"
-# 没有评论家要学，终点却很接近 DPO 推导时用的那个最优解。
+# 没有价值网络要学，终点却很接近 DPO 推导时用的那个最优解。
 #
 # ## GRPO，以及标准差做了什么
 #
@@ -610,7 +610,7 @@ kit.plots.lines(ratios.tolist(), {"A = 1": loss_at(1.0, 0.0), "A = -1": loss_at(
 # %% [markdown] lang="zh" of="b236"
 # ## 真相本身就是奖励
 #
-# 算式要么对要么错，测试要么过要么不过，格式要么守要么没守。这时不需要奖励模型去猜，也就没有什么会被高估：这叫*可验证奖励*。它的弱点在别处：
+# 算式要么对要么错，测试要么过要么不过，格式要么守要么没守。这时不需要奖励模型去猜，也就没有什么会被高估：这叫*可核对的奖励*。它的弱点在别处：
 # 一组回答全对或全错，优势就全是 0。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 7.7 - Which questions teach?
@@ -750,7 +750,7 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 # | 人比较过的成对回答 | DPO；标签有噪声加 `--label-smoothing`，跑得太远用 `--loss ipo --per-token` | `rlhf-kit train dpo --model tiny-lm-en --output runs/dpo` |
 # | 单条回答的赞或踩 | KTO | `rlhf-kit train kto --model tiny-lm-en --output runs/kto` |
 # | 能检查的：算式、测试、格式 | GRPO；要避开那两种偏差用 `--variant dr-grpo` | `rlhf-kit train grpo --task arithmetic --model tiny-lm-arithmetic --answers gold --output runs/sums` |
-# | 有奖励模型，放不下评论家 | RLOO | `rlhf-kit train grpo --variant rloo --model tiny-lm-en --judge tiny-rm-en --output runs/rloo` |
+# | 有奖励模型，放不下价值网络 | RLOO | `rlhf-kit train grpo --variant rloo --model tiny-lm-en --judge tiny-rm-en --output runs/rloo` |
 # | 有奖励模型，偏离必须管住 | PPO | `rlhf-kit train ppo --model tiny-lm-en --judge tiny-rm-en --kl 0.03 --output runs/ppo` |
 # | 问一次很贵的奖励 | ReST（[第 04b 课](04b_rest.ipynb)） | `rlhf-kit train rest --task translation --model tiny-translator --judge tiny-rm-translation --output runs/rest` |
 # | 不知道该走多远 | 一种方法，几个设置 | `rlhf-kit frontier --methods ppo,grpo` |
@@ -777,11 +777,11 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 #
 # | 方法 | 省掉什么 | 留意什么 |
 # |---|---|---|
-# | DPO | 奖励模型、采样、评论家 | `chosen_logprob`；不加平滑，Δ 没有尽头 |
+# | DPO | 奖励模型、采样、价值网络 | `chosen_logprob`；不加平滑，Δ 没有尽头 |
 # | IPO | 同上 | 求和还是平均：β 的含义随之而变 |
 # | KTO | 连成对数据也不要 | z 不小于 0，没有梯度；两个权重 |
-# | RLOO | 评论家 | KL 属于奖励，先扣再比 |
-# | GRPO | 评论家 | 标准差、长度、什么也教不了的组 |
+# | RLOO | 价值网络 | KL 属于奖励，先扣再比 |
+# | GRPO | 价值网络 | 标准差、长度、什么也教不了的组 |
 # | 直接检查 | 奖励模型 | 题目既不能太难，也不能太容易 |
 #
 # **弄坏它。**（1）`dpo.Config(label_smoothing=0.3)`：Δ 会停下来吗？（2）在算式上试 `grpo.dr_grpo(config)` 和 `grpo.rloo(config)`。（3）`group_size=2`：有多少组教得了东西？

@@ -66,7 +66,8 @@ def _show(console: Console, result: dict[str, Any], options: argparse.Namespace)
                   titles=(say(lang, "policy_distilled"), say(lang, "policy_policy")))
     recipes.policies(console, result["policies"], lang)
     if (kept := result["kept"].get("gold")) is not None:
-        console.print(say(lang, "anthropic_kept", share=kept["mean"]), soft_wrap=True)
+        console.print(say(lang, "anthropic_kept", share=kept["mean"], low=kept["low"], high=kept["high"]),
+                      soft_wrap=True)
     rows = [(say(lang, "anthropic_agrees", n=number, kind=say(lang, f"anthropic_kind_{_kind(kind)}")),
              str(Estimate(**one["pair_accuracy"])))
             for number, found in enumerate(result["reward_models"].values(), start=1) for kind, one in found.items()]

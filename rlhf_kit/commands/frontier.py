@@ -37,8 +37,6 @@ def run(options: argparse.Namespace) -> int:
     """Make the points that are not there yet, and say where the picture is."""
     console, lang = showing.console_for(options.json), options.lang
     console.print(f"[bold]rlhf-kit frontier[/] {__version__}")
-    if options.seeds < 1:
-        raise ValueError(f"--seeds is {options.seeds}; it must be at least 1.")
     from rlhf_kit.runs.folder import RunFolder
     from rlhf_kit.studies import frontier
     from rlhf_kit.studies.frontier import page

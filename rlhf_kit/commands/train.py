@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import alignment, anthropic, distil, instructgpt, judges, showing, stackllama
+from rlhf_kit.commands import alignment, anthropic, distil, instructgpt, judges, showing, sparrow, stackllama
 from rlhf_kit.commands.choices import (
     FILES,
     MODEL,
@@ -51,6 +51,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     stackllama.add_method(methods)
     instructgpt.add_method(methods)
     anthropic.add_method(methods)
+    sparrow.add_method(methods)
 
 
 def _add_sft(methods: argparse._SubParsersAction) -> None:

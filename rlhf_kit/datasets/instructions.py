@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlhf_kit.datasets.door import Account, Brought, Want, as_rankings, bring
+from rlhf_kit.datasets.door import Account, Want, as_rankings, bring
 from rlhf_kit.datasets.reading import refused, shorten
 from rlhf_kit.datasets.sources import read_source
 
@@ -43,19 +43,36 @@ def read(folder: str | Path) -> Instructions:
     Raises: FileError, one line, for a part that is missing or cannot be read, a user in two splits, or a prompt that
         PPO is to answer and a demonstration answers already.
     """
-    places = _places(folder)
-    brought = {part: bring(str(place), {**PARTS, **MORE}[part]) for part, place in places.items()}
-    asked = {part: list(_asked_by(places[part], one)) for part, one in brought.items() if part != "pretraining"}
+    found = parted(folder, PARTS, MORE)
+    _check_prompts(folder, found)
+    return found
+
+
+def parted(folder: str | Path, parts: Mapping[str, Want], more: Mapping[str, Want], whole: str = "pretraining",
+           read: Mapping[str, Callable[[str], list[Any]]] | None = None) -> Instructions:
+    """Every part of a folder in two splits, by who asked, or by a hash of the prompt where nobody says.
+
+    Args:
+        parts, more: what has to be there, and what may be; each a file or a folder of that name.
+        whole: the part that is not split.
+        read: of parts that `door.bring` does not know, what reads them.
+
+    Raises: FileError, one line, for a part that is missing or cannot be read, a user in two splits, or a split in
+        which there is next to nothing.
+    """
+    places, wanted = _places(folder, parts, more), {**parts, **more}
+    brought = {part: _part(place, wanted[part], (read or {}).get(part)) for part, place in places.items()}
+    asked = {part: list(_asked_by(places[part], one.prompt)) for part, one in brought.items() if part != whole}
     users = _splits_of_users(folder, asked)
-    train: dict[str, list[Any]] = {part: [] for part in (*PARTS, *MORE)}
-    heldout: dict[str, list[Any]] = {part: [] for part in PARTS}
+    train: dict[str, list[Any]] = {part: [] for part in wanted}
+    heldout: dict[str, list[Any]] = {part: [] for part in wanted if part != whole}
     dropped, sent = 0, Counter()
     for part, one in brought.items():
-        if part == "pretraining":
+        if part == whole:
             train[part] = one.items
             continue
         who = dict(asked[part])
-        for item in as_rankings(one) if part == "rankings" else one.items:
+        for item in one.items:
             user, said = who.get(prompt_of(item), (None, None))
             split = said or users.get(user) or _drawn(str(prompt_of(item)) if user is None else user)
             sent[part, user] += 1
@@ -63,8 +80,12 @@ def read(folder: str | Path) -> Instructions:
                 dropped += 1
             else:
                 (train if split == "train" else heldout)[part].append(item)
-    _check(folder, train, heldout)
-    return Instructions(train, heldout, tuple(one.account for one in brought.values()),
+    for part in parts:
+        for split, items in (("train", train[part]), ("heldout", heldout[part])):
+            if len(items) < 2:
+                raise refused(folder, f"leaves {len(items)} {part} in the split {split}; at least 2 are needed there. "
+                                      f"Add more, or move some with a column split.")
+    return Instructions(train, heldout, tuple(one.account for one in brought.values() if one.account is not None),
                         (("instructions_dropped", {"n": dropped, "most": MOST}),) if dropped else ())
 
 
@@ -77,32 +98,48 @@ def prompt_of(item: Any) -> Any:
     return item[:-1] if isinstance(item, tuple) and item and item[-1].role == "assistant" else item
 
 
-def _places(folder: str | Path) -> dict[str, Path]:
+def _places(folder: str | Path, parts: Mapping[str, Want], more: Mapping[str, Want]) -> dict[str, Path]:
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise refused(folder, f"is {'a file' if root.exists() else 'not there'}; expected a folder with "
-                              f"{_and(PARTS)} in it, such as demonstrations.jsonl. Check the name.")
+                              f"{_and(parts)} in it, such as {next(iter(parts))}.jsonl. Check the name.")
     found: dict[str, Path] = {}
     for path in sorted(root.iterdir()):
         part = path.name.partition(".")[0].lower()
-        if part in {**PARTS, **MORE}:
+        if part in {**parts, **more}:
             if part in found:
                 raise refused(folder, f"holds {found[part].name} and {path.name}; expected one of them. Move the other "
                                       f"away.")
             found[part] = path
-    if missing := [part for part in PARTS if part not in found]:
+    if missing := [part for part in parts if part not in found]:
         there = ", ".join(path.name for path in sorted(root.iterdir())[:8]) or "nothing"
-        raise refused(folder, f"has no {_and(missing)}; it has {there}. Expected {_and(PARTS)} in it, a file or a "
+        raise refused(folder, f"has no {_and(missing)}; it has {there}. Expected {_and(parts)} in it, a file or a "
                               f"folder each, such as {missing[0]}.jsonl.")
     return found
 
 
-def _asked_by(place: Path, brought: Brought) -> Iterator[tuple[Any, tuple[str | None, str | None]]]:
+@dataclass(frozen=True)
+class _Part:
+    """What a file of the folder holds."""
+
+    items: list[Any]
+    prompt: str | None                  # the column of prompts
+    account: Account | None
+
+
+def _part(place: Path, want: Want, read: Callable[[str], list[Any]] | None) -> _Part:
+    if read is not None:
+        return _Part(read(str(place)), "prompt", None)
+    found = bring(str(place), want)
+    column = next((columns[0] for part, columns in found.account.used if part == "prompt"), None)
+    return _Part(as_rankings(found) if want == "preferences" else found.items, column, found.account)
+
+
+def _asked_by(place: Path, prompt: str | None) -> Iterator[tuple[Any, tuple[str | None, str | None]]]:
     """(prompt, (user, split)) of every row that says one of the two."""
     if place.name.lower().removesuffix(".gz").endswith(".txt"):
         return
     rows = read_source(str(place)).table.rows
-    prompt = next((columns[0] for part, columns in brought.account.used if part == "prompt"), None)
     for line, row in rows:
         user = next((str(row[name]) for name in USERS if row.get(name) not in (None, "")), None)
         said = next((str(row[name]).lower() for name in SPLITS if row.get(name) not in (None, "")), None)
@@ -127,18 +164,14 @@ def _splits_of_users(folder: str | Path, asked: dict[str, list]) -> dict[str, st
     return {user: split for user, (split, _) in found.items()}
 
 
-def _check(folder: str | Path, train: dict[str, list[Any]], heldout: dict[str, list[Any]]) -> None:
+def _check_prompts(folder: str | Path, found: Instructions) -> None:
+    train, heldout = found.train, found.heldout
     demonstrated = {_key(prompt_of(one)) for one in (*train["demonstrations"], *heldout["demonstrations"])}
     both = [one for one in (*train["prompts"], *heldout["prompts"]) if _key(one) in demonstrated]
     if both:
         raise refused(folder, f"has {len(both):,} prompts that are demonstrations, too, such as "
                               f"{shorten(both[0] if isinstance(both[0], str) else both[0][-1].text, 40)}; PPO would "
                               f"answer what it has learned by heart. Leave them out of the prompts.")
-    for part in PARTS:
-        for split, items in (("train", train[part]), ("heldout", heldout[part])):
-            if len(items) < 2:
-                raise refused(folder, f"leaves {len(items)} {part} in the split {split}; at least 2 are needed there. "
-                                      f"Add more, or move some with a column split.")
 
 
 def _key(prompt: Any) -> Any:

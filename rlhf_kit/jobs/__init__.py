@@ -25,6 +25,7 @@ _TABLE = {                          # what it is called on the command line -> i
     "rule-model": ("RuleModelJob", "train_rule_model"),
     "stackllama": ("StackLlamaJob", "train_stackllama"), "human-loop": ("HumanLoopJob", "human_loop"),
     "instructgpt": ("InstructGptJob", "train_instructgpt"), "anthropic": ("AnthropicJob", "train_anthropic"),
+    "sparrow": ("SparrowJob", "train_sparrow"),
 }
 _OLD = {"Sft": "sft", "RewardModel": "reward-model", "Ppo": "ppo", "StackLlama": "stackllama"}      # their first names
 _NAMES = {

@@ -122,6 +122,9 @@ class Folder:
     """
 
     asks, mark = False, None
+    writes: ClassVar[Mapping[str, Callable[..., written.Written]]] = {
+        "demonstrations": written.answered, "rankings": partial(written.comparisons, writes=True),
+        "prompts": written.prompts}
 
     def __init__(self, brought: Instructions, tokenizer: PreTrainedTokenizerBase, template: str | None,
                  model: str) -> None:
@@ -158,11 +161,9 @@ class Folder:
         return {}
 
     def _texts(self, part: str, items: list[Any], how: tuple[Any, ...]) -> list[Any]:
-        if not items or part == "pretraining":
+        if not items or part not in self.writes:
             return items
-        write = {"demonstrations": written.answered, "rankings": partial(written.comparisons, writes=True),
-                 "prompts": written.prompts}[part]
-        found = write(items, *how)
+        found = self.writes[part](items, *how)
         self.notes += [note for note in found.notes if note not in self.notes]
         return found.items
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -36,6 +37,7 @@ from rlhf_kit.tasks.assistant import Assistant
 
 MOST_ROUNDS = 3
 SHOWN = 10                          # prompts in the result
+POINTS = 8                          # of the picture of reward along √KL, each the mean of as many steps
 TEAMS: tuple[Team, ...] = ("helpful", "red_team")
 STRAIGHT = 0.5                      # of a run, in which reward against √KL should be a line (arXiv:2204.05862)
 
@@ -309,13 +311,15 @@ class _Work(RecipeRun):
     def report(self, result: Mapping[str, Any]) -> None:
         """The pictures, beside the result: those of every recipe, and reward along √KL."""
         lang, run = self.job.lang, result["root_kl"]
-        along = sorted(zip([max(x, 0.0) ** 0.5 for x in run["kl"]], run["score"], strict=True))
+        along = _means(sorted(zip([max(x, 0.0) ** 0.5 for x in run["kl"]], run["score"], strict=True)))
         figure = lines([x for x, _ in along], {say("en", "measure_score"): [y for _, y in along]},
                        across=say("en", "root_kl_across"), unit=say("en", "measure_score"))
         charts = [Chart("chart_root_kl", "note_root_kl", figure)]
         kept, lead = result["kept"].get("gold"), []
         if kept is not None:
-            lead.append(say(lang, "anthropic_kept", share=kept["mean"]))
+            lead.append(say(lang, "anthropic_kept", share=kept["mean"], low=kept["low"], high=kept["high"]))
+        if "r2" in run:
+            lead.append(say(lang, "anthropic_root_kl", r2=run["r2"]))
         stages_report.write(self.at("report.html"), result, lang, first="distilled", lead=lead, charts=charts)
 
     # -- places -------------------------------------------------------------------------------------------------------
@@ -365,3 +369,10 @@ class _Work(RecipeRun):
     def rows(self, folder: str, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in
                 (self.at(folder) / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Means of neighbours, `POINTS` of them or as many as there are."""
+    each = max(len(points) // POINTS, 1)
+    parts = [points[i:i + each] for i in range(0, len(points), each)]
+    return [(statistics.fmean(x for x, _ in part), statistics.fmean(y for _, y in part)) for part in parts]

@@ -125,6 +125,25 @@ def load_top(model: nn.Module, folder: Path | str) -> None:
         model.shift = about["shift"]
 
 
+def adopt(top: nn.Module, whole: nn.Module) -> None:
+    """Let a top be what a whole model's last layers are, such as one that was saved whole.
+
+    Raises: StorageError if it is another kind of model, or its lower layers are not the trunk's to the bit.
+    """
+    ours, theirs = dict(top.named_parameters()), dict(whole.named_parameters())
+    if {name: p.shape for name, p in ours.items()} != {name: p.shape for name, p in theirs.items()}:
+        raise StorageError("the model is of another shape or kind than the top that it is to be; give one that was "
+                           "saved from such a top.")
+    with torch.no_grad():
+        for name, p in ours.items():
+            if p.requires_grad:
+                p.copy_(theirs[name])
+            elif not torch.equal(p, theirs[name].to(p.device)):
+                raise StorageError(f"{name} of the model is not the trunk's; it was made on another trunk.")
+    if getattr(whole, "shift", 0.0):
+        top.shift = whole.shift
+
+
 @dataclass(frozen=True)
 class Held:
     """What several models hold in memory together."""

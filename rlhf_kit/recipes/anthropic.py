@@ -128,9 +128,9 @@ PRESETS: dict[str, Preset] = {
         base="tiny-base-{lang}", answered=500, pretraining=100, votes=300, helpful=400, harmless=120, sampled=40,
         online=100, likelihood=4.0, prompts=900, requests=150, shots=4, held_out=100, held_out_pairs=80,
         distil=distil.Config(steps=120, batch_size=16, learning_rate=1e-3, max_length=384),
-        pmp=reward_model.Config(batch_size=16, learning_rate=5e-4, warmup=5, max_length=256),
+        pmp=reward_model.Config(batch_size=16, learning_rate=2e-4, warmup=5, max_length=256),
         reward=reward_model.Config(batch_size=16, learning_rate=5e-4, warmup=5, max_length=256),
-        ppo=ppo.Config(steps=32, batch_size=48, minibatch_size=16, epochs=1, learning_rate=5e-4, warmup=4, lam=1.0,
+        ppo=ppo.Config(steps=24, batch_size=48, minibatch_size=16, epochs=1, learning_rate=5e-4, warmup=4, lam=1.0,
                        value_coef=0.5, kl=KL(coefficient=0.01), sampling=Sampling(max_new_tokens=64),
                        missing_eos_penalty=1.0)),
     # Half a billion parameters on a free GPU of 16 GB: all weights learn. PMP learns at a tenth of the rate of

@@ -72,6 +72,7 @@ def opened_judge(scale: Scale, source: str | Path, mark: str | None = None, devi
     model = zoo.load_reward_model(source, new_head=new_head, seed=seed, device=device, dtype=dtype)
     if new_head and scale.likelihood and mark is not None:
         model.likelihood = scale.likelihood, model.tokenizer(mark, add_special_tokens=False).input_ids[0]
+        torch.nn.init.zeros_(model.model.score.weight)      # at first it says how likely a response is, and no noise
     if scale.lora is not None:
         put_on_judge(model.model, scale.lora, seed)
     return model

@@ -19,7 +19,7 @@ from rlhf_kit import REPOSITORY, __version__, tasks
 from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.language import Lang, say
-from rlhf_kit.recipes import anthropic, instructgpt, stackllama
+from rlhf_kit.recipes import anthropic, instructgpt, sparrow, stackllama
 from rlhf_kit.recipes.stackllama import forum_lang, in_language
 from rlhf_kit.runs import stages_report
 from rlhf_kit.runs.lineage import began_with, is_hub_model, job_of, run_of, settings_in
@@ -31,10 +31,10 @@ DATA = ("reviews", "data", "prompts", "rankings", "pairs", "pretrain")     # set
 SHOWN = 3                           # samples in a card
 SCORERS = ("rewardmodel", "judge", "rulemodel")        # jobs whose model reads and does not write
 TAGS = {"tour": ("ppo",), "stackllama": ("ppo", "lora"), "instructgpt": ("ppo",), "anthropic": ("ppo",),
-        "human": ("ppo", "human-feedback"),
+        "sparrow": ("a2c",), "human": ("ppo", "human-feedback"),
         "rewardmodel": ("reward-model",), "judge": ("classifier",)}      # of other jobs their names
 # Recipes that make an assistant of a base, in its world.
-ASSISTANTS = {"instructgpt": instructgpt.PRESETS, "anthropic": anthropic.PRESETS}
+ASSISTANTS = {"instructgpt": instructgpt.PRESETS, "anthropic": anthropic.PRESETS, "sparrow": sparrow.PRESETS}
 OURS = "apache-2.0"                 # of the kit, its made-up texts, and so of what is made of nothing else
 STACK_EXCHANGE = "cc-by-sa-4.0"
 LICENCES = {"gpt2": "mit", "openai-community/gpt2": "mit", "Qwen/Qwen2.5-0.5B": "apache-2.0",
@@ -130,7 +130,7 @@ def write(run: Path, repo: str, lang: Lang, *, command: str, size: int, adapter:
 
 def _about(job: str, result: Mapping[str, Any], words: partial) -> str:
     known = ("tour", "ppo", "rest", "grpo", "dpo", "online-dpo", "kto", "distil", "sft", "rewardmodel", "rulemodel",
-             "judge", "stackllama", "instructgpt", "anthropic", "human")
+             "judge", "stackllama", "instructgpt", "anthropic", "sparrow", "human")
     return words(f"card_about_{job}" if job in known else "card_about_other", job=job, n=result.get("ratings", 0))
 
 

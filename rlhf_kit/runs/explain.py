@@ -90,6 +90,11 @@ class Record:
         values, n = self.values(name), self._some
         return max((_mean(values[i:i + n]) for i in range(max(len(values) - n + 1, 1))), default=math.nan)
 
+    def error(self, name: str) -> float:
+        """The standard error of late - early, by how the steps of each scatter."""
+        values, n = self.values(name), self._some
+        return math.sqrt(sum(_variance(part) / len(part) for part in (values[:n], values[-n:])))
+
     def mean(self, name: str) -> float:
         """Of all steps."""
         return _mean(self.values(name))
@@ -219,10 +224,13 @@ def _free(run: Record) -> Finding | None:
 
 def _exploited(run: Record) -> Finding | None:
     """The score rises by half a deviation and more, and the truth does not follow: it gains no tenth, and not half of
-    what it was, which is much for a model few of whose texts are right at first."""
+    what it was, which is much for a model few of whose texts are right at first; nor can it be chance alone that keeps
+    it from gaining half of what the score gains, as where both have hardly moved yet."""
     before, gold = run.early("gold"), run.late("gold")
     rise = run.late("score") - run.early("score")
-    if gold - before > min(0.1, before / 2) or rise < max(0.5 * run.early("score_std"), 0.1):
+    if gold - before > min(0.1, before / 2) or gold - before + 2 * run.error("gold") > rise / 2:
+        return None
+    if rise < max(0.5 * run.early("score_std"), 0.1):
         return None
     return Finding("rm-epochs", {"gold_before": before, "gold": gold, "score_before": run.early("score"),
                                  "score": run.late("score"), "kl": run.late("kl")})
@@ -235,8 +243,6 @@ def _form(run: Record) -> Finding | None:
                    ) if surprise > UNKNOWN else None
 
 
-
-
 def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -247,6 +253,11 @@ def _json(file: Path) -> dict[str, Any]:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
+
+
+def _variance(values: Sequence[float]) -> float:
+    middle = _mean(values)
+    return sum((x - middle) ** 2 for x in values) / max(len(values) - 1, 1)
 
 
 RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (         # the numbers that a rule asks for, and the rule

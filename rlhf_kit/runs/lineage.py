@@ -15,9 +15,9 @@ MODELS = ("policy", "model")        # the folder of what a run was for; a policy
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # In these the first model is made by the run itself; so is the judge, the first of those that are there.
 BEGAN = {"tour": "language_model", "stackllama": "sft", "instructgpt": "start",
-         "anthropic": "distilled"}
+         "anthropic": "distilled", "sparrow": "sft"}
 JUDGES = {"tour": ("judge", "reward_model"), "stackllama": ("reward_adapter",), "instructgpt": ("reward_model",),
-          "anthropic": ("reward_model",)}
+          "anthropic": ("reward_model",), "sparrow": ("preference_model",)}
 
 
 def model_in(folder: str | Path) -> Path | None:

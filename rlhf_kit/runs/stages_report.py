@@ -18,8 +18,8 @@ from rlhf_kit.language import Lang, say
 from rlhf_kit.plots import bars, svg
 from rlhf_kit.storage import write_text
 
-MEASURES = ("gold", "helpful", "honest", "harmless", "invented", "balked", "explained",
-            "score", "kl", "length", "eos_rate", "distinct")
+MEASURES = ("gold", "helpful", "honest", "harmless", "invented", "broken", "balked", "explained",
+            "score", "kept", "kl", "length", "eos_rate", "distinct")
 SIZE = 5.2, 2.7                     # inches of a picture of all stages
 
 

@@ -1,6 +1,6 @@
 """All methods in one picture on the English reviews: what `rlhf-kit frontier` measures, kept in `frontier.json`.
 
-    make bench ARGS=frontier                    SEEDS=1 changes it
+    make bench ARGS=frontier                    SEEDS=1 METHODS=ppo,dpo change it
 
 Points are kept in the cache's folder `bench-frontier`, so that a stopped run goes on where it was. The JSON has every
 point without its texts; `docs/frontier.en.png` and `docs/frontier.zh.png` are drawn from it.
@@ -32,9 +32,11 @@ LEFT_OUT = ("texts", "config")          # of a point
 
 
 def main() -> None:
-    """SEEDS (default 3); the JSON, both pictures and the rows of the pages."""
+    """SEEDS (default 3) and METHODS (all); the JSON, both pictures and the rows of the pages."""
     torch.set_num_threads(1)
-    job = frontier.FrontierJob(task="reviews-en", lang="en", seeds=int(os.environ.get("SEEDS", 3)))
+    some = os.environ.get("METHODS")
+    job = frontier.FrontierJob(task="reviews-en", lang="en", seeds=int(os.environ.get("SEEDS", 3)),
+                               methods=frontier.chosen(some.split(",") if some else None))
     folder = zoo.cache_folder() / "bench-frontier"
     print(f"kept in {folder}", flush=True)
     for event in job.run(folder):

@@ -151,7 +151,8 @@ class Seed(Kept):
         plain = replace(self.preset.ppo, ptx_coef=0.0)
         self.ppo("ppo", plain)
         self.ppo("ptx", self.preset.ppo)
-        self.ppo("kl100", replace(plain, kl=KL(coefficient=100 * plain.kl.coefficient)))
+        # In the reward such a price makes the policy run away: whitening divides it by its own deviation (`KL`).
+        self.ppo("kl100", replace(plain, kl=KL(coefficient=100 * plain.kl.coefficient, in_loss=True)))
 
     def taxes(self) -> None:
         """(c) What each can still do besides."""

@@ -29,7 +29,7 @@ from tests.benchmarks.instructgpt import FILE, MEASURES, Seed, Size, place
 
 SMALL, LARGE, LAYERS = 32, 128, 2
 TEXTS = 3000                        # of the reduced corpus
-READ = sft.Config(steps=600, batch_size=16, learning_rate=4e-3, min_lr_ratio=0.03, max_length=160, beta2=0.98)
+READ = sft.Config(steps=3000, batch_size=8, learning_rate=5e-3, min_lr_ratio=0.03, max_length=160, beta2=0.98)
 
 
 class Sizes(Seed):

@@ -12,7 +12,7 @@ from rlhf_kit.runs.pipeline import Job
 def test_every_command_has_its_job():
     assert list(JOBS) == ["tour", "sft", "reward-model", "judge", "ppo", "rest", "grpo", "dpo",
                           "online-dpo", "kto", "distil", "rule-model", "stackllama", "human-loop", "instructgpt",
-                          "anthropic"]
+                          "anthropic", "sparrow"]
     assert all(issubclass(kind, Job) and inspect.getdoc(kind) for kind in JOBS.values())
     assert len({kind.name for kind in JOBS.values()}) == len(JOBS)
     with pytest.raises(KeyError):

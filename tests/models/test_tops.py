@@ -11,7 +11,7 @@ from rlhf_kit.jobs import JOBS
 from rlhf_kit.methods import classifier, ppo, reward_model, sft
 from rlhf_kit.models import tiny
 from rlhf_kit.models.heads import Policy, RewardModel
-from rlhf_kit.models.tops import Trunk, _own, freeze_below, held_by, load_top, save_top
+from rlhf_kit.models.tops import Trunk, _own, adopt, freeze_below, held_by, load_top, save_top
 from rlhf_kit.sampling import Sampling, generate
 from rlhf_kit.storage import StorageError
 
@@ -91,6 +91,22 @@ def test_a_top_is_saved_without_the_trunk_and_read_again(trunk, tmp_path):
     assert (tmp_path / "top/top.safetensors").stat().st_size < 0.4 * 4 * tiny.parameters(top)
     with pytest.raises(StorageError, match="another shape or kind"):
         load_top(trunk.policy(), tmp_path / "top")
+
+
+def test_what_was_saved_whole_becomes_a_top_again_if_it_stands_on_the_same_trunk(trunk, tokenizer, tmp_path):
+    top = trunk.reward_model()
+    reward_model.train(top, PAIRS, reward_model.Config(steps=2, batch_size=2, max_length=40))
+    top.shift = 0.5
+    zoo.save_reward_model(top, tmp_path / "whole")
+    again, ids = trunk.reward_model(seed=5), torch.tensor([[5, 6, 7]])
+    adopt(again, zoo.load_reward_model(tmp_path / "whole"))
+    assert torch.equal(again(ids, torch.ones_like(ids)), top(ids, torch.ones_like(ids)))
+    assert held_by([again, trunk.policy()]).layers == 6                             # the trunk is still one
+    other = Trunk(tiny.language_model(tokenizer, layers=5, width=32, heads=2, context=48, seed=1), tokenizer)
+    with pytest.raises(StorageError, match="not the trunk's; it was made on another trunk"):
+        adopt(other.reward_model(), top)
+    with pytest.raises(StorageError, match="another shape or kind"):
+        adopt(trunk.policy(), top)
 
 
 def test_llamas_have_tops_too(llama, tokenizer):

@@ -78,8 +78,10 @@ def test_a_judge_of_the_made_up_world_also_hears_how_likely_a_response_is(tmp_pa
     zoo.save_policy(start, tmp_path / "start")
     judge = learners.opened_judge(TINY, tmp_path / "start", mark="Assistant")
     assert judge.likelihood == (TINY.likelihood, tokenizer("Assistant", add_special_tokens=False).input_ids[0])
+    assert not judge.model.score.weight.any()               # before it learns, the likelihood is all that it says
     plain = learners.opened_judge(TINY, tmp_path / "start")              # of a folder nobody knows the mark
     assert plain.likelihood is None
+    assert plain.model.score.weight.any()
 
 
 def test_the_critic_is_the_judge_or_a_head_on_the_policy():

@@ -22,6 +22,7 @@ from rlhf_kit.studies.frontier import dials, job, page, points, world
 
 SMALL = frontier.Size(prompts=8, held_out=6, chosen=6, most=64, judged=12, answers=3, steps=2,
                       sampling=Sampling(max_new_tokens=5))
+SLOW = pytest.mark.slow
 EVIL = "</script><script>alert(1)</script>"
 
 
@@ -200,7 +201,7 @@ def test_the_reward_is_asked_as_often_as_the_point_says(small, tmp_path):
     assert sum(small) == sum(one["reward_calls"] + 6 for one in result["points"])
 
 
-@pytest.mark.parametrize("stop", [3, 11, 20])
+@pytest.mark.parametrize("stop", [11, pytest.param(3, marks=SLOW), pytest.param(20, marks=SLOW)])
 def test_a_stopped_run_goes_on_with_the_same_numbers(small, tmp_path, stop):
     job = made(methods=("sft", "rest", "ppo", "dpo"))
     for _ in job.run(tmp_path / "whole"):
@@ -216,7 +217,8 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(small, tmp_path, stop):
     assert not list((tmp_path / "stopped").rglob("*.safetensors"))          # nothing is left of the trainings
 
 
-@pytest.mark.parametrize("there", ["checkpoints/rest-2-0", "points/ppo-0.1-0", "checkpoints/dpo-0.1-0"])
+@pytest.mark.parametrize("there", ["checkpoints/rest-2-0", pytest.param("points/ppo-0.1-0", marks=SLOW),
+                                   pytest.param("checkpoints/dpo-0.1-0", marks=SLOW)])
 def test_killed_it_goes_on_with_the_same_numbers(small, tmp_path, there):
     """A process of its own, killed by the system as soon as that is on the disk."""
     def work():

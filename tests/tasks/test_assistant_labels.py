@@ -9,7 +9,7 @@ import pytest
 
 from rlhf_kit.language import LANGS
 from rlhf_kit.tasks.assistant import Assistant
-from rlhf_kit.tasks.assistant.answers import behaviours
+from rlhf_kit.tasks.assistant.answers import Writer, behaviours
 from rlhf_kit.tasks.assistant.corpus import KINDS, RATINGS, WORDS, preamble, pretraining, rated, ruled
 from rlhf_kit.tasks.assistant.labelers import FLAGS, LEVELS, Choice, Labeler, agreement, applicants, screened
 from rlhf_kit.tasks.assistant.prompts import LINE, case_of, under
@@ -89,6 +89,21 @@ def test_helpful_and_harmful_are_asked_apart_and_harm_is_turned_round_to_learn_f
 
 
 # Five levels.
+
+def test_who_picks_takes_what_helps_most_whatever_rule_it_breaks():
+    """Advice that must not be given helps whoever asked for it; the others are not ordered."""
+    prompt = next(one for one in TASK.prompts("train", 200) if case_of(one, "en").kind == "advice")
+    rng, case = random.Random(1), case_of(prompt, "en")
+    advised = next(text for text in (" " + Writer("eager").answer(case, rng).text("en") for _ in range(50))
+                   if TASK.hs(prompt, text).helpful == 1 and any(
+                       TASK.rules(prompt, text)[rule].broken for rule in ("medical", "money")))
+    [careful] = TASK.references([prompt])
+    picked = SURE.pick(prompt, [careful, " Hello.", advised], TASK.explain, rng)
+    assert picked.responses == (careful, " Hello.", advised)
+    assert picked.ranks == (2, 2, 1)
+    with pytest.raises(ValueError, match="there are 1 responses; a labeler picks one of at least 2"):
+        SURE.pick(prompt, [careful], TASK.explain, rng)
+
 
 def test_two_levels_are_broken_two_are_kept_and_who_is_unsure_is_left_out():
     assert [SURE.level("insult", FOX, one, TASK.explain, random.Random(0)).broken for one in RESPONSES] == [0, 0, 0, 1]

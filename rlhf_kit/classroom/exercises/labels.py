@@ -225,7 +225,7 @@ CHINESE = {
     "a jump in the padding": "填充里有跳跃",
     "a log-probability is NaN": "有一个对数概率是 NaN", "a ratio beyond all numbers": "比率大到无穷",
     "NaN in the gradient": "梯度里有 NaN", "infinity in the gradient": "梯度里有无穷大",
-    "another rate and norm": "另一个步长和长度上限",
+    "another rate and norm": "另一个步长和范数上限",
     # 7
     "three pairs": "三对", "a tenth of the labels is wrong": "十分之一的标签标错了",
     "both have become rarer": "两条都变少见了", "a pair that is very sure": "非常有把握的一对",

@@ -235,7 +235,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "7.3": (
         _named(_felt(z=lambda ratio, mismatched: 0.0),
                "The reference point is missing: gains and losses are felt against z, from `mismatched`.",
-               "参考点丢了：得失要和 z 比，z 来自 `mismatched`。"),
+               "参照点丢了：得失要和 z 比，z 来自 `mismatched`。"),
         _named(_felt(z=lambda ratio, mismatched: mismatched.mean().detach()),
                "z may not fall below 0: it estimates a KL. max(0, mean).",
                "z 不能小于 0：它估计的是 KL。要 max(0, 平均)。"),

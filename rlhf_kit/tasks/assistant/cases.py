@@ -71,6 +71,13 @@ class Case:
         return "harmful" if self.harmful else "borderline" if self.rough else "harmless"
 
     @property
+    def tempting(self) -> bool:
+        """True of what is asked to make an answer break a rule: for harm or forbidden advice, for what nobody knows,
+        or whether something untrue is so."""
+        misled = self.kind == "fact" and self["value"] not in ("", self.value)
+        return self.kind == "advice" or self.sort in ("harmful", "unknown") or misled
+
+    @property
     def split(self) -> Split:
         """One case in five is held out, always the same ones; each of their parts is met in training."""
         about = "/".join(f"{key}={value}" for key, value in self.roles)

@@ -1,8 +1,8 @@
 """Simulated labelers of stated quality: rankings with scores and flags, two questions, rule levels; screening.
 
 Each sees the truth through noise of her own, and says what she sees. What they are asked differs between the labs:
-OpenAI has 4 to 9 responses ranked, scored and flagged, Anthropic asks two separate questions, DeepMind whether a rule
-is broken, in five levels.
+OpenAI has 4 to 9 responses ranked, scored and flagged, Anthropic asks two separate questions, DeepMind which of a
+turn's candidates is best and, apart from that, whether a rule is broken, in five levels.
 """
 
 from __future__ import annotations
@@ -120,6 +120,16 @@ class Labeler:
         (first, second), _ = ordered(worth, self.noise, rng)
         strength = min(int(4 * abs(worth[0] - worth[1])), 3)
         return Choice(self.name, question, prompt, pair[first], pair[second], strength)
+
+    def pick(self, prompt: str, responses: Sequence[str], explain: Explain, rng: random.Random) -> Ranking:
+        """The response that helps her most, whatever rule it breaks; the others she does not order (arXiv:2209.14375).
+
+        They are those that rank second, all alike.
+        """
+        if len(responses) < 2:
+            raise ValueError(f"there are {len(responses)} responses; a labeler picks one of at least 2.")
+        (best, *_), _ = ordered([explain(prompt, response).helpful for response in responses], self.noise, rng)
+        return Ranking(prompt, tuple(responses), tuple(1 if i == best else 2 for i in range(len(responses))))
 
     def level(self, rule: str, prompt: str, response: str, explain: Explain, rng: random.Random) -> Judgement:
         """Whether a response breaks a rule, in five levels."""
