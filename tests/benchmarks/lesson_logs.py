@@ -5,7 +5,7 @@
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
 `05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
 `ARGS=instructgpt_sizes`; `06.json` what its lesson shows of `gallery.json`, the work of `make bench ARGS=gallery`;
-`07.json` of `frontier.json`, the work of `make bench ARGS=frontier`, or where there is none yet of the points of a run:
+`07.json` of `frontier.json`, the work of `make bench ARGS=frontier`, or of the points of another run:
 RUN=runs/frontier make bench ARGS=lesson_logs.
 """
 
@@ -141,19 +141,23 @@ def gallery() -> None:
 
 def frontier() -> None:
     """Of the frontier's points what lesson 07 shows: the bench's, or those of the run in the folder RUN."""
-    if FRONTIER.exists():
-        whole = json.loads(FRONTIER.read_text(encoding="utf-8"))
-        about = {"command": whole["command"], "date": whole["date"], "torch": whole["versions"]["torch"]}
-    else:
+    if "RUN" in os.environ:
         whole = json.loads((Path(os.environ["RUN"]) / "result.json").read_text(encoding="utf-8"))
         learned = ",".join(name for name in whole["methods"] if name != "sft")
         about = {"command": f"rlhf-kit frontier --methods {learned}", "date": f"{datetime.now(UTC):%Y-%m-%d}",
                  "torch": version("torch")}
+    else:
+        whole = json.loads(FRONTIER.read_text(encoding="utf-8"))
+        about = {"command": whole["command"], "date": whole["date"], "torch": whole["versions"]["torch"]}
+    before = json.loads(file.read_text(encoding="utf-8"))["parts"] if (file := FOLDER / "07.json").exists() else None
+    if before and not {*before["methods"]} <= {*whole["methods"]}:
+        print("07: it has more methods already than what it would be made from")
+        return
     points = [{name: value for name, value in point.items() if name not in ("texts", "config")}
               for point in whole["points"]]
     parts = {"methods": whole["methods"], "seeds": whole["seeds"], "points": rounded(points)}
     content = json.dumps({"about": about, "parts": parts}, separators=(",", ":"), ensure_ascii=False)
-    write_bytes(FOLDER / "07.json", (content + "\n").encode())
+    write_bytes(file, (content + "\n").encode())
     print("07", *whole["methods"], flush=True)
 
 
