@@ -60,6 +60,11 @@ def speak(words: Mapping[str, str]) -> bool:
     return True
 
 
+def speaking() -> bool:
+    """True where `speak` has put other words in place of English labels."""
+    return bool(_words)
+
+
 def _word(text: str) -> str:
     """A label in the language of the lesson."""
     return _words.get(text, text)

@@ -1,15 +1,18 @@
-"""What lessons 04a, 04b, 05a and 06 show of stored runs: best-of-n up to 128; ReST; InstructGPT; the faults of PPO.
+"""What lessons 04a to 07 show of stored runs: best-of-n up to 128; ReST; InstructGPT; the faults of PPO; all methods.
 
     make bench ARGS=lesson_logs             about four minutes of one thread, once the tiny models are there
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
 `05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
-`ARGS=instructgpt_sizes`; `06.json` what its lesson shows of `gallery.json`, the work of `make bench ARGS=gallery`.
+`ARGS=instructgpt_sizes`; `06.json` what its lesson shows of `gallery.json`, the work of `make bench ARGS=gallery`;
+`07.json` of `frontier.json`, the work of `make bench ARGS=frontier`, or of the points of another run:
+RUN=runs/frontier make bench ARGS=lesson_logs.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -33,6 +36,7 @@ REST = rest.Config(grows=2, responses=4, thresholds=(50.0, 75.0, 90.0), kind="pe
                    learning_rate=3e-4, sampling=SAMPLING)
 INSTRUCTGPT = Path(__file__).with_name("instructgpt.json")
 GALLERY = Path(__file__).with_name("gallery.json")
+FRONTIER = Path(__file__).with_name("frontier.json")
 SHOWN, ASKED_ABOUT = "0", "2"               # the seed whose curves lesson 06 shows, and that of the runs without a name
 QUIZ = {"a": "wrong-token", "b": "no-kl", "c": "temperature", "d": "healthy", "e": "whitened-alone", "f": "rm-epochs"}
 STAGES = ("base", "sft", "start", "ppo", "ptx", "kl100")
@@ -135,6 +139,28 @@ def gallery() -> None:
     print("06", *content["parts"], flush=True)
 
 
+def frontier() -> None:
+    """Of the frontier's points what lesson 07 shows: the bench's, or those of the run in the folder RUN."""
+    if "RUN" in os.environ:
+        whole = json.loads((Path(os.environ["RUN"]) / "result.json").read_text(encoding="utf-8"))
+        learned = ",".join(name for name in whole["methods"] if name != "sft")
+        about = {"command": f"rlhf-kit frontier --methods {learned}", "date": f"{datetime.now(UTC):%Y-%m-%d}",
+                 "torch": version("torch")}
+    else:
+        whole = json.loads(FRONTIER.read_text(encoding="utf-8"))
+        about = {"command": whole["command"], "date": whole["date"], "torch": whole["versions"]["torch"]}
+    before = json.loads(file.read_text(encoding="utf-8"))["parts"] if (file := FOLDER / "07.json").exists() else None
+    if before and not {*before["methods"]} <= {*whole["methods"]}:
+        print("07: it has more methods already than what it would be made from")
+        return
+    points = [{name: value for name, value in point.items() if name not in ("texts", "config")}
+              for point in whole["points"]]
+    parts = {"methods": whole["methods"], "seeds": whole["seeds"], "points": rounded(points)}
+    content = json.dumps({"about": about, "parts": parts}, separators=(",", ":"), ensure_ascii=False)
+    write_bytes(file, (content + "\n").encode())
+    print("07", *whole["methods"], flush=True)
+
+
 def rounded(x: Any) -> Any:
     """The same with four digits behind the point."""
     if isinstance(x, dict):
@@ -148,6 +174,8 @@ def main() -> None:
         instructgpt()
     if GALLERY.exists():
         gallery()
+    if FRONTIER.exists() or "RUN" in os.environ:
+        frontier()
     task, _ = asked()
     policy = zoo.load_policy("tiny-translator", value_head=False)
     stored("04a", "draws", lambda: curve(policy, task.prompts("heldout", ASKED), MOST, Sampling(max_new_tokens=64)),

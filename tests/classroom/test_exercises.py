@@ -14,7 +14,7 @@ from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
-LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "06")
+LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "06", "07")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
 
 
@@ -145,6 +145,26 @@ def test_rest_by_hand():
     logprob, mask = torch.tensor([[-1.0, -3.0], [-2.0, -8.0]]), torch.tensor([[True, True], [True, False]])
     everything = torch.tensor([True, True])
     assert gold(logprob, torch.ones(2, 2), mask, 1.0).item() == bc(logprob, mask, everything).item() == 2
+
+
+def test_after_ppo_by_hand():
+    """The fact sheet's DPO at a margin of 2, KTO before an update, RLOO, GRPO in TRL's deviations; what k3 costs."""
+    dpo, ipo, kto, rloo, grpo, loss, teaches = (EXERCISES[f"7.{i}"].reference for i in range(1, 8))
+    close = lambda x, y: torch.testing.assert_close(torch.as_tensor(x).double(), torch.as_tensor(y).double(),  # noqa: E731
+                                                    atol=1e-4, rtol=0)
+    zero, one = torch.zeros(1), torch.ones(1)
+    close(dpo(zero, zero, zero, zero, 0.1, 0.0), 0.6931)
+    close(dpo(one, zero, -one, zero, 0.1, 0.0), 0.5981)
+    marked = torch.ones(1, 4, dtype=torch.bool)
+    close(ipo(torch.full((1, 4), 2.5), marked, torch.full((1, 4), 0.5), marked, 0.25), 0.0)       # means, not sums: 2
+    good = torch.tensor([True, False])
+    close(kto(torch.zeros(2), torch.full((2,), -3.0), good, 0.1, 1.0, 1.0), 0.5)                   # z is not below 0
+    close(rloo(torch.tensor([1.0, 0.0, 0.0, 1.0]), torch.zeros(4), 0.1, 4), [2 / 3, -2 / 3, -2 / 3, 2 / 3])
+    close(grpo(torch.tensor([1.0, 0.0, 0.0, 1.0]), 4, True), [0.8659, -0.8659, -0.8659, 0.8659])
+    close(grpo(torch.ones(4), 4, True), [0.0, 0.0, 0.0, 0.0])
+    still = torch.zeros(1, 4)
+    close(loss(still, still, still + 1, torch.zeros(1), marked, 0.2, 1.0), np.e - 2)               # e - 1 - 1
+    close(teaches(torch.tensor([0.0, 0.5, 1.0]), 2), [0.0, 0.5, 0.0])
 
 
 def test_instructgpt_by_hand():

@@ -10,14 +10,13 @@ from rlhf_kit import zoo
 from rlhf_kit.language import LANGS
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(3000)]
-NOT_YET = ("arithmetic",)             # worlds that no lesson is about
 BUDGET = 300                # seconds of a whole run on a busy machine; 90 on a quiet one, see tests/benchmarks
 
 
 @pytest.fixture(scope="module", autouse=True)
 def models():
     """Trained beforehand, as on a machine that has run a lesson before; two workers begin at different ends."""
-    names = [name for name in zoo.TINY if zoo.TASKS.get(name) not in NOT_YET]
+    names = [*zoo.TINY]
     for name in names if os.environ.get("PYTEST_XDIST_WORKER") != "gw1" else reversed(names):
         zoo.cached(name)
     for lang in LANGS:

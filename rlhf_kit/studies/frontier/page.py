@@ -25,7 +25,7 @@ def write(folder: Path, lang: Lang, result: Mapping[str, Any]) -> None:
     """Leave frontier.png and report.html in the folder of a run whose points are `result`'s."""
     spoken = plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {})
     drawn = lang if spoken else "en"                    # of the pictures, where no font has Chinese
-    plots.save(plots.frontier(panels(result, drawn), across=say(drawn, "frontier_across"), names=names(drawn)),
+    plots.save(plots.frontier(panels(result, drawn), across=across(drawn), names=names(drawn)),
                folder / PICTURE)
     write_text(folder / "report.html", _page(result, lang, drawn))
 
@@ -69,6 +69,11 @@ def turned(points: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
 def names(lang: Lang) -> dict[str, str]:
     """What the methods are called."""
     return {method: say(lang, f"frontier_name_{method}") for method in plots.METHODS}
+
+
+def across(lang: Lang) -> str:
+    """What the horizontal axis is called."""
+    return say(lang, "frontier_across")
 
 
 def setting(point: Mapping[str, Any], lang: Lang) -> str:
