@@ -7,7 +7,7 @@ import pytest
 
 from rlhf_kit import cli, zoo
 from rlhf_kit.evaluate import share_kept
-from rlhf_kit.jobs import JOBS
+from rlhf_kit.jobs import JOBS, written
 from rlhf_kit.methods import distil
 from rlhf_kit.models import tiny
 from rlhf_kit.models.chats import use_template
@@ -86,7 +86,7 @@ def test_of_a_conversation_the_prompt_is_the_systems_turn(desk, tmp_path, monkey
     policy = zoo.load_policy(desk / "lm")
     use_template(policy.tokenizer, "zephyr")
     material = job._material(policy)
-    asked = job._asks(policy, "the pen.\n\n", material.chats)(material.prompts[0])
+    asked = written.behind(policy.tokenizer, "the pen.\n\n", material.chats)(material.prompts[0])
     assert asked.startswith("<|system|>\nthe pen.<eos>\n<|user|>\n")
     assert asked.endswith("<|assistant|>\n")
 
