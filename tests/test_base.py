@@ -50,9 +50,9 @@ def test_a_preamble_lifts_gold_by_three_standard_errors(found):
 
 
 def test_a_preamble_lifts_gold_by_a_tenth_or_there_is_little_to_distil(built, found, request):
-    """The gate of context distillation. English 0.113 (0.079-0.148), Chinese 0.063 (0.035-0.092) when measured."""
+    """The gate of context distillation. English 0.106 (0.073-0.139), Chinese 0.085 (0.054-0.115) when measured."""
     if built[1] == "zh":
-        request.applymarker(pytest.mark.xfail(reason="Chinese, read by the character, is lifted by 0.063", strict=True))
+        request.applymarker(pytest.mark.xfail(reason="Chinese, read by the character, is lifted by 0.085", strict=True))
     assert found["lift"].mean >= 0.1
 
 
