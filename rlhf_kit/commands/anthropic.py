@@ -6,10 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.commands import recipes, showing
-from rlhf_kit.commands.choices import check_models
-from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.language import say
-from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,11 +22,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
                                             "of harm, best of 16, preference model, PPO; with --rounds 2 comparisons "
                                             "of the policy's own answers, model and PPO again. Run again, it goes on "
                                             "where it stopped.")
-    method.add_argument("--preset", default="tiny", help="tiny: offline, on a CPU; colab: half a billion parameters, a "
-                                                         "free GPU; 7b: one GPU of 80 GB (default: %(default)s)")
-    method.add_argument("--stage", metavar="STAGE", help="only this one: distil, pmp, labels, first, sampled, "
-                                                         "requests, reward, ppo or evaluate, in later rounds labels-2, "
-                                                         "reward-2, ppo-2 (default: all, one after the other)")
+    recipes.add_preset(method, "distil, pmp, labels, first, sampled, requests, reward, ppo or evaluate, in later "
+                               "rounds labels-2, reward-2, ppo-2")
     method.add_argument("--rounds", metavar="N", type=int, default=1, help="of comparisons, preference model and PPO "
                                                                            "(default: %(default)s)")
     method.add_argument("--data", metavar="FOLDER", help="with helpful and harmless or red_team in it, such as "
@@ -44,11 +38,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the recipe, or show the run that is finished."""
-    check_models(options.model)
-    trackers.check(options.track)
-    if options.data is not None and not is_hub_name(options.data):      # a slip is told before torch is there
-        from rlhf_kit.datasets.helpful_harmless import read
-        read(options.data)
+    from rlhf_kit.datasets.helpful_harmless import read
+    recipes.check(options, read, hub=True)
     return recipes.follow(_job(options), options, _show)
 
 

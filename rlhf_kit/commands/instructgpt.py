@@ -6,9 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.commands import recipes, showing
-from rlhf_kit.commands.choices import check_models
 from rlhf_kit.language import say
-from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,11 +21,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
                                 description="InstructGPT: SFT, labels, reward model, PPO-ptx; with --rounds 2 labels, "
                                             "reward model and PPO again, from the policy's own responses. Run again, "
                                             "it goes on where it stopped.")
-    method.add_argument("--preset", default="tiny", help="tiny: offline, on a CPU; colab: half a billion parameters, a "
-                                                         "free GPU; 7b: one GPU of 80 GB (default: %(default)s)")
-    method.add_argument("--stage", metavar="STAGE", help="only this one: sft, start, labels, reward, select, ppo or "
-                                                         "evaluate, in later rounds labels-2, reward-2, ppo-2 "
-                                                         "(default: all, one after the other)")
+    recipes.add_preset(method, "sft, start, labels, reward, select, ppo or evaluate, in later rounds labels-2, "
+                               "reward-2, ppo-2")
     method.add_argument("--rounds", metavar="N", type=int, default=1, help="of labels, reward model and PPO (default: "
                                                                            "%(default)s)")
     method.add_argument("--data", metavar="FOLDER", help="with demonstrations, rankings and prompts in it, such as "
@@ -47,11 +42,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the recipe, or show the run that is finished."""
-    check_models(options.model)
-    trackers.check(options.track)
-    if options.data is not None:                        # a slip is told before the seconds that torch takes
-        from rlhf_kit.datasets.instructions import read
-        read(options.data)
+    from rlhf_kit.datasets.instructions import read
+    recipes.check(options, read)
     return recipes.follow(_job(options), options, _show)
 
 

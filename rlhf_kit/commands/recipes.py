@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import changes_in, device_of, tracked
+from rlhf_kit.commands.choices import changes_in, check_models, device_of, tracked
+from rlhf_kit.datasets.sources import is_hub_name
 from rlhf_kit.language import LANGS, say, system_language
+from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PPO = ("coefficient", "steps", "batch_size", "minibatch_size", "learning_rate", "max_new_tokens")
+
+
+def add_preset(method: argparse.ArgumentParser, stages: str) -> None:
+    """At which scale, and how much of the recipe; `stages` in words."""
+    method.add_argument("--preset", default="tiny", help="tiny: offline, on a CPU; colab: half a billion parameters, a "
+                                                         "free GPU; 7b: one GPU of 80 GB (default: %(default)s)")
+    method.add_argument("--stage", metavar="STAGE", help=f"only this one: {stages} (default: all, one after the other)")
 
 
 def add_base(method: argparse.ArgumentParser) -> None:
@@ -75,6 +84,17 @@ def follow(job: Any, options: argparse.Namespace,
         showing.watch(job.run(options.output, options.fresh, threads, stage=options.stage, track=options.track), lang,
                       console, n=job.settings().held_out)
     return showing.outcome(console, options, show)
+
+
+def check(options: argparse.Namespace, read: Callable[[str], object], hub: bool = False) -> None:
+    """A slip in a name or in --data is told before the seconds that torch takes. Raises: FileError, one line.
+
+    With `hub` --data may name a set there, which nothing here opens.
+    """
+    check_models(options.model)
+    trackers.check(options.track)
+    if options.data is not None and not (hub and is_hub_name(options.data)):
+        read(options.data)
 
 
 def policies(console: Console, found: dict[str, Any], lang: str) -> None:

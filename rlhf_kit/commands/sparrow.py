@@ -6,9 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit.commands import recipes, showing
-from rlhf_kit.commands.choices import check_models
 from rlhf_kit.language import say
-from rlhf_kit.runs import trackers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,10 +21,7 @@ def add_method(methods: argparse._SubParsersAction) -> None:
                                 description="Sparrow: labels, SFT, a preference model and a rule model, A2C on both "
                                             "with self-play, and the best of 8. Four models share one trunk, of which "
                                             "nothing learns. Run again, it goes on where it stopped.")
-    method.add_argument("--preset", default="tiny", help="tiny: offline, on a CPU; colab: half a billion parameters, a "
-                                                         "free GPU; 7b: one GPU of 80 GB (default: %(default)s)")
-    method.add_argument("--stage", metavar="STAGE", help="only this one: labels, sft, preference, rules, rl or "
-                                                         "evaluate (default: all, one after the other)")
+    recipes.add_preset(method, "labels, sft, preference, rules, rl or evaluate")
     method.add_argument("--data", metavar="FOLDER", help="with preferences, rules and questions in it, such as "
                                                          "preferences.jsonl, and if there are any dialogues and "
                                                          "adversarial prompts (default: the made-up assistant's world)")
@@ -46,11 +41,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the recipe, or show the run that is finished."""
-    check_models(options.model)
-    trackers.check(options.track)
-    if options.data is not None:                        # a slip is told before the seconds that torch takes
-        from rlhf_kit.datasets.rated_turns import read
-        read(options.data)
+    from rlhf_kit.datasets.rated_turns import read
+    recipes.check(options, read)
     return recipes.follow(_job(options), options, _show)
 
 

@@ -46,6 +46,7 @@ class World:
     """
 
     asks = True
+    notes: ClassVar[Sequence[written.NOTE]] = ()
     purposes: ClassVar[Mapping[str, Mapping[str, int]]] = PURPOSES
 
     def __init__(self, task: Assistant, seed: int = 0) -> None:

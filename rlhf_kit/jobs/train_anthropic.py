@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -18,9 +17,9 @@ from rlhf_kit.evaluate import Agreement, Estimate, Evaluation, agreement, share_
 from rlhf_kit.formulas.records import Comparison, Step
 from rlhf_kit.formulas.root_kl import root_kl_line
 from rlhf_kit.jobs.helpful_harmless import Folder, World
-from rlhf_kit.jobs.recipe_runs import RecipeRun
-from rlhf_kit.jobs.settings import changed, described, use_threads
-from rlhf_kit.language import LANGS, Lang, say
+from rlhf_kit.jobs.recipe_runs import JobInRounds, RecipeRun
+from rlhf_kit.jobs.settings import described, use_threads
+from rlhf_kit.language import say
 from rlhf_kit.loops.checkpoints import steps_in
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.plots import lines
@@ -29,13 +28,12 @@ from rlhf_kit.recipes.anthropic import PRESETS, Data, Preset, Team
 from rlhf_kit.recipes.learners import updates
 from rlhf_kit.runs import pipeline, stages_report
 from rlhf_kit.runs.folder import Event
-from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.runs.stages_report import Chart
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import new_folder, write_json_lines
 from rlhf_kit.tasks.assistant import Assistant
 
-MOST_ROUNDS = 3
 SHOWN = 10                          # prompts in the result
 POINTS = 8                          # of the picture of reward along √KL, each the mean of as many steps
 TEAMS: tuple[Team, ...] = ("helpful", "red_team")
@@ -43,60 +41,30 @@ STRAIGHT = 0.5                      # of a run, in which reward against √KL sh
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnthropicJob(Job):
+class AnthropicJob(JobInRounds):
     """Distillation, PMP, comparisons, preference model, PPO; with more rounds comparisons, model and PPO again."""
 
     name: ClassVar[str] = "anthropic"
-    results: ClassVar[tuple[str, ...]] = ("result.json", "report.html")
-    files: ClassVar[tuple[str, ...]] = ("data",)
+    presets: ClassVar[Mapping[str, Preset]] = PRESETS
 
-    preset: str = "tiny"
-    model: str | None = None                # another base: a folder or a hub id
-    data: str | None = None                 # a folder of comparisons, or hh-rlhf; None = the preset's
-    template: str | None = None             # that conversations of it are written by; None = the model's own
     harmless_weight: float | None = None    # λ; None = the preset's
-    rounds: int = 1                         # of comparisons, preference model and PPO
-    lang: Lang = "en"
-    seed: int = 0
-    device: str = "cpu"
-    changes: dict[str, Any] = field(default_factory=dict)   # fields of `ppo.Config` that differ from the preset's
 
-    def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise ValueError(f"--preset is {self.preset!r}; expected one of {', '.join(PRESETS)}.")
-        if self.lang not in LANGS:
-            raise ValueError(f"--lang is {self.lang!r}; expected one of {', '.join(LANGS)}.")
+    def check(self) -> None:
         if self.harmless_weight is not None and not 0 <= self.harmless_weight < float("inf"):
             raise ValueError(f"--harmless-weight is {self.harmless_weight}; it is a weight, 0 or more, such as 2.")
-        if not 1 <= self.rounds <= MOST_ROUNDS:
-            raise ValueError(f"--rounds is {self.rounds}; expected 1 to {MOST_ROUNDS}.")
-        if self.rounds > 1 and (self.data or PRESETS[self.preset].data) is not None:
-            raise ValueError(f"--rounds {self.rounds} has new answers compared, and for --data nobody can be asked. "
-                             f"Leave --rounds out, compare the policy's answers in rlhf-kit studio, and run again with "
-                             f"them.")
-        self.settings()
+        super().check()
 
     def settings(self) -> Preset:
-        """The preset with everything that was changed."""
-        preset = PRESETS[self.preset]
-        base, weight = self.model or preset.base.format(lang=self.lang), self.harmless_weight
-        parts = {name: replace(getattr(preset, name), seed=self.seed) for name in ("distil", "pmp", "reward")}
-        return replace(preset, base=base, **parts,
-                       harmless_weight=preset.harmless_weight if weight is None else weight,
-                       ppo=changed(preset.ppo, {"seed": self.seed, **self.changes}))
-
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-            stage: str | None = None, track: str | None = None) -> Iterator[Event]:
-        """Train into `folder`, all stages or one of them; what is there already is kept."""
-        return pipeline.run(self, folder, fresh, threads, stage=stage, track=track)
+        preset, weight = PRESETS[self.preset], self.harmless_weight
+        return replace(preset, harmless_weight=preset.harmless_weight if weight is None else weight,
+                       **self.based(("distil", "pmp", "reward")))
 
     def plan(self, run: Run) -> Plan:
         """Read and check the data, and say in which stages the work is done."""
         preset = self.settings()
-        source = self.data or preset.data
-        if source is None:
+        if self.source is None:
             return _Work(run, preset, World(Assistant(self.lang), self.seed), self).plan()
-        data = Folder.read(source, preset.base, self.template, self.lang)
+        data = Folder.read(self.source, preset.base, self.template, self.lang)
         if not data.votes(1):
             data.notes.append(("anthropic_no_votes", {}))
         how = data.requests()
@@ -161,7 +129,7 @@ class _Work(RecipeRun):
         everything = ("distilled", *(self.named(name, n) for n in range(1, self.job.rounds + 1)
                                      for name in ("reward_model", "policy")))
         stages.append(Stage("evaluate", work=self.evaluate, total=self.job.rounds + 4, needs=everything))
-        return Plan(stages, self.result, report=self.report, notes=list(getattr(self.data, "notes", ())))
+        return Plan(stages, self.result, report=self.report, notes=self.data.notes)
 
     # -- the stages ---------------------------------------------------------------------------------------------------
 
@@ -235,7 +203,7 @@ class _Work(RecipeRun):
     def ppo(self, number: int) -> Iterator[Step]:
         """Each round begins at the distilled model; all but the last keep the policies that will be compared."""
         preset, last = self.preset, number == self.job.rounds
-        policy = anthropic.actor(preset, self.open(self.at("distilled")))
+        policy = learners.actor(preset, self.open(self.at("distilled")), preset.ppo.seed)
         reference, checkpoint = policy.reference(), self.run.checkpoint(f"ppo-{number}")
         use_threads(self.run.threads, policy)
         own = [row["prompt"] for row in self.rows("requests", "requests")] if preset.requests else []
@@ -365,10 +333,6 @@ class _Work(RecipeRun):
     def keep_rows(self, folder: str, name: str, rows: list[dict[str, Any]]) -> None:
         with new_folder(self.at(folder)) as unfinished:
             write_json_lines(unfinished / f"{name}.jsonl", rows)
-
-    def rows(self, folder: str, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in
-                (self.at(folder) / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def _means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

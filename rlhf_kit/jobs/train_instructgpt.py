@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rlhf_kit import rewards, zoo
@@ -16,76 +15,46 @@ from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.evaluate import Agreement, Estimate, Evaluation, agreement, side_by_side, win_rate
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.jobs.instructions import Folder, World
-from rlhf_kit.jobs.recipe_runs import RecipeRun
-from rlhf_kit.jobs.settings import changed, described, use_threads
-from rlhf_kit.language import LANGS, Lang, say
+from rlhf_kit.jobs.recipe_runs import JobInRounds, RecipeRun
+from rlhf_kit.jobs.settings import described, use_threads
+from rlhf_kit.language import say
 from rlhf_kit.loops.checkpoints import steps_in
 from rlhf_kit.plots import lines
 from rlhf_kit.recipes import instructgpt, learners
 from rlhf_kit.recipes.instructgpt import PRESETS, Data, Preset
 from rlhf_kit.recipes.learners import updates
-from rlhf_kit.runs import pipeline, stages_report
+from rlhf_kit.runs import stages_report
 from rlhf_kit.runs.folder import Event
-from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.runs.stages_report import Chart
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import new_folder, write_text
 from rlhf_kit.tasks.assistant import Assistant
 
-MOST_ROUNDS = 3
 SHOWN = 10                          # prompts in the result
 
 
 @dataclass(frozen=True, kw_only=True)
-class InstructGptJob(Job):
+class InstructGptJob(JobInRounds):
     """SFT, labels, reward model, PPO-ptx; with more rounds labels, reward model and PPO again."""
 
     name: ClassVar[str] = "instructgpt"
-    results: ClassVar[tuple[str, ...]] = ("result.json", "report.html")
-    files: ClassVar[tuple[str, ...]] = ("data",)
+    presets: ClassVar[Mapping[str, Preset]] = PRESETS
 
-    preset: str = "tiny"
-    model: str | None = None                # another base: a folder or a hub id
-    data: str | None = None                 # a folder of demonstrations, rankings, prompts; None = the made-up world
-    template: str | None = None             # that conversations of it are written by; None = the model's own
     critic: Literal["preset", "judge", "head"] = "preset"   # begins as the reward model, or is a head on the policy
-    rounds: int = 1                         # of labels, reward model and PPO
-    lang: Lang = "en"
-    seed: int = 0
-    device: str = "cpu"
-    changes: dict[str, Any] = field(default_factory=dict)   # fields of `ppo.Config` that differ from the preset's
 
-    def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise ValueError(f"--preset is {self.preset!r}; expected one of {', '.join(PRESETS)}.")
-        if self.lang not in LANGS:
-            raise ValueError(f"--lang is {self.lang!r}; expected one of {', '.join(LANGS)}.")
+    def check(self) -> None:
         if self.critic not in ("preset", "judge", "head"):
             raise ValueError(f"--critic is {self.critic!r}; expected judge or head.")
         if self.critic == "judge" and PRESETS[self.preset].lora is not None:
             raise ValueError(f"--critic judge is a second model that learns whole, and in the preset {self.preset} an "
                              f"adapter learns. Leave it out.")
-        if not 1 <= self.rounds <= MOST_ROUNDS:
-            raise ValueError(f"--rounds is {self.rounds}; expected 1 to {MOST_ROUNDS}.")
-        if self.data is not None and self.rounds > 1:
-            raise ValueError(f"--rounds {self.rounds} has new responses ranked, and for --data nobody can be asked. "
-                             f"Leave --rounds out, rank the policy's responses in rlhf-kit studio, and run again with "
-                             f"them.")
-        self.settings()
+        super().check()
 
     def settings(self) -> Preset:
-        """The preset with everything that was changed."""
         preset = PRESETS[self.preset]
-        base = self.model or preset.base.format(lang=self.lang)
-        parts = {name: replace(getattr(preset, name), seed=self.seed) for name in ("sft", "start", "reward")}
         own = preset.own_critic if self.critic == "preset" else self.critic == "judge"
-        return replace(preset, base=base, own_critic=own, **parts,
-                       ppo=changed(preset.ppo, {"seed": self.seed, **self.changes}))
-
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-            stage: str | None = None, track: str | None = None) -> Iterator[Event]:
-        """Train into `folder`, all stages or one of them; what is there already is kept."""
-        return pipeline.run(self, folder, fresh, threads, stage=stage, track=track)
+        return replace(preset, own_critic=own, **self.based(("sft", "start", "reward")))
 
     def plan(self, run: Run) -> Plan:
         """Read and check the data, and say in which stages the work is done."""
@@ -140,7 +109,7 @@ class _Work(RecipeRun):
         everything = ("sft", "start", *(self.named(name, n) for n in range(1, self.job.rounds + 1)
                                         for name in ("reward_model", "policy")))
         stages.append(Stage("evaluate", work=self.evaluate, total=len(everything), needs=everything))
-        return Plan(stages, self.result, report=self.report, notes=self.notes())
+        return Plan(stages, self.result, report=self.report, notes=self.data.notes)
 
     # -- the stages ---------------------------------------------------------------------------------------------------
 
@@ -255,9 +224,6 @@ class _Work(RecipeRun):
                      lowest=min(epochs, key=lambda row: row["loss"])["epoch"])
         stages_report.write(self.at("report.html"), result, lang, first="sft", lead=[chosen], charts=charts)
 
-    def notes(self) -> list[tuple[str, dict[str, Any]]]:
-        return list(getattr(self.data, "notes", ()))
-
     # -- places -------------------------------------------------------------------------------------------------------
 
     def asked(self) -> tuple[list[str], Sampling]:
@@ -274,9 +240,7 @@ class _Work(RecipeRun):
             split = "train" if which == "rankings" else "heldout"
             return [as_ranking(one) if isinstance(one, Comparison) else one
                     for one in self.data.ranked([], self.preset.rankings, split, "labels")]
-        file = self.at(self.named("labels", number)) / f"{which}.jsonl"
-        rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-        return [Ranking(**row) for row in rows]
+        return [Ranking(**row) for row in self.rows(self.named("labels", number), which)]
 
     def reward_steps(self, number: int) -> int:
         n = self.preset.rankings * number if self.data.asks else len(self.rankings(1, "rankings"))

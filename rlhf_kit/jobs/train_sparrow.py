@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from torch import tensor
@@ -16,9 +14,9 @@ from rlhf_kit.datasets.rule_labels import read_rule_labels
 from rlhf_kit.evaluate import Agreement, Estimate, Evaluation, agreement, area, mean, side_by_side, win_rate
 from rlhf_kit.formulas.records import Ranking, RuleLabel, Step
 from rlhf_kit.jobs.rated_turns import Folder, World
-from rlhf_kit.jobs.recipe_runs import RecipeRun
-from rlhf_kit.jobs.settings import changed, described, use_threads
-from rlhf_kit.language import LANGS, Lang, say
+from rlhf_kit.jobs.recipe_runs import RecipeJob, RecipeRun
+from rlhf_kit.jobs.settings import described, use_threads
+from rlhf_kit.language import say
 from rlhf_kit.models.judging import class_logits
 from rlhf_kit.models.ruling import KEEP, examples
 from rlhf_kit.models.tops import Held, Trunk, adopt, held_by
@@ -26,9 +24,9 @@ from rlhf_kit.plots import bars
 from rlhf_kit.recipes import learners, sparrow
 from rlhf_kit.recipes.learners import updates
 from rlhf_kit.recipes.sparrow import PRESETS, Data, Judges, Preset
-from rlhf_kit.runs import pipeline, stages_report
+from rlhf_kit.runs import stages_report
 from rlhf_kit.runs.folder import Event
-from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
+from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.runs.stages_report import SIZE, Chart
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import new_folder, write_json_lines
@@ -39,32 +37,19 @@ HELD = {"train": "", "heldout": "held_out_"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SparrowJob(Job):
+class SparrowJob(RecipeJob):
     """Labels, SFT, preference model, rule model, A2C with self-play, and the best of 8 by both judges."""
 
     name: ClassVar[str] = "sparrow"
-    results: ClassVar[tuple[str, ...]] = ("result.json", "report.html")
-    files: ClassVar[tuple[str, ...]] = ("data",)
+    presets: ClassVar[Mapping[str, Preset]] = PRESETS
 
-    preset: str = "tiny"
-    model: str | None = None                # another base: a folder or a hub id
-    data: str | None = None                 # a folder of preferences, rules and prompts; None = the made-up world
-    template: str | None = None             # that conversations of it are written by; None = the model's own
     rule_weight: float | None = None        # of the rules in the reward; 0 = what is preferred alone; None = preset's
     reduction: Literal["preset", "mean", "sum"] = "preset"      # of the rules
     raw_preference: bool = False            # the preference model's score as it is, not in units of its spread
     self_play: float | None = None          # share of a batch; None = the preset's
     rerank: int | None = None               # candidates at the end; None = the preset's
-    lang: Lang = "en"
-    seed: int = 0
-    device: str = "cpu"
-    changes: dict[str, Any] = field(default_factory=dict)   # fields of `ppo.Config` that differ from the preset's
 
-    def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise ValueError(f"--preset is {self.preset!r}; expected one of {', '.join(PRESETS)}.")
-        if self.lang not in LANGS:
-            raise ValueError(f"--lang is {self.lang!r}; expected one of {', '.join(LANGS)}.")
+    def check(self) -> None:
         if self.reduction not in ("preset", "mean", "sum"):
             raise ValueError(f"--reduction is {self.reduction!r}; expected mean or sum.")
         if self.rule_weight is not None and not 0 <= self.rule_weight < float("inf"):
@@ -73,29 +58,19 @@ class SparrowJob(Job):
             raise ValueError(f"--self-play is {self.self_play}; it is a share of each batch, 0 or more and below 1.")
         if self.rerank is not None and self.rerank < 2:
             raise ValueError(f"--rerank is {self.rerank}; the best is taken of at least 2.")
-        self.settings()
 
     def settings(self) -> Preset:
-        """The preset with everything that was changed."""
-        preset = PRESETS[self.preset]
-        base = self.model or preset.base.format(lang=self.lang)
-        parts = {name: replace(getattr(preset, name), seed=self.seed) for name in ("sft", "preference", "rules")}
         named = {"rule_weight": self.rule_weight, "self_play": self.self_play, "rerank": self.rerank,
                  "reduction": None if self.reduction == "preset" else self.reduction,
                  "normalise": False if self.raw_preference else None}
-        return replace(preset, base=base, **parts, **{name: x for name, x in named.items() if x is not None},
-                       rl=changed(preset.rl, {"seed": self.seed, **self.changes}))
-
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-            stage: str | None = None, track: str | None = None) -> Iterator[Event]:
-        """Train into `folder`, all stages or one of them; what is there already is kept."""
-        return pipeline.run(self, folder, fresh, threads, stage=stage, track=track)
+        return replace(PRESETS[self.preset], **{name: x for name, x in named.items() if x is not None},
+                       **self.based(("sft", "preference", "rules"), "rl"))
 
     def plan(self, run: Run) -> Plan:
         """Read and check the data, and say in which stages the work is done."""
         preset = self.settings()
-        data: Data = World(Assistant(self.lang), self.seed) if self.data is None else Folder.read(
-            self.data, preset.base, self.template)
+        data: Data = World(Assistant(self.lang), self.seed) if self.source is None else Folder.read(
+            self.source, preset.base, self.template)
         return _Work(run, preset, data, self).plan()
 
 
@@ -130,7 +105,7 @@ class _Work(RecipeRun):
             Stage("a2c", work=self.rl, part="rl", total=rl.steps, needs=("sft", "preference_model", "rule_model"),
                   leaves=("policy",), metrics=Metrics()),
             Stage("evaluate", work=self.evaluate, total=5, needs=("sft", "preference_model", "rule_model", "policy"))]
-        return Plan(stages, self.result, report=self.report, notes=list(getattr(self.data, "notes", ())))
+        return Plan(stages, self.result, report=self.report, notes=self.data.notes)
 
     # -- the stages ---------------------------------------------------------------------------------------------------
 
@@ -261,9 +236,7 @@ class _Work(RecipeRun):
         """Of what raters picked, or of the folder that somebody brought."""
         if not self.data.asks:
             return self.data.picked([], self.preset.turns if split == "train" else self.preset.held_out_turns, split)
-        file = self.at("labels") / f"{HELD[split]}turns.jsonl"
-        return [Ranking(**{**row, "responses": tuple(row["responses"]), "ranks": tuple(row["ranks"])})
-                for row in map(json.loads, file.read_text(encoding="utf-8").splitlines())]
+        return [Ranking(**row) for row in self.rows("labels", f"{HELD[split]}turns")]
 
     def labels(self, split: str) -> list[RuleLabel]:
         if not self.data.asks:

@@ -14,6 +14,7 @@ from rlhf_kit.datasets.stack_exchange.paired import HELD_OUT, Stack
 from rlhf_kit.datasets.stack_exchange.threads import question_in, response_of
 from rlhf_kit.evaluate import Evaluation, side_by_side, win_rate
 from rlhf_kit.formulas.records import Comparison, Step, Turn
+from rlhf_kit.jobs.recipe_runs import tiny_base
 from rlhf_kit.jobs.settings import LOOKED_AT, changed, check_task, described, unread
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.process_group import divided, joined
@@ -23,7 +24,6 @@ from rlhf_kit.models.quantization import Quantization, check_machine
 from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.recipes import stackllama
 from rlhf_kit.recipes.stackllama import PRESETS, Preset, Questions, Voters
-from rlhf_kit.runs import pipeline
 from rlhf_kit.runs.folder import Event
 from rlhf_kit.runs.pipeline import Job, Metrics, Plan, Run, Stage
 from rlhf_kit.sampling import check_room
@@ -39,7 +39,11 @@ SHOWN = 10                          # questions in the result
 
 @dataclass(frozen=True, kw_only=True)
 class StackLlamaJob(Job):
-    """SFT, merge, reward model, PPO, merge: each an adapter on one base."""
+    """SFT, merge, reward model, PPO, merge: each an adapter on one base.
+
+    A stage of TRL's that was killed begins again, PPO goes on from its checkpoint. Of several processes the main one
+    writes, the others take part.
+    """
 
     name: ClassVar[str] = "stackllama"
     files: ClassVar[tuple[str, ...]] = ("data",)
@@ -95,17 +99,6 @@ class StackLlamaJob(Job):
         reward = replace(preset.reward, quantize=kind if preset.reward.quantize else None, seed=self.seed)
         return replace(preset, base=self.model or preset.base, quantize=kind, sft=sft, reward=reward,
                        ppo=changed(preset.ppo, {"seed": self.seed, **self.changes}))
-
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
-            stage: str | None = None, track: str | None = None) -> Iterator[Event]:
-        """Train into `folder`, all stages or one of them; what is there already is kept.
-
-        A stage of TRL's that was killed begins again, PPO goes on from its checkpoint. Of several processes the main
-        one writes, the others take part.
-
-        Raises: ValueError for a stage whose predecessor is missing.
-        """
-        return pipeline.run(self, folder, fresh, threads, stage=stage, track=track)
 
     def plan(self, run: Run) -> Plan:
         """Five parts: an adapter, merged, two more on it, merged and compared."""
@@ -205,17 +198,17 @@ class _Work:
         preset, device = self.preset, self.job.device
         sft, reward, last = preset.sft.steps or 1, preset.reward.steps or 1, preset.ppo.steps
         return Plan([
-            *self.tiny_base("sft"),
+            *tiny_base(self.preset.base, "sft", "base", self.check_room),
             Stage("sft", lambda: stackllama.sft(preset, self.data, self.base, self.at("sft_adapter"), device),
                   total=sft, leaves=("sft_adapter",)),
-            *self.tiny_base("merge"),
+            *tiny_base(self.preset.base, "merge", "base", self.check_room),
             self.merge("merge", lambda: self.base, "sft_adapter", "sft"),
             Stage("reward_model",
                   lambda: stackllama.reward(preset, self.data, self.at("sft"), self.at("reward_adapter"), device),
                   total=reward, part="reward", needs=("sft",), leaves=("reward_adapter",), check=self.check_reward),
             Stage("ppo", self.ppo, total=last, needs=("reward_adapter", "sft"), leaves=("policy_adapter",),
                   check=self.check_ppo, metrics=Metrics()),
-            *self.tiny_base("evaluate"),
+            *tiny_base(self.preset.base, "evaluate", "base", self.check_room),
             self.merge("evaluate", lambda: self.at("sft"), "policy_adapter", "policy"),
             Stage("evaluate", self.evaluate, total=4, needs=("policy_adapter", "reward_adapter", "sft"),
                   main_only=True)], self.result, notes=self.unread())
@@ -226,18 +219,6 @@ class _Work:
         if self.job.source is None or not there:
             return []
         return unread(load_tokenizer(self.base), ["".join(pair) for pair in self.data.answered(LOOKED_AT)])
-
-    def tiny_base(self, part: str) -> list[Stage]:
-        """A base that the zoo knows is trained first, if it is not there yet."""
-        name = self.preset.base
-        if not zoo.is_tiny(name):
-            return []
-
-        def work() -> Iterator[Step]:
-            yield from zoo.build(name)
-            self.check_room()
-        return [Stage("base", work, total=zoo.planned(name), part=part, leaves=(str(self.base),),
-                      silent=True)]
 
     def merge(self, part: str, base: Callable[[], str | Path], adapter: str, folder: str) -> Stage:
         """Base and adapter become one model."""

@@ -30,7 +30,6 @@ from rlhf_kit.loops.mixing import mixed
 from rlhf_kit.methods import collecting, distil, ppo, reward_model, self_instruct
 from rlhf_kit.models.adapters import LoRA
 from rlhf_kit.models.heads import Policy, RewardModel
-from rlhf_kit.models.shared import with_adapter
 from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.recipes.learners import updates
 from rlhf_kit.sampling import Sampling, generate
@@ -277,13 +276,6 @@ def prompts(preset: Preset, data: Data, own: Sequence[str], seed: int = 0) -> li
 def people(preset: Preset, data: Data) -> dict[Team, list[str]]:
     """What people ask, of the red team its share."""
     return {team: data.prompts_of(team, round(preset.prompts * share)) for team, share in _shares(preset).items()}
-
-
-def actor(preset: Preset, start: Policy) -> Policy:
-    """The policy that PPO trains, its critic a head on it."""
-    if preset.lora is not None:
-        return with_adapter(Policy(start.lm, start.tokenizer), preset.lora, preset.ppo.seed)
-    return Policy(start.lm, start.tokenizer)
 
 
 def ppo_steps(preset: Preset, data: Data, policy: Policy, reference: Policy, judge: RewardModel,

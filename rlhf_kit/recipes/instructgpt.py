@@ -28,7 +28,7 @@ from rlhf_kit.methods import ppo, reward_model, sft
 from rlhf_kit.models.adapters import LoRA
 from rlhf_kit.models.critics import with_critic
 from rlhf_kit.models.heads import Policy, RewardModel
-from rlhf_kit.models.shared import with_adapter
+from rlhf_kit.recipes.learners import actor as with_head
 from rlhf_kit.recipes.learners import updates
 from rlhf_kit.sampling import Sampling, generate
 
@@ -226,9 +226,8 @@ def best(rows: Sequence[Examined]) -> Examined:
 
 def actor(preset: Preset, start: Policy, judge: RewardModel) -> Policy:
     """The policy that PPO trains, with its critic."""
-    if preset.lora is not None:
-        return with_adapter(Policy(start.lm, start.tokenizer), preset.lora, preset.ppo.seed)
-    return with_critic(start, judge) if preset.own_critic else Policy(start.lm, start.tokenizer)
+    own = preset.own_critic and preset.lora is None
+    return with_critic(start, judge) if own else with_head(preset, start, preset.ppo.seed)
 
 
 def ppo_steps(preset: Preset, data: Data, policy: Policy, reference: Policy, judge: RewardModel,

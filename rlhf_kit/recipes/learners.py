@@ -51,6 +51,12 @@ def opened(source: str | Path, device: str | torch.device = "cpu", *, scale: Sca
     return with_adapter(policy, scale.lora, seed)
 
 
+def actor(scale: Scale, start: Policy, seed: int) -> Policy:
+    """The policy that PPO trains from that start, its critic a head on it; or an adapter on both."""
+    policy = Policy(start.lm, start.tokenizer)
+    return policy if scale.lora is None else with_adapter(policy, scale.lora, seed)
+
+
 def keep(scale: Scale, policy: Policy, source: str | Path, folder: Path) -> None:
     """The policy in `folder` as a plain model; of an adapter on `source` the sum."""
     if not isinstance(policy, AdaptedPolicy):

@@ -111,16 +111,16 @@ class Job:
         """What was understood of the file to learn from, and what was left out; None without one. Raises: FileError."""
         return None
 
-    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *,
+    def run(self, folder: str | Path, fresh: bool = False, threads: int | None = None, *, stage: str | None = None,
             track: str | None = None, more_steps: int | None = None) -> Iterator[Event]:
-        """Do what is left in `folder`; it may be stopped at any moment.
+        """Do what is left in `folder`, all stages or the one of that name; it may be stopped at any moment.
 
         `fresh` throws away the run that is there, once everything that the new one needs is in hand. `threads` are
         for a model that is not tiny; None leaves torch's own number. `track` is the program that draws the numbers
         meanwhile, see `runs.trackers`; it belongs to nobody's settings and changes no number. `more_steps` lets a
         finished run go on from its checkpoint for so many updates.
         """
-        return run(self, folder, fresh, threads, track=track, more_steps=more_steps)
+        return run(self, folder, fresh, threads, stage=stage, track=track, more_steps=more_steps)
 
 
 class Run:

@@ -151,7 +151,7 @@ class Seed(Kept):
         """A policy that pleases that model, from the distilled one; with `keep` its snapshots stay."""
         preset = self.preset if red_team is None else replace(self.preset, red_team=red_team)
         if not is_complete(self.at(name)):
-            policy = anthropic.actor(preset, self.policy("distilled"))
+            policy = learners.actor(preset, self.policy("distilled"), preset.ppo.seed)
             steps = anthropic.ppo_steps(preset, self.data, policy, policy.reference(), self.judge(judge),
                                         anthropic.prompts(preset, self.data, self.requests(), self.seed),
                                         self.folder / f"{name}.training",

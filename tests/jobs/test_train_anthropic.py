@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +10,13 @@ import pytest
 from rlhf_kit import cli, zoo
 from rlhf_kit.jobs import JOBS, helpful_harmless, instructions
 from rlhf_kit.methods import collecting, ppo, self_instruct
-from rlhf_kit.models import text, tiny
 from rlhf_kit.models.adapters import LoRA
-from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import anthropic
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import is_complete
 from rlhf_kit.tasks.assistant import Assistant
-from rlhf_kit.tasks.assistant.answers import draw_writer
 from rlhf_kit.tasks.assistant.prompts import case_of
+from tests.recipe_runs import blank_base, people, refused, result, run
 
 pytestmark = pytest.mark.timeout(300)
 Job = JOBS["anthropic"]
@@ -27,11 +24,7 @@ Job = JOBS["anthropic"]
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A LLaMA of one layer that knows the assistant's words and nothing else."""
-    tokenizer = text.train_tokenizer(Assistant("en").corpus(300), 500)
-    folder = tmp_path_factory.mktemp("base") / "llama"
-    zoo.save_policy(Policy(tiny.llama(tokenizer, layers=1, width=64, context=384), tokenizer, value_head=False), folder)
-    return folder
+    return blank_base(tmp_path_factory.mktemp("base") / "llama")
 
 
 def smaller(preset: anthropic.Preset, base) -> anthropic.Preset:
@@ -58,11 +51,10 @@ def small(base):
 
 
 def crowd(policy, batch, reward, config, first):
-    """In place of what an untrained model answers, which is all worth nothing: people's answers."""
+    """People's answers."""
     rng, found = random.Random(f"{config.seed} {first}"), []
     for prompt in batch:
-        case = case_of(prompt, "en")
-        found.append(tuple(" " + draw_writer(rng).answer(case, rng).text("en") for _ in range(2)))
+        found.append(people(prompt, 2, rng))
     assert (reward is None) == (config.k == 1)
     return found
 
@@ -72,14 +64,6 @@ def requested(policy, lists, sampling, seed, top_p):
     asks = [one.text.split("User: ")[-1].split("\n")[0] for one in Assistant("en").asked(len(lists), seed % 1000,
                                                                                          types=("plain",), kind="chat")]
     return [f" {one}\n- " for one in asks]
-
-
-def run(job, folder, **options) -> list:
-    return list(job.run(folder, **options))
-
-
-def result(folder) -> dict:
-    return json.loads((folder / "result.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -253,11 +237,7 @@ BAD = {
 def test_bad_input_gets_one_line_and_nothing_is_written(name, tmp_path, capsys):
     parts, says = BAD[name]
     folder = brought(tmp_path / "mine", **parts)
-    assert cli.main(["train", "anthropic", "--data", str(folder), "--output", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err.strip()
-    assert re.search(says, said), said
-    assert len(said.splitlines()) == 1
-    assert not (tmp_path / "run").exists()
+    refused("anthropic", folder, tmp_path / "run", says, capsys)
 
 
 def test_the_command_shows_every_policy_of_a_finished_run(finished, capsys):

@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +11,11 @@ import torch
 from rlhf_kit import cli, zoo
 from rlhf_kit.jobs import JOBS, instructions
 from rlhf_kit.methods import ppo
-from rlhf_kit.models import text, tiny
 from rlhf_kit.models.adapters import LoRA
-from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import instructgpt
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import is_complete
-from rlhf_kit.tasks.assistant import Assistant
-from rlhf_kit.tasks.assistant.answers import draw_writer
-from rlhf_kit.tasks.assistant.prompts import case_of
+from tests.recipe_runs import blank_base, people, refused, result, run
 
 pytestmark = pytest.mark.timeout(300)
 Job = JOBS["instructgpt"]
@@ -28,11 +23,7 @@ Job = JOBS["instructgpt"]
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A LLaMA of one layer that knows the assistant's words and nothing else."""
-    tokenizer = text.train_tokenizer(Assistant("en").corpus(300), 500)
-    folder = tmp_path_factory.mktemp("base") / "llama"
-    zoo.save_policy(Policy(tiny.llama(tokenizer, layers=1, width=64, context=320), tokenizer, value_head=False), folder)
-    return folder
+    return blank_base(tmp_path_factory.mktemp("base") / "llama", context=320)
 
 
 def smaller(preset: instructgpt.Preset, base) -> instructgpt.Preset:
@@ -56,22 +47,13 @@ def small(base):
 
 
 def crowd(writers, prompts, sampling, seed):
-    """In place of what an untrained model writes, which is all worth nothing: people's responses."""
+    """People's responses."""
     rng, found = random.Random(seed), []
     for prompt in prompts:
-        case = case_of(prompt, "en")
-        found.append((prompt, [" " + draw_writer(rng).answer(case, rng).text("en") for _ in range(9)]))
+        found.append((prompt, list(people(prompt, 9, rng))))
     assert len(writers) >= 1
     assert sampling.max_new_tokens == 8
     return found
-
-
-def run(job, folder, **options) -> list:
-    return list(job.run(folder, **options))
-
-
-def result(folder) -> dict:
-    return json.loads((folder / "result.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -194,11 +176,7 @@ BAD = {
 def test_bad_input_gets_one_line_and_nothing_is_written(name, tmp_path, capsys):
     parts, says = BAD[name]
     folder = brought(tmp_path / "mine", **parts)
-    assert cli.main(["train", "instructgpt", "--data", str(folder), "--output", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err.strip()
-    assert re.search(says, said), said
-    assert len(said.splitlines()) == 1
-    assert not (tmp_path / "run").exists()
+    refused("instructgpt", folder, tmp_path / "run", says, capsys)
 
 
 def test_the_command_shows_every_policy_of_a_finished_run(finished, capsys):

@@ -1,7 +1,6 @@
 """The Sparrow job: six stages in one folder, four models on one trunk, killed or not, a folder, what it refuses."""
 
 import json
-import re
 from dataclasses import replace
 
 import pytest
@@ -10,12 +9,10 @@ import torch
 from rlhf_kit import cli, zoo
 from rlhf_kit.jobs import JOBS
 from rlhf_kit.methods import ppo
-from rlhf_kit.models import text, tiny
-from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes import sparrow
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import is_complete
-from rlhf_kit.tasks.assistant import Assistant
+from tests.recipe_runs import blank_base, refused, result, run
 
 pytestmark = pytest.mark.timeout(300)
 Job = JOBS["sparrow"]
@@ -23,11 +20,7 @@ Job = JOBS["sparrow"]
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A LLaMA of five layers that knows the assistant's words and nothing else."""
-    tokenizer = text.train_tokenizer(Assistant("en").corpus(300), 500)
-    folder = tmp_path_factory.mktemp("base") / "llama"
-    zoo.save_policy(Policy(tiny.llama(tokenizer, layers=5, width=64, context=384), tokenizer, value_head=False), folder)
-    return folder
+    return blank_base(tmp_path_factory.mktemp("base") / "llama", layers=5)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,14 +36,6 @@ def small(base):
             rl=replace(preset.rl, steps=3, batch_size=8, sampling=Sampling(max_new_tokens=8))))
         patch.setitem(ppo.steps.__kwdefaults__, "checkpoint_every", 1)
         yield
-
-
-def run(job, folder, **options) -> list:
-    return list(job.run(folder, **options))
-
-
-def result(folder) -> dict:
-    return json.loads((folder / "result.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +180,4 @@ BAD = {
 def test_bad_input_gets_one_line_and_nothing_is_written(name, tmp_path, capsys):
     parts, says = BAD[name]
     folder = brought(tmp_path / "mine", **parts)
-    assert cli.main(["train", "sparrow", "--data", str(folder), "--output", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err.strip()
-    assert re.search(says, said), said
-    assert len(said.splitlines()) == 1
-    assert not (tmp_path / "run").exists()
+    refused("sparrow", folder, tmp_path / "run", says, capsys)

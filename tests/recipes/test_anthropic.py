@@ -14,7 +14,7 @@ from rlhf_kit.methods import collecting, reward_model
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.judging import reward_scores
-from rlhf_kit.recipes import anthropic
+from rlhf_kit.recipes import anthropic, learners
 from rlhf_kit.recipes.anthropic import PRESETS
 from rlhf_kit.tasks.assistant import Assistant
 from rlhf_kit.tasks.assistant.answers import Writer
@@ -188,6 +188,6 @@ def test_a_round_begins_where_the_first_one_did():
     """PPO's actor is the distilled model, not the policy of the round before; the critic begins at 0."""
     start = small_policy()
     before = {name: x.clone() for name, x in start.lm.state_dict().items()}
-    policy = anthropic.actor(TINY, start)
+    policy = learners.actor(TINY, start, TINY.ppo.seed)
     assert all(torch.equal(x, before[name]) for name, x in policy.lm.state_dict().items())
     assert not policy.value_head.weight.any()
