@@ -152,9 +152,10 @@ def test_the_planner_agrees_with_what_is_measured(device, piece, monkeypatch):
             with engine.precision(policy, "bfloat16"):
                 work()
         return wrapped
-    plain, saving, seen = (peak(in_bf16(work), device) for work in (
-        learning(policy, rollout), learning(copy.deepcopy(policy), rollout, checkpointing=True),
-        looking(policy, rollout)))
-    assert 0.85 < plain / (plan.activations + plan.logits) < 1.25
+    with torch.backends.mkldnn.flags(enabled=False):
+        plain, saving, seen = (peak(in_bf16(work), device) for work in (
+            learning(policy, rollout), learning(copy.deepcopy(policy), rollout, checkpointing=True),
+            looking(policy, rollout)))
+    assert plain == pytest.approx(plan.activations + plan.logits, rel=0.15)
     assert saving == pytest.approx(plan.checkpointed + plan.logits, rel=0.4)
     assert 0.5 * plan.reading < seen < 1.1 * plan.reading
