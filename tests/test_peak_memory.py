@@ -130,6 +130,7 @@ def test_reading_without_learning_is_bounded_whatever_the_number_of_rows(device,
     assert many < 1.2 * eight
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")         # what turning oneDNN off says
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("piece", [2**30, 8 * VOCABULARY])
 def test_the_planner_agrees_with_what_is_measured(device, piece, monkeypatch):
