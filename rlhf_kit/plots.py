@@ -33,7 +33,7 @@ MEMORY = {"weights": "#1864ab", "adapters": "#d9480f", "gradients": "#e8a33d", "
           "heads": "#a61e4d", "logits": "#2b8a3e", "checkpointed": "#0b7285", "activations": "#8fd3d9", "cache": "none"}
 MEMORY_NAMES = {"optimiser": "optimiser and master copy", "checkpointed": "activations, with checkpointing",
                 "activations": "more of them without", "cache": "KV cache, in turn with the above"}
-RUNS = ("#1864ab", "#d9480f", "#2b8a3e", "#5f3dc4", "#a61e4d", "#0b7285", "#e8a33d", "#495057", "#c2255c", "#66a80f")
+RUNS = ("#1864ab", "#d9480f", "#2b8a3e", "#5f3dc4", "#a61e4d", "#495057", "#e8a33d", "#0b7285", "#c2255c", "#66a80f")
 NO_METADATA = ("Date", "Creator", "Format", "Type")        # a date would differ each time, the others link to the web
 UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per token",
          "response_length": "tokens", "eos_rate": "share"}
@@ -98,24 +98,25 @@ def progress(history: Sequence[Step], *, before: Mapping[str, float] | None = No
 
 
 def overlay(metrics: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[float]]]], *, legend: bool = True,
-            size: tuple[float, float] = (4.2, 2.7)) -> Figure:
+            across: str = "step", size: tuple[float, float] = (4.2, 2.7)) -> Figure:
     """Several runs over each other: a panel for each metric, in each of them one line for each run, always its colour.
 
     Args:
         metrics: metric -> run -> (steps, values); a run without it has empty lists.
         legend: says above all panels which colour is which run.
+        across: the axis label of all.
         size: of one panel.
     """
     runs = list(next(iter(metrics.values())))
-    colours, across = run_colours(runs), min(len(metrics), 3)
-    down = -(-len(metrics) // across)
-    figure = Figure(figsize=(size[0] * across, size[1] * down + 0.3 * legend), dpi=90, layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False).flat
+    colours, columns = run_colours(runs), min(len(metrics), 3)
+    down = -(-len(metrics) // columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * down + 0.3 * legend), dpi=90, layout="constrained")
+    panels = figure.subplots(down, columns, squeeze=False).flat
     for (metric, lines), axes in zip(metrics.items(), panels, strict=False):
         for run, (steps, values) in lines.items():
             axes.plot(steps, values, color=colours[run], lw=1.6, marker="o" if len(steps) == 1 else "")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _label(axes, "step", UNITS.get(metric, "") if metric != "score" else "", metric, legend=False)
+        _label(axes, across, UNITS.get(metric, "") if metric != "score" else "", metric, legend=False)
     for axes in panels:                                 # those that are left of the last row
         axes.set_visible(False)
     if legend:

@@ -553,8 +553,8 @@ by_loss, by_score = (trace["epoch"][row - 1] for row in best)                   
 kit.guessed({kit.words("by_loss"): my_epochs["by loss"], kit.words("by_score"): my_epochs["by score"]},
             {kit.words("by_loss"): by_loss, kit.words("by_score"): "later" if by_score > by_loss else "earlier" if by_score < by_loss else "same"})
 kit.tell("given", loss=by_loss, score=by_score, away=given_away)
-kit.plots.lines(trace["epoch"], {"score": score.mean(1).tolist(), "gold": trace["gold"], "validation loss": loss.tolist()},
-                across="epoch", unit="loss in nats; score; gold", title="What to stop by")
+stops = {"validation loss": loss.tolist(), "score": score.mean(1).tolist(), "gold": trace["gold"]}
+kit.plots.overlay({what: {"SFT": (trace["epoch"], values)} for what, values in stops.items()}, legend=False, across="epoch", size=(2.5, 1.9))
 # %% [markdown] lang="en"
 # ## The reward that PPO gets
 #
