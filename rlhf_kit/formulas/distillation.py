@@ -54,8 +54,8 @@ def certain(bins: Tensor, ids: Tensor, token: Tensor, where: Tensor) -> tuple[Te
 
         p(token) = 1, all other bins 0
 
-    A base that has read whole dialogues may go on with the next speaker's turn where an answer ends; where the answer was
-    cut, its end is known.
+    A base that has read whole dialogues may go on with the next speaker's turn where an answer ends; where the answer
+    was cut, its end is known.
 
     Args:
         bins: log p, [..., k + 1] nats, from `binned`.
