@@ -329,7 +329,13 @@ class Seed(Kept):
             if (one := self.get(name)) is not None:
                 found[name] = one
         if self.has("line"):
-            found["root_kl"] = self.along(self.rows(pipeline.METRICS))
+            rows = self.rows(pipeline.METRICS)
+            found["root_kl"], found["steps"] = self.along(rows), columns(rows, "kl", "score", "gold")
+        if (one := self.against("policy", "distilled")) is not None:
+            found["against"] = one
+        found["halves"] = {name: {**columns(rows, "kl", "score", "test_score", "gold"),
+                                  "offsets": self.get(f"offsets-{name}")}
+                           for name in HALVES if (rows := self.get(f"trained-split-{name}")) is not None}
         found["differences"] = self.differences(found)
         return found
 
@@ -337,6 +343,15 @@ class Seed(Kept):
         """[mean, standard error] over the prompts that the measure is about."""
         n, team = len(self.asked["helpful"]), anthropic.OF_TEAM.get(key)
         return mean(seen[key][:n] if team == "helpful" else seen[key][n:] if team == "red_team" else seen[key])
+
+    def against(self, ours: str, theirs: str) -> dict[str, list[float]] | None:
+        """What the preference model gives both for each prompt, and which of the two is better by gold: 1, 0 or ½."""
+        one, other = self.get(f"seen-{ours}"), self.get(f"seen-{theirs}")
+        if one is None or other is None:
+            return None
+        beats = [(a > b) + (a == b) / 2 for a, b in zip(one["gold"], other["gold"], strict=True)]
+        return {"score": [round(x, 4) for x in one["score"]], "baseline": [round(x, 4) for x in other["score"]],
+                "beats": beats}
 
     def along(self, rows: Sequence[dict[str, float]]) -> dict[str, Any]:
         kl, score = (torch.tensor([row[name] for row in rows]) for name in ("kl", "score"))
@@ -418,6 +433,11 @@ ZH = (("share of the prompt's gold that the student keeps", "学生不用提示�
       ("harmless", "无害"), ("helpful", "有用"), ("score", "得分"), ("gold", "真值"), ("both", "两者"),
       ("help", "帮助"),
       ("harm", "伤害"), (": ", "："), (", ", "，"))
+
+
+def columns(rows: Sequence[dict[str, float]], *names: str) -> dict[str, list[float]]:
+    """Those metrics of all steps."""
+    return {name: [round(row[name], 4) for row in rows] for name in names if name in rows[0]}
 
 
 def _right(reward: rewards.Reward, graded: Sequence[Any]) -> list[float]:
