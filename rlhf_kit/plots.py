@@ -211,6 +211,38 @@ def bars(values: Mapping[str, Estimate | float], *, unit: str, title: str = "",
     return figure
 
 
+def grouped_bars(values: Mapping[str, Mapping[str, float]], *, ranges: Mapping[str, Mapping[str, tuple[float, float]]]
+                 | None = None, size: tuple[float, float] = (8.4, 3.4)) -> Figure:
+    """Groups of bars, a number above each: of every group the same metrics, by the colours and names of a curve.
+
+    Args:
+        values: group -> metric -> height, from 0 to 1.
+        ranges: the same -> (lowest, highest) of the runs behind it, as a line.
+    """
+    figure = Figure(figsize=size, dpi=140, layout="constrained")
+    axes = figure.subplots()
+    metrics = list(next(iter(values.values())))
+    width = 0.8 / len(metrics)
+    for number, metric in enumerate(metrics):
+        places = [group + (number - (len(metrics) - 1) / 2) * width for group in range(len(values))]
+        heights = [group[metric] for group in values.values()]
+        axes.bar(places, heights, width=0.92 * width, color=COLOURS[metric], label=_name(metric))
+        for place, height, group in zip(places, heights, values, strict=True):
+            low, high = (ranges or {}).get(group, {}).get(metric, (height, height))
+            axes.plot([place, place], [low, high], color=INK, lw=1.2)
+            axes.annotate(f"{height:.2f}", (place, max(height, high)), (0, 3), textcoords="offset points", ha="center",
+                          fontsize=11, color=INK)
+    axes.set_xticks(range(len(values)), [_word(name) for name in values])
+    axes.set_ylim(0, 1.1)
+    axes.set_yticks([])
+    axes.legend(frameon=False, fontsize=10, loc="upper left", ncols=len(metrics))
+    _style(axes)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="x", length=0, labelsize=11)
+    axes.grid(visible=False)
+    return figure
+
+
 def memory_bars(plans: Mapping[str, Plan], *, gpu: float | None = None, title: str = "",
                 size: tuple[float, float] = (6, 3.5)) -> Figure:
     """Where the memory goes, a bar for each way of training, in GB; dotted = what the GPU has.

@@ -4,7 +4,8 @@ import importlib
 import sys
 
 NAMES = ("tour", "step", "sampling", "learning", "lam", "bigrams", "grading", "rankings", "dump", "stackllama",
-         "class_load", "first_view", "pictures", "rest", "lesson_logs", "gallery", "assistant_world", "base",
+         "class_load", "first_view", "first_picture", "pictures", "rest", "lesson_logs", "gallery",
+         "assistant_world", "base",
          "instructgpt", "instructgpt_sizes", "anthropic", "sparrow", "after_ppo", "frontier")
 
 chosen = sys.argv[1:] or ("tour",)
