@@ -16,6 +16,7 @@ import pytest
 
 import rlhf_kit
 from rlhf_kit import cli, zoo
+from tests.benchmarks import measured
 
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
@@ -232,6 +233,27 @@ def test_the_table_of_the_pipeline_is_the_one_that_make_bench_prints():
         expected = [f"{lang}, {seed}, {'fp32' if quantize == 'none' else quantize}"
                     for lang, seed, quantize in bench["RUNS"]]
         assert [row.split("|")[1].strip() for row in rows] == expected
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("name", measured.read())
+def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
+    """And beside it stands the command; in Chinese every word of it is, but for names."""
+    text = measured.page_of(name, lang).read_text(encoding="utf-8")
+    _, shown, _ = measured.between(name, text)
+    assert shown.splitlines() == measured.table(name, lang)
+    assert measured.read()[name]["command"] in text
+    if lang == "zh":
+        words = {cell.strip() for line in measured.table(name, lang)[:1] for cell in line.split("|")}
+        assert {cell for cell in words if re.search("[a-z]{4}", cell)} <= {"rollout", "generate", "fp32"} | {
+            cell for cell in words if re.search(r"[\u4e00-\u9fff]", cell)}
+
+
+def test_every_table_of_numbers_is_kept_in_a_file():
+    """A page's table between marks comes from `measured.json`, a bench's own file, or a command that a test runs."""
+    marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+)-table:start -->", TEXT[page])}
+    own = {"rest", "frontier", "instructgpt", "sparrow", "assistant_world", "base", "memory"}
+    assert marked - own == set(measured.read())
 
 
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
