@@ -27,7 +27,7 @@ def add(commands: argparse._SubParsersAction) -> None:
                                             "mean, the worst or the UWO of three. Run again, it goes on where it "
                                             "stopped; with more methods, sizes or seeds, what is there is kept.")
     study.add_argument("--methods", metavar="NAMES", help="some of them, such as best-of-n (default: best-of-n,ppo,"
-                                                          "ppo-ensembles)")
+                                                          "best-of-n-ensembles,ppo-ensembles)")
     study.add_argument("--sizes", metavar="NUMBERS", help="comparisons that reward models learn from (default: 200,"
                                                           "1000,4000,20000)")
     study.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")

@@ -49,7 +49,8 @@ def test_a_quarter_of_the_labels_is_flipped_and_fewer_comparisons_are_some_of_th
 
 
 def test_the_curves_that_are_asked_for():
-    both = list(wanted(("best-of-n",), (200, 1000)))
+    assert [one.proxy for one in wanted(("best-of-n",), (200, 1000))] == [Proxy(200, 0.0), Proxy(1000, 0.0)]
+    both = wanted(("best-of-n", "best-of-n-ensembles"), (200, 1000))
     assert sum(one.proxy.kind == "single" for one in both) == 4             # two sizes, flipped and not
     assert {one.proxy.comparisons for one in both if one.proxy.kind != "single"} == {200}
     ppos = [one for one in wanted(study.METHODS, study.SIZES) if one.method == "ppo"]
@@ -79,7 +80,8 @@ def test_a_curve_gives_back_what_made_it_with_its_loss_and_its_peak():
     """gold = d (1 - .5 d), highest at d = 1; both prompts alike, so that intervals have no width."""
     d = torch.tensor([0.5, 1.0, 1.5, 1.75], dtype=torch.float64)
     points = line_of(gold_at(d, 1.0, 0.5, "best-of-n").expand(2, -1), d)
-    [found] = curves.gathered([Curve(Proxy(200, 0.0), "best-of-n")], [[points]], torch.tensor([[[-1.0, 1.0], [1.0, -1.0]]]))
+    start = torch.tensor([[[-1.0, 1.0], [1.0, -1.0]]])
+    [found] = curves.gathered([Curve(Proxy(200, 0.0), "best-of-n")], [[points]], start)
     unit = torch.tensor([-1.0, 1.0, 1.0, -1.0]).std().item()
     assert found["fit"]["peak"] == pytest.approx({"value": 1.0, "low": 1.0, "high": 1.0})
     assert found["fit"]["alpha"]["value"] == pytest.approx(1 / unit)
@@ -154,7 +156,7 @@ def numbers(folder) -> dict:
 
 
 def test_a_run_leaves_every_curve_the_picture_and_reward_models_of_one_scale(small, tmp_path):
-    job = made(methods=("best-of-n", "ppo"))
+    job = made(methods=("best-of-n", "best-of-n-ensembles", "ppo"))
     for _ in job.run(tmp_path):
         pass
     result = json.loads((tmp_path / "result.json").read_text())
@@ -185,7 +187,7 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(small, tmp_path, stop):
     assert numbers(tmp_path / "stopped") == numbers(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("there", ["points/ppo-20-0-single-0.03-2-0", pytest.param("points/scores-20-0.25-1-0",
+@pytest.mark.parametrize("there", ["points/ppo-20-0-single-0.03-2-0", pytest.param("points/scores-20-0-0-0",
                                                                                   marks=SLOW)])
 def test_killed_it_goes_on_with_the_same_numbers(small, tmp_path, there):
     """A process of its own, killed by the system as soon as that is on the disk."""
@@ -257,7 +259,7 @@ def test_too_few_different_answers_are_said(small, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_page_says_everything_in_its_language_and_takes_no_text_for_html(small, tmp_path, lang):
-    for _ in made(methods=("best-of-n", "ppo"), lang=lang, seeds=2).run(tmp_path):
+    for _ in made(methods=("best-of-n", "best-of-n-ensembles", "ppo"), lang=lang, sizes=(20,), seeds=2).run(tmp_path):
         pass
     result = json.loads((tmp_path / "result.json").read_text())
     result["curves"][-1]["texts"][0]["response"] = EVIL

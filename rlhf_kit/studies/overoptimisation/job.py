@@ -82,7 +82,7 @@ class OveroptimisationJob(Job):
     @property
     def curves(self) -> list[Curve]:
         """All that are asked for."""
-        return list(wanted(self.methods, self.sizes))
+        return wanted(self.methods, self.sizes)
 
     @property
     def models(self) -> list[tuple[Proxy, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,7 +13,7 @@ from rlhf_kit.language import did_you_mean
 from rlhf_kit.methods import ppo, reward_model
 from rlhf_kit.sampling import Sampling
 
-METHODS = ("best-of-n", "ppo", "ppo-ensembles")
+METHODS = ("best-of-n", "ppo", "best-of-n-ensembles", "ppo-ensembles")  # the last two with flipped labels, too
 SIZES = (200, 1000, 4000, 20_000)       # comparisons that a reward model learns from
 ENSEMBLED = (200, 4000)                 # of these: those that PPO pleases, and that have an ensemble
 FLIPPED = (0.0, 0.25)                   # share of comparisons whose label is the wrong way round (arXiv:2310.02743)
@@ -77,23 +77,26 @@ class Amounts:
         return [step for step in range(1, self.ppo_steps + 1) if step % self.every == 0 or step == self.ppo_steps]
 
 
-def curves(methods: Sequence[str], sizes: Sequence[int]) -> Iterator[Curve]:
+def curves(methods: Sequence[str], sizes: Sequence[int]) -> list[Curve]:
     """Every curve of these methods, in the order in which they are made."""
     ensembled = [size for size in sizes if size in ENSEMBLED] or [min(sizes)]
+    wrong, found = max(FLIPPED), []
     if "best-of-n" in methods:
-        for flipped in FLIPPED:
-            for size in sizes:
-                yield Curve(Proxy(size, flipped), "best-of-n")
-                for kind in COMBINATIONS if size in ensembled else ():
-                    yield Curve(Proxy(size, flipped, kind), "best-of-n")
-    for size in ensembled if "ppo" in methods else ():
-        for penalty in PENALTIES:
-            yield Curve(Proxy(size, 0.0), "ppo", penalty)
-    for flipped in FLIPPED if "ppo-ensembles" in methods else ():
-        for size in ensembled:
-            for kind in ("single", *COMBINATIONS):
-                if flipped or kind != "single" or "ppo" not in methods:
-                    yield Curve(Proxy(size, flipped, kind), "ppo")
+        found += [Curve(Proxy(size, 0.0), "best-of-n") for size in sizes]
+    if "ppo" in methods:
+        found += [Curve(Proxy(size, 0.0), "ppo", penalty) for size in ensembled for penalty in PENALTIES]
+    if "best-of-n-ensembles" in methods:
+        found += [Curve(Proxy(size, wrong), "best-of-n") for size in sizes]
+        found += _ensembles(ensembled, "best-of-n")
+    if "ppo-ensembles" in methods:
+        found += _ensembles(ensembled, "ppo")
+    return list(dict.fromkeys(found))
+
+
+def _ensembles(sizes: Sequence[int], method: Literal["best-of-n", "ppo"]) -> list[Curve]:
+    """One model beside what three say together, without and with flipped labels."""
+    return [Curve(Proxy(size, flipped, kind), method) for flipped in FLIPPED for size in sizes
+            for kind in ("single", *COMBINATIONS)]
 
 
 def chosen(names: Sequence[str] | None) -> tuple[str, ...]:
