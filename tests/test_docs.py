@@ -245,7 +245,7 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
-@pytest.mark.parametrize("bench", ["frontier", "instructgpt", "sparrow"])
+@pytest.mark.parametrize("bench", ["assistant_world", "base", "frontier", "instructgpt", "sparrow"])
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
 def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
     made = importlib.import_module(f"tests.benchmarks.{bench}")
