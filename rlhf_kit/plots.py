@@ -169,6 +169,51 @@ def frontier(panels: Mapping[str, Mapping[str, Sequence[Mark]]], *, across: str,
     return figure
 
 
+class Optimised(NamedTuple):
+    """A line of `overoptimisation`: proxy and gold while the proxy is optimised, the start as first point."""
+
+    name: str
+    x: Sequence[float]
+    gold: Sequence[Estimate]
+    proxy: Sequence[float]
+    fitted: tuple[Sequence[float], Sequence[float]]
+    peak: tuple[float, float] | None = None         # of what is fitted, where it lies inside
+
+
+def overoptimisation(panels: Mapping[str, Sequence[Optimised]], *, across: str, unit: str, styles: Sequence[str],
+                     columns: int = 3, size: tuple[float, float] = (3.7, 3.1), legend: bool = True) -> Figure:
+    """Gold and proxy against drift, a panel for each title: gold solid with its band, what is fitted to it dashed, the
+    proxy dotted; a cross marks a fitted peak.
+
+    Args: styles: what the three kinds of line are called, gold, fitted and proxy, in a legend below all panels.
+    """
+    columns = min(columns, len(panels))
+    down = -(-len(panels) // columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * down + 0.3 * legend), dpi=110, layout="constrained")
+    places = figure.subplots(down, columns, squeeze=False).flat
+    for (title, drawn), axes in zip(panels.items(), places, strict=False):
+        colours = run_colours([one.name for one in drawn])
+        for one in drawn:
+            colour = colours[one.name]
+            band = [e.low for e in one.gold], [e.high for e in one.gold]
+            axes.fill_between(one.x, *band, color=colour, alpha=0.13, lw=0)
+            axes.plot(one.x, [e.mean for e in one.gold], color=colour, lw=1.8, label=one.name)
+            axes.plot(*one.fitted, color=colour, lw=1.1, ls=(0, (4, 2)))
+            axes.plot(one.x, one.proxy, color=colour, lw=1.1, ls=":", alpha=0.9)
+            if one.peak is not None:
+                axes.plot(*one.peak, marker="x", ms=8, mew=2, color=colour)
+        axes.set_xlim(left=0)
+        _label(axes, across, unit, title, legend=False)
+        axes.legend(frameon=False, fontsize=7.5, loc="upper left")
+    for axes in list(places):
+        axes.set_visible(False)
+    if legend:
+        kinds = ((1.8, "-"), (1.1, (0, (4, 2))), (1.1, ":"))
+        figure.legend([Line2D([], [], color=INK, lw=width, ls=style) for width, style in kinds], styles,
+                      loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
 def run_colours(runs: Sequence[str]) -> dict[str, str]:
     """A colour for each run, in order; after ten they begin again."""
     return {run: RUNS[i % len(RUNS)] for i, run in enumerate(runs)}

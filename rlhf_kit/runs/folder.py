@@ -16,7 +16,7 @@ from rlhf_kit.storage import StorageError, alone, check_new_folder, remove, swee
 FOLDERS = ("checkpoints", "updates", "snapshots", "model", "policy", "language_model", "judge", "second_judge",
            "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard", "hub", "points")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html", "tracking.json",
-         "more_steps.json", "frontier.png")
+         "more_steps.json", "frontier.png", "overoptimisation.png")
 STATES = ("checkpoint.safetensors", "after-*.safetensors", "grown-*.safetensors",       # files in `checkpoints`,
           "events.out.tfevents.*.rlhf-kit")                                             # `updates`, `tensorboard`
 PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard", "points")     # filled file by file; others whole
