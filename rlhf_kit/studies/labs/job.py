@@ -124,7 +124,7 @@ class _Work:
         if LABS[name].job is None:
             return Stage(f"labs_{name}@{seed}", work=partial(self.imitate, name, seed), leaves=leaves, silent=True,
                          total=self.job.sft(seed).steps)
-        return Stage(f"labs_{name}@{seed}", work=partial(self.follow, name, seed), leaves=leaves, silent=True, total=1)
+        return Stage(f"labs_{name}@{seed}", work=partial(self.follow, name, seed), leaves=leaves, silent=True)
 
     def imitate(self, name: str, seed: int) -> Iterator[Step]:
         """SFT alone. InstructGPT's demonstrations are the first of its own."""
@@ -144,6 +144,7 @@ class _Work:
             if event.note is None:
                 reached[event.stage] = event.done
                 yield Event(f"labs_{name}@{seed}", sum(reached.values()), sum(stages.values()), event.metrics)
+        yield Event(f"labs_{name}@{seed}", sum(stages.values()), sum(stages.values()))
         spent = json.loads((place / "result.json").read_text(encoding="utf-8"))["stages"]
         used = LABS[name].used
         assert used is not None, f"{name} does not say what it used"
