@@ -118,9 +118,21 @@ def on_prompts(reward: Reward, bare: Mapping[str, str]) -> Reward:
     """The reward, handed other prompts than were read: of one behind a preamble, the prompt alone."""
     def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
         return reward([bare.get(prompt, prompt) for prompt in prompts], responses)
-    asked.__name__ = name_of(reward)
+    return _as(reward, asked)
+
+
+def on_responses(reward: Reward, shown: Callable[[str], str]) -> Reward:
+    """The reward, handed each response as it is shown, such as its first turn alone: `models.chats.first_turn`."""
+    def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
+        return reward(prompts, [shown(response) for response in responses])
+    return _as(reward, asked)
+
+
+def _as(reward: Reward, other: Reward) -> Reward:
+    """The other one, with name and bounds of the first."""
+    other.__name__ = name_of(reward)
     bounds = range_of(reward)
-    return asked if bounds is None else bounded(asked, *bounds)
+    return other if bounds is None else bounded(other, *bounds)
 
 
 def on_tokens(reward: Reward) -> Reward:

@@ -24,6 +24,7 @@ import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Estimate, Evaluation, agreement, area
+from rlhf_kit.formulas.preference import auc
 from rlhf_kit.formulas.records import Ranking, RuleLabel
 from rlhf_kit.jobs.rated_turns import World
 from rlhf_kit.methods import ppo
@@ -96,7 +97,7 @@ class Seed(Kept):
         """A preference model; the recipe's, or one with some of its settings changed."""
         if not is_complete(self.folder / name):
             preset = replace(self.preset, **changes)
-            model = self.trunk().reward_model(self.seed)
+            model = sparrow.preference_model(preset, self.data, self.trunk(), self.seed)
             self.spent(name, lambda: list(sparrow.preference_steps(preset, model, self.turns("train"))))
             zoo.save_reward_model(model, self.folder / name)
         return zoo.load_reward_model(self.folder / name)
@@ -150,7 +151,7 @@ class Seed(Kept):
         """A rule model that reads the rule's text against one that is asked if the answer is bad."""
         for name, asks in (("rules", self.data.ask), ("is it bad", ask_without_rule)):
             for wording in ("train", "heldout"):
-                self.kept(f"area {name} {wording}", lambda name=name, asks=asks, wording=wording: self.area(
+                self.kept(f"told {name} {wording}", lambda name=name, asks=asks, wording=wording: self.told(
                     name, asks, wording))
 
     def part_c(self) -> None:
@@ -188,14 +189,17 @@ class Seed(Kept):
 
     # -- what models are worth -----------------------------------------------------------------------------------------
 
-    def area(self, name: str, asks: Ask, wording: str) -> list[float]:
-        """[area under the curve, standard error] on held-out dialogues, under wordings of that split."""
+    def told(self, name: str, asks: Ask, wording: str) -> dict[str, Any]:
+        """What a rule model says of held-out labels under wordings of that split, what is right, and which of these
+        answers break some rule, be it another one."""
         model, tokenizer = self.rules(name, asks)
-        some = examples(self.data.labels(self.size.labels, "heldout", wording), asks)
+        sure = [one for one in self.data.labels(self.size.labels, "heldout", wording) if one.level != "unsure"]
+        some = examples(sure, asks)
         logits = class_logits(model, tokenizer, [text for text, _ in some], max_length=self.preset.rules.max_length,
                               keep=KEEP)
-        found: Estimate = area(logits[:, 1] - logits[:, 0], torch.tensor([label for _, label in some]))
-        return [found.mean, found.standard_error]
+        bad = self.data.measured()["broken"]([one.prompt for one in sure], [one.response for one in sure])
+        return {"score": (logits[:, 1] - logits[:, 0]).tolist(), "broken": [label for _, label in some],
+                "bad": [int(x) for x in bad]}
 
     def scored(self, name: str, **changes: Any) -> dict[str, Any]:
         """What a preference model says of the candidates of held-out turns, and of a reply from elsewhere to each."""
@@ -241,17 +245,17 @@ class Seed(Kept):
                 "broken when tempted": mean([seen["broken"][i] for i in rows])}
         areas = {}
         for name in ("rules", "is it bad"):
-            for split, wording in (("train", "its wording"), ("heldout", "another wording")):
-                if (x := self.get(f"area {name} {split}")) is not None:
-                    areas[f"{name}, {wording}"] = x
+            for split, wording in WORDINGS.items():
+                if (x := self.get(f"told {name} {split}")) is not None:
+                    areas |= {f"{name}, {wording}{of}": list(_area(x, alone)) for alone, of in AMONG.items()}
         models = {name: {"mean score": statistics.fmean(_flat(x["candidates"])), "spread": statistics.stdev(
             _flat(x["candidates"])), "pair accuracy": x["agrees"]["pair_accuracy"]["mean"]}
             for name in ("preference", "no distractors", "no centring")
             if (x := self.get(f"scored-{name}")) is not None}
         return {"cpu_seconds": round(self.cpu_seconds), "stages": stages, "areas": areas, "preference_models": models,
-                "held": self.get("held"), "differences": self.differences(tempted, areas)}
+                "held": self.get("held"), "differences": self.differences(tempted)}
 
-    def differences(self, tempted: Sequence[int], areas: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    def differences(self, tempted: Sequence[int]) -> dict[str, list[float]]:
         """What the signatures ask, prompt by prompt: [mean, standard error]."""
         found: dict[str, list[float]] = {}
         for key, (measure, ours, theirs) in DIFFERENCES.items():
@@ -259,11 +263,11 @@ class Seed(Kept):
             if one is not None and other is not None:
                 rows = tempted if "tempted" in key else range(min(len(one[measure]), len(other[measure])))
                 found[key] = mean([one[measure][i] - other[measure][i] for i in rows])
-        for wording in ("its wording", "another wording"):
-            one, other = areas.get(f"rules, {wording}"), areas.get(f"is it bad, {wording}")
+        for split, wording in WORDINGS.items():
+            one, other = self.get(f"told rules {split}"), self.get(f"told is it bad {split}")
             if one is not None and other is not None:
-                found[f"b: area, rule's text ({wording}) - is it bad"] = [one[0] - other[0], (
-                    one[1] ** 2 + other[1] ** 2) ** 0.5]
+                for alone, of in AMONG.items():
+                    found[f"b: area, rule's text ({wording}{of}) - is it bad"] = _between(one, other, alone)
         for name, key in (("preference", "with distractors"), ("no distractors", "without")):
             if (seen := self.get(f"scored-{name}")) is not None:
                 pairs = list(zip(seen["strays"], seen["candidates"], strict=True))
@@ -276,6 +280,8 @@ class Seed(Kept):
         return found
 
 
+WORDINGS = {"train": "its wording", "heldout": "another wording"}
+AMONG = {False: "", True: ", answers that break some rule"}
 MEASURES = ("score", "kept", "gold", "helpful", "honest", "harmless", "broken")
 POLICIES: dict[str, Callable[[Preset], Preset]] = {
     "both": lambda preset: preset,
@@ -319,8 +325,9 @@ def as_ppo(config: ppo.Config) -> ppo.Config:
 ZH = (("broken when tempted", "受引诱时违规"), ("stray reply below all candidates", "跑题的回答低于全部候选"),
       ("candidates - stray reply", "候选 - 跑题的回答"),
       ("best of 64 of SFT", "SFT 的 64 选 1"), ("both reranked", "两者并重排"), ("preference only", "只用偏好"),
-      ("rules only", "只用规则"), ("rule's text (another wording)", "读规则原文（换说法）"),
-      ("rule's text (its wording)", "读规则原文（原说法）"), ("is it bad", "只问好不好"),
+      ("rules only", "只用规则"), ("rule's text (another wording", "读规则原文（换说法"),
+      ("rule's text (its wording", "读规则原文（原说法"),
+      (", answers that break some rule)", "，只看违反某条规则的回答）"), (") - ", "）- "), ("is it bad", "只问好不好"),
       ("with distractors", "有干扰项"), ("with centring", "有居中项"), ("without", "没有"), ("mean score", "平均分"),
       ("area", "曲线下面积"), ("both", "两者都用"), ("helpful", "有用"), ("broken", "违规"), ("kept", "守规则"),
       ("gold", "真值"), ("score", "偏好分"), (": ", "："), (", ", "，"))
@@ -330,6 +337,26 @@ def _joined(parts: Sequence[Evaluation]) -> dict[str, Any]:
     each = {key: [x for one in parts for x in one.each[key]] for key in parts[0].each}
     return {**each, "kl": statistics.fmean(one.kl for one in parts),
             "responses": [text for one in parts for text in one.responses]}
+
+
+def _area(told: Mapping[str, list[float]], bad_alone: bool) -> tuple[float, float]:
+    """(area under the curve, standard error), of all answers or of those that break some rule."""
+    rows = [i for i, bad in enumerate(told["bad"]) if bad or not bad_alone]
+    found: Estimate = area(torch.tensor([told["score"][i] for i in rows]),
+                           torch.tensor([told["broken"][i] for i in rows]))
+    return found.mean, found.standard_error
+
+
+def _between(one: Mapping[str, list[float]], other: Mapping[str, list[float]], bad_alone: bool) -> list[float]:
+    """[difference of the areas, its standard error]: of the same answers, drawn again together 500 times."""
+    rows = torch.tensor([i for i, bad in enumerate(one["bad"]) if bad or not bad_alone])
+    scores = [torch.tensor(told["score"])[rows] for told in (one, other)]
+    broken, g = torch.tensor(one["broken"])[rows], torch.Generator().manual_seed(0)
+
+    def apart(at: torch.Tensor) -> float:
+        return (auc(scores[0][at], broken[at]) - auc(scores[1][at], broken[at])).item()
+    again = [apart(torch.randint(len(rows), (len(rows),), generator=g)) for _ in range(500)]
+    return [apart(torch.arange(len(rows))), statistics.stdev(again)]
 
 
 def _flat(rows: Sequence[Sequence[float]]) -> list[float]:
