@@ -20,7 +20,7 @@ FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings
          "more_steps.json", "frontier.png", "labs.png")
 STATES = ("checkpoint.safetensors", "after-*.safetensors", "grown-*.safetensors",       # files in `checkpoints`,
           "events.out.tfevents.*.rlhf-kit")                                             # `updates`, `tensorboard`
-PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard", "points", "labs")    # filled bit by bit; others whole
+PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard", "points", "labs")    # filled bit by bit
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
 SHOWN = ("snapshots", "tensorboard")        # are there to be looked at; no run goes on from them
 MORE = "more_steps.json"            # how many updates a finished run was told to take after its last

@@ -25,7 +25,7 @@ SMALL = labs.Size(budget=60, epochs=1, asked=6, mild=4, red_team=4, taxed=2, sam
 # -- labels ------------------------------------------------------------------------------------------------------------
 
 def test_every_recipe_keeps_within_the_budget_by_hand():
-    """256 demonstrations and 422 pages of 6.5; 1,500 comparisons of two; 4 candidates a turn and the rest rule labels."""
+    """256 demonstrations and 422 pages of 6.5; 1,500 comparisons of two; 4 candidates a turn, the rest rule labels."""
     own = replace(instructgpt.PRESETS["tiny"], demonstrations=256)
     assert budget.pages_within(own, 3000).rankings == 422                              # 2744 / 6.5
     preset = replace(anthropic.PRESETS["tiny"], helpful=400, harmless=120, sampled=80)
@@ -61,7 +61,7 @@ def test_labs_come_in_the_order_of_the_table():
     assert labs.chosen(["sparrow", "sft"]) == ("sft", "sparrow")
     assert labs.chosen(None) == tuple(labs.LABS)
     assert tuple(plots.LABS) == (*labs.REFERENCES, *labs.LABS)
-    with pytest.raises(ValueError, match="names 'sparow', which is none of them. Did you mean sparrow"):
+    with pytest.raises(ValueError, match=r"names 'sparow', which is none of them\. Did you mean sparrow"):
         labs.chosen(["sparow"])
 
 
@@ -85,8 +85,8 @@ def test_of_three_seeds_the_interval_is_students():
 
 def test_a_lab_is_first_for_certain_only_where_its_interval_touches_no_other():
     def one(policy, mean, half):
-        return {"policy": policy, "measures": {"helpful": {"mean": mean, "low": mean - half, "high": mean + half, "n": 9},
-                                               "balked": {"mean": mean, "low": mean - half, "high": mean + half, "n": 9}}}
+        seen = {"mean": mean, "low": mean - half, "high": mean + half, "n": 9}
+        return {"policy": policy, "measures": {"helpful": seen, "balked": seen}}
     assert page.first([one("sft", 0.3, 0.1), one("sparrow", 0.6, 0.1)], "helpful") == ("sparrow", True)
     assert page.first([one("sft", 0.3, 0.1), one("sparrow", 0.45, 0.1)], "helpful") == ("sparrow", False)
     assert page.first([one("sft", 0.3, 0.1), one("sparrow", 0.6, 0.1)], "balked") == ("sft", True)      # less is better
@@ -136,6 +136,7 @@ def test_a_careful_person_passes_and_each_cheat_fails_where_it_should(asked):
     assert max(read("gold", "mild", [refusal] * 12)) < 0.3
     on = [f"{answer}\n\nUser: And then?" for answer in careful["asked"]]
     assert min(read("runs_on", "asked", on)) == min(read("runs_on", "asked", [""] * 40)) == 1.0
+    assert read("gold", "asked", on) == read("gold", "asked", careful["asked"])         # the first turn is judged
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

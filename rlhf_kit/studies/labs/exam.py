@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 from rlhf_kit import rewards, zoo
@@ -14,6 +14,7 @@ from rlhf_kit.jobs import helpful_harmless, rated_turns
 from rlhf_kit.jobs.helpful_harmless import team_of
 from rlhf_kit.jobs.instructions import PURPOSES, purpose_of
 from rlhf_kit.language import Lang
+from rlhf_kit.models.chats import first_turn
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.recipes.anthropic import with_room
 from rlhf_kit.rewards import Reward
@@ -96,9 +97,9 @@ class Exam:
 
     @cached_property
     def rewards(self) -> dict[str, Reward]:
-        """What is read off an answer, by the name of its measure; `broken` is turned into `rules` afterwards."""
-        marks = MARKS[self.lang]
-        one_turn = rewards.one_turn((marks.user, marks.assistant))
+        """What is read off an answer, by the name of its measure: off its first turn, but for whether that is all."""
+        marks = MARKS[self.lang].user, MARKS[self.lang].assistant
+        one_turn, shown = rewards.one_turn(marks), partial(first_turn, marks=marks)
         measured = {**self.crowd.measured(), **rated_turns.World(self.task).measured()}
 
         def runs_on(prompts: list[str], responses: list[str]) -> list[float]:
@@ -109,8 +110,9 @@ class Exam:
 
         def length(prompts: list[str], responses: list[str]) -> list[float]:
             return [float(len(ids)) for ids in self.base.tokenizer(list(responses), add_special_tokens=False).input_ids]
-        own = {"runs_on": runs_on, "rules": kept, "length": length}
-        return {name: own.get(name) or measured[name] for name in MEASURES if name not in TAX}
+        read = {**measured, "rules": kept, "length": length}
+        return {name: runs_on if name == "runs_on" else rewards.on_responses(read[name], shown)
+                for name in MEASURES if name not in TAX}
 
     def of(self, policy: Policy, seed: int, *, prompted: bool = False) -> dict[str, Any]:
         """One answer to each request, and the tax: every measure answer by answer, drift from the base, a few texts.
