@@ -41,6 +41,9 @@ UNITS = {"score": "P(positive)", "kl": "nats per response", "entropy": "nats per
 METHODS = {"sft": ("#868e96", "*"), "best-of-n": ("#868e96", "D"), "rs-sft": ("#e8590c", "s"), "rest": ("#f08c00", "P"),
            "ppo": ("#1c7ed6", "o"), "a2c": ("#7048e8", "v"), "rloo": ("#0ca678", "^"), "grpo": ("#22b8cf", "X"),
            "dpo": ("#e64980", "h"), "kto": ("#be4bdb", "d")}
+# Of a policy of `labs`: what nothing was done to, imitation, and the three recipes.
+LABS = {"base": "#ced4da", "prompted": "#adb5bd", "sft": "#868e96", "instructgpt": "#1c7ed6", "anthropic": "#e8590c",
+        "sparrow": "#0ca678"}
 CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei",
            "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans GB", "STHeiti", "Heiti TC", "Microsoft YaHei", "SimHei",
            "SimSun", "Arial Unicode MS", "Droid Sans Fallback")       # families that have Chinese characters
@@ -211,6 +214,40 @@ def overoptimisation(panels: Mapping[str, Sequence[Optimised]], *, across: str, 
         kinds = ((1.8, "-"), (1.1, (0, (4, 2))), (1.1, ":"))
         figure.legend([Line2D([], [], color=INK, lw=width, ls=style) for width, style in kinds], styles,
                       loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def labs(panels: Mapping[str, Mapping[str, Estimate]], *, names: Mapping[str, str], best: Mapping[str, str],
+         title: str, columns: int = 3, size: tuple[float, float] = (4.1, 2.6)) -> Figure:
+    """Policies side by side, a panel for each measure, a bar for each policy; the longer, the better, in all of them.
+
+    Args:
+        panels: title -> policy, a key of `LABS` -> the measure in [0, 1] with its interval.
+        names: what a policy is called. best: the policy of each panel whose number is bold.
+        title: stands above all panels.
+        size: of one panel.
+    """
+    down = -(-len(panels) // columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * down + 0.7), dpi=110, layout="constrained")
+    figure.suptitle(_word(title), fontsize=14, color=INK, x=0.01, ha="left")
+    grid = figure.subplots(down, columns, squeeze=False)
+    for place, (head, bars_of) in enumerate(panels.items()):
+        axes = grid[place // columns][place % columns]
+        for row, (policy, value) in enumerate(bars_of.items()):
+            axes.barh(row, value.mean, color=LABS[policy], height=0.72)
+            axes.plot([value.low, value.high], [row, row], color=INK, lw=1.2)
+            axes.annotate(f"{value.mean:.2f}", (max(value.high, value.mean), row), (5, 0), textcoords="offset points",
+                          va="center", fontsize=9.5, color=INK, weight="bold" if policy == best[head] else "normal")
+        axes.set_yticks(range(len(bars_of)), [names[policy] for policy in bars_of] if place % columns == 0 else [])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.16)
+        axes.set_xticks([0, 0.5, 1])
+        axes.set_title(_word(head), fontsize=11.5, color=INK, loc="left")
+        _style(axes)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(labelsize=10)
+    for spare in list(grid.flat)[len(panels):]:
+        spare.set_visible(False)
     return figure
 
 

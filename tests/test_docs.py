@@ -21,8 +21,8 @@ from tests.benchmarks import measured
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
 GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "frontier",
-         "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow", "assistant", "gpu", "house", "formulas",
-         "help")
+         "labs", "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow", "assistant", "gpu", "house",
+         "formulas", "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
@@ -252,7 +252,8 @@ def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
 def test_every_table_of_numbers_is_kept_in_a_file():
     """A page's table between marks comes from `measured.json`, a bench's own file, or a command that a test runs."""
     marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+)-table:start -->", TEXT[page])}
-    own = {"rest", "frontier", "instructgpt", "sparrow", "assistant_world", "base", "memory"}
+    own = {"rest", "frontier", "instructgpt", "sparrow", "assistant_world", "base", "labs", "overoptimisation",
+           "memory"}
     assert marked - own == set(measured.read())
 
 
@@ -267,7 +268,7 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
-@pytest.mark.parametrize("bench", ["assistant_world", "base", "frontier", "instructgpt", "sparrow"])
+@pytest.mark.parametrize("bench", ["assistant_world", "base", "frontier", "instructgpt", "labs", "sparrow"])
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
 def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
     made = importlib.import_module(f"tests.benchmarks.{bench}")
@@ -336,6 +337,7 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:alignment", ("train grpo", "train dpo", "train kto")),
                                                 ("options:share", ("plot", "explain", "gallery", "compare", "push")),
                                                 ("options:frontier", ("frontier",)),
+                                                ("options:labs", ("labs",)),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),

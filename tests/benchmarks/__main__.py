@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 NAMES = sorted(file.stem for file in Path(__file__).parent.glob("*.py")
-               if "\ndef main() -> None:" in file.read_text(encoding="utf-8"))
+               if "\ndef main() -> None:" in file.read_text(encoding="utf-8") and file.stem != "participant")
 
 chosen = sys.argv[1:] or ("tour",)
 if unknown := set(chosen) - set(NAMES):
