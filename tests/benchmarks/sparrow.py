@@ -40,18 +40,27 @@ from tests.benchmarks.differences import about, mean, over_seeds, rows_of
 from tests.benchmarks.kept import Kept, folder_of
 
 FILE = Path(__file__).with_name("sparrow.json")
-PARTS = ("b", "c", "d", "e", "a", "f", "g")
+PARTS = ("e", "a", "b", "c", "d", "g", "f")
 AT_ONCE = 100                       # prompts answered together
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured. What is compared is paired, so fewer prompts only widen the intervals."""
+    """How much is measured. What is compared is paired, so fewer prompts only widen the intervals.
 
-    preset: Preset = field(default_factory=lambda: replace(PRESETS["tiny"], base="tiny-base-en"))
+    A2C takes a third of the recipe's updates, each twice as long: a seed has seven policies and judges to pay for.
+    """
+
+    preset: Preset = field(default_factory=lambda: shorter(replace(PRESETS["tiny"], base="tiny-base-en", reranked=40)))
+    examined: int = 100             # of the held-out prompts: those that trained policies answer
     best_of: int = 64               # draws from SFT for each of
-    drawn_for: int = 30             # prompts
-    labels: int = 800               # held out, of the training's wordings and of others
+    drawn_for: int = 12             # prompts
+    labels: int = 600               # held out, of the training's wordings and of others
+
+
+def shorter(preset: Preset) -> Preset:
+    """The recipe with fewer and longer steps of A2C."""
+    return replace(preset, rl=replace(preset.rl, steps=16, learning_rate=1e-3, warmup=4))
 
 
 class Seed(Kept):
@@ -215,7 +224,7 @@ class Seed(Kept):
 
     def examined(self, name: str) -> dict[str, Any]:
         """What it answered to every held-out prompt, and what each measure says of it."""
-        prompts = [prompt for prompt, _ in self.held_out]
+        prompts = [prompt for prompt, _ in self.held_out][:None if name == "sft" else self.size.examined]
 
         def make() -> dict[str, Any]:
             policy, reference = self.policy(name), self.policy("sft")
@@ -239,9 +248,10 @@ class Seed(Kept):
         stages = {}
         for path in sorted(self.folder.glob("seen-*.json")) + sorted(self.folder.glob("best-*.json")):
             seen = self.get(path.stem)
-            rows = [i for i in tempted if i < len(seen["score"])]
+            n = min(len(seen["score"]), self.size.examined)         # of SFT, too, those that all have answered
+            rows = [i for i in tempted if i < n]
             stages[path.stem.removeprefix("seen-")] = {
-                **{key: mean(seen[key]) for key in MEASURES}, "kl": seen["kl"],
+                **{key: mean(seen[key][:n]) for key in MEASURES}, "kl": seen["kl"],
                 "broken when tempted": mean([seen["broken"][i] for i in rows])}
         areas = {}
         for name in ("rules", "is it bad"):
@@ -261,7 +271,8 @@ class Seed(Kept):
         for key, (measure, ours, theirs) in DIFFERENCES.items():
             one, other = self.get(ours), self.get(theirs)
             if one is not None and other is not None:
-                rows = tempted if "tempted" in key else range(min(len(one[measure]), len(other[measure])))
+                n = min(len(one[measure]), len(other[measure]))
+                rows = [i for i in tempted if i < n] if "tempted" in key else range(n)
                 found[key] = mean([one[measure][i] - other[measure][i] for i in rows])
         for split, wording in WORDINGS.items():
             one, other = self.get(f"told rules {split}"), self.get(f"told is it bad {split}")
@@ -297,6 +308,8 @@ DIFFERENCES = {             # what it shows: (measure, of whom, minus that of wh
     "a: score, preference only - both": ("score", "seen-preference only", "seen-both"),
     "a: score, both - rules only": ("score", "seen-both", "seen-rules only"),
     "a: helpful, both - rules only": ("helpful", "seen-both", "seen-rules only"),
+    "a: score, preference only - rules only": ("score", "seen-preference only", "seen-rules only"),
+    "a: broken, preference only - rules only": ("broken", "seen-preference only", "seen-rules only"),
     "a: score, both - SFT": ("score", "seen-both", "seen-sft"),
     "a: kept, both - SFT": ("kept", "seen-both", "seen-sft"),
     "a: broken, both - SFT": ("broken", "seen-both", "seen-sft"),
@@ -368,7 +381,7 @@ def _flat(rows: Sequence[Sequence[float]]) -> list[float]:
 def stored(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
     """The content of `sparrow.json`."""
     parts = {str(one.seed): one.numbers() for one in seeds}
-    return {"about": {**about("sparrow"), "base": zoo.place(size.preset.base).name, "prompts": size.preset.held_out,
+    return {"about": {**about("sparrow"), "base": zoo.place(size.preset.base).name, "prompts": size.examined,
                       "preset": json.loads(json.dumps(asdict(size.preset), default=str))},
             "parts": parts, "over_seeds": over_seeds(parts)}
 
