@@ -4,9 +4,15 @@
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
 `05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
+<<<<<<< HEAD
 `ARGS=instructgpt_sizes`; `05c.json` of `sparrow.json`, that of `ARGS=sparrow`; `06.json` what its lesson shows of
 `gallery.json`, the work of `make bench ARGS=gallery`; `07.json` of `frontier.json`, the work of `make bench
 ARGS=frontier`, or of the points of another run:
+=======
+`ARGS=instructgpt_sizes`; `06.json` what its lesson shows of `gallery.json`, the work of `make bench ARGS=gallery`,
+and of `overoptimisation.json`, that of `ARGS=overoptimisation`;
+`07.json` of `frontier.json`, the work of `make bench ARGS=frontier`, or of the points of another run:
+>>>>>>> 1009669f6bf8a4f884230ccf2fb96ce57364c9b0
 RUN=runs/frontier make bench ARGS=lesson_logs.
 """
 
@@ -39,6 +45,7 @@ SPARROW = Path(__file__).with_name("sparrow.json")
 INSTRUCTGPT = Path(__file__).with_name("instructgpt.json")
 GALLERY = Path(__file__).with_name("gallery.json")
 FRONTIER = Path(__file__).with_name("frontier.json")
+OVEROPTIMISATION = Path(__file__).with_name("overoptimisation.json")
 SHOWN, ASKED_ABOUT = "0", "2"               # the seed whose curves lesson 06 shows, and that of the runs without a name
 QUIZ = {"a": "wrong-token", "b": "no-kl", "c": "temperature", "d": "healthy", "e": "whitened-alone", "f": "rm-epochs"}
 POLICIES = ("sft", "both", "preference only", "rules only")
@@ -151,9 +158,18 @@ def gallery() -> None:
     about = {key: whole["about"][key] for key in ("command", "date", "torch", "transformers")}
     content = {"about": about, "parts": {name: of[SHOWN]["metrics"] for name, of in whole["faults"].items()},
                "quiz": {letter: whole["faults"][name][ASKED_ABOUT]["metrics"] for letter, name in QUIZ.items()},
-               "answers": QUIZ}
+               "answers": QUIZ, "overoptimised": overoptimised()}
     write_bytes(FOLDER / "06.json", (json.dumps(content, separators=(",", ":")) + "\n").encode())
     print("06", *content["parts"], flush=True)
+
+
+def overoptimised() -> dict[str, Any]:
+    """Of the study's PPO runs without a KL price: comparisons -> √KL, and gold above the start in its deviations."""
+    curves = json.loads(OVEROPTIMISATION.read_text(encoding="utf-8"))["curves"]
+    alone = [one for one in curves if one["method"] == "ppo" and one["kind"] == "single"
+             and not one["flipped"] and not one["penalty"]]
+    return {str(one["comparisons"]): rounded({"d": one["distance"], "gold": [x["mean"] for x in one["gold"]]})
+            for one in alone}
 
 
 def frontier() -> None:
