@@ -4,15 +4,9 @@
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
 `05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
-<<<<<<< HEAD
 `ARGS=instructgpt_sizes`; `05c.json` of `sparrow.json`, that of `ARGS=sparrow`; `06.json` what its lesson shows of
-`gallery.json`, the work of `make bench ARGS=gallery`; `07.json` of `frontier.json`, the work of `make bench
-ARGS=frontier`, or of the points of another run:
-=======
-`ARGS=instructgpt_sizes`; `06.json` what its lesson shows of `gallery.json`, the work of `make bench ARGS=gallery`,
-and of `overoptimisation.json`, that of `ARGS=overoptimisation`;
+`gallery.json`, the work of `make bench ARGS=gallery`, and of `overoptimisation.json`, that of `ARGS=overoptimisation`;
 `07.json` of `frontier.json`, the work of `make bench ARGS=frontier`, or of the points of another run:
->>>>>>> 1009669f6bf8a4f884230ccf2fb96ce57364c9b0
 RUN=runs/frontier make bench ARGS=lesson_logs.
 """
 
