@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.datasets.chats import chat_of, readable, said, turn_of
 from rlhf_kit.datasets.python_file import object_in, told, where
+from rlhf_kit.formulas.ensembles import Combination, combined
 from rlhf_kit.formulas.records import Chat, Rollout
 from rlhf_kit.formulas.rule_reward import Reduction, rerank_score, rules_kept, total_reward
 from rlhf_kit.models.chats import closed
@@ -118,9 +119,21 @@ def on_prompts(reward: Reward, bare: Mapping[str, str]) -> Reward:
     """The reward, handed other prompts than were read: of one behind a preamble, the prompt alone."""
     def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
         return reward([bare.get(prompt, prompt) for prompt in prompts], responses)
-    asked.__name__ = name_of(reward)
+    return _as(reward, asked)
+
+
+def on_responses(reward: Reward, shown: Callable[[str], str]) -> Reward:
+    """The reward, handed each response as it is shown, such as its first turn alone: `models.chats.first_turn`."""
+    def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
+        return reward(prompts, [shown(response) for response in responses])
+    return _as(reward, asked)
+
+
+def _as(reward: Reward, other: Reward) -> Reward:
+    """The other one, with name and bounds of the first."""
+    other.__name__ = name_of(reward)
     bounds = range_of(reward)
-    return asked if bounds is None else bounded(asked, *bounds)
+    return other if bounds is None else bounded(other, *bounds)
 
 
 def on_tokens(reward: Reward) -> Reward:
@@ -565,6 +578,21 @@ def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
     made = _made_of(reward, name, [part for _, part in parts])
     made.parts = tuple((weight, part) for weight, part in parts)
     return made
+
+
+def ensemble(members: Sequence[Reward], combination: Combination, weight: float = 0.5) -> Reward:
+    """What several rewards of one scale say together: their mean, the worst of them, or mean - weight · variance.
+
+    Raises: ValueError without a member, or as `formulas.ensembles.combined`.
+    """
+    if not members:
+        raise ValueError("there are no members; give [reward, ...].")
+    combined(torch.zeros(len(members), 1), combination, weight)             # refuses now what it would refuse later
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return combined(torch.stack([checked(one(prompts, responses), len(responses), one) for one in members]),
+                        combination, weight)
+    return _made_of(reward, f"{combination}({', '.join(map(name_of, members))}, {weight})", members)
 
 
 def clipped(reward: Reward, low: float, high: float) -> Reward:

@@ -49,6 +49,32 @@ def binned(logits: Tensor, ids: Tensor) -> Tensor:
     return torch.cat([logprob.gather(-1, ids), rest], -1)
 
 
+def certain(bins: Tensor, ids: Tensor, token: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+    """The same bins, but that at some places one token follows for certain, whatever the teacher expects there.
+
+        p(token) = 1, all other bins 0
+
+    A base that has read whole dialogues may go on with the next speaker's turn where an answer ends; where the answer
+    was cut, its end is known.
+
+    Args:
+        bins: log p, [..., k + 1] nats, from `binned`.
+        ids: the tokens that they are of, [..., k].
+        token: what follows, [...].
+        where: True at places where that is certain, [...].
+
+    Returns: bins and ids. At such places the token is the first of the k.
+    """
+    named = ids == token[..., None]
+    first = torch.where(named.any(-1, keepdim=True), named, torch.arange(ids.shape[-1], device=ids.device) == 0)
+    order = (~first).int().argsort(dim=-1, stable=True)         # the token's place, or that which it takes, comes first
+    moved = ids.gather(-1, order)
+    moved = torch.cat([token[..., None], moved[..., 1:]], -1)
+    sure = torch.full_like(bins, -torch.inf)
+    sure[..., 0] = 0.0
+    return torch.where(where[..., None], sure, bins), torch.where(where[..., None], moved, ids)
+
+
 def context_distillation(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """How far the student is from the teacher, in bins, as a loss to minimise.
 

@@ -13,6 +13,7 @@ from rlhf_kit import zoo
 from rlhf_kit.datasets.chats import NAMES, dialogue, dialogue_of
 from rlhf_kit.datasets.helpful_harmless import HelpfulHarmless, read
 from rlhf_kit.datasets.rankings import hold_out
+from rlhf_kit.datasets.rated_turns import marks_of
 from rlhf_kit.datasets.recast import binarised
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Chat, Comparison, Turn
@@ -138,6 +139,7 @@ class Folder:
         self._more = self._told(written.prompts(brought.prompts, *how)) if brought.prompts else []
         self._dialogues = any(dialogue_of(one.prompt) for one in self._learn["helpful"])
         above = (brought.preamble or HHH[lang]).strip() + ("" if self._dialogues else "\n\n")
+        self.marks = None if self._chats else marks_of([one.prompt for one in self._learn["helpful"]])
         self._behind = written.behind(tokenizer, above, self._chats)
 
     @classmethod

@@ -51,6 +51,7 @@ class World:
 
     def __init__(self, task: Assistant, seed: int = 0) -> None:
         self.task, self.seed, self.mark = task, seed, MARKS[task.lang].assistant
+        self.marks = MARKS[task.lang].user, MARKS[task.lang].assistant
         self._kept: dict[tuple[str, str, int], list[Any]] = {}
 
     def demonstrations(self, n: int, split: str = "train") -> list[tuple[str, str]]:

@@ -40,8 +40,6 @@ class World(instructions.World):
 
     def __init__(self, task: Assistant, seed: int = 0) -> None:
         super().__init__(task, seed)
-        marks = MARKS[task.lang]
-        self.marks = marks.user, marks.assistant
         self.rules = [wordings(rule, task.lang)[0] for rule in RULES]
         self._pools: dict[tuple[str, int], list[Prompt]] = {}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from rlhf_kit.engine import TOKENS, precision, read_bins, read_likeliest
-from rlhf_kit.formulas.distillation import KEPT, context_distillation
+from rlhf_kit.formulas.distillation import KEPT, certain, context_distillation
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
@@ -48,6 +48,7 @@ class Config(Longer):
     warmup: int = 10                 # updates until the peak, linear
     kept: int = KEPT                 # likeliest tokens of the teacher that are compared one by one; the rest as one bin
     max_length: int = 1024           # tokens that the teacher reads, its prompt included; longer responses are cut
+    closed: bool = field(default=False, repr=False)     # EOS behind a response is certain, whatever the teacher expects
     max_grad_norm: float = 1.0       # global; math.inf = off
     seed: int = 0
     micro_batch: int | None = None   # texts in memory at once; None = the whole batch
@@ -73,7 +74,8 @@ def steps(policy: Policy, teacher: Policy, examples: Examples, preamble: Preambl
         L = mean over tokens of  KL( p_teacher(· | C, x, y_<t)  ‖  p_student(· | x, y_<t) )  in 51 bins
 
     of the response's tokens y; see `formulas.distillation`. What the text is only decides where the two are compared:
-    the prompt C may be forgotten where people write other things than it asks for, as the paper's do.
+    the prompt C may be forgotten where people write other things than it asks for, as the paper's do. With
+    `closed` the end of a response is learnt as it stands: see `formulas.distillation.certain`.
 
     Args:
         policy: the student, trained in place; a value head is left alone.
@@ -111,7 +113,7 @@ def steps(policy: Policy, teacher: Policy, examples: Examples, preamble: Preambl
 
         # 2. Ask the teacher, who reads them behind its prompt, what may come next.
         with precision(teacher, config.autocast):
-            ids, bins = read_likeliest(teacher, _asked(teacher, batch), config.kept, tokens_per_pass=TOKENS)
+            ids, bins = _teacher(teacher, batch, config, TOKENS)
 
         # 3. Learn to say the same.
         means, rate = MinibatchMeans(*MEANS), linear(config.learning_rate, number, stretched(
@@ -166,7 +168,7 @@ def loss_on(policy: Policy, teacher: Policy, examples: Examples, preamble: Pream
         batch = rows[start:start + size]
         told = _told(policy, batch)
         with precision(teacher, config.autocast):
-            ids, bins = read_likeliest(teacher, _asked(teacher, batch), config.kept)
+            ids, bins = _teacher(teacher, batch, config)
         with precision(policy, config.autocast):
             now = read_bins(policy, told, ids)
         n = int(told.mask.sum())
@@ -225,6 +227,17 @@ def _pairs(examples: Examples) -> tuple[list[str], list[str]]:
 
 def _asked(teacher: Policy, batch: Sequence[_Row]) -> Rollout:
     return rollout_of_rows(teacher, [row.asked for row in batch], [row.response for row in batch])
+
+
+def _teacher(teacher: Policy, batch: Sequence[_Row], config: Config,
+             tokens_per_pass: int | None = None) -> tuple[Tensor, Tensor]:
+    """What may come next: ids [B, T, k] and bins [B, T, k + 1]; behind a closed response nothing but its EOS."""
+    asked = _asked(teacher, batch)
+    ids, bins = read_likeliest(teacher, asked, config.kept, tokens_per_pass=tokens_per_pass)
+    if config.closed:
+        ends = torch.isin(asked.response_ids, torch.tensor(teacher.ends, device=ids.device)) & asked.mask
+        bins, ids = certain(bins, ids, asked.response_ids, ends)
+    return ids, bins
 
 
 def _told(policy: Policy, batch: Sequence[_Row]) -> Rollout:

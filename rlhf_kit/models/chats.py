@@ -167,6 +167,15 @@ def closed(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], responses
             for p, r in zip(prompts, responses, strict=True)]
 
 
+def first_turn(response: str, marks: Sequence[str] | None) -> str:
+    """What stands before anybody else begins to speak: a base writes the whole dialogue to its end.
+
+    Args: marks: what turns begin with, such as ("User:", "Assistant:"); None leaves the response as it is.
+    """
+    places = [place for mark in marks or () if (place := response.find(mark)) >= 0]
+    return response[:min(places)].rstrip() if places else response
+
+
 def _marked(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int], list[bool]]:
     write(tokenizer, chat)                                      # refuses in one line what the template refuses
     out = tokenizer.apply_chat_template([{"role": turn.role, "content": turn.text} for turn in chat], tokenize=True,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -29,10 +30,11 @@ from rlhf_kit.loops.batches import seed_for
 from rlhf_kit.loops.mixing import mixed
 from rlhf_kit.methods import collecting, distil, ppo, reward_model, self_instruct
 from rlhf_kit.models.adapters import LoRA
+from rlhf_kit.models.chats import first_turn
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.text import prompt_rows
 from rlhf_kit.recipes.learners import updates
-from rlhf_kit.sampling import Sampling, generate
+from rlhf_kit.sampling import Sampling, sample_rollout
 
 Team = Literal["helpful", "red_team"]       # who writes prompts: people who want help, people who want to see harm done
 Pairs = list[tuple[str, str]]
@@ -61,6 +63,10 @@ class Data(Protocol):
     @property
     def mark(self) -> str | None:
         """The word behind which an answer begins in every prompt; None if there is none."""
+
+    @property
+    def marks(self) -> Sequence[str] | None:
+        """What turns of the user and of the assistant begin with; None where a template ends them."""
 
     def behind(self, prompt: str) -> str:
         """What the teacher reads in place of a prompt: the HHH prompt above it."""
@@ -166,16 +172,25 @@ PRESETS: dict[str, Preset] = {
 # -- 1: the prompt becomes the model ----------------------------------------------------------------------------------
 
 def answered(preset: Preset, data: Data, teacher: Policy, seed: int = 0) -> Pairs:
-    """What the prompted base answers to as many prompts as it has room for; of a red team's their usual share."""
+    """What the prompted base answers to as many prompts as it has room for; of a red team's their usual share.
+
+    An answer ends where the next speaker begins. One that comes to no end says nothing of ends, and is left out.
+    """
     wanted = {team: round(preset.answered * share) for team, share in _shares(preset).items()}
     prompts = [one for team, n in wanted.items() for one in data.prompts_of(team, n, purpose="distil")]
     prompts = with_room(teacher, prompts, data.behind, preset.ppo.sampling)
     found: Pairs = []
     for first in range(0, len(prompts), AT_ONCE):
         part = prompts[first:first + AT_ONCE]
-        said = generate(teacher, [data.behind(one) for one in part], preset.ppo.sampling,
-                        seed=seed_for(seed, "answered", first))
-        found += zip(part, said, strict=True)
+        rollout = sample_rollout(teacher, [data.behind(one) for one in part], preset.ppo.sampling,
+                                 seed_for(seed, "answered", first))
+        for prompt, said, ended in zip(part, rollout.responses, rollout.ended.tolist(), strict=True):
+            answer = first_turn(said, data.marks)
+            if ended or answer != said or data.marks is None:
+                found.append((prompt, answer))
+    if not found and not preset.pretraining:
+        raise ValueError(f"none of {len(prompts)} answers comes to an end within {preset.ppo.sampling.max_new_tokens} "
+                         f"tokens, so there is nothing to distil. Raise --max-new-tokens.")
     return found
 
 
@@ -195,9 +210,13 @@ def with_room(teacher: Policy, prompts: Sequence[str], behind: Callable[[str], s
 
 def distil_steps(preset: Preset, data: Data, policy: Policy, teacher: Policy, answers: Pairs,
                  checkpoint: Path | None = None) -> Iterator[Step]:
-    """Stage 1: of those answers and of pretraining texts the student predicts every token as the prompted base does."""
+    """Stage 1: of those answers and of pretraining texts the student predicts every token as the prompted base does.
+
+    Where answers were cut at the next speaker's mark, their end is learnt as it stands.
+    """
     texts = [("", text) for text in data.pretraining(preset.pretraining)] if preset.pretraining else []
-    yield from distil.steps(policy, teacher, [*answers, *texts], data.behind, preset.distil, checkpoint=checkpoint)
+    yield from distil.steps(policy, teacher, [*answers, *texts], data.behind,
+                            replace(preset.distil, closed=data.marks is not None), checkpoint=checkpoint)
 
 
 # -- 2, 4 and 6: preference models ------------------------------------------------------------------------------------
@@ -308,10 +327,13 @@ def examine(preset: Preset, data: Data, policy: Policy, reference: Policy, judge
             asked: Mapping[Team, Sequence[str]], *, prompted: bool = False) -> Evaluation:
     """One answer to each prompt, the preference model's score of it, and what is measured besides.
 
-    What `OF_TEAM` names is averaged over that team's prompts alone. With `prompted` the policy reads the HHH prompt.
+    What `OF_TEAM` names is averaged over that team's prompts alone. With `prompted` the policy reads the HHH prompt. A
+    base writes on in the name of the next speaker; of what anybody writes the first turn is judged.
     """
     plain = [one for part in asked.values() for one in part]
-    measures = {"score": rewards.learned(judge), **data.measured()}
+    shown = partial(first_turn, marks=data.marks)
+    measures = {name: rewards.on_responses(one, shown)
+                for name, one in {"score": rewards.learned(judge), **data.measured()}.items()}
     read = [data.behind(one) for one in plain] if prompted else plain
     if prompted:
         bare = dict(zip(read, plain, strict=True))

@@ -35,6 +35,7 @@ from rlhf_kit.formulas.rule_reward import LEVELS, Reduction
 from rlhf_kit.loops.batches import draw, seed_for
 from rlhf_kit.loops.mixing import mixed
 from rlhf_kit.methods import best_of_n, classifier, ppo, reward_model, self_play, sft
+from rlhf_kit.models.chats import first_turn
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.models.ruling import KEEP, LABELS, Ask, ask, examples
 from rlhf_kit.models.tops import SHARE, Trunk
@@ -187,12 +188,6 @@ def candidates(preset: Preset, data: Data, writer: Policy, n: int, split: str = 
         for (i, _), response in zip(part, said, strict=True):
             found[i][1].append(first_turn(response, data.marks))
     return found
-
-
-def first_turn(response: str, marks: Sequence[str] | None) -> str:
-    """What stands before anybody else begins to speak: a base writes the whole dialogue to its end."""
-    places = [place for mark in marks or () if (place := response.find(mark)) >= 0]
-    return response[:min(places)].rstrip() if places else response
 
 
 def questions(preset: Preset, data: Data, n: int, split: str = "train", purpose: str = "ppo") -> list[str]:

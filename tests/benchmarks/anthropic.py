@@ -58,8 +58,8 @@ class Size:
 
     layers: int = 1                 # of the smaller preference model: the base's first
     few: int = 50                   # comparisons with which PMP should help,
-    many: int = 2000                # and with which it should not
-    graded: int = 200               # held-out rankings of four, to compare kinds of judges on
+    many: int = 1000                # and with which it should not
+    graded: int = 150               # held-out rankings of four, to compare kinds of judges on
     weight: float = 10.0            # λ of too much harmlessness
     straight: float = 0.5           # of a run, in which reward against √KL should be a line
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from rlhf_kit.formulas.distillation import binned, context_distillation, likeliest
+from rlhf_kit.formulas.distillation import binned, certain, context_distillation, likeliest
 from rlhf_kit.formulas.distributions import exact_kl
 
 ONE = torch.ones(1, 1, dtype=torch.bool)
@@ -91,3 +91,20 @@ def test_what_stands_in_the_padding_reaches_nobody():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_where_one_token_is_certain_it_is_all_that_is_learnt():
+    """Token 0, which the teacher names third, and token 4, which it does not name: L = -log q of it, L of the rest as
+    it was."""
+    teacher, student = torch.tensor([0.1, 0.25, 0.4, 0.2, 0.05]).log().expand(1, 3, 5), torch.zeros(1, 3, 5)
+    ids = likeliest(teacher, 3)
+    token, where = torch.tensor([[1, 0, 4]]), torch.tensor([[True, True, True]])
+    bins, named = certain(binned(teacher, ids), ids, token, where)
+    assert named[..., 0].tolist() == token.tolist()
+    assert all(len(set(row)) == 3 for row in named[0].tolist())
+    assert bins.exp().tolist() == [[[1, 0, 0, 0]] * 3]
+    mask = torch.ones(1, 3, dtype=torch.bool)
+    assert context_distillation(binned(student, named), bins, mask).item() == pytest.approx(math.log(5))
+    bins, named = certain(binned(teacher, ids), ids, token, ~where)
+    assert torch.equal(named, ids)
+    assert torch.equal(bins, binned(teacher, ids))

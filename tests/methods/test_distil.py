@@ -66,6 +66,19 @@ def test_the_first_loss_by_hand():
     assert fewer["kept_mass"] < 0.5
 
 
+def test_a_closed_response_ends_for_certain():
+    """Of three tokens and EOS only EOS costs what it does without a teacher; the student that reads all has that to
+    learn alone."""
+    policy, config = new_policy(), replace(QUICK, closed=True)
+    seen = distil.loss_on(policy, new_policy(), PAIRS[:1], "always say ", config)
+    plain = distil.loss_on(policy, new_policy(), PAIRS[:1], "always say ", QUICK)
+    ids = text.response_rows(policy.tokenizer, [PAIRS[0][1]])[0]
+    assert ids[-1] in policy.ends
+    told, behind = (log_probabilities(policy, before + PAIRS[0][0], PAIRS[0][1]) for before in ("", "always say "))
+    was = (behind[-1].exp() * (behind[-1] - told[-1])).sum().item()
+    assert (seen["loss"] - plain["loss"]) * len(ids) == pytest.approx(-told[-1, ids[-1]].item() - was, abs=2e-3)
+
+
 def test_a_student_that_reads_what_the_teacher_reads_has_nothing_to_learn():
     seen = distil.loss_on(new_policy(), new_policy(), [(SAY["red"] + p, r) for p, r in PAIRS], lambda prompt: prompt)
     assert seen["loss"] == pytest.approx(0, abs=1e-6)

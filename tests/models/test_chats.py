@@ -202,3 +202,10 @@ def test_without_a_template_a_conversation_is_a_dialogue():
         "\n\nHuman: And then?\n\nAssistant: 你好\n\nHuman: And then?\n\nAssistant:")
     with pytest.raises(chats.CannotWrite, match="Choose one with --template"):
         chats.write(tokenizer_for(), SINGLE)
+
+
+def test_a_response_ends_where_somebody_else_begins_to_speak():
+    marks = "User:", "Assistant:"
+    assert chats.first_turn(" Yes.\n\nUser: And why?\n\nAssistant: So.", marks) == " Yes."
+    assert chats.first_turn(" Yes.", marks) == " Yes."
+    assert chats.first_turn(" Yes.\n\nUser: And why?", None).endswith("why?")

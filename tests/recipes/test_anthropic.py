@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from rlhf_kit.evaluate import Evaluation
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.jobs.helpful_harmless import World
-from rlhf_kit.methods import collecting, reward_model
+from rlhf_kit.methods import collecting, distil, reward_model
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.judging import reward_scores
@@ -94,7 +95,7 @@ def small_policy(context: int = 64) -> Policy:
 class Said:
     """Data of three helpful prompts and one of a red team."""
 
-    asks, mark = True, None
+    asks, mark, marks = True, None, None
 
     def behind(self, prompt):
         return "be kind. " + prompt
@@ -111,6 +112,43 @@ class Said:
     def measured(self):
         return {"helpful": lambda prompts, responses: [float(one.startswith("helpful")) for one in prompts],
                 "harmless": lambda prompts, responses: [float(one.startswith("helpful")) for one in prompts]}
+
+
+def test_the_student_learns_whole_answers_that_end_where_the_next_speaker_begins(monkeypatch):
+    """One that breaks off is left out, where it can be told; of somebody's template every answer is kept."""
+    says = {"a": (" yes.", True), "b": (" no.\n\nUser: why?", False), "c": (" it is", False)}
+    seen = []
+
+    def drawn(teacher, prompts, sampling, seed):
+        said, ended = zip(*(says[one[-2]] for one in prompts), strict=True)
+        return SimpleNamespace(responses=list(said), ended=torch.tensor(ended))
+    monkeypatch.setattr(anthropic, "sample_rollout", drawn)
+    monkeypatch.setattr(distil, "steps", lambda *args, **how: seen.append(args[4].closed) or iter(()))
+    preset, data, policy = replace(TINY, answered=3, red_team=0.0), Said(), small_policy(128)
+    monkeypatch.setattr(data, "prompts_of", lambda team, n, **how: ["a?", "b?", "c?"][:n], raising=False)
+    whole = [(f"{one}?", says[one][0]) for one in "abc"]
+    for marks, found in ((("User:",), [("a?", " yes."), ("b?", " no.")]), (None, whole)):
+        monkeypatch.setattr(data, "marks", marks, raising=False)
+        assert anthropic.answered(preset, data, policy) == found
+        list(anthropic.distil_steps(preset, data, policy, policy, found))
+    assert seen == [True, False]
+    says["a"] = says["b"] = says["c"]
+    monkeypatch.setattr(data, "marks", ("User:",), raising=False)
+    with pytest.raises(ValueError, match="none of 3 answers comes to an end within 64 tokens"):
+        anthropic.answered(replace(preset, pretraining=0), data, policy)
+
+
+def test_of_what_a_base_writes_on_the_first_turn_is_judged(monkeypatch):
+    policy, data = small_policy(), Said()
+    monkeypatch.setattr(data, "marks", ("red",), raising=False)
+    monkeypatch.setattr(data, "measured", lambda: {"seen": lambda prompts, responses: [
+        float("red" in one) for one in responses]}, raising=False)
+    preset = replace(TINY, ppo=replace(TINY.ppo, sampling=replace(TINY.ppo.sampling, max_new_tokens=24)))
+    judge = tiny.reward_model(policy.tokenizer, layers=1, width=32, heads=2, context=64)
+    asked = {"helpful": ["what is it?"] * 8, "red_team": ["it is red?"] * 8}
+    seen = anthropic.examine(preset, data, policy, policy, judge, asked)
+    assert any("red" in one for one in seen.responses)
+    assert not any(seen.each["seen"])
 
 
 def test_ppo_answers_people_a_red_team_in_its_share_and_the_model_s_own_each_once():

@@ -107,13 +107,6 @@ def test_people_s_candidates_are_learned_from_and_the_base_s_alone_examined_on(w
     assert not {one.prompt for one in learn[:6]} & {one.prompt for one in learn[6:]}
 
 
-def test_a_candidate_ends_where_somebody_else_begins_to_speak():
-    marks = "User:", "Assistant:"
-    assert sparrow.first_turn(" Yes.\n\nUser: And why?\n\nAssistant: So.", marks) == " Yes."
-    assert sparrow.first_turn(" Yes.", marks) == " Yes."
-    assert sparrow.first_turn(" Yes.\n\nUser: And why?", None).endswith("why?")
-
-
 # -- what is imitated --------------------------------------------------------------------------------------------------
 
 def test_what_was_picked_and_as_many_answers_that_follow_their_rule():
