@@ -164,9 +164,11 @@ class Seed(Kept):
                     name, asks, wording))
 
     def part_c(self) -> None:
-        """Replies from other dialogues, scored by preference models that learned with such and without."""
+        """Replies from other dialogues, scored by preference models that learned with such and without, and by one that
+        does not hear how likely a reply is."""
         self.scored("preference")
         self.scored("no distractors", distractors=0)
+        self.scored("no likelihood", likelihood=0.0)
 
     def part_d(self) -> None:
         """Where scores lie with the term that pulls their mean to 0, and without."""
@@ -222,6 +224,15 @@ class Seed(Kept):
             return {"candidates": scores, "strays": strays, "agrees": agreement(liked, turns).numbers()}
         return self.kept(f"scored-{name}", make)
 
+    def right(self, scored: Mapping[str, Any]) -> list[float]:
+        """Of each held-out turn, how many of its candidates score below the one that was picked."""
+        found = []
+        for turn, scores in zip(self.turns("heldout"), scored["candidates"], strict=True):
+            picked = scores[turn.ranks.index(1)]
+            found.append(statistics.fmean((picked > x) + (picked == x) / 2 for x, rank in zip(
+                scores, turn.ranks, strict=True) if rank > 1))
+        return found
+
     def examined(self, name: str) -> dict[str, Any]:
         """What it answered to every held-out prompt, and what each measure says of it."""
         prompts = [prompt for prompt, _ in self.held_out][:None if name == "sft" else self.size.examined]
@@ -260,7 +271,7 @@ class Seed(Kept):
                     areas |= {f"{name}, {wording}{of}": list(_area(x, alone)) for alone, of in AMONG.items()}
         models = {name: {"mean score": statistics.fmean(_flat(x["candidates"])), "spread": statistics.stdev(
             _flat(x["candidates"])), "pair accuracy": x["agrees"]["pair_accuracy"]["mean"]}
-            for name in ("preference", "no distractors", "no centring")
+            for name in ("preference", "no distractors", "no centring", "no likelihood")
             if (x := self.get(f"scored-{name}")) is not None}
         return {"cpu_seconds": round(self.cpu_seconds), "stages": stages, "areas": areas, "preference_models": models,
                 "held": self.get("held"), "differences": self.differences(tempted)}
@@ -279,7 +290,11 @@ class Seed(Kept):
             if one is not None and other is not None:
                 for alone, of in AMONG.items():
                     found[f"b: area, rule's text ({wording}{of}) - is it bad"] = _between(one, other, alone)
-        for name, key in (("preference", "with distractors"), ("no distractors", "without")):
+        if (one := self.get("scored-preference")) and (other := self.get("scored-no likelihood")):
+            found["c: pairs as raters picked, likelihood heard - not heard"] = mean([a - b for a, b in zip(
+                *(self.right(seen) for seen in (one, other)), strict=True)])
+        for name, key in (("preference", "with distractors"), ("no distractors", "without"),
+                          ("no likelihood", "with distractors, likelihood not heard")):
             if (seen := self.get(f"scored-{name}")) is not None:
                 pairs = list(zip(seen["strays"], seen["candidates"], strict=True))
                 found[f"c: stray reply below all candidates, {key}"] = mean([float(x < min(own)) for x, own in pairs])
@@ -336,14 +351,15 @@ def as_ppo(config: ppo.Config) -> ppo.Config:
 
 
 ZH = (("broken when tempted", "受引诱时违规"), ("stray reply below all candidates", "跑题的回答低于全部候选"),
-      ("candidates - stray reply", "候选 - 跑题的回答"),
-      ("best of 64 of SFT", "SFT 的 64 选 1"), ("both reranked", "两者并重排"), ("preference only", "只用偏好"),
-      ("rules only", "只用规则"), ("rule's text (another wording", "读规则原文（换说法"),
-      ("rule's text (its wording", "读规则原文（原说法"),
-      (", answers that break some rule)", "，只看违反某条规则的回答）"), (") - ", "）- "), ("is it bad", "只问好不好"),
-      ("with distractors", "有干扰项"), ("with centring", "有居中项"), ("without", "没有"), ("mean score", "平均分"),
-      ("area", "曲线下面积"), ("both", "两者都用"), ("helpful", "有用"), ("broken", "违规"), ("kept", "守规则"),
-      ("gold", "真值"), ("score", "偏好分"), (": ", "："), (", ", "，"))
+      ("candidates - stray reply", "候选 - 跑题的回答"), ("best of 64 of SFT", "SFT 的 64 选 1"),
+      ("both reranked", "两者并重排"), ("preference only", "只用偏好"), ("rules only", "只用规则"),
+      ("rule's text (another wording", "读规则原文（换说法"), ("rule's text (its wording", "读规则原文（原说法"),
+      (", answers that break some rule)", "，只看违反某条规则的回答）"), (") - ", "）- "),
+      ("is it bad", "只问好不好"), ("pairs as raters picked", "与评审一致的对"), ("likelihood heard", "看似然"),
+      ("likelihood not heard", "不看似然"), ("not heard", "不看"), ("with distractors", "有干扰项"),
+      ("with centring", "有居中项"), ("without", "没有"), ("mean score", "平均分"), ("area", "曲线下面积"),
+      ("both", "两者都用"), ("helpful", "有用"), ("broken", "违规"), ("kept", "守规则"), ("gold", "真值"),
+      ("score", "偏好分"), (": ", "："), (", ", "，"))
 
 
 def _joined(parts: Sequence[Evaluation]) -> dict[str, Any]:
