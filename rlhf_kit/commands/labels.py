@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rlhf_kit.labels import Labels
     from rlhf_kit.labels.annotators import AnnotatorAgreement
 
-FORMATS = ("tsv", "trl", "rankings")            # tasks.ranking_files.FORMATS, which help must not import
+FORMATS = ("tsv", "trl", "rankings", "rules")   # ranking_files.FORMATS, which help must not import; and labels of rules
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -46,7 +46,8 @@ def add(commands: argparse._SubParsersAction) -> None:
                                          "as it is.")
     out.add_argument("--format", choices=FORMATS, required=True,
                      help="tsv: the texts, best first, tabs between; trl: prompt, chosen, rejected; rankings: prompt, "
-                          "responses, ranks, which keeps ties")
+                          "responses, ranks, which keeps ties; rules: prompt, response, rule, level, which train "
+                          "rule-model reads")
     out.add_argument("--output", metavar="FILE", required=True, help="where they go; a file there is replaced")
     out.add_argument("--annotator", metavar="NAME", help="only this person's (default: everybody's)")
     _common(out)
@@ -90,16 +91,20 @@ def run_import(options: argparse.Namespace) -> int:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write the file."""
-    from rlhf_kit.datasets.ranking_files import FORMATS
+    from rlhf_kit.datasets.ranking_files import FORMATS, Written
+    from rlhf_kit.datasets.rule_labels import write_rule_labels
     from rlhf_kit.labels import Labels
+    from rlhf_kit.labels.rule_breaking import rule_labels
     output = Path(options.output).expanduser()
     with Labels(options.database, read_only=True) as labels:
         if output.exists() and output.samefile(Path(options.database).expanduser()):
             raise ValueError(f"--output is {options.output!r}, the database itself. Name another file.")
-        rankings = labels.rankings(options.annotator, options.question)
-        if not rankings:
+        found = (rule_labels(labels, options.annotator) if options.format == "rules"
+                 else labels.rankings(options.annotator, options.question))
+        if not found:
             raise ValueError(_nothing(labels, options))
-    written = FORMATS[options.format](output, rankings)
+    written = (Written(write_rule_labels(output, found), 0) if options.format == "rules"
+               else FORMATS[options.format](output, found))
     if options.json:
         print(json.dumps(asdict(written)))
         return 0
@@ -133,7 +138,8 @@ def _nothing(labels: Labels, options: argparse.Namespace) -> str:
     there = f"It has judgements by {', '.join(people)}" if people else "It has none at all"
     there += f" on {', '.join(map(repr, questions))}" if questions not in ([], [""]) else ""
     there = showing.plain(there)                                # names in a file of others may steer the terminal
-    return f"{options.database} has no rankings or votes {' '.join(asked)}".rstrip() + f". {there}. " + (
+    what = "labels of rules" if getattr(options, "format", None) == "rules" else "rankings or votes"
+    return f"{options.database} has no {what} {' '.join(asked)}".rstrip() + f". {there}. " + (
         "Name others." if people else "Import some, or let people rank.")
 
 

@@ -1,12 +1,15 @@
-"""Labels of broken rules from a file: a prompt, an answer, the rule's text, and a level or a yes or no."""
+"""Labels of broken rules from a file and into one: a prompt, an answer, the rule's text, and a level or a yes or no."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rlhf_kit.datasets.reading import check_column, read_table, refuse_if_many, refused, shorten
 from rlhf_kit.formulas.records import RuleLabel
 from rlhf_kit.formulas.rule_reward import LEVELS
+from rlhf_kit.storage import write_json_lines
 
 COLUMNS = ("prompt", "response", "rule", "level")
 PLAIN = {"broken": LEVELS[0], "yes": LEVELS[0], "true": LEVELS[0], "1": LEVELS[0],
@@ -36,6 +39,12 @@ def read_rule_labels(path: str | Path) -> list[RuleLabel]:
     if not found:
         raise refused(path, "has no row with a response, a rule and a level. Add some.")
     return found
+
+
+def write_rule_labels(path: str | Path, labels: Sequence[RuleLabel]) -> int:
+    """A label a line, {"prompt", "response", "rule", "level"}, as `read_rule_labels` reads it; how many there are."""
+    write_json_lines(path, [asdict(one) for one in labels])
+    return len(labels)
 
 
 def _level(cell: object) -> str | None:

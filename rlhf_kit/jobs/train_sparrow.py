@@ -127,7 +127,7 @@ class _Work(RecipeRun):
         zoo.save_policy(policy, self.at("sft"))
 
     def preference(self) -> Iterator[Step]:
-        model = self.trunk().reward_model(self.job.seed)
+        model = sparrow.preference_model(self.preset, self.data, self.trunk(), self.job.seed)
         yield from sparrow.preference_steps(self.preset, model, self.turns("train"), self.run.checkpoint("preference"))
         zoo.save_reward_model(model, self.at("preference_model"))
 

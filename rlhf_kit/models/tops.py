@@ -10,9 +10,10 @@ that is shared ever learns, what one of them learns changes no other.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from rlhf_kit.storage import StorageError, load_tensors, new_folder, save_tensor
 
 SHARE = 0.2                         # of the layers that learn: a fifth, as Sparrow's 16 of 80
 FILE = "top.safetensors"
+SCORED_BY = "shift", "likelihood"   # what of a reward model's score lies in no tensor
 
 
 class Trunk:
@@ -108,7 +110,7 @@ def save_top(model: nn.Module, folder: Path | str) -> None:
     """
     with new_folder(folder) as unfinished:
         save_tensors(unfinished / FILE, {name: p.detach() for name, p in _own(model).items()},
-                     {"shift": getattr(model, "shift", 0.0)})
+                     {name: getattr(model, name, None) for name in SCORED_BY})
 
 
 def load_top(model: nn.Module, folder: Path | str) -> None:
@@ -121,8 +123,7 @@ def load_top(model: nn.Module, folder: Path | str) -> None:
     with torch.no_grad():
         for name, p in own.items():
             p.copy_(tensors[name])
-    if about["shift"]:
-        model.shift = about["shift"]
+    _score_by(model, about)
 
 
 def adopt(top: nn.Module, whole: nn.Module) -> None:
@@ -140,8 +141,7 @@ def adopt(top: nn.Module, whole: nn.Module) -> None:
                 p.copy_(theirs[name])
             elif not torch.equal(p, theirs[name].to(p.device)):
                 raise StorageError(f"{name} of the model is not the trunk's; it was made on another trunk.")
-    if getattr(whole, "shift", 0.0):
-        top.shift = whole.shift
+    _score_by(top, {name: getattr(whole, name, None) for name in SCORED_BY})
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,12 @@ def _sharing(model: nn.Module) -> nn.Module:
     for p in made.parameters():
         p.requires_grad_(id(p) not in frozen)
     return made
+
+
+def _score_by(model: nn.Module, about: Mapping[str, Any]) -> None:
+    for name in SCORED_BY:
+        if about.get(name):
+            setattr(model, name, about[name])
 
 
 def _own(model: nn.Module) -> dict[str, Tensor]:

@@ -76,12 +76,21 @@ def opened_judge(scale: Scale, source: str | Path, mark: str | None = None, devi
     """
     dtype = torch.float32 if scale.lora is None else getattr(torch, scale.merge_in)
     model = zoo.load_reward_model(source, new_head=new_head, seed=seed, device=device, dtype=dtype)
-    if new_head and scale.likelihood and mark is not None:
-        model.likelihood = scale.likelihood, model.tokenizer(mark, add_special_tokens=False).input_ids[0]
-        torch.nn.init.zeros_(model.model.score.weight)      # at first it says how likely a response is, and no noise
+    if new_head:
+        begin_with_likelihood(model, scale.likelihood, mark)
     if scale.lora is not None:
         put_on_judge(model.model, scale.lora, seed)
     return model
+
+
+def begin_with_likelihood(model: RewardModel, weight: float, mark: str | None) -> None:
+    """Let a new judge's score be how likely it finds a response, at first that alone; without weight or mark nothing.
+
+    Its head begins at 0, so that it brings no noise. See `RewardModel.likelihood`.
+    """
+    if weight and mark is not None:
+        model.likelihood = weight, model.tokenizer(mark, add_special_tokens=False).input_ids[0]
+        torch.nn.init.zeros_(model.model.score.weight)
 
 
 def keep_judge(scale: Scale, model: RewardModel, source: str | Path, folder: Path) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from rlhf_kit.datasets.ranking_files import write_rankings, write_trl
+from rlhf_kit.datasets.rule_labels import write_rule_labels
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.labels import Judgement, LabelsError, Task
+from rlhf_kit.labels.rule_breaking import rule_labels
 from rlhf_kit.labels.sheet import write_csv
 from rlhf_kit.language import Lang
 from rlhf_kit.storage import write_json_lines
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from rlhf_kit.evaluate import Estimate
 
 ALL = "*"                           # no person's and no question's choice
-FORMATS = ("trl", "rankings", "csv", "scores")
+FORMATS = ("trl", "rankings", "csv", "scores", "rules")
 SHORT = 120                         # characters of a prompt in a table
 
 
@@ -144,8 +146,9 @@ class Data:
             tasks = {task.id: task for task in self.workspace.labels.tasks()}
             folder = self.workspace.downloads(str(getattr(request, "session_hash", None)))
             path = folder / {"trl": "pairs.jsonl", "rankings": "rankings.jsonl", "csv": "labels.csv",
-                             "scores": "scores.jsonl"}.get(str(form), "pairs.jsonl")
-            rows = _write(str(form), path, tasks, said)
+                             "scores": "scores.jsonl", "rules": "rule_labels.jsonl"}.get(str(form), "pairs.jsonl")
+            rows = (write_rule_labels(path, rule_labels(self.workspace.labels, chosen)) if form == "rules"
+                    else _write(str(form), path, tasks, said))
         except LabelsError:
             return gr.skip(), Words(self.lang, "labels")("unread")
         except OSError:

@@ -12,7 +12,7 @@ import gradio as gr
 
 from rlhf_kit.labels import Judgement, Labels, LabelsError, Shown
 from rlhf_kit.language import Lang
-from rlhf_kit.studio import answers, guidelines, rank_lists, rank_tasks, talks
+from rlhf_kit.studio import answers, guidelines, rank_lists, rank_tasks, red_team, talks
 from rlhf_kit.studio.answers import ASKED, asked, why
 from rlhf_kit.studio.entries import label
 from rlhf_kit.studio.fields import Names, choices, follow, sent, when_open, when_shown
@@ -52,6 +52,7 @@ def build(lang: Lang, workspace: Workspace) -> None:
     on, last = _fields(panel), gr.State()
     _wire_cards(panel, on, last)
     _wire_models(panel, on, last)
+    red_team.build(lang, workspace, on.name)
 
 
 def _fields(panel: Rank) -> Fields:

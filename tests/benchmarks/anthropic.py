@@ -480,3 +480,29 @@ def main() -> None:
 def table(found: dict[str, Any], lang: str = "en") -> list[str]:
     """The page's rows."""
     return rows_of(found["over_seeds"], lang, ZH)
+
+
+STAGE_NAMES = {
+    "en": ("| mean, 95 % interval | base | base, prompted | distilled model | policy | policy, harm × 10 | online |",
+           {"gold": "gold", "helpful": "helpful, on prompts for help", "harmless": "harmless, on a red team's",
+            "explained": "a red team's: says why it refuses", "balked": "refuses what is fine",
+            "kl": "KL from the distilled model, nats"}),
+    "zh": ("| 均值，95 % 区间 | 底座 | 底座，带提示 | 蒸馏后的模型 | 策略 | 策略，伤害 × 10 | 在线 |",
+           {"gold": "真值", "helpful": "有用，在求助的提示上", "harmless": "无害，在红队的提示上",
+            "explained": "红队的提示：拒绝时说明原因", "balked": "该答的却拒绝", "kl": "与蒸馏后模型的 KL，nat"}),
+}
+
+
+def stages(found: dict[str, Any], lang: str = "en") -> list[str]:
+    """What each policy of the seeds that went through everything is like: mean over the seeds, ± over prompts."""
+    shown = ("base", "prompted", "distilled", "policy", "heavy-many", "online")
+    seeds = [part["stages"] for part in found["parts"].values() if part["stages"].keys() >= set(shown)]
+    head, measures = STAGE_NAMES[lang]
+
+    def cell(name: str, measure: str) -> str:
+        if measure == "kl":
+            return f"{abs(statistics.fmean(one[name]['kl'] for one in seeds)):.2f}"
+        means, errors = zip(*(one[name][measure] for one in seeds), strict=True)
+        return f"{statistics.fmean(means):.2f} ± {1.96 * sum(se ** 2 for se in errors) ** 0.5 / len(seeds):.2f}"
+    return [head, "|---|---|---|---|---|---|---|", *(
+        f"| {said} | {' | '.join(cell(name, measure) for name in shown)} |" for measure, said in measures.items())]

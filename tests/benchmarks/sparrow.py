@@ -24,6 +24,7 @@ import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.evaluate import Estimate, Evaluation, agreement, area
+from rlhf_kit.formulas.preference import auc
 from rlhf_kit.formulas.records import Ranking, RuleLabel
 from rlhf_kit.jobs.rated_turns import World
 from rlhf_kit.methods import ppo
@@ -39,18 +40,27 @@ from tests.benchmarks.differences import about, mean, over_seeds, rows_of
 from tests.benchmarks.kept import Kept, folder_of
 
 FILE = Path(__file__).with_name("sparrow.json")
-PARTS = ("b", "c", "d", "e", "a", "f", "g")
+PARTS = ("e", "a", "b", "c", "d", "g", "f")
 AT_ONCE = 100                       # prompts answered together
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured. What is compared is paired, so fewer prompts only widen the intervals."""
+    """How much is measured. What is compared is paired, so fewer prompts only widen the intervals.
 
-    preset: Preset = field(default_factory=lambda: replace(PRESETS["tiny"], base="tiny-base-en"))
+    A2C takes a third of the recipe's updates, each twice as long: a seed has seven policies and judges to pay for.
+    """
+
+    preset: Preset = field(default_factory=lambda: shorter(replace(PRESETS["tiny"], base="tiny-base-en", reranked=40)))
+    examined: int = 100             # of the held-out prompts: those that trained policies answer
     best_of: int = 64               # draws from SFT for each of
-    drawn_for: int = 30             # prompts
-    labels: int = 800               # held out, of the training's wordings and of others
+    drawn_for: int = 12             # prompts
+    labels: int = 600               # held out, of the training's wordings and of others
+
+
+def shorter(preset: Preset) -> Preset:
+    """The recipe with fewer and longer steps of A2C."""
+    return replace(preset, rl=replace(preset.rl, steps=16, learning_rate=1e-3, warmup=4))
 
 
 class Seed(Kept):
@@ -96,7 +106,7 @@ class Seed(Kept):
         """A preference model; the recipe's, or one with some of its settings changed."""
         if not is_complete(self.folder / name):
             preset = replace(self.preset, **changes)
-            model = self.trunk().reward_model(self.seed)
+            model = sparrow.preference_model(preset, self.data, self.trunk(), self.seed)
             self.spent(name, lambda: list(sparrow.preference_steps(preset, model, self.turns("train"))))
             zoo.save_reward_model(model, self.folder / name)
         return zoo.load_reward_model(self.folder / name)
@@ -150,13 +160,15 @@ class Seed(Kept):
         """A rule model that reads the rule's text against one that is asked if the answer is bad."""
         for name, asks in (("rules", self.data.ask), ("is it bad", ask_without_rule)):
             for wording in ("train", "heldout"):
-                self.kept(f"area {name} {wording}", lambda name=name, asks=asks, wording=wording: self.area(
+                self.kept(f"told {name} {wording}", lambda name=name, asks=asks, wording=wording: self.told(
                     name, asks, wording))
 
     def part_c(self) -> None:
-        """Replies from other dialogues, scored by preference models that learned with such and without."""
+        """Replies from other dialogues, scored by preference models that learned with such and without, and by one that
+        does not hear how likely a reply is."""
         self.scored("preference")
         self.scored("no distractors", distractors=0)
+        self.scored("no likelihood", likelihood=0.0)
 
     def part_d(self) -> None:
         """Where scores lie with the term that pulls their mean to 0, and without."""
@@ -188,14 +200,17 @@ class Seed(Kept):
 
     # -- what models are worth -----------------------------------------------------------------------------------------
 
-    def area(self, name: str, asks: Ask, wording: str) -> list[float]:
-        """[area under the curve, standard error] on held-out dialogues, under wordings of that split."""
+    def told(self, name: str, asks: Ask, wording: str) -> dict[str, Any]:
+        """What a rule model says of held-out labels under wordings of that split, what is right, and which of these
+        answers break some rule, be it another one."""
         model, tokenizer = self.rules(name, asks)
-        some = examples(self.data.labels(self.size.labels, "heldout", wording), asks)
+        sure = [one for one in self.data.labels(self.size.labels, "heldout", wording) if one.level != "unsure"]
+        some = examples(sure, asks)
         logits = class_logits(model, tokenizer, [text for text, _ in some], max_length=self.preset.rules.max_length,
                               keep=KEEP)
-        found: Estimate = area(logits[:, 1] - logits[:, 0], torch.tensor([label for _, label in some]))
-        return [found.mean, found.standard_error]
+        bad = self.data.measured()["broken"]([one.prompt for one in sure], [one.response for one in sure])
+        return {"score": (logits[:, 1] - logits[:, 0]).tolist(), "broken": [label for _, label in some],
+                "bad": [int(x) for x in bad]}
 
     def scored(self, name: str, **changes: Any) -> dict[str, Any]:
         """What a preference model says of the candidates of held-out turns, and of a reply from elsewhere to each."""
@@ -209,9 +224,18 @@ class Seed(Kept):
             return {"candidates": scores, "strays": strays, "agrees": agreement(liked, turns).numbers()}
         return self.kept(f"scored-{name}", make)
 
+    def right(self, scored: Mapping[str, Any]) -> list[float]:
+        """Of each held-out turn, how many of its candidates score below the one that was picked."""
+        found = []
+        for turn, scores in zip(self.turns("heldout"), scored["candidates"], strict=True):
+            picked = scores[turn.ranks.index(1)]
+            found.append(statistics.fmean((picked > x) + (picked == x) / 2 for x, rank in zip(
+                scores, turn.ranks, strict=True) if rank > 1))
+        return found
+
     def examined(self, name: str) -> dict[str, Any]:
         """What it answered to every held-out prompt, and what each measure says of it."""
-        prompts = [prompt for prompt, _ in self.held_out]
+        prompts = [prompt for prompt, _ in self.held_out][:None if name == "sft" else self.size.examined]
 
         def make() -> dict[str, Any]:
             policy, reference = self.policy(name), self.policy("sft")
@@ -235,36 +259,42 @@ class Seed(Kept):
         stages = {}
         for path in sorted(self.folder.glob("seen-*.json")) + sorted(self.folder.glob("best-*.json")):
             seen = self.get(path.stem)
-            rows = [i for i in tempted if i < len(seen["score"])]
+            n = min(len(seen["score"]), self.size.examined)         # of SFT, too, those that all have answered
+            rows = [i for i in tempted if i < n]
             stages[path.stem.removeprefix("seen-")] = {
-                **{key: mean(seen[key]) for key in MEASURES}, "kl": seen["kl"],
+                **{key: mean(seen[key][:n]) for key in MEASURES}, "kl": seen["kl"],
                 "broken when tempted": mean([seen["broken"][i] for i in rows])}
         areas = {}
         for name in ("rules", "is it bad"):
-            for split, wording in (("train", "its wording"), ("heldout", "another wording")):
-                if (x := self.get(f"area {name} {split}")) is not None:
-                    areas[f"{name}, {wording}"] = x
+            for split, wording in WORDINGS.items():
+                if (x := self.get(f"told {name} {split}")) is not None:
+                    areas |= {f"{name}, {wording}{of}": list(_area(x, alone)) for alone, of in AMONG.items()}
         models = {name: {"mean score": statistics.fmean(_flat(x["candidates"])), "spread": statistics.stdev(
             _flat(x["candidates"])), "pair accuracy": x["agrees"]["pair_accuracy"]["mean"]}
-            for name in ("preference", "no distractors", "no centring")
+            for name in ("preference", "no distractors", "no centring", "no likelihood")
             if (x := self.get(f"scored-{name}")) is not None}
         return {"cpu_seconds": round(self.cpu_seconds), "stages": stages, "areas": areas, "preference_models": models,
-                "held": self.get("held"), "differences": self.differences(tempted, areas)}
+                "held": self.get("held"), "differences": self.differences(tempted)}
 
-    def differences(self, tempted: Sequence[int], areas: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    def differences(self, tempted: Sequence[int]) -> dict[str, list[float]]:
         """What the signatures ask, prompt by prompt: [mean, standard error]."""
         found: dict[str, list[float]] = {}
         for key, (measure, ours, theirs) in DIFFERENCES.items():
             one, other = self.get(ours), self.get(theirs)
             if one is not None and other is not None:
-                rows = tempted if "tempted" in key else range(min(len(one[measure]), len(other[measure])))
+                n = min(len(one[measure]), len(other[measure]))
+                rows = [i for i in tempted if i < n] if "tempted" in key else range(n)
                 found[key] = mean([one[measure][i] - other[measure][i] for i in rows])
-        for wording in ("its wording", "another wording"):
-            one, other = areas.get(f"rules, {wording}"), areas.get(f"is it bad, {wording}")
+        for split, wording in WORDINGS.items():
+            one, other = self.get(f"told rules {split}"), self.get(f"told is it bad {split}")
             if one is not None and other is not None:
-                found[f"b: area, rule's text ({wording}) - is it bad"] = [one[0] - other[0], (
-                    one[1] ** 2 + other[1] ** 2) ** 0.5]
-        for name, key in (("preference", "with distractors"), ("no distractors", "without")):
+                for alone, of in AMONG.items():
+                    found[f"b: area, rule's text ({wording}{of}) - is it bad"] = _between(one, other, alone)
+        if (one := self.get("scored-preference")) and (other := self.get("scored-no likelihood")):
+            found["c: pairs as raters picked, likelihood heard - not heard"] = mean([a - b for a, b in zip(
+                *(self.right(seen) for seen in (one, other)), strict=True)])
+        for name, key in (("preference", "with distractors"), ("no distractors", "without"),
+                          ("no likelihood", "with distractors, likelihood not heard")):
             if (seen := self.get(f"scored-{name}")) is not None:
                 pairs = list(zip(seen["strays"], seen["candidates"], strict=True))
                 found[f"c: stray reply below all candidates, {key}"] = mean([float(x < min(own)) for x, own in pairs])
@@ -276,6 +306,8 @@ class Seed(Kept):
         return found
 
 
+WORDINGS = {"train": "its wording", "heldout": "another wording"}
+AMONG = {False: "", True: ", answers that break some rule"}
 MEASURES = ("score", "kept", "gold", "helpful", "honest", "harmless", "broken")
 POLICIES: dict[str, Callable[[Preset], Preset]] = {
     "both": lambda preset: preset,
@@ -291,6 +323,8 @@ DIFFERENCES = {             # what it shows: (measure, of whom, minus that of wh
     "a: score, preference only - both": ("score", "seen-preference only", "seen-both"),
     "a: score, both - rules only": ("score", "seen-both", "seen-rules only"),
     "a: helpful, both - rules only": ("helpful", "seen-both", "seen-rules only"),
+    "a: score, preference only - rules only": ("score", "seen-preference only", "seen-rules only"),
+    "a: broken, preference only - rules only": ("broken", "seen-preference only", "seen-rules only"),
     "a: score, both - SFT": ("score", "seen-both", "seen-sft"),
     "a: kept, both - SFT": ("kept", "seen-both", "seen-sft"),
     "a: broken, both - SFT": ("broken", "seen-both", "seen-sft"),
@@ -317,19 +351,41 @@ def as_ppo(config: ppo.Config) -> ppo.Config:
 
 
 ZH = (("broken when tempted", "受引诱时违规"), ("stray reply below all candidates", "跑题的回答低于全部候选"),
-      ("candidates - stray reply", "候选 - 跑题的回答"),
-      ("best of 64 of SFT", "SFT 的 64 选 1"), ("both reranked", "两者并重排"), ("preference only", "只用偏好"),
-      ("rules only", "只用规则"), ("rule's text (another wording)", "读规则原文（换说法）"),
-      ("rule's text (its wording)", "读规则原文（原说法）"), ("is it bad", "只问好不好"),
-      ("with distractors", "有干扰项"), ("with centring", "有居中项"), ("without", "没有"), ("mean score", "平均分"),
-      ("area", "曲线下面积"), ("both", "两者都用"), ("helpful", "有用"), ("broken", "违规"), ("kept", "守规则"),
-      ("gold", "真值"), ("score", "偏好分"), (": ", "："), (", ", "，"))
+      ("candidates - stray reply", "候选 - 跑题的回答"), ("best of 64 of SFT", "SFT 的 64 选 1"),
+      ("both reranked", "两者并重排"), ("preference only", "只用偏好"), ("rules only", "只用规则"),
+      ("rule's text (another wording", "读规则原文（换说法"), ("rule's text (its wording", "读规则原文（原说法"),
+      (", answers that break some rule)", "，只看违反某条规则的回答）"), (") - ", "）- "),
+      ("is it bad", "只问好不好"), ("pairs as raters picked", "与评审一致的对"), ("likelihood heard", "看似然"),
+      ("likelihood not heard", "不看似然"), ("not heard", "不看"), ("with distractors", "有干扰项"),
+      ("with centring", "有居中项"), ("without", "没有"), ("mean score", "平均分"), ("area", "曲线下面积"),
+      ("both", "两者都用"), ("helpful", "有用"), ("broken", "违规"), ("kept", "守规则"), ("gold", "真值"),
+      ("score", "偏好分"), (": ", "："), (", ", "，"))
 
 
 def _joined(parts: Sequence[Evaluation]) -> dict[str, Any]:
     each = {key: [x for one in parts for x in one.each[key]] for key in parts[0].each}
     return {**each, "kl": statistics.fmean(one.kl for one in parts),
             "responses": [text for one in parts for text in one.responses]}
+
+
+def _area(told: Mapping[str, list[float]], bad_alone: bool) -> tuple[float, float]:
+    """(area under the curve, standard error), of all answers or of those that break some rule."""
+    rows = [i for i, bad in enumerate(told["bad"]) if bad or not bad_alone]
+    found: Estimate = area(torch.tensor([told["score"][i] for i in rows]),
+                           torch.tensor([told["broken"][i] for i in rows]))
+    return found.mean, found.standard_error
+
+
+def _between(one: Mapping[str, list[float]], other: Mapping[str, list[float]], bad_alone: bool) -> list[float]:
+    """[difference of the areas, its standard error]: of the same answers, drawn again together 500 times."""
+    rows = torch.tensor([i for i, bad in enumerate(one["bad"]) if bad or not bad_alone])
+    scores = [torch.tensor(told["score"])[rows] for told in (one, other)]
+    broken, g = torch.tensor(one["broken"])[rows], torch.Generator().manual_seed(0)
+
+    def apart(at: torch.Tensor) -> float:
+        return (auc(scores[0][at], broken[at]) - auc(scores[1][at], broken[at])).item()
+    again = [apart(torch.randint(len(rows), (len(rows),), generator=g)) for _ in range(500)]
+    return [apart(torch.arange(len(rows))), statistics.stdev(again)]
 
 
 def _flat(rows: Sequence[Sequence[float]]) -> list[float]:
@@ -341,7 +397,7 @@ def _flat(rows: Sequence[Sequence[float]]) -> list[float]:
 def stored(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
     """The content of `sparrow.json`."""
     parts = {str(one.seed): one.numbers() for one in seeds}
-    return {"about": {**about("sparrow"), "base": zoo.place(size.preset.base).name, "prompts": size.preset.held_out,
+    return {"about": {**about("sparrow"), "base": zoo.place(size.preset.base).name, "prompts": size.examined,
                       "preset": json.loads(json.dumps(asdict(size.preset), default=str))},
             "parts": parts, "over_seeds": over_seeds(parts)}
 

@@ -82,10 +82,11 @@ def test_the_reference_shares_the_trunk_and_stays_where_the_top_was(trunk, promp
 def test_a_top_is_saved_without_the_trunk_and_read_again(trunk, tmp_path):
     top = trunk.reward_model()
     reward_model.train(top, PAIRS, reward_model.Config(steps=2, batch_size=2, max_length=40))
-    top.shift = 0.5
+    top.shift, top.likelihood = 0.5, (2.0, 5)
     save_top(top, tmp_path / "top")
     again = trunk.reward_model(seed=5)
     load_top(again, tmp_path / "top")
+    assert (again.shift, again.likelihood) == (0.5, (2.0, 5))
     ids = torch.tensor([[5, 6, 7]])
     assert torch.equal(again(ids, torch.ones_like(ids)), top(ids, torch.ones_like(ids)))
     assert (tmp_path / "top/top.safetensors").stat().st_size < 0.4 * 4 * tiny.parameters(top)
@@ -96,7 +97,7 @@ def test_a_top_is_saved_without_the_trunk_and_read_again(trunk, tmp_path):
 def test_what_was_saved_whole_becomes_a_top_again_if_it_stands_on_the_same_trunk(trunk, tokenizer, tmp_path):
     top = trunk.reward_model()
     reward_model.train(top, PAIRS, reward_model.Config(steps=2, batch_size=2, max_length=40))
-    top.shift = 0.5
+    top.shift, top.likelihood = 0.5, (2.0, 5)
     zoo.save_reward_model(top, tmp_path / "whole")
     again, ids = trunk.reward_model(seed=5), torch.tensor([[5, 6, 7]])
     adopt(again, zoo.load_reward_model(tmp_path / "whole"))

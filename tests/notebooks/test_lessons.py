@@ -31,11 +31,16 @@ def test_the_solution_runs_strictly(source, lang):
     assert sum(build.run(book, strict=True).values()) < BUDGET
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
-def test_an_untouched_notebook_runs_to_its_end_and_says_what_is_not_done(source, lang):
-    book = build.notebook(source, lang, solved=False)
+def test_an_untouched_notebook_runs_to_its_end_and_says_what_is_not_done(source):
+    """In Chinese; in English where only the wheel is, see `test_as_in_colab`."""
+    book = build.notebook(source, "zh", solved=False)
     assert sum(build.run(book, strict=False).values()) < BUDGET
+    check_that_nothing_is_done(book)
+
+
+def check_that_nothing_is_done(book):
+    """Of every exercise: its check waits, and says so in two lines."""
     checks = ["".join(o.get("text", "") for o in cell.outputs) for cell in book.cells if cell.id.startswith("check-")]
     assert checks
     assert all(said.startswith("⏳") and len(said.splitlines()) == 2 for said in checks)

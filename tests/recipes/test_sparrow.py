@@ -1,7 +1,9 @@
 """Sparrow's stages one by one: who is asked what, what is imitated, what is paid, what is played on, what is taken."""
 
+import copy
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from rlhf_kit.jobs.rated_turns import World
 from rlhf_kit.methods import self_play
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.tops import held_by
 from rlhf_kit.recipes import sparrow
 from rlhf_kit.recipes.sparrow import PRESETS, Judges
 from rlhf_kit.sampling import Sampling
@@ -111,6 +114,21 @@ def test_what_was_picked_and_as_many_answers_that_follow_their_rule():
     labels = [RuleLabel("c", f" {i}", "rule", level) for i, level in enumerate(
         ("definitely broken", "probably followed", "unsure", "definitely followed", "definitely followed"))]
     assert sparrow.demonstrated(turns, labels) == [("a", " y"), ("b", " z"), ("c", " 1"), ("c", " 3")]
+
+
+# -- who judges --------------------------------------------------------------------------------------------------------
+
+def test_a_preference_model_of_the_made_up_world_also_hears_how_likely_a_response_is(policy, world):
+    """And stands on the trunk all the same. In a folder nobody knows where responses begin."""
+    trunk = sparrow.trunk_of(replace(TINY, share=0.5), Policy(copy.deepcopy(policy.lm), policy.tokenizer))
+    model = sparrow.preference_model(TINY, world, trunk)
+    [mark, *_] = policy.tokenizer(world.mark, add_special_tokens=False).input_ids
+    assert model.likelihood == (TINY.likelihood, mark)
+    assert not model.model.score.weight.any()               # before it learns, the likelihood is all that it says
+    assert held_by([model, trunk.policy()]).layers == 3
+    plain = sparrow.preference_model(TINY, SimpleNamespace(mark=None), trunk)
+    assert plain.likelihood is None
+    assert plain.model.score.weight.any()
 
 
 # -- what is paid ------------------------------------------------------------------------------------------------------
