@@ -252,8 +252,8 @@ def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
 def test_every_table_of_numbers_is_kept_in_a_file():
     """A page's table between marks comes from `measured.json`, a bench's own file, or a command that a test runs."""
     marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+)-table:start -->", TEXT[page])}
-    own = {"rest", "frontier", "instructgpt", "anthropic", "sparrow", "assistant_world", "base", "labs", "overoptimisation",
-           "memory"}
+    own = {"rest", "frontier", "instructgpt", "anthropic", "sparrow", "assistant_world", "base", "labs",
+           "overoptimisation", "memory"}
     assert marked - own == set(measured.read())
 
 
