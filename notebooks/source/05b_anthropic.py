@@ -67,8 +67,7 @@ def shown(team, n, split):
         if team_of(one.case) == team and pair[0] != pair[1] and len(found) < n:
             found.append((one.text, pair, rng.choice(crowd).choose(QUESTIONS[team], one.text, pair, task.explain, rng)))
     return found
-
-
+# %%
 for team in QUESTIONS:
     prompt, pair, choice = shown(team, 1, "train")[0]
     print(f"{prompt}\n  0 {pair[0].strip()}\n  1 {pair[1].strip()}")
