@@ -22,6 +22,7 @@ from rlhf_kit.commands import (
     grade,
     human_loop,
     labels,
+    labs,
     lessons,
     memory,
     models,
@@ -101,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (tour, lessons, studio, train, stackllama, best_of_n, plot, explain, gallery, frontier,
-                    overoptimisation, compare, push, labels, human_loop, posts, grade, data, models, memory, export,
-                    doctor):
+                    overoptimisation, labs, compare, push, labels, human_loop, posts, grade, data, models, memory,
+                    export, doctor):
         command.add(commands)
     return parser
 

@@ -14,12 +14,13 @@ from typing import Any
 from rlhf_kit.storage import StorageError, alone, check_new_folder, remove, sweep, write_text
 
 FOLDERS = ("checkpoints", "updates", "snapshots", "model", "policy", "language_model", "judge", "second_judge",
-           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard", "hub", "points")
+           "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard", "hub", "points",
+           "labs")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html", "tracking.json",
-         "more_steps.json", "frontier.png", "overoptimisation.png")
+         "more_steps.json", "frontier.png", "overoptimisation.png", "labs.png")
 STATES = ("checkpoint.safetensors", "after-*.safetensors", "grown-*.safetensors",       # files in `checkpoints`,
           "events.out.tfevents.*.rlhf-kit")                                             # `updates`, `tensorboard`
-PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard", "points")     # filled file by file; others whole
+PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard", "points", "labs")    # filled bit by bit
 WORK = "ratings.jsonl"              # what a person gave is not thrown away when a run fails
 SHOWN = ("snapshots", "tensorboard")        # are there to be looked at; no run goes on from them
 MORE = "more_steps.json"            # how many updates a finished run was told to take after its last
