@@ -573,7 +573,7 @@ kit.plots.bars({"equal": 0.0, "promised": elo_predicted, "by gold": elo_measured
 # When does a policy begin to exploit its judge? Anthropic split the comparisons in two and trained **a preference model on each half**. PPO pleases the *train* model; the *test* model only
 # watches. While both rise alike, the policy really gets better. When the train model goes on alone, the policy has found something that only this one likes. (An article tells it otherwise: the KL between the score distributions on the two halves. No.)
 # Zero means nothing on either scale, so each model's mean over the same held-out answers is taken off first.
-# %% [markdown] lang="zh" of="d86f"
+# %% [markdown] lang="zh" of="1608"
 # 众包工人查不出来的编造，真值会算进去，所以两边不必一致。论文里，从得分读出的 Elo 比人评出来的高。
 #
 # ## 两半
@@ -754,7 +754,7 @@ kit.plots.bars(ladder, unit="gold", title="What each stage gives")
 # - **e** Each week the newest preference model was trained on a little more data, the newest policy likewise.
 # - **f** PPO's price of drift was 0.001, and the authors suspect that it was not needed.
 # - **g** The law of √KL compares the policy with the one that RL began with.
-# %% [markdown] lang="zh" of="2fd9"
+# %% [markdown] lang="zh" of="563d"
 # ## 找错：七句话
 #
 # 每一句都像文章里会写的。填 `"right"`（对）或 `"wrong"`（错）。

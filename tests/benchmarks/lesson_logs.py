@@ -28,7 +28,6 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import write_bytes
 from rlhf_kit.tasks.translation import Translation
-from tests.benchmarks.differences import over_seeds
 
 FOLDER = Path(__file__).parents[2] / "rlhf_kit" / "data" / "lessons"
 MOST, ASKED = 128, 64                       # draws for each of so many prompts in 04a
@@ -133,7 +132,7 @@ def instructgpt() -> None:
 
 
 def anthropic() -> None:
-    """Of the seeds that went through everything what lesson 05b shows, rounded."""
+    """What lesson 05b shows, rounded: of the seeds that went through everything; differences of all that have them."""
     whole = json.loads(ANTHROPIC.read_text(encoding="utf-8"))
     done = {seed: part for seed, part in whole["parts"].items()
             if {*ANTHROPIC_STAGES} <= part["stages"].keys() and {"all", "quarter"} <= part["halves"].keys()
@@ -145,7 +144,7 @@ def anthropic() -> None:
                     **{key: part[key] for key in ("refusals", "against", "steps", "halves")}}
              for seed, part in done.items()}
     about = {key: whole["about"][key] for key in ("command", "date", "torch", "transformers", "base")}
-    content = {"about": about, "parts": rounded(parts), "differences": rounded(over_seeds(done))}
+    content = {"about": about, "parts": rounded(parts), "differences": rounded(whole["over_seeds"])}
     write_bytes(FOLDER / "05b.json", (json.dumps(content, ensure_ascii=False) + "\n").encode())
     print("05b", *done, flush=True)
 
