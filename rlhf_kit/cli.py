@@ -26,6 +26,7 @@ from rlhf_kit.commands import (
     lessons,
     memory,
     models,
+    overoptimisation,
     plot,
     posts,
     push,
@@ -100,8 +101,9 @@ def _parser() -> argparse.ArgumentParser:
                             "core for GPT-2 and larger.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (tour, lessons, studio, train, stackllama, best_of_n, plot, explain, gallery, frontier, labs,
-                    compare, push, labels, human_loop, posts, grade, data, models, memory, export, doctor):
+    for command in (tour, lessons, studio, train, stackllama, best_of_n, plot, explain, gallery, frontier,
+                    overoptimisation, labs, compare, push, labels, human_loop, posts, grade, data, models, memory,
+                    export, doctor):
         command.add(commands)
     return parser
 

@@ -172,6 +172,51 @@ def frontier(panels: Mapping[str, Mapping[str, Sequence[Mark]]], *, across: str,
     return figure
 
 
+class Optimised(NamedTuple):
+    """A line of `overoptimisation`: proxy and gold while the proxy is optimised, the start as first point."""
+
+    name: str
+    x: Sequence[float]
+    gold: Sequence[Estimate]
+    proxy: Sequence[float]
+    fitted: tuple[Sequence[float], Sequence[float]]
+    peak: tuple[float, float] | None = None         # of what is fitted, where it lies inside
+
+
+def overoptimisation(panels: Mapping[str, Sequence[Optimised]], *, across: str, unit: str, styles: Sequence[str],
+                     columns: int = 3, size: tuple[float, float] = (3.7, 3.1), legend: bool = True) -> Figure:
+    """Gold and proxy against drift, a panel for each title: gold solid with its band, what is fitted to it dashed, the
+    proxy dotted; a cross marks a fitted peak.
+
+    Args: styles: what the three kinds of line are called, gold, fitted and proxy, in a legend below all panels.
+    """
+    columns = min(columns, len(panels))
+    down = -(-len(panels) // columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * down + 0.3 * legend), dpi=110, layout="constrained")
+    places = figure.subplots(down, columns, squeeze=False).flat
+    for (title, drawn), axes in zip(panels.items(), places, strict=False):
+        colours = run_colours([one.name for one in drawn])
+        for one in drawn:
+            colour = colours[one.name]
+            band = [e.low for e in one.gold], [e.high for e in one.gold]
+            axes.fill_between(one.x, *band, color=colour, alpha=0.13, lw=0)
+            axes.plot(one.x, [e.mean for e in one.gold], color=colour, lw=1.8, label=one.name)
+            axes.plot(*one.fitted, color=colour, lw=1.1, ls=(0, (4, 2)))
+            axes.plot(one.x, one.proxy, color=colour, lw=1.1, ls=":", alpha=0.9)
+            if one.peak is not None:
+                axes.plot(*one.peak, marker="x", ms=8, mew=2, color=colour)
+        axes.set_xlim(left=0)
+        _label(axes, across, unit, title, legend=False)
+        axes.legend(frameon=False, fontsize=7.5, loc="upper left")
+    for axes in list(places):
+        axes.set_visible(False)
+    if legend:
+        kinds = ((1.8, "-"), (1.1, (0, (4, 2))), (1.1, ":"))
+        figure.legend([Line2D([], [], color=INK, lw=width, ls=style) for width, style in kinds], styles,
+                      loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
 def labs(panels: Mapping[str, Mapping[str, Estimate]], *, names: Mapping[str, str], best: Mapping[str, str],
          title: str, columns: int = 3, size: tuple[float, float] = (4.1, 2.6)) -> Figure:
     """Policies side by side, a panel for each measure, a bar for each policy; the longer, the better, in all of them.
@@ -245,6 +290,38 @@ def bars(values: Mapping[str, Estimate | float], *, unit: str, title: str = "",
         axes.set_title(_word(title), fontsize=9, color=INK, loc="left")
     _style(axes)
     axes.grid(axis="x", visible=False)
+    return figure
+
+
+def grouped_bars(values: Mapping[str, Mapping[str, float]], *, ranges: Mapping[str, Mapping[str, tuple[float, float]]]
+                 | None = None, size: tuple[float, float] = (8.4, 3.4)) -> Figure:
+    """Groups of bars, a number above each: of every group the same metrics, by the colours and names of a curve.
+
+    Args:
+        values: group -> metric -> height, from 0 to 1.
+        ranges: the same -> (lowest, highest) of the runs behind it, as a line.
+    """
+    figure = Figure(figsize=size, dpi=140, layout="constrained")
+    axes = figure.subplots()
+    metrics = list(next(iter(values.values())))
+    width = 0.8 / len(metrics)
+    for number, metric in enumerate(metrics):
+        places = [group + (number - (len(metrics) - 1) / 2) * width for group in range(len(values))]
+        heights = [group[metric] for group in values.values()]
+        axes.bar(places, heights, width=0.92 * width, color=COLOURS[metric], label=_name(metric))
+        for place, height, group in zip(places, heights, values, strict=True):
+            low, high = (ranges or {}).get(group, {}).get(metric, (height, height))
+            axes.plot([place, place], [low, high], color=INK, lw=1.2)
+            axes.annotate(f"{height:.2f}", (place, max(height, high)), (0, 3), textcoords="offset points", ha="center",
+                          fontsize=11, color=INK)
+    axes.set_xticks(range(len(values)), [_word(name) for name in values])
+    axes.set_ylim(0, 1.1)
+    axes.set_yticks([])
+    axes.legend(frameon=False, fontsize=10, loc="upper left", ncols=len(metrics))
+    _style(axes)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="x", length=0, labelsize=11)
+    axes.grid(visible=False)
     return figure
 
 

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf_kit.datasets.chats import chat_of, readable, said, turn_of
 from rlhf_kit.datasets.python_file import object_in, told, where
+from rlhf_kit.formulas.ensembles import Combination, combined
 from rlhf_kit.formulas.records import Chat, Rollout
 from rlhf_kit.formulas.rule_reward import Reduction, rerank_score, rules_kept, total_reward
 from rlhf_kit.models.chats import closed
@@ -577,6 +578,21 @@ def weighted(parts: Sequence[tuple[float, Reward]]) -> Reward:
     made = _made_of(reward, name, [part for _, part in parts])
     made.parts = tuple((weight, part) for weight, part in parts)
     return made
+
+
+def ensemble(members: Sequence[Reward], combination: Combination, weight: float = 0.5) -> Reward:
+    """What several rewards of one scale say together: their mean, the worst of them, or mean - weight · variance.
+
+    Raises: ValueError without a member, or as `formulas.ensembles.combined`.
+    """
+    if not members:
+        raise ValueError("there are no members; give [reward, ...].")
+    combined(torch.zeros(len(members), 1), combination, weight)             # refuses now what it would refuse later
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+        return combined(torch.stack([checked(one(prompts, responses), len(responses), one) for one in members]),
+                        combination, weight)
+    return _made_of(reward, f"{combination}({', '.join(map(name_of, members))}, {weight})", members)
 
 
 def clipped(reward: Reward, low: float, high: float) -> Reward:

@@ -16,6 +16,7 @@ import pytest
 
 import rlhf_kit
 from rlhf_kit import cli, zoo
+from tests.benchmarks import measured
 
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
@@ -234,6 +235,28 @@ def test_the_table_of_the_pipeline_is_the_one_that_make_bench_prints():
         assert [row.split("|")[1].strip() for row in rows] == expected
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("name", measured.read())
+def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
+    """And beside it stands the command; in Chinese every word of it is, but for names."""
+    text = measured.page_of(name, lang).read_text(encoding="utf-8")
+    _, shown, _ = measured.between(name, text)
+    assert shown.splitlines() == measured.table(name, lang)
+    assert measured.read()[name]["command"] in text
+    if lang == "zh":
+        words = {cell.strip() for line in measured.table(name, lang)[:1] for cell in line.split("|")}
+        assert {cell for cell in words if re.search("[a-z]{4}", cell)} <= {"rollout", "generate", "fp32"} | {
+            cell for cell in words if re.search(r"[\u4e00-\u9fff]", cell)}
+
+
+def test_every_table_of_numbers_is_kept_in_a_file():
+    """A page's table between marks comes from `measured.json`, a bench's own file, or a command that a test runs."""
+    marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+)-table:start -->", TEXT[page])}
+    own = {"rest", "frontier", "instructgpt", "sparrow", "assistant_world", "base", "labs", "overoptimisation",
+           "memory"}
+    assert marked - own == set(measured.read())
+
+
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
 def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
     bench = importlib.import_module("tests.benchmarks.rest")
@@ -245,7 +268,7 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
-@pytest.mark.parametrize("bench", ["frontier", "instructgpt", "labs", "sparrow"])
+@pytest.mark.parametrize("bench", ["assistant_world", "base", "frontier", "instructgpt", "labs", "sparrow"])
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
 def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
     made = importlib.import_module(f"tests.benchmarks.{bench}")

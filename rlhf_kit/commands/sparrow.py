@@ -24,7 +24,8 @@ def add_method(methods: argparse._SubParsersAction) -> None:
     recipes.add_preset(method, "labels, sft, preference, rules, rl or evaluate")
     method.add_argument("--data", metavar="FOLDER", help="with preferences, rules and questions in it, such as "
                                                          "preferences.jsonl, and if there are any dialogues and "
-                                                         "adversarial prompts (default: the made-up assistant's world)")
+                                                         "adversarial prompts; or PKU-Alignment/PKU-SafeRLHF, or a "
+                                                         "copy of it (default: the made-up assistant's world)")
     recipes.add_base(method)
     method.add_argument("--rule-weight", metavar="W", type=float, help="of the rules beside the preference; 0: the "
                                                                        "preference alone")
@@ -42,7 +43,7 @@ def add_method(methods: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the recipe, or show the run that is finished."""
     from rlhf_kit.datasets.rated_turns import read
-    recipes.check(options, read)
+    recipes.check(options, read, hub=True)
     return recipes.follow(_job(options), options, _show)
 
 

@@ -74,7 +74,7 @@ def parted(folder: str | Path, parts: Mapping[str, Want], more: Mapping[str, Wan
         who = dict(asked[part])
         for item in one.items:
             user, said = who.get(prompt_of(item), (None, None))
-            split = said or users.get(user) or _drawn(str(prompt_of(item)) if user is None else user)
+            split = said or users.get(user) or drawn(str(prompt_of(item)) if user is None else user)
             sent[part, user] += 1
             if split == "train" and user is not None and sent[part, user] > MOST:
                 dropped += 1
@@ -178,8 +178,8 @@ def _key(prompt: Any) -> Any:
     return " ".join(prompt.split()) if isinstance(prompt, str) else prompt
 
 
-def _drawn(text: str) -> str:
-    """A hash decides, so that rows added later move nobody."""
+def drawn(text: str) -> str:
+    """The split of whoever, or whatever, is called that: a hash decides, so that rows added later move nobody."""
     place = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
     return "heldout" if place < SHARE else "train"
 

@@ -5,6 +5,8 @@
     mine/questions.jsonl        prompt                                       split   train or heldout
     mine/dialogues.jsonl        optional: prompts with earlier turns
     mine/adversarial.jsonl      optional: prompts that try to have a rule broken
+
+A set on the hub, a file or a folder in the columns of PKU-SafeRLHF may be named instead, see `safe_rlhf`.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlhf_kit.datasets import safe_rlhf
 from rlhf_kit.datasets.door import Want
 from rlhf_kit.datasets.instructions import Instructions, parted
 from rlhf_kit.datasets.reading import refused
 from rlhf_kit.datasets.rule_labels import read_rule_labels
+from rlhf_kit.datasets.sources import is_hub_name, read_source
 from rlhf_kit.formulas.records import RuleLabel
 from rlhf_kit.formulas.rule_reward import broken_labels
 
@@ -31,7 +35,14 @@ def read(folder: str | Path) -> Instructions:
     Raises: FileError, one line, as `instructions.parted`, or for labels of rules among which none is broken, or none
         followed.
     """
-    found = parted(folder, PARTS, MORE, whole="", read={"rules": read_rule_labels})
+    if _is_one_table(folder):
+        rows = read_source(folder)
+        if not safe_rlhf.has_columns(rows):
+            raise refused(folder, f"has the columns {', '.join(rows.table.columns[:6])}; expected those of "
+                                  f"PKU-Alignment/PKU-SafeRLHF, or a folder with {', '.join(PARTS)} in it.")
+        found = safe_rlhf.read(rows)
+    else:
+        found = parted(folder, PARTS, MORE, whole="", read={"rules": read_rule_labels})
     for split, parts in (("train", found.train), ("heldout", found.heldout)):
         broken, sure = broken_labels([one.level for one in parts["rules"]])
         for what, there in (("broken", int(broken[sure].sum())), ("followed", int((1 - broken[sure]).sum()))):
@@ -39,6 +50,15 @@ def read(folder: str | Path) -> Instructions:
                 raise refused(folder, f"has no {what} rule among the {len(parts['rules'])} labels of the split "
                                       f"{split}; a rule model learns from both. Add some.")
     return found
+
+
+def _is_one_table(source: str | Path) -> bool:
+    """Whether that is a set on the hub, a file, or a folder of nothing but files of rows; False where it has parts."""
+    place = Path(source).expanduser()
+    if not place.is_dir():
+        return is_hub_name(source) or place.is_file()
+    there = {path.name.partition(".")[0].lower() for path in place.iterdir()}
+    return bool(there) and not there & {*PARTS, *MORE}
 
 
 def texts_of(labels: Sequence[RuleLabel], most: int = MOST_RULES) -> list[str]:

@@ -201,6 +201,36 @@ def calibrate(model: RewardModel, scored: Sequence[tuple[str, str, float]], max_
     if not 0 < a < math.inf:
         raise ValueError(f"scores fall where quality rises (a = {a:g}); a reward model that orders texts the wrong way "
                          f"round cannot be calibrated. Train it longer.")
+    _stretch(model, a, b)
+    return a, b
+
+
+def standardise(model: RewardModel, answers: Sequence[tuple[str, str]],
+                max_length: int | None = None) -> tuple[float, float]:
+    """Stretch and shift the scores to mean 0 and deviation 1 over these (prompt, response) pairs; returns a and b.
+
+        r' = a · r + b = (r - mean) / standard deviation
+
+    Over answers of the start, so that reward models of different seeds or data have one scale. Every order stays.
+
+    Raises: ValueError if all scores are the same, or there are fewer than 2.
+    Source: Gao, Schulman and Hilton 2022, arXiv:2210.10760, which sets the mean of the start's answers to 0; the
+        deviation besides: Coste et al. 2023, arXiv:2310.02743.
+    """
+    if len(answers) < 2:
+        raise ValueError(f"{len(answers)} answer(s) have no deviation; give at least 2.")
+    texts = closed(model.tokenizer, *zip(*answers, strict=True))
+    score = reward_scores(model, texts, max_length=max_length or model.context).double()
+    mean, deviation = score.mean().item(), score.std().item()
+    if not 0 < deviation < math.inf:
+        raise ValueError(f"the scores of {len(answers)} answers are all {mean:g}; a reward model that tells nothing "
+                         f"apart has no scale. Train it longer, or give different answers.")
+    _stretch(model, 1 / deviation, -mean / deviation)
+    return 1 / deviation, -mean / deviation
+
+
+def _stretch(model: RewardModel, a: float, b: float) -> None:
+    """From now on the scores are a · r + b."""
     [head] = [part for part in model.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
     with torch.no_grad():
         for weight in head.parameters():
@@ -208,7 +238,6 @@ def calibrate(model: RewardModel, scored: Sequence[tuple[str, str, float]], max_
     if model.likelihood is not None:
         model.likelihood = a * model.likelihood[0], model.likelihood[1]
     model.shift = a * model.shift - b
-    return a, b
 
 
 @dataclass(frozen=True)

@@ -26,16 +26,21 @@ Keep = Literal["start", "end", "both"]      # of a text that is too long
 CLOSES = "closes_texts"             # in tokenizer_config.json: judges close whole texts, it does not by itself
 
 # A piece is a word with the space before it, a run of digits, one Chinese character, or one other mark. So
-# Chinese is read by character, English by word or part of a word, and decoding is plain concatenation.
+# Chinese is read by character, or where asked for by word, English by word or part of a word, and decoding is plain
+# concatenation.
 _PIECES = r" ?[A-Za-z']+| ?[0-9]+|[\p{Han}]| ?[^\sA-Za-z0-9\p{Han}]|\s+"
-_READING = _PIECES.replace(r"[\p{Han}]|", r"[\p{Han}]+|", 1)        # a run of Chinese may be cut into words
+_BY_WORD = _PIECES.replace(r"[\p{Han}]|", r"[\p{Han}]+|", 1)        # a run of Chinese may be cut into words
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary_size: int, *, reading: bool = False) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], vocabulary_size: int, *, reading: bool = False,
+                    words: bool = False) -> PreTrainedTokenizerFast:
     """A byte-pair tokenizer for exactly this kind of text; the same texts give the same tokenizer.
 
-    With `reading`, for a model that never writes: case and width are folded, and Chinese characters that often stand
-    together become one piece, which tells a judge more than each of them.
+    Args:
+        words: Chinese characters that often stand together become one token: what is named twice in a text is then
+            easier to say again, and texts are shorter.
+        reading: for a model that never writes: `words`, and case and width are folded; a word tells a judge more than
+            each of its characters.
 
     Padding, end and unknown have a token each: a pad that equals EOS would hide the end of a response from
     whoever masks by id (arXiv:2403.17031; STYLE trap 3).
@@ -43,7 +48,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int, *, reading: bool
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, fuse_unk=False))
     if reading:
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_READING if reading else _PIECES), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_BY_WORD if reading or words else _PIECES), "isolated")
     tokenizer.decoder = decoders.Fuse()
     texts, room = list(texts), max(vocabulary_size - 3, 1)
     trainer = trainers.BpeTrainer(vocab_size=vocabulary_size, special_tokens=[PAD, EOS, UNKNOWN], show_progress=False,

@@ -17,7 +17,7 @@ FOLDERS = ("checkpoints", "updates", "snapshots", "model", "policy", "language_m
            "reward_model", "sft_adapter", "sft", "reward_adapter", "policy_adapter", "tensorboard", "hub", "points",
            "labs")
 FILES = ("settings.json", "result.json", "times.json", "metrics.jsonl", "ratings.jsonl", "report.html", "tracking.json",
-         "more_steps.json", "frontier.png", "labs.png")
+         "more_steps.json", "frontier.png", "overoptimisation.png", "labs.png")
 STATES = ("checkpoint.safetensors", "after-*.safetensors", "grown-*.safetensors",       # files in `checkpoints`,
           "events.out.tfevents.*.rlhf-kit")                                             # `updates`, `tensorboard`
 PIECEMEAL = ("checkpoints", "updates", "snapshots", "tensorboard", "points", "labs")    # filled bit by bit

@@ -1,12 +1,11 @@
-"""Run the measurements whose names are given, or the tour."""
+"""Run the measurements whose names are given, or the tour: the files here that have a `main`."""
 
 import importlib
 import sys
+from pathlib import Path
 
-NAMES = ("tour", "step", "sampling", "learning", "lam", "bigrams", "grading", "rankings", "dump", "stackllama",
-         "class_load", "first_view", "pictures", "rest", "lesson_logs", "gallery", "assistant_world", "base",
-         "instructgpt", "instructgpt_sizes", "anthropic", "sparrow", "after_ppo", "frontier",
-         "labs")
+NAMES = sorted(file.stem for file in Path(__file__).parent.glob("*.py")
+               if "\ndef main() -> None:" in file.read_text(encoding="utf-8") and file.stem != "participant")
 
 chosen = sys.argv[1:] or ("tour",)
 if unknown := set(chosen) - set(NAMES):

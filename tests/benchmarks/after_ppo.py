@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rlhf_kit.storage import write_text
+from tests.benchmarks.measured import keep
 from tests.benchmarks.participant import AFTER_PPO, run
 from tests.benchmarks.step import middle, over_rounds
 from tests.benchmarks.workload import LEARNING_RATE
@@ -44,10 +45,13 @@ def main() -> None:
         found[method] = {"kit": cpu[ours], "trl": cpu[theirs], "ratio": cpu[ours] / cpu[theirs], "each_round": each,
                          "fastest": fastest[ours] / fastest[theirs],
                          "peak_mib": {name: max(one["peak_mib"] for one in done) for name, done in rounds.items()}}
-    print("| | rlhf-kit, CPU s a step | TRL 1.16 | to TRL | each round | fastest steps |\n|---|---|---|---|---|---|")
-    for method, one in found.items():
-        print(f"| {method} | {one['kit']:.3f} | {one['trl']:.3f} | {one['ratio']:.2f} | "
-              f"{', '.join(f'{x:.2f}' for x in one['each_round'])} | {one['fastest']:.2f} |")
+    lines = ["| | rlhf-kit, CPU s a step | TRL 1.16 | to TRL | each round | fastest steps |",
+             "|---|---|---|---|---|---|",
+             *(f"| {method} | {one['kit']:.3f} | {one['trl']:.3f} | {one['ratio']:.2f} | "
+               f"{', '.join(f'{x:.2f}' for x in one['each_round'])} | {one['fastest']:.2f} |"
+               for method, one in found.items())]
+    keep("after_ppo", "make bench ARGS=after_ppo", lines)
+    print(*lines, sep="\n")
     about = {"command": "make bench ARGS=after_ppo", "date": date.today().isoformat(), "rounds": ROUNDS,
              "steps": STEPS, "asked": ASKED, "load": statistics.fmean(os.getloadavg()),
              "versions": {name: version(name) for name in ("rlhf-kit", "trl", "transformers", "torch")}}

@@ -15,6 +15,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 
@@ -32,6 +33,11 @@ TEXTS, EXAMINED = 8000, 1000            # dialogues to learn from, and held-out 
 VOCABULARY = 900                        # of the bag
 STRENGTHS = (0.03, 0.3, 3.0)            # of the logistic regression's penalty; the best one on the held-out counts
 LEARNS = classifier.Config(steps=500, batch_size=16, max_length=READ, learning_rate=1e-3)
+
+HEAD = {"en": "| `make bench ARGS=assistant_world` | bag of words | small transformer | smallest gap |",
+        "zh": "| `make bench ARGS=assistant_world` | 词袋 | 小 Transformer | 最小差距 |"}
+ZH = {"helpful": "有帮助", "honest": "诚实", "harmless": "无害", "en": "英文", "zh": "中文"}
+POINTS = {"en": "points", "zh": "个百分点"}
 
 Labelled = list[tuple[str, int]]
 
@@ -75,17 +81,18 @@ def compared(quality: str, lang: Lang, seed: int) -> dict[str, float]:
     return found
 
 
-def table(measured: dict[str, dict[str, float]]) -> list[str]:
-    """The table of the README: means over the seeds, and the smallest gap that any seed had."""
-    lines = ["| | bag of words | small transformer | smallest gap |", "|---|---|---|---|"]
+def table(stored: dict[str, Any], shown: Lang = "en") -> list[str]:
+    """The page's rows: means over the seeds, and the smallest gap that any seed had."""
+    lines = [HEAD[shown], "|---|---|---|---|"]
     for lang in LANGS:
         for quality in Hs._fields:
-            rows = [row for name, row in measured.items() if name.startswith(f"{quality} {lang} ")]
+            rows = [row for name, row in stored["measured"].items() if name.startswith(f"{quality} {lang} ")]
             if rows:
-                gap = min(row["transformer"] - row["bag"] for row in rows)
-                seeds = f"{len(rows)} seed{'s' * (len(rows) > 1)}"
-                lines.append(f"| {quality}, {lang}, {seeds} | {fmean(row['bag'] for row in rows):.3f} | "
-                             f"{fmean(row['transformer'] for row in rows):.3f} | {100 * gap:.1f} points |")
+                gap = f"{100 * min(row['transformer'] - row['bag'] for row in rows):.1f}"
+                what = (f"{quality}, {lang}, {len(rows)} seed{'s' * (len(rows) > 1)}" if shown == "en" else
+                        f"{ZH[quality]}，{ZH[lang]}，{len(rows)} 个种子")
+                lines.append(f"| {what} | {fmean(row['bag'] for row in rows):.3f} | "
+                             f"{fmean(row['transformer'] for row in rows):.3f} | {gap} {POINTS[shown]} |")
     return lines
 
 
@@ -115,7 +122,7 @@ def main() -> None:
             for quality in Hs._fields:
                 if (name := f"{quality} {lang} {seed}") not in kept():
                     keep(name, compared(quality, lang, seed))
-    print("", *table(kept()), sep="\n")
+    print("", *table(json.loads(FILE.read_text(encoding="utf-8"))), sep="\n")
 
 
 if __name__ == "__main__":

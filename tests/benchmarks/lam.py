@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import statistics
-from collections.abc import Iterator
 from dataclasses import replace
 
 from rlhf_kit import rewards, zoo
@@ -20,11 +19,12 @@ from rlhf_kit.recipes import stackllama
 from rlhf_kit.tasks.forum import Forum
 from rlhf_kit.tasks.reviews import Reviews
 from tests.benchmarks.learning import GOAL, LIMIT
+from tests.benchmarks.measured import keep
 from tests.benchmarks.participant import recent, run
 
 LAMBDAS, SEEDS, EVALUATED, BENCH_RATE = (0.95, 1.0), (0, 1, 2), 256, 3e-4
-HEADER = ("| task | λ | gold after (before) | each seed | score after | KL | tokens | different |\n"
-          "|---|---|---|---|---|---|---|---|")
+HEADER = ("| | λ | gold after PPO (before) | each seed | score | KL | different responses |\n"
+          "|---|---|---|---|---|---|---|")
 BENCH_HEADER = (f"| λ, learning rate {BENCH_RATE:g} | steps to {GOAL:g} | each seed | CPU s | last ten: reward | KL |\n"
                 "|---|---|---|---|---|---|")
 
@@ -71,7 +71,7 @@ def row(task: str, lam: float) -> str:
     cells = [task, f"{lam:g}", f"{statistics.fmean(gold):.3f} "
              f"({statistics.fmean(before.scores['gold'].mean for before, _ in runs):.3f})",
              ", ".join(f"{one:.3f}" for one in gold), f"{mean(lambda e: e.scores['score'].mean):.3f}",
-             f"{mean(lambda e: e.kl):.1f}", f"{mean(lambda e: e.length):.1f}", f"{mean(lambda e: e.distinct):.2f}"]
+             f"{mean(lambda e: e.kl):.1f}", f"{mean(lambda e: e.distinct):.2f}"]
     return f"| {' | '.join(cells)} |"
 
 
@@ -86,17 +86,8 @@ def bench_row(lam: float) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def rows() -> Iterator[str]:
-    """Both tables, line by line."""
-    yield HEADER
-    for task in TASKS:
-        for lam in LAMBDAS:
-            yield row(task, lam)
-    yield BENCH_HEADER
-    for lam in LAMBDAS:
-        yield bench_row(lam)
-
-
 def main() -> None:
-    """Print the tables at the end, the runs on the way."""
-    print(*list(rows()), sep="\n")
+    """Print the tables at the end, the runs on the way, and keep the first."""
+    lines = [*HEADER.splitlines(), *(row(task, lam) for task in TASKS for lam in LAMBDAS)]
+    keep("lam", "make bench ARGS=lam", lines)
+    print(*lines, BENCH_HEADER, *map(bench_row, LAMBDAS), sep="\n")

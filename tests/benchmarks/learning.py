@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tests.benchmarks.measured import keep
 from tests.benchmarks.participant import recent, run
 
 GOAL, LIMIT, SEEDS, RATES = 0.26, 300, (0, 1, 2), (3e-4, 1e-3, 3e-3)
@@ -64,3 +65,4 @@ def main() -> None:
         for row in turns[:: 1 if number_of_turn % 2 == 0 else -1]:
             row.run(seed)
     print(HEADER, *rows, sep="\n")
+    keep("learning", "make bench ARGS=learning", [*HEADER.splitlines(), *map(str, rows)])

@@ -21,6 +21,7 @@ from rlhf_kit.datasets.reading import same_text
 from rlhf_kit.evaluate import Estimate, agreement
 from rlhf_kit.formulas.records import Ranking
 from rlhf_kit.jobs.train_reward_model import HELD_OUT
+from tests.benchmarks.measured import keep
 
 HEADER = "| what | pairs right | whole lists right | calibration error | CPU s |\n|---|---|---|---|---|"
 SEEDS = (0, 1, 2)
@@ -75,15 +76,19 @@ def main() -> None:
     learn, held_out = hold_out(ranked, HELD_OUT)
     best, worst = ranked[0].responses[0], ranked[0].responses[-1]
     print(HEADER, flush=True)
+    lines = HEADER.splitlines()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
     for seed in SEEDS:
         result, examples = kit("--rankings", path, "--seed", str(seed), "--example", best, "--example", worst)
-        print(row(f"rlhf-kit, a tiny encoder from nothing, seed {seed}", result["agreement"], result["cpu_seconds"]),
-              flush=True)
+        say(row(f"rlhf-kit, a tiny encoder from nothing, seed {seed}", result["agreement"], result["cpu_seconds"]))
         print(f"<!-- the file's first list: best {examples[0]['score']:+.2f}, worst {examples[1]['score']:+.2f} -->")
     if reviews:
         result, _ = kit("--rankings", path, "--pretrain", reviews, "--text-column", "review", "--label-column", "label")
-        print(row(f"rlhf-kit, pretrained on {result['pretrained_on']:,} labelled reviews", result["agreement"],
-                  result["cpu_seconds"]), flush=True)
+        say(row(f"rlhf-kit, pretrained on {result['pretrained_on']:,} labelled reviews", result["agreement"],
+                result["cpu_seconds"]))
     bigrams = {"analyzer": "char", "min_df": 2}
     peers = [("pairwise linear model, characters and bigrams",
               lambda: pairwise_linear(learn, CountVectorizer(ngram_range=(1, 2), binary=True, **bigrams))),
@@ -91,9 +96,11 @@ def main() -> None:
               lambda: pairwise_linear(learn, TfidfVectorizer(ngram_range=(1, 3), sublinear_tf=True, **bigrams)))]
     if reviews:
         table = FileReviews.read(reviews, text="review", label="label")
-        peers.append(("sentiment classifier that saw no ranking, characters and bigrams",
+        peers.append(("sentiment classifier that saw no ranking",
                       lambda: sentiment(table, held_out)))
     for name, make in peers:
         began = time.process_time()
-        print(row(name, agreement(make(), held_out).numbers(), time.process_time() - began), flush=True)
+        say(row(name, agreement(make(), held_out).numbers(), time.process_time() - began))
+    keep("rankings", "make bench ARGS=rankings RANKINGS=ranked_reviews.tsv REVIEWS=online_shopping_reviews.csv.gz",
+         lines)
     print(f"\n{len(ranked):,} lists of {Path(path).name}: {len(learn):,} learnt from, {len(held_out)} held out.")

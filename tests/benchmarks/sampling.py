@@ -28,6 +28,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import encode_prompts
 from rlhf_kit.sampling import Sampling, generate, sample_rollout
+from tests.benchmarks.measured import keep
 from tests.benchmarks.workload import architecture
 
 VOCABULARIES, BATCHES, NEW_TOKENS, USUAL_LENGTH = (700, 50_000), (16, 64), 48, 16
@@ -152,3 +153,4 @@ def main() -> None:
         print(json.dumps(case.numbers()), flush=True)
     print(f"load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     print(HEADER, *cases, sep="\n")
+    keep("sampling", "make bench ARGS=sampling", [*HEADER.splitlines(), *map(str, cases)])

@@ -6,6 +6,7 @@ import os
 import statistics
 import sys
 
+from tests.benchmarks.measured import keep
 from tests.benchmarks.participant import PARTICIPANTS, run
 from tests.benchmarks.workload import LEARNING_RATE
 
@@ -23,13 +24,15 @@ def main() -> None:
             rounds[name].append(done)
             print(f"round {number + 1}, {name}: {middle(done, 'cpu'):.3f} CPU s a step, load {os.getloadavg()[0]:.1f}",
                   file=sys.stderr, flush=True)
-    print(HEADER)
+    lines = HEADER.splitlines()
     yardstick = over_rounds(rounds[YARDSTICK], "cpu")
     for name, runs in rounds.items():
         cpu = over_rounds(runs, "cpu")
         fastest = min(step["cpu"] for done in runs for step in done["steps"])
-        print(f"| {name} | {cpu:.2f} | {fastest:.2f} | {cpu / yardstick:.2f} | {over_rounds(runs, 'wall'):.2f} "
-              f"| {max(done['peak_mib'] for done in runs):.0f} |")
+        lines.append(f"| {name} | {cpu:.2f} | {fastest:.2f} | {cpu / yardstick:.2f} | {over_rounds(runs, 'wall'):.2f} "
+                     f"| {max(done['peak_mib'] for done in runs):.0f} |")
+    print(*lines, sep="\n")
+    keep("step", "make bench ARGS=step", lines)
 
 
 def middle(done: dict, what: str) -> float:

@@ -156,6 +156,19 @@ def test_a_folder_of_ones_own_goes_through_without_gold(tmp_path):
     assert "<svg" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_columns_of_a_public_set_go_through_by_a_template(tmp_path):
+    """PKU-SafeRLHF's, in rows that are made up."""
+    kinds = ("Violence", "Insulting Behavior")
+    rows = [{"prompt": f"What of {i}?", "response_0": f"It is {i}.", "response_1": f"You are {i}.",
+             "better_response_id": 0, "response_0_harm_category": dict.fromkeys(kinds, False),
+             "response_1_harm_category": {"Violence": False, "Insulting Behavior": i % 2 == 0}} for i in range(80)]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    run(Job(data=str(tmp_path / "train.jsonl"), template="zephyr"), tmp_path / "run")
+    found = result(tmp_path / "run")
+    assert sorted(found["rules"]) == [f"Do not write anything of this kind: {kind}." for kind in sorted(kinds)]
+    assert all("<|user|>" in str(one) for one in found["samples"])
+
+
 def test_prompts_without_common_marks_play_no_games_and_that_is_said(tmp_path):
     asked = [{"prompt": f"What is the worst of {i}?"} for i in range(30)]
     events = run(Job(data=str(brought(tmp_path / "mine", questions=asked))), tmp_path / "run", stage="sft")

@@ -179,6 +179,18 @@ def test_who_only_reads_takes_chinese_words_for_pieces(both):
     assert len(ids(reader, CHINESE[0])) < len(ids(both, CHINESE[0]))
 
 
+def test_by_the_word_what_is_named_twice_is_the_same_token_twice_and_nothing_is_lost():
+    """Case and width stay: a model that reads by the word may write, too."""
+    things = ["集市的秤", "村里水泵", "渡口小船", "学校大门", "港口的灯"]
+    frames = ("把{}擦亮？", "看{}，Ａ 和 a", "{}在哪？", "去找{}。", "拿{}来")
+    texts = [frame.format(thing) for thing in things for frame in frames]
+    writer, by_character = (text.train_tokenizer(texts * 3, 60, words=words) for words in (True, False))
+    assert [writer.decode(ids(writer, whole)) for whole in texts] == texts
+    twice = [writer.decode([i]) for i in ids(writer, "把集市的秤擦亮？集市的秤在哪？")]
+    assert twice.count("集市的秤") == 2
+    assert len(ids(writer, texts[0])) < len(ids(by_character, texts[0]))
+
+
 def test_the_same_texts_give_the_same_reader_and_its_vocabulary_has_the_size_asked_for():
     made = {text.train_tokenizer(iter((ENGLISH + CHINESE) * 3), 80, reading=True).backend_tokenizer.to_str()
             for _ in range(3)}

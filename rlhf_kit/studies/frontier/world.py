@@ -70,10 +70,15 @@ class World:
 
     def examined(self, policy: Policy, seed: int) -> dict[str, Any]:
         """Where a policy stands: drift, both rewards prompt by prompt, and the first few answers."""
-        seen = evaluate(policy, self.reference, self.held_out, self.measured, self.size.sampling, 1000 + seed)
+        return self.examined_by(policy, self.measured, seed)
+
+    def examined_by(self, policy: Policy, measured: dict[str, rewards.Reward], seed: int,
+                    shown: int = SHOWN) -> dict[str, Any]:
+        """The same by rewards of one's own."""
+        seen = evaluate(policy, self.reference, self.held_out, measured, self.size.sampling, 1000 + seed)
         return {"kl": seen.kl, "length": seen.length, "distinct": seen.distinct, "eos_rate": seen.eos_rate,
                 "each": {name: list(numbers) for name, numbers in seen.each.items()},
-                "texts": seen.per_prompt()[:SHOWN]}
+                "texts": seen.per_prompt()[:shown]}
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -39,7 +39,7 @@ bar.append(
     button('?', () => { help.hidden = !help.hidden; asked.setAttribute('aria-expanded', String(!help.hidden)); },
         { class: 'ask rk-key-?', 'aria-label': words.keys_about, 'aria-expanded': 'false' }));
 const asked = bar.lastElementChild;
-const empty = make('p', words.loading, { class: 'empty' });
+const empty = make('p', words.first_one, { class: 'empty' });
 const all = make('div');
 all.append(pinned, question, list, said, pairsLine, pairsList, bar, help);
 root.append(empty, all);
@@ -336,7 +336,7 @@ function draw() {
     task = value.texts ? value : null;
     all.hidden = !task;
     empty.hidden = Boolean(task);
-    empty.textContent = value.empty ?? words.loading;
+    empty.textContent = value.empty ?? words.first_one;
     if (!task) return;
     chatView(prompt, task.prompt, task.chat);
     question.textContent = task.asked;

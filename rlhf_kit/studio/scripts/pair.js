@@ -1,7 +1,7 @@
 // Two responses to choose from. Before the vote the value holds two texts and no names; after it, `reveal` as well.
 const root = element.querySelector('.rk-pair');
 let since = 0;
-const empty = make('p', words.loading, { class: 'empty' });
+const empty = make('p', words.first_one, { class: 'empty' });
 const all = make('div'), prompt = make('div', '', { class: 'prompt', dir: 'auto' }), progress = make('p', '', { class: 'progress' });
 const asked = make('p', '', { class: 'asked', role: 'status' });
 const sides = make('div', '', { class: 'sides' });
@@ -36,7 +36,7 @@ function draw() {
     if (value && !value.texts && !value.empty) return;              // what we sent ourselves
     all.hidden = !value?.texts;
     empty.hidden = Boolean(value?.texts);
-    empty.textContent = value?.empty ?? words.loading;
+    empty.textContent = value?.empty ?? words.first_one;
     next.hidden = !value?.reveal;
     if (!value?.texts) return;
     const reveal = value.reveal;

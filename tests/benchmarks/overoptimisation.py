@@ -1,0 +1,90 @@
+"""Over-optimisation on the English reviews: what `rlhf-kit overoptimisation` measures, in `overoptimisation.json`.
+
+    make bench ARGS=overoptimisation        SEEDS=1 METHODS=best-of-n SIZES=200,4000 change it
+
+Pieces are kept in the cache's folder `bench-overoptimisation`, so that a stopped run goes on where it was. The JSON has
+every curve without its texts; `docs/overoptimisation.en.png` and `docs/overoptimisation.zh.png` are drawn from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rlhf_kit import plots, zoo
+from rlhf_kit.language import LANGS, lesson_sentences
+from rlhf_kit.runs.folder import RunFolder
+from rlhf_kit.storage import write_text
+from rlhf_kit.studies import overoptimisation
+from rlhf_kit.studies.overoptimisation import page
+
+FILE = Path(__file__).with_name("overoptimisation.json")
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def main() -> None:
+    """SEEDS (default 3), METHODS and SIZES (all); the JSON, both pictures and the rows of the pages."""
+    torch.set_num_threads(1)
+    some = os.environ.get("METHODS")
+    job = overoptimisation.OveroptimisationJob(
+        task="reviews-en", lang="en", seeds=int(os.environ.get("SEEDS", 3)),
+        methods=overoptimisation.chosen(some.split(",") if some else None),
+        sizes=overoptimisation.sizes(os.environ.get("SIZES")))
+    folder = zoo.cache_folder() / "bench-overoptimisation"
+    print(f"kept in {folder}", flush=True)
+    for event in job.run(folder):
+        if event.done == event.total:
+            print(event.stage, flush=True)
+    stored = kept(RunFolder(folder).result())
+    write_text(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+    draw(stored)
+    for lang in LANGS:
+        print("", *table(stored, lang), sep="\n")
+
+
+def kept(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stored of a run: when, with what, and every curve, its numbers rounded."""
+    curves = [_rounded({name: value for name, value in curve.items() if name != "texts"}) for curve in result["curves"]]
+    return {"command": "make bench ARGS=overoptimisation", "date": date.today().isoformat(),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in (
+                "rlhf-kit", "torch", "transformers")}},
+            **{name: result[name] for name in ("world", "start", "methods", "sizes", "seeds", "amounts", "gold",
+                                               "accuracy")},
+            "cpu_seconds": round(result["cpu_seconds"]), "curves": curves}
+
+
+def _rounded(x: Any) -> Any:
+    if isinstance(x, float):
+        return round(x, 5)
+    if isinstance(x, Mapping):
+        return {name: _rounded(value) for name, value in x.items()}
+    return [_rounded(one) for one in x] if isinstance(x, list) else x
+
+
+def draw(stored: Mapping[str, Any]) -> None:
+    """The picture in both languages; in Chinese only where there is a font for it."""
+    for lang in LANGS:
+        if plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {}):
+            plots.save(page.picture(stored, lang), DOCS / f"overoptimisation.{lang}.png")
+    plots.speak({})
+
+
+def table(stored: Mapping[str, Any], lang: str) -> Iterator[str]:
+    """A row for each curve, as on the run's page."""
+    heads = page.heads(lang)
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for curve in stored["curves"]:
+        yield f"| {' | '.join(page.row(curve, stored, lang))} |"
+
+
+if __name__ == "__main__":
+    main()
