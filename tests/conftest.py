@@ -23,10 +23,12 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """A new, empty RLHF_KIT_CACHE for the whole run, which its workers share."""
+    """A new, empty RLHF_KIT_CACHE for the whole run, which its workers share; or RLHF_KIT_TEST_CACHE, where `.ci/run`
+    lets one run find what the one before has trained."""
     own = tmp_path_factory.getbasetemp()
+    empty = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RLHF_KIT_CACHE", str((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"))
+        patch.setenv("RLHF_KIT_CACHE", os.environ.get("RLHF_KIT_TEST_CACHE") or str(empty))
         yield
 
 

@@ -21,8 +21,8 @@ from tests.benchmarks import measured
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
 GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "frontier",
-         "labs", "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow", "assistant", "gpu", "house",
-         "formulas", "help")
+         "overoptimisation", "labs", "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow", "assistant",
+         "gpu", "house", "formulas", "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
@@ -268,7 +268,8 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
-@pytest.mark.parametrize("bench", ["assistant_world", "base", "frontier", "instructgpt", "labs", "sparrow"])
+@pytest.mark.parametrize("bench", ["assistant_world", "base", "frontier", "instructgpt", "labs", "overoptimisation",
+                                   "sparrow"])
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
 def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
     made = importlib.import_module(f"tests.benchmarks.{bench}")
@@ -338,6 +339,7 @@ def typed(page: str) -> list[list[str]]:
                                                 ("options:share", ("plot", "explain", "gallery", "compare", "push")),
                                                 ("options:frontier", ("frontier",)),
                                                 ("options:labs", ("labs",)),
+                                                ("options:overoptimisation", ("overoptimisation",)),
                                                 ("options:studio", ("studio",)),
                                                 ("options:people", ("human-loop", "labels import", "labels export",
                                                                     "labels agreement")),

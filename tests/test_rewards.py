@@ -199,6 +199,16 @@ def test_a_weighted_sum_by_hand():
     assert said(reward) == [1.5, -1.0, -0.5]
 
 
+def test_an_ensemble_by_hand():
+    members = [always([1.0, 0.0, 0.5]), always([1.2, 0.0, 0.5]), always([2.6, 3.0, 0.5])]
+    assert said(rewards.ensemble(members, "mean")) == pytest.approx([1.6, 1.0, 0.5])
+    assert said(rewards.ensemble(members, "worst")) == [1.0, 0.0, 0.5]
+    assert said(rewards.ensemble(members, "uwo", 0.5)) == pytest.approx([1.34667, 0.0, 0.5], abs=1e-4)     # variance 2
+    assert rewards.ensemble(members, "uwo", 0.1).__name__.startswith("uwo(")
+    with pytest.raises(ValueError, match="combination is 'median'"):
+        rewards.ensemble(members, "median")
+
+
 def test_clipping_by_hand():
     assert said(rewards.clipped(always([-3.0, 0.25, 3.0]), -1, 2)) == [-1.0, 0.25, 2.0]
 
@@ -215,7 +225,8 @@ def test_a_bad_part_is_named_behind_whatever_is_wrapped_around_it(wrap):
 
 @pytest.mark.parametrize(("make", "named"), [
     (lambda: rewards.length(0), "target is 0"), (lambda: rewards.rules({}), "no rules"),
-    (lambda: rewards.weighted([]), "no parts"), (lambda: rewards.clipped(always(0), 1, 1), "low is 1 and high is 1"),
+    (lambda: rewards.weighted([]), "no parts"), (lambda: rewards.ensemble([], "mean"), "no members"),
+    (lambda: rewards.clipped(always(0), 1, 1), "low is 1 and high is 1"),
 ])
 def test_settings_that_mean_nothing_are_refused(make, named):
     with pytest.raises(ValueError, match=named):

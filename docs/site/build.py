@@ -30,7 +30,7 @@ MARGIN = {
     ("Lessons", "课程"): ("lessons", "*", "teaching"),
     ("How to", "怎么做"): ("studio", "python", "command-line", "runs", "gpu"),
     ("Systems", "系统"): ("instructgpt", "anthropic", "sparrow", "stackllama", "best-of-n-and-rest", "after-ppo",
-                          "frontier", "labs", "assistant"),
+                          "frontier", "overoptimisation", "labs", "assistant"),
     ("Explained", "说明"): ("measured", "formulas", "house"),
 }
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)(?: · )?")       # its picture would be fetched

@@ -79,5 +79,5 @@ def _table(page: ModuleType, result: dict, lang: Lang) -> Table:
     for place, head in enumerate(page.heads(lang)[:6]):
         table.add_column(head, overflow="fold", justify="right" if 0 < place < 4 else "left", no_wrap=0 < place < 4)
     for curve in result["curves"]:
-        table.add_row(*page.cells(curve, result, lang))
+        table.add_row(*page.cells(curve, lang))
     return table

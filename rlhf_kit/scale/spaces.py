@@ -12,7 +12,7 @@ SDK = "6.31.0"                      # of Gradio, as in constraints.txt
 CODE = "CLASS_CODE"                 # the Space's secret
 TITLES = {"studio": "rlhf-kit studio", "compare": "Before and after RLHF", "rank": "Rank answers",
           "probe": "Fool a reward model", "vote": "Blind vote", "data": "Who agrees with whom",
-          "train": "From ranks to a policy"}
+          "train": "From ranks to a policy", "frontier": "All methods in one picture"}
 KEEPING = ("studio", "rank", "vote", "data", "train")       # panels in which people leave something
 
 README = """---

@@ -1,3 +1,4 @@
-"""The studio: panels in a browser to compare, rank, probe, vote, look at the labels, and train on them."""
+"""The studio: panels in a browser to compare, rank, probe, vote, look at the labels, train, and see all methods."""
 
-PANELS = ("compare", "rank", "probe", "vote", "data", "train")      # in the order of the pipeline and of the lessons
+# In the order of the pipeline and of the lessons.
+PANELS = ("compare", "rank", "probe", "vote", "data", "train", "frontier")

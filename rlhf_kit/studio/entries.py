@@ -13,6 +13,7 @@ from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.runs import snapshots
 from rlhf_kit.runs.lineage import BEGAN, JUDGES
 from rlhf_kit.studio.words import Words
+from rlhf_kit.tasks import BASES
 
 RUNS = "runs"                       # the folder that runs lie in
 ADAPTER, MODEL, OF_BASE = "adapter_config.json", "config.json", "base.json"
@@ -105,6 +106,8 @@ def _of_run(run: Path, name: str) -> list[Entry]:
     settings = _json(run / "settings.json")
     lang: Any = settings.get("lang") if settings.get("lang") in LANGS else "en"
     job = settings.get("job", "tour" if "language_model" in settings else None)
+    if job == "labs":
+        return _of_labs(run, name, lang)
     if job in ("sft", "rewardmodel", "judge"):
         there = any((run / "model" / name).is_file() for name in (MODEL, ADAPTER))
         return [replace(_model(run / "model", name), lang=lang)] if there else []
@@ -126,6 +129,17 @@ def _of_run(run: Path, name: str) -> list[Entry]:
     own = Entry(name, "policy", _base(found, run) if adapted else str(found), adapter=str(found) if adapted else None,
                 base=base_name, judge=judge_name, run=run, **common)
     return [own, *beside]
+
+
+def _of_labs(run: Path, name: str, lang: Lang) -> list[Entry]:
+    """The policies of a comparison of labs, from the base that they share; after the first seed with its number."""
+    found = []
+    for folder in sorted((run / "labs").glob("*-*-*")):
+        lab, seed, _ = folder.name.rsplit("-", 2)
+        if (place := _policy_of(folder)) is not None and not (place / ADAPTER).is_file():
+            found.append(Entry(f"{name} · {lab}" + (f" {seed}" if seed != "0" else ""), "policy", str(place), lang=lang,
+                               base=BASES[lang], run=folder, written=_written(folder)))
+    return found
 
 
 def _made_from(run: Path, settings: dict[str, Any], job: str | None) -> tuple[Path | str | None, Path | str | None]:

@@ -1,10 +1,11 @@
-"""What lessons 04a to 07 show of stored runs: best-of-n up to 128; ReST; InstructGPT; the faults of PPO; all methods.
+"""What lessons 04a to 07 show of stored runs: best-of-n up to 128; ReST; InstructGPT; Sparrow; faults; all methods.
 
     make bench ARGS=lesson_logs             about four minutes of one thread, once the tiny models are there
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
 `05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
-`ARGS=instructgpt_sizes`; `06.json` what its lesson shows of `gallery.json`, the work of `make bench ARGS=gallery`;
+`ARGS=instructgpt_sizes`; `05c.json` of `sparrow.json`, that of `ARGS=sparrow`; `06.json` what its lesson shows of
+`gallery.json`, the work of `make bench ARGS=gallery`, and of `overoptimisation.json`, that of `ARGS=overoptimisation`;
 `07.json` of `frontier.json`, the work of `make bench ARGS=frontier`, or of the points of another run:
 RUN=runs/frontier make bench ARGS=lesson_logs.
 """
@@ -34,11 +35,14 @@ SEEDS, HELD_OUT, PROMPTS = (0, 1, 2), 128, 120
 SAMPLING = Sampling(max_new_tokens=64, temperature=0.5)
 REST = rest.Config(grows=2, responses=4, thresholds=(50.0, 75.0, 90.0), kind="percentile", updates=20,
                    learning_rate=3e-4, sampling=SAMPLING)
+SPARROW = Path(__file__).with_name("sparrow.json")
 INSTRUCTGPT = Path(__file__).with_name("instructgpt.json")
 GALLERY = Path(__file__).with_name("gallery.json")
 FRONTIER = Path(__file__).with_name("frontier.json")
+OVEROPTIMISATION = Path(__file__).with_name("overoptimisation.json")
 SHOWN, ASKED_ABOUT = "0", "2"               # the seed whose curves lesson 06 shows, and that of the runs without a name
 QUIZ = {"a": "wrong-token", "b": "no-kl", "c": "temperature", "d": "healthy", "e": "whitened-alone", "f": "rm-epochs"}
+POLICIES = ("sft", "both", "preference only", "rules only")
 STAGES = ("base", "sft", "start", "ppo", "ptx", "kl100")
 FEW, N = 24, 16                             # prompts that are answered n times on top, and n
 
@@ -125,6 +129,20 @@ def instructgpt() -> None:
     print("05a", *done, flush=True)
 
 
+def sparrow() -> None:
+    """Of the seeds whose three policies are there what lesson 05c shows, rounded."""
+    whole = json.loads(SPARROW.read_text(encoding="utf-8"))
+    done = {seed: part["stages"] for seed, part in whole["parts"].items() if {*POLICIES} <= part["stages"].keys()}
+    if not done:
+        print("05c: no seed of sparrow.json has all three policies yet")
+        return
+    about = {key: whole["about"][key] for key in ("command", "date", "torch", "transformers", "base", "prompts")}
+    content = {"about": about, "parts": {seed: {"stages": {name: stages[name] for name in POLICIES}}
+                                         for seed, stages in done.items()}, "differences": whole["over_seeds"]}
+    write_bytes(FOLDER / "05c.json", (json.dumps(rounded(content), ensure_ascii=False) + "\n").encode())
+    print("05c", *done, flush=True)
+
+
 def gallery() -> None:
     """Of the gallery's runs what lesson 06 shows: each fault beside the healthy run, and six to be named."""
     whole = json.loads(GALLERY.read_text(encoding="utf-8"))
@@ -134,9 +152,18 @@ def gallery() -> None:
     about = {key: whole["about"][key] for key in ("command", "date", "torch", "transformers")}
     content = {"about": about, "parts": {name: of[SHOWN]["metrics"] for name, of in whole["faults"].items()},
                "quiz": {letter: whole["faults"][name][ASKED_ABOUT]["metrics"] for letter, name in QUIZ.items()},
-               "answers": QUIZ}
+               "answers": QUIZ, "overoptimised": overoptimised()}
     write_bytes(FOLDER / "06.json", (json.dumps(content, separators=(",", ":")) + "\n").encode())
     print("06", *content["parts"], flush=True)
+
+
+def overoptimised() -> dict[str, Any]:
+    """Of the study's PPO runs without a KL price: comparisons -> √KL, and gold above the start in its deviations."""
+    curves = json.loads(OVEROPTIMISATION.read_text(encoding="utf-8"))["curves"]
+    alone = [one for one in curves if one["method"] == "ppo" and one["kind"] == "single"
+             and not one["flipped"] and not one["penalty"]]
+    return {str(one["comparisons"]): rounded({"d": one["distance"], "gold": [x["mean"] for x in one["gold"]]})
+            for one in alone}
 
 
 def frontier() -> None:
@@ -172,6 +199,8 @@ def main() -> None:
     """All logs."""
     if INSTRUCTGPT.exists():
         instructgpt()
+    if SPARROW.exists():
+        sparrow()
     if GALLERY.exists():
         gallery()
     if FRONTIER.exists() or "RUN" in os.environ:

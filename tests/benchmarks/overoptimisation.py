@@ -43,7 +43,7 @@ def main() -> None:
     for event in job.run(folder):
         if event.done == event.total:
             print(event.stage, flush=True)
-    stored = kept(RunFolder(folder).result())
+    stored = joined(kept(RunFolder(folder).result()))
     write_text(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
     draw(stored)
     for lang in LANGS:
@@ -56,9 +56,31 @@ def kept(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"command": "make bench ARGS=overoptimisation", "date": date.today().isoformat(),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in (
                 "rlhf-kit", "torch", "transformers")}},
-            **{name: result[name] for name in ("world", "start", "methods", "sizes", "seeds", "amounts", "gold",
-                                               "accuracy")},
+            **{name: result[name] for name in ("world", "start", "amounts", "accuracy")},
             "cpu_seconds": round(result["cpu_seconds"]), "curves": curves}
+
+
+def joined(new: dict[str, Any]) -> dict[str, Any]:
+    """The same with the curves of earlier runs of this bench that it has not, or of which those had more seeds."""
+    if not FILE.exists():
+        return new
+    old = json.loads(FILE.read_text(encoding="utf-8"))
+    if any(old[name] != new[name] for name in ("world", "start", "amounts")):
+        return new
+    return {**new, "accuracy": _with_more_seeds(old["accuracy"], new["accuracy"]),
+            "curves": _with_more_seeds(old["curves"], new["curves"])}
+
+
+def _with_more_seeds(old: list[dict], new: list[dict]) -> list[dict]:
+    """Of two rows about the same proxy and method the one of more seeds, the new one if they have as many."""
+    best: dict[tuple, dict] = {}
+    for one in (*old, *new):
+        of = tuple(one.get(name) for name in ("method", "kind", "penalty", "flipped", "comparisons"))
+        if of not in best or len(one["seeds"]) >= len(best[of]["seeds"]):
+            best[of] = one
+    order = ("best-of-n", "ppo", None), ("single", "mean", "worst", "uwo", None)
+    return sorted(best.values(), key=lambda one: (order[0].index(one.get("method")), one["flipped"], one["comparisons"],
+                                                  order[1].index(one.get("kind")), one.get("penalty", 0)))
 
 
 def _rounded(x: Any) -> Any:
@@ -83,7 +105,7 @@ def table(stored: Mapping[str, Any], lang: str) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for curve in stored["curves"]:
-        yield f"| {' | '.join(page.row(curve, stored, lang))} |"
+        yield f"| {' | '.join(page.row(curve, lang))} |"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rlhf_kit.studio import PANELS
 DOCS = Path(__file__).parents[2] / "docs"
 DESKTOP, TELEPHONE = (1280, 800), (390, 844)
 SEEN = {"compare": ".rk-token", "rank": ".card", "probe": ".rk-says", "vote": ".side", "data": ".rk-live p",
-        "train": ".rk-train .rk-chart"}                 # what a panel has once it is there
+        "train": ".rk-train .rk-chart", "frontier": ".rk-frontier .point"}      # what a panel has once it is there
 GAP = 24                                                # pixels between two telephones
 
 

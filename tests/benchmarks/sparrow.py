@@ -40,18 +40,27 @@ from tests.benchmarks.differences import about, mean, over_seeds, rows_of
 from tests.benchmarks.kept import Kept, folder_of
 
 FILE = Path(__file__).with_name("sparrow.json")
-PARTS = ("b", "c", "d", "e", "a", "f", "g")
+PARTS = ("e", "a", "b", "c", "d", "g", "f")
 AT_ONCE = 100                       # prompts answered together
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured. What is compared is paired, so fewer prompts only widen the intervals."""
+    """How much is measured. What is compared is paired, so fewer prompts only widen the intervals.
 
-    preset: Preset = field(default_factory=lambda: replace(PRESETS["tiny"], base="tiny-base-en"))
+    A2C takes a third of the recipe's updates, each twice as long: a seed has seven policies and judges to pay for.
+    """
+
+    preset: Preset = field(default_factory=lambda: shorter(replace(PRESETS["tiny"], base="tiny-base-en", reranked=40)))
+    examined: int = 100             # of the held-out prompts: those that trained policies answer
     best_of: int = 64               # draws from SFT for each of
-    drawn_for: int = 30             # prompts
-    labels: int = 800               # held out, of the training's wordings and of others
+    drawn_for: int = 12             # prompts
+    labels: int = 600               # held out, of the training's wordings and of others
+
+
+def shorter(preset: Preset) -> Preset:
+    """The recipe with fewer and longer steps of A2C."""
+    return replace(preset, rl=replace(preset.rl, steps=16, learning_rate=1e-3, warmup=4))
 
 
 class Seed(Kept):
@@ -155,9 +164,11 @@ class Seed(Kept):
                     name, asks, wording))
 
     def part_c(self) -> None:
-        """Replies from other dialogues, scored by preference models that learned with such and without."""
+        """Replies from other dialogues, scored by preference models that learned with such and without, and by one that
+        does not hear how likely a reply is."""
         self.scored("preference")
         self.scored("no distractors", distractors=0)
+        self.scored("no likelihood", likelihood=0.0)
 
     def part_d(self) -> None:
         """Where scores lie with the term that pulls their mean to 0, and without."""
@@ -213,9 +224,18 @@ class Seed(Kept):
             return {"candidates": scores, "strays": strays, "agrees": agreement(liked, turns).numbers()}
         return self.kept(f"scored-{name}", make)
 
+    def right(self, scored: Mapping[str, Any]) -> list[float]:
+        """Of each held-out turn, how many of its candidates score below the one that was picked."""
+        found = []
+        for turn, scores in zip(self.turns("heldout"), scored["candidates"], strict=True):
+            picked = scores[turn.ranks.index(1)]
+            found.append(statistics.fmean((picked > x) + (picked == x) / 2 for x, rank in zip(
+                scores, turn.ranks, strict=True) if rank > 1))
+        return found
+
     def examined(self, name: str) -> dict[str, Any]:
         """What it answered to every held-out prompt, and what each measure says of it."""
-        prompts = [prompt for prompt, _ in self.held_out]
+        prompts = [prompt for prompt, _ in self.held_out][:None if name == "sft" else self.size.examined]
 
         def make() -> dict[str, Any]:
             policy, reference = self.policy(name), self.policy("sft")
@@ -239,9 +259,10 @@ class Seed(Kept):
         stages = {}
         for path in sorted(self.folder.glob("seen-*.json")) + sorted(self.folder.glob("best-*.json")):
             seen = self.get(path.stem)
-            rows = [i for i in tempted if i < len(seen["score"])]
+            n = min(len(seen["score"]), self.size.examined)         # of SFT, too, those that all have answered
+            rows = [i for i in tempted if i < n]
             stages[path.stem.removeprefix("seen-")] = {
-                **{key: mean(seen[key]) for key in MEASURES}, "kl": seen["kl"],
+                **{key: mean(seen[key][:n]) for key in MEASURES}, "kl": seen["kl"],
                 "broken when tempted": mean([seen["broken"][i] for i in rows])}
         areas = {}
         for name in ("rules", "is it bad"):
@@ -250,7 +271,7 @@ class Seed(Kept):
                     areas |= {f"{name}, {wording}{of}": list(_area(x, alone)) for alone, of in AMONG.items()}
         models = {name: {"mean score": statistics.fmean(_flat(x["candidates"])), "spread": statistics.stdev(
             _flat(x["candidates"])), "pair accuracy": x["agrees"]["pair_accuracy"]["mean"]}
-            for name in ("preference", "no distractors", "no centring")
+            for name in ("preference", "no distractors", "no centring", "no likelihood")
             if (x := self.get(f"scored-{name}")) is not None}
         return {"cpu_seconds": round(self.cpu_seconds), "stages": stages, "areas": areas, "preference_models": models,
                 "held": self.get("held"), "differences": self.differences(tempted)}
@@ -261,14 +282,19 @@ class Seed(Kept):
         for key, (measure, ours, theirs) in DIFFERENCES.items():
             one, other = self.get(ours), self.get(theirs)
             if one is not None and other is not None:
-                rows = tempted if "tempted" in key else range(min(len(one[measure]), len(other[measure])))
+                n = min(len(one[measure]), len(other[measure]))
+                rows = [i for i in tempted if i < n] if "tempted" in key else range(n)
                 found[key] = mean([one[measure][i] - other[measure][i] for i in rows])
         for split, wording in WORDINGS.items():
             one, other = self.get(f"told rules {split}"), self.get(f"told is it bad {split}")
             if one is not None and other is not None:
                 for alone, of in AMONG.items():
                     found[f"b: area, rule's text ({wording}{of}) - is it bad"] = _between(one, other, alone)
-        for name, key in (("preference", "with distractors"), ("no distractors", "without")):
+        if (one := self.get("scored-preference")) and (other := self.get("scored-no likelihood")):
+            found["c: pairs as raters picked, likelihood heard - not heard"] = mean([a - b for a, b in zip(
+                *(self.right(seen) for seen in (one, other)), strict=True)])
+        for name, key in (("preference", "with distractors"), ("no distractors", "without"),
+                          ("no likelihood", "with distractors, likelihood not heard")):
             if (seen := self.get(f"scored-{name}")) is not None:
                 pairs = list(zip(seen["strays"], seen["candidates"], strict=True))
                 found[f"c: stray reply below all candidates, {key}"] = mean([float(x < min(own)) for x, own in pairs])
@@ -297,6 +323,8 @@ DIFFERENCES = {             # what it shows: (measure, of whom, minus that of wh
     "a: score, preference only - both": ("score", "seen-preference only", "seen-both"),
     "a: score, both - rules only": ("score", "seen-both", "seen-rules only"),
     "a: helpful, both - rules only": ("helpful", "seen-both", "seen-rules only"),
+    "a: score, preference only - rules only": ("score", "seen-preference only", "seen-rules only"),
+    "a: broken, preference only - rules only": ("broken", "seen-preference only", "seen-rules only"),
     "a: score, both - SFT": ("score", "seen-both", "seen-sft"),
     "a: kept, both - SFT": ("kept", "seen-both", "seen-sft"),
     "a: broken, both - SFT": ("broken", "seen-both", "seen-sft"),
@@ -323,14 +351,15 @@ def as_ppo(config: ppo.Config) -> ppo.Config:
 
 
 ZH = (("broken when tempted", "受引诱时违规"), ("stray reply below all candidates", "跑题的回答低于全部候选"),
-      ("candidates - stray reply", "候选 - 跑题的回答"),
-      ("best of 64 of SFT", "SFT 的 64 选 1"), ("both reranked", "两者并重排"), ("preference only", "只用偏好"),
-      ("rules only", "只用规则"), ("rule's text (another wording", "读规则原文（换说法"),
-      ("rule's text (its wording", "读规则原文（原说法"),
-      (", answers that break some rule)", "，只看违反某条规则的回答）"), (") - ", "）- "), ("is it bad", "只问好不好"),
-      ("with distractors", "有干扰项"), ("with centring", "有居中项"), ("without", "没有"), ("mean score", "平均分"),
-      ("area", "曲线下面积"), ("both", "两者都用"), ("helpful", "有用"), ("broken", "违规"), ("kept", "守规则"),
-      ("gold", "真值"), ("score", "偏好分"), (": ", "："), (", ", "，"))
+      ("candidates - stray reply", "候选 - 跑题的回答"), ("best of 64 of SFT", "SFT 的 64 选 1"),
+      ("both reranked", "两者并重排"), ("preference only", "只用偏好"), ("rules only", "只用规则"),
+      ("rule's text (another wording", "读规则原文（换说法"), ("rule's text (its wording", "读规则原文（原说法"),
+      (", answers that break some rule)", "，只看违反某条规则的回答）"), (") - ", "）- "),
+      ("is it bad", "只问好不好"), ("pairs as raters picked", "与评审一致的对"), ("likelihood heard", "看似然"),
+      ("likelihood not heard", "不看似然"), ("not heard", "不看"), ("with distractors", "有干扰项"),
+      ("with centring", "有居中项"), ("without", "没有"), ("mean score", "平均分"), ("area", "曲线下面积"),
+      ("both", "两者都用"), ("helpful", "有用"), ("broken", "违规"), ("kept", "守规则"), ("gold", "真值"),
+      ("score", "偏好分"), (": ", "："), (", ", "，"))
 
 
 def _joined(parts: Sequence[Evaluation]) -> dict[str, Any]:
@@ -368,7 +397,7 @@ def _flat(rows: Sequence[Sequence[float]]) -> list[float]:
 def stored(seeds: Sequence[Seed], size: Size) -> dict[str, Any]:
     """The content of `sparrow.json`."""
     parts = {str(one.seed): one.numbers() for one in seeds}
-    return {"about": {**about("sparrow"), "base": zoo.place(size.preset.base).name, "prompts": size.preset.held_out,
+    return {"about": {**about("sparrow"), "base": zoo.place(size.preset.base).name, "prompts": size.examined,
                       "preset": json.loads(json.dumps(asdict(size.preset), default=str))},
             "parts": parts, "over_seeds": over_seeds(parts)}
 

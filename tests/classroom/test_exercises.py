@@ -14,7 +14,7 @@ from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
-LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "06", "07")
+LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "05c", "06", "07")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
 
 

@@ -8,9 +8,11 @@ from playwright.sync_api import expect
 from test_studio import RULES
 
 from rlhf_kit.labels import Response
+from rlhf_kit.labels.rule_breaking import rule_labels
 from rlhf_kit.studio import talks
 from rlhf_kit.studio.answers import FLAGS
 from rlhf_kit.studio.compare import Compare
+from rlhf_kit.studio.red_team import RedTeam
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
 from rlhf_kit.studio.worlds import world_of
@@ -160,3 +162,39 @@ def test_a_conversation_is_text_and_its_examples_and_preamble_are_folded(serve, 
     assert page.evaluate("window.pwned") is None
     assert prompt.locator("img").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(("lang", "width", "dark"), [("en", 1280, False), ("zh", 390, True)])
+def test_a_rule_is_drawn_a_model_tempted_and_the_level_kept(serve, visit, workspace, monkeypatch, lang, width, dark):
+    """What the model answers is ours here, and tries to be more than text."""
+    shelf = type(workspace.shelf)
+    monkeypatch.setattr(shelf, "prepare", lambda *_: iter(()))
+    monkeypatch.setattr(shelf, "policy", lambda *_: None)
+    monkeypatch.setattr(RedTeam, "_answer", lambda *_: EVIL)
+    page = visit(serve("rank", workspace=workspace), "zh" if lang == "zh" else "", width=width, height=900,
+                 touch=width < 500, dark=dark)
+    words = Words(lang, "rank")
+    page.locator(".card").nth(3).wait_for()
+    page.get_by_text(words("attack"), exact=True).click()
+    panel = page.locator(f"#rk-attack-{lang}")
+    rule = panel.locator(".rule")
+    expect(rule).not_to_be_empty()
+    first = rule.inner_text()
+    panel.get_by_role("button", name=words("attack_other")).click()
+    expect(rule).not_to_have_text(first)
+    notice = page.locator(f"#rk-attack-notice-{lang}")
+    page.locator(f"#rk-attack-ask-{lang}").click()
+    expect(notice).to_contain_text(words("attack_empty"))
+    page.locator(f"#rk-attack-said-{lang} textarea").fill(EVIL)
+    page.locator(f"#rk-attack-ask-{lang}").click()
+    expect(panel.locator(".rk-bubble")).to_have_text([EVIL, EVIL])
+    assert violations(page) == {}
+    drawn = rule.inner_text()
+    level = panel.get_by_role("button", name=words("level_1"))
+    level.click()
+    expect(notice).to_contain_text(words("attack_tally", n=1, broken=1))
+    expect(level).to_have_attribute("aria-pressed", "true")
+    said, = rule_labels(workspace.labels)
+    assert (said.rule, said.response, said.level) == (drawn, EVIL, "probably broken")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("window.pwned") is None

@@ -448,6 +448,23 @@ def test_calibrated_scores_tell_quality_on_average_and_order_as_before(reader, n
     assert after.argsort().tolist() == before.argsort().tolist()
 
 
+@pytest.mark.parametrize("name", ["fresh", "bert", "gpt2"])
+def test_standardised_scores_have_mean_0_and_deviation_1_on_those_answers_and_order_as_before(reader, name):
+    model = fresh(reader) if name == "fresh" else grown(name, reader)
+    model.shift = 0.7
+    answers = [("the shop has", " gold" * i + " lamp" * (5 - i)) for i in range(6)]
+    before = rewards.learned(model)(*zip(*answers, strict=True))
+    a, b = reward_model.standardise(model, answers)
+    after = rewards.learned(model)(*zip(*answers, strict=True))
+    close(after, a * before + b, atol=1e-4, rtol=1e-4)
+    assert (after.mean().item(), after.std().item()) == pytest.approx((0, 1), abs=1e-4)
+    assert a > 0
+    with pytest.raises(ValueError, match="1 answer"):
+        reward_model.standardise(model, answers[:1])
+    with pytest.raises(ValueError, match="the scores of 2 answers are all"):
+        reward_model.standardise(model, [answers[0]] * 2)
+
+
 def test_scores_that_fall_with_quality_and_qualities_beyond_1_are_refused(reader):
     model = grown("bert", reader)
     texts = [" gold" * i + " lamp" * (5 - i) for i in range(6)]

@@ -44,7 +44,7 @@ def test_a_space_speaks_of_no_panel_that_it_lacks_and_its_app_starts(name, tmp_p
     write_space(name, tmp_path, ["gpt2"])
     text = (tmp_path / "README.md").read_text()
     assert ("Data panel" in text) == (name in ("studio", "data"))
-    assert ("is kept in `data/`" in text) == (name not in ("compare", "probe"))
+    assert ("is kept in `data/`" in text) == (name not in ("compare", "probe", "frontier"))
     app = ast.parse((tmp_path / "app.py").read_text())
     words = next(ast.unparse(node) for node in ast.walk(app) if isinstance(node, ast.List))
     options = cli._parser().parse_args(eval(words, {"code": "three green pears"}))

@@ -157,6 +157,7 @@ def small(policy, monkeypatch):
     def proxy(prompts, responses):
         asked.append(len(responses))
         return [min((response.count("a") + len(response) / 100) / 9, 1.0) for response in responses]
+    proxy.run_identity = "proxy"                            # how often it was asked is not what it is
     monkeypatch.setitem(tasks._REGISTERED, "lamps", Lamps)
     monkeypatch.setattr(zoo, "build", lambda name: iter(()))
     monkeypatch.setattr(world.World, "reference", policy.reference())

@@ -17,6 +17,7 @@ from rlhf_kit.storage import new_folder
 from rlhf_kit.studio import shelf as shelves
 from rlhf_kit.studio.entries import of_folder
 from rlhf_kit.studio.shelf import Shelf, ShelfError, spacing
+from rlhf_kit.studio.worlds import world_of
 
 
 def save_judge(model, tokenizer, folder):
@@ -275,3 +276,17 @@ def test_of_plain_models_named_at_start_the_first_is_the_base(policy, tmp_path):
     shelf = Shelf(tmp_path / "studio", [str(tmp_path / "before"), str(tmp_path / "after")])
     assert [shelf.reference(name, "en") for name in ("before", "after")] == ["before", "before"]
     assert shelf.defaults("en")[:2] == ("before", "after")
+
+
+def test_the_policies_of_three_labs_stand_beside_their_base(policy, tmp_path):
+    """What `rlhf-kit labs` leaves, named at start, with a lab that is not done yet."""
+    run = tmp_path / "labs-run"
+    for folder in ("sft-0-0a1b2c3d", "instructgpt-0-160802bd", "sparrow-1-00000000"):
+        zoo.save_policy(policy, run / "labs" / folder / "policy")
+    (run / "labs" / "anthropic-0-3679ecda").mkdir()
+    (run / "settings.json").write_text(json.dumps({"job": "labs", "lang": "en"}))
+    shelf = Shelf(tmp_path / "studio", [str(run)], world_of("assistant"))
+    names = ["labs-run · instructgpt", "labs-run · sft", "labs-run · sparrow 1"]
+    assert [name for name in shelf.names("policy", "en") if name.startswith("labs-run")] == names
+    assert {shelf.reference(name, "en") for name in names} == {"tiny-base-en"}
+    assert shelf.policy(names[0], "en").lm.config.vocab_size == policy.lm.config.vocab_size

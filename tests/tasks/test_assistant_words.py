@@ -10,15 +10,12 @@ from rlhf_kit.tasks.assistant import Hs
 from tests.benchmarks import assistant_world
 
 GAP = 0.08                          # what the world was built for, before anything was measured
-SHORT = {("honest", "zh"): "of the Chinese facts the base knows too few: 3.5 points (0.529 and 0.564)"}
 
 
 @pytest.mark.parametrize("lang", LANGS)
 @pytest.mark.parametrize("quality", Hs._fields)
-def test_the_stored_bench_has_the_gap_on_every_seed(quality, lang, request):
+def test_the_stored_bench_has_the_gap_on_every_seed(quality, lang):
     """What `make bench ARGS=assistant_world` measured last."""
-    if why := SHORT.get((quality, lang)):
-        request.applymarker(pytest.mark.xfail(reason=why, strict=True))
     stored = json.loads(assistant_world.FILE.read_text(encoding="utf-8"))["measured"]
     gaps = [row["transformer"] - row["bag"] for name, row in stored.items() if name.startswith(f"{quality} {lang} ")]
     assert min(gaps) >= GAP

@@ -119,8 +119,8 @@ def _page(result: Mapping[str, Any], lang: Lang, drawn: Lang) -> str:
         size=(4.6, 3.9))))} for head, lines in zip((say(lang, f"frontier_panel_{reward}") for reward in REWARDS),
                                                    panels(result, drawn).values(), strict=True)]
     points = [{**point, "title": title(point, lang)} for point in result["points"]]
-    shown = {"all": [{"title": point["title"], "texts": point["texts"], "numbers": _numbers(point, lang),
-                      "settings": _settings(point.get("config", {}))} for point in points],
+    shown = {"all": [{"title": point["title"], "texts": point["texts"], "numbers": numbers(point, lang),
+                      "settings": settings(point.get("config", {}))} for point in points],
              "begin": ringed(points)["best"],
              "names": {reward: say(lang, f"frontier_col_{reward}") for reward in REWARDS}}
     lead = say(lang, "frontier_lead", world=result["world"], judge=result["judge"], start=result["start"],
@@ -140,7 +140,7 @@ def _estimate(e: Mapping[str, float]) -> str:
     return f"{e['mean']:.3f} ({e['low']:.3f}–{e['high']:.3f})"
 
 
-def _numbers(point: Mapping[str, Any], lang: Lang) -> list[tuple[str, str]]:
+def numbers(point: Mapping[str, Any], lang: Lang) -> list[tuple[str, str]]:
     """What stands beside a mark."""
     cells = {"root": f"{point['root_kl']:.2f}", **{reward: _estimate(point[reward]) for reward in REWARDS},
              "drawn": f"{point['drawn']:,}", "calls": f"{point['reward_calls']:,}",
@@ -157,7 +157,8 @@ def command(result: Mapping[str, Any]) -> str:
     return typed(["rlhf-kit", "frontier", "--task", result["world"], "--lang", result["lang"], *some, *seeds])
 
 
-def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+def settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The settings of a mark, by name."""
     def text(value: Any) -> str:
         return (", ".join(f"{key} {text(v)}" for key, v in value.items() if v not in (None, False))
                 if isinstance(value, Mapping) else ", ".join(map(text, value)) if isinstance(value, list | tuple)

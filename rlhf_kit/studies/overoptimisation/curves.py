@@ -70,12 +70,13 @@ def gathered(wanted: Sequence[Curve], kept: Sequence[Sequence[Points]], gold: Te
     Gold is in standard deviations of gold over the start's answers, as the proxies are in theirs. An interval is that
     of the prompts, each with its mean over the seeds; how far another seed goes is seen from the seeds themselves.
     """
-    unit = gold.double().std().item()
+    start = spread(gold)
+    unit = start["deviation"]
     over = [_over(seeds, unit) for seeds in kept]
     known = dict(zip(wanted, over, strict=True))
     found = []
     for curve, seeds, points in zip(wanted, kept, over, strict=True):
-        form = FORMS[curve.method]
+        form = None if curve.penalty else FORMS[curve.method]      # held back, it goes no further
         each = [{"distance": one.distance.tolist(), "gold": (one.gold.mean(0) / unit).tolist(),
                  "proxy": one.proxy.mean(0).tolist(), "best": int(one.gold.mean(0).argmax()),
                  **_fitted(one.distance, one.gold.mean(0) / unit, form)} for one in seeds]
@@ -83,7 +84,8 @@ def gathered(wanted: Sequence[Curve], kept: Sequence[Sequence[Points]], gold: Te
         rival = known.get(Curve(type(curve.proxy)(curve.proxy.comparisons, curve.proxy.flipped), curve.method))
         found.append({
             "method": curve.method, "comparisons": curve.proxy.comparisons, "flipped": curve.proxy.flipped,
-            "kind": curve.proxy.kind, "penalty": curve.penalty, "at": points.at, "distance": points.distance.tolist(),
+            "kind": curve.proxy.kind, "penalty": curve.penalty, **start,
+            "at": points.at, "distance": points.distance.tolist(),
             "proxy": [asdict(mean(column)) for column in points.proxy.T],
             "gold": [asdict(mean(column)) for column in points.gold.T],
             "best": place, "lost": asdict(mean(points.gold[:, place] - points.gold[:, -1])),
@@ -119,19 +121,19 @@ def _over(seeds: Sequence[Points], unit: float) -> Points:
     return Points(seeds[0].at, stacked[0], stacked[1], stacked[2] / unit, seeds[0].texts)
 
 
-def _fitted(distance: Tensor, gold: Tensor, form: Form) -> dict[str, float | None]:
-    """α, β and the peak of one curve; None for a peak that the curve never has, or of too few points."""
+def _fitted(distance: Tensor, gold: Tensor, form: Form | None) -> dict[str, float | None]:
+    """α, β and the peak of one curve; None for a peak that the curve never has, without a form, of too few points."""
     away = distance > 0
-    if away.sum() < 2:
+    if form is None or away.sum() < 2:
         return {"alpha": None, "beta": None, "peak": None}
     alpha, beta = fit(distance[away], gold[away], form)
     return {"alpha": alpha.item(), "beta": beta.item(), "peak": _finite(peak(alpha, beta, form).item())}
 
 
-def _with_intervals(points: Points, form: Form) -> dict[str, Any]:
+def _with_intervals(points: Points, form: Form | None) -> dict[str, Any]:
     """The same with percentile intervals of a bootstrap over the prompts, and R², the share of variance explained."""
     away = points.distance > 0
-    if away.sum() < 2:
+    if form is None or away.sum() < 2:
         return {"alpha": None, "beta": None, "peak": None, "r2": None}
     distance, gold = points.distance[away], points.gold[:, away]
     rows = torch.randint(len(gold), (DRAWS, len(gold)), generator=torch.Generator().manual_seed(0))

@@ -15,6 +15,7 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.batches import seed_for
+from rlhf_kit.loops.checkpoints import steps_in
 from rlhf_kit.methods import best_of_n, ppo, reward_model
 from rlhf_kit.methods.best_of_n import Draws
 from rlhf_kit.models import text, tiny
@@ -115,7 +116,7 @@ class OveroptimisationJob(Job):
                       for proxy in (curve.proxy for curve in self.curves)}
         return {"job": "overoptimisation", "world": self.world.task.name, "start": self.world.start, "lang": self.lang,
                 "methods": list(self.methods), "sizes": list(self.sizes), "seeds": list(range(self.seeds)),
-                "amounts": asdict(self.amounts), "gold": curves.spread(gold),
+                "amounts": asdict(self.amounts),
                 "accuracy": [{"comparisons": size, "flipped": flipped, "seeds": seeds}
                              for (size, flipped), seeds in accuracies.items()],
                 "curves": curves.gathered(self.curves, kept, gold)}
@@ -225,15 +226,22 @@ class _Work:
     def learn(self, curve: Curve, checkpoint: Path, seed: int) -> Iterator[Any]:
         """PPO against one proxy. Behind every checkpoint the policy is measured, unless that is kept already.
 
-        After a kill only the policy of the last checkpoint comes back, and only its measurement can be missing.
+        After a kill only the policy of the last checkpoint comes back: where an earlier measurement is missing, too,
+        the run begins anew.
         """
+        behind = len(steps_in(checkpoint))
+        if not all(is_complete(self.run.at(_ppo(curve, step, seed))) for step in self.amounts.measured_at
+                   if step < behind):
+            remove(checkpoint, STATES)
+            behind = 0
         world, reward, every = self.world, self.reward(curve, seed), self.amounts.every
         policy = world.fresh(value_head=True)
         config = replace(self.amounts.ppo(curve.penalty, seed), sampling=world.size.sampling)
         for step in ppo.steps(policy, world.reference, world.prompts, reward, config, checkpoint=checkpoint,
                               checkpoint_every=every):
             number = step.number + 1
-            if number in self.amounts.measured_at and not is_complete(self.run.at(_ppo(curve, number, seed))):
+            here = number >= behind and number in self.amounts.measured_at
+            if here and not is_complete(self.run.at(_ppo(curve, number, seed))):
                 self.keep(_ppo(curve, number, seed), {"step": number, **world.examined_by(
                     policy, {"proxy": reward, "gold": self.gold}, seed, SHOWN)})
             yield step

@@ -110,19 +110,19 @@ def heads(lang: Lang) -> list[str]:
     return [say(lang, f"overoptimisation_col_{name}") for name in COLUMNS]
 
 
-def row(curve: Mapping[str, Any], result: Mapping[str, Any], lang: Lang) -> list[str]:
+def row(curve: Mapping[str, Any], lang: Lang) -> list[str]:
     """A curve as a row of the table, with intervals."""
-    name, *_, at, gold = cells(curve, result, lang)
+    name, *_, at, gold = cells(curve, lang)
     single = curve["above_single"]
     return [name, *(_fitted(curve["fit"][of]) for of in ("alpha", "beta", "peak")), at, gold,
             _signed(curve["lost"]) if curve["best"] + 1 < len(curve["at"]) else "–",
             "–" if single is None else _signed(single["at_the_end"])]
 
 
-def cells(curve: Mapping[str, Any], result: Mapping[str, Any], lang: Lang) -> list[str]:
+def cells(curve: Mapping[str, Any], lang: Lang) -> list[str]:
     """The same for a terminal: the first six columns, without intervals."""
     best = curve["best"]
-    start, unit = result["gold"]["start"]["mean"], result["gold"]["deviation"]
+    start, unit = curve["start"]["mean"], curve["deviation"]
     fitted = ["–" if one is None else _number(one["value"]) for one in map(curve["fit"].get, COLUMNS[1:4])]
     at = say(lang, f"overoptimisation_at_{curve['method']}", at=curve["at"][best], distance=curve["distance"][best])
     return [label(curve, lang), *fitted, at,
@@ -178,7 +178,7 @@ def _page(result: Mapping[str, Any], lang: Lang, drawn: Lang) -> str:
     charts = [{"title": title, "svg": _themed(plots.svg(plots.overoptimisation(
         {"": lines}, **kinds, columns=1, size=(4.4, 3.6), legend=False)))} for title, lines in zip(
             panels(result, lang), panels(result, drawn).values(), strict=True)]
-    rows = [{"cells": row(one, result, lang), "seeds": one["seeds"], "method": one["method"], "at": one["at"]}
+    rows = [{"cells": row(one, lang), "seeds": one["seeds"], "method": one["method"], "at": one["at"]}
             for one in result["curves"]]
     texts = [{"title": label(one, lang), "texts": one["texts"]} for one in result["curves"] if one["texts"]]
     lead = say(lang, "overoptimisation_lead", world=result["world"], start=result["start"],

@@ -57,7 +57,7 @@ class Amounts:
     answers: int = 4                    # of the start to a prompt, compared two by two
     scaled: int = 1000                  # answers of the start on which each reward model has mean 0 and deviation 1
     ppo_steps: int = 40
-    every: int = 5                      # PPO steps between two measurements
+    every: int = 5                      # PPO steps between two measurements, once so many are taken
     updates: int | None = None          # of every reward model; None: as `learning` says
     sampling: Sampling = field(default_factory=lambda: Sampling(max_new_tokens=48))
 
@@ -73,8 +73,9 @@ class Amounts:
 
     @property
     def measured_at(self) -> list[int]:
-        """PPO steps behind which the policy is measured."""
-        return [step for step in range(1, self.ppo_steps + 1) if step % self.every == 0 or step == self.ppo_steps]
+        """PPO steps behind which the policy is measured: the first few, which go far, and then every so many."""
+        return [step for step in range(1, self.ppo_steps + 1)
+                if step < self.every or step % self.every == 0 or step == self.ppo_steps]
 
 
 def curves(methods: Sequence[str], sizes: Sequence[int]) -> list[Curve]:
