@@ -115,7 +115,7 @@ def _cell(estimate: Mapping[str, float] | None) -> str:
     if estimate is None:
         return "–"
     half, digits = (estimate["high"] - estimate["low"]) / 2, 1 if estimate["mean"] >= 10 else 2
-    return f"{estimate['mean']:.{digits}f}" + (f" ± {half:.{digits}f}" if half else "")
+    return f"{round(estimate['mean'], digits) + 0.0:.{digits}f}" + (f" ± {half:.{digits}f}" if half else "")
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
