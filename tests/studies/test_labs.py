@@ -199,6 +199,7 @@ def test_every_policy_is_examined_and_says_what_it_used(finished):
     assert by["sparrow"]["labels"] == {"picked": pytest.approx(32, abs=8), "rules": 28}     # a copy is shown once
     assert by["sft"]["cpu_seconds"] > 0
     assert by["base"]["cpu_seconds"] == 0
+    assert [row["kind"] for row in by["sft"]["texts"]] == ["asked", "asked", "mild", "red_team"]
     assert [row["prompt"] for row in by["sft"]["texts"]] == [row["prompt"] for row in by["prompted"]["texts"]]
     assert (finished / "labs.png").read_bytes().startswith(b"\x89PNG")
     [place] = (finished / "labs").glob("sparrow-0-*")
