@@ -207,7 +207,7 @@ def overoptimisation(panels: Mapping[str, Sequence[Optimised]], *, across: str, 
                 axes.plot(*one.peak, marker="x", ms=8, mew=2, color=colour)
         axes.set_xlim(left=0)
         _label(axes, across, unit, title, legend=False)
-        axes.legend(frameon=False, fontsize=7.5, loc="best")
+        axes.legend(frameon=False, fontsize=7.5, loc="best", labelcolor=INK)
     for axes in list(places):
         axes.set_visible(False)
     if legend:

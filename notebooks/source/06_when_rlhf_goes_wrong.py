@@ -189,13 +189,24 @@ kit.plots.lines(d.tolist(), {"proxy": best_of(members[0], members[0])[1:], "gold
 # %% [markdown] lang="en"
 # The proxy rises to the end, far above all gold there is. Among a thousand draws there is nearly always one that this proxy misjudges.
 #
+# And real ones? Here PPO pleased reward models that had learned from 200 and from 4,000 comparisons, with no price of drifting (`rlhf-kit overoptimisation`;
+# the page `docs/overoptimisation.md` has all its curves). Your function finds their peaks; gold is counted in its deviations over the start's answers:
+# %% [markdown] lang="zh" of="8716"
+# 代理奖励一路涨到底，远高于真值所能达到的任何数。抽一千次，几乎总有一个是这个代理看走了眼的。
+#
+# 真的奖励模型呢？下面的 PPO 去讨好两个奖励模型，一个学过 200 次比较，一个学过 4,000 次，偏离不收价钱（`rlhf-kit overoptimisation`；全部曲线在 `docs/zh/overoptimisation.md`）。
+# 用你的函数找它们的峰值；真值以起点回答的标准差为单位：
+# %%
+real = log["overoptimised"]                                                              # comparisons -> d, gold above the start
+fits = [fit_peak(torch.tensor(run["d"]), torch.tensor(run["gold"]), True) for run in real.values()]
+kit.table({"": [*real], "α": [x[0] for x in fits], "β": [x[1] for x in fits], "d*": [x[2] for x in fits],
+           "max d": [max(run["d"]) for run in real.values()], "gold": [run["gold"][-1] for run in real.values()]}, digits=2)
+# %% [markdown] lang="en"
 # ## Ask several
 #
 # Five reward models with different seeds err in different places (Coste et al. 2023). Three ways to make one score of K opinions: their
 # **mean**; the **worst** of them; or the mean less λ times their **variance** ("uncertainty-weighted": disagreement costs).
-# %% [markdown] lang="zh" of="5ff6"
-# 代理奖励一路涨到底，远高于真值所能达到的任何数。抽一千次，几乎总有一个是这个代理看走了眼的。
-#
+# %% [markdown] lang="zh" of="bafa"
 # ## 多问几个
 #
 # 五个种子不同的奖励模型，错的地方也不同（Coste 等 2023）。K 个意见变成一个得分，有三种办法：取**平均**；取其中**最低**的；

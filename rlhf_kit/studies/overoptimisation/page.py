@@ -156,7 +156,8 @@ def headline(result: Mapping[str, Any], lang: Lang) -> list[str]:
                      those=say(lang, "overoptimisation_semicolon").join(turned) or "–"))
     for one in curves:
         if one["penalty"] and one["above_single"] and (gap := one["above_single"]["at_equal_drift"]):
-            found.append(say(lang, "overoptimisation_says_penalty", penalty=f"{one['penalty']:g}",
+            verdict = "more" if gap["low"] > 0 else "less" if gap["high"] < 0 else "same"
+            found.append(say(lang, f"overoptimisation_says_penalty_{verdict}", penalty=f"{one['penalty']:g}",
                              n=one["comparisons"], gap=_signed(gap)))
     return found
 
