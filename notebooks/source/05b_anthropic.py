@@ -566,7 +566,7 @@ predicted, measured, elo_predicted, elo_measured = (sum(column) / len(runs) for 
 kit.tell("elo", predicted=predicted, measured=measured, elo_predicted=elo_predicted, elo_measured=elo_measured)
 kit.plots.bars({"equal": 0.0, "promised": elo_predicted, "by gold": elo_measured}, unit="Elo points", title="Policy against the student")
 # %% [markdown] lang="en"
-# Gold counts what crowdworkers could not check: invented facts. So the two need not agree. In the paper, too, Elo read off scores came out higher than Elo in people's hands.
+# Gold counts what crowdworkers could not check: invented facts. So the two need not agree. In the paper, Elo read off scores came out higher than Elo in people's hands.
 #
 # ## Two halves
 #
@@ -574,7 +574,7 @@ kit.plots.bars({"equal": 0.0, "promised": elo_predicted, "by gold": elo_measured
 # watches. While both rise alike, the policy really gets better. When the train model goes on alone, the policy has found something that only this one likes. (An article tells it otherwise: the KL between the score distributions on the two halves. No.)
 # Zero means nothing on either scale, so each model's mean over the same held-out answers is taken off first.
 # %% [markdown] lang="zh" of="d86f"
-# 众包工人查不出来的编造，真值会算进去，所以两边不必一致。论文里也是：从得分读出的 Elo，比人手里的高。
+# 众包工人查不出来的编造，真值会算进去，所以两边不必一致。论文里，从得分读出的 Elo 比人评出来的高。
 #
 # ## 两半
 #
@@ -745,7 +745,7 @@ kit.plots.bars(ladder, unit="gold", title="What each stage gives")
 # %% [markdown] lang="en"
 # ## Find what is wrong: seven sentences
 #
-# Each stands in some article. Enter `"right"` or `"wrong"`.
+# Each could stand in an article. Enter `"right"` or `"wrong"`.
 #
 # - **a** For rejection sampling the two *least harmful* of 16 answers were kept.
 # - **b** Red-team labels are turned round before training.
@@ -757,7 +757,7 @@ kit.plots.bars(ladder, unit="gold", title="What each stage gives")
 # %% [markdown] lang="zh" of="2fd9"
 # ## 找错：七句话
 #
-# 每一句都出自某篇文章。填 `"right"`（对）或 `"wrong"`（错）。
+# 每一句都像文章里会写的。填 `"right"`（对）或 `"wrong"`（错）。
 #
 # - **a** 拒绝采样时，从 16 条回答里留下*最无害*的两条。
 # - **b** 红队的标注在训练之前要反过来。

@@ -32,6 +32,7 @@ from rlhf_kit.formulas.root_kl import line, root_kl_line
 from rlhf_kit.jobs import JOBS
 from rlhf_kit.jobs.helpful_harmless import World, team_of
 from rlhf_kit.methods import classifier
+from rlhf_kit.models.chats import first_turn
 from rlhf_kit.models.heads import Policy, RewardModel
 from rlhf_kit.recipes import anthropic, learners
 from rlhf_kit.recipes.anthropic import PRESETS, Team
@@ -321,7 +322,9 @@ class Seed(Kept):
         names = ("base", "prompted", "distilled", "policy", "heavy-many", "heavy-few", "half", "online")
         for name in names:
             if (seen := self.get(f"seen-{name}")) is not None:
-                stages[name] = {**{key: self.of(seen, key) for key in MEASURES}, "kl": seen["kl"]}
+                stages[name] = {**{key: self.of(seen, key) for key in MEASURES}, "kl": seen["kl"],
+                                "runs_on": mean([float(first_turn(one, self.data.marks) != one)
+                                                 for one in seen["responses"]])}
         agrees = {path.stem.removeprefix("agrees-"): self.get(path.stem)
                   for path in sorted(self.folder.glob("agrees-*.json"))}
         found: dict[str, Any] = {"cpu_seconds": round(self.cpu_seconds), "stages": stages, "accuracy": agrees}
@@ -486,10 +489,11 @@ STAGE_NAMES = {
     "en": ("| mean, 95 % interval | base | base, prompted | distilled model | policy | policy, harm × 10 | online |",
            {"gold": "gold", "helpful": "helpful, on prompts for help", "harmless": "harmless, on a red team's",
             "explained": "a red team's: says why it refuses", "balked": "refuses what is fine",
-            "kl": "KL from the distilled model, nats"}),
+            "runs_on": "goes on as the next speaker", "kl": "KL from the distilled model, nats"}),
     "zh": ("| 均值，95 % 区间 | 底座 | 底座，带提示 | 蒸馏后的模型 | 策略 | 策略，伤害 × 10 | 在线 |",
            {"gold": "真值", "helpful": "有用，在求助的提示上", "harmless": "无害，在红队的提示上",
-            "explained": "红队的提示：拒绝时说明原因", "balked": "该答的却拒绝", "kl": "与蒸馏后模型的 KL，nat"}),
+            "explained": "红队的提示：拒绝时说明原因",
+            "balked": "该答的却拒绝", "runs_on": "接着替别人说话", "kl": "与蒸馏后模型的 KL，nat"}),
 }
 
 
