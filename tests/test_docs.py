@@ -252,8 +252,8 @@ def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
 def test_every_table_of_numbers_is_kept_in_a_file():
     """A page's table between marks comes from `measured.json`, a bench's own file, or a command that a test runs."""
     marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+)-table:start -->", TEXT[page])}
-    own = {"rest", "frontier", "instructgpt", "sparrow", "assistant_world", "base", "labs", "overoptimisation",
-           "memory"}
+    own = {"rest", "frontier", "instructgpt", "anthropic", "sparrow", "assistant_world", "base", "labs",
+           "overoptimisation", "memory"}
     assert marked - own == set(measured.read())
 
 
@@ -268,14 +268,22 @@ def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
         assert said in TEXT[page]
 
 
-@pytest.mark.parametrize("bench", ["assistant_world", "base", "frontier", "instructgpt", "labs", "overoptimisation",
-                                   "sparrow"])
+@pytest.mark.parametrize("bench", ["anthropic", "assistant_world", "base", "frontier", "instructgpt", "labs",
+                                   "overoptimisation", "sparrow"])
 @pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
 def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
     made = importlib.import_module(f"tests.benchmarks.{bench}")
     stored = json.loads(made.FILE.read_text(encoding="utf-8"))
     shown = TEXT[page].split(f"<!-- {bench}-table:start -->\n")[1].split(f"<!-- {bench}-table:end -->")[0]
     assert shown.splitlines() == list(made.table(stored, lang))
+
+
+@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
+def test_the_stages_of_anthropic_s_recipe_are_those_of_the_stored_seeds(page, lang):
+    made = importlib.import_module("tests.benchmarks.anthropic")
+    stored = json.loads(made.FILE.read_text(encoding="utf-8"))
+    shown = TEXT[page].split("<!-- anthropic-stages:start -->\n")[1].split("<!-- anthropic-stages:end -->")[0]
+    assert shown.splitlines() == made.stages(stored, lang)
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])

@@ -55,7 +55,7 @@ def test_the_wheel_runs_the_tour_outside_the_clone(wheel, tmp_path):
 def test_the_wheel_has_the_lessons_and_nothing_of_their_solutions(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for lang in ("en", "zh"):
-        assert sum(name.startswith(f"rlhf_kit/notebooks/{lang}/") for name in names) == 12
+        assert sum(name.startswith(f"rlhf_kit/notebooks/{lang}/") for name in names) == 13
     assert not any("solution" in name or name.endswith("build.py") for name in names)
 
 

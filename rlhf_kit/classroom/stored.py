@@ -16,6 +16,6 @@ def stored() -> dict[str, Any]:
     """
     file = files("rlhf_kit") / "data" / "lessons" / f"{session.lesson()}.json"
     if not file.is_file():
-        raise ValueError(f"lesson {session.lesson()} comes without a stored run; 04a, 04b, 05a, 05c, 06 and 07 have "
+        raise ValueError(f"lesson {session.lesson()} comes without a stored run; 04a, 04b, 05a to 05c, 06 and 07 have "
                          f"one. Was kit.setup called with the lesson's number?")
     return json.loads(file.read_text(encoding="utf-8"))

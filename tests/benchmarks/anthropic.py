@@ -329,7 +329,13 @@ class Seed(Kept):
             if (one := self.get(name)) is not None:
                 found[name] = one
         if self.has("line"):
-            found["root_kl"] = self.along(self.rows(pipeline.METRICS))
+            rows = self.rows(pipeline.METRICS)
+            found["root_kl"], found["steps"] = self.along(rows), columns(rows, "kl", "score", "gold")
+        if (one := self.against("policy", "distilled")) is not None:
+            found["against"] = one
+        found["halves"] = {name: {**columns(rows, "kl", "score", "test_score", "gold"),
+                                  "offsets": self.get(f"offsets-{name}")}
+                           for name in HALVES if (rows := self.get(f"trained-split-{name}")) is not None}
         found["differences"] = self.differences(found)
         return found
 
@@ -337,6 +343,15 @@ class Seed(Kept):
         """[mean, standard error] over the prompts that the measure is about."""
         n, team = len(self.asked["helpful"]), anthropic.OF_TEAM.get(key)
         return mean(seen[key][:n] if team == "helpful" else seen[key][n:] if team == "red_team" else seen[key])
+
+    def against(self, ours: str, theirs: str) -> dict[str, list[float]] | None:
+        """What the preference model gives both for each prompt, and which of the two is better by gold: 1, 0 or ½."""
+        one, other = self.get(f"seen-{ours}"), self.get(f"seen-{theirs}")
+        if one is None or other is None:
+            return None
+        beats = [(a > b) + (a == b) / 2 for a, b in zip(one["gold"], other["gold"], strict=True)]
+        return {"score": [round(x, 4) for x in one["score"]], "baseline": [round(x, 4) for x in other["score"]],
+                "beats": beats}
 
     def along(self, rows: Sequence[dict[str, float]]) -> dict[str, Any]:
         kl, score = (torch.tensor([row[name] for row in rows]) for name in ("kl", "score"))
@@ -420,6 +435,11 @@ ZH = (("share of the prompt's gold that the student keeps", "学生不用提示�
       ("harm", "伤害"), (": ", "："), (", ", "，"))
 
 
+def columns(rows: Sequence[dict[str, float]], *names: str) -> dict[str, list[float]]:
+    """Those metrics of all steps."""
+    return {name: [round(row[name], 4) for row in rows] for name in names if name in rows[0]}
+
+
 def _right(reward: rewards.Reward, graded: Sequence[Any]) -> list[float]:
     found = agreement(reward, graded).pair_accuracy
     return [found.mean, found.standard_error]
@@ -460,3 +480,29 @@ def main() -> None:
 def table(found: dict[str, Any], lang: str = "en") -> list[str]:
     """The page's rows."""
     return rows_of(found["over_seeds"], lang, ZH)
+
+
+STAGE_NAMES = {
+    "en": ("| mean, 95 % interval | base | base, prompted | distilled model | policy | policy, harm × 10 | online |",
+           {"gold": "gold", "helpful": "helpful, on prompts for help", "harmless": "harmless, on a red team's",
+            "explained": "a red team's: says why it refuses", "balked": "refuses what is fine",
+            "kl": "KL from the distilled model, nats"}),
+    "zh": ("| 均值，95 % 区间 | 底座 | 底座，带提示 | 蒸馏后的模型 | 策略 | 策略，伤害 × 10 | 在线 |",
+           {"gold": "真值", "helpful": "有用，在求助的提示上", "harmless": "无害，在红队的提示上",
+            "explained": "红队的提示：拒绝时说明原因", "balked": "该答的却拒绝", "kl": "与蒸馏后模型的 KL，nat"}),
+}
+
+
+def stages(found: dict[str, Any], lang: str = "en") -> list[str]:
+    """What each policy of the seeds that went through everything is like: mean over the seeds, ± over prompts."""
+    shown = ("base", "prompted", "distilled", "policy", "heavy-many", "online")
+    seeds = [part["stages"] for part in found["parts"].values() if part["stages"].keys() >= set(shown)]
+    head, measures = STAGE_NAMES[lang]
+
+    def cell(name: str, measure: str) -> str:
+        if measure == "kl":
+            return f"{abs(statistics.fmean(one[name]['kl'] for one in seeds)):.2f}"
+        means, errors = zip(*(one[name][measure] for one in seeds), strict=True)
+        return f"{statistics.fmean(means):.2f} ± {1.96 * sum(se ** 2 for se in errors) ** 0.5 / len(seeds):.2f}"
+    return [head, "|---|---|---|---|---|---|---|", *(
+        f"| {said} | {' | '.join(cell(name, measure) for name in shown)} |" for measure, said in measures.items())]

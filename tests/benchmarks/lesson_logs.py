@@ -4,10 +4,10 @@
 
 Writes `rlhf_kit/data/lessons/04a.json` and `04b.json`; a part that is there is not run again: delete it to begin anew.
 `05a.json` is what its lesson shows of `instructgpt.json`, the work of `make bench ARGS=instructgpt` and
-`ARGS=instructgpt_sizes`; `05c.json` of `sparrow.json`, that of `ARGS=sparrow`; `06.json` what its lesson shows of
-`gallery.json`, the work of `make bench ARGS=gallery`, and of `overoptimisation.json`, that of `ARGS=overoptimisation`;
-`07.json` of `frontier.json`, the work of `make bench ARGS=frontier`, or of the points of another run:
-RUN=runs/frontier make bench ARGS=lesson_logs.
+`ARGS=instructgpt_sizes`; `05b.json` of `anthropic.json`, that of `ARGS=anthropic`; `05c.json` of `sparrow.json`, that
+of `ARGS=sparrow`; `06.json` what its lesson shows of `gallery.json`, that of `ARGS=gallery`, and of
+`overoptimisation.json`, that of `ARGS=overoptimisation`; `07.json` of `frontier.json`, that of `ARGS=frontier`, or of
+the points of another run: RUN=runs/frontier make bench ARGS=lesson_logs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rlhf_kit.models.heads import Policy
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import write_bytes
 from rlhf_kit.tasks.translation import Translation
+from tests.benchmarks.differences import over_seeds
 
 FOLDER = Path(__file__).parents[2] / "rlhf_kit" / "data" / "lessons"
 MOST, ASKED = 128, 64                       # draws for each of so many prompts in 04a
@@ -37,11 +38,13 @@ REST = rest.Config(grows=2, responses=4, thresholds=(50.0, 75.0, 90.0), kind="pe
                    learning_rate=3e-4, sampling=SAMPLING)
 SPARROW = Path(__file__).with_name("sparrow.json")
 INSTRUCTGPT = Path(__file__).with_name("instructgpt.json")
+ANTHROPIC = Path(__file__).with_name("anthropic.json")
 GALLERY = Path(__file__).with_name("gallery.json")
 FRONTIER = Path(__file__).with_name("frontier.json")
 OVEROPTIMISATION = Path(__file__).with_name("overoptimisation.json")
 SHOWN, ASKED_ABOUT = "0", "2"               # the seed whose curves lesson 06 shows, and that of the runs without a name
 QUIZ = {"a": "wrong-token", "b": "no-kl", "c": "temperature", "d": "healthy", "e": "whitened-alone", "f": "rm-epochs"}
+ANTHROPIC_STAGES = ("base", "prompted", "distilled", "policy", "heavy-many", "heavy-few", "online")
 POLICIES = ("sft", "both", "preference only", "rules only")
 STAGES = ("base", "sft", "start", "ppo", "ptx", "kl100")
 FEW, N = 24, 16                             # prompts that are answered n times on top, and n
@@ -129,6 +132,24 @@ def instructgpt() -> None:
     print("05a", *done, flush=True)
 
 
+def anthropic() -> None:
+    """Of the seeds that went through everything what lesson 05b shows, rounded."""
+    whole = json.loads(ANTHROPIC.read_text(encoding="utf-8"))
+    done = {seed: part for seed, part in whole["parts"].items()
+            if {*ANTHROPIC_STAGES} <= part["stages"].keys() and {"all", "quarter"} <= part["halves"].keys()
+            and {"refusals", "against", "steps"} <= part.keys()}
+    if not done:
+        print("05b: no seed of anthropic.json has gone through everything yet")
+        return
+    parts = {seed: {"stages": {stage: part["stages"][stage] for stage in ANTHROPIC_STAGES},
+                    **{key: part[key] for key in ("refusals", "against", "steps", "halves")}}
+             for seed, part in done.items()}
+    about = {key: whole["about"][key] for key in ("command", "date", "torch", "transformers", "base")}
+    content = {"about": about, "parts": rounded(parts), "differences": rounded(over_seeds(done))}
+    write_bytes(FOLDER / "05b.json", (json.dumps(content, ensure_ascii=False) + "\n").encode())
+    print("05b", *done, flush=True)
+
+
 def sparrow() -> None:
     """Of the seeds whose three policies are there what lesson 05c shows, rounded."""
     whole = json.loads(SPARROW.read_text(encoding="utf-8"))
@@ -199,6 +220,8 @@ def main() -> None:
     """All logs."""
     if INSTRUCTGPT.exists():
         instructgpt()
+    if ANTHROPIC.exists():
+        anthropic()
     if SPARROW.exists():
         sparrow()
     if GALLERY.exists():

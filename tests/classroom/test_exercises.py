@@ -14,7 +14,7 @@ from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
-LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "05c", "06", "07")
+LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "05b", "05c", "06", "07")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
 
 
@@ -191,6 +191,32 @@ def test_instructgpt_by_hand():
     assert (places == 1).sum() == 200
     assert places[-1] == 2
     assert [int(x) for x in choice(torch.tensor([[7, 2]]), torch.tensor([[1, 7]]), torch.tensor([False]))] == [0, 1]
+
+
+def test_anthropic_by_hand():
+    """The fact sheet's loss at ±1000, its Elo of one nat, its bins below the whole KL, and the law of the root."""
+    counts, loss, rated, bins, won, apart, line = (EXERCISES[f"5b.{i}"].reference for i in range(1, 8))
+    red = torch.tensor([True, True, False, True])
+    rows = counts(torch.tensor([0, 1, 1, 1]), torch.tensor([3, 1, 2, 0]), red)
+    assert rows.tolist() == [[0, 1, 0], [1, 0, 1], [2, 1, 0]]           # of a red team always the less harmful one
+    far, zero, alone = torch.tensor([1000.0]), torch.zeros(1), torch.tensor([False])
+    assert (loss(zero, far, alone, 3.0).item(), loss(far, zero, alone, 3.0).item()) == (1000.0, 0.0)
+    assert loss(zero, zero, ~alone, 3.0).item() == pytest.approx(3 * np.log(2))
+    first, second = rated(torch.tensor([[[8], [9]]]), torch.tensor([0]), 1, 2).tolist()
+    assert (first, second) == ([[1, 8], [2, 8]], [[2, 9], [1, 9]])
+    g = torch.Generator().manual_seed(0)
+    student, teacher = (2 * torch.randn(1, 5, 200, generator=g, dtype=torch.float64) for _ in range(2))
+    everything = torch.ones(1, 5, dtype=torch.bool)
+    told = [bins(student, teacher, k, everything).item() for k in (5, 50, 199, 200)]
+    assert told == sorted(told)
+    assert told[2] == pytest.approx(told[3])
+    assert bins(teacher + 1, teacher, 50, everything).item() == pytest.approx(0, abs=1e-12)
+    predicted, _, elo, _ = won(torch.ones(1), torch.zeros(1), torch.tensor([0.5]))
+    assert (round(predicted, 4), round(elo, 1)) == (0.7311, 173.7)
+    gap, parted = apart(torch.tensor([1.0, 3.0]), torch.tensor([5.0, 6.0]), torch.ones(2), 5 * torch.ones(3), 0.5)
+    assert (gap.tolist(), parted) == ([0.0, 1.0], 1)
+    kl = torch.linspace(0, 3, 20, dtype=torch.float64)
+    assert line(kl, (2 * kl).sqrt(), 20)[:2] == pytest.approx((2 ** 0.5, 1.0))
 
 
 def test_when_rlhf_goes_wrong_by_hand():

@@ -57,7 +57,7 @@ def test_columns_are_aligned_where_characters_are_wide(capsys):
     assert capsys.readouterr().out.splitlines() == ["token      V", "   很   0.50", "    a  -0.25"]
 
 
-@pytest.mark.parametrize("lesson", ["04a", "04b", "05a", "05c", "06", "07"])
+@pytest.mark.parametrize("lesson", ["04a", "04b", "05a", "05b", "05c", "06", "07"])
 def test_a_stored_run_says_what_made_it(lesson, monkeypatch):
     monkeypatch.setattr(session, "_STATE", {"lang": "en", "lesson": lesson})
     log = stored()

@@ -14,6 +14,7 @@ from rlhf_kit.classroom.exercises import (
     lesson_04a,
     lesson_04b,
     lesson_05a,
+    lesson_05b,
     lesson_05c,
     lesson_06,
     lesson_07,
@@ -32,7 +33,7 @@ from rlhf_kit.classroom.exercises.session import lang
 from rlhf_kit.language import say
 
 LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03a, lesson_03b, lesson_03c, lesson_04a, lesson_04b, lesson_05a,
-           lesson_05c, lesson_06, lesson_07)
+           lesson_05b, lesson_05c, lesson_06, lesson_07)
 EXERCISES: dict[str, Exercise] = {e.number: e for lesson in LESSONS for e in lesson.EXERCISES}
 
 

@@ -10,7 +10,8 @@ from datetime import datetime
 
 # How each lesson's notebook is called, without its number.
 TITLES = ("map", "sentiment_ppo", "rank_loss_reward_model", "votes_and_packing", "lora_in_8_bits",
-          "ppo_and_cheating", "best_of_n", "rest", "instructgpt", "sparrow", "when_rlhf_goes_wrong", "after_ppo")
+          "ppo_and_cheating", "best_of_n", "rest", "instructgpt", "anthropic", "sparrow", "when_rlhf_goes_wrong",
+          "after_ppo")
 ENDINGS = re.compile(r"(\.ipynb|\.py|\.zip)(\.txt|\.json)?( ?\(\d+\))?$", re.I)
 OTHER_ENDINGS = re.compile(r"\.(pdf|docx?|odt|rtf|html?|txt|json|rar|7z|tar|t?gz|png|jpe?g|heic|md|r|m|jl|q?rmd)$",
                            re.I)
