@@ -190,8 +190,8 @@ def overoptimisation(panels: Mapping[str, Sequence[Optimised]], *, across: str, 
 
     Args: styles: what the three kinds of line are called, gold, fitted and proxy, in a legend below all panels.
     """
-    columns = min(columns, len(panels))
     down = -(-len(panels) // columns)
+    columns = -(-len(panels) // down)                   # four are two by two
     figure = Figure(figsize=(size[0] * columns, size[1] * down + 0.3 * legend), dpi=110, layout="constrained")
     places = figure.subplots(down, columns, squeeze=False).flat
     for (title, drawn), axes in zip(panels.items(), places, strict=False):

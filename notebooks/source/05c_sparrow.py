@@ -58,7 +58,7 @@ from rlhf_kit.tasks.assistant import Assistant
 from rlhf_kit.tasks.assistant.rule_labels import rule_labels
 
 task = Assistant(LANG)
-labels = rule_labels(task, 2400)
+labels = rule_labels(task, 2640)
 for one in labels[4:7]:
     print(f"[{LEVELS.index(one.level) + 1}] {one.rule}\n{one.prompt}{one.response}\n")
 # %% [markdown] lang="en"
@@ -198,15 +198,15 @@ kit.table({"": [*guesses], kit.words("all_answers"): [area(score, truly) for sco
 #
 # ## With the rule, and without, live
 #
-# Two classifiers from the same small language model, the same labels, 100 updates: one reads the rule, the other is asked whether the answer is bad (~10 s
+# Two classifiers from the same small language model, the same labels, 110 updates: one reads the rule, the other is asked whether the answer is bad (~10 s
 # each on a laptop CPU). Among held-out answers that break something, what is the area of the one *with* the rule?
-# %% [markdown] lang="zh" of="f463"
+# %% [markdown] lang="zh" of="5974"
 # 最后一行知道哪些回答违反了*某条*规则。这已经很有用，因为差的回答，被问到的多半正是它违反的那条。
 # 可是只看违规的回答，它就什么也不知道了：那里只有规则的原文帮得上忙。
 #
 # ## 读规则，和不读规则，现场来一次
 #
-# 两个分类器，从同一个小语言模型开始，用同样的标签，各 100 次更新：一个读规则，另一个只被问这条回答好不好（笔记本电脑 CPU 上各约 10 秒）。
+# 两个分类器，从同一个小语言模型开始，用同样的标签，各 110 次更新：一个读规则，另一个只被问这条回答好不好（笔记本电脑 CPU 上各约 10 秒）。
 # 在违反了某条规则的留出回答里，*读*规则的那个，面积是多少？
 # %% guess="1"
 my_area = None              # between 0 and 1
@@ -216,7 +216,7 @@ from rlhf_kit.models import ruling, tops
 from rlhf_kit.models.judging import class_logits
 from rlhf_kit.tasks.assistant.corpus import ruled
 
-settings = classifier.Config(steps=100, batch_size=24, learning_rate=3e-3, warmup=10, max_length=160, keep=ruling.KEEP)
+settings = classifier.Config(steps=110, batch_size=24, learning_rate=3e-3, warmup=10, max_length=160, keep=ruling.KEEP)
 
 
 def with_rule(dialogue, rule):

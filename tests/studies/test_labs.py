@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -156,7 +157,14 @@ def small(base):
         patch.setitem(ppo.steps.__kwdefaults__, "checkpoint_every", 1)
         patch.setattr(exam, "DRAWN", 400)
         patch.setattr(budget, "OWN_EXAM", 24)
+        patch.setattr(exam, "tax", taxed)
         yield
+
+
+def taxed(policy, lang, sources, texts):
+    """In place of translations and losses, which are tested elsewhere: two numbers, of the policy's weights."""
+    weight = float(sum(p.detach().double().sum() for p in policy.lm.parameters()))
+    return SimpleNamespace(each=dict.fromkeys(exam.TAX, (0.5, abs(weight) % 1)))
 
 
 def made(*names: str, **changes) -> labs.LabsJob:
@@ -191,6 +199,7 @@ def test_every_policy_is_examined_and_says_what_it_used(finished):
     assert by["sparrow"]["labels"] == {"picked": pytest.approx(32, abs=8), "rules": 28}     # a copy is shown once
     assert by["sft"]["cpu_seconds"] > 0
     assert by["base"]["cpu_seconds"] == 0
+    assert [row["kind"] for row in by["sft"]["texts"]] == ["asked", "asked", "mild", "red_team"]
     assert [row["prompt"] for row in by["sft"]["texts"]] == [row["prompt"] for row in by["prompted"]["texts"]]
     assert (finished / "labs.png").read_bytes().startswith(b"\x89PNG")
     [place] = (finished / "labs").glob("sparrow-0-*")
@@ -209,6 +218,7 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(finished, tmp_path, stop):
 
 def test_more_seeds_keep_what_is_there_and_another_setting_makes_its_lab_again(tmp_path, monkeypatch):
     folder = tmp_path / "run"
+    monkeypatch.setattr(page, "write", lambda *given: None)
     ran(made("sft"), folder)
     first = result(folder)
     events = ran(made("sft", seeds=2), folder)
@@ -222,8 +232,10 @@ def test_more_seeds_keep_what_is_there_and_another_setting_makes_its_lab_again(t
     assert {event.stage for event in ran(made("sft"), folder)} == set()
 
 
-def test_fresh_throws_recipes_away_too(tmp_path):
+@pytest.mark.slow
+def test_fresh_throws_everything_away(tmp_path, monkeypatch):
     folder = tmp_path / "run"
+    monkeypatch.setattr(page, "write", lambda *given: None)
     ran(made("sft"), folder)
     events = ran(made("sft"), folder, fresh=True)
     assert {event.stage for event in events} == {"labs_sft@0", "labs_exam@0"}

@@ -132,8 +132,10 @@ class Exam:
                                                       {**wanted, "gold": self.rewards["gold"]}.items()},
                             self.size.sampling, 1000 + seed)
             each |= {name: list(seen.each[name]) for name in wanted}
-            texts += [{"kind": kind, "prompt": text, "response": response, "gold": gold} for text, response, gold in
-                      list(zip(plain, seen.responses, seen.each["gold"], strict=True))[:SHOWN[kind]]]
+            rows = [{"kind": kind, "prompt": text, "response": response, "gold": gold} for text, response, gold, one in
+                    zip(plain, seen.responses, seen.each["gold"], asked, strict=True)
+                    if kind == "red_team" or team_of(one.case) == "helpful"]
+            texts += rows[:SHOWN[kind]]
             if kind == "asked" and not prompted:
                 kl = seen.kl
         each["helpful"] = [x for x, one in zip(each["helpful"], self.requests["asked"], strict=True)

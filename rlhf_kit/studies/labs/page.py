@@ -55,11 +55,11 @@ def names(result: Mapping[str, Any], lang: Lang) -> dict[str, str]:
 def headline(result: Mapping[str, Any], lang: Lang) -> list[str]:
     """What the numbers say, of the labs alone."""
     ours = _ours(result)
-    base = next(one for one in result["policies"] if one["policy"] == "base")["measures"]
+    base, prompted = (one["measures"] for one in result["policies"] if one["policy"] in REFERENCES)
     called, comma = names(result, lang), say(lang, "labs_comma")
     best = max(ours, key=lambda one: one["measures"]["gold"]["mean"])
     found = [say(lang, "labs_best", name=called[best["policy"]], gold=str(Estimate(**best["measures"]["gold"])),
-                 base=base["gold"]["mean"])]
+                 base=base["gold"]["mean"], prompted=prompted["gold"]["mean"])]
     if len(ours) > 1:
         sure = {name: first(ours, name) for name in PANELS}
         for key, wanted in (("labs_ahead", True), ("labs_close", False)):
@@ -115,7 +115,7 @@ def _cell(estimate: Mapping[str, float] | None) -> str:
     if estimate is None:
         return "–"
     half, digits = (estimate["high"] - estimate["low"]) / 2, 1 if estimate["mean"] >= 10 else 2
-    return f"{estimate['mean']:.{digits}f}" + (f" ± {half:.{digits}f}" if half else "")
+    return f"{round(estimate['mean'], digits) + 0.0:.{digits}f}" + (f" ± {half:.{digits}f}" if half else "")
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
