@@ -169,7 +169,7 @@ def test_export_writes_each_format_and_says_what_it_leaves_out(capsys):
 def test_the_formats_of_the_command_are_those_of_the_writers():
     from rlhf_kit.commands.labels import FORMATS
     from rlhf_kit.datasets import ranking_files
-    assert FORMATS == (*ranking_files.FORMATS, "rules")
+    assert (*ranking_files.FORMATS, "rules") == FORMATS
 
 
 def test_what_is_not_there_is_answered_with_what_is(refused):
