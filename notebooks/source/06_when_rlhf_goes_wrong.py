@@ -284,16 +284,17 @@ kit.plots.lines([0.0, *d.tolist()], {**curves, "worst, shared blind spot": share
                 title="Ask several", dashed=["worst, shared blind spot"])
 # %% [markdown] lang="en"
 # The mean is dragged along by one member's huge error; the cautious ones need *all* members to be wrong. Where all are, nothing helps but new labels
-# from there. A KL penalty is a brake, not a cure: it ends earlier on the same road.
+# from there. A KL penalty is a brake, not a cure: in Gao's study it ended earlier on
+# the same road. In the run above gold was higher with the price than without it at the same drift, on one seed (`docs/overoptimisation.md`).
 #
 # ## The books must balance
 #
 # Some faults break a law that holds whatever is learned. PPO gives each token β times its drift as a price, and the last token the score. So over a response:
 #
 # $$\sum_t r_t = \text{score} - \beta \sum_t (\log\pi_t - \log\pi_{\text{ref},t})$$
-# %% [markdown] lang="zh" of="ca4b"
+# %% [markdown] lang="zh" of="c312"
 # 平均会被一个成员的巨大误差拖走；谨慎的两种，要*所有*成员都错才会上当。要是真的都错，就只有回到那里重新标注。KL 惩罚是刹车，不是药：
-# 走的是同一条路，只是停得早一些。
+# 在 Gao 的研究里，走的是同一条路，只是停得早一些；上面那次运行里，偏离一样远时，付代价的真值更高，不过只有一个种子（`docs/zh/overoptimisation.md`）。
 #
 # ## 账要平
 #
