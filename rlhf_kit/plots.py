@@ -315,7 +315,7 @@ def grouped_bars(values: Mapping[str, Mapping[str, float]], *, ranges: Mapping[s
             axes.annotate(f"{height:.2f}", (place, max(height, high)), (0, 3), textcoords="offset points", ha="center",
                           fontsize=11, color=INK)
     axes.set_xticks(range(len(values)), [_word(name) for name in values])
-    axes.set_ylim(0, 1.1)
+    axes.set_ylim(0, 1.25)                                 # room for the legend
     axes.set_yticks([])
     axes.legend(frameon=False, fontsize=10, loc="upper left", ncols=len(metrics))
     _style(axes)

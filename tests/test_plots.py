@@ -169,3 +169,15 @@ def test_labels_are_drawn_in_chinese_where_a_font_has_them_and_in_english_elsewh
         assert axes.get_ylabel() == "odd"                          # a label that has no Chinese yet
     assert plots.speak({})
     assert draw().get_xlabel() == "step"
+
+
+def test_grouped_bars_have_a_number_above_each_and_a_line_over_the_runs():
+    drawn = plots.grouped_bars({"before": {"score": 0.5, "gold": 0.25}, "after": {"score": 0.9, "gold": 0.1}},
+                               ranges={"after": {"gold": (0.05, 0.2)}})
+    [axes] = drawn.axes
+    assert [bar.get_height() for bar in axes.patches] == [0.5, 0.9, 0.25, 0.1]
+    assert [text.get_text() for text in axes.texts] == ["0.50", "0.90", "0.25", "0.10"]
+    assert [text.xy[1] for text in axes.texts] == [0.5, 0.9, 0.25, 0.2]          # above the line, where there is one
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["before", "after"]
+    left = {bar.get_x() for bar in axes.patches}
+    assert len(left) == 4                                                        # none hides another
