@@ -74,3 +74,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question with a space behind it, or nothing."""
     near = nearest(name, known)
     return f"Did you mean {near}? " if near else ""
+
+
+def some_of(names: str | Iterable[str] | None, known: Iterable[str], option: str) -> tuple[str, ...]:
+    """Those of the known names that are asked for, in the order in which they are known; None: all.
+
+    Args: names: some of them, or one text with commas between. option: for the message.
+    Raises: ValueError, one line, for another name.
+    """
+    known = tuple(known)
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",")]
+    asked = known if names is None else tuple(names)
+    for name in asked:
+        if name not in known:
+            raise ValueError(f"{option} names {name!r}, which is none of them. {did_you_mean(name, known)}There are "
+                             f"{', '.join(known)}.")
+    return tuple(name for name in known if name in asked)

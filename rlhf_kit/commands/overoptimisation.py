@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlhf_kit import __version__
-from rlhf_kit.commands import showing
+from rlhf_kit.commands import studies
 from rlhf_kit.commands.choices import TASK
-from rlhf_kit.language import LANGS, Lang, say, system_language
+from rlhf_kit.language import Lang, say
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,45 +28,21 @@ def add(commands: argparse._SubParsersAction) -> None:
     study.add_argument("--sizes", metavar="NUMBERS", help="comparisons that reward models learn from (default: 200,"
                                                           "1000,4000,20000)")
     study.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
-    study.add_argument("--seeds", metavar="N", type=int, default=1, help="how many: 0, 1, … (default: 1)")
-    study.add_argument("--output", metavar="DIR", default="runs/overoptimisation", help="where results go (default: "
-                                                                                        "%(default)s)")
-    study.add_argument("--lang", choices=LANGS, default=system_language(), help="of the page, and of the made-up "
-                                                                                "reviews (default: the system's, "
-                                                                                "%(default)s)")
-    study.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
-    study.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
-    study.set_defaults(run=run)
+    studies.add_options(study, "overoptimisation", "made-up reviews", run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Make what is not there yet, and say what it shows and where the picture is."""
-    console, lang = showing.console_for(options.json), options.lang
-    console.print(f"[bold]rlhf-kit overoptimisation[/] {__version__}")
-    from rlhf_kit.runs.folder import RunFolder
+    console, lang = studies.begun(options, "overoptimisation"), options.lang
     from rlhf_kit.studies import overoptimisation as study
     from rlhf_kit.studies.frontier import resolved
     from rlhf_kit.studies.overoptimisation import page
     job = study.OveroptimisationJob(task=resolved(options.task, lang), lang=lang, seeds=options.seeds,
-                                    methods=study.chosen(
-                                        None if options.methods is None
-                                        else [name.strip() for name in options.methods.split(",")]),
-                                    sizes=study.sizes(options.sizes))
-    console.print(say(lang, "overoptimisation_working", world=job.task, folder=options.output, seeds=options.seeds,
-                      curves=len(job.curves)), markup=False, soft_wrap=True)
-    showing.watch(job.run(options.output, options.fresh), lang, console, **job.numbers())
-    result = RunFolder(options.output).result()
-    if options.json:
-        print(json.dumps(result, ensure_ascii=False))
-        return 0
-    console.print(_table(page, result, lang))
-    for sentence in page.headline(result, lang):
-        console.print(sentence, markup=False, soft_wrap=True)
-    showing.took(console, result, lang)
-    written = {"page": "report.html", "picture": page.PICTURE, "numbers": "result.json"}
-    console.print(say(lang, "frontier_written", **{what: Path(options.output, name) for what, name in written.items()}),
-                  markup=False, soft_wrap=True)
-    return 0
+                                    methods=study.chosen(options.methods), sizes=study.sizes(options.sizes))
+    working = say(lang, "overoptimisation_working", world=job.task, folder=options.output, seeds=options.seeds,
+                  curves=len(job.curves))
+    return studies.follow(console, options, job, page, working,
+                          lambda result: console.print(_table(page, result, lang)), **job.numbers())
 
 
 def _table(page: ModuleType, result: dict, lang: Lang) -> Table:

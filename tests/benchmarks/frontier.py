@@ -34,9 +34,8 @@ LEFT_OUT = ("texts", "config")          # of a point
 def main() -> None:
     """SEEDS (default 3) and METHODS (all); the JSON, both pictures and the rows of the pages."""
     torch.set_num_threads(1)
-    some = os.environ.get("METHODS")
     job = frontier.FrontierJob(task="reviews-en", lang="en", seeds=int(os.environ.get("SEEDS", 3)),
-                               methods=frontier.chosen(some.split(",") if some else None))
+                               methods=frontier.chosen(os.environ.get("METHODS")))
     folder = zoo.cache_folder() / "bench-frontier"
     print(f"kept in {folder}", flush=True)
     for event in job.run(folder):

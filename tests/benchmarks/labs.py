@@ -32,9 +32,8 @@ MEASURED = {"en": "*measured here*", "zh": "*在这里测得*"}
 def main() -> None:
     """SEEDS (default 3) and LABS (all); the JSON, both pictures and the rows of the pages."""
     torch.set_num_threads(1)
-    some = os.environ.get("LABS")
     job = labs.LabsJob(lang="en", seeds=int(os.environ.get("SEEDS", 3)),
-                       labs=labs.chosen(some.split(",") if some else None))
+                       labs=labs.chosen(os.environ.get("LABS")))
     folder = zoo.cache_folder() / "bench-labs"
     print(f"kept in {folder}", flush=True)
     for event in job.run(folder):

@@ -33,10 +33,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 def main() -> None:
     """SEEDS (default 3), METHODS and SIZES (all); the JSON, both pictures and the rows of the pages."""
     torch.set_num_threads(1)
-    some = os.environ.get("METHODS")
     job = overoptimisation.OveroptimisationJob(
         task="reviews-en", lang="en", seeds=int(os.environ.get("SEEDS", 3)),
-        methods=overoptimisation.chosen(some.split(",") if some else None),
+        methods=overoptimisation.chosen(os.environ.get("METHODS")),
         sizes=overoptimisation.sizes(os.environ.get("SIZES")))
     folder = zoo.cache_folder() / "bench-overoptimisation"
     print(f"kept in {folder}", flush=True)

@@ -13,7 +13,7 @@ from rlhf_kit.jobs.train_dpo import TINY_DPO
 from rlhf_kit.jobs.train_grpo import TINY_GRPO
 from rlhf_kit.jobs.train_kto import TINY_KTO
 from rlhf_kit.jobs.train_rest import TINY_REST
-from rlhf_kit.language import did_you_mean
+from rlhf_kit.language import some_of
 from rlhf_kit.methods import best_of_n, dpo, grpo, kto, ppo, rest
 from rlhf_kit.methods.best_of_n import Draws
 from rlhf_kit.models.heads import Policy
@@ -130,12 +130,7 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def chosen(names: Sequence[str] | None) -> tuple[str, ...]:
+def chosen(names: str | Sequence[str] | None) -> tuple[str, ...]:
     """The methods of these names in the order of the table, the start with them; None: all. Raises: ValueError."""
-    if names is None:
-        return tuple(METHODS)
-    for name in names:
-        if name not in METHODS:
-            raise ValueError(f"--methods names {name!r}, which is none of them. {did_you_mean(name, METHODS)}There are "
-                             f"{', '.join(METHODS)}.")
-    return tuple(name for name in METHODS if name in names or name == "sft")
+    asked = some_of(names, METHODS, "--methods")
+    return tuple(name for name in METHODS if name in asked or name == "sft")

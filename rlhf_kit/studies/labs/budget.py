@@ -17,7 +17,7 @@ from rlhf_kit.jobs.recipe_runs import RecipeJob
 from rlhf_kit.jobs.train_anthropic import AnthropicJob
 from rlhf_kit.jobs.train_instructgpt import InstructGptJob
 from rlhf_kit.jobs.train_sparrow import SparrowJob
-from rlhf_kit.language import Lang, did_you_mean
+from rlhf_kit.language import Lang, some_of
 from rlhf_kit.recipes import anthropic, instructgpt, sparrow
 
 Counts = dict[str, int]                 # kind of label -> how many
@@ -135,12 +135,6 @@ def recipe(name: str, lang: Lang, seed: int, budget: int) -> RecipeJob:
     return job(lang=lang, seed=seed, budget=budget)
 
 
-def chosen(names: Sequence[str] | None) -> tuple[str, ...]:
+def chosen(names: str | Sequence[str] | None) -> tuple[str, ...]:
     """The labs of these names in the order of the table; None: all. Raises: ValueError."""
-    if names is None:
-        return tuple(LABS)
-    for name in names:
-        if name not in LABS:
-            raise ValueError(f"--labs names {name!r}, which is none of them. {did_you_mean(name, LABS)}There are "
-                             f"{', '.join(LABS)}.")
-    return tuple(name for name in LABS if name in names)
+    return some_of(names, LABS, "--labs")

@@ -9,7 +9,7 @@ from typing import Literal
 from rlhf_kit import zoo
 from rlhf_kit.formulas.ensembles import Combination
 from rlhf_kit.formulas.kl_penalty import KL
-from rlhf_kit.language import did_you_mean
+from rlhf_kit.language import some_of
 from rlhf_kit.methods import ppo, reward_model
 from rlhf_kit.sampling import Sampling
 
@@ -100,15 +100,9 @@ def _ensembles(sizes: Sequence[int], method: Literal["best-of-n", "ppo"]) -> lis
             for kind in ("single", *COMBINATIONS)]
 
 
-def chosen(names: Sequence[str] | None) -> tuple[str, ...]:
+def chosen(names: str | Sequence[str] | None) -> tuple[str, ...]:
     """The methods of these names, in their order; None: all. Raises: ValueError."""
-    if names is None:
-        return METHODS
-    for name in names:
-        if name not in METHODS:
-            raise ValueError(f"--methods names {name!r}, which is none of them. {did_you_mean(name, METHODS)}There are "
-                             f"{', '.join(METHODS)}.")
-    return tuple(name for name in METHODS if name in names)
+    return some_of(names, METHODS, "--methods")
 
 
 def sizes(text: str | None) -> tuple[int, ...]:
