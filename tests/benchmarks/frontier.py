@@ -19,15 +19,14 @@ from typing import Any
 
 import torch
 
-from rlhf_kit import plots, zoo
-from rlhf_kit.language import LANGS, lesson_sentences, say
-from rlhf_kit.runs.folder import RunFolder
+from rlhf_kit import plots
+from rlhf_kit.language import LANGS, say
 from rlhf_kit.storage import write_text
 from rlhf_kit.studies import frontier
 from rlhf_kit.studies.frontier import page
+from tests.benchmarks.kept import result_of, save_pictures
 
 FILE = Path(__file__).with_name("frontier.json")
-DOCS = Path(__file__).parents[2] / "docs"
 LEFT_OUT = ("texts", "config")          # of a point
 
 
@@ -36,12 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     job = frontier.FrontierJob(task="reviews-en", lang="en", seeds=int(os.environ.get("SEEDS", 3)),
                                methods=frontier.chosen(os.environ.get("METHODS")))
-    folder = zoo.cache_folder() / "bench-frontier"
-    print(f"kept in {folder}", flush=True)
-    for event in job.run(folder):
-        if event.done == event.total:
-            print(event.stage, flush=True)
-    stored = kept(RunFolder(folder).result())
+    stored = kept(result_of(job, "frontier"))
     write_text(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
     draw(stored)
     for lang in LANGS:
@@ -59,12 +53,9 @@ def kept(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw(stored: Mapping[str, Any]) -> None:
-    """The picture in both languages; in Chinese only where there is a font for it."""
-    for lang in LANGS:
-        if plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {}):
-            plots.save(plots.frontier(page.panels(stored, lang), across=say(lang, "frontier_across"),
-                                      names=page.names(lang)), DOCS / f"frontier.{lang}.png")
-    plots.speak({})
+    """The picture in both languages."""
+    save_pictures("frontier", lambda lang: plots.frontier(
+        page.panels(stored, lang), across=say(lang, "frontier_across"), names=page.names(lang)))
 
 
 HEAD = {"en": "| method | dial, from near to far | most gold | where | √KL | reward model | drawn to learn | CPU s | "

@@ -9,15 +9,38 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rlhf_kit import zoo
+from rlhf_kit import plots, zoo
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.language import LANGS, Lang, lesson_sentences
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.runs.folder import RunFolder
+from rlhf_kit.runs.pipeline import Job
 from rlhf_kit.storage import is_complete, write_text
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def folder_of(bench: str, made_of: str) -> Path:
     """Where the runs of a bench are kept: another size, recipe or base has another place."""
     return zoo.cache_folder() / f"bench-{bench}-{hashlib.sha256(made_of.encode()).hexdigest()[:10]}"
+
+
+def result_of(job: Job, bench: str) -> dict[str, Any]:
+    """The result of a study whose run is kept in the cache's folder `bench-NAME`, so that a stopped one goes on."""
+    folder = zoo.cache_folder() / f"bench-{bench}"
+    print(f"kept in {folder}", flush=True)
+    for event in job.run(folder):
+        if event.done == event.total:
+            print(event.stage, flush=True)
+    return RunFolder(folder).result()
+
+
+def save_pictures(name: str, picture: Callable[[Lang], Any]) -> None:
+    """docs/NAME.en.png and docs/NAME.zh.png; in Chinese only where there is a font for it."""
+    for lang in LANGS:
+        if plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {}):
+            plots.save(picture(lang), DOCS / f"{name}.{lang}.png")
+    plots.speak({})
 
 
 class Kept:

@@ -16,16 +16,14 @@ from typing import Any
 
 import torch
 
-from rlhf_kit import plots, zoo
-from rlhf_kit.language import LANGS, lesson_sentences, say
-from rlhf_kit.runs.folder import RunFolder
+from rlhf_kit.language import LANGS, say
 from rlhf_kit.storage import write_text
 from rlhf_kit.studies import labs
 from rlhf_kit.studies.labs import page
 from tests.benchmarks.differences import about
+from tests.benchmarks.kept import result_of, save_pictures
 
 FILE = Path(__file__).with_name("labs.json")
-DOCS = Path(__file__).parents[2] / "docs"
 MEASURED = {"en": "*measured here*", "zh": "*在这里测得*"}
 
 
@@ -34,12 +32,7 @@ def main() -> None:
     torch.set_num_threads(1)
     job = labs.LabsJob(lang="en", seeds=int(os.environ.get("SEEDS", 3)),
                        labs=labs.chosen(os.environ.get("LABS")))
-    folder = zoo.cache_folder() / "bench-labs"
-    print(f"kept in {folder}", flush=True)
-    for event in job.run(folder):
-        if event.done == event.total:
-            print(event.stage, flush=True)
-    stored = kept(RunFolder(folder).result())
+    stored = kept(result_of(job, "labs"))
     write_text(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
     draw(stored)
     for lang in LANGS:
@@ -54,11 +47,8 @@ def kept(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw(stored: Mapping[str, Any]) -> None:
-    """The picture in both languages; in Chinese only where there is a font for it."""
-    for lang in LANGS:
-        if plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {}):
-            plots.save(page.picture(stored, lang), DOCS / f"labs.{lang}.png")
-    plots.speak({})
+    """The picture in both languages."""
+    save_pictures("labs", lambda lang: page.picture(stored, lang))
 
 
 def table(stored: Mapping[str, Any], lang: str) -> Iterator[str]:

@@ -19,15 +19,13 @@ from typing import Any
 
 import torch
 
-from rlhf_kit import plots, zoo
-from rlhf_kit.language import LANGS, lesson_sentences
-from rlhf_kit.runs.folder import RunFolder
+from rlhf_kit.language import LANGS
 from rlhf_kit.storage import write_text
 from rlhf_kit.studies import overoptimisation
 from rlhf_kit.studies.overoptimisation import page
+from tests.benchmarks.kept import result_of, save_pictures
 
 FILE = Path(__file__).with_name("overoptimisation.json")
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
@@ -37,12 +35,7 @@ def main() -> None:
         task="reviews-en", lang="en", seeds=int(os.environ.get("SEEDS", 3)),
         methods=overoptimisation.chosen(os.environ.get("METHODS")),
         sizes=overoptimisation.sizes(os.environ.get("SIZES")))
-    folder = zoo.cache_folder() / "bench-overoptimisation"
-    print(f"kept in {folder}", flush=True)
-    for event in job.run(folder):
-        if event.done == event.total:
-            print(event.stage, flush=True)
-    stored = joined(kept(RunFolder(folder).result()))
+    stored = joined(kept(result_of(job, "overoptimisation")))
     write_text(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
     draw(stored)
     for lang in LANGS:
@@ -91,11 +84,8 @@ def _rounded(x: Any) -> Any:
 
 
 def draw(stored: Mapping[str, Any]) -> None:
-    """The picture in both languages; in Chinese only where there is a font for it."""
-    for lang in LANGS:
-        if plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {}):
-            plots.save(page.picture(stored, lang), DOCS / f"overoptimisation.{lang}.png")
-    plots.speak({})
+    """The picture in both languages."""
+    save_pictures("overoptimisation", lambda lang: page.picture(stored, lang))
 
 
 def table(stored: Mapping[str, Any], lang: str) -> Iterator[str]:
