@@ -13,7 +13,7 @@ Names are imported when they are first used, so `import rlhf_kit` costs nothing.
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 REPOSITORY = "https://github.com/OWNER/rlhf-kit"        # the one place for the address
 
