@@ -231,7 +231,8 @@ def standardise(model: RewardModel, answers: Sequence[tuple[str, str]],
 
 def _stretch(model: RewardModel, a: float, b: float) -> None:
     """From now on the scores are a · r + b."""
-    [head] = [part for part in model.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
+    [head] = [part for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)
+              and part.out_features == 1 and "original_module" not in name and ".lora_" not in name]
     with torch.no_grad():
         for weight in head.parameters():
             weight *= a
