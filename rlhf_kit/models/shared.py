@@ -71,8 +71,8 @@ class SharedBase:
         check_base(folder, self.policy.lm.name_or_path)
         notes = notes_of(folder)
         if notes.get("likelihood"):
-            raise AdapterError(f"{folder} scores by how likely a response is, too, which a base that is shared does not "
-                               f"tell. Load it alone, kit.load_reward_model({str(folder)!r}).")
+            raise AdapterError(f"{folder} scores by how likely a response is, too, which a shared base does not tell. "
+                               f"Load it alone, kit.load_reward_model({str(folder)!r}).")
         head = next((tensor for name, tensor in weights.items() if name.endswith("score.weight")), None)
         if head is None or head.shape[0] != 1:
             raise AdapterError(f"{folder} is no adapter of a reward model: it has no head of one output. Make it with "
