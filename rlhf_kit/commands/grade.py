@@ -188,7 +188,8 @@ def _growing(options: argparse.Namespace, people: Roster | None) -> Iterator:
 def _keep(path: Path) -> Path:
     """Put a copy of a table beside it, under a name that is free: `grades.earlier.csv`, `grades.earlier-2.csv`, ..."""
     from rlhf_kit.storage import write_text
-    places = (path.with_name(f"{path.stem}.earlier{mark}{path.suffix}") for mark in chain([""], map("-{}".format, count(2))))
+    marks = chain([""], map("-{}".format, count(2)))
+    places = (path.with_name(f"{path.stem}.earlier{mark}{path.suffix}") for mark in marks)
     place = next(place for place in places if not place.exists())
     write_text(place, path.read_text(encoding="utf-8"))
     return place
