@@ -218,12 +218,12 @@ def test_the_glossary_has_a_chinese_word_and_a_meaning_for_each():
 
 @pytest.mark.parametrize("page", ["docs/lessons.md", "docs/zh/lessons.md"])
 def test_the_minutes_and_exercises_of_a_lesson_are_those_that_it_names(page):
-    rows = {found[1]: row[2:4] for line in TEXT[page].splitlines() if (found := re.search(r"notebooks/(\w+)\.ipynb", line))
-            and (row := [cell.strip() for cell in line.split("|")[1:-1]])}
-    told = {source.stem: [re.search(r"about (\d+) minutes", text)[1], str(text.count('exercise="'))]
-            for source in (ROOT / "notebooks" / "source").glob("[0-9]*.py")
-            if (text := source.read_text(encoding="utf-8"))}
-    assert rows == told
+    lines = [line for line in TEXT[page].splitlines() if "/notebooks/solutions/" in line]
+    said = {re.search(r"notebooks/(\w+)\.ipynb", line)[1]: tuple(map(int, re.findall(r"\| (\d+) (?=\|)", line)[-2:]))
+            for line in lines}
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in ROOT.glob("notebooks/source/[0-9]*.py")}
+    assert said == {name: (int(re.search(r"about (\d+) minutes", text)[1]), text.count('exercise="'))
+                    for name, text in sources.items()}
 
 
 def test_the_table_of_the_tour_is_the_one_that_make_bench_prints():
