@@ -246,13 +246,17 @@ def test_the_table_of_the_pipeline_is_the_one_that_make_bench_prints():
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("mark", measured.marks())
+def test_a_table_is_that_of_the_file_of_measured_numbers(mark, lang):
+    _, shown, _ = measured.between(mark, measured.page_of(mark, lang).read_text(encoding="utf-8"))
+    assert shown.splitlines() == measured.lines_of(mark, lang)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("name", measured.read())
-def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
-    """And beside it stands the command; in Chinese every word of it is, but for names."""
-    text = measured.page_of(name, lang).read_text(encoding="utf-8")
-    _, shown, _ = measured.between(name, text)
-    assert shown.splitlines() == measured.table(name, lang)
-    assert measured.read()[name]["command"] in text
+def test_beside_a_table_stands_its_command_and_in_chinese_every_word_of_it_is(name, lang):
+    """But for names."""
+    assert measured.read()[name]["command"] in measured.page_of(f"{name}-table", lang).read_text(encoding="utf-8")
     if lang == "zh":
         words = {cell.strip() for line in measured.table(name, lang)[:1] for cell in line.split("|")}
         assert {cell for cell in words if re.search("[a-z]{4}", cell)} <= {"rollout", "generate", "fp32"} | {
@@ -261,39 +265,15 @@ def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
 
 def test_every_table_of_numbers_is_kept_in_a_file():
     """A page's table between marks comes from `measured.json`, a bench's own file, or a command that a test runs."""
-    marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+)-table:start -->", TEXT[page])}
-    own = {"rest", "frontier", "instructgpt", "anthropic", "sparrow", "assistant_world", "base", "labs",
-           "overoptimisation", "memory"}
-    assert marked - own == set(measured.read())
+    marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+-table):start -->", TEXT[page])}
+    assert marked - {"memory-table"} == {mark for mark in measured.marks() if mark.endswith("-table")}
 
 
-@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
-    bench = importlib.import_module("tests.benchmarks.rest")
-    stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
-    for mark, rows in (("rest-table", bench.table), ("rest-differences", bench.differences)):
-        shown = TEXT[page].split(f"<!-- {mark}:start -->\n")[1].split(f"<!-- {mark}:end -->")[0]
-        assert shown.splitlines() == list(rows(stored, lang))
+@pytest.mark.parametrize("page", LANGS)
+def test_the_page_of_rest_says_when_and_on_how_much_it_was_measured(page):
+    stored = json.loads(importlib.import_module("tests.benchmarks.rest").FILE.read_text(encoding="utf-8"))
     for said in (f"`SEEDS={len(stored['seeds'])}`", stored["date"], f"{stored['sources']:,}"):
         assert said in TEXT[page]
-
-
-@pytest.mark.parametrize("bench", ["anthropic", "assistant_world", "base", "frontier", "instructgpt", "labs",
-                                   "overoptimisation", "sparrow"])
-@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
-    made = importlib.import_module(f"tests.benchmarks.{bench}")
-    stored = json.loads(made.FILE.read_text(encoding="utf-8"))
-    shown = TEXT[page].split(f"<!-- {bench}-table:start -->\n")[1].split(f"<!-- {bench}-table:end -->")[0]
-    assert shown.splitlines() == list(made.table(stored, lang))
-
-
-@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_stages_of_anthropic_s_recipe_are_those_of_the_stored_seeds(page, lang):
-    made = importlib.import_module("tests.benchmarks.anthropic")
-    stored = json.loads(made.FILE.read_text(encoding="utf-8"))
-    shown = TEXT[page].split("<!-- anthropic-stages:start -->\n")[1].split("<!-- anthropic-stages:end -->")[0]
-    assert shown.splitlines() == made.stages(stored, lang)
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])

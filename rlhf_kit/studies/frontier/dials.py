@@ -24,6 +24,7 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 Learn = Callable[[World, Policy, Any, Path, Sequence[Draws]], Iterator[Step]]
 PRICES = (0.3, 0.1, 0.03, 0.01, 0.003)                  # of a nat of drift, dear first
 FEWER = (0.1, 0.03, 0.003)
+SCALED = (3.0, 1.0, 0.3, 0.1, 0.03)                     # of an advantage that is a group's in standard deviations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ METHODS: Mapping[str, Method] = {
         config=lambda price, size: _priced(grpo.rloo(TINY_GRPO), price, size),
         drawn=lambda config, size: config.steps * config.batch_size),
     "grpo": Method(
-        family="reinforce", dial="kl", values=FEWER, learn=_grpo,
+        family="reinforce", dial="kl", values=SCALED, learn=_grpo,
         config=lambda price, size: _priced(TINY_GRPO, price, size),
         drawn=lambda config, size: config.steps * config.batch_size),
     "dpo": Method(
