@@ -8,7 +8,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import chain, count
@@ -84,7 +84,7 @@ def _grade(options: argparse.Namespace) -> int:
         from rlhf_kit.classroom.grading.marks import grade
         people = roster.read(options.roster) if options.roster else None
         before = changes.earlier(options.csv) if options.csv and options.format == "plain" else {}
-        with _growing(options, people) as grown:
+        with _growing(options, people) as grows, _counted(options, grows) as grown:
             grades = grade(options.folder, options.lesson, seed, chosen, teacher=lang, limits=limits, cell=walls,
                            started=started, roster=people, due=options.due, partial=options.partial, grown=grown)
     changed = changes.changes(before, grades) if before else []
@@ -183,6 +183,26 @@ def _growing(options: argparse.Namespace, people: Roster | None) -> Iterator:
         raise
     if file != options.csv and begun:
         file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _counted(options: argparse.Namespace, grows: Callable[[Grades], None] | None) -> Iterator:
+    """On a terminal how many are graded so far, in a line that goes away at the end."""
+    if options.json or not sys.stderr.isatty():
+        yield grows
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        row = progress.add_task(say(options.lang, "grade_going"), total=None)
+
+        def counted(grades: Grades) -> None:
+            done = sum(one.status != "not graded" for one in grades.rows)
+            progress.update(row, completed=done, total=len(grades.rows))
+            if grows:
+                grows(grades)
+        yield counted
 
 
 def _keep(path: Path) -> Path:

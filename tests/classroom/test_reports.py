@@ -400,6 +400,18 @@ def test_who_would_be_gone_from_the_table_stays_in_a_copy_of_it(tmp_path, asked_
         (tmp_path / "g.csv").write_bytes(before)
 
 
+def test_a_terminal_sees_how_many_are_graded(tmp_path, asked_here, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    folder = hand_in(tmp_path / "in", ana={}, ben=SUM)
+    assert grade(folder, "--csv", tmp_path / "g.csv", "--lang", "en") == 0
+    said = capsys.readouterr().err
+    assert "Graded so far" in said
+    assert "2/2" in said
+    assert grade(folder, "--lang", "en", "--json") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_class_fits_a_terminal_of_80_columns(tmp_path, asked_here, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     many = {f"{name}-Featherstonehaugh": {"gae": OWN} for name in ("Ana", "Ben", "Cleo")}
