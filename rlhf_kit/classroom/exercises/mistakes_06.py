@@ -655,7 +655,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                _stepped(finite=False, cut=_cut_if_longer)),
         _named(_stepped(nan_passes=True),
                "A ratio that is NaN passes: NaN > 10 is False. Ask for what may go on, ratio <= 10.",
-               "比率是 NaN 时也放行了：NaN > 10 是 False。要反过来问可以继续的：ratio <= 10。"),
+               "概率比是 NaN 时也放行了：NaN > 10 是 False。要反过来问可以继续的：ratio <= 10。"),
         _named(_stepped(ratio=lambda away: (-away).exp().mean()),
                "The ratio is upside down: new over old, exp(logprob - old_logprob).",
                "比率颠倒了：是新的除以旧的，exp(logprob - old_logprob)。"),
