@@ -306,7 +306,8 @@ def test_every_relative_link_leads_somewhere(page):
 @pytest.mark.parametrize(("pages", "lang"), [(ENGLISH, "en"), (CHINESE, "zh")], ids=["en", "zh"])
 def test_a_picture_speaks_the_language_of_its_page(pages, lang):
     pictures = [link for page in pages for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", TEXT[page])]
-    assert pictures and [link for link in pictures if "://" not in link and not link.endswith(f".{lang}.png")] == []
+    assert pictures
+    assert [link for link in pictures if "://" not in link and not link.endswith(f".{lang}.png")] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
