@@ -19,7 +19,8 @@ A student's notebook has the outputs above its first guess or exercise, and of t
 what was to be found out is not told beforehand.
 
 Options: --handout DIR writes the notebooks of a class instead, without solutions; --no-run leaves outputs away;
---stamp accepts every Chinese text as up to date.
+--renew writes only badges and first cells anew, and leaves outputs as they are; --stamp accepts every Chinese text as up
+to date.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from rlhf_kit import REPOSITORY
+from rlhf_kit.scale.spaces import has_address
 from rlhf_kit.storage import StorageError, write_files
 
 HERE = Path(__file__).parent
@@ -55,9 +57,21 @@ EXTRAS = {"03": ("scale", "trl")}         # level -> (extra that it needs, one o
 SETUP = '''try:
     import {needed}rlhf_kit as kit
 except ImportError:
-    %pip install -q "rlhf-kit{extra} @ git+{repository}"
-    import rlhf_kit as kit
+    {otherwise}
 LANG = kit.setup(lesson="{lesson}", seed=0{lang})'''
+INSTALL = """%pip install -q "rlhf-kit{extra} @ git+{repository}"
+    import rlhf_kit as kit"""
+THEN = {"en": ", then", "zh": "，再运行"}
+NO_ADDRESS = {"en": """raise RuntimeError(
+        "rlhf-kit{extra} is not installed here, and this notebook does not know yet where to get it from. "
+        "In a clone, `make lab` opens the lessons with the kit. Elsewhere, such as in Colab, upload the wheel that "
+        "`python -m build --wheel` writes into dist/, and in a cell above this one run "
+        "%pip install rlhf_kit-*.whl{then}.") from None""",
+              "zh": """raise RuntimeError(
+        "这里没有装 rlhf-kit{extra}，而这本笔记本还不知道该从哪里下载。"
+        "在克隆下来的仓库里运行 `make lab`，课程和工具包会一起打开。在别处（例如 Colab），先上传 `python -m build --wheel` "
+        "生成的 wheel（在 dist/ 里），再在这个单元格上面新建一个，运行 "
+        "%pip install rlhf_kit-*.whl{then}。") from None"""}
 
 
 class SourceError(ValueError):
@@ -140,7 +154,8 @@ def notebook(source: Path, lang: str, solved: bool, handout: bool = False) -> No
             made.append(_code(cell.name, cell.code if cell.kind != "exercise" else
                               shown(cell.code) if solved else emptied(cell.code)))
     opening = min(2, next((i for i, cell in enumerate(cells) if cell.kind != "text"), len(cells)))
-    whole = [_text("badge", badge(source.stem, lang, handout, solved)), *made[:opening],
+    links = badge(source.stem, lang, handout, solved)
+    whole = [*([_text("badge", links)] if links else []), *made[:opening],
              _code("setup", setup(source.stem, lang)), *made[opening:]]
     return new_notebook(cells=whole, metadata=copy.deepcopy(METADATA), nbformat_minor=5)
 
@@ -151,18 +166,26 @@ def badge(stem: str, lang: str, handout: bool, solved: bool = False) -> str:
     up = "../" if lang == "zh" or solved else ""
     other = f"{up}{stem}.ipynb" if lang == "zh" else f"{up}zh/{stem}.ipynb"
     colab = f"{REPOSITORY.replace('https://github.com', 'https://colab.research.google.com/github')}/blob/main/{path}"
-    links = [f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"]
+    links = [f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"] * in_colab()
     if not handout:
         twin, said = (f"{up}{stem}", "exercise") if solved else (f"{up}solutions/{stem}", "solution")
         links += [f"[{WORDS[lang]['other']}]({other})", f"[{WORDS[lang][said]}]({twin}.ipynb)"]
     return " · ".join(links)
 
 
+def in_colab() -> bool:
+    """Whether Colab can open what lies at the address: it is set, and on GitHub."""
+    return has_address() and REPOSITORY.startswith("https://github.com/")
+
+
 def setup(stem: str, lang: str) -> str:
-    """The first code cell: find or install the kit, then one line about what is here."""
+    """The first code cell: find or install the kit, or say how to, then one line about what is here."""
     extra, library = EXTRAS.get(stem[:2], ("", ""))
-    return SETUP.format(repository=REPOSITORY, lesson=lesson(stem), needed=library and f"{library}, ",
-                        extra=extra and f"[{extra}]", lang='' if lang == "en" else f', lang="{lang}"')
+    then = extra and f'{THEN[lang]} %pip install \\"rlhf-kit[{extra}]\\"'
+    otherwise = (INSTALL if has_address() else NO_ADDRESS[lang]).format(
+        repository=REPOSITORY, extra=extra and f"[{extra}]", then=then)
+    return SETUP.format(lesson=lesson(stem), needed=library and f"{library}, ", otherwise=otherwise,
+                        lang='' if lang == "en" else f', lang="{lang}"')
 
 
 SOLUTION = re.compile(r"^( *)# solution:\n(.*?)^ *# end\n?", flags=re.M | re.S)
@@ -240,6 +263,14 @@ def _tidy(book: NotebookNode) -> None:
             else:
                 joined.append(output)
         cell.outputs = [output for output in joined if output.get("name") != "stderr"]
+    _without_version(book)
+
+
+def _without_version(book: NotebookNode) -> None:
+    """What is stored of the first cell does not name the kit's version, so that a release changes no notebook."""
+    for output in (output for cell in book.cells if cell.id == "setup" for output in cell.outputs):
+        if "text" in output:
+            output.text = re.sub(r"(rlhf-kit) \d[\w.]*", r"\1", output.text)
 
 
 def lend_outputs(solved: NotebookNode, book: NotebookNode, told: set[str]) -> None:
@@ -295,12 +326,27 @@ def build(source: Path, execute: bool = True) -> Iterator[str]:
             save(solved, HERE / "solutions" / f"{source.stem}.ipynb")
 
 
+def renew(source: Path) -> Iterator[str]:
+    """Badge and first cell of the lesson's products anew, as after another address; yields what has changed."""
+    for lang, solved in (("en", False), ("zh", False), ("en", True)):
+        path = HERE / ("solutions" if solved else "zh" if lang == "zh" else "") / f"{source.stem}.ipynb"
+        book = nbformat.read(path, as_version=4)
+        fresh = {"badge": badge(source.stem, lang, handout=False, solved=solved), "setup": setup(source.stem, lang)}
+        for cell in book.cells:
+            cell.source = fresh.get(cell.id, cell.source)
+        _without_version(book)
+        if written(book) != path.read_text(encoding="utf-8"):
+            save(book, path)
+            yield f"{path.relative_to(HERE)}: first cells renewed"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Build what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", help="such as 01; all if none is given")
     parser.add_argument("--handout", metavar="DIR", type=Path, help="write notebooks without solutions there")
     parser.add_argument("--no-run", action="store_true", help="leave outputs away")
+    parser.add_argument("--renew", action="store_true", help="write only badges and first cells anew, without running")
     parser.add_argument("--stamp", action="store_true", help="accept every Chinese text as up to date")
     options = parser.parse_args(arguments)
     handout: dict[str, str] = {}
@@ -314,7 +360,7 @@ def main(arguments: list[str] | None = None) -> int:
                 book = notebook(source, lang, solved=False, handout=True)
                 handout[f"{'zh/' * (lang == 'zh')}{source.stem}.ipynb"] = written(book)
         else:
-            for line in build(source, execute=not options.no_run):
+            for line in renew(source) if options.renew else build(source, execute=not options.no_run):
                 print(line, flush=True)
     try:
         if handout:
