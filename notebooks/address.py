@@ -1,7 +1,7 @@
 """The repository's address into every file that names it: `python notebooks/address.py https://github.com/you/rlhf-kit`.
 
-It is written into the package, its description and its citation, and from there into every lesson's badge and first cell,
-whose outputs stay. Run without an address it says which one is set.
+It is written into the package, its description and its citation, and from there into every lesson's badge and first
+cell, whose outputs stay. Run without an address it says which one is set.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ A student's notebook has the outputs above its first guess or exercise, and of t
 what was to be found out is not told beforehand.
 
 Options: --handout DIR writes the notebooks of a class instead, without solutions; --no-run leaves outputs away;
---renew writes only badges and first cells anew, and leaves outputs as they are; --stamp accepts every Chinese text as up
-to date.
+--renew writes only badges and first cells anew, and leaves outputs as they are; --stamp accepts every Chinese text as
+up to date.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ NO_ADDRESS = {"en": """raise RuntimeError(
         "%pip install rlhf_kit-*.whl{then}.") from None""",
               "zh": """raise RuntimeError(
         "这里没有装 rlhf-kit{extra}，而这本笔记本还不知道该从哪里下载。"
-        "在克隆下来的仓库里运行 `make lab`，课程和工具包会一起打开。在别处（例如 Colab），先上传 `python -m build --wheel` "
-        "生成的 wheel（在 dist/ 里），再在这个单元格上面新建一个，运行 "
+        "在克隆下来的仓库里运行 `make lab`，课程和工具包会一起打开。在别处（例如 Colab），先上传 "
+        "`python -m build --wheel` 生成的 wheel（在 dist/ 里），再在这个单元格上面新建一个，运行 "
         "%pip install rlhf_kit-*.whl{then}。") from None"""}
 
 

@@ -1,4 +1,4 @@
-"""The README as the package index shows it: links and pictures lead to the repository, for nothing lies beside it there.
+"""The README as the package index shows it, where nothing lies beside it: links and pictures lead to the repository.
 
 Asked by hatchling when it builds the kit; pyproject.toml names it.
 """
@@ -23,4 +23,6 @@ class PackagePage(MetadataHookInterface):
 
 def linked(text: str, address: str) -> str:
     """The same text with every relative link led to the repository at that address, and every picture to its file."""
-    return LINK.sub(lambda found: f"{found[1]}{found[2]}({address}/{'raw' if found[1] else 'blob'}/main/{found[3]})", text)
+    def led(found: re.Match) -> str:
+        return f"{found[1]}{found[2]}({address}/{'raw' if found[1] else 'blob'}/main/{found[3]})"
+    return LINK.sub(led, text)

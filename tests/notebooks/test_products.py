@@ -114,7 +114,8 @@ def test_the_badge_opens_this_very_file_where_colab_can(monkeypatch, source, lan
         monkeypatch.setattr(sys.modules[module], "REPOSITORY", address)
     path = place(source, lang, solved).relative_to(ROOT).as_posix()
     colab = re.findall(r"https://colab[^)]*\.ipynb", build.badge(source.stem, lang, False, solved))
-    assert colab == [f"https://colab.research.google.com/github/ana/kit-of-hers/blob/main/{path}"] * ("ana/kit" in address)
+    wanted = f"https://colab.research.google.com/github/ana/kit-of-hers/blob/main/{path}"
+    assert colab == [wanted] * ("ana/kit" in address)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
