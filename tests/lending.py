@@ -13,7 +13,8 @@ def lent(wheel: Path | None, folder: Path) -> Path:
     minutes."""
     venv.create(folder / "env", with_pip=True)
     python = folder / "env" / "bin" / "python"
-    asked = ["install", "--no-deps", "--no-index", wheel] if wheel else ["uninstall", "--yes", "setuptools"]   # an old one
+    an_old_one = ["uninstall", "--yes", "setuptools"]       # torch asks for a newer one, which is lent
+    asked = ["install", "--no-deps", "--no-index", wheel] if wheel else an_old_one
     subprocess.run([python, "-m", "pip", "-qq", *asked], check=True)
     (folder / "lent").mkdir()
     for path in Path(sysconfig.get_path("purelib")).iterdir():
