@@ -32,6 +32,11 @@ def test_conda_has_the_same_pins_as_pip():
         name: PINS[name] for name in ("nbgrader", "wandb")} == PINS
 
 
+def test_uv_has_the_same_pins_as_pip():
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert sorted(tools["uv"]["constraint-dependencies"]) == sorted(f"{name}=={pin}" for name, pin in PINS.items())
+
+
 def test_every_dependency_is_pinned_and_its_lower_bound_is_met():
     wanted = PROJECT["dependencies"] + [d for extra in PROJECT["optional-dependencies"].values() for d in extra
                                         if not d.startswith("rlhf-kit[")]
