@@ -44,6 +44,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from rlhf_kit import REPOSITORY
+from rlhf_kit.scale.spaces import has_address
 from rlhf_kit.storage import StorageError, write_files
 
 HERE = Path(__file__).parent
@@ -322,7 +323,7 @@ def told_of(folder: Path, handout: Iterable[str], install: str) -> Iterator[str]
                     if path.relative_to(folder).as_posix() not in names)
     if others:
         yield f"From before there are {len(others)} more, such as {others[0]}. Delete the folder to have these only."
-    if install == KIT and "/OWNER/" in KIT:
+    if install == KIT and not has_address():
         yield ("Their first cell installs the kit from an address that is a placeholder. Hand out a wheel with them, "
                "which python -m build makes: --install rlhf_kit-VERSION-py3-none-any.whl; or let the class install it "
                "before.")
