@@ -303,6 +303,13 @@ def test_every_relative_link_leads_somewhere(page):
     assert not missing
 
 
+@pytest.mark.parametrize(("pages", "lang"), [(ENGLISH, "en"), (CHINESE, "zh")], ids=["en", "zh"])
+def test_a_picture_speaks_the_language_of_its_page(pages, lang):
+    pictures = [link for page in pages for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", TEXT[page])]
+    assert pictures
+    assert [link for link in pictures if "://" not in link and not link.endswith(f".{lang}.png")] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_anchor_is_a_heading_of_its_page(page):
     """As GitHub names them: small letters, hyphens for spaces, no marks."""
