@@ -617,11 +617,15 @@ def loss_at(advantage, beta):
 kit.plots.lines(ratios.tolist(), {"A = 1": loss_at(1.0, 0.0), "A = -1": loss_at(-1.0, 0.0), "A = 1, β = 1": loss_at(1.0, 1.0)},
                 across="π / π_old", unit="loss", title="One token, ε = 0.2")
 # %% [markdown] lang="en"
+# Flat means that nothing more can be gained, as in PPO. With β the loss turns up again to the right: the penalty pulls back to the reference.
+#
 # ## When truth itself is the reward
 #
 # A sum is right or wrong, a test passes or fails, a format is kept or not: *verifiable rewards*. No reward model has to guess, and as long as the check has no hole, nothing is overrated. Their
 # weakness is another one: a group whose answers are all right, or all wrong, has advantages of 0.
-# %% [markdown] lang="zh" of="0606"
+# %% [markdown] lang="zh" of="968b"
+# 平的地方就是再没有好处可得，和 PPO 一样。有了 β，右边的损失又升上去：惩罚把策略拉回参考模型。
+#
 # ## 真相本身就是奖励
 #
 # 算式要么对要么错，测试要么过要么不过，格式要么守要么没守。这叫*可核对的奖励*。不需要奖励模型去猜；只要检查本身没有漏洞，也就没有什么会被高估。
