@@ -568,7 +568,7 @@ kit.plots.lines(range(1, 21), {"with the penalty": [step.metrics["kl"] for step 
 #
 # | 课 | 讲什么 |
 # |---|---|
-# | [01](01_sentiment_ppo.ipynb) | PPO：每个词元挣到多少，功劳归哪个词元，为什么要裁剪 |
+# | [01](01_sentiment_ppo.ipynb) | PPO：每个词元挣到多少，功劳归哪个词元，为什么要截断 |
 # | [02](02_rank_loss_reward_model.ipynb) | 奖励模型：怎样从排序里学，上限在哪里，怎样糊弄它 |
 # | [03a](03a_votes_and_packing.ipynb)、[03b](03b_lora_in_8_bits.ipynb)、[03c](03c_ppo_and_cheating.ipynb) | 把这一套用到大模型上：论坛投票、8 位 LoRA，以及策略怎样作弊 |
 # | [04a](04a_best_of_n.ipynb)、[04b](04b_rest.ipynb) | 不用 PPO：best-of-n 和 ReST |
