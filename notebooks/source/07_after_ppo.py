@@ -708,15 +708,15 @@ kit.plots.lines(range(1, 41), {"share right": [s.metrics["score"] for s in histo
 # ## The one picture
 #
 # Now a reward that can be cheated: the reviews, with a reward model. All methods share the start and the reward model, and each has a dial that lets it go further. Of how far a policy
-# has gone, √KL is the measure ([lesson 05b](05b_anthropic.ipynb)).
-# %% [markdown] lang="zh" of="9631"
+# has gone, √KL is the measure ([lesson 05b](05b_anthropic.ipynb)). Two names are new: *A2C* is PPO without the clip ([lesson 05c](05c_sparrow.ipynb)), *rejection-sampling SFT* imitates the best of n answers.
+# %% [markdown] lang="zh" of="0cca"
 # DPO 学的是起点答的那一批；GRPO 每一步都重新作答 256 条，条条检查。比比它们各得到了什么。“别的题”只有 33 道，相差百分之几说明不了什么。
 # 策略越好，全对的组就越多：为它们采样是白费，该换更难的题了。
 #
 # ## 一张图
 #
 # 再看一种骗得过的奖励：商品评论，加一个奖励模型。所有方法从同一个模型出发，跟同一个奖励模型学；每种有一个旋钮，拧得越大走得越远。走了多远，用 √KL 来量
-# （[第 05b 课](05b_anthropic.ipynb)）。
+# （[第 05b 课](05b_anthropic.ipynb)）。有两个名字是新的：*A2C* 是不截断的 PPO（[第 05c 课](05c_sparrow.ipynb)），*拒绝采样 SFT* 模仿 n 条回答里最好的那条。
 # %%
 from rlhf_kit.studies.frontier import page
 
@@ -743,7 +743,7 @@ kit.tell("top", what=f"{names[top['method']]} {page.setting(top, LANG)}".strip()
 kit.tell("fooled", what=f"{names[fooled['method']]} {page.setting(fooled, LANG)}".strip(), proxy=fooled["proxy"]["mean"], gold=fooled["gold"]["mean"])
 kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn_in), names=page.names(drawn_in), size=(4.2, 3.4))
 # %% [markdown] lang="en"
-# Left is what the reward model says, right the truth. Do not compare where the lines end, but at the *same drift*: which is higher on the right? A line is dashed where going on costs gold. Outside
+# Left is what the reward model says, right the truth; a large mark is a mean over the seeds, a pale one a single seed. Do not compare where the lines end, but at the *same drift*: which is higher on the right? A line is dashed where going on costs gold. Outside
 # a made-up world you have the left panel alone, so stop where a second judge, or people, no longer follow. One small world decides nothing between lines whose bars touch.
 #
 # ## Which to take
@@ -758,8 +758,8 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 # | a reward model, and the drift must be held | PPO | `rlhf-kit train ppo --model tiny-lm-en --judge tiny-rm-en --kl 0.03 --output runs/ppo` |
 # | a reward that is dear to ask | ReST ([lesson 04b](04b_rest.ipynb)) | `rlhf-kit train rest --task translation --model tiny-translator --judge tiny-rm-translation --output runs/rest` |
 # | no idea how far to go | several settings of one method | `rlhf-kit frontier --methods ppo,grpo` |
-# %% [markdown] lang="zh" of="9bbc"
-# 左边是奖励模型怎么说，右边是真相。不要比各条线的终点，要比*走得一样远*的地方：右图里哪条线更高？线变成虚线的地方，再走真值就要下降。离开虚构的世界，你手里只有左图；所以第二个评判或者真人开始不认同的时候，就该停。
+# %% [markdown] lang="zh" of="c551"
+# 左边是奖励模型怎么说，右边是真相；大的标记是各种子的平均，浅色的小标记是单个种子。不要比各条线的终点，要比*走得一样远*的地方：右图里哪条线更高？线变成虚线的地方，再走真值就要下降。离开虚构的世界，你手里只有左图；所以第二个评判或者真人开始不认同的时候，就该停。
 # 而且这只是一个小世界，误差线相碰的两条线分不出高下。
 #
 # ## 该用哪一种
