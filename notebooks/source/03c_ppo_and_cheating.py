@@ -388,7 +388,7 @@ kit.table({"beta": [*odds], kit.words("long_run"): [each / (1 + each) for each i
 # | π 本身 | .3 · log(.3/.05) + .7 · log(.35/.475) = **+0.324** |
 # | π，但不许结束 | log(.35/.475) = **-0.305** |
 #
-# 两行里的对数概率都没有错，第二行的*抽样*却不是从 π 来的。改法：不是自由抽取的词元，一概不算。
+# 两行里的对数概率都没有错，第二行的*采样*却不是从 π 来的。改法：不是自由抽取的词元，一概不算。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 3c.3 - Correct the KL
 #
@@ -495,7 +495,7 @@ kit.plots.bars(found, unit="KL, nats per response", title="The middle one is not
 # costs 4: 2 forward and 2 backward, since no weight needs a gradient. Checkpointing computes forward once more: 2 + 4 in all.
 # %% [markdown] lang="zh" of="dd74"
 # 中间那根柱子，不是任何东西的 KL。PPO 会把它当成省下的钱去追：策略越想结束而不许结束，拿到的就越多。把填充算成文本、top-k、
-# 只在一边用温度，效果也差不多。所以要原原本本地从策略抽样，遮住不是抽出来的，不要相信负的 KL。
+# 只在一边用温度，效果也差不多。所以要原原本本地从策略采样，遮住不是抽出来的，不要相信负的 KL。
 #
 # ## 70 亿参数要花多少
 #

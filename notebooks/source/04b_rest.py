@@ -51,7 +51,7 @@
 # 给每段原文抽几种译文，每种问奖励模型一次。下一格对 96 段原文各抽四种，温度 0.5（笔记本电脑 CPU 上约 5 秒；
 # 第一次要在这里训练这两个模型，只此一次：约四分钟）。
 #
-# 设想只留下奖励最高的十分之一。*全部*抽样的平均真值会打印在下面。留下的那些，平均真值是多少？
+# 设想只留下奖励最高的十分之一。*全部*采样的平均真值会打印在下面。留下的那些，平均真值是多少？
 # %%
 import torch
 from rlhf_kit.formulas import offline
@@ -487,7 +487,7 @@ kit.tell("losses", bc=bc_loss(logprob, mask, torch.tensor([True])), gold=gold_lo
 # With each threshold the kept set shrinks, but the number of updates does not. So the policy goes through fewer responses more
 # often, until it knows them by heart. The original share of every batch, and smaller learning rates, hold against that.
 # %% [markdown] lang="zh" of="79a3"
-# 策略越是意外的地方，GOLD 拉得越轻：比起单单一次抽样，它更相信策略已经知道的。论文里四种损失比下来，赢的是朴素的 BC；
+# 策略越是意外的地方，GOLD 拉得越轻：比起单单一次采样，它更相信策略已经知道的。论文里四种损失比下来，赢的是朴素的 BC；
 # 其余几种也都在 `formulas/offline.py` 里。
 #
 # ## 一个 Improve 要过几遍
@@ -657,7 +657,7 @@ kit.tell("reached" if rows["score"][4].mean >= rows["score"][3].mean else "not_r
 # **References.** ReST: Gulcehre et al. 2023, arXiv:2308.08998. GOLD: Pang and He 2021, arXiv:2009.07839. RAFT: Dong et al. 2023, arXiv:2304.06767. Rejection
 # sampling at scale: Touvron et al. 2023, arXiv:2307.09288.
 # %% [markdown] lang="zh" of="b023"
-# 论文里的翻译任务，平均奖励 BC 是 70.9；ReST 一次 Grow 是 77.8，两次是 83.1；抽样数差不多的 PPO 是 71.6，BLEU 还掉了 8 分。
+# 论文里的翻译任务，平均奖励 BC 是 70.9；ReST 一次 Grow 是 77.8，两次是 83.1；采样数差不多的 PPO 是 71.6，BLEU 还掉了 8 分。
 # ReST 再叠加不到 10 次抽取，就赶上了 BC 抽 200 次。可是让人来评，最喜欢的却是只做一次 Grow 的。
 # 这又是过度优化：每一轮都在离奖励模型见过的更远的地方，继续信任同一个奖励模型。
 #

@@ -627,8 +627,8 @@ ppo_reward = kit.check("5a.6", ppo_reward)
 # One answer, token by token. In place of PPO's policy stands the base after twelve updates on demonstrations (~8 s on a laptop CPU), in place of the
 # SFT model the base itself. The judge is your reward model from the pages.
 # %% [markdown] lang="zh" of="0c50"
-# 一条回答，一个词元一个词元地看。代替 PPO 的策略的，是在示范上更新了十二次的基座（笔记本电脑 CPU 上约 8 秒）；代替 SFT 模型的，
-# 是基座自己。评判的是你刚才用整页训练的奖励模型。
+# 一条回答，一个词元一个词元地看。代替 PPO 的策略的，是在示范上更新了十二次的底座（笔记本电脑 CPU 上约 8 秒）；代替 SFT 模型的，
+# 是底座自己。评判的是你刚才用整页训练的奖励模型。
 # %%
 shown = task.demonstrations(240, seed=1)
 policy, reference = kit.load_policy(f"tiny-base-{LANG}"), base.reference()
@@ -745,7 +745,7 @@ kit.tell("accumulated", tokens=tokens.tolist(), off=abs(round(off, 4)), alike=al
 # %% [markdown] lang="en"
 # Now the stored runs. The base has read reviews, forum pages, translations and dialogues. PPO sees dialogues only. Which stage ends with the highest loss on the *forum's* pages: "start" (of RL), "ppo" or "ptx"?
 # %% [markdown] lang="zh" of="8966"
-# 再看存好的运行。基座读过四个世界：评论、论坛、译文、对话。PPO 只碰对话。哪个阶段在*论坛*文本上的损失最高："start"（强化学习的起点）、"ppo" 还是 "ptx"？
+# 再看存好的运行。底座读过四个世界：评论、论坛、译文、对话。PPO 只碰对话。哪个阶段在*论坛*文本上的损失最高："start"（强化学习的起点）、"ppo" 还是 "ptx"？
 # %% guess="4"
 my_highest = None           # "start", "ppo" or "ptx"
 # %%

@@ -410,8 +410,8 @@ kit.plots.bars({"nothing gained": 0.0, **{f"{n} pairs": one for n, one in gain.i
 # %% [markdown] lang="zh" of="69d3"
 # ## 提示变成权重
 #
-# 强化学习的起点不是学示范得来的模型。基座先读一段很长的提示，里面是一位有用、诚实、无害（HHH）的助手的示范对话，然后接着往下写。这样每次都要花几千个词元。
-# **上下文蒸馏**：学生*不看*提示，逐个词元地学着预测基座*看了*提示之后的预测。老师的每个分布只留最可能的 50 个词元，其余合成一格：
+# 强化学习的起点不是学示范得来的模型。底座先读一段很长的提示，里面是一位有用、诚实、无害（HHH）的助手的示范对话，然后接着往下写。这样每次都要花几千个词元。
+# **上下文蒸馏**：学生*不看*提示，逐个词元地学着预测底座*看了*提示之后的预测。老师的每个分布只留最可能的 50 个词元，其余合成一格：
 #
 # $$L = \sum_{i\in\text{top }k} p_i\log\frac{p_i}{q_i} + \Big(1-\sum p_i\Big)\log\frac{1-\sum p_i}{1-\sum q_i}$$
 # %% [markdown] lang="en"
@@ -485,7 +485,7 @@ kit.plots.lines(kept, {"k bins and the rest": told, "whole vocabulary": [told[-1
 # %% [markdown] lang="en"
 # Never more than the whole KL, and the missing part is about tokens that hardly occur. Behind the prompt the base is better by gold. Which share of that gain does the student keep without it?
 # %% [markdown] lang="zh" of="a848"
-# 从不超过整个词表的 KL；缺的那点说的是几乎不出现的词元。看了提示，基座的真值更高。学生不看提示，能保住这份提升的多少？
+# 从不超过整个词表的 KL；缺的那点说的是几乎不出现的词元。看了提示，底座的真值更高。学生不看提示，能保住这份提升的多少？
 # %% guess="3"
 my_kept = None              # between 0 and 1
 # %%
@@ -502,7 +502,7 @@ kit.plots.bars(gold, unit="gold", title="The prompt, and the student without it"
 # PPO now pleases the preference model, from the distilled student, with a very low price of drift. The difference of two scores is a promise: policy beats student with probability σ(r - r'). In **Elo**, the unit of chess,
 # a share p of wins is worth 400 log10(p / (1 - p)) points, so a difference of 1 nat is 173.7.
 # %% [markdown] lang="zh" of="2080"
-# 有一点要专门教学生：读过整段对话的基座，有时答完了还会接着替*用户*说下一句。工具包在那里截断，并把结尾定死。
+# 有一点要专门教学生：读过整段对话的底座，有时答完了还会接着替*用户*说下一句。工具包在那里截断，并把结尾定死。
 #
 # ## 强化学习，和得分的许诺
 #
@@ -578,7 +578,7 @@ kit.plots.bars({"equal": 0.0, "promised": elo_predicted, "by gold": elo_measured
 #
 # ## 两半
 #
-# 策略从什么时候起在钻评委的空子？Anthropic 把比较分成两半，**每半训练一个偏好模型**。PPO 讨好*训练*模型，*测试*模型只旁观。两个一起上升，策略就是真的变好；
+# 策略从什么时候起在钻偏好模型的空子？Anthropic 把比较分成两半，**每半训练一个偏好模型**。PPO 讨好*训练*模型，*测试*模型只旁观。两个一起上升，策略就是真的变好；
 # 只有训练模型还在升，就是策略找到了只有它喜欢的东西。（有文章说成是两半得分分布之间的 KL。不是。）
 # 两把尺子的零点都没有意义，所以先各自减去在同一批留出回答上的平均。
 # %% [markdown] lang="en"
@@ -800,7 +800,7 @@ kit.guessed(my_verdicts, {letter: "right" if letter in "bdfg" else "wrong" for l
 # | 两个问题，两组数据 | 有用和无害较劲；只学一样，另一样比瞎猜还差 |
 # | GOOD 和 BAD | 还没问人，投票就教会了回答值多少 |
 # | k 个词元和其余 | 提示变成权重 |
-# | 两半 | 看得出策略什么时候只讨好了一个评委 |
+# | 两半 | 看得出策略什么时候只讨好了一个偏好模型 |
 # | √KL | 量强化学习走了多远的尺子 |
 # | 在线，从头训练 | 策略现在在哪里，就在哪里比较 |
 #

@@ -529,7 +529,7 @@ kit.plots.lines(range(1, 8), {name: [x / y[3] for x in y] for name, y in weights
 #
 # ## GRPO 的损失
 #
-# 一条回答的所有词元共用它的优势。概率比像 PPO 一样裁剪；KL 放在*损失*里，用 k3（[第 06 课](06_when_rlhf_goes_wrong.ipynb)：它沿着 KL(π_ref ‖ π) 拉）。
+# 一条回答的所有词元共用它的优势。概率比像 PPO 一样截断；KL 放在*损失*里，用 k3（[第 06 课](06_when_rlhf_goes_wrong.ipynb)：它沿着 KL(π_ref ‖ π) 拉）。
 # 记 $\rho_t = \pi / \pi_{\text{old}}$，$r_t = \pi_{\text{ref}} / \pi$：
 #
 # $$x_t = -\min\big(\rho_t A,\ \text{clip}(\rho_t, 1-\varepsilon, 1+\varepsilon) A\big) + \beta\,(r_t - 1 - \log r_t)$$

@@ -174,14 +174,24 @@ def test_what_a_lesson_tells_stands_in_its_table_and_what_stands_there_is_told(s
         start for start in literals if start.endswith("_")))] == []
 
 
-@pytest.mark.parametrize("source", LESSONS[:2], ids=lambda s: s.stem)
-def test_every_label_of_a_picture_has_its_chinese(source):
+SYMBOLS = {"log", "sigma", "tau", "beta", "int", "old"}           # in a formula, the same in both languages
+
+
+def labels_of(call):
+    """What a picture or table writes: axes, title, and the names of its lines, bars or columns."""
+    yield from (k.value for k in call.keywords if k.arg in ("across", "unit", "title"))
+    for argument in (*call.args, *(k.value for k in call.keywords)):
+        yield from (key for node in ast.walk(argument) if isinstance(node, ast.Dict) for key in node.keys)
+
+
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_every_label_of_a_picture_or_table_has_its_chinese(source):
     labels = lesson_sentences(build.lesson(source.stem))["labels"]
     code = build.shown("\n".join(cell.code for cell in build.read(source) if cell.code))
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("kit.plots."):
-            said = [k.value.value for k in node.keywords if k.arg in ("across", "unit", "title")]
-            assert [text for text in said if text not in labels and text != "V"] == []
+    said = {label.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)
+            and ast.unparse(node.func).startswith(("kit.plots.", "kit.table")) for label in labels_of(node)
+            if isinstance(label, ast.Constant)}
+    assert [text for text in said if text not in labels and set(re.findall("[a-z]{2,}", text)) - SYMBOLS] == []
 
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
@@ -231,6 +241,48 @@ def test_a_handout_gives_no_solution_away(tmp_path):
         assert "```python" not in text
         assert "solutions/" not in text
     assert len(list(tmp_path.rglob("*.ipynb"))) == 2 * len(LESSONS)
+
+
+def test_no_link_of_a_handout_leads_to_a_notebook_with_folded_solutions(tmp_path):
+    assert build.main(["--handout", str(tmp_path), "00"]) == 0
+    for path in tmp_path.rglob("*.ipynb"):
+        assert "colab.research" not in path.read_text(encoding="utf-8")
+    folder = "https://github.com/me/course/tree/main/handout/"
+    assert build.main(["--handout", str(tmp_path), "00", "--colab", folder]) == 0
+    opens = "https://colab.research.google.com/github/me/course/blob/main/handout"
+    for path in tmp_path.rglob("*.ipynb"):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        assert first.endswith(f"]({opens}/{path.relative_to(tmp_path).as_posix()})")
+
+
+@pytest.mark.parametrize(("what", "line"), [
+    ("git+https://git.example/kit", '"rlhf-kit[scale] @ git+https://git.example/kit"'),
+    ("https://example.org/kit.whl", '"rlhf-kit[scale] @ https://example.org/kit.whl"'),
+    ("rlhf_kit-1-py3-none-any.whl", '"rlhf_kit-1-py3-none-any.whl[scale]"')])
+def test_the_first_cell_of_a_handout_installs_what_the_teacher_names(tmp_path, what, line):
+    assert build.main(["--handout", str(tmp_path), "03b", "--install", what]) == 0
+    for path in tmp_path.rglob("*.ipynb"):
+        assert f"%pip install -q {line}\n" in next(
+            cell.source for cell in nbformat.read(path, as_version=4).cells if cell.id == "setup")
+
+
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["5b"], "there is no lesson '5b'; there are 00, 01"),
+    (["00", "--colab", "me/course"], "expected a folder on GitHub")])
+def test_a_handout_of_what_is_not_there_is_one_line(tmp_path, capsys, words, complaint):
+    with pytest.raises(SystemExit) as stop:
+        build.main(["--handout", str(tmp_path), *words])
+    assert stop.value.code == 2
+    assert complaint in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_handout_says_what_else_lies_there(tmp_path, capsys):
+    assert build.main(["--handout", str(tmp_path), "00"]) == 0
+    assert build.main(["--handout", str(tmp_path), "01"]) == 0
+    said = capsys.readouterr().out
+    assert "has 2 notebooks without solutions: 01_sentiment_ppo; the same in Chinese" in said
+    assert "From before there are 2 more, such as 00_map.ipynb" in said
 
 
 def test_a_handout_replaces_no_notebook_that_somebody_worked_in(tmp_path, capsys):

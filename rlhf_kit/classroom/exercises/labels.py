@@ -242,8 +242,8 @@ CHINESE = {
     "a hard question and an easier one, not scaled": "一道难题和一道容易些的，不缩放",
     "groups that scored alike": "有的组得分全都相同",
     "groups that scored alike, not scaled": "有的组得分全都相同，不缩放", "nothing has moved yet": "策略还没有动",
-    "a policy that has moved": "策略已经动了", "a high KL penalty": "KL 惩罚很重", "a narrow clip": "裁剪范围很窄",
-    "a wide clip": "裁剪范围很宽", "better than expected": "比预期好", "worse than expected": "比预期差",
+    "a policy that has moved": "策略已经动了", "a high KL penalty": "KL 惩罚很重", "a narrow clip": "截断范围很窄",
+    "a wide clip": "截断范围很宽", "better than expected": "比预期好", "worse than expected": "比预期差",
     "advantages of 0": "优势全是 0", "never, half the time, always": "从不、一半、总是", "two answers": "两条回答",
     "hard questions": "难题", "easy questions": "容易的题",
     # 5c, Sparrow
