@@ -63,10 +63,10 @@ test-newest:                             ## the same tests with the newest libra
 	.venv-newest/bin/python -m pytest $(SHARED) $(or $(ARGS),--ignore=tests/demos)
 
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
-	$(BIN)/python -m pytest $(SHARED) -m slow --durations=10 $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) -m 'slow and not notebooks' --durations=10 $(ARGS)
 
-test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved and untouched
-	$(BIN)/python -m pytest -n $(WORKERS) -m notebooks --durations=10 $(ARGS)
+test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved, and untouched as a wheel has it
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'notebooks and not slow' --durations=10 $(ARGS)
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .

@@ -10,7 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import rlhf_kit
 from rlhf_kit import __version__
+from rlhf_kit.classroom.exercises import session
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of
 from rlhf_kit.language import lesson_sentences
 
@@ -94,6 +96,28 @@ def test_no_output_that_is_shown_uses_an_exercise_or_holds_a_guess(source):
         if cell.shown:
             assert cell.kind == "code"
             assert not [name for name in [*mine, "kit.guessed"] if f"{name}(" in cell.code], cell.code
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_the_checks_of_an_untouched_lesson_wait_in_its_language(source, lang, capsys):
+    """Of a committed notebook its exercises and checks alone, without what is trained in between."""
+    session.setup(build.lesson(source.stem), lang=lang)
+    try:
+        names, waits = {"kit": rlhf_kit}, 0
+        for cell in code_cells(place(source, lang, solved=False)):
+            if cell.id.startswith(("ex-", "check-")):
+                capsys.readouterr()
+                exec(cell.source, names)
+                said = capsys.readouterr().out
+            if cell.id.startswith("check-"):
+                waits += 1
+                assert said.startswith("⏳"), said
+                assert len(said.splitlines()) == 2
+                assert any("\u4e00" <= character <= "\u9fff" for character in said) == (lang == "zh")
+        assert waits == len([1 for number in EXERCISES if lesson_of(number) == build.lesson(source.stem)])
+    finally:
+        session.setup("00", lang="en")
 
 
 @products
