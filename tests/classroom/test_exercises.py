@@ -12,6 +12,7 @@ import torch
 from rlhf_kit.classroom.exercises import answers, checking, session
 from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
+from rlhf_kit.classroom.exercises.conditions import in_common
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
 LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "05b", "05c", "06", "07")
@@ -421,6 +422,14 @@ def test_a_division_by_0_says_which_case_it_is(capsys):
     said = capsys.readouterr().out
     assert "kl=0, " in said
     assert "(KL 0)" in said
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_of_every_case_it_can_be_said_what_is_special_about_it(number):
+    """An empty tensor has no row that could be looked at: a wrong answer stopped the check itself."""
+    exercise, cases = EXERCISES[number], EXERCISES[number].all_cases(0)
+    for place in range(len(cases)):
+        in_common(cases, exercise.names, {place})
 
 
 @pytest.mark.parametrize("number", EXERCISES)
