@@ -12,6 +12,7 @@ import torch
 from rlhf_kit.classroom.exercises import answers, checking, session
 from rlhf_kit.classroom.exercises.answers import ask, compare, judge
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
+from rlhf_kit.classroom.exercises.conditions import in_common
 from rlhf_kit.classroom.exercises.labels import CHINESE
 
 LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "05b", "05c", "06", "07")
@@ -368,10 +369,10 @@ def test_right_answers_in_another_form_become_what_the_next_cell_needs(number, a
     ("1.1", lambda mask: mask.numpy(), "torch.as_tensor(...)"),
     ("1.2", lambda reward: list(reward), "torch.stack(...)"),
     ("1.2", lambda reward: (reward,), "comma at the end"),
-    ("2.1", lambda pairs: pairs.float(), "Places are whole numbers"),
+    ("2.1", lambda pairs: pairs.float(), "Make it whole numbers"),
     ("2.1", lambda pairs: pairs.tolist(), "torch.tensor(...)"),
     ("2.1", lambda pairs: pairs if len(pairs) else torch.tensor([]).long(), "keeps its columns"),
-    ("2.1", lambda pairs: pairs.byte(), "Places are whole numbers"),
+    ("2.1", lambda pairs: pairs.byte(), "Make it whole numbers"),
     ("2.4", lambda both: torch.stack([*both, both[0]]), "return first, second"),
     ("2.4", lambda both: tuple(share.item() for share in both), "number 1 is a number; the next cell needs a tensor"),
     ("1.6", lambda beta: torch.tensor(beta), "Return the plain number"),
@@ -427,6 +428,14 @@ def test_a_division_by_0_says_which_case_it_is(capsys):
     said = capsys.readouterr().out
     assert "kl=0, " in said
     assert "(KL 0)" in said
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_of_every_case_it_can_be_said_what_is_special_about_it(number):
+    """An empty tensor has no row that could be looked at: a wrong answer stopped the check itself."""
+    exercise, cases = EXERCISES[number], EXERCISES[number].all_cases(0)
+    for place in range(len(cases)):
+        in_common(cases, exercise.names, {place})
 
 
 @pytest.mark.parametrize("number", EXERCISES)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import copy
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
@@ -493,6 +493,8 @@ ERRORS = (
                           r"\((float|int)\b|^AttributeError: '(float|int)' object has no attribute 'cl(amp|ip)'"),
     ("check_error_number", r"^TypeError: \w+\(\): argument 'input' \(position 1\) must be Tensor, not (float|int)\b"),
     ("check_error_index", r"^IndexError|^KeyError|index out of (range|bounds)|out of bounds"),
+    ("check_error_overflow", r"^OverflowError"),
+    ("check_error_nan", r"^ValueError: nan is not in list|cannot convert float NaN to integer"),
     ("check_error_domain", r"^ValueError: (math domain error|expected a (non|posi))"),
     ("check_error_shapes", r"The size of tensor a|shapes cannot be multiplied|size mismatch|must match the size|"
                            r"must match the shape|invalid for input of size|zip\(\) argument|not broadcastable|"
@@ -534,14 +536,16 @@ def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
 
 
 def _rows(ours: Tensor, theirs: Tensor) -> tuple[str, dict[str, Any]] | None:
-    """Of two tables of places, [P, 2], which rows are missing and which are too many."""
-    if any(t.dim() != 2 or t.is_floating_point() or t.dtype == torch.bool for t in (ours, theirs)) or (
-            not theirs.numel() or ours.shape[1:] != (2,) or theirs.shape[1:] != (2,)):
+    """Of two tables of whole numbers, which rows are missing and which are too many; of places, [P, 2], also both."""
+    if any(t.dim() < 2 or t.is_floating_point() or t.dtype == torch.bool for t in (ours, theirs)) or (
+            not theirs.numel() or ours.shape[1:] != theirs.shape[1:]):
         return None
     mine, its = ours.tolist(), theirs.tolist()
     missing, extra = [r for r in mine if r not in its], [r for r in its if r not in mine]
     if not missing and not extra:
         return ("check_rows_order", {}) if len(mine) == len(its) else ("check_rows_twice", {})
+    if ((missing and extra) or len(mine) == len(its)) and ours.shape[1:] != (2,):
+        return None
     key = "check_rows_both" if missing and extra else "check_rows_missing" if missing else "check_rows_extra"
     return key, {"missing": show(missing), "extra": show(extra)}
 
@@ -565,7 +569,7 @@ def _relation(asked: _Asked) -> tuple[str, dict[str, Any]]:
     for factor, words in ((2, "2"), (0.5, "1/2"), (-2, "-2"), (-0.5, "-1/2"), (1 / math.log(2), "1 / ln 2"),
                           (math.log(2), "ln 2"), (100, "100")):
         if all_are(lambda case, factor=factor: factor):
-            return "check_factor", {"factor": words}
+            return ("check_factor_base_2" if words == "1 / ln 2" else "check_factor"), {"factor": words}
     for what in _sizes(asked.cases[0]):
         sizes = [_sizes(case).get(what, 0) for case in asked.cases]
         if 0 in sizes or len(set(sizes)) < 2:
@@ -587,6 +591,10 @@ def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
     if place := _place(asked):
         return place, {}
     right = [_agree(a, b, exercise.near) for a, b in zip(asked.ours, asked.theirs, strict=True)]
+    told = {(case.about, case.zh): case for case, fine in zip(asked.cases, right, strict=True) if not fine}
+    named = right[0] and "random" not in {about for about, _ in told}
+    if named and len(told) == 1:                            # what a single case has and no other may be chance
+        return _named_cases(told, right)
     common, always = in_common(asked.cases, exercise.names, {i for i, fine in enumerate(right) if not fine})
     values = {"right": sum(right), "cases": len(right)}
     near = all(_agree(a, b, Near(0.02, 1e-3)) for a, b in zip(asked.ours, asked.theirs, strict=True))
@@ -600,13 +608,16 @@ def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
         return "check_example_wrong", {}
     if not any(right[1:-2]):
         return "check_example_only", values
-    told = {(case.about, case.zh): case for case, fine in zip(asked.cases, right, strict=True) if not fine}
-    if len(told) < 6 and "random" not in {about for about, _ in told}:
-        en, zh = zip(*told, strict=True)
-        return "check_some_named", values | {"where": Told("; ".join(en), "；".join(zh))}
+    if named and len(told) < 6:
+        return _named_cases(told, right)
     if near:
         return "check_near", values
     return "check_some_right", values
+
+
+def _named_cases(told: Iterable[tuple[str, str]], right: Sequence[bool]) -> tuple[str, dict[str, Any]]:
+    en, zh = zip(*told, strict=True)
+    return "check_some_named", {"right": sum(right), "cases": len(right), "where": Told("; ".join(en), "；".join(zh))}
 
 
 def _place(asked: _Asked) -> str:

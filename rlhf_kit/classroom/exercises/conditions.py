@@ -85,8 +85,12 @@ def _of_list(a: list[Any]) -> Iterator[str]:
     yield from _of_order([a])
 
 
+def _rows(a: Tensor) -> list[list[Any]]:
+    return torch.atleast_2d(a).flatten(0, -2).tolist()
+
+
 def _of_mask(a: Tensor) -> Iterator[str]:
-    rows = a.reshape(-1, a.shape[-1]).tolist()
+    rows = _rows(a)
     if any(not x and y for row in rows for x, y in pairwise(row)):
         yield "gaps"
     if any(not any(row) for row in rows):
@@ -101,7 +105,7 @@ def _of_mask(a: Tensor) -> Iterator[str]:
 
 
 def _of_tensor(a: Tensor) -> Iterator[str]:
-    rows = a.reshape(-1, a.shape[-1]).tolist() if a.dim() else [[a.item()]]
+    rows = _rows(a)
     if a.is_floating_point() and not a.isfinite().all():
         yield "not_finite"
         return

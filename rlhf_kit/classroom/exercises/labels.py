@@ -254,6 +254,8 @@ CHINESE = {
     "one of eight is broken": "八条里一条违规", "one is followed": "只有一条守规则",
     "scores below 0, not in order": "得分小于 0，没有排好序", "two of the same dialogue": "有两条来自同一段对话",
     "what a candidate says, too": "和候选说得一样", "one text three times": "同一句话三次",
+    "a text comes again later": "一句话后面又出现",
+    "another one has the same score": "另一条得分相同", "all far below 0, with padding": "都远小于 0，还有填充",
     "all would do: the first two": "全都能取：取前两条", "more are wanted than there are": "要的比有的多",
     "none will do": "一条也不能取", "none was drawn": "一条也没有抽", "none is wanted": "一条也不要",
     "one is wanted, dialogue 0": "只要一条，对话 0", "the text of one that was left out": "和没有取的一条说得一样",

@@ -76,6 +76,9 @@ def _votes(seed: int) -> list[Case]:
             case([[[5, 6], [7, 8]], [[3, 4], [9, 9]]], [1, 0], "two pairs", "两对"),
             case([[[5, 6], [7, 8]], [[3, 4], [9, 9]]], [-1, 0], "a tie", "有平局"),
             case([[[5, 6], [7, 8]], [[3, 4], [9, 9]]], [-1, -1], "nothing but ties", "全是平局"),
+            case([[[5, 6, 3], [7, 8, 4]]], [-1], "nothing but ties", "全是平局"),
+            case([[[5, 6], [7, 8]], [[3, 4], [9, 9]], [[6, 6], [8, 3]], [[4, 5], [5, 9]]], [-1, 1, -1, 0],
+                 "ties in front and in between", "开头和中间有平局"),
             case([[[5], [7]]], [1], "answers of one token; other ratings", "回答只有一个词元；评级换了", 40, 3), *made]
 
 
@@ -99,6 +102,8 @@ def _logits(seed: int) -> list[Case]:
             case([[[0.0, 5.0, 1.0, 0.0]]], [[[0.0, 1.0, 5.0, 0.0]]], 2, "the student's likeliest are others",
                  "学生最可能的是别的词元"),
             case([[[0.0, 300.0, 0.0]]], [[[300.0, 0.0, 0.0]]], 1, "large logits", "很大的 logit"),
+            case([[[60.0, 0.0, 0.0, 0.0], [0.5, 0.0, 1.0, 0.0]]], [[[1.0, 0.5, 0.0, 0.0], [0.0, 1.5, 0.0, 1.0]]], 1,
+                 "the student is all but certain, the teacher is not", "学生几乎十拿九稳，老师不是"),
             case([[[0.0] * 5, [1.0, 0.0, 0.0, 0.0, 0.0]]], [[[1.0, 2.0, 0.5, 0.0, 0.0], [0.0, 0.0, 3.0, 1.0, 0.5]]], 3,
                  "two tokens", "两个词元"),
             Case((student, teacher, 2, holes), "a hole in the mask", (0, 1), "掩码中间有空"),
@@ -116,7 +121,13 @@ def _wins(seed: int) -> list[Case]:
     return [case([1.0, 1.0], [1.0, 1.0], [1.0, 0.0], "equal scores: one half, 0 points", "得分相同：一半，0 分"),
             case([3.0, 0.0], [0.0, 3.0], [1.0, 0.0], "one far above, one far below", "一个高很多，一个低很多"),
             case([1.0], [0.0], [0.5], "a tie", "有平局"),
-            case([900.0, 0.0, 0.0], [0.0, 900.0, 0.0], [1.0, 0.0, 0.5], "very sure", "非常肯定"),
+            case([80.0, 0.0, 0.0], [0.0, 80.0, 0.0], [1.0, 0.0, 0.5], "very sure", "非常肯定"),
+            case([4 + i / 50 for i in range(200)], [i / 90 for i in range(200)], [1.0] * 199 + [0.5],
+            "it nearly always wins",
+            "几乎总是赢"),
+            case([-4 - i / 50 for i in range(200)], [-i / 90 for i in range(200)], [0.0] * 199 + [0.5],
+            "it hardly ever wins",
+            "几乎从来不赢"),
             case([0.0, -1.0, 0.5], [2.0, 1.0, 1.5], [0.0, 0.0, 0.5], "the baseline is better", "基线更好"),
             case([5.0, 5.0, 5.0, -5.0], [0.0] * 4, [1.0, 0.5, 0.5, 1.0], "surer than right", "比实际更有把握"), *made]
 
@@ -139,6 +150,9 @@ def _halves(seed: int) -> list[Case]:
                  "一个标尺整体偏低"),
             case([0.0, 2.0, 1.0, 3.0], [0.0, 0.5, 1.0, 1.0], zero, zero, 0.5, "above, below, and above again",
                  "高了，又低了，再高"),
+            case([0.0, 1.0, 1.5, 2.0, 0.0, 1.5, 2.0], [0.0] * 7, zero, zero, 0.75,
+                 "above for three steps, below, and above again", "连高三步，又低了，再高"),
+            case([0.0, 1.0, 2.0, 0.5], [0.0] * 4, zero, zero, 0.75, "above, and below at the end", "高了，最后又低了"),
             case([0.0, 1.0, 2.0], [0.0, 0.5, 1.5], zero, zero, 0.5, "exactly as much does not count", "刚好等于不算"),
             case([1.0, 2.0], [0.0, 0.0], zero, zero, 0.5, "apart from the beginning", "一开始就分开"),
             case([1.0, 2.0, 3.0], [1.0, 2.0, 3.5], zero, zero, 0.5, "never apart", "从来没有分开"),
@@ -183,11 +197,12 @@ EXERCISES = (
                    torch.tensor([[True]])), gradient=(0, 1)), _logits, MISTAKES["5b.4"], points=3),
     Exercise("5b.5", "won", ("score", "baseline", "beats"), won,
              Case((torch.tensor([2.0, 0.0]), torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.5]))), _wins,
-             MISTAKES["5b.5"], points=2, results=("predicted", "measured", "elo_predicted", "elo_measured")),
+             MISTAKES["5b.5"], points=2, results=("predicted", "measured", "elo_predicted", "elo_measured"),
+             exact=True),
     Exercise("5b.6", "apart", ("train", "test", "train_heldout", "test_heldout", "most"), apart,
              Case((torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 0.5, 1.0]), torch.tensor([0.0, 2.0]),
                    torch.tensor([-1.0, 1.0]), 0.4)), _halves, MISTAKES["5b.6"], points=2, results=("gap", "parted")),
     Exercise("5b.7", "root_kl_fit", ("kl", "score", "first"), root_kl_fit,
              Case((torch.tensor([0.0, 1.0, 4.0, 9.0]), torch.tensor([1.0, 3.0, 5.0, 7.0]), 4)), _drift,
-             MISTAKES["5b.7"], points=3, results=("slope", "r2", "r2_kl")),
+             MISTAKES["5b.7"], points=3, results=("slope", "r2", "r2_kl"), exact=True),
 )

@@ -46,6 +46,7 @@ def _told(seed: int) -> list[Case]:
             case([0.9, 0.8, 0.7, 0.2], [1, 1, 1, 0], "one is followed"),
             case([-3.0, -1.0, -2.0, -4.0], [0, 1, 1, 0], "scores below 0, not in order"),
             case([1000.0, -1000.0, 999.0], [0, 0, 1], "large scores"),
+            case([0.3, 0.300001, 0.3, 1e-9, 2e-9], [0, 1, 1, 0, 1], "scores that hardly differ"),
             case([0.3, 0.7], [1, 0], "one of each"), *made]
 
 
@@ -58,6 +59,7 @@ def _drawn(seed: int) -> list[Case]:
     return [Case((3, [11, 12], [3, 3, 5], [21, 22, 23], 2), "two of the same dialogue"),
             Case((3, [11, 12], [4, 5, 6], [11, 12, 23], 2), "what a candidate says, too"),
             Case((3, [11, 12], [4, 5, 6, 7], [21, 21, 21, 22], 2), "one text three times"),
+            Case((3, [11, 12], [4, 5, 6, 7, 8], [21, 22, 21, 22, 23], 3), "a text comes again later"),
             Case((3, [11, 12], [4, 5, 6, 7], [21, 22, 23, 24], 2), "all would do: the first two"),
             Case((3, [11, 12], [4, 5, 6, 7], [21, 22, 23, 24], 9), "more are wanted than there are"),
             Case((3, [11, 12], [3, 3], [21, 22], 2), "none will do"), Case((3, [11, 12], [], [], 2), "none was drawn"),
@@ -92,6 +94,8 @@ def _turns(seed: int) -> list[Case]:
             case([[1000.0, 0.0, -1000.0]], [0], [3], "very right"),
             case([[-1000.0, 0.0, 1000.0]], [0], [3], "very wrong"),
             case([[3.0, 1.0], [-3.0, -1.0]], [0, 0], [2, 2], "means on both sides of 0"),
+            case([[2.0, 2.0, -1.0]], [1], [3], "another one has the same score"),
+            case([[-1000.0, -999.0, 0.0], [-998.0, -1000.0, -999.5]], [0, 1], [2, 3], "all far below 0, with padding"),
             case([[100.0, 99.0, 98.5]], [1], [3], "large scores", torch.float32), *made]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -45,6 +46,29 @@ def _renumbered(*arguments: Tensor) -> Tensor:
     return torch.cat([torch.arange(len(found))[:, None], found[:, 1:]], 1)
 
 
+def _one_for_all(red_of: Callable[[Tensor], Tensor]) -> Callable:
+    """One comparison decides whether all are turned round."""
+    return _counting(turned=lambda red: red_of(red).expand_as(red))
+
+
+def _in_order_of(key: Callable[[Tensor, Tensor], Tensor]) -> Callable:
+    def wrong(picked: Tensor, strength: Tensor, red: Tensor) -> Tensor:
+        found = what_counts(picked, strength, red)
+        return found[key(strength, red)[found[:, 0]].argsort(stable=True)]
+    return wrong
+
+
+def _bitwise(picked: Tensor, strength: Tensor, red: Tensor) -> Tensor:
+    row = (strength > 0).nonzero()[:, 0]
+    chosen = torch.where(red, ~picked, picked)[row]
+    return torch.stack([row, chosen, 1 - chosen], 1)
+
+
+def _third_as_picked(picked: Tensor, strength: Tensor, red: Tensor) -> Tensor:
+    found = what_counts(picked, strength, red)
+    return torch.cat([found[:, :2], 1 - picked[found[:, 0]][:, None]], 1)
+
+
 # 5b.2
 
 def _mended(cost: Callable[[Tensor, Tensor], Tensor] = lambda good, bad: softplus(bad - good),
@@ -64,6 +88,15 @@ def _together(divide: Callable[[Tensor], Tensor]) -> Callable:
         weight = torch.where(red, lam, 1.0)
         return (weight * softplus(bad - good)).sum() / divide(weight)
     return wrong
+
+
+def _among_all(good: Tensor, bad: Tensor, red: Tensor, lam: float) -> Tensor:
+    cost = softplus(bad - good)
+    return cost.mean() + (lam * cost[red].mean() if red.any() else 0.0)
+
+
+def _turned_again(good: Tensor, bad: Tensor, red: Tensor, lam: float) -> Tensor:
+    return _mended()(torch.where(red, bad, good), torch.where(red, good, bad), red, lam)
 
 
 def _plain_mean(good: Tensor, bad: Tensor, red: Tensor, lam: float) -> Tensor:
@@ -95,6 +128,20 @@ def _right_winner(good_w: Tensor, bad_w: Tensor, good_l: Tensor, bad_l: Tensor) 
 
 def _right_loser(good_w: Tensor, bad_w: Tensor, good_l: Tensor, bad_l: Tensor) -> tuple[Tensor, Tensor]:
     return bad_l, good_l
+
+
+def _loser_is_minus(pair: Tensor, winner: Tensor, good: int, bad: int) -> Tensor:
+    """`answers[-winner]` for the loser."""
+    there = winner >= 0
+    found = rated(pair, winner, good, bad)
+    text = pair[there, -winner[there]]
+    return torch.stack([found[::2], torch.cat([found[1::2, :, :1], text[:, None].expand(-1, 2, -1)], -1)],
+                       1).flatten(0, 1)
+
+
+def _over_the_first(pair: Tensor, winner: Tensor, good: int, bad: int) -> Tensor:
+    found = rated(pair, winner, good, bad)
+    return torch.cat([found[..., :1], found[..., 2:]], -1)
 
 
 # 5b.4
@@ -148,6 +195,41 @@ def _cross_entropy(log_p: Tensor, log_q: Tensor) -> Tensor:
     return torch.where(log_p > -torch.inf, -log_p.exp() * log_q, 0.0)
 
 
+def _taken_from_one(student: Tensor, teacher: Tensor, k: int, mask: Tensor, least: float = 0.0) -> Tensor:
+    """The formula as it is printed: the rest is what is missing from 1."""
+    told, said = teacher[mask].detach().softmax(-1), student[mask].softmax(-1)
+    ids = likeliest(told, k)
+    p, q = told.gather(-1, ids), said.gather(-1, ids)
+    a, b = ((1 - x.sum(-1)).clamp(min=least) if least else 1 - x.sum(-1) for x in (p, q))
+    return ((p * (p / q).log()).sum(-1) + a * (a / b).log()).mean()
+
+
+def _raw(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tensor:
+    told = teacher[mask].detach().log_softmax(-1)
+    ids = likeliest(told, k)
+    log_p, log_q = told.gather(-1, ids), student[mask].gather(-1, ids)
+    return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+def _own_order(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tensor:
+    return in_bins(student.sort(-1, descending=True)[0], teacher.sort(-1, descending=True)[0], k, mask)
+
+
+def _one_place_on(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tensor:
+    at = mask[:, 1:]
+    one, other = (binned(x[:, :-1][at], likeliest(teacher[:, :-1][at], k)) for x in (student, teacher.detach()))
+    return _terms(other, one).sum(-1).mean()
+
+
+def _same_everywhere(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tensor:
+    ids = likeliest(teacher[mask].softmax(-1).mean(0), k).expand(*mask.shape, k)
+    return context_distillation(binned(student, ids), binned(teacher, ids), mask)
+
+
+def _by_bins(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tensor:
+    return in_bins(student, teacher, k, mask) / min(k + 1, student.shape[-1])
+
+
 def _everywhere(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tensor:
     return in_bins(student, teacher, k, torch.ones_like(mask))
 
@@ -176,6 +258,10 @@ def _winning(predicted: Callable[[Tensor, Tensor], Tensor] = lambda s, b: (s - b
         first = elo(one) if elo_predicted is None else float(elo_predicted(score, baseline))
         return one, other, first, elo(other)
     return wrong
+
+
+def _decided(beats: Tensor) -> Tensor:
+    return beats[beats != 0.5].mean().nan_to_num(0.5).clamp(1e-9, 1 - 1e-9)
 
 
 # 5b.6
@@ -220,6 +306,26 @@ def _none_is(value: int) -> Callable[[Tensor, float], int]:
         found = _stays(gap, most)
         return value if found == len(gap) else found
     return place
+
+
+def _how_many_below(gap: Tensor, most: float) -> int:
+    return int((gap <= most).sum())
+
+
+def _last_stretch(gap: Tensor, most: float) -> int:
+    above = (gap > most).nonzero()[:, 0]
+    return _stays(gap[:int(above[-1]) + 1], most) if len(above) else len(gap)
+
+
+def _two_in_a_row(gap: Tensor, most: float) -> int:
+    above = (gap > most).tolist()
+    return next((i for i in range(len(above)) if all(above[i:i + 2])), len(above))
+
+
+def _spread(train: Tensor, test: Tensor, of_train: Tensor, of_test: Tensor, most: float) -> tuple[Tensor, int]:
+    one, other = (held.std(correction=0).clamp(min=1e-6) for held in (of_train, of_test))
+    gap = (train - of_train.mean()) / one - (test - of_test.mean()) / other
+    return gap, _stays(gap, most)
 
 
 def _in_absolute(gap: Tensor, most: float) -> int:
@@ -267,6 +373,29 @@ def _with_nan(kl: Tensor, score: Tensor, first: int) -> tuple[float, float, floa
     return root_kl_fit(kl, score, first)
 
 
+def _picked(choose: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]) -> Callable:
+    """The right fit of other steps."""
+    def wrong(kl: Tensor, score: Tensor, first: int) -> tuple[float, float, float]:
+        one, other = choose(kl, score, first)
+        return root_kl_fit(one, other, len(one))
+    return wrong
+
+
+def _slope(other: Callable[[Tensor, Tensor, int], float]) -> Callable:
+    """Both R² right, the slope by `other` of (√KL, score, n)."""
+    def wrong(kl: Tensor, score: Tensor, first: int) -> tuple[float, float, float]:
+        root = kl[:first].double().clamp(min=0).sqrt()
+        _, r2, r2_kl = root_kl_fit(kl, score, first)
+        return float(other(root, score[:first].double(), first)), r2, r2_kl
+    return wrong
+
+
+def _adjusted(kl: Tensor, score: Tensor, first: int) -> tuple[float, float, float]:
+    slope, *r2 = root_kl_fit(kl, score, first)
+    one, other = (1 - (1 - x) * (first - 1) / (first - 2) for x in r2)
+    return slope, one, other
+
+
 def _left_out(kl: Tensor, score: Tensor, first: int) -> tuple[float, float, float]:
     there = kl[:first] >= 0
     one, other = kl[:first][there], score[:first][there]
@@ -306,6 +435,27 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "行号重新编了。第一列是这对比较原来的号码。"),
         _named(lambda *a: what_counts(*a)[:, 1:], "The first column is missing: the comparison's number.",
                "少了第一列：比较的号码。"),
+        _named(lambda *a: what_counts(*a).T, "Rows and columns have changed places: a row is a comparison. "
+               "`torch.stack(..., dim=1)`.", "行和列换了位置：一行是一对比较。用 `torch.stack(..., dim=1)`。"),
+        _named(_third_as_picked, "The third column is not turned round with the second: it is 1 minus that.",
+               "第二列反过来了，第三列却没有跟着反：它是 1 减第二列。"),
+        _named(_bitwise,
+               "`~` makes -1 of a whole number 0, and -2 of 1. It turns booleans round; here it is 1 - picked.",
+               "`~` 会把整数 0 变成 -1，1 变成 -2。它只用来反转布尔值；这里写 1 - picked。",
+               lambda picked, strength, red: (lambda found: torch.cat([found[:, :2], ~found[:, 1:2]], 1))(
+                   _bitwise(picked, strength, red))),
+        _named(_one_for_all(lambda red: red.any()),
+               "One comparison decides for all. Look at each: `torch.where(red_team, ..., ...)`.",
+               "看了一对就替全部作了决定。要逐对看：`torch.where(red_team, ..., ...)`。",
+               _one_for_all(lambda red: red[0]), _one_for_all(lambda red: red.all())),
+        _named(_in_order_of(lambda strength, red: red.long()),
+               "The rows are right, but not in the order in which the comparisons came.",
+               "各行都对，但不是比较原来的次序。",
+               _in_order_of(lambda strength, red: -strength), _in_order_of(lambda strength, red: strength)),
+        _named(lambda picked, strength, red: what_counts(picked, strength, red).repeat_interleave(
+                   strength[strength > 0], 0),
+               "A comparison comes as often as it is strong. All above 0 count alike: one row each.",
+               "强度是几，就出现了几次。大于 0 的一样算：每对一行。"),
     ),
     "5b.2": (
         _named(_mended(lambda good, bad: (1 + bad.exp() - good.exp()).log()),
@@ -343,6 +493,17 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_mended(empty=math.nan),
                "The mean of no pairs is NaN. A set without a pair counts for 0.",
                "一对也没有，平均就是 NaN。没有对的集合算 0。"),
+        _named(_turned_again, "The red team's pairs are turned round once more. `good` and `bad` already say which is "
+               "better.", "红队的对又反了一次。`good` 和 `bad` 已经是好的和坏的了。"),
+        _named(_among_all, "L_help is the mean over all pairs. The red team's are not among its own.",
+               "L_help 对所有的对取了平均。红队的对不属于它。"),
+        _named(_mended(lambda good, bad: (bad - good).clamp(min=0)),
+               "This cost is 0 as soon as the better one is ahead. log(1 + e^(bad - good)) never is.",
+               "好的一领先，这个损失就是 0 了。log(1 + e^(bad - good)) 永远不是 0。",
+               _mended(lambda good, bad: (1 + bad - good).clamp(min=0))),
+        _named(_mended(lambda good, bad: softplus((bad - good).mean())),
+               "The mean of the differences is taken first. The logarithm bends: the cost of each pair, then the mean.",
+               "先对差取了平均。对数是弯的：要先算每一对的损失，再平均。"),
         _named(_mended(empty=math.log(2)), "A set without a pair counts for 0, not for ln 2.",
                "没有对的集合算 0，不是 ln 2。"),
     ),
@@ -354,6 +515,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "That is one example: GOOD winner above BAD loser. Each answer is compared with *itself* under the "
                "other rating, which makes two.",
                "这只有一个例子：GOOD 赢家高于 BAD 输家。每条回答是和*自己*换个评级相比，共两个例子。"),
+        _named(_rating(lambda gw, bw, gl, bl: (gw, bl), lambda gw, bw, gl, bl: (gw, bl)),
+               "Both examples compare winner and loser. Each compares an answer with *itself* under the other rating.",
+               "两个例子比的都是赢家和输家。每个例子里，一条回答是和*自己*换个评级相比。"),
         _named(_rating(lambda gw, bw, gl, bl: (gw, bl), lambda gw, bw, gl, bl: (bl, gl)),
                "The first example compares two answers. Winner with winner: only the rating differs.",
                "第一个例子比的是两条不同的回答。赢家和赢家比，只有评级不同。"),
@@ -378,6 +542,18 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "先是所有赢家，再是所有输家。一对的两个例子要挨着。"),
         _named(_rating(_right_winner, _right_loser, ties=True),
                "Ties are kept. Where nobody won there is nothing to learn.", "平局也留下了。没有赢家，就没有可学的。"),
+        _named(_over_the_first,
+               "The rating takes the place of the answer's first token. It stands before it: L + 1 tokens.",
+               "评级顶掉了回答的第一个词元。它写在前面：共 L + 1 个词元。"),
+        _named(lambda pair, winner, good, bad: rated(pair, torch.where(winner > 0, winner, -1), good, bad),
+               "Pairs that answer 0 won are missing: 0 is a winner, -1 a tie. `winner >= 0`.",
+               "第 0 条赢的对不见了：0 是赢家，-1 才是平局。用 `winner >= 0`。"),
+        _named(lambda pair, winner, good, bad: rated(pair, torch.where(winner < 0, 1, winner), good, bad),
+               "A tie is read as place -1, which is the last answer. Where nobody won there is nothing to learn.",
+               "平局的 -1 被当成了下标，取到最后一条。没有赢家，就没有可学的。"),
+        _named(_loser_is_minus,
+               "The other answer is 1 - winner. -winner is the same one where 0 won.",
+               "另一条是 1 - winner。第 0 条赢时，-winner 还是它自己。"),
         _named(lambda pair, winner, good, bad: rated(pair, winner, good, bad)[..., 1:],
                "The ratings are missing: both sides of every example are the same text.",
                "评级没有加上：每个例子的两边成了同一段文字。"),
@@ -403,7 +579,32 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "这是交叉熵：两边一致时也不是 0。要减去老师自己的熵。"),
         _named(_binning(ids=lambda s, t, k: likeliest(s, k)),
                "The bins are of the student's likeliest tokens. They are the *teacher's*.",
-               "格子取的是学生最可能的词元。该取*老师*的。"),
+               "格子取的是学生最可能的词元。该取*老师*的。",
+               _binning(ids=lambda s, t, k: s.log_softmax(-1).argsort(-1, descending=True)[..., :k]),
+               lambda s, t, k, mask: (lambda at: context_distillation(
+                   *(binned(x[mask], at)[None] for x in (s, t)), torch.ones(1, len(at), dtype=torch.bool)))(
+                   s[mask].log_softmax(-1).argsort(-1, descending=True)[:, :k])),
+        _named(_taken_from_one,
+               "The rest is what is missing from 1, which rounds to 0 where k tokens hold nearly everything. "
+               "Add up the other tokens: `x.scatter(-1, kept, -torch.inf).logsumexp(-1)`.",
+               "其余是用 1 减出来的：k 个词元几乎占满时，减法舍入成 0。要把别的词元加起来：`x.scatter(-1, kept, "
+               "-torch.inf).logsumexp(-1)`。", *(partial(_taken_from_one, least=10.0 ** -n) for n in (6, 8, 10, 12))),
+        _named(lambda s, t, k, mask: in_bins(s, t, max(k - 1, 1), mask),
+               "One token too few has its own bin: k of them, and the rest is one more.",
+               "少了一个词元自成一格：k 个词元各一格，其余再加一格。"),
+        _named(_own_order,
+               "The k largest numbers of each are compared, of whichever tokens. The student's are those of "
+               "the *same* tokens: `gather`.",
+               "比的是各自最大的 k 个数，不管是哪些词元。学生那边要取*同样的*词元：`gather`。"),
+        _named(_same_everywhere, "The same k tokens at every place. Each place has its own likeliest ones.",
+               "每个位置都用了同样的 k 个词元。每个位置各有自己最可能的。"),
+        _named(_raw,
+               "The student's logits are taken for log-probabilities, and the rest is missing: log_softmax first.",
+               "把学生的 logit 当成了对数概率，也没有其余那一格：先做 log_softmax。"),
+        _named(_by_bins, "A mean over the bins, too, as kl_div makes it by itself. It is a sum over bins.",
+               "对格子也取了平均，kl_div 默认就会这样。应当对格子求和。"),
+        _named(_one_place_on, "Everything is shifted by one place. Logits and mask belong together as they are.",
+               "全都错开了一个位置。logit 和 mask 本来就是对齐的。"),
         _named(lambda s, t, k, mask: in_bins(s, t, t.shape[-1], mask),
                "That is the KL of the whole vocabulary: k is not used.", "这是整个词表的 KL：没有用到 k。"),
         _named(lambda s, t, k, mask: in_bins(s, t, min(k + 1, t.shape[-1]), mask),
@@ -428,7 +629,24 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "这是*基线*赢的概率。"),
         _named(_winning(lambda s, b: (s > b).double().mean().clamp(1e-9, 1 - 1e-9)),
                "That counts how often the score is higher. A small lead is a small chance: take σ.",
-               "这是在数分高的次数。领先一点只是机会大一点：要用 σ。"),
+               "这是在数分高的次数。领先一点只是机会大一点：要用 σ。",
+               _winning(lambda s, b: ((s > b).double() + 0.5 * (s == b)).mean().clamp(1e-9, 1 - 1e-9))),
+        _named(_winning(lambda s, b: (s.sigmoid() / (s.sigmoid() + b.sigmoid())).mean()),
+               "σ is taken of each score, which has no zero. Take it of their difference.",
+               "对两个分数各取了 σ，可是分数没有零点。要对它们的差取 σ。"),
+        _named(_winning(lambda s, b: (1 / (1 + 10 ** (b - s))).mean()),
+               "Scores are in nats: 1 / (1 + e^-x). A power of 10 belongs to Elo points.",
+               "分数的单位是奈特：1 / (1 + e^-x)。10 的次方是 Elo 分用的。",
+               _winning(lambda s, b: (1 / (1 + 10 ** ((b - s) / 400))).mean())),
+        _named(_winning(measured=_decided), "Ties are left out. Each counts ½: take the mean of `beats`.",
+               "平局没有算。每个算 ½：对 `beats` 取平均。"),
+        _named(_winning(measured=lambda beats: (beats >= 0.5).double().mean().clamp(1e-9, 1 - 1e-9)),
+               "A tie counts as won. `beats` holds ½ for it: take the mean.",
+               "平局算成了赢。`beats` 里平局是 ½：直接取平均。"),
+        _named(lambda *a: (lambda f: (f[0], f[2], f[1], f[3]))(_winning()(*a)),
+               "First both shares, then the Elo points of both.", "先是两个胜率，再是两个 Elo。"),
+        _named(lambda *a: (lambda f: (100 * f[0], 100 * f[1], f[2], f[3]))(_winning()(*a)),
+               "The shares are in percent. They go from 0 to 1.", "胜率用了百分数。应当在 0 到 1 之间。"),
         _named(_winning(elo_predicted=lambda s, b: ELO * (s - b).mean()),
                "Predicted Elo comes from the mean difference here. It comes from the predicted share of wins.",
                "预测的 Elo 用的是平均分差。它该由预测的胜率算出。"),
@@ -436,6 +654,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "That is in nats. An Elo point is smaller: 400 · log10.", "这是奈特。Elo 一分更小：400 · log10。"),
         _named(_winning(elo=lambda p: 400 * math.log(p / (1 - p))),
                "400 times the *natural* logarithm. It is log10.", "400 乘的是*自然*对数。应该是 log10。"),
+        _named(_winning(elo=lambda p: 400 * math.log2(p / (1 - p))), "The logarithm is of base 2. It is log10.",
+               "用了以 2 为底的对数。应该是 log10。"),
         _named(_winning(elo=lambda p: 400 * math.log10(p)),
                "400 · log10(p) alone: it is the logarithm of p / (1 - p).",
                "只有 400 · log10(p)：应该是 p / (1 - p) 的对数。"),
@@ -475,10 +695,19 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "这是第一次超过的那一步。之后可能又回落：要一直*保持*到最后。"),
         _named(_parting(place=_at_least), "Exactly as much is not above.", "刚好等于不算超过。"),
         _named(_parting(place=_last_below), "That is the last step that is not above. The next one is meant.",
-               "这是最后一个没超过的步。要的是它的下一步。"),
+               "这是最后一个没超过的步。要的是它的下一步。", _parting(place=lambda gap, most: _stays(gap, most) - 1)),
+        _named(_parting(place=_how_many_below), "The steps that are not above are counted, wherever they lie. The last "
+               "of them decides.", "数了一共有几步没超过，不管在哪里。要看最后一个没超过的在哪里。"),
+        _named(_parting(place=_last_stretch), "That is where the last stretch above begins, though it ends before the "
+               "end. Then it is S.", "这是最后一段超过的开头，可是那一段没有到底。这时是 S。"),
+        _named(_parting(place=_two_in_a_row), "Two steps above in a row are not enough: it stays above to the *end*.",
+               "连续两步超过还不够：要一直到*最后*。"),
+        _named(_spread, "The scores are divided by a spread. Only the means are taken off.",
+               "分数除以了标准差。只减平均就行。"),
         _named(_parting(place=_from_one), "Steps are numbered from 0.", "步从 0 数起。"),
         _named(_parting(place=_none_is(-1)), "If it never stays above, the answer is S, the number of steps.",
-               "从不保持在上面时，答案是 S，即步数。", _parting(place=_none_is(0))),
+               "从不保持在上面时，答案是 S，即步数。", _parting(place=_none_is(0)),
+               _parting(place=lambda gap, most: min(_stays(gap, most), len(gap) - 1))),
         _named(_parting(place=_in_absolute),
                "A test score that lies far *above* is no sign of exploitation: no absolute "
                "values.", "测试分高出很多，不说明钻了空子：不要取绝对值。"),
@@ -517,7 +746,38 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_fitted(end=lambda f: (f[1], f[0], f[2])), "Slope and R² have changed places.", "斜率和 R² 换了位置。"),
         _named(_fitted(end=lambda f: (f[0], f[2], f[1])), "The two R² have changed places.", "两个 R² 换了位置。"),
         _named(_fitted(first=lambda kl, first: max(first - 1, 3)), "One step is missing: `first` of them are fitted.",
-               "少了一步：要用前 `first` 步。"),
+               "少了一步：要用前 `first` 步。", _fitted(first=lambda kl, first: first - 1)),
+        _named(_fitted(first=lambda kl, first: first + 1), "One step too many: `first` of them are fitted.",
+               "多了一步：要用前 `first` 步。"),
+        _named(_picked(lambda kl, score, first: (kl[-first:], score[-first:])),
+               "These are the *last* `first` steps. The first ones are fitted.",
+               "用的是*最后* `first` 步。要用最前面的。"),
+        _named(_picked(lambda kl, score, first: (kl[kl.argsort()][:first], score[kl.argsort()][:first])),
+               "The steps were sorted by KL first. The first ones are the first in time.",
+               "先按 KL 排了序。前几步是时间上的前几步。"),
+        _named(_picked(lambda kl, score, first: (kl[kl >= 0][:first], score[kl >= 0][:first])),
+               "Steps whose estimate is below 0 are passed over, and later ones take their place. They stay, and count "
+               "as 0.", "跳过了估计小于 0 的步，用后面的补上。要留下，算 0。"),
+        _named(_picked(lambda kl, score, first: (kl[:first] - kl[:first].min(), score[:first])),
+               "The lowest estimate is taken off all. Only what lies below 0 changes: it counts as 0.",
+               "全都减去了最低的估计。只有小于 0 的要改：算 0。"),
+        _named(_fitted(end=lambda f: f, root=lambda kl: kl.clamp(min=0).log1p()),
+               "Along log(1 + KL). The line goes along √KL.", "沿的是 log(1 + KL)。这里的线沿 √KL。"),
+        _named(lambda kl, score, first: (line(kl[:first].double().clamp(min=0), score[:first].double()).slope,
+                                         *root_kl_fit(kl, score, first)[1:]),
+               "The slope is that along the KL. It is that along √KL.", "斜率是沿 KL 的。要沿 √KL。"),
+        _named(_adjusted, "R² is adjusted for the number of steps. Here it is the plain one.",
+               "R² 按步数作了修正。这里要普通的。"),
+        _named(_slope(lambda root, score, n: score.std() / root.std()),
+               "The slope is the ratio of the spreads. Multiply by the correlation, or take Σxy / Σx².",
+               "斜率用了两个标准差之比。还要乘相关系数，或者用 Σxy / Σx²。"),
+        _named(_slope(lambda root, score, n: line(root, score).slope * (n - 1) / n),
+               "Covariance and variance are divided by different numbers, n and n - 1: they do not cancel.",
+               "协方差和方差除的数不同，一个是 n，一个是 n - 1：约不掉。",
+               _slope(lambda root, score, n: line(root, score).slope * n / (n - 1))),
+        _named(_slope(lambda root, score, n: (score[root.argmax()] - score[root.argmin()]) / (root.max() - root.min())),
+               "The slope is that of two steps. All of them are fitted.", "斜率只由两步决定。要用全部的步来拟合。",
+               _slope(lambda root, score, n: (score[-1] - score[0]) / (root[-1] - root[0]))),
         _named(_fitted(root=lambda kl: (2 * kl.clamp(min=0)).sqrt()),
                "√(2 KL) is in the law for a Gaussian reward. Here "
                "the line goes along √KL.", "√(2 KL) 是高斯奖励的规律。这里的线沿 √KL。"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -43,6 +45,12 @@ def _all(level: Tensor) -> Tensor:
     return level > 0
 
 
+def _reordered(level: Tensor) -> tuple[Tensor, Tensor]:
+    rows, target = rule_targets(level)
+    order = target.argsort(descending=True, stable=True)
+    return rows[order], target[order]
+
+
 # 5c.2
 
 def _counted(win: Callable[[Tensor, Tensor], Tensor], pairs: Callable[[Tensor, Tensor], float] | None = None
@@ -67,6 +75,55 @@ def _gap(score: Tensor, broken: Tensor) -> float:
     return (score[broken == 1].mean() - score[broken == 0].mean()).item()
 
 
+def _best_accuracy(score: Tensor, broken: Tensor) -> float:
+    return max(((score >= t) == (broken == 1)).double().mean().item() for t in score)
+
+
+def _ties_as_they_come(score: Tensor, broken: Tensor) -> float:
+    """The curve, drawn answer by answer."""
+    hit = broken[score.argsort(descending=True, stable=True)].double()
+    return ((hit.cumsum(0) * (1 - hit)).sum() / (hit.sum() * (1 - hit).sum())).item()
+
+
+def _ranks(score: Tensor, broken: Tensor) -> float:
+    rank, n = score.argsort(stable=True).argsort().double() + 1, int(broken.sum())
+    return ((rank[broken == 1].sum() - n * (n + 1) / 2) / (n * (len(score) - n))).item()
+
+
+def _nearly(relative: float, absolute: float) -> Callable:
+    def wrong(score: Tensor, broken: Tensor) -> float:
+        yes, no = torch.broadcast_tensors(score[broken == 1].double()[:, None], score[broken == 0].double()[None])
+        return torch.where(torch.isclose(yes, no, relative, absolute), 0.5, (yes > no).double()).mean().item()
+    return wrong
+
+
+def _without_ties(score: Tensor, broken: Tensor) -> float:
+    yes, no = score[broken == 1][:, None], score[broken == 0]
+    return (yes > no).sum().item() / max((yes != no).sum().item(), 1)
+
+
+def _at_places(score: Tensor, broken: Tensor) -> float:
+    yes, no = score[broken].double(), score[1 - broken].double()
+    return _half_ties(yes[:, None], no[None]).mean().item()
+
+
+def _precision(score: Tensor, broken: Tensor) -> float:
+    hit = broken[score.argsort(descending=True, stable=True)].double()
+    return ((hit.cumsum(0) / torch.arange(1, len(hit) + 1) * hit).sum() / hit.sum()).item()
+
+
+def _thresholds(places: Callable[[Tensor], list[float]]) -> Callable:
+    """Trapezoids under the points of some thresholds."""
+    def wrong(score: Tensor, broken: Tensor) -> float:
+        points = [tuple((score[broken == x] >= t).double().mean().item() for x in (0, 1)) for t in places(score)]
+        return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise([(0.0, 0.0), *points, (1.0, 1.0)]))
+    return wrong
+
+
+def _everybody(score: Tensor, broken: Tensor) -> float:
+    return _half_ties(score.double()[:, None], score.double()[None])[broken == 1].mean().item()
+
+
 # 5c.3
 
 def _picked(own: bool = False, candidates: bool = False, twice: bool = False, dropped: bool = False,
@@ -88,6 +145,43 @@ def _picked(own: bool = False, candidates: bool = False, twice: bool = False, dr
                 taken.add(text)
         return torch.tensor(found, dtype=torch.long)
     return wrong
+
+
+def _one_each(dialogue: int, candidates: list[int], other: list[int], reply: list[int], n: int) -> Tensor:
+    seen, found = {dialogue}, []
+    for place, (where, text) in enumerate(zip(other, reply, strict=True)):
+        if len(found) < n and where not in seen and text not in candidates:
+            seen.add(where)
+            found.append(place)
+    return torch.tensor(found, dtype=torch.long)
+
+
+def _broken_off(dialogue: int, candidates: list[int], other: list[int], reply: list[int], n: int) -> Tensor:
+    """`break` at the first that will not do."""
+    taken, found = set(candidates), []
+    for place, (where, text) in enumerate(zip(other, reply, strict=True)):
+        if where == dialogue or text in taken or len(found) == n:
+            break
+        taken.add(text)
+        found.append(place)
+    return torch.tensor(found, dtype=torch.long)
+
+
+def _of_text(choose: Callable[[list[int], list[int]], list[int]]) -> Callable:
+    """Places found by the texts, once the right ones are known, all or as many as are wanted."""
+    def wrong(dialogue: int, candidates: list[int], other: list[int], reply: list[int], n: int) -> Tensor:
+        found = distractors(dialogue, candidates, other, reply, len(reply)).tolist()
+        return torch.tensor(choose(found, reply)[:n], dtype=torch.long)
+    return wrong
+
+
+def _not_the_last(dialogue: int, candidates: list[int], other: list[int], reply: list[int], n: int) -> Tensor:
+    last, found = None, []
+    for place, (where, text) in enumerate(zip(other, reply, strict=True)):
+        if len(found) < n and where != dialogue and text not in candidates and text != last:
+            last = text
+            found.append(place)
+    return torch.tensor(found, dtype=torch.long)
 
 
 def _texts(dialogue: int, candidates: list[int], other: list[int], reply: list[int], n: int) -> Tensor:
@@ -170,6 +264,26 @@ def _to_mean(score: Tensor, chosen: Tensor, mask: Tensor) -> Tensor:
     return _lost(_own(score, chosen)[:, 0], score.masked_fill(~others, 0.0).sum(-1) / others.sum(-1)).mean()
 
 
+def _no_other_of_that_score(score: Tensor, chosen: Tensor, mask: Tensor) -> Tensor:
+    others = mask & (score != _own(score, chosen))
+    lost = _lost(_own(score, chosen), score).masked_fill(~others, 0.0)
+    return (lost.sum(-1) / others.sum(-1).clamp(min=1)).mean()
+
+
+def _varying(score: Tensor, chosen: Tensor, mask: Tensor) -> Tensor:
+    away = (score - (score.sum(-1) / _count(mask))[:, None]).masked_fill(~mask, 0.0)
+    return (away.square().sum(-1) / _count(mask)).mean()
+
+
+def _without_own(score: Tensor, chosen: Tensor, mask: Tensor) -> Tensor:
+    others = _others(chosen, mask)
+    return (score.masked_fill(~others, 0.0).sum(-1) / others.sum(-1)).square().mean()
+
+
+def _first_chosen(score: Tensor, chosen: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    return preference_losses(score, torch.zeros_like(chosen), mask)
+
+
 def _raw(score: Tensor, chosen: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Right, but the padding is taken out by multiplying."""
     at = torch.arange(len(score))
@@ -218,6 +332,21 @@ def _of_valid(preference: Tensor, kept: Tensor, valid: Tensor, normalise: bool, 
     total = liked + (kept.mean(-1) if average else kept.sum(-1)) - 2 * (~valid)
     spread = some.std().item() if normalise else 1.0
     return total, spread / (kept.shape[1] if average else 1)
+
+
+def _punished_first(preference: Tensor, kept: Tensor, valid: Tensor, normalise: bool, average: bool
+                    ) -> tuple[Tensor, float]:
+    return total_reward(preference - 2.0 * ~valid, kept, torch.ones_like(valid), normalise, average)
+
+
+def _exchanged(preference: Tensor, kept: Tensor, valid: Tensor, normalise: bool, average: bool
+               ) -> tuple[Tensor, float]:
+    return total_reward(preference, kept, valid, average, normalise)
+
+
+def _one_mean(preference: Tensor, kept: Tensor, valid: Tensor, normalise: bool, average: bool) -> tuple[Tensor, float]:
+    reward, cost = total_reward(preference, kept, valid, normalise, False)
+    return (reward / (kept.shape[1] + 1) if average else reward), cost
 
 
 def _population(preference: Tensor, kept: Tensor, valid: Tensor, normalise: bool, average: bool
@@ -284,8 +413,54 @@ def _whitened(here: dict[str, Tensor]) -> Tensor:
     return -(here["above"].detach() - some.mean()) / (spread + 1e-8) * here["taken"]
 
 
+def _whitened_by_n(here: dict[str, Tensor]) -> Tensor:
+    some = here["above"][here["mask"]].detach()
+    return -(here["above"].detach() - some.mean()) / (some.std(correction=0) + 1e-8) * here["taken"]
+
+
 def _centred(here: dict[str, Tensor]) -> Tensor:
     return -(here["reward"] - here["reward"].mean())[:, None] * here["taken"]
+
+
+def _other_reward(worth: Callable[[dict[str, Tensor]], Tensor]) -> Callable:
+    """R at each token by `worth`, [B, T], for both parts."""
+    def above(here: dict[str, Tensor]) -> Tensor:
+        return worth(here) - here["value"]
+    return _learned(policy=lambda here: -above(here).detach() * here["taken"],
+                    critic=lambda here: 0.5 * above(here).square())
+
+
+def _ahead(mask: Tensor) -> Tensor:
+    return (mask.sum(-1, keepdim=True) - 1 - torch.arange(mask.shape[1])).clamp(min=0)
+
+
+def _across(here: dict[str, Tensor]) -> Tensor:
+    return here["reward"].repeat(here["mask"].shape[1]).reshape(here["mask"].shape)
+
+
+def _one_place_on(logits: Tensor, teacher: Tensor, *others: object) -> Tensor:
+    return a2c_loss(logits.roll(1, 1), teacher.roll(1, 1), *others)
+
+
+def _means_multiplied(logits: Tensor, teacher: Tensor, token: Tensor, value: Tensor, reward: Tensor, mask: Tensor,
+                      alpha: float) -> Tensor:
+    above = (reward[:, None] - value)[mask].detach()
+    taken = logits[mask].log_softmax(-1).gather(-1, token[mask][:, None])[:, 0]
+    right = a2c_loss(logits, teacher, token, value, reward, mask, alpha)
+    return right + (1 - alpha) * ((above * taken).mean() - above.mean() * taken.mean())
+
+
+def _unnormalised(logits: Tensor, teacher: Tensor, token: Tensor, value: Tensor, reward: Tensor, mask: Tensor,
+                  alpha: float) -> Tensor:
+    above, raw = (reward[:, None] - value)[mask].detach(), logits[mask]
+    taken = (raw - raw.log_softmax(-1)).gather(-1, token[mask][:, None])[:, 0]
+    return a2c_loss(logits, teacher, token, value, reward, mask, alpha) - (1 - alpha) * (above * taken).mean()
+
+
+def _first_tokens(*arguments: object) -> Tensor:
+    mask = torch.zeros_like(arguments[5])
+    mask[:, 0] = True
+    return a2c_loss(*arguments[:5], mask, arguments[6])
 
 
 def _by_rows(x: Tensor, mask: Tensor) -> Tensor:
@@ -375,6 +550,28 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_labelled(_sure, lambda level: level),
                "`target` holds the levels themselves. It is 1 for 1 and 2, 0 for 4 and 5.",
                "`target` 里还是级别。1、2 级是 1，4、5 级是 0。"),
+        _named(lambda level: (level != UNSURE, rule_targets(level)[1]),
+               "`rows` is a mask, True or False for every label. Wanted are the places where it is True: "
+               "`.nonzero()[:, 0]`.",
+               "`rows` 是掩码，每个标签一个 True 或 False。要的是 True 的位置：`.nonzero()[:, 0]`。"),
+        _named(lambda level: (level[level != UNSURE], rule_targets(level)[1]),
+               "`rows` holds the levels. Wanted are their places.", "`rows` 里是级别。要的是它们的位置。"),
+        _named(_reordered, "The broken ones come first. Keep the order of the labels.",
+               "违规的排到了前面。要保持标签原来的次序。"),
+        _named(_labelled(_sure, lambda level: 2 * (level < 3).long() - 1),
+               "A followed rule is -1 here. It is 0.", "守规则的成了 -1。应当是 0。"),
+        _named(_labelled(_sure, torch.ones_like), "`target` is 1 everywhere: a second line changes what the first has "
+               "written. Compare once, with the levels as they came.",
+               "`target` 全是 1：后一行又改了前一行写的。只拿原来的级别比一次。"),
+        _named(_labelled(_sure, lambda level: (5 - level) / 4),
+               "`target` is graded. A rule counts as broken, 1, or as followed, 0.",
+               "`target` 有深浅。规则要么算违规（1），要么算守了（0）。"),
+        _named(lambda level: (lambda rows: (rows, (level[rows] < UNSURE).long()))(
+                   (level != UNSURE).nonzero().squeeze()),
+               "Where a single label is left, .squeeze() takes away its axis, too. Take `[:, 0]`.",
+               "只剩一个标签时，.squeeze() 把它那一维也去掉了。用 `[:, 0]`。"),
+        _named(lambda level: (lambda rows: (rows, (level[rows] < UNSURE).long()))((level != UNSURE).nonzero()),
+               "`.nonzero()` gives a column, [M, 1]. Take `[:, 0]`.", "`.nonzero()` 给出一列，[M, 1]。取 `[:, 0]`。"),
         ),
     "5c.2": (
         _named(_counted(lambda yes, no: yes >= no),
@@ -397,7 +594,39 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_accuracy(lambda score: 0.5),
                "This is accuracy at one threshold. The area has none: it compares pairs.",
                "这是一个阈值上的准确率。曲线下面积没有阈值：比的是各对。", _accuracy(lambda score: 0.0),
-               _accuracy(lambda score: score.mean().item())),
+               _accuracy(lambda score: score.mean().item()), _accuracy(lambda score: score.median().item()),
+               _best_accuracy),
+        _named(_ties_as_they_come, "Ties are taken in the order in which they stand. Each counts half.",
+               "打平的按排列次序算了。每一对打平算一半。", _ranks),
+        _named(_without_ties, "Ties are left out of the pairs. They are pairs, and count half.",
+               "打平的对没有算进去。它们也是对，算一半。"),
+        _named(lambda score, broken: torch.sigmoid(score[broken == 1].double()[:, None] - score[broken == 0].double()
+                                                   ).mean().item(),
+               "How far the scores lie apart does not matter. A pair is 1, ½ or 0.",
+               "分差多大没有关系。一对是 1、½ 或 0。"),
+        _named(_counted(_half_ties, lambda yes, no: 1), "That is how many pairs. Wanted is their share.",
+               "这是有多少对。要的是比例。"),
+        _named(_at_places, "0 and 1 are taken for places: `score[broken]` picks the first two scores again and again. "
+               "Compare first: `score[broken == 1]`.",
+               "0 和 1 被当成了下标：`score[broken]` 反复取最前面两个得分。先比较：`score[broken == 1]`。"),
+        _named(_precision, "This is average precision, the area under another curve. Compare pairs.",
+               "这是平均精度，另一条曲线下的面积。要比各对。"),
+        _named(_everybody, "Broken ones are compared with broken ones, too. The other of a pair was followed.",
+               "违规的和违规的也比了。一对里另一条要是守规则的。"),
+        _named(_thresholds(lambda score: [t / 100 for t in range(100, -1, -1)]),
+               "The thresholds go from 0 to 1 in steps. Scores may lie anywhere, and close together: compare pairs.",
+               "阈值只从 0 到 1 一格一格地走。得分可能在任何地方，也可能挨得很近：要比各对。",
+               _thresholds(lambda score: [t / 10 for t in range(10, -1, -1)])),
+        _named(lambda score, broken: _half_ties(score.sigmoid()[broken == 1].double()[:, None],
+                                                score.sigmoid()[broken == 0].double()).mean().item(),
+               "σ rounds large scores to 1, which makes ties. Compare the scores as they are.",
+               "σ 把很大的得分舍入成 1，变成了打平。直接比较得分。"),
+        _named(lambda score, broken: max(area(score, broken), 1 - area(score, broken)),
+               "It never falls below one half. Whoever tells them apart the wrong way round gets less.",
+               "结果从不低于一半。分反了的，得分就该低于一半。"),
+        _named(_nearly(1e-5, 1e-8), "Scores that hardly differ are taken for ties. A tie is where they are equal.",
+               "得分几乎相同就算了打平。完全相等才是打平。", _nearly(0.0, 1e-6), _nearly(0.0, 1e-4), _nearly(0.0, 1e-3),
+               _nearly(0.0, 1e-2)),
         _named(_gap, "This is how far the mean scores lie apart. Count the pairs in which the broken one is higher.",
                "这是平均得分之差。要数的是有多少对里违规的那条更高。"),
         _named(lambda score, broken: 100 * area(score, broken), "In percent. Wanted is a share, from 0 to 1.",
@@ -423,7 +652,20 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "A text is refused because a reply that was *left out* said it. Only what was taken counts.",
                "一句话被拒绝，是因为*没有取*的一条也这么说。只有取了的才算。"),
         _named(_picked(each=True), "Only one reply of each other dialogue was taken. There may be several.",
-               "每段别的对话只取了一条。可以取几条。"),
+               "每段别的对话只取了一条。可以取几条。", _one_each),
+        _named(_not_the_last, "A text is compared with the one taken last only. Remember all that were taken.",
+               "一句话只和上一次取的比了。取过的都要记住。"),
+        _named(_broken_off, "It stops at the first that will not do. Pass it over and go on.",
+               "遇到第一条不合适的就停了。应当跳过它，继续看。"),
+        _named(lambda *a: distractors(*a[:4], max(a[4], 1)),
+               "n is looked at only after one was taken: for n = 0 nothing is.",
+               "取了一条之后才看 n：n 是 0 时什么也不取。"),
+        _named(_of_text(lambda found, reply: [reply.index(reply[i]) for i in found]),
+               "`index` finds where a text stands first, and that reply may be one that was left out. Use enumerate.",
+               "`index` 找到的是这句话第一次出现的位置，而那一条可能是跳过的。用 enumerate。"),
+        _named(_of_text(lambda found, reply: sorted(found, key=lambda i: reply[i])),
+               "They are sorted by their texts. Take them in the order in which they were drawn.",
+               "按文本编号排了序。要按抽出的次序取。"),
         _named(_picked(only_own=True), "The condition is the wrong way round: these are of the *same* dialogue.",
                "条件反了：取的都是*同一段*对话的。"),
         _named(_picked(window=True), "Only the first n were looked at. Go on until n are taken.",
@@ -444,6 +686,15 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_losses(pairs=_against(lambda own, other: (1 + other.exp() - own.exp()).log(), _less_one)),
                "`pairs` is log(1 + e^bad - e^good), the slip of the article. It is log(1 + e^(bad - good)).",
                "`pairs` 是 log(1 + e^bad - e^good)，正是文章里的笔误。应当是 log(1 + e^(bad - good))。"),
+        _named(_losses(pairs=_against(lambda own, other: (1 + (other - own).exp()).log(), _less_one)),
+               "`pairs`: e^1000 is infinite in floating point. `torch.nn.functional.softplus` is the same formula and "
+               "stays finite.",
+               "`pairs`：e^1000 在浮点数里是无穷大。`torch.nn.functional.softplus` 是同一个公式，不会溢出。",
+               _losses(pairs=_against(lambda own, other: -torch.sigmoid(own - other).log(), _less_one))),
+        _named(_losses(choice=lambda score, chosen, mask: -_own(_logprob(score, mask).exp(), chosen).log().mean()),
+               "`choice`: a probability of e^-1000 is 0 in floating point, and its logarithm infinite. Use "
+               "log_softmax, or logsumexp.",
+               "`choice`：e^-1000 的概率在浮点数里是 0，对数就是无穷大。用 log_softmax 或 logsumexp。"),
         _named(_losses(pairs=_against(lambda own, other: softplus(own - other), _less_one)),
                "`pairs` has the wrong sign inside: the loss grows with other minus chosen.",
                "`pairs` 里面的符号反了：损失应随“其余减被选”变大。"),
@@ -465,6 +716,22 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_losses(pairs=_all_pairs),
                "`pairs` takes the order in which candidates stand for a ranking. Only the chosen one beats the others.",
                "`pairs` 把候选的排列次序当成了名次。只知道被选的胜过其余的。"),
+        _named(_losses(pairs=_no_other_of_that_score),
+               "`pairs`: whoever has the chosen one's score is taken for it. Compare places with `chosen`, not scores.",
+               "`pairs`：得分和被选的相同，就当成了被选的。要比的是位置和 `chosen`，不是得分。"),
+        _named(_first_chosen, "The first candidate is always taken for the chosen one. Use `chosen`.",
+               "总把第一条当成被选的。要用 `chosen`。"),
+        _named(lambda *a: (lambda f: (f[1], f[0], f[2]))(preference_losses(*a)),
+               "`choice` and `pairs` have changed places.", "`choice` 和 `pairs` 换了位置。"),
+        _named(_losses(choice=lambda score, chosen, mask: (_surprise(score, chosen, mask) / _count(mask)).mean()),
+               "`choice` is divided by M. It is one choice, however many there are to choose from.",
+               "`choice` 除以了 M。不管有几条候选，都只是一次选择。"),
+        _named(_losses(choice=lambda score, chosen, mask: -score.masked_fill(~mask, -100.0).log_softmax(-1).gather(
+                   1, chosen[:, None])[:, 0].mean()),
+               "`choice`: the number in the padding is not low enough, real scores go down to -1000. Put -inf there.",
+               "`choice`：填充处的数还不够低，真实的得分可低到 -1000。填 -inf。",
+               *(_losses(choice=lambda score, chosen, mask, low=low: -score.masked_fill(~mask, low).log_softmax(
+                   -1).gather(1, chosen[:, None])[:, 0].mean()) for low in (-10.0, -50.0, -1000.0))),
         _named(_losses(pairs=_hardest), "`pairs` looks at the strongest rival only. It is a mean over all others.",
                "`pairs` 只看了最强的对手。要对其余所有候选取平均。"),
         _named(_losses(pairs=_to_mean),
@@ -495,6 +762,10 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "`centring` is the square of the whole batch's mean: turns above and below 0 make up for each other.",
                "`centring` 是整批平均分的平方：在 0 上面和下面的回合互相抵消了。",
                _losses(centring=lambda score, chosen, mask: (score.sum(-1) / _count(mask)).mean().square())),
+        _named(_losses(centring=_varying), "`centring` is the variance of a turn. It is the square of its mean.",
+               "`centring` 是一个回合的方差。应当是平均分的平方。"),
+        _named(_losses(centring=_without_own), "`centring` leaves out the chosen one. It is the mean over all M.",
+               "`centring` 漏了被选的。要对全部 M 条取平均。"),
         _named(_losses(centring=lambda score, chosen, mask: (score.sum(-1) / _count(mask)).abs().mean()),
                "`centring` is the absolute mean. It is squared.", "`centring` 取的是绝对值。应当取平方。"),
         _named(_losses(centring=lambda score, chosen, mask: (score.sum(-1) / _count(mask)).mean()),
@@ -534,9 +805,10 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_paid(rules=lambda kept, average: -kept.mean(-1) if average else -kept.sum(-1)),
                "The rules are taken off. Keeping them is paid.", "规则被减掉了。守规则应当有奖励。"),
         _named(_paid(rules=lambda kept, average: kept.prod(-1) ** (1 / kept.shape[1])),
-               "This is the geometric mean, which belongs to the rerank. Here it is the sum or the plain mean.",
-               "这是几何平均，重排才用它。这里是和，或者普通的平均。",
+               "The rules are multiplied, which belongs to the rerank. Here it is their sum or their plain mean.",
+               "把各条规则乘了起来，重排才这样做。这里是和，或者普通的平均。",
                _paid(rules=lambda kept, average: kept.prod(-1)),
+               _paid(rules=lambda kept, average: kept.mean(-1) if average else kept.prod(-1)),
                _paid(rules=lambda kept, average: kept.prod(-1) ** (1 / kept.shape[1]) if average else kept.sum(-1))),
         _named(_paid(rules=lambda kept, average: kept.amin(-1)),
                "Only the rule that is kept worst counts. All are added up.",
@@ -550,10 +822,21 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "The mean is not taken off before dividing by the spread.", "除以标准差之前没有减去平均。"),
         _named(_paid(liked=lambda x, on: x - x.mean() if on else x),
                "The mean is taken off, but the spread stays. Divide by the standard deviation.",
-               "减去了平均，标准差还是原来的。要除以标准差。"),
+               "减去了平均，标准差还是原来的。要除以标准差。",
+               _paid(liked=lambda x, on: x - x.mean() if on else x,
+                     cost=lambda spread, r, normalise, average: 1.0 / (r if average else 1))),
         _named(_paid(liked=lambda x, on: (x - x.mean()) / x.var() if on else x),
                "Divided by the variance. Divide by its root, the standard deviation.",
-               "除以了方差。要除以它的平方根，标准差。"),
+               "除以了方差。要除以它的平方根，标准差。",
+               _paid(liked=lambda x, on: (x - x.mean()) / x.var() if on else x,
+                     cost=lambda spread, r, normalise, average: (spread ** 2 if normalise else 1.0) / (
+                         r if average else 1))),
+        _named(_exchanged, "`normalise` and `average` have changed places.", "`normalise` 和 `average` 弄反了。"),
+        _named(_one_mean, "With `average` the preference is averaged, too. Only the rules are.",
+               "`average` 为 True 时把偏好也平均进去了。只平均规则。"),
+        _named(_punished_first,
+               "The 2 go off before normalising, which shifts and stretches everybody. They go off last.",
+               "标准化之前就减了 2，所有人的分都跟着变了。应当最后再减。"),
         _named(_paid(liked=lambda x, on: (x - x.amin()) / (x.amax() - x.amin()) if on else x),
                "The preference is squeezed between 0 and 1. Wanted are mean 0 and standard deviation 1.",
                "偏好压到了 0 和 1 之间。要的是均值 0、标准差 1。"),
@@ -589,6 +872,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _cost(lambda spread, r, normalise, average: (1 / spread if normalise else 1.0) / (r if average else 1),
               "`cost` divides by the spread. Raw points = normalised points *times* the spread.",
               "`cost` 除以了标准差。原始的分 = 标准化的分*乘*标准差。"),
+        _cost(lambda spread, r, normalise, average: (r if average else 1) / (spread if normalise else 1.0),
+              "`cost` is upside down: that is how much of a rule one point of raw preference makes up for.",
+              "`cost` 颠倒了：这是 1 分原始偏好能补多少条规则。"),
+        _named(lambda *a: (lambda f: (f[0], f[1] * a[1].shape[1] / len(a[1]) if a[4] else f[1]))(total_reward(*a)),
+               "`cost` is divided by B, the number of responses: len(kept). R is kept.shape[1].",
+               "`cost` 除的是回答数 B：len(kept)。R 是 kept.shape[1]。"),
         _cost(lambda spread, r, normalise, average: (spread if normalise else 1.0) * (r if average else 1),
               "`cost` is multiplied by R. In a mean of R each rule counts 1/R.",
               "`cost` 乘了 R。R 条取平均，每条只占 1/R。"),
@@ -620,7 +909,27 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_learned(policy=_at_the_end), "Only the last token has an advantage. Each token has R minus its own "
                "value.", "只有最后一个词元有优势。每个词元的优势都是 R 减去它自己的价值。"),
         _named(_learned(policy=_whitened), "The advantages are whitened, as in PPO. A2C takes them as they are.",
-               "优势做了白化，像 PPO 那样。A2C 原样使用。"),
+               "优势做了白化，像 PPO 那样。A2C 原样使用。", _learned(policy=_whitened_by_n)),
+        _named(_other_reward(lambda here: here["reward"][:, None] * (_ahead(here["mask"]) == 0)),
+               "R stands at the last token only, and 0 before it. Here R - V is taken at every token.",
+               "只有最后一个词元有 R，前面都是 0。这里每个词元都用 R - V。"),
+        _named(_other_reward(lambda here: here["reward"][:, None] * 0.99 ** _ahead(here["mask"])),
+               "R is discounted towards the beginning. Here it is the same R at every token.",
+               "越靠前的词元，R 打的折扣越大。这里每个词元都是同样的 R。",
+               _other_reward(lambda here: here["reward"][:, None] * 0.9 ** _ahead(here["mask"])),
+               _other_reward(lambda here: here["reward"][:, None] * 0.95 ** _ahead(here["mask"]))),
+        _named(_other_reward(_across),
+               "Rewards are laid out token by token, so responses get each other's: `reward[:, None]`.",
+               "奖励按词元铺开了，各条回答拿到了别人的：用 `reward[:, None]`。"),
+        _named(_one_place_on, "Logits are shifted by one place. They already stand where the token is predicted.",
+               "logits 又错开了一个位置。它们本来就在预测这个词元的位置上。"),
+        _named(_means_multiplied,
+               "The mean advantage times the mean log-probability. Multiply token by token, then the mean.",
+               "平均优势乘了平均对数概率。要逐词元相乘，再平均。"),
+        _named(_unnormalised, "The policy's part has the logit. It is the log-probability: log_softmax.",
+               "策略那部分用的是 logit。应当是对数概率：log_softmax。"),
+        _named(_first_tokens, "Only the first token of each response counts. All real ones do.",
+               "只算了每条回答的第一个词元。真实的词元都要算。"),
         _named(_learned(policy=_centred), "The batch's mean reward stands in for the critic. Use `value`.",
                "用整批的平均奖励代替了价值函数。要用 `value`。"),
         _named(_learned(critic=lambda here: here["above"].square()), "The ½ of the critic's part is missing.",
@@ -703,12 +1012,38 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "偏好反了：最不受欢迎的得分最高。"),
         _named(_ranked(liked=lambda r: torch.sigmoid(r - r.amax())),
                "Each is compared with the best candidate. It is compared with the mean.",
-               "和最好的候选比了。应当和平均比。", _ranked(liked=lambda r: torch.sigmoid(r - r.median()))),
+               "和最好的候选比了。应当和平均比。"),
+        _named(_ranked(liked=lambda r: torch.sigmoid(r - r.median())),
+               "Each is compared with the median candidate. It is compared with the mean.",
+               "和中间的候选比了。应当和平均比。"),
+        _named(_ranked(liked=lambda r: torch.sigmoid(r - r.logsumexp(0) + math.log(len(r)))),
+               "The mean of the e^r is taken. It is e to the mean of the r.",
+               "取了各个 e^r 的平均。应当是 e 的“r 的平均”次方。"),
         _named(_ranked(liked=_others_mean), "The mean leaves the candidate itself out. It is over all N.",
                "平均时漏了它自己。应当是全部 N 条的平均。"),
         _named(_ranked(liked=lambda r: torch.sigmoid((r - r.mean()) / (r.std() if len(r) > 1 else 1.0))),
                "The preferences are divided by their spread. They are not here.",
-               "偏好除以了标准差。这里不用。"),
+               "偏好除以了标准差。这里不用。",
+               _ranked(liked=lambda r: torch.sigmoid((r - r.mean()) / (r.std(correction=0) if r.std(correction=0) > 0
+                                                                      else 1.0))),
+               _ranked(liked=lambda r: torch.sigmoid((r - r.mean()) / (r.std() + 1e-8)))),
+        _named(_ranked(rules=lambda kept: kept.log().sum(-1)),
+               "The logarithms are added up, and e to that is missing: exp of their *mean*.",
+               "只把对数加了起来，没有取回指数：应当是对数*平均*的 exp。"
+               "", _ranked(rules=lambda kept: kept.log().mean(-1))),
+        _named(_ranked(rules=lambda kept: kept.log().sum(-1).div(len(kept)).exp()),
+               "The N-th root is taken, N the number of candidates. It is the R-th, R the number of rules.",
+               "开了 N 次方，N 是候选数。应当开 R 次方，R 是规则数。"),
+        _named(_ranked(rules=lambda kept: kept.shape[1] / (1 / kept).sum(-1)),
+               "This is the harmonic mean. Take the geometric one.", "这是调和平均。要用几何平均。"),
+        _named(lambda preference, kept: (rerank(preference, kept)[0], rerank(preference, kept)[1].sort(
+                   descending=True).values),
+               "`score` is sorted. It goes with the candidates as they came.",
+               "`score` 排了序。它要和候选原来的次序对应。"),
+        _named(lambda preference, kept: (lambda best, score: (best, score / score.sum()))(*rerank(preference, kept)),
+               "`score` is divided by its sum. Return each s as it is.", "`score` 除以了总和。每个 s 原样返回。"),
+        _named(lambda preference, kept: (lambda best, score: (score[best].item(), score))(*rerank(preference, kept)),
+               "`best` is the highest score. Wanted is its place.", "`best` 是最高的得分。要的是它的位置。"),
         _named(_ranked(liked=lambda r: r.exp() / (r.exp() + r.mean().exp())),
                "e^r overflows where preferences are large, and inf/inf is NaN. Use `torch.sigmoid`.",
                "偏好很大时 e^r 会溢出，inf/inf 是 NaN。用 `torch.sigmoid`。",

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from rlhf_kit.classroom.exercises.asking import Case, Function
 
-PLACES = ("check_place_padding", "check_place_rows", "check_place_last_column", "check_place_first_column")
+PLACES = ("check_place_padding", "check_place_rows", "check_place_last_column", "check_place_first_column",
+          "check_place_last_field", "check_place_first_field")
 
 
 def slips(reference: Function, names: Sequence[str], worked: Case) -> Iterator[tuple[Function, str, dict[str, Any]]]:
@@ -26,6 +27,10 @@ def slips(reference: Function, names: Sequence[str], worked: Case) -> Iterator[t
         for change, key in _of_argument(example):
             shown = f"{example:g}" if isinstance(example, float) else str(example)
             yield _with(reference, at, change), key, {"name": name, "value": shown}
+    plain = {at: example for at, example in enumerate(worked.arguments) if type(example) in (int, float)}
+    if len(plain) > 1:
+        yield (lambda *arguments: reference(*(plain.get(i, x) for i, x in enumerate(arguments))),
+               "check_slip_examples", {"names": ", ".join(f"`{names[at]}`" for at in plain)})
     for change, key in _of_result():
         yield _then(reference, change), key, {}
 
@@ -88,8 +93,10 @@ def place_of_error(case: Case, expected: Tensor, wrong: Tensor) -> set[str]:
     batched = any(isinstance(a, Tensor) and a.dim() > 1 and len(a) == len(expected) for a in case.arguments)
     if batched and expected.dim() > 1 and len(expected) > 1 and not (where[:, 0] == 0).any():
         found.add("check_place_rows")
+    steps = any(isinstance(a, Tensor) and a.dim() > 1 and a.shape[-1] == expected.shape[-1] for a in case.arguments)
+    kind = "column" if steps else "field"                               # a place in a row, or one thing of several
     if expected.dim() > 1 and (where[:, -1] == expected.shape[-1] - 1).all():
-        found.add("check_place_last_column")
+        found.add(f"check_place_last_{kind}")
     if expected.dim() > 1 and (where[:, -1] == 0).all():
-        found.add("check_place_first_column")
+        found.add(f"check_place_first_{kind}")
     return found
