@@ -99,6 +99,10 @@ class LanguageModel:
         """What reads it."""
         return text.train_tokenizer(corpus, self.vocabulary)
 
+    def reader(self, task: Texts) -> PreTrainedTokenizerBase:
+        """The same before anything is trained."""
+        return self.tokenizer(self.corpus(task))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Base(LanguageModel):
@@ -163,11 +167,19 @@ class Translator:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         check_new_folder(folder)
         pairs = task.original(self.pairs, seed=self.seed)
-        tokenizer = text.train_tokenizer((prompt + response for prompt, response in pairs), self.vocabulary)
+        tokenizer = self.tokenizer(pairs)
         lm = tiny.llama(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
         yield from sft.steps(policy, pairs, replace(self.sft, seed=self.seed), checkpoint=checkpoint)
         save_policy(policy, folder)
+
+    def tokenizer(self, pairs: list[tuple[str, str]]) -> PreTrainedTokenizerBase:
+        """What reads sources and translations."""
+        return text.train_tokenizer((prompt + response for prompt, response in pairs), self.vocabulary)
+
+    def reader(self, task: Translations) -> PreTrainedTokenizerBase:
+        """The same before anything is trained."""
+        return self.tokenizer(task.original(self.pairs, seed=self.seed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -532,6 +544,14 @@ def build(name: str) -> Iterator[Step]:
             check_new_folder(folder)
             yield from recipe.steps(tasks.find(task_of(name)), folder, checkpoint=unfinished)
             remove(unfinished, [CHECKPOINT])
+
+
+def will_read(name: str | Path) -> dict[str, int] | None:
+    """The tokens of a tiny language model that is still to be trained, with their numbers, so that whoever cannot use
+    other tokens knows before it is trained; None of every other model."""
+    if not is_tiny(name) or _kind(name) != "writer" or is_complete(place(name)):
+        return None
+    return recipe_of(name).reader(tasks.find(task_of(name))).get_vocab()
 
 
 def in_the_making(name: str, seconds: float = 0.0) -> bool:

@@ -1,5 +1,6 @@
 """What tests share: a small frozen policy, one thread, and no way to a person's cache or to the network."""
 
+import gc
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")            # read once, when huggingface_hub is imported
@@ -19,6 +20,24 @@ from rlhf_kit.models.loading import save_model
 from rlhf_kit.sampling import Sampling, sample_rollout
 
 torch.set_num_threads(1)
+gc.disable()                                            # until every test is collected: see below
+
+
+def pytest_collection_finish():
+    """What is there before the first test stays: no sweep of the memory goes through all of it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+# What forks, kills, makes links, or asks for make is left out on Windows; `test_elsewhere.py` compares.
+POSIX_ONLY = (
+    "classroom/test_grading.py", "classroom/test_reports.py", "classroom/test_submissions.py",
+    "classroom/test_walls.py", "datasets/stack_exchange/test_posts.py", "labels/test_labels.py", "labels/test_sheet.py",
+    "methods/test_trl_bridge.py", "scale/test_launching.py", "scale/test_openrlhf.py", "scale/test_trl.py",
+    "studies/test_frontier.py", "studies/test_overoptimisation.py", "studio/test_studio_crash.py",
+    "studio/test_studio_trainings.py", "test_base.py", "test_install.py", "test_project_files.py", "test_start.py",
+    "test_storage.py")
+collect_ignore = [*POSIX_ONLY] if os.name == "nt" else []
 
 
 @pytest.fixture(scope="session", autouse=True)

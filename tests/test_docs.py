@@ -5,12 +5,14 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import io
 import json
 import re
 import runpy
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -324,9 +326,12 @@ def test_every_anchor_is_a_heading_of_its_page(page):
 
 def options_of(*commands: str) -> set[str]:
     """Every option that `--help` of the commands shows."""
-    shown = [subprocess.run([sys.executable, "-m", "rlhf_kit.cli", *command.split(), "--help"], capture_output=True,
-                            text=True, check=True).stdout for command in commands]
-    return set(re.findall(r"--[a-z][a-z-]*", "".join(shown))) - {"--help"}
+    shown = io.StringIO()
+    for command in commands:
+        with redirect_stdout(shown), pytest.raises(SystemExit) as ended:
+            cli.main([*command.split(), "--help"])
+        assert not ended.value.code
+    return set(re.findall(r"--[a-z][a-z-]*", shown.getvalue())) - {"--help"}
 
 
 def typed(page: str) -> list[list[str]]:

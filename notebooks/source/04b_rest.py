@@ -557,12 +557,16 @@ counts, passes = improve_plan(scores, levels, 16, 0.25, 20)
 kit.table({"percent": [0, 50, 75, 90, 97], "tau": levels, kit.words("kept"): counts.tolist(), kit.words("passes"): passes.tolist()}, digits=2)
 kit.plots.bars({f"{p}%": n for p, n in zip((0, 50, 75, 90, 97), passes.tolist())}, unit="passes over the kept set", title="One Improve of 20 updates")
 # %% [markdown] lang="en"
+# The higher the threshold, the fewer translations are left, and the more often the same 20 updates read each of them.
+#
 # ## ReST, live
 #
 # One Grow with six responses to each of 128 sources, and three Improves at the 50th, 75th and 90th percentile, 20 updates each
 # (~25 s on a laptop CPU). After each Improve the policy answers 128 held-out sources. Score is what was filtered by; gold is only measured. What will gold do from BC to
 # the last Improve: "rise", "fall", or "stay", if the change is within two standard errors?
-# %% [markdown] lang="zh" of="038e"
+# %% [markdown] lang="zh" of="08b7"
+# 门槛越高，留下的译文越少，同样的 20 次更新就把每条读得越多遍。
+#
 # ## ReST，现场来一次
 #
 # 一次 Grow，128 段原文各抽六条；三个 Improve，分别在第 50、75、90 百分位，各 20 次更新（笔记本电脑 CPU 上约 25 秒）。
@@ -652,11 +656,11 @@ kit.tell("reached" if rows["score"][4].mean >= rows["score"][3].mean else "not_r
 # **Break it.** (1) `original_share=0.0`. (2) `kind="fixed"` with thresholds 0.7, 0.8, 0.9: what happens? (3) `kit.rest.raft(config)`: one
 # threshold, nothing original. (4) `loss="gold"`.
 #
-# **Next:** lesson 05 puts the pieces together as OpenAI, Anthropic and DeepMind did.
+# **Next:** [lesson 05](05a_instructgpt.ipynb) puts the pieces together as OpenAI, Anthropic and DeepMind did.
 #
 # **References.** ReST: Gulcehre et al. 2023, arXiv:2308.08998. GOLD: Pang and He 2021, arXiv:2009.07839. RAFT: Dong et al. 2023, arXiv:2304.06767. Rejection
 # sampling at scale: Touvron et al. 2023, arXiv:2307.09288.
-# %% [markdown] lang="zh" of="b023"
+# %% [markdown] lang="zh" of="723c"
 # 论文里的翻译任务，平均奖励 BC 是 70.9；ReST 一次 Grow 是 77.8，两次是 83.1；采样数差不多的 PPO 是 71.6，BLEU 还掉了 8 分。
 # ReST 再叠加不到 10 次抽取，就赶上了 BC 抽 200 次。可是让人来评，最喜欢的却是只做一次 Grow 的。
 # 这又是过度优化：每一轮都在离奖励模型见过的更远的地方，继续信任同一个奖励模型。
@@ -675,7 +679,7 @@ kit.tell("reached" if rows["score"][4].mean >= rows["score"][3].mean else "not_r
 # **弄坏它。**（1）`original_share=0.0`。（2）`kind="fixed"`，阈值 0.7、0.8、0.9：会怎样？（3）`kit.rest.raft(config)`：一个阈值，不要原始数据。
 # （4）`loss="gold"`。
 #
-# **下一课：**第 05 课像 OpenAI、Anthropic 和 DeepMind 那样，把各个部件装到一起。
+# **下一课：**[第 05 课](05a_instructgpt.ipynb)像 OpenAI、Anthropic 和 DeepMind 那样，把各个部件装到一起。
 #
 # **参考文献。** ReST：Gulcehre 等 2023，arXiv:2308.08998。GOLD：Pang 和 He 2021，arXiv:2009.07839。RAFT：Dong 等 2023，arXiv:2304.06767。大规模的拒绝采样：
 # Touvron 等 2023，arXiv:2307.09288。

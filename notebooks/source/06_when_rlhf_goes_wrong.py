@@ -285,7 +285,7 @@ kit.plots.lines([0.0, *d.tolist()], {**curves, "worst, shared blind spot": share
 # %% [markdown] lang="en"
 # The mean is dragged along by one member's huge error; the cautious ones need *all* members to be wrong. Where all are, nothing helps but new labels
 # from there. A KL penalty is a brake, not a cure: in Gao's study it ended earlier on
-# the same road. In the run above gold was higher with the price than without it at the same drift, on one seed (`docs/overoptimisation.md`).
+# the same road. In the runs above gold was higher with the price than without it at the same drift, on three seeds (`docs/overoptimisation.md`).
 #
 # ## The books must balance
 #
@@ -294,7 +294,7 @@ kit.plots.lines([0.0, *d.tolist()], {**curves, "worst, shared blind spot": share
 # $$\sum_t r_t = \text{score} - \beta \sum_t (\log\pi_t - \log\pi_{\text{ref},t})$$
 # %% [markdown] lang="zh" of="c312"
 # 平均会被一个成员的巨大误差拖走；谨慎的两种，要*所有*成员都错才会上当。要是真的都错，就只有回到那里重新标注。KL 惩罚是刹车，不是药：
-# 在 Gao 的研究里，走的是同一条路，只是停得早一些；上面那次运行里，偏离一样远时，付代价的真值更高，不过只有一个种子（`docs/zh/overoptimisation.md`）。
+# 在 Gao 的研究里，走的是同一条路，只是停得早一些；上面那几次运行里，偏离一样远时，付代价的真值更高，三个种子合起来如此（`docs/zh/overoptimisation.md`）。
 #
 # ## 账要平
 #
@@ -747,11 +747,15 @@ for number in range(60):                                                        
     seen["guarded"].append(guarded.item())
 kit.plots.lines(range(1, 61), seen, across="update", unit="one weight", title="One bad minibatch, number 31")
 # %% [markdown] lang="en"
+# One bad minibatch throws the plain weight far off, and it needs some twenty updates to come back. The guarded one skips that minibatch.
+#
 # ## Blind: six runs without a name
 #
 # Another seed. Five have a fault each, one is healthy. First draw any metrics that you like; then enter a name from
 # the list at the top, or `"healthy"`.
-# %% [markdown] lang="zh" of="0e5f"
+# %% [markdown] lang="zh" of="4645"
+# 一个坏的小批量就把普通的权重甩出很远，大约二十次更新才回得来。有护栏的那个跳过了这个小批量。
+#
 # ## 盲诊：六次没有名字的训练
 #
 # 换了一个种子。五次各有一种毛病，一次是健康的。先随意画你想看的曲线；再填开头清单里的名字，健康的填 `"healthy"`。
@@ -798,11 +802,11 @@ for letter, one in quiz.items():
 # **Break it.** (1) `gallery.train(gallery.named("length-bias").spoil(gallery.healthy(LANG)))`. (2) Two faults at once. (3) A fault of your own: one line.
 # On your own runs: `rlhf-kit explain RUN`; `rlhf-kit gallery` shows every fault.
 #
-# **Next:** lesson 07 leaves PPO: DPO, KTO, RLOO, GRPO.
+# **Next:** [lesson 07](07_after_ppo.ipynb) leaves PPO: DPO, KTO, RLOO, GRPO.
 #
 # **References.** Over-optimisation: Gao et al. 2022, arXiv:2210.10760. Ensembles: Coste et al. 2023, arXiv:2310.02743. KL estimates: joschu.net/blog/kl-approx.html. Implementation
 # details: Huang et al. 2024, arXiv:2403.17031.
-# %% [markdown] lang="zh" of="52d9"
+# %% [markdown] lang="zh" of="266b"
 # ## 小结
 #
 # | 毛病 | 从哪里看出 | 怎么修 |
@@ -820,7 +824,7 @@ for letter, one in quiz.items():
 # **弄坏它。**（1）`gallery.train(gallery.named("length-bias").spoil(gallery.healthy(LANG)))`。（2）两种毛病一起来。（3）自己造一种：只改一行。
 # 你自己的训练用 `rlhf-kit explain RUN`；`rlhf-kit gallery` 把每种毛病都演一遍。
 #
-# **下一课：**第 07 课离开 PPO：DPO、KTO、RLOO、GRPO。
+# **下一课：**[第 07 课](07_after_ppo.ipynb)离开 PPO：DPO、KTO、RLOO、GRPO。
 #
 # **参考文献。** 过度优化：Gao 等 2022，arXiv:2210.10760。一组奖励模型：Coste 等 2023，arXiv:2310.02743。KL 的估计：joschu.net/blog/kl-approx.html。实现细节：Huang 等 2024，
 # arXiv:2403.17031。

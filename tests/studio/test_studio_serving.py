@@ -201,7 +201,8 @@ def test_a_port_in_use_is_one_line():
         launch_settings(host="127.0.0.1", port=taken.getsockname()[1], code=None)
 
 
-@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9",
+                                   pytest.param("http://127.0.0.1:9", marks=pytest.mark.slow)])     # see OPENS, too
 def test_it_opens_where_the_environment_names_a_proxy(proxy, tmp_path):
     """Gradio asks its own page whether it is there; a proxy that nobody serves must not be asked."""
     script = ("from rlhf_kit.studio.serving import prepare; prepare()\n"
