@@ -22,6 +22,7 @@ from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
+from rlhf_kit.loops.parts import check_passes
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.schedules import falling
@@ -64,11 +65,7 @@ class Config:
             raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
-        if self.tokens_per_pass is not None and self.tokens_per_pass < 1:
-            raise ValueError(f"tokens_per_pass is {self.tokens_per_pass}; it must be at least 1, or None for a whole "
-                             f"minibatch at a time.")
-        if self.autocast not in (None, "bfloat16"):
-            raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
+        check_passes(self.tokens_per_pass, 0, self.autocast)
 
 
 @dataclass(frozen=True)

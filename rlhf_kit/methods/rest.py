@@ -33,6 +33,7 @@ from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
+from rlhf_kit.loops.parts import check_passes
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
@@ -116,10 +117,7 @@ class Config:
         if self.value_updates < 0 or self.epsilon < 0:
             raise ValueError(f"value_updates is {self.value_updates} and epsilon {self.epsilon}; neither may be "
                              f"negative.")
-        if self.tokens_per_pass is not None and self.tokens_per_pass < 1:
-            raise ValueError(f"tokens_per_pass is {self.tokens_per_pass}; it must be at least 1, or None.")
-        if self.autocast not in (None, "bfloat16"):
-            raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
+        check_passes(self.tokens_per_pass, 0, self.autocast)
 
     @property
     def steps(self) -> int:
