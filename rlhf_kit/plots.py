@@ -140,8 +140,8 @@ def overlay(metrics: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[flo
     for axes in panels:                                 # those that are left of the last row
         axes.set_visible(False)
     if legend:
-        figure.legend([Line2D([], [], color=colours[run], lw=1.6) for run in runs], runs, loc="outside upper left",
-                      ncols=min(len(runs), 4), frameon=False, fontsize=8)
+        figure.legend([Line2D([], [], color=colours[run], lw=1.6) for run in runs], [_word(run) for run in runs],
+                      loc="outside upper left", ncols=min(len(runs), 4), frameon=False, fontsize=8)
     return figure
 
 

@@ -905,7 +905,7 @@ kit.tell("wise", **{name: over_seeds([run["kwise"][name]["heldout_loss"] for run
 # - **c** PPO-ptx 就是：两轮强化学习，加 10% 的预训练数据。
 # - **d** 最终的奖励模型从做了 16 轮的 SFT 模型开始训练。
 # - **e** 大多数比较是在 SFT 模型的回答之间做的。
-# - **f** PPO 的比率拿策略和 SFT 模型相比。
+# - **f** PPO 的概率比拿策略和 SFT 模型相比。
 # - **g** 试过 175B 的奖励模型，后来改用 6B 的。
 # %% guess="6"
 my_verdicts = {"a": None, "b": None, "c": None, "d": None, "e": None, "f": None, "g": None}

@@ -746,12 +746,12 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 #
 # | 你有什么 | 用 | 命令 |
 # |---|---|---|
-# | 不能训练的模型；或者想先看看一个奖励值不值 | best-of-n | `rlhf-kit best-of-n --model tiny-lm-en --judge tiny-rm-en --n 16` |
-# | 人比较过的成对回答 | DPO；标签有噪声加 `--label-smoothing`，跑得太远用 `--loss ipo --per-token` | `rlhf-kit train dpo --model tiny-lm-en --output runs/dpo` |
-# | 单条回答的赞或踩 | KTO | `rlhf-kit train kto --model tiny-lm-en --output runs/kto` |
+# | 不能训练的模型；或者想先看看一个奖励值不值 | best-of-n | `rlhf-kit best-of-n --model tiny-lm-zh --judge tiny-rm-zh --n 16` |
+# | 人比较过的成对回答 | DPO；标签有噪声加 `--label-smoothing`，跑得太远用 `--loss ipo --per-token` | `rlhf-kit train dpo --model tiny-lm-zh --output runs/dpo` |
+# | 单条回答的赞或踩 | KTO | `rlhf-kit train kto --model tiny-lm-zh --output runs/kto` |
 # | 能检查的：算式、测试、格式 | GRPO；要避开那两种偏差用 `--variant dr-grpo` | `rlhf-kit train grpo --task arithmetic --model tiny-lm-arithmetic --answers gold --output runs/sums` |
-# | 有奖励模型，放不下价值网络 | RLOO | `rlhf-kit train grpo --variant rloo --model tiny-lm-en --judge tiny-rm-en --output runs/rloo` |
-# | 有奖励模型，偏离必须管住 | PPO | `rlhf-kit train ppo --model tiny-lm-en --judge tiny-rm-en --kl 0.03 --output runs/ppo` |
+# | 有奖励模型，放不下价值网络 | RLOO | `rlhf-kit train grpo --variant rloo --model tiny-lm-zh --judge tiny-rm-zh --output runs/rloo` |
+# | 有奖励模型，偏离必须管住 | PPO | `rlhf-kit train ppo --model tiny-lm-zh --judge tiny-rm-zh --kl 0.03 --output runs/ppo` |
 # | 问一次很贵的奖励 | ReST（[第 04b 课](04b_rest.ipynb)） | `rlhf-kit train rest --task translation --model tiny-translator --judge tiny-rm-translation --output runs/rest` |
 # | 不知道该走多远 | 一种方法，几个设置 | `rlhf-kit frontier --methods ppo,grpo` |
 # %% [markdown] lang="en"

@@ -223,7 +223,7 @@ CHINESE = {
     "scores that hardly differ": "得分几乎相同", "just above the limit": "略高于界限",
     "just below the limit": "略低于界限", "tokens that became rare": "词元变得少见",
     "a jump in the padding": "填充里有跳跃",
-    "a log-probability is NaN": "有一个对数概率是 NaN", "a ratio beyond all numbers": "比率大到无穷",
+    "a log-probability is NaN": "有一个对数概率是 NaN", "a ratio beyond all numbers": "概率比大到无穷",
     "NaN in the gradient": "梯度里有 NaN", "infinity in the gradient": "梯度里有无穷大",
     "another rate and norm": "另一个步长和范数上限",
     # 7
