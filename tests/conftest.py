@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from beyond import needs_posix
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlhf_kit.models import text, tiny
@@ -29,15 +30,8 @@ def pytest_collection_finish():
     gc.freeze()
     gc.enable()
 
-# What forks, kills, makes links, or asks for make is left out on Windows; `test_elsewhere.py` compares.
-POSIX_ONLY = (
-    "classroom/test_grading.py", "classroom/test_reports.py", "classroom/test_submissions.py",
-    "classroom/test_walls.py", "datasets/stack_exchange/test_posts.py", "labels/test_labels.py", "labels/test_sheet.py",
-    "methods/test_trl_bridge.py", "scale/test_launching.py", "scale/test_openrlhf.py", "scale/test_trl.py",
-    "studies/test_frontier.py", "studies/test_overoptimisation.py", "studio/test_studio_crash.py",
-    "studio/test_studio_trainings.py", "test_base.py", "test_install.py", "test_project_files.py", "test_start.py",
-    "test_storage.py")
-collect_ignore = [*POSIX_ONLY] if os.name == "nt" else []
+# What forks, kills, makes links, or asks for make is left out on Windows.
+collect_ignore = [path for path in Path(__file__).parent.rglob("test_*.py") if os.name == "nt" and needs_posix(path)]
 
 
 @pytest.fixture(scope="session", autouse=True)
