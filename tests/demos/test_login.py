@@ -1,5 +1,7 @@
 """The door of a class: a form in the page's language, who one is, and the way out."""
 
+from itertools import pairwise
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from test_studio import RULES
@@ -52,7 +54,7 @@ def test_on_a_telephone_a_long_name_covers_nothing(serve, browser, stand_in):
     page.locator("#rk-early").wait_for(state="detached")
     other, tab = page.locator(".rk-language a"), page.get_by_role("tab").first
     boxes = [one.bounding_box() for one in (name, leave, other)]
-    assert all(left["x"] + left["width"] <= right["x"] for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(left["x"] + left["width"] <= right["x"] for left, right in pairwise(boxes))
     assert all(box["y"] + box["height"] <= tab.bounding_box()["y"] for box in boxes)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     context.close()
