@@ -491,7 +491,8 @@ def _of_registered() -> list[tuple[str, Recipe, Lang]]:
 def names() -> list[dict[str, Any]]:
     """Every model that the kit knows by name: what it is, and whether it is on this machine already."""
     tiny = [{"name": name, "kind": _kind(name), "lang": lang, "tiny": True, "here": is_complete(place(name)),
-             "label": "positive" if isinstance(recipe, Judge) else None, "about": say("en", "models_tiny")}
+             "label": "positive" if isinstance(recipe, Judge) else None,
+             "about": say("en", "models_tiny", task=task_of(name))}
             for name, recipe, lang in [*((name, *made) for name, made in TINY.items()), *_of_registered()]]
     hub = [{"name": name, "kind": known.kind, "lang": known.lang, "tiny": False, "here": loading.in_hub_cache(name),
             "label": known.label, "about": say("en", f"models_{name}")} for name, known in HUB.items()]

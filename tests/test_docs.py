@@ -1,5 +1,6 @@
 """The documents say what is there: every file, every function, every default; and both languages say the same."""
 
+import argparse
 import ast
 import dataclasses
 import importlib
@@ -20,15 +21,14 @@ from tests.benchmarks import measured
 
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
-GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "frontier",
-         "overoptimisation", "labs", "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow", "assistant",
-         "gpu", "house", "formulas", "help")
+GUIDE = ("start", "lessons", "teaching", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo",
+         "frontier", "overoptimisation", "labs", "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow",
+         "assistant", "gpu", "house", "formulas", "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
 LANGS = ("English", "Chinese")                              # all pages of a language one after another, as one text
-PAGES = (*ENGLISH, *CHINESE, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/glossary.md",
-         "docs/teaching.md", "docs/zh/teaching.md")
+PAGES = (*ENGLISH, *CHINESE, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/glossary.md")
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 TEXT |= {lang: "\n".join(TEXT[page] for page in pages)
          for lang, pages in zip(LANGS, (ENGLISH, CHINESE), strict=True)}
@@ -216,6 +216,16 @@ def test_the_glossary_has_a_chinese_word_and_a_meaning_for_each():
     assert len({row[0] for row in rows}) == len(rows)
 
 
+@pytest.mark.parametrize("page", ["docs/lessons.md", "docs/zh/lessons.md"])
+def test_the_minutes_and_exercises_of_a_lesson_are_those_that_it_names(page):
+    lines = [line for line in TEXT[page].splitlines() if "/notebooks/solutions/" in line]
+    said = {re.search(r"notebooks/(\w+)\.ipynb", line)[1]: tuple(map(int, re.findall(r"\| (\d+) (?=\|)", line)[-2:]))
+            for line in lines}
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in ROOT.glob("notebooks/source/[0-9]*.py")}
+    assert said == {name: (int(re.search(r"about (\d+) minutes", text)[1]), text.count('exercise="'))
+                    for name, text in sources.items()}
+
+
 def test_the_table_of_the_tour_is_the_one_that_make_bench_prints():
     bench = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "tour.py"))
     assert f"<!-- tour-table:start -->\n{bench['HEADER']}\n" in TEXT["English"]
@@ -296,7 +306,8 @@ def test_every_relative_link_leads_somewhere(page):
 @pytest.mark.parametrize(("pages", "lang"), [(ENGLISH, "en"), (CHINESE, "zh")], ids=["en", "zh"])
 def test_a_picture_speaks_the_language_of_its_page(pages, lang):
     pictures = [link for page in pages for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", TEXT[page])]
-    assert pictures and [link for link in pictures if "://" not in link and not link.endswith(f".{lang}.png")] == []
+    assert pictures
+    assert [link for link in pictures if "://" not in link and not link.endswith(f".{lang}.png")] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -348,6 +359,17 @@ def typed(page: str) -> list[list[str]]:
 def test_every_option_is_explained(page, mark, commands):
     explained = {option.split()[0] for row in table(page, mark) for option in names(row[0])}
     assert explained == options_of(*commands)
+    choices: dict[str, set[str]] = {}
+    for command in commands:
+        parser = cli._parser()
+        for word in command.split():
+            parser = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices[word]
+        for action in parser._actions:
+            for option in action.option_strings if action.choices else ():
+                choices.setdefault(option, set()).update(map(str, action.choices))
+    for option, _, said in (option.replace("\\|", "|").partition(" ") for row in table(page, mark)
+                            for option in names(row[0])):
+        assert "|" not in said or option not in choices or set(said.split("|")) == choices[option], option
 
 
 @pytest.mark.parametrize("page", LANGS)

@@ -285,7 +285,7 @@ kit.plots.lines([0.0, *d.tolist()], {**curves, "worst, shared blind spot": share
 # %% [markdown] lang="en"
 # The mean is dragged along by one member's huge error; the cautious ones need *all* members to be wrong. Where all are, nothing helps but new labels
 # from there. A KL penalty is a brake, not a cure: in Gao's study it ended earlier on
-# the same road. In the run above gold was higher with the price than without it at the same drift, on one seed (`docs/overoptimisation.md`).
+# the same road. In the runs above gold was higher with the price than without it at the same drift, on three seeds (`docs/overoptimisation.md`).
 #
 # ## The books must balance
 #
@@ -294,7 +294,7 @@ kit.plots.lines([0.0, *d.tolist()], {**curves, "worst, shared blind spot": share
 # $$\sum_t r_t = \text{score} - \beta \sum_t (\log\pi_t - \log\pi_{\text{ref},t})$$
 # %% [markdown] lang="zh" of="c312"
 # 平均会被一个成员的巨大误差拖走；谨慎的两种，要*所有*成员都错才会上当。要是真的都错，就只有回到那里重新标注。KL 惩罚是刹车，不是药：
-# 在 Gao 的研究里，走的是同一条路，只是停得早一些；上面那次运行里，偏离一样远时，付代价的真值更高，不过只有一个种子（`docs/zh/overoptimisation.md`）。
+# 在 Gao 的研究里，走的是同一条路，只是停得早一些；上面那几次运行里，偏离一样远时，付代价的真值更高，三个种子合起来如此（`docs/zh/overoptimisation.md`）。
 #
 # ## 账要平
 #

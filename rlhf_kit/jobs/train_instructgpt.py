@@ -13,7 +13,7 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.ranking_files import write_rankings
 from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.evaluate import Agreement, Estimate, Evaluation, agreement, side_by_side, win_rate
-from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.formulas.records import Ranking, Step
 from rlhf_kit.jobs.instructions import Folder, World
 from rlhf_kit.jobs.recipe_runs import JobInRounds, RecipeRun
 from rlhf_kit.jobs.settings import described, use_threads
@@ -140,8 +140,7 @@ class _Work(RecipeRun):
                                   "heldout", seed=self.job.seed)
         with new_folder(self.at(self.named("labels", number))) as folder:
             for name, rankings in (("rankings", made), ("held_out", test)):
-                write_rankings(folder / f"{name}.jsonl", [as_ranking(r) if isinstance(r, Comparison) else r
-                                                          for r in rankings])
+                write_rankings(folder / f"{name}.jsonl", [as_ranking(one) for one in rankings])
         yield from ()
 
     def reward(self, number: int) -> Iterator[Step]:
@@ -239,8 +238,7 @@ class _Work(RecipeRun):
         """Of a round's pages, or of the folder that somebody brought."""
         if not self.data.asks:
             split = "train" if which == "rankings" else "heldout"
-            return [as_ranking(one) if isinstance(one, Comparison) else one
-                    for one in self.data.ranked([], self.preset.rankings, split, "labels")]
+            return [as_ranking(one) for one in self.data.ranked([], self.preset.rankings, split, "labels")]
         return [Ranking(**row) for row in self.rows(self.named("labels", number), which)]
 
     def reward_steps(self, number: int) -> int:

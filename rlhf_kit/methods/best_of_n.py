@@ -79,7 +79,7 @@ class Draws:
     responses: tuple[str, ...]            # n, in the order in which they were drawn
     scores: tuple[float, ...]             # n, what the reward said
     best: int                             # place of the highest score, the first of several
-    logprob: float                        # log π(the best response), nats
+    logprob: float                        # log π(the best response), nats, at the temperature of sampling
     others: Mapping[str, tuple[float, ...]] = field(default_factory=dict)    # evaluation rewards: name -> n numbers
     ended: tuple[bool, ...] = ()          # n, False for a response that was cut off at `max_new_tokens`
 
@@ -120,7 +120,8 @@ def draws(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config
         batch = list(prompts[first:first + config.batch_size])
         rollout, scores, best = _best(policy, batch, reward, config, seed_for(config.seed, "draws", first))
         others = {name: _by_prompt(score(f, rollout), config.n) for name, f in (evaluation_rewards or {}).items()}
-        chosen = response_logprob(policy, replace(rollout[best], temperature=1.0)).double().sum(-1)
+        with torch.no_grad():
+            chosen = response_logprob(policy, rollout[best]).double().sum(-1)
         texts = [tuple(rollout.responses[i * config.n:(i + 1) * config.n]) for i in range(len(batch))]
         ended = _by_prompt(rollout.ended, config.n)
         for i, prompt in enumerate(batch):
@@ -197,7 +198,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         # 4. Report, of what was drawn before this update.
         others = {name: score(f, rollout, group).mean().item() for name, f in (evaluation_rewards or {}).items()}
         seen = group.means({"score": scores.mean().item(), "best_score": scores.max(-1).values.mean().item(), **others,
-                            "kl": _drift(reference, rollout), "eos_rate": rollout.ended.float().mean().item(),
+                            "kl": _drift(reference, rollout, config), "eos_rate": rollout.ended.float().mean().item(),
                             "response_length": rollout.length.float().mean().item()}, policy.device)
         step = Step(number, {**seen, "kl_bound": kl_bound(config.n).item(), **means.means(group, policy.device),
                              "seconds": time.perf_counter() - began}, chosen.texts(4))
@@ -240,8 +241,9 @@ def _by_prompt(x: Tensor, n: int) -> Tensor:
 
 
 @torch.no_grad()
-def _drift(reference: Policy, rollout: Rollout) -> float:
-    there = response_logprob(reference, rollout, tokens_per_pass=TOKENS)
+def _drift(reference: Policy, rollout: Rollout, config: Config) -> float:
+    with precision(reference, config.autocast):
+        there = response_logprob(reference, rollout, tokens_per_pass=TOKENS)
     return sequence_kl(rollout.logprob, there, rollout.mask).item()
 
 

@@ -63,8 +63,9 @@ def test_a_chinese_lesson_says_the_words_of_its_pictures_in_tables_and_beside_gu
         session._STATE["lang"] = lang
         telling.table({"": ["score"], "score": [1]})
         telling.guessed({"score": 1}, {"score": 1})
-    assert capsys.readouterr().out.splitlines() == ["       score", "score      1", "score: you guessed 1, and so it is.",
-                                                    "      得分", "得分     1", "得分：你猜的是 1，猜对了。"]
+    assert capsys.readouterr().out.splitlines() == [
+        "       score", "score      1", "score: you guessed 1, and so it is.",
+        "      得分", "得分     1", "得分：你猜的是 1，猜对了。"]
 
 
 @pytest.mark.parametrize("lesson", ["04a", "04b", "05a", "05b", "05c", "06", "07"])

@@ -219,6 +219,48 @@ def test_a_handout_gives_no_solution_away(tmp_path):
     assert len(list(tmp_path.rglob("*.ipynb"))) == 2 * len(LESSONS)
 
 
+def test_no_link_of_a_handout_leads_to_a_notebook_with_folded_solutions(tmp_path):
+    assert build.main(["--handout", str(tmp_path), "00"]) == 0
+    for path in tmp_path.rglob("*.ipynb"):
+        assert "colab.research" not in path.read_text(encoding="utf-8")
+    folder = "https://github.com/me/course/tree/main/handout/"
+    assert build.main(["--handout", str(tmp_path), "00", "--colab", folder]) == 0
+    opens = "https://colab.research.google.com/github/me/course/blob/main/handout"
+    for path in tmp_path.rglob("*.ipynb"):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        assert first.endswith(f"]({opens}/{path.relative_to(tmp_path).as_posix()})")
+
+
+@pytest.mark.parametrize(("what", "line"), [
+    ("git+https://git.example/kit", '"rlhf-kit[scale] @ git+https://git.example/kit"'),
+    ("https://example.org/kit.whl", '"rlhf-kit[scale] @ https://example.org/kit.whl"'),
+    ("rlhf_kit-1-py3-none-any.whl", '"rlhf_kit-1-py3-none-any.whl[scale]"')])
+def test_the_first_cell_of_a_handout_installs_what_the_teacher_names(tmp_path, what, line):
+    assert build.main(["--handout", str(tmp_path), "03b", "--install", what]) == 0
+    for path in tmp_path.rglob("*.ipynb"):
+        assert f"%pip install -q {line}\n" in next(
+            cell.source for cell in nbformat.read(path, as_version=4).cells if cell.id == "setup")
+
+
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["5b"], "there is no lesson '5b'; there are 00, 01"),
+    (["00", "--colab", "me/course"], "expected a folder on GitHub")])
+def test_a_handout_of_what_is_not_there_is_one_line(tmp_path, capsys, words, complaint):
+    with pytest.raises(SystemExit) as stop:
+        build.main(["--handout", str(tmp_path), *words])
+    assert stop.value.code == 2
+    assert complaint in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_handout_says_what_else_lies_there(tmp_path, capsys):
+    assert build.main(["--handout", str(tmp_path), "00"]) == 0
+    assert build.main(["--handout", str(tmp_path), "01"]) == 0
+    said = capsys.readouterr().out
+    assert "has 2 notebooks without solutions: 01_sentiment_ppo; the same in Chinese" in said
+    assert "From before there are 2 more, such as 00_map.ipynb" in said
+
+
 def test_a_handout_replaces_no_notebook_that_somebody_worked_in(tmp_path, capsys):
     assert build.main(["--handout", str(tmp_path), "00"]) == 0
     page = next(tmp_path.glob("00*.ipynb"))
