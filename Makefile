@@ -99,7 +99,7 @@ clean:
 $(VENV)/run.done: pyproject.toml constraints.txt
 	@echo "Making $(VENV) (once; a few minutes, most of it torch) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 run")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(shell grep '^torch==' constraints.txt)
 	@$(PIP) --editable .
 	@touch $@

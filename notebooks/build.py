@@ -19,8 +19,8 @@ A student's notebook has the outputs above its first guess or exercise, and of t
 what was to be found out is not told beforehand.
 
 Options: --handout DIR writes the notebooks of a class instead, without solutions: --install says what their first cell
-installs, --colab where they will lie on GitHub. --no-run leaves outputs away; --stamp accepts every Chinese text as up
-to date.
+installs, --colab where they will lie on GitHub. --no-run leaves outputs away; --renew writes only badges and first
+cells anew, and leaves outputs as they are; --stamp accepts every Chinese text as up to date.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from rlhf_kit import REPOSITORY
+from rlhf_kit.scale.spaces import has_address
 from rlhf_kit.storage import StorageError, write_files
 
 HERE = Path(__file__).parent
@@ -59,9 +60,21 @@ COLAB, OPENS = ("![Open in Colab](https://colab.research.google.com/assets/colab
 SETUP = '''try:
     import {needed}rlhf_kit as kit
 except ImportError:
-    %pip install -q "{requirement}"
-    import rlhf_kit as kit
+    {otherwise}
 LANG = kit.setup(lesson="{lesson}", seed=0{lang})'''
+INSTALL = """%pip install -q "{requirement}"
+    import rlhf_kit as kit"""
+THEN = {"en": ", then", "zh": "，再运行"}
+NO_ADDRESS = {"en": """raise RuntimeError(
+        "rlhf-kit{extra} is not installed here, and this notebook does not know yet where to get it from. "
+        "In a clone, `make lab` opens the lessons with the kit. Elsewhere, such as in Colab, upload the wheel that "
+        "`python -m build --wheel` writes into dist/, and in a cell above this one run "
+        "%pip install rlhf_kit-*.whl{then}.") from None""",
+              "zh": """raise RuntimeError(
+        "这里没有装 rlhf-kit{extra}，而这本笔记本还不知道该从哪里下载。"
+        "在克隆下来的仓库里运行 `make lab`，课程和工具包会一起打开。在别处（例如 Colab），先上传 "
+        "`python -m build --wheel` 生成的 wheel（在 dist/ 里），再在这个单元格上面新建一个，运行 "
+        "%pip install rlhf_kit-*.whl{then}。") from None"""}
 
 
 class SourceError(ValueError):
@@ -170,16 +183,23 @@ def badge(stem: str, lang: str, solved: bool = False) -> str:
     other = f"{up}{stem}.ipynb" if lang == "zh" else f"{up}zh/{stem}.ipynb"
     colab = f"{REPOSITORY.replace('https://github.com', OPENS)}/blob/main/{path}"
     twin, said = (f"{up}{stem}", "exercise") if solved else (f"{up}solutions/{stem}", "solution")
-    return " · ".join([f"[{COLAB}]({colab})", f"[{WORDS[lang]['other']}]({other})",
+    return " · ".join([*[f"[{COLAB}]({colab})"] * in_colab(), f"[{WORDS[lang]['other']}]({other})",
                        f"[{WORDS[lang][said]}]({twin}.ipynb)"])
 
 
+def in_colab() -> bool:
+    """Whether Colab can open what lies at the address: it is set, and on GitHub."""
+    return has_address() and REPOSITORY.startswith("https://github.com/")
+
+
 def setup(stem: str, lang: str, install: str = KIT) -> str:
-    """The first code cell: find or install the kit, then one line about what is here."""
+    """The first code cell: find or install the kit, or say how to, then one line about what is here."""
     extra, library = EXTRAS.get(stem[:2], ("", ""))
     extra = extra and f"[{extra}]"
-    return SETUP.format(requirement=f"rlhf-kit{extra} @ {install}" if "://" in install else f"{install}{extra}",
-                        lesson=lesson(stem), needed=library and f"{library}, ",
+    otherwise = (NO_ADDRESS[lang] if install == KIT and not has_address() else INSTALL).format(
+        extra=extra, then=extra and f'{THEN[lang]} %pip install \\"rlhf-kit{extra}\\"',
+        requirement=f"rlhf-kit{extra} @ {install}" if "://" in install else f"{install}{extra}")
+    return SETUP.format(otherwise=otherwise, lesson=lesson(stem), needed=library and f"{library}, ",
                         lang='' if lang == "en" else f', lang="{lang}"')
 
 
@@ -258,6 +278,14 @@ def _tidy(book: NotebookNode) -> None:
             else:
                 joined.append(output)
         cell.outputs = [output for output in joined if output.get("name") != "stderr"]
+    _without_version(book)
+
+
+def _without_version(book: NotebookNode) -> None:
+    """What is stored of the first cell does not name the kit's version, so that a release changes no notebook."""
+    for output in (output for cell in book.cells if cell.id == "setup" for output in cell.outputs):
+        if "text" in output:
+            output.text = re.sub(r"(rlhf-kit) \d[\w.]*", r"\1", output.text)
 
 
 def lend_outputs(solved: NotebookNode, book: NotebookNode, told: set[str]) -> None:
@@ -313,6 +341,20 @@ def build(source: Path, execute: bool = True) -> Iterator[str]:
             save(solved, HERE / "solutions" / f"{source.stem}.ipynb")
 
 
+def renew(source: Path) -> Iterator[str]:
+    """Badge and first cell of the lesson's products anew, as after another address; yields what has changed."""
+    for lang, solved in (("en", False), ("zh", False), ("en", True)):
+        path = HERE / ("solutions" if solved else "zh" if lang == "zh" else "") / f"{source.stem}.ipynb"
+        book = nbformat.read(path, as_version=4)
+        fresh = {"badge": badge(source.stem, lang, solved), "setup": setup(source.stem, lang)}
+        for cell in book.cells:
+            cell.source = fresh.get(cell.id, cell.source)
+        _without_version(book)
+        if written(book) != path.read_text(encoding="utf-8"):
+            save(book, path)
+            yield f"{path.relative_to(HERE)}: first cells renewed"
+
+
 def told_of(folder: Path, handout: Iterable[str], install: str) -> Iterator[str]:
     """What a teacher wants to know of a handout that was just written."""
     names = sorted(handout)
@@ -322,8 +364,8 @@ def told_of(folder: Path, handout: Iterable[str], install: str) -> Iterator[str]
                     if path.relative_to(folder).as_posix() not in names)
     if others:
         yield f"From before there are {len(others)} more, such as {others[0]}. Delete the folder to have these only."
-    if install == KIT and "/OWNER/" in KIT:
-        yield ("Their first cell installs the kit from an address that is a placeholder. Hand out a wheel with them, "
+    if install == KIT and not has_address():
+        yield ("Their first cell knows no address to install the kit from. Hand out a wheel with them, "
                "which python -m build makes: --install rlhf_kit-VERSION-py3-none-any.whl; or let the class install it "
                "before.")
 
@@ -340,6 +382,7 @@ def main(arguments: list[str] | None = None) -> int:
                         help="the folder on GitHub in which the handout will lie, such as "
                              "https://github.com/me/course/blob/main/handout: its notebooks then open in Colab")
     parser.add_argument("--no-run", action="store_true", help="leave outputs away")
+    parser.add_argument("--renew", action="store_true", help="write only badges and first cells anew, without running")
     parser.add_argument("--stamp", action="store_true", help="accept every Chinese text as up to date")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if not any(source.name.startswith(name) for source in lessons())]
@@ -361,7 +404,7 @@ def main(arguments: list[str] | None = None) -> int:
                                 colab=options.colab)
                 handout[f"{'zh/' * (lang == 'zh')}{source.stem}.ipynb"] = written(book)
         else:
-            for line in build(source, execute=not options.no_run):
+            for line in renew(source) if options.renew else build(source, execute=not options.no_run):
                 print(line, flush=True)
     try:
         if handout:

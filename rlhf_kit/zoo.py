@@ -384,6 +384,11 @@ def load_reward_model(name: str | Path, **options) -> heads.RewardModel:
     return _loaded(loading.load_reward_model, "reward_model", name, options)
 
 
+def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer alone of a model by name: a tiny one, which may be trained first, a folder, or a hub id."""
+    return loading.load_tokenizer(cached(name) if is_tiny(name) else name)
+
+
 def is_reward_model(name: str | Path) -> bool:
     """True if that tiny model, folder or hub model scores with one output. Raises: ModelUnavailable."""
     if is_tiny(name):

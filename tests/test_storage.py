@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 import torch
@@ -157,6 +157,34 @@ def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(tmp_path, m
     assert len(calls) >= failing
     assert names(tmp_path / "model") == ["manifest.json", "old"]
     assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize(("windows", "read", "replaced"), [(True, 3, True), (True, 10**9, False), (False, 1, False)])
+def test_on_windows_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path, monkeypatch, windows, read,
+                                                                          replaced):
+    """The studio looks at a run's numbers twice a second; no training may end because of that."""
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "new").write_text("new")
+    real, tries = os.replace, []
+
+    def replace(source, target):
+        tries.append(target)
+        if len(tries) <= read:
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        real(source, target)
+    monkeypatch.setattr(storage.os, "replace", replace)
+    monkeypatch.setattr(storage, "PATIENCE", 0.2 if read > 3 else 5.0)
+    with nullcontext() if replaced else pytest.raises(PermissionError):
+        storage._replace(tmp_path / "new", tmp_path / "old", windows)
+    assert (tmp_path / "old").read_text() == ("new" if replaced else "old")
+    assert len(tries) > 3 or not windows
+
+
+def test_a_manifest_means_the_same_on_every_system(tmp_path):
+    with new_folder(tmp_path / "model") as folder:
+        (folder / "head").mkdir()
+        (folder / "head" / "weights").write_text("x")
+    assert list(json.loads((tmp_path / "model" / MANIFEST).read_text())["files"]) == ["head/weights"]
 
 
 def test_a_file_in_the_way_of_a_folder_is_kept(tmp_path):

@@ -53,7 +53,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C; meanwhile make the tiny models that are missing."""
     if importlib.util.find_spec("gradio") is None:
-        raise ValueError("the studio needs Gradio, which is not installed. pip install 'rlhf-kit[ui]', or make studio.")
+        raise ValueError("the studio needs Gradio, which is not installed. pip install \"rlhf-kit[ui]\", or make "
+                         "studio.")
     from rlhf_kit.studio.serving import LOCAL, check_door, prepare, seen_from_outside
     if bool(options.teacher) != bool(options.teacher_code):
         raise ValueError("--teacher and --teacher-code belong together: the name of who sees the labels of all, and "

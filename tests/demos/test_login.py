@@ -40,6 +40,24 @@ def test_somebody_enters_is_named_and_leaves(serve, browser, stand_in, lang, pat
     context.close()
 
 
+def test_on_a_telephone_a_long_name_covers_nothing(serve, browser, stand_in):
+    words, context = Words("en", "studio"), browser.new_context(viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    page.goto(serve("rank", "data", workspace=stand_in, code=CODE))
+    page.get_by_label(words("door_name")).fill("Maximiliane von Hohenstein-Sigmaringen")
+    page.get_by_label(words("door_code")).fill(CODE)
+    page.get_by_role("button", name=words("enter")).click()
+    name, leave = page.locator(".rk-who span"), page.get_by_role("button", name=words("leave"))
+    leave.wait_for()
+    page.locator("#rk-early").wait_for(state="detached")
+    other, tab = page.locator(".rk-language a"), page.get_by_role("tab").first
+    boxes = [one.bounding_box() for one in (name, leave, other)]
+    assert all(left["x"] + left["width"] <= right["x"] for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(box["y"] + box["height"] <= tab.bounding_box()["y"] for box in boxes)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    context.close()
+
+
 def test_without_a_code_there_is_no_door_and_nobody_to_be(serve, visit, stand_in):
     page = visit(serve("rank", "data", workspace=stand_in))
     page.locator("[data-card]").first.wait_for()

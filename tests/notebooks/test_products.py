@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from rlhf_kit import REPOSITORY
+from rlhf_kit import __version__
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of
 from rlhf_kit.language import lesson_sentences
 
@@ -97,14 +97,60 @@ def test_no_output_that_is_shown_uses_an_exercise_or_holds_a_guess(source):
 
 
 @products
-def test_the_badge_opens_this_very_file(source, lang, solved):
+def test_the_first_line_leads_to_the_other_language_and_the_solutions(source, lang, solved):
     first = nbformat.read(place(source, lang, solved), as_version=4).cells[0].source
-    path = place(source, lang, solved).relative_to(ROOT).as_posix()
-    colab = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
-    assert f"{colab}/blob/main/{path}" in first
     here = place(source, lang, solved).parent
-    for link in re.findall(r"\]\(((?!https)[^)]+\.ipynb)\)", first):
-        assert (here / link).is_file()
+    links = re.findall(r"\]\(((?!https)[^)]+\.ipynb)\)", first)
+    assert len(links) == 2
+    assert not [link for link in links if not (here / link).is_file()]
+
+
+@products
+@pytest.mark.parametrize("address", ["https://github.com/ana/kit-of-hers", "https://git.example.org/ana/rlhf-kit",
+                                     "https://github.com/OWNER/rlhf-kit"])
+def test_the_badge_opens_this_very_file_where_colab_can(monkeypatch, source, lang, solved, address):
+    """On GitHub, once the address is set: a button that leads nowhere is none."""
+    for module in ("notebooks_build", "rlhf_kit.scale.spaces"):
+        monkeypatch.setattr(sys.modules[module], "REPOSITORY", address)
+    path = place(source, lang, solved).relative_to(ROOT).as_posix()
+    colab = re.findall(r"https://colab[^)]*\.ipynb", build.badge(source.stem, lang, solved))
+    wanted = f"https://colab.research.google.com/github/ana/kit-of-hers/blob/main/{path}"
+    assert colab == [wanted] * ("ana/kit" in address)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("stem", ["01_sentiment_ppo", "03a_votes_and_packing"])
+def test_without_an_address_the_first_cell_says_what_to_do(monkeypatch, stem, lang):
+    """As Python runs it where the kit, or a library that the lesson needs, is not installed."""
+    monkeypatch.setattr(sys.modules["rlhf_kit.scale.spaces"], "REPOSITORY", "https://github.com/OWNER/rlhf-kit")
+    monkeypatch.setitem(sys.modules, "trl" if stem.startswith("03") else "rlhf_kit", None)
+    cell = build.setup(stem, lang)
+    assert "OWNER" not in cell
+    with pytest.raises(RuntimeError) as said:
+        exec(cell, {})
+    assert said.value.__suppress_context__
+    assert "\n" not in str(said.value)
+    assert {"`make lab`", "`python -m build --wheel`", "%pip install rlhf_kit-*.whl"} <= set(
+        re.findall(r"`[^`]+`|%pip install \S+\.whl", str(said.value)))
+    assert ('%pip install "rlhf-kit[scale]"' in str(said.value)) == stem.startswith("03")
+
+
+@products
+def test_a_release_changes_no_notebook(source, lang, solved):
+    """What a reader finds of the first cell names the libraries it ran with, and not the kit's version."""
+    (first,) = [cell for cell in code_cells(place(source, lang, solved)) if cell.id == "setup"]
+    said = "".join(output.text for output in first.outputs)
+    assert "torch" in said
+    assert not re.search(r"rlhf-kit \d", said)
+
+
+def test_the_build_takes_the_version_out_of_the_first_cell_alone():
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+    said = f"Lesson 01 · rlhf-kit {__version__} · torch 2.13.0+cpu\n"
+    cells = [new_code_cell("", id=name, outputs=[new_output("stream", text=said)]) for name in ("setup", "c001")]
+    book = new_notebook(cells=cells)
+    build._tidy(book)
+    assert [cell.outputs[0].text for cell in book.cells] == ["Lesson 01 · rlhf-kit · torch 2.13.0+cpu\n", said]
 
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
