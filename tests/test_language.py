@@ -13,9 +13,10 @@ from rlhf_kit.language import LANGS, say, sentences, system_language
 
 ROOT = Path(__file__).parents[1]
 # Chinese words that once stood beside the glossary's for the same thing, and the glossary's.
-OTHER_WORDS = {"基座": "底座", "价钱": "惩罚、代价", "KL 价格": "KL 系数", "评分者": "评审", "评委": "评判", "抽样": "采样",
-               "提示词(?!元)": "提示", "自我对话": "自我对弈", "工作台": "工作室", "本工具": "工具包", "(?<!概率)比率": "概率比",
-               "(?<!（)评论家": "价值网络", r"[\u4e00-\u9fff] gold\b(?! \()": "真值", r"\bnat ?[\u4e00-\u9fff，。]": "奈特"}
+OTHER_WORDS = {"基座": "底座", "价钱": "惩罚、代价", "KL 价格": "KL 系数", "评分者": "评审", "评委": "评判",
+               "抽样": "采样", "提示词(?!元)": "提示", "自我对话": "自我对弈", "工作台": "工作室", "本工具": "工具包",
+               "(?<!概率)比率": "概率比", "(?<!（)评论家": "价值网络", r"[\u4e00-\u9fff] gold\b(?! \()": "真值",
+               r"\bnat ?[\u4e00-\u9fff，。]": "奈特"}
 TABLES = tomllib.loads((files("rlhf_kit") / "data" / "messages.toml").read_text(encoding="utf-8"))
 
 
