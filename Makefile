@@ -63,10 +63,10 @@ test-newest:                             ## the same tests with the newest libra
 	.venv-newest/bin/python -m pytest $(SHARED) $(or $(ARGS),--ignore=tests/demos)
 
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
-	$(BIN)/python -m pytest $(SHARED) -m slow --durations=10 $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) -m 'slow and not notebooks' --durations=10 $(ARGS)
 
-test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved and untouched
-	$(BIN)/python -m pytest -n $(WORKERS) -m notebooks --durations=10 $(ARGS)
+test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved, and untouched as a wheel has it
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'notebooks and not slow' --durations=10 $(ARGS)
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
@@ -99,7 +99,7 @@ clean:
 $(VENV)/run.done: pyproject.toml constraints.txt
 	@echo "Making $(VENV) (once; a few minutes, most of it torch) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 run")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(shell grep '^torch==' constraints.txt)
 	@$(PIP) --editable .
 	@touch $@

@@ -18,8 +18,9 @@ Marks in the source, behind `# %%`:
 A student's notebook has the outputs above its first guess or exercise, and of the cells below that are marked `shown`:
 what was to be found out is not told beforehand.
 
-Options: --handout DIR writes the notebooks of a class instead, without solutions; --no-run leaves outputs away;
---stamp accepts every Chinese text as up to date.
+Options: --handout DIR writes the notebooks of a class instead, without solutions: --install says what their first cell
+installs, --colab where they will lie on GitHub. --no-run leaves outputs away; --renew writes only badges and first
+cells anew, and leaves outputs as they are; --stamp accepts every Chinese text as up to date.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from rlhf_kit import REPOSITORY
+from rlhf_kit.scale.spaces import has_address
 from rlhf_kit.storage import StorageError, write_files
 
 HERE = Path(__file__).parent
@@ -52,12 +54,27 @@ LONGEST_CELL = 20                       # seconds
 WORDS = {"en": {"other": "中文", "solution": "Solutions", "exercise": "Exercises", "shown": "Solution"},
          "zh": {"other": "English", "solution": "答案", "exercise": "练习", "shown": "参考答案"}}
 EXTRAS = {"03": ("scale", "trl")}         # level -> (extra that it needs, one of the libraries in it)
+KIT = f"git+{REPOSITORY}"
+COLAB, OPENS = ("![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)",
+                "https://colab.research.google.com/github")
 SETUP = '''try:
     import {needed}rlhf_kit as kit
 except ImportError:
-    %pip install -q "rlhf-kit{extra} @ git+{repository}"
-    import rlhf_kit as kit
+    {otherwise}
 LANG = kit.setup(lesson="{lesson}", seed=0{lang})'''
+INSTALL = """%pip install -q "{requirement}"
+    import rlhf_kit as kit"""
+THEN = {"en": ", then", "zh": "，再运行"}
+NO_ADDRESS = {"en": """raise RuntimeError(
+        "rlhf-kit{extra} is not installed here, and this notebook does not know yet where to get it from. "
+        "In a clone, `make lab` opens the lessons with the kit. Elsewhere, such as in Colab, upload the wheel that "
+        "`python -m build --wheel` writes into dist/, and in a cell above this one run "
+        "%pip install rlhf_kit-*.whl{then}.") from None""",
+              "zh": """raise RuntimeError(
+        "这里没有装 rlhf-kit{extra}，而这本笔记本还不知道该从哪里下载。"
+        "在克隆下来的仓库里运行 `make lab`，课程和工具包会一起打开。在别处（例如 Colab），先上传 "
+        "`python -m build --wheel` 生成的 wheel（在 dist/ 里），再在这个单元格上面新建一个，运行 "
+        "%pip install rlhf_kit-*.whl{then}。") from None"""}
 
 
 class SourceError(ValueError):
@@ -127,8 +144,15 @@ def stamp(source: Path) -> None:
 
 # Writing
 
-def notebook(source: Path, lang: str, solved: bool, handout: bool = False) -> NotebookNode:
-    """One product, without outputs."""
+def notebook(source: Path, lang: str, solved: bool, handout: bool = False, *, install: str = KIT,
+             colab: str = "") -> NotebookNode:
+    """One product, without outputs.
+
+    Args:
+        handout: without any solution, and without links to where there are some.
+        install: what the first cell installs if the kit is not there: an address as pip knows them, or a wheel's name.
+        colab: the address of the folder on GitHub in which a handout will lie; then it has a link into Colab.
+    """
     cells = read(source)
     answers = {cell.number: cell.code for cell in cells if cell.kind == "exercise"}
     made = []
@@ -140,29 +164,43 @@ def notebook(source: Path, lang: str, solved: bool, handout: bool = False) -> No
             made.append(_code(cell.name, cell.code if cell.kind != "exercise" else
                               shown(cell.code) if solved else emptied(cell.code)))
     opening = min(2, next((i for i, cell in enumerate(cells) if cell.kind != "text"), len(cells)))
-    whole = [_text("badge", badge(source.stem, lang, handout, solved)), *made[:opening],
-             _code("setup", setup(source.stem, lang)), *made[opening:]]
+    links = badge(source.stem, lang, solved) if not handout else handed_out(source.stem, lang, colab)
+    whole = [*([_text("badge", links)] if links else []), *made[:opening],
+             _code("setup", setup(source.stem, lang, install)), *made[opening:]]
     return new_notebook(cells=whole, metadata=copy.deepcopy(METADATA), nbformat_minor=5)
 
 
-def badge(stem: str, lang: str, handout: bool, solved: bool = False) -> str:
+def handed_out(stem: str, lang: str, colab: str) -> str:
+    """The first line of a handout: open this very file in Colab. The kit's own would open one with folded solutions."""
+    folder = colab.rstrip("/").replace("https://github.com/", "").replace("/tree/", "/blob/", 1)
+    return colab and f"[{COLAB}]({OPENS}/{folder}/{'zh/' if lang == 'zh' else ''}{stem}.ipynb)"
+
+
+def badge(stem: str, lang: str, solved: bool = False) -> str:
     """The first line: open in Colab, the other language, the solutions; of these, the exercises."""
     path = f"notebooks/{'solutions/' if solved else 'zh/' if lang == 'zh' else ''}{stem}.ipynb"
     up = "../" if lang == "zh" or solved else ""
     other = f"{up}{stem}.ipynb" if lang == "zh" else f"{up}zh/{stem}.ipynb"
-    colab = f"{REPOSITORY.replace('https://github.com', 'https://colab.research.google.com/github')}/blob/main/{path}"
-    links = [f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"]
-    if not handout:
-        twin, said = (f"{up}{stem}", "exercise") if solved else (f"{up}solutions/{stem}", "solution")
-        links += [f"[{WORDS[lang]['other']}]({other})", f"[{WORDS[lang][said]}]({twin}.ipynb)"]
-    return " · ".join(links)
+    colab = f"{REPOSITORY.replace('https://github.com', OPENS)}/blob/main/{path}"
+    twin, said = (f"{up}{stem}", "exercise") if solved else (f"{up}solutions/{stem}", "solution")
+    return " · ".join([*[f"[{COLAB}]({colab})"] * in_colab(), f"[{WORDS[lang]['other']}]({other})",
+                       f"[{WORDS[lang][said]}]({twin}.ipynb)"])
 
 
-def setup(stem: str, lang: str) -> str:
-    """The first code cell: find or install the kit, then one line about what is here."""
+def in_colab() -> bool:
+    """Whether Colab can open what lies at the address: it is set, and on GitHub."""
+    return has_address() and REPOSITORY.startswith("https://github.com/")
+
+
+def setup(stem: str, lang: str, install: str = KIT) -> str:
+    """The first code cell: find or install the kit, or say how to, then one line about what is here."""
     extra, library = EXTRAS.get(stem[:2], ("", ""))
-    return SETUP.format(repository=REPOSITORY, lesson=lesson(stem), needed=library and f"{library}, ",
-                        extra=extra and f"[{extra}]", lang='' if lang == "en" else f', lang="{lang}"')
+    extra = extra and f"[{extra}]"
+    otherwise = (NO_ADDRESS[lang] if install == KIT and not has_address() else INSTALL).format(
+        extra=extra, then=extra and f'{THEN[lang]} %pip install \\"rlhf-kit{extra}\\"',
+        requirement=f"rlhf-kit{extra} @ {install}" if "://" in install else f"{install}{extra}")
+    return SETUP.format(otherwise=otherwise, lesson=lesson(stem), needed=library and f"{library}, ",
+                        lang='' if lang == "en" else f', lang="{lang}"')
 
 
 SOLUTION = re.compile(r"^( *)# solution:\n(.*?)^ *# end\n?", flags=re.M | re.S)
@@ -240,6 +278,14 @@ def _tidy(book: NotebookNode) -> None:
             else:
                 joined.append(output)
         cell.outputs = [output for output in joined if output.get("name") != "stderr"]
+    _without_version(book)
+
+
+def _without_version(book: NotebookNode) -> None:
+    """What is stored of the first cell does not name the kit's version, so that a release changes no notebook."""
+    for output in (output for cell in book.cells if cell.id == "setup" for output in cell.outputs):
+        if "text" in output:
+            output.text = re.sub(r"(rlhf-kit) \d[\w.]*", r"\1", output.text)
 
 
 def lend_outputs(solved: NotebookNode, book: NotebookNode, told: set[str]) -> None:
@@ -295,14 +341,57 @@ def build(source: Path, execute: bool = True) -> Iterator[str]:
             save(solved, HERE / "solutions" / f"{source.stem}.ipynb")
 
 
+def renew(source: Path) -> Iterator[str]:
+    """Badge and first cell of the lesson's products anew, as after another address; yields what has changed."""
+    for lang, solved in (("en", False), ("zh", False), ("en", True)):
+        path = HERE / ("solutions" if solved else "zh" if lang == "zh" else "") / f"{source.stem}.ipynb"
+        book = nbformat.read(path, as_version=4)
+        fresh = {"badge": badge(source.stem, lang, solved), "setup": setup(source.stem, lang)}
+        for cell in book.cells:
+            cell.source = fresh.get(cell.id, cell.source)
+        _without_version(book)
+        if written(book) != path.read_text(encoding="utf-8"):
+            save(book, path)
+            yield f"{path.relative_to(HERE)}: first cells renewed"
+
+
+def told_of(folder: Path, handout: Iterable[str], install: str) -> Iterator[str]:
+    """What a teacher wants to know of a handout that was just written."""
+    names = sorted(handout)
+    yield (f"{folder} has {len(names)} notebooks without solutions: "
+           f"{', '.join(name[:-6] for name in names if '/' not in name)}; the same in Chinese in zh/.")
+    others = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.ipynb")
+                    if path.relative_to(folder).as_posix() not in names)
+    if others:
+        yield f"From before there are {len(others)} more, such as {others[0]}. Delete the folder to have these only."
+    if install == KIT and not has_address():
+        yield ("Their first cell knows no address to install the kit from. Hand out a wheel with them, "
+               "which python -m build makes: --install rlhf_kit-VERSION-py3-none-any.whl; or let the class install it "
+               "before.")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Build what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", help="such as 01; all if none is given")
     parser.add_argument("--handout", metavar="DIR", type=Path, help="write notebooks without solutions there")
+    parser.add_argument("--install", metavar="WHAT", default=KIT,
+                        help="what the first cell of a handout installs: git+https://..., the https address of a "
+                             "wheel, or the name of one that is handed out beside it (default: %(default)s)")
+    parser.add_argument("--colab", metavar="URL", default="",
+                        help="the folder on GitHub in which the handout will lie, such as "
+                             "https://github.com/me/course/blob/main/handout: its notebooks then open in Colab")
     parser.add_argument("--no-run", action="store_true", help="leave outputs away")
+    parser.add_argument("--renew", action="store_true", help="write only badges and first cells anew, without running")
     parser.add_argument("--stamp", action="store_true", help="accept every Chinese text as up to date")
     options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if not any(source.name.startswith(name) for source in lessons())]
+    if unknown:
+        known = ", ".join(lesson(source.stem) for source in lessons())
+        parser.error(f"there is no lesson {unknown[0]!r}; there are {known}.")
+    if options.colab and not re.match(r"https://github\.com/[^/]+/[^/]+/(?:blob|tree)/[^/]+", options.colab):
+        parser.error(f"--colab is {options.colab!r}; expected a folder on GitHub with its branch, such as "
+                     f"https://github.com/me/course/blob/main/handout.")
     handout: dict[str, str] = {}
     for source in lessons():
         if options.names and not source.name.startswith(tuple(options.names)):
@@ -311,14 +400,17 @@ def main(arguments: list[str] | None = None) -> int:
             stamp(source)
         elif options.handout:
             for lang in ("en", "zh"):
-                book = notebook(source, lang, solved=False, handout=True)
+                book = notebook(source, lang, solved=False, handout=True, install=options.install,
+                                colab=options.colab)
                 handout[f"{'zh/' * (lang == 'zh')}{source.stem}.ipynb"] = written(book)
         else:
-            for line in build(source, execute=not options.no_run):
+            for line in renew(source) if options.renew else build(source, execute=not options.no_run):
                 print(line, flush=True)
     try:
         if handout:
             write_files(options.handout, handout)               # nothing that a teacher changed is written over
+            for line in told_of(options.handout, handout, options.install):
+                print(line)
     except StorageError as error:
         parser.error(str(error))
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from PIL import Image
 
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
+from rlhf_kit.language import Lang, lesson_sentences
 from rlhf_kit.scale.memory import Plan
 from rlhf_kit.storage import write_bytes
 
@@ -61,6 +63,21 @@ def speak(words: Mapping[str, str]) -> bool:
     _words.update(words)
     matplotlib.rcParams["font.family"] = ["DejaVu Sans", font]         # the second for what the first does not have
     return True
+
+
+@contextmanager
+def spoken(lang: Lang) -> Iterator[Lang]:
+    """Draw in that language within the block and as before after it; gives "en" where no font here has Chinese.
+
+    Figures are made and saved within the block, for a font is found when a text is drawn.
+    """
+    words, family = dict(_words), list(matplotlib.rcParams["font.family"])
+    try:
+        yield lang if speak(lesson_sentences("plots")["labels"] if lang == "zh" else {}) else "en"
+    finally:
+        _words.clear()
+        _words.update(words)
+        matplotlib.rcParams["font.family"] = family
 
 
 def speaking() -> bool:
@@ -123,8 +140,8 @@ def overlay(metrics: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[flo
     for axes in panels:                                 # those that are left of the last row
         axes.set_visible(False)
     if legend:
-        figure.legend([Line2D([], [], color=colours[run], lw=1.6) for run in runs], runs, loc="outside upper left",
-                      ncols=min(len(runs), 4), frameon=False, fontsize=8)
+        figure.legend([Line2D([], [], color=colours[run], lw=1.6) for run in runs], [_word(run) for run in runs],
+                      loc="outside upper left", ncols=min(len(runs), 4), frameon=False, fontsize=8)
     return figure
 
 
@@ -349,7 +366,7 @@ def memory_bars(plans: Mapping[str, Plan], *, gpu: float | None = None, title: s
         axes.annotate(f"{plan.peak() / 1e9:.0f}", (place, plan.peak() / 1e9), (0, 2), textcoords="offset points",
                       ha="center", fontsize=8, color=INK)
     if gpu is not None:
-        axes.axhline(gpu, color=INK, ls=":", lw=1.2, label=f"a GPU of {gpu:g} GB")
+        axes.axhline(gpu, color=INK, ls=":", lw=1.2, label=_word("a GPU of {} GB").format(f"{gpu:g}"))
     axes.set_ylabel("GB", color=INK, fontsize=8)
     axes.margins(y=0.1)
     if title:

@@ -116,24 +116,28 @@ def _score(reward: Reward, rollout: Rollout) -> Tensor:
 
 
 def on_prompts(reward: Reward, bare: Mapping[str, str]) -> Reward:
-    """The reward, handed other prompts than were read: of one behind a preamble, the prompt alone."""
+    """The reward, handed other prompts than were read: of one behind a preamble, the prompt alone.
+
+    A reward on token ids stays as it is: it is asked about what was read. So it does in `on_responses` and `of_chats`.
+    """
     def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
         return reward([bare.get(prompt, prompt) for prompt in prompts], responses)
-    return _as(reward, asked)
+    return _in_place_of(reward, asked)
 
 
 def on_responses(reward: Reward, shown: Callable[[str], str]) -> Reward:
     """The reward, handed each response as it is shown, such as its first turn alone: `models.chats.first_turn`."""
     def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
         return reward(prompts, [shown(response) for response in responses])
-    return _as(reward, asked)
+    return _in_place_of(reward, asked)
 
 
-def _as(reward: Reward, other: Reward) -> Reward:
-    """The other one, with name and bounds of the first."""
-    other.__name__ = name_of(reward)
-    bounds = range_of(reward)
-    return other if bounds is None else bounded(other, *bounds)
+def _in_place_of(reward: Reward, asked: Reward) -> Reward:
+    """`asked`, which hands the reward other texts, with its name, bounds and memory; one on token ids gets no texts."""
+    if wants_tokens(reward):
+        return reward
+    made, bounds = _made_of(asked, name_of(reward), (reward,)), range_of(reward)
+    return made if bounds is None else bounded(made, *bounds)
 
 
 def on_tokens(reward: Reward) -> Reward:
@@ -241,14 +245,9 @@ def of_chats(reward: Reward, chats: Mapping[str, Chat], write: Callable[[Chat], 
     `chats` has the conversation of every prompt that the template wrote; other prompts stay as they are. By default
     a person could read them: a single question is itself.
     """
-    if wants_tokens(reward):
-        return reward
-
     def asked(prompts: Sequence[str], responses: Sequence[str]) -> Any:
         return reward([write(chats[p]) if p in chats else p for p in prompts], responses)
-
-    made, bounds = _made_of(asked, name_of(reward), (reward,)), range_of(reward)
-    return made if bounds is None else bounded(made, *bounds)
+    return _in_place_of(reward, asked)
 
 
 def learned(model: RewardModel, *, output: Literal["score", "probability"] = "score", batch_size: int = 64,

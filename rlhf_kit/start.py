@@ -63,7 +63,8 @@ def installing(what: str) -> list[list[str]]:
     pip = [str(python()), "-m", "pip", "install", "-qq", "--disable-pip-version-check",
            "--constraint", "constraints.txt"]
     print("Making .venv (once; a few minutes, most of it torch) ...", flush=True)
-    fresh = [] if python().exists() else [[sys.executable, "-m", "venv", str(ROOT / ".venv")]]
+    there = any(python().with_name(name).exists() for name in ("pip", "pip.exe"))           # uv makes one without
+    fresh = [] if there else [[sys.executable, "-m", "venv", str(ROOT / ".venv")]]
     return [*fresh, [*pip, torch], [*pip, "--editable", what]]
 
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 
 MANIFEST = "manifest.json"               # of a folder that the kit wrote whole: its files and their sizes
 LEDGER = ".rlhf-kit.json"                # in a folder of somebody's: what the kit wrote there
+PATIENCE = 5.0                           # seconds that somebody may read what Windows is to replace
 UNFINISHED, PREVIOUS = ".unfinished", ".previous"       # how temporary names end: nobody's own file is called so
 _TEMPORARY = re.compile(rf"\..+-[a-z0-9_]{{8}}({re.escape(UNFINISHED)}|{re.escape(PREVIOUS)})")
 _UMASK = os.umask(0)                     # the only way to ask is to set it; temporary files ignore it
@@ -48,7 +50,7 @@ def write_bytes(path: Path | str, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _sibling(path) as temporary:
             _write(temporary, content)
-            os.replace(temporary, path)
+            _replace(temporary, path)
 
 
 def write_json_lines(path: Path | str, rows: list[dict]) -> None:
@@ -72,7 +74,7 @@ def new_file(path: Path | str) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            _replace(temporary, path)
 
 
 def add_line(path: Path | str, row: dict) -> None:
@@ -107,7 +109,7 @@ def same_file_as(path: Path | str, other: Path | str) -> None:
             os.link(path, temporary)
         except OSError:
             shutil.copyfile(path, temporary)
-        os.replace(temporary, other)
+        _replace(temporary, other)
 
 
 @contextmanager
@@ -131,7 +133,7 @@ def new_folder(path: Path | str) -> Iterator[Path]:
             files = [f for f in sorted(temporary.rglob("*")) if f.is_file()]
             for file in files:
                 file.chmod(0o666 & ~_UMASK)                      # safetensors makes files that only their owner reads
-            sizes = {str(f.relative_to(temporary)): f.stat().st_size for f in files}
+            sizes = {f.relative_to(temporary).as_posix(): f.stat().st_size for f in files}
             _write(temporary / MANIFEST, _manifest(sizes))
             _put_in_place(temporary, path)
         finally:
@@ -264,7 +266,7 @@ def save_tensors(path: Path | str, tensors: dict, about: dict) -> None:
             temporary.chmod(0o666 & ~_UMASK)                               # save_file makes it private
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            _replace(temporary, path)
 
 
 @contextmanager
@@ -323,6 +325,19 @@ def _checksum(tensors: dict, said: str) -> str:
     return f"{crc:08x}"
 
 
+def _replace(source: Path | str, target: Path | str, windows: bool = os.name == "nt") -> None:
+    """`os.replace`; on Windows, where what somebody reads in this moment cannot be replaced, again for a while."""
+    until = time.monotonic() + (PATIENCE if windows else 0)
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
+
+
 def _write(path: Path | str, content: bytes) -> None:
     with open(path, "wb") as file:
         file.write(content)
@@ -333,7 +348,7 @@ def _write(path: Path | str, content: bytes) -> None:
 def _put_in_place(new: Path, path: Path) -> None:
     """Give the finished folder `new` the name `path`; what is somebody's own in the older one there comes along."""
     if not path.is_dir():
-        os.replace(new, path)
+        _replace(new, path)
         return
     _keep_others(path, new)
     if _exchange(new, path):
@@ -341,11 +356,11 @@ def _put_in_place(new: Path, path: Path) -> None:
         return
     old = new.with_name(new.name.removesuffix(UNFINISHED) + PREVIOUS)
     try:
-        os.replace(path, old)
-        os.replace(new, path)
+        _replace(path, old)
+        _replace(new, path)
     except BaseException:                                        # Ctrl-C too; after a kill, `_recover` does it
         if old.exists() and not path.exists():
-            os.replace(old, path)
+            _replace(old, path)
         raise
     _recover(path)
 

@@ -99,6 +99,10 @@ class LanguageModel:
         """What reads it."""
         return text.train_tokenizer(corpus, self.vocabulary)
 
+    def reader(self, task: Texts) -> PreTrainedTokenizerBase:
+        """The same before anything is trained."""
+        return self.tokenizer(self.corpus(task))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Base(LanguageModel):
@@ -163,11 +167,19 @@ class Translator:
         """Train one on `task` and leave it in `folder`; yields the training steps."""
         check_new_folder(folder)
         pairs = task.original(self.pairs, seed=self.seed)
-        tokenizer = text.train_tokenizer((prompt + response for prompt, response in pairs), self.vocabulary)
+        tokenizer = self.tokenizer(pairs)
         lm = tiny.llama(tokenizer, layers=self.layers, width=self.width, context=self.context, seed=self.seed)
         policy = Policy(lm, tokenizer, value_head=False)
         yield from sft.steps(policy, pairs, replace(self.sft, seed=self.seed), checkpoint=checkpoint)
         save_policy(policy, folder)
+
+    def tokenizer(self, pairs: list[tuple[str, str]]) -> PreTrainedTokenizerBase:
+        """What reads sources and translations."""
+        return text.train_tokenizer((prompt + response for prompt, response in pairs), self.vocabulary)
+
+    def reader(self, task: Translations) -> PreTrainedTokenizerBase:
+        """The same before anything is trained."""
+        return self.tokenizer(task.original(self.pairs, seed=self.seed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -384,6 +396,11 @@ def load_reward_model(name: str | Path, **options) -> heads.RewardModel:
     return _loaded(loading.load_reward_model, "reward_model", name, options)
 
 
+def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer alone of a model by name: a tiny one, which may be trained first, a folder, or a hub id."""
+    return loading.load_tokenizer(cached(name) if is_tiny(name) else name)
+
+
 def is_reward_model(name: str | Path) -> bool:
     """True if that tiny model, folder or hub model scores with one output. Raises: ModelUnavailable."""
     if is_tiny(name):
@@ -491,7 +508,8 @@ def _of_registered() -> list[tuple[str, Recipe, Lang]]:
 def names() -> list[dict[str, Any]]:
     """Every model that the kit knows by name: what it is, and whether it is on this machine already."""
     tiny = [{"name": name, "kind": _kind(name), "lang": lang, "tiny": True, "here": is_complete(place(name)),
-             "label": "positive" if isinstance(recipe, Judge) else None, "about": say("en", "models_tiny")}
+             "label": "positive" if isinstance(recipe, Judge) else None,
+             "about": say("en", "models_tiny", task=task_of(name))}
             for name, recipe, lang in [*((name, *made) for name, made in TINY.items()), *_of_registered()]]
     hub = [{"name": name, "kind": known.kind, "lang": known.lang, "tiny": False, "here": loading.in_hub_cache(name),
             "label": known.label, "about": say("en", f"models_{name}")} for name, known in HUB.items()]
@@ -526,6 +544,14 @@ def build(name: str) -> Iterator[Step]:
             check_new_folder(folder)
             yield from recipe.steps(tasks.find(task_of(name)), folder, checkpoint=unfinished)
             remove(unfinished, [CHECKPOINT])
+
+
+def will_read(name: str | Path) -> dict[str, int] | None:
+    """The tokens of a tiny language model that is still to be trained, with their numbers, so that whoever cannot use
+    other tokens knows before it is trained; None of every other model."""
+    if not is_tiny(name) or _kind(name) != "writer" or is_complete(place(name)):
+        return None
+    return recipe_of(name).reader(tasks.find(task_of(name))).get_vocab()
 
 
 def in_the_making(name: str, seconds: float = 0.0) -> bool:

@@ -140,9 +140,10 @@ def pupils(folder: Path, kit: Path, port: int) -> dict[str, Pupil]:
         "wrong shape": Pupil(lesson(whiten=HONEST["whiten"] + "[:1]"), {"1.4": "wrong"}),
         "exception": Pupil(adapt("return beta / 0"), crash, "crash", "ZeroDivisionError"),
         "untouched": Pupil(lesson(adapt=STUB), {"1.6": "not attempted"}, "not attempted"),
-        "deleted": Pupil([cell for cell in lesson() if "def adapt" not in cell], {"1.6": "not found"}, "not found"),
+        "deleted": Pupil([cell for cell in lesson() if "def adapt" not in cell], {"1.6": "not found"}, "not found",
+                         "There is no function adapt in it"),
         "syntax error": Pupil(lesson(whiten="def whiten(advantage, mask:\n    return 1"), {"1.4": "not found"},
-                              "not found", "cell 9, line 1"),
+                              "not found", "that should define whiten is not right: line 1: "),
         "a lambda": Pupil(lesson(adapt=f"adapt = lambda beta, kl, target, n, horizon: {TRUE_ADAPT}")),
         "a helper and a constant": Pupil(lesson(
             adapt=f"LOW, HIGH = -0.2, 0.2\ndef cut(x):\n    return max(LOW, min(HIGH, x))\n"
@@ -301,7 +302,8 @@ return {steal}"""), crash, "crash", "cannot be read"),
                          crash, "crash"),
         # looking for the reference, or for the others
         "importer": Pupil(lesson(adapt="from rlhf_kit.classroom.exercises.lesson_01 import adapt"),
-                          {"1.6": "not found"}, "not found"),
+                          {"1.6": "not found"}, "not found",
+                         "There is no function adapt in it"),
         "late importer": Pupil(adapt("import rlhf_kit.classroom.exercises.lesson_01 as l\n"
                                      "return l.adapt(beta, kl, target, n, horizon)"), crash, "crash",
                                "written, not imported"),

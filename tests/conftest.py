@@ -1,5 +1,6 @@
 """What tests share: a small frozen policy, one thread, and no way to a person's cache or to the network."""
 
+import gc
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")            # read once, when huggingface_hub is imported
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from beyond import needs_posix
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlhf_kit.models import text, tiny
@@ -19,6 +21,17 @@ from rlhf_kit.models.loading import save_model
 from rlhf_kit.sampling import Sampling, sample_rollout
 
 torch.set_num_threads(1)
+gc.disable()                                            # until every test is collected: see below
+
+
+def pytest_collection_finish():
+    """What is there before the first test stays: no sweep of the memory goes through all of it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+# What forks, kills, makes links, or asks for make is left out on Windows.
+collect_ignore = [path for path in Path(__file__).parent.rglob("test_*.py") if os.name == "nt" and needs_posix(path)]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,14 @@ def sound(tmp_path_factory, policy, tokenizer, sentences):
         patch.chdir(folder)
         assert cli.main([*LEARN, "--output", "done", "--json"]) == 0
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parser():
+    """Of all commands, made once and not for every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "_parser", cache(cli._parser))
+        yield
 
 
 @pytest.fixture(autouse=True)

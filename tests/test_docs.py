@@ -1,15 +1,18 @@
 """The documents say what is there: every file, every function, every default; and both languages say the same."""
 
+import argparse
 import ast
 import dataclasses
 import importlib
 import inspect
+import io
 import json
 import re
 import runpy
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -20,15 +23,14 @@ from tests.benchmarks import measured
 
 ROOT = Path(__file__).parents[1]
 # What the READMEs lead to, in the order in which it is read: each in docs/ and, in Chinese, in docs/zh/.
-GUIDE = ("start", "lessons", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo", "frontier",
-         "overoptimisation", "labs", "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow", "assistant",
-         "gpu", "house", "formulas", "help")
+GUIDE = ("start", "lessons", "teaching", "measured", "python", "command-line", "best-of-n-and-rest", "after-ppo",
+         "frontier", "overoptimisation", "labs", "runs", "studio", "stackllama", "instructgpt", "anthropic", "sparrow",
+         "assistant", "gpu", "house", "formulas", "help")
 ENGLISH = ("README.md", *(f"docs/{name}.md" for name in GUIDE))
 CHINESE = ("README.zh-CN.md", *(f"docs/zh/{name}.md" for name in GUIDE))
 TRANSLATED = list(zip(ENGLISH, CHINESE, strict=True))
 LANGS = ("English", "Chinese")                              # all pages of a language one after another, as one text
-PAGES = (*ENGLISH, *CHINESE, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/glossary.md",
-         "docs/teaching.md", "docs/zh/teaching.md")
+PAGES = (*ENGLISH, *CHINESE, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/glossary.md")
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 TEXT |= {lang: "\n".join(TEXT[page] for page in pages)
          for lang, pages in zip(LANGS, (ENGLISH, CHINESE), strict=True)}
@@ -216,6 +218,16 @@ def test_the_glossary_has_a_chinese_word_and_a_meaning_for_each():
     assert len({row[0] for row in rows}) == len(rows)
 
 
+@pytest.mark.parametrize("page", ["docs/lessons.md", "docs/zh/lessons.md"])
+def test_the_minutes_and_exercises_of_a_lesson_are_those_that_it_names(page):
+    lines = [line for line in TEXT[page].splitlines() if "/notebooks/solutions/" in line]
+    said = {re.search(r"notebooks/(\w+)\.ipynb", line)[1]: tuple(map(int, re.findall(r"\| (\d+) (?=\|)", line)[-2:]))
+            for line in lines}
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in ROOT.glob("notebooks/source/[0-9]*.py")}
+    assert said == {name: (int(re.search(r"about (\d+) minutes", text)[1]), text.count('exercise="'))
+                    for name, text in sources.items()}
+
+
 def test_the_table_of_the_tour_is_the_one_that_make_bench_prints():
     bench = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "tour.py"))
     assert f"<!-- tour-table:start -->\n{bench['HEADER']}\n" in TEXT["English"]
@@ -236,13 +248,17 @@ def test_the_table_of_the_pipeline_is_the_one_that_make_bench_prints():
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("mark", measured.marks())
+def test_a_table_is_that_of_the_file_of_measured_numbers(mark, lang):
+    _, shown, _ = measured.between(mark, measured.page_of(mark, lang).read_text(encoding="utf-8"))
+    assert shown.splitlines() == measured.lines_of(mark, lang)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("name", measured.read())
-def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
-    """And beside it stands the command; in Chinese every word of it is, but for names."""
-    text = measured.page_of(name, lang).read_text(encoding="utf-8")
-    _, shown, _ = measured.between(name, text)
-    assert shown.splitlines() == measured.table(name, lang)
-    assert measured.read()[name]["command"] in text
+def test_beside_a_table_stands_its_command_and_in_chinese_every_word_of_it_is(name, lang):
+    """But for names."""
+    assert measured.read()[name]["command"] in measured.page_of(f"{name}-table", lang).read_text(encoding="utf-8")
     if lang == "zh":
         words = {cell.strip() for line in measured.table(name, lang)[:1] for cell in line.split("|")}
         assert {cell for cell in words if re.search("[a-z]{4}", cell)} <= {"rollout", "generate", "fp32"} | {
@@ -251,39 +267,15 @@ def test_a_table_is_that_of_the_file_of_measured_numbers(name, lang):
 
 def test_every_table_of_numbers_is_kept_in_a_file():
     """A page's table between marks comes from `measured.json`, a bench's own file, or a command that a test runs."""
-    marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+)-table:start -->", TEXT[page])}
-    own = {"rest", "frontier", "instructgpt", "anthropic", "sparrow", "assistant_world", "base", "labs",
-           "overoptimisation", "memory"}
-    assert marked - own == set(measured.read())
+    marked = {name for page in PAGES for name in re.findall(r"<!-- ([\w-]+-table):start -->", TEXT[page])}
+    assert marked - {"memory-table"} == {mark for mark in measured.marks() if mark.endswith("-table")}
 
 
-@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_tables_of_rest_are_those_of_the_stored_numbers(page, lang):
-    bench = importlib.import_module("tests.benchmarks.rest")
-    stored = json.loads(bench.FILE.read_text(encoding="utf-8"))
-    for mark, rows in (("rest-table", bench.table), ("rest-differences", bench.differences)):
-        shown = TEXT[page].split(f"<!-- {mark}:start -->\n")[1].split(f"<!-- {mark}:end -->")[0]
-        assert shown.splitlines() == list(rows(stored, lang))
+@pytest.mark.parametrize("page", LANGS)
+def test_the_page_of_rest_says_when_and_on_how_much_it_was_measured(page):
+    stored = json.loads(importlib.import_module("tests.benchmarks.rest").FILE.read_text(encoding="utf-8"))
     for said in (f"`SEEDS={len(stored['seeds'])}`", stored["date"], f"{stored['sources']:,}"):
         assert said in TEXT[page]
-
-
-@pytest.mark.parametrize("bench", ["anthropic", "assistant_world", "base", "frontier", "instructgpt", "labs",
-                                   "overoptimisation", "sparrow"])
-@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_table_of_a_bench_is_that_of_the_stored_numbers(page, lang, bench):
-    made = importlib.import_module(f"tests.benchmarks.{bench}")
-    stored = json.loads(made.FILE.read_text(encoding="utf-8"))
-    shown = TEXT[page].split(f"<!-- {bench}-table:start -->\n")[1].split(f"<!-- {bench}-table:end -->")[0]
-    assert shown.splitlines() == list(made.table(stored, lang))
-
-
-@pytest.mark.parametrize(("page", "lang"), list(zip(LANGS, ("en", "zh"), strict=True)))
-def test_the_stages_of_anthropic_s_recipe_are_those_of_the_stored_seeds(page, lang):
-    made = importlib.import_module("tests.benchmarks.anthropic")
-    stored = json.loads(made.FILE.read_text(encoding="utf-8"))
-    shown = TEXT[page].split("<!-- anthropic-stages:start -->\n")[1].split("<!-- anthropic-stages:end -->")[0]
-    assert shown.splitlines() == made.stages(stored, lang)
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
@@ -313,6 +305,13 @@ def test_every_relative_link_leads_somewhere(page):
     assert not missing
 
 
+@pytest.mark.parametrize(("pages", "lang"), [(ENGLISH, "en"), (CHINESE, "zh")], ids=["en", "zh"])
+def test_a_picture_speaks_the_language_of_its_page(pages, lang):
+    pictures = [link for page in pages for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", TEXT[page])]
+    assert pictures
+    assert [link for link in pictures if "://" not in link and not link.endswith(f".{lang}.png")] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_anchor_is_a_heading_of_its_page(page):
     """As GitHub names them: small letters, hyphens for spaces, no marks."""
@@ -327,9 +326,12 @@ def test_every_anchor_is_a_heading_of_its_page(page):
 
 def options_of(*commands: str) -> set[str]:
     """Every option that `--help` of the commands shows."""
-    shown = [subprocess.run([sys.executable, "-m", "rlhf_kit.cli", *command.split(), "--help"], capture_output=True,
-                            text=True, check=True).stdout for command in commands]
-    return set(re.findall(r"--[a-z][a-z-]*", "".join(shown))) - {"--help"}
+    shown = io.StringIO()
+    for command in commands:
+        with redirect_stdout(shown), pytest.raises(SystemExit) as ended:
+            cli.main([*command.split(), "--help"])
+        assert not ended.value.code
+    return set(re.findall(r"--[a-z][a-z-]*", shown.getvalue())) - {"--help"}
 
 
 def typed(page: str) -> list[list[str]]:
@@ -362,6 +364,17 @@ def typed(page: str) -> list[list[str]]:
 def test_every_option_is_explained(page, mark, commands):
     explained = {option.split()[0] for row in table(page, mark) for option in names(row[0])}
     assert explained == options_of(*commands)
+    choices: dict[str, set[str]] = {}
+    for command in commands:
+        parser = cli._parser()
+        for word in command.split():
+            parser = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices[word]
+        for action in parser._actions:
+            for option in action.option_strings if action.choices else ():
+                choices.setdefault(option, set()).update(map(str, action.choices))
+    for option, _, said in (option.replace("\\|", "|").partition(" ") for row in table(page, mark)
+                            for option in names(row[0])):
+        assert "|" not in said or option not in choices or set(said.split("|")) == choices[option], option
 
 
 @pytest.mark.parametrize("page", LANGS)

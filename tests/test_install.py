@@ -1,8 +1,11 @@
 """What a user installs is the wheel, somewhere else: it must bring its word lists, sentences and template along."""
 
 import os
+import re
 import signal
 import subprocess
+import sys
+import tarfile
 import time
 import venv
 import zipfile
@@ -10,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from lending import lent
+
+import rlhf_kit
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,6 +62,42 @@ def test_the_wheel_has_the_lessons_and_nothing_of_their_solutions(wheel):
     for lang in ("en", "zh"):
         assert sum(name.startswith(f"rlhf_kit/notebooks/{lang}/") for name in names) == 13
     assert not any("solution" in name or name.endswith("build.py") for name in names)
+
+
+def test_an_sdist_holds_the_whole_repository_and_builds_the_same_wheel(wheel, tmp_path):
+    """File by file and byte by byte; so make and the tests work in it, too."""
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path]
+    subprocess.run([*build, "--sdist", ROOT], check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / archive.name.removesuffix(".tar.gz")
+    tracked = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                             capture_output=True, text=True, check=True).stdout.strip("\0").split("\0")
+    held = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert held == {*tracked, "PKG-INFO"}
+    subprocess.run([*build, "--wheel", unpacked], check=True, capture_output=True)
+    (again,) = tmp_path.glob("*.whl")
+    assert again.name == wheel.name
+    assert contents(again) == contents(wheel)
+
+
+def contents(wheel: Path) -> dict[str, int]:
+    return {info.filename: info.CRC for info in zipfile.ZipFile(wheel).infolist()}
+
+
+def test_the_package_s_page_leads_to_the_repository(wheel):
+    """Nothing lies beside it on the index: every link and picture of the README has an address."""
+    (about,) = [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("METADATA")]
+    page = zipfile.ZipFile(wheel).read(about).decode().partition("\n\n")[2]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", page)
+    assert len(links) == len(re.findall(r"\]\([^)\s]+\)", readme)) > 20
+    assert [link for link in links if not link.startswith("https://")] == []
+    ours = [link.removeprefix(rlhf_kit.REPOSITORY).split("/", 3)[1:] for link in links if rlhf_kit.REPOSITORY in link]
+    assert [name for kind, branch, name in ours if branch != "main" or not (ROOT / name).is_file()] == []
+    assert {Path(name).suffix for kind, _, name in ours if kind == "raw"} == {".png"}
+    assert page.splitlines()[0] == readme.splitlines()[0]
 
 
 @pytest.mark.slow

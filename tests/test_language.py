@@ -1,7 +1,9 @@
 """Two languages, the same sentences."""
 
+import re
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -9,6 +11,11 @@ import pytest
 from rlhf_kit import language
 from rlhf_kit.language import LANGS, say, sentences, system_language
 
+ROOT = Path(__file__).parents[1]
+# Chinese words that once stood beside the glossary's for the same thing, and the glossary's.
+OTHER_WORDS = {"基座": "底座", "价钱": "惩罚、代价", "KL 价格": "KL 系数", "评分者": "评审", "评委": "评判", "抽样": "采样",
+               "提示词(?!元)": "提示", "自我对话": "自我对弈", "工作台": "工作室", "本工具": "工具包", "(?<!概率)比率": "概率比",
+               "(?<!（)评论家": "价值网络", r"[\u4e00-\u9fff] gold\b(?! \()": "真值", r"\bnat ?[\u4e00-\u9fff，。]": "奈特"}
 TABLES = tomllib.loads((files("rlhf_kit") / "data" / "messages.toml").read_text(encoding="utf-8"))
 
 
@@ -59,6 +66,20 @@ def test_a_lesson_says_the_same_in_both_languages_and_its_labels_in_chinese(less
         assert not chinese(sentence), key
         assert chinese(table["zh"][key]) or table["zh"][key] == sentence, key              # a word such as PPO
     assert [label for label in table["labels"] if chinese(label)] == []
+
+
+def chinese_texts() -> list[Path]:
+    """Every file of which readers of Chinese read something, but for the worlds' own words."""
+    return [ROOT / "README.zh-CN.md", *(ROOT / "docs/zh").glob("*.md"), *(ROOT / "notebooks/source").glob("*.py"),
+            *(ROOT / "rlhf_kit/data").rglob("*.toml"), *(ROOT / "rlhf_kit/studio/words").glob("*.toml"),
+            *(ROOT / "rlhf_kit/classroom").rglob("*.py")]
+
+
+@pytest.mark.parametrize("other", OTHER_WORDS)
+def test_one_thing_has_one_chinese_name(other):
+    lines = [f"{file.relative_to(ROOT)}:{number}: {line.strip()}" for file in chinese_texts()
+             for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if re.search(other, line)]
+    assert lines == [], f"say {OTHER_WORDS[other]}"
 
 
 def test_a_lesson_without_a_table_has_the_labels_of_all():

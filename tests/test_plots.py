@@ -1,5 +1,6 @@
 """Pictures for a page that must open without a network: what is drawn, and that nothing points outside."""
 
+import contextlib
 import math
 import re
 from types import SimpleNamespace
@@ -169,6 +170,28 @@ def test_labels_are_drawn_in_chinese_where_a_font_has_them_and_in_english_elsewh
         assert axes.get_ylabel() == "odd"                          # a label that has no Chinese yet
     assert plots.speak({})
     assert draw().get_xlabel() == "step"
+
+
+def test_a_block_draws_in_its_language_and_what_was_spoken_before_goes_on_after_it(monkeypatch):
+    fonts = [SimpleNamespace(name=name) for name in ("SimHei", "DejaVu Sans")]
+    monkeypatch.setattr(plots.font_manager.fontManager, "ttflist", fonts)
+    monkeypatch.setitem(plots.matplotlib.rcParams, "font.family", ["sans-serif"])
+    said = lambda: plots._word("step")             # noqa: E731
+    plots.speak({"step": "a lesson's word"})
+    families = list(plots.matplotlib.rcParams["font.family"])
+    with plots.spoken("zh") as drawn:
+        assert (drawn, said(), plots.matplotlib.rcParams["font.family"][-1]) == ("zh", "步", "SimHei")
+        with plots.spoken("en") as inner:
+            assert (inner, said()) == ("en", "step")
+        assert said() == "步"
+    assert (said(), plots.matplotlib.rcParams["font.family"]) == ("a lesson's word", families)
+    with contextlib.suppress(KeyError), plots.spoken("zh"):
+        raise KeyError
+    assert said() == "a lesson's word"
+    fonts.pop(0)
+    with plots.spoken("zh") as drawn:
+        assert (drawn, said()) == ("en", "step")
+    plots.speak({})
 
 
 def test_grouped_bars_have_a_number_above_each_and_a_line_over_the_runs():

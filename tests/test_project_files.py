@@ -1,8 +1,10 @@
 """The files around the package agree with each other and with the design."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -17,7 +19,7 @@ PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().
             and not line.startswith("#"))
 ALLOWED = {"notebooks", "rlhf_kit", "demos", "tests", "docs", "environment.yml", "README.md", "README.zh-CN.md",
            "pyproject.toml", "constraints.txt", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".ci",
-           ".gitignore", ".github", "CITATION.cff", "SECURITY.md", "CODE_OF_CONDUCT.md"}
+           ".gitignore", ".gitattributes", ".github", "CITATION.cff", "SECURITY.md", "CODE_OF_CONDUCT.md"}
 
 
 def tracked() -> list[str]:
@@ -28,6 +30,11 @@ def test_conda_has_the_same_pins_as_pip():
     packages = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"][-1]["pip"]
     assert dict(p.split("==") for p in packages if "==" in p) | {
         name: PINS[name] for name in ("nbgrader", "wandb")} == PINS
+
+
+def test_uv_has_the_same_pins_as_pip():
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert sorted(tools["uv"]["constraint-dependencies"]) == sorted(f"{name}=={pin}" for name, pin in PINS.items())
 
 
 def test_every_dependency_is_pinned_and_its_lower_bound_is_met():
@@ -43,6 +50,61 @@ def test_version_and_address_are_the_package_s_own():
     assert PROJECT["urls"]["Repository"] == rlhf_kit.REPOSITORY
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert (cited["version"], cited["repository-code"]) == (rlhf_kit.__version__, rlhf_kit.REPOSITORY)
+
+
+def test_the_changelog_begins_with_this_version():
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\S+) — \d{4}-\d\d-\d\d$", changes, re.M)[0] == rlhf_kit.__version__
+
+
+def test_all_is_everything_that_the_kit_can_use():
+    """Each extra but those of its own development, and nbgrader, which it never imports."""
+    extras = PROJECT["optional-dependencies"]
+    (asked,) = extras["all"]
+    named = re.fullmatch(r"rlhf-kit\[(.*)\]", asked)[1].split(",")
+    assert set(named) == extras.keys() - {"all", "dev", "docs", "nbgrader"}
+
+
+# --- what a host runs -------------------------------------------------------------------------------------------------
+
+def workflow(name: str) -> dict:
+    """A workflow; `on` is what YAML reads as True."""
+    return yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))
+
+
+def test_the_workflow_does_what_ci_does_and_the_two_commands_elsewhere():
+    jobs = workflow("ci")["jobs"]
+    assert [step["run"] for step in jobs["everything"]["steps"] if "run" in step][-1] == ".ci/run"
+    assert jobs["everything"]["strategy"]["matrix"]["python"][0] == PROJECT["requires-python"].removeprefix(">=")
+    assert jobs["elsewhere"]["strategy"]["matrix"]["system"] == ["windows-latest", "macos-latest"]
+    assert [step["run"].split()[:4] for step in jobs["elsewhere"]["steps"] if "run" in step] == [
+        ["python", "-m", "rlhf_kit.start", name] for name in ("run", "test")]
+
+
+def test_a_release_is_tagged_tested_and_built_before_it_is_published():
+    release = workflow("release")
+    assert release[True] == {"push": {"tags": ["v*"]}}
+    jobs = release["jobs"]
+    assert jobs["ci"] == {"uses": "./.github/workflows/ci.yml"}
+    assert "workflow_call" in workflow("ci")[True]
+    assert (jobs["build"]["needs"], jobs["publish"]["needs"]) == ("ci", "build")
+    assert release["permissions"] == {"contents": "read"}
+    assert [name for name, job in jobs.items() if "id-token" in job.get("permissions", {})] == ["publish"]
+
+
+@pytest.mark.parametrize(("tag", "address", "passes"), [
+    (f"v{rlhf_kit.__version__}", "https://github.com/ana/rlhf-kit", True),
+    ("v9.9.9", "https://github.com/ana/rlhf-kit", False),
+    (f"v{rlhf_kit.__version__}", "https://github.com/OWNER/rlhf-kit", False)])
+def test_a_tag_that_is_not_the_version_and_an_address_that_is_not_set_stop_a_release(tmp_path, tag, address, passes):
+    (gate,) = [step["run"] for step in workflow("release")["jobs"]["build"]["steps"] if "tag" in step.get("name", "")]
+    (tmp_path / "rlhf_kit").mkdir()
+    text = (ROOT / "rlhf_kit" / "__init__.py").read_text(encoding="utf-8").replace(rlhf_kit.REPOSITORY, address)
+    (tmp_path / "rlhf_kit" / "__init__.py").write_text(text, encoding="utf-8")
+    (tmp_path / "python").symlink_to(sys.executable)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_REF_NAME": tag}
+    done = subprocess.run(["bash", "-eo", "pipefail", "-c", gate], cwd=tmp_path, env=environment)
+    assert (done.returncode == 0) == passes
 
 
 def test_nothing_stands_at_the_top_that_the_design_does_not_name():

@@ -292,6 +292,27 @@ def test_what_is_built_from_a_reward_on_tokens_is_one_too(rollout):
         rewards.weighted([(1.0, ids), (1.0, rewards.length(5))])
 
 
+REWORDED = [lambda f: rewards.on_prompts(f, {}), lambda f: rewards.on_responses(f, str),
+            lambda f: rewards.of_chats(f, {})]
+
+
+@pytest.mark.parametrize("reworded", REWORDED)
+def test_a_reward_that_is_handed_other_texts_still_remembers(reworded):
+    remembers = Normalised(lambda prompts, responses: [float(r) for r in responses])
+    wrapped = reworded(remembers)
+    wrapped(["", ""], ["1", "5"])
+    kept = rewards.Memory({"reward": wrapped}).state_dict()
+    other = Normalised(lambda prompts, responses: [float(r) for r in responses])
+    rewards.Memory({"reward": reworded(other)}).load_state_dict(json.loads(json.dumps(kept)))
+    assert (other.moments.count, other.moments.mean) == (2, 3.0)
+
+
+@pytest.mark.parametrize("reworded", REWORDED)
+def test_a_reward_on_tokens_is_handed_no_other_texts(rollout, reworded):
+    ids = rewards.on_tokens(lambda prompts, responses: [float(len(r)) for r in responses])
+    assert torch.equal(rewards.score(reworded(ids), rollout), rollout.length.float())
+
+
 # A function in a file of one's own.
 
 def own(folder, content, name="reward"):

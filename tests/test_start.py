@@ -81,3 +81,12 @@ def test_it_imports_nothing_but_python_itself():
             "print([m for m in set(sys.modules) - before if m.partition('.')[0] not in sys.stdlib_module_names"
             " and not m.startswith('rlhf_kit')])")
     assert subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
+
+
+def test_an_environment_that_uv_made_gets_the_pip_that_it_lacks(clone):
+    bin = start.python().parent
+    bin.mkdir(parents=True)
+    start.python().touch()
+    assert start.installing(".")[0][1:3] == ["-m", "venv"]
+    (bin / "pip").touch()
+    assert [command[2] for command in start.installing(".")] == ["pip", "pip"]

@@ -318,11 +318,11 @@ ks = list(range(2, 10))
 kit.plots.lines(ks, {"comparisons": [count_comparisons(list(range(k))) for k in ks], "responses to read": ks},
                 across="responses in a ranking, K", unit="how many", title="Why InstructGPT ranked 4 to 9 responses")
 # %% [markdown] lang="en"
-# A **reward model** learns from such comparisons to give every response one number. How, lesson 02 shows. Here is one that
+# A **reward model** learns from such comparisons to give every response one number. How, [lesson 02](02_rank_loss_reward_model.ipynb) shows. Here is one that
 # has learned from 3,000 rankings, made by labelers who sometimes err. (It, too, is trained on first use.) Its score is the
 # probability that a response is preferred to an average demonstration. Does it agree with the truth, on the 256 responses of
 # the plain model and of SFT?
-# %% [markdown] lang="zh" of="8af7"
+# %% [markdown] lang="zh" of="4709"
 # 奖励模型就从这样的成对比较里学习，给每个回答打一个分。怎么学，第 02 课会讲；这里先用一个学好了的：它学过 3000 次排序，标注者有时会排错。
 #（它同样是第一次用到时才训练。）它的得分，是一个回答比平均的示范更受欢迎的概率。
 # 看普通模型和 SFT 的 256 条回答：它和真值一致吗？
@@ -533,9 +533,22 @@ kit.plots.lines(range(1, 21), {"with the penalty": [step.metrics["kl"] for step 
 # | SFT | demonstrations | copies, and is never told how well |
 # | PPO | its own tries and a reward model | is only as good as the reward model |
 #
-# The order is that of InstructGPT (arXiv:2203.02155), which [lesson 05a](05a_instructgpt.ipynb) goes through whole; the three H are Anthropic's (arXiv:2112.00861, arXiv:2204.05862).
-# Next, lesson 01 opens step 3: what a policy earns token by token, which token deserves the credit, and why PPO clips.
-# %% [markdown] lang="zh" of="f06e"
+# The order is that of InstructGPT (arXiv:2203.02155); the three H are Anthropic's (arXiv:2112.00861, arXiv:2204.05862).
+#
+# ## The way from here
+#
+# Take 01 and 02 first. Then follow your interest: each lesson says what it builds on.
+#
+# | lesson | what it opens |
+# |---|---|
+# | [01](01_sentiment_ppo.ipynb) | PPO: what each token earns, which one deserves the credit, and why PPO clips |
+# | [02](02_rank_loss_reward_model.ipynb) | the reward model: learned from rankings, its ceiling, and how to fool it |
+# | [03a](03a_votes_and_packing.ipynb), [03b](03b_lora_in_8_bits.ipynb), [03c](03c_ppo_and_cheating.ipynb) | all of it for a large model: forum votes, LoRA in 8 bits, and how the policy cheats |
+# | [04a](04a_best_of_n.ipynb), [04b](04b_rest.ipynb) | without PPO: best-of-n and ReST |
+# | [05a](05a_instructgpt.ipynb), [05b](05b_anthropic.ipynb), [05c](05c_sparrow.ipynb) | three systems whole: InstructGPT, Anthropic's assistant, Sparrow |
+# | [06](06_when_rlhf_goes_wrong.ipynb) | what goes wrong, and how you see it |
+# | [07](07_after_ppo.ipynb) | what came after PPO: DPO, KTO, RLOO, GRPO |
+# %% [markdown] lang="zh" of="5864"
 # **道理在这里。** 没有惩罚，就没有什么能把策略拉在人话的范围里。它走得越远，得分就越多地来自一类文本：从没有人替奖励模型排过这样的文本，
 # 在那里它的话靠不住。读读上面那两段：换作你，会给这样的得分吗？
 #
@@ -547,8 +560,21 @@ kit.plots.lines(range(1, 21), {"with the penalty": [step.metrics["kl"] for step 
 # | SFT | 示范 | 照搬，没人告诉它写得怎样 |
 # | PPO | 自己的尝试和奖励模型 | 奖励模型有多可靠，它才有多可靠 |
 #
-# 这个顺序来自 InstructGPT (arXiv:2203.02155)，[第 05a 课](05a_instructgpt.ipynb)把它从头走到尾；三个 H 来自 Anthropic (arXiv:2112.00861、arXiv:2204.05862)。
-# 下一课，第 01 课，打开第三步：策略的每个词元挣到多少，功劳归哪个词元，PPO 为什么要截断。
+# 这个顺序来自 InstructGPT (arXiv:2203.02155)；三个 H 来自 Anthropic (arXiv:2112.00861、arXiv:2204.05862)。
+#
+# ## 接下来怎么走
+#
+# 先上 01 和 02，之后看兴趣：每一课开头都写着要先会什么。
+#
+# | 课 | 讲什么 |
+# |---|---|
+# | [01](01_sentiment_ppo.ipynb) | PPO：每个词元挣到多少，功劳归哪个词元，为什么要截断 |
+# | [02](02_rank_loss_reward_model.ipynb) | 奖励模型：怎样从排序里学，上限在哪里，怎样糊弄它 |
+# | [03a](03a_votes_and_packing.ipynb)、[03b](03b_lora_in_8_bits.ipynb)、[03c](03c_ppo_and_cheating.ipynb) | 把这一套用到大模型上：论坛投票、8 位 LoRA，以及策略怎样作弊 |
+# | [04a](04a_best_of_n.ipynb)、[04b](04b_rest.ipynb) | 不用 PPO：best-of-n 和 ReST |
+# | [05a](05a_instructgpt.ipynb)、[05b](05b_anthropic.ipynb)、[05c](05c_sparrow.ipynb) | 三个完整的系统：InstructGPT、Anthropic 的助手、Sparrow |
+# | [06](06_when_rlhf_goes_wrong.ipynb) | 会出什么毛病，怎么看出来 |
+# | [07](07_after_ppo.ipynb) | PPO 之后：DPO、KTO、RLOO、GRPO |
 # %% [markdown] lang="en"
 # **Play with it.** The three models of this lesson side by side, on openings of yours, with every token's share of the reward
 # and of the drift:

@@ -1091,12 +1091,12 @@ for step in kit.ppo.steps(big, big.reference(), openings, kit.rewards.classifier
 # off at the *normal* step size: does it matter? (3) `kl=kit.KL(coefficient=0.04, target=3.0, horizon=500)`: does the KL settle
 # at 3?
 #
-# **Next:** lesson 02 replaces the judge by a reward model that you train from people's rankings.
+# **Next:** [lesson 02](02_rank_loss_reward_model.ipynb) trains a reward model on people's rankings.
 #
 # **References.** PPO: Schulman et al. 2017, arXiv:1707.06347. GAE: Schulman et al. 2016, arXiv:1506.02438. KL penalty and its
 # controller: Ziegler et al. 2019, arXiv:1909.08593. InstructGPT: Ouyang et al. 2022, arXiv:2203.02155. Details that matter:
 # Huang et al. 2024, arXiv:2403.17031; Zheng et al. 2023, arXiv:2307.04964.
-# %% [markdown] lang="zh" of="dca2"
+# %% [markdown] lang="zh" of="b0f2"
 # ## 小结
 #
 # | 部件 | 它防的是 |
@@ -1111,7 +1111,7 @@ for step in kit.ppo.steps(big, big.reference(), openings, kit.rewards.classifier
 # **接着弄坏它。**（1）`experiment("dear", "PPO", kl=kit.KL(coefficient=0.4))`：好处还剩多少？（2）步子*正常*时关掉截断，要紧吗？
 # （3）`kl=kit.KL(coefficient=0.04, target=3.0, horizon=500)`：KL 会停在 3 吗？
 #
-# **下一课：**第 02 课用你自己从人的排序里训练出来的奖励模型，换掉这里的评判。
+# **下一课：**[第 02 课](02_rank_loss_reward_model.ipynb)用你自己从人的排序里训练出来的奖励模型，换掉这里的评判。
 #
 # **参考文献。** PPO：Schulman 等 2017，arXiv:1707.06347。GAE：Schulman 等 2016，arXiv:1506.02438。KL 惩罚及其调节：
 # Ziegler 等 2019，arXiv:1909.08593。InstructGPT：Ouyang 等 2022，arXiv:2203.02155。要紧的细节：Huang 等 2024，arXiv:2403.17031；

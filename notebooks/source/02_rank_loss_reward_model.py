@@ -901,12 +901,12 @@ kit.plots.lines(range(1, 17), {"reward model": [s.metrics["score"] for s in hist
 # where is the ceiling, where the model? (3) Give the over-fitted model to PPO. (4) Use `output="score"`: what does the same KL
 # coefficient buy now? Longer experiments, with their pictures: `rlhf_kit/studies/rankings.py`.
 #
-# **Next:** lesson 03 does this on Stack Exchange, with a language model of 7 billion parameters.
+# **Next:** [lesson 03](03a_votes_and_packing.ipynb) does this on Stack Exchange, with a language model of 7 billion parameters.
 #
 # **References.** K-wise loss and centring: Ouyang et al. 2022, arXiv:2203.02155. Stiennon et al. 2020, arXiv:2009.01325.
 # Preference model pretraining: Askell et al. 2021, arXiv:2112.00861; HH: Bai et al. 2022, arXiv:2204.05862. Calibration error:
 # Guo et al. 2017, arXiv:1706.04599. Bradley and Terry 1952, doi:10.2307/2334029.
-# %% [markdown] lang="zh" of="8e81"
+# %% [markdown] lang="zh" of="c277"
 # 这些回答没有人标注过：策略学到的，都来自奖励模型，是它把标注者的看法带到了他们从没见过的文本上。离参考模型不远时，它还算可靠。
 # 能跟着它走多远，是第 06 课的事。
 #
@@ -924,7 +924,7 @@ kit.plots.lines(range(1, 17), {"reward model": [s.metrics["score"] for s in hist
 # **弄坏它。**（1）在设置里写 `loss="sigmoid"` 再训练：准确率和校准会怎样？（2）换成 `noise=0.5`：上限在哪里，模型在哪里？
 # （3）把过拟合的模型交给 PPO。（4）改用 `output="score"`：同样的 KL 系数现在能换来什么？更长的实验和图，见 `rlhf_kit/studies/rankings.py`。
 #
-# **下一课：**第 03 课在 Stack Exchange 上做同样的事，用的是 70 亿参数的语言模型。
+# **下一课：**[第 03 课](03a_votes_and_packing.ipynb)在 Stack Exchange 上做同样的事，用的是 70 亿参数的语言模型。
 #
 # **参考文献。** K 项损失与居中：Ouyang 等 2022，arXiv:2203.02155。Stiennon 等 2020，arXiv:2009.01325。偏好模型预训练：
 # Askell 等 2021，arXiv:2112.00861；HH：Bai 等 2022，arXiv:2204.05862。校准误差：Guo 等 2017，arXiv:1706.04599。

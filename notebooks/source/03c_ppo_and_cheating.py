@@ -388,7 +388,7 @@ kit.table({"beta": [*odds], kit.words("long_run"): [each / (1 + each) for each i
 # | π 本身 | .3 · log(.3/.05) + .7 · log(.35/.475) = **+0.324** |
 # | π，但不许结束 | log(.35/.475) = **-0.305** |
 #
-# 两行里的对数概率都没有错，第二行的*抽样*却不是从 π 来的。改法：不是自由抽取的词元，一概不算。
+# 两行里的对数概率都没有错，第二行的*采样*却不是从 π 来的。改法：不是自由抽取的词元，一概不算。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 3c.3 - Correct the KL
 #
@@ -495,7 +495,7 @@ kit.plots.bars(found, unit="KL, nats per response", title="The middle one is not
 # costs 4: 2 forward and 2 backward, since no weight needs a gradient. Checkpointing computes forward once more: 2 + 4 in all.
 # %% [markdown] lang="zh" of="dd74"
 # 中间那根柱子，不是任何东西的 KL。PPO 会把它当成省下的钱去追：策略越想结束而不许结束，拿到的就越多。把填充算成文本、top-k、
-# 只在一边用温度，效果也差不多。所以要原原本本地从策略抽样，遮住不是抽出来的，不要相信负的 KL。
+# 只在一边用温度，效果也差不多。所以要原原本本地从策略采样，遮住不是抽出来的，不要相信负的 KL。
 #
 # ## 70 亿参数要花多少
 #
@@ -528,11 +528,11 @@ for used in (0.5, 0.1):
 # **Break it.** (1) `practise("beta 1.5", 1.5)`: when does the alarm ring? (2) `Forum(LANG, noise=1.5)`: where is the ceiling? (3) An end e^-2 times likelier:
 # what sign has the middle bar now? (4) Let the alarm watch exclamation marks.
 #
-# **Next:** lesson 04 asks whether PPO is needed: best-of-n and ReST.
+# **Next:** [lesson 04](04a_best_of_n.ipynb) asks whether PPO is needed: best-of-n and ReST.
 #
 # **References.** StackLLaMA: Beeching et al., Hugging Face 2023. KL penalty: Ziegler et al. 2019, arXiv:1909.08593. Its optimum:
 # Rafailov et al. 2023, arXiv:2305.18290. Over-optimisation: Gao et al. 2022, arXiv:2210.10760. Length and reward models: Singhal et al. 2023, arXiv:2310.03716.
-# %% [markdown] lang="zh" of="1ea3"
+# %% [markdown] lang="zh" of="861d"
 # 这是估算，不是测量；一个词元一个词元地采样，很少能到第一行。原作者报告：奖励模型用八块 A100 训练了几个小时，PPO 用三台八卡机器约 20 小时。
 # 多亏了适配器，装不下两份模型的 GPU 也能做这件事。
 #
@@ -550,7 +550,7 @@ for used in (0.5, 0.1):
 # **弄坏它。**（1）`practise("beta 1.5", 1.5)`：警报什么时候响？（2）`Forum(LANG, noise=1.5)`：上限在哪里？（3）让结束的可能变成 e^-2 倍：中间那根柱子现在是正是负？
 # （4）让警报去盯感叹号。
 #
-# **下一课：**第 04 课要问，PPO 是不是非要不可：best-of-n 和 ReST。
+# **下一课：**[第 04 课](04a_best_of_n.ipynb)要问，PPO 是不是非要不可：best-of-n 和 ReST。
 #
 # **参考文献。** StackLLaMA：Beeching 等，Hugging Face 2023。KL 惩罚：Ziegler 等 2019，arXiv:1909.08593；它的最优策略：
 # Rafailov 等 2023，arXiv:2305.18290。过度优化：Gao 等 2022，

@@ -37,7 +37,7 @@
 #
 # - 写出 n 次抽取里最好者的精确分布，并说清它永远到不了哪里；
 # - 分清 best-of-n 的 KL 和那个有名的公式：后者只是上界；
-# - 用同一批抽样量出每一个 n，再从中选一个。
+# - 用同一批采样量出每一个 n，再从中选一个。
 # %% [markdown] lang="en"
 # ## Guess first
 #
@@ -175,7 +175,7 @@ kit.plots.bars({name: sum(n in group for n in needed) / len(needed) for name, gr
 # one drawn first is kept, so they share in proportion to π.
 # %% [markdown] lang="zh" of="a37f"
 # “32 次里没有”并不证明 p 就是 0，但对这些原文，怎么挑也没有多大用：best-of-n 只能挑出策略本来偶尔就会说的话。
-# PPO 和 ReST 也是从抽样里学，同样如此。所以才有这样的次序：先模仿，直到好的回答抽得到，然后再挑选。
+# PPO 和 ReST 也是从采样里学，同样如此。所以才有这样的次序：先模仿，直到好的回答抽得到，然后再挑选。
 #
 # ## 最好者的分布
 #
@@ -348,7 +348,7 @@ kit.plots.lines([math.log2(n) for n in many], curves, across="doublings of n", u
 # 2 个结果上的任何分布，离均匀分布都不会超过 log 2：只剩下最好的之后，抽得再多也不会再动。有 1,000 个结果时，上界和精确值几乎没有差别，
 # 因为哪个结果都不太可能抽到两次。
 #
-# ## 用一批抽样量出每一个 n
+# ## 用一批采样量出每一个 n
 #
 # 抽了 32 次，那么 4 次里最好的值多少？可以只看前 4 次，但那就浪费了 28 次。WebGPT 的做法是对 32 次里取 4 次的*所有*选法取平均，
 # 又用不着一一列出。按代理奖励（也就是用来挑选的奖励）从小到大排好。第 i 小的要成为某种选法里最好的，
@@ -414,7 +414,7 @@ best_of_every_n = kit.check("4a.4", best_of_every_n)
 # Now the real draws. From n = 1 to n = 32 the reward model's score must rise. Compare with what would happen if *gold itself* chose: what
 # share of that gain in gold does choosing by the reward model bring? Enter a number; below 0 means that gold falls.
 # %% [markdown] lang="zh" of="00a3"
-# 现在看真实的抽样。从 n = 1 到 n = 32，奖励模型的得分一定会升。再和*由真值自己来挑*相比：真值能升的那一截，
+# 现在看真实的采样。从 n = 1 到 n = 32，奖励模型的得分一定会升。再和*由真值自己来挑*相比：真值能升的那一截，
 # 由奖励模型来挑能拿到几成？填一个数；小于 0 表示真值反而降了。
 # %% guess="4"
 my_share = None             # such as 0.5; 1 = as good as gold
@@ -636,11 +636,11 @@ kit.tell("falls" if means[peak] - means[-1] > errors[-1] else "levels", n=peak +
 # | 1 - (1 - p)^n | 抽不到的，选不出来 |
 # | F^n - F⁻^n，相同的按比例分 | 精确的分布，留在 π 的支撑集上 |
 # | log n - (n - 1)/n | KL 的上界，不打平时精确 |
-# | N 次里取 n 次的所有选法 | 用一批抽样量出每一个 n，无偏 |
+# | N 次里取 n 次的所有选法 | 用一批采样量出每一个 n，无偏 |
 # | 选中的回答的 ε | 算得出来的 KL 估计 |
 # | 一个标准误 | 够好的、小的 n |
 #
-# **弄坏它。**（1）抽样时取 `temperature=0.5`：*由真值来挑*会怎样，估计又会怎样？（2）用 `kit.rewards.length(24)` 来挑。（3）用真值加上 0.3 的噪声来挑。
+# **弄坏它。**（1）采样时取 `temperature=0.5`：*由真值来挑*会怎样，估计又会怎样？（2）用 `kit.rewards.length(24)` 来挑。（3）用真值加上 0.3 的噪声来挑。
 # （4）让 `best_law` 面对全都相同的奖励。
 #
 # **下一课：**[之二](04b_rest.ipynb)只付一次，不必每次回答都付：让策略去学那些选出来的。

@@ -51,7 +51,7 @@
 # 给每段原文抽几种译文，每种问奖励模型一次。下一格对 96 段原文各抽四种，温度 0.5（笔记本电脑 CPU 上约 5 秒；
 # 第一次要在这里训练这两个模型，只此一次：约四分钟）。
 #
-# 设想只留下奖励最高的十分之一。*全部*抽样的平均真值会打印在下面。留下的那些，平均真值是多少？
+# 设想只留下奖励最高的十分之一。*全部*采样的平均真值会打印在下面。留下的那些，平均真值是多少？
 # %%
 import torch
 from rlhf_kit.formulas import offline
@@ -487,7 +487,7 @@ kit.tell("losses", bc=bc_loss(logprob, mask, torch.tensor([True])), gold=gold_lo
 # With each threshold the kept set shrinks, but the number of updates does not. So the policy goes through fewer responses more
 # often, until it knows them by heart. The original share of every batch, and smaller learning rates, hold against that.
 # %% [markdown] lang="zh" of="79a3"
-# 策略越是意外的地方，GOLD 拉得越轻：比起单单一次抽样，它更相信策略已经知道的。论文里四种损失比下来，赢的是朴素的 BC；
+# 策略越是意外的地方，GOLD 拉得越轻：比起单单一次采样，它更相信策略已经知道的。论文里四种损失比下来，赢的是朴素的 BC；
 # 其余几种也都在 `formulas/offline.py` 里。
 #
 # ## 一个 Improve 要过几遍
@@ -557,12 +557,16 @@ counts, passes = improve_plan(scores, levels, 16, 0.25, 20)
 kit.table({"percent": [0, 50, 75, 90, 97], "tau": levels, kit.words("kept"): counts.tolist(), kit.words("passes"): passes.tolist()}, digits=2)
 kit.plots.bars({f"{p}%": n for p, n in zip((0, 50, 75, 90, 97), passes.tolist())}, unit="passes over the kept set", title="One Improve of 20 updates")
 # %% [markdown] lang="en"
+# The higher the threshold, the fewer translations are left, and the more often the same 20 updates read each of them.
+#
 # ## ReST, live
 #
 # One Grow with six responses to each of 128 sources, and three Improves at the 50th, 75th and 90th percentile, 20 updates each
 # (~25 s on a laptop CPU). After each Improve the policy answers 128 held-out sources. Score is what was filtered by; gold is only measured. What will gold do from BC to
 # the last Improve: "rise", "fall", or "stay", if the change is within two standard errors?
-# %% [markdown] lang="zh" of="038e"
+# %% [markdown] lang="zh" of="08b7"
+# 门槛越高，留下的译文越少，同样的 20 次更新就把每条读得越多遍。
+#
 # ## ReST，现场来一次
 #
 # 一次 Grow，128 段原文各抽六条；三个 Improve，分别在第 50、75、90 百分位，各 20 次更新（笔记本电脑 CPU 上约 25 秒）。
@@ -652,12 +656,12 @@ kit.tell("reached" if rows["score"][4].mean >= rows["score"][3].mean else "not_r
 # **Break it.** (1) `original_share=0.0`. (2) `kind="fixed"` with thresholds 0.7, 0.8, 0.9: what happens? (3) `kit.rest.raft(config)`: one
 # threshold, nothing original. (4) `loss="gold"`.
 #
-# **Next:** lesson 05 puts the pieces together as OpenAI, Anthropic and DeepMind did.
+# **Next:** [lesson 05](05a_instructgpt.ipynb) puts the pieces together as OpenAI, Anthropic and DeepMind did.
 #
 # **References.** ReST: Gulcehre et al. 2023, arXiv:2308.08998. GOLD: Pang and He 2021, arXiv:2009.07839. RAFT: Dong et al. 2023, arXiv:2304.06767. Rejection
 # sampling at scale: Touvron et al. 2023, arXiv:2307.09288.
-# %% [markdown] lang="zh" of="b023"
-# 论文里的翻译任务，平均奖励 BC 是 70.9；ReST 一次 Grow 是 77.8，两次是 83.1；抽样数差不多的 PPO 是 71.6，BLEU 还掉了 8 分。
+# %% [markdown] lang="zh" of="723c"
+# 论文里的翻译任务，平均奖励 BC 是 70.9；ReST 一次 Grow 是 77.8，两次是 83.1；采样数差不多的 PPO 是 71.6，BLEU 还掉了 8 分。
 # ReST 再叠加不到 10 次抽取，就赶上了 BC 抽 200 次。可是让人来评，最喜欢的却是只做一次 Grow 的。
 # 这又是过度优化：每一轮都在离奖励模型见过的更远的地方，继续信任同一个奖励模型。
 #
@@ -675,7 +679,7 @@ kit.tell("reached" if rows["score"][4].mean >= rows["score"][3].mean else "not_r
 # **弄坏它。**（1）`original_share=0.0`。（2）`kind="fixed"`，阈值 0.7、0.8、0.9：会怎样？（3）`kit.rest.raft(config)`：一个阈值，不要原始数据。
 # （4）`loss="gold"`。
 #
-# **下一课：**第 05 课像 OpenAI、Anthropic 和 DeepMind 那样，把各个部件装到一起。
+# **下一课：**[第 05 课](05a_instructgpt.ipynb)像 OpenAI、Anthropic 和 DeepMind 那样，把各个部件装到一起。
 #
 # **参考文献。** ReST：Gulcehre 等 2023，arXiv:2308.08998。GOLD：Pang 和 He 2021，arXiv:2009.07839。RAFT：Dong 等 2023，arXiv:2304.06767。大规模的拒绝采样：
 # Touvron 等 2023，arXiv:2307.09288。

@@ -627,8 +627,8 @@ ppo_reward = kit.check("5a.6", ppo_reward)
 # One answer, token by token. In place of PPO's policy stands the base after twelve updates on demonstrations (~8 s on a laptop CPU), in place of the
 # SFT model the base itself. The judge is your reward model from the pages.
 # %% [markdown] lang="zh" of="0c50"
-# 一条回答，一个词元一个词元地看。代替 PPO 的策略的，是在示范上更新了十二次的基座（笔记本电脑 CPU 上约 8 秒）；代替 SFT 模型的，
-# 是基座自己。评判的是你刚才用整页训练的奖励模型。
+# 一条回答，一个词元一个词元地看。代替 PPO 的策略的，是在示范上更新了十二次的底座（笔记本电脑 CPU 上约 8 秒）；代替 SFT 模型的，
+# 是底座自己。评判的是你刚才用整页训练的奖励模型。
 # %%
 shown = task.demonstrations(240, seed=1)
 policy, reference = kit.load_policy(f"tiny-base-{LANG}"), base.reference()
@@ -745,7 +745,7 @@ kit.tell("accumulated", tokens=tokens.tolist(), off=abs(round(off, 4)), alike=al
 # %% [markdown] lang="en"
 # Now the stored runs. The base has read reviews, forum pages, translations and dialogues. PPO sees dialogues only. Which stage ends with the highest loss on the *forum's* pages: "start" (of RL), "ppo" or "ptx"?
 # %% [markdown] lang="zh" of="8966"
-# 再看存好的运行。基座读过四个世界：评论、论坛、译文、对话。PPO 只碰对话。哪个阶段在*论坛*文本上的损失最高："start"（强化学习的起点）、"ppo" 还是 "ptx"？
+# 再看存好的运行。底座读过四个世界：评论、论坛、译文、对话。PPO 只碰对话。哪个阶段在*论坛*文本上的损失最高："start"（强化学习的起点）、"ppo" 还是 "ptx"？
 # %% guess="4"
 my_highest = None           # "start", "ppo" or "ptx"
 # %%
@@ -905,7 +905,7 @@ kit.tell("wise", **{name: over_seeds([run["kwise"][name]["heldout_loss"] for run
 # - **c** PPO-ptx 就是：两轮强化学习，加 10% 的预训练数据。
 # - **d** 最终的奖励模型从做了 16 轮的 SFT 模型开始训练。
 # - **e** 大多数比较是在 SFT 模型的回答之间做的。
-# - **f** PPO 的比率拿策略和 SFT 模型相比。
+# - **f** PPO 的概率比拿策略和 SFT 模型相比。
 # - **g** 试过 175B 的奖励模型，后来改用 6B 的。
 # %% guess="6"
 my_verdicts = {"a": None, "b": None, "c": None, "d": None, "e": None, "f": None, "g": None}
@@ -929,10 +929,10 @@ kit.guessed(my_verdicts, {letter: "right" if letter in "beg" else "wrong" for le
 #
 # **Break it.** (1) Let the reward model learn from `pairs` for 600 updates: what do training and held-out accuracy do? (2) `rlhf-kit train instructgpt --rounds 2 --output runs/instructgpt` runs all of it.
 #
-# **Next:** Anthropic's assistant keeps helpful and harmless apart, and lets them fight; Sparrow writes rules.
+# **Next:** [Anthropic](05b_anthropic.ipynb) lets helpful and harmless fight; [Sparrow](05c_sparrow.ipynb) writes rules.
 #
 # **References.** InstructGPT: Ouyang et al. 2022, arXiv:2203.02155. Its ancestor: Stiennon et al. 2020, arXiv:2009.01325. PPO: Schulman et al. 2017, arXiv:1707.06347.
-# %% [markdown] lang="zh" of="a841"
+# %% [markdown] lang="zh" of="914b"
 # **a**：按损失是的；按奖励模型、按人的偏好不是。**c**：两轮和 10% 说的是强化学习的起点，那个 SFT 模型；强化学习有 256,000 个回合，每个只学一遍，
 # ptx 是每回合 8 段文本。**d**：它来自一个 6B 的 GPT-3，先在公开的 NLP 数据上调过；从别处开始，结果也差不多。**f**：和*抽出*这些回答的策略相比；
 # SFT 模型在惩罚里。**g**：它不那么稳定，用来初始化价值函数也更差，还贵。
@@ -951,7 +951,7 @@ kit.guessed(my_verdicts, {letter: "right" if letter in "beg" else "wrong" for le
 # **弄坏它。**（1）让奖励模型在 `pairs` 上学 600 次更新：训练和留出的准确率会怎样？
 # （2）`rlhf-kit train instructgpt --rounds 2 --output runs/instructgpt` 把整套都跑一遍。
 #
-# **下一课：**Anthropic 的助手把有用和无害分开，让它们较劲；Sparrow 写下规则。
+# **下一课：**[Anthropic 的助手](05b_anthropic.ipynb)把有用和无害分开，让它们较劲；[Sparrow](05c_sparrow.ipynb) 写下规则。
 #
 # **参考文献。** InstructGPT：Ouyang 等 2022，arXiv:2203.02155。它的前身：Stiennon 等 2020，arXiv:2009.01325。PPO：Schulman 等 2017，arXiv:1707.06347。
 # %% [markdown] lang="en"

@@ -259,10 +259,10 @@ kit.plots.bars({"chance": 0.5, "help\nasked help": share["help alone", "helpful"
                unit="pairs right", title="Help alone, asked about harm", size=(5.2, 2.7))
 # %% [markdown] lang="en"
 # Below chance means: what it learned is *wrong* there. Whoever does what is asked is helpful, and a red team asks for harm. It is no lack of data, and no amount of helpful data mends
-# it; the other set does. Now your loss says what λ would do to each:
-# %% [markdown] lang="zh" of="a052"
+# it; the other set does. Now let your loss judge both finished models on the held-out pairs: the larger λ, the more harm counts. (Neither is trained again.)
+# %% [markdown] lang="zh" of="00f4"
 # 比瞎猜还低，说明它学到的东西到那里是*反*的：照做就是有用，而红队要的是作恶。这不是数据不够，“有用”的数据再多也没用，要靠另一组。
-# 再用你的损失看看 λ 的作用：
+# 现在用你的损失，在留出的成对样本上评一评这两个训练好的模型：λ 越大，有害那组越算数。（两个都不再训练。）
 # %%
 flat = [(one, team == "red_team") for team, pairs in unseen.items() for one in pairs]
 red = torch.tensor([is_red for _, is_red in flat])
@@ -410,8 +410,8 @@ kit.plots.bars({"nothing gained": 0.0, **{f"{n} pairs": one for n, one in gain.i
 # %% [markdown] lang="zh" of="69d3"
 # ## 提示变成权重
 #
-# 强化学习的起点不是学示范得来的模型。基座先读一段很长的提示，里面是一位有用、诚实、无害（HHH）的助手的示范对话，然后接着往下写。这样每次都要花几千个词元。
-# **上下文蒸馏**：学生*不看*提示，逐个词元地学着预测基座*看了*提示之后的预测。老师的每个分布只留最可能的 50 个词元，其余合成一格：
+# 强化学习的起点不是学示范得来的模型。底座先读一段很长的提示，里面是一位有用、诚实、无害（HHH）的助手的示范对话，然后接着往下写。这样每次都要花几千个词元。
+# **上下文蒸馏**：学生*不看*提示，逐个词元地学着预测底座*看了*提示之后的预测。老师的每个分布只留最可能的 50 个词元，其余合成一格：
 #
 # $$L = \sum_{i\in\text{top }k} p_i\log\frac{p_i}{q_i} + \Big(1-\sum p_i\Big)\log\frac{1-\sum p_i}{1-\sum q_i}$$
 # %% [markdown] lang="en"
@@ -476,16 +476,17 @@ def in_bins(student, teacher, k, mask):
 in_bins = kit.check("5b.4", in_bins)
 # %%
 g = torch.Generator().manual_seed(0)
-one, other = (1.5 * torch.randn(1, 40, 200, generator=g) for _ in range(2))              # (1, 40, 200) two vocabularies of 200
+one, other = (1.5 * torch.randn(1, 40, 200, generator=g) for _ in range(2))              # (1, 40, 200) 40 places, 200 tokens
 everything = torch.ones(1, 40, dtype=torch.bool)
 kept = [1, 2, 5, 10, 20, 50, 100, 150, 200]
 told = [in_bins(one, other, k, everything).item() for k in kept]
 kit.tell("bins", fifty=told[5], whole=told[-1], share=told[5] / told[-1])
 kit.plots.lines(kept, {"k bins and the rest": told, "whole vocabulary": [told[-1]] * len(kept)}, across="k", unit="KL, nats per token", title="What k tokens tell")
 # %% [markdown] lang="en"
-# Never more than the whole KL, and the missing part is about tokens that hardly occur. Behind the prompt the base is better by gold. Which share of that gain does the student keep without it?
-# %% [markdown] lang="zh" of="a848"
-# 从不超过整个词表的 KL；缺的那点说的是几乎不出现的词元。看了提示，基座的真值更高。学生不看提示，能保住这份提升的多少？
+# Never more than the whole KL. What is missing is how the two differ *among* the other tokens. These distributions are random; a language model's are far more peaked, and its other tokens
+# hardly occur. Behind the prompt the base is better by gold. Which share of that gain does the student keep without it?
+# %% [markdown] lang="zh" of="59ff"
+# 从不超过整个词表的 KL；缺的是两者在其余词元*之间*的差别。这里的分布是随机的；语言模型的分布要尖得多，其余的词元几乎不出现。看了提示，底座的真值更高。学生不看提示，能保住这份提升的多少？
 # %% guess="3"
 my_kept = None              # between 0 and 1
 # %%
@@ -495,18 +496,19 @@ kit.guessed(my_kept, stays.mean)
 kit.tell("kept", share=stays.mean, low=stays.low, high=stays.high)
 kit.plots.bars(gold, unit="gold", title="The prompt, and the student without it")
 # %% [markdown] lang="en"
-# One thing the student has to be told: a base that has read whole dialogues goes on, after some answers, with the *user's* next turn. The kit cuts answers there and makes the end certain.
+# One thing the prompt does not teach is where to stop: after some answers a base that has read whole dialogues goes on with the *user's* next turn. The kit cuts the answer there, and has the student learn
+# that it ends.
 #
 # ## RL, and what its score promises
 #
-# PPO now pleases the preference model, from the distilled student, with a very low price of drift. The difference of two scores is a promise: policy beats student with probability σ(r - r'). In **Elo**, the unit of chess,
+# PPO now pleases the preference model, from the distilled student, at a low price of drift: 0.01 a nat here, 0.001 in the paper. The difference of two scores is a promise: an answer with score r beats one with r' with probability σ(r - r'). In **Elo**, the unit of chess,
 # a share p of wins is worth 400 log10(p / (1 - p)) points, so a difference of 1 nat is 173.7.
-# %% [markdown] lang="zh" of="2080"
-# 有一点要专门教学生：读过整段对话的基座，有时答完了还会接着替*用户*说下一句。工具包在那里截断，并把结尾定死。
+# %% [markdown] lang="zh" of="282f"
+# 有一点提示教不了：在哪里停。读过整段对话的底座，有时答完了还会接着替*用户*说下一句。工具包在那里截断，并让学生学会就在那里结束。
 #
 # ## 强化学习，和得分的许诺
 #
-# PPO 从蒸馏出的学生出发，去讨好偏好模型，偏离的代价很低。两个得分之差是个许诺：策略胜过学生的概率是 σ(r - r')。换成国际象棋的单位 **Elo**，
+# PPO 从蒸馏出的学生出发，去讨好偏好模型，偏离的代价很低：每奈特这里扣 0.01，论文里是 0.001。两个得分之差是个许诺：得分 r 的回答胜过得分 r' 的，概率是 σ(r - r')。换成国际象棋的单位 **Elo**，
 # 胜率 p 值 400 log10(p / (1 - p)) 分，所以差 1 奈特就是 173.7 分。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 5b.5 - Promised and won
@@ -578,7 +580,7 @@ kit.plots.bars({"equal": 0.0, "promised": elo_predicted, "by gold": elo_measured
 #
 # ## 两半
 #
-# 策略从什么时候起在钻评委的空子？Anthropic 把比较分成两半，**每半训练一个偏好模型**。PPO 讨好*训练*模型，*测试*模型只旁观。两个一起上升，策略就是真的变好；
+# 策略从什么时候起在钻偏好模型的空子？Anthropic 把比较分成两半，**每半训练一个偏好模型**。PPO 讨好*训练*模型，*测试*模型只旁观。两个一起上升，策略就是真的变好；
 # 只有训练模型还在升，就是策略找到了只有它喜欢的东西。（有文章说成是两半得分分布之间的 KL。不是。）
 # 两把尺子的零点都没有意义，所以先各自减去在同一批留出回答上的平均。
 # %% [markdown] lang="en"
@@ -650,12 +652,12 @@ kit.plots.lines(range(1, len(shown_gaps["all data"]) + 1), shown_gaps, across="s
 # %% [markdown] lang="en"
 # ## Along the root
 #
-# How far a policy has come is best read along $\sqrt{\text{KL}}$: to first order in a small change, reward moves *linearly* and KL *quadratically*. So early in RL reward against √KL is a line, and the lines of
+# How far a policy has come from the one that RL began with is best read along $\sqrt{\text{KL}}$: to first order in a small change, reward moves *linearly* and KL *quadratically*. So early in RL reward against √KL is a line, and the lines of
 # different model sizes are parallel.
-# %% [markdown] lang="zh" of="352a"
+# %% [markdown] lang="zh" of="9de7"
 # ## 沿着平方根
 #
-# 策略走了多远，最好沿 $\sqrt{\text{KL}}$ 看：改动很小时，奖励按一次方变，KL 按*二次方*变。所以强化学习的前段，奖励对 √KL 是一条直线；模型大小不同，直线平行。
+# 策略离强化学习的起点走了多远，最好沿 $\sqrt{\text{KL}}$ 看：改动很小时，奖励按一次方变，KL 按*二次方*变。所以强化学习的前段，奖励对 √KL 是一条直线；模型大小不同，直线平行。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 5b.7 - Is it a line?
 #
@@ -713,24 +715,30 @@ def root_kl_fit(kl, score, first):
 # </details>
 # %% check="5b.7"
 root_kl_fit = kit.check("5b.7", root_kl_fit)
+# %% [markdown] lang="en"
+# First where the line is exact. If the start's rewards are Gaussian with deviation 1, the best policy at a KL of d has a mean reward higher by √(2d). Then the stored runs: are they a line, too?
+# %% [markdown] lang="zh" of="c4b5"
+# 先看直线精确成立的情形：如果起点的奖励服从标准差为 1 的高斯分布，那么 KL 为 d 时最好的策略，平均奖励高出 √(2d)。再看存下的运行：它们也是直线吗？
 # %%
 d = torch.linspace(0, 4, 40, dtype=torch.float64) ** 2                                   # nats
-tilted = (2 * d).sqrt()                                                                  # a Gaussian reward with deviation 1
+tilted = (2 * d).sqrt()                                                                  # the best mean reward at each
 exact = root_kl_fit(d, tilted, 40)
 lines = [root_kl_fit(torch.tensor(run["steps"]["kl"]), torch.tensor(run["steps"]["score"]), len(run["steps"]["kl"]) // 2) for run in runs]
 kit.tell("law", slope=exact[0], root=exact[1], plain=exact[2])
 kit.tell("ours_line" if min(line[1] for line in lines) > 0.9 else "ours_noisy", root=sum(line[1] for line in lines) / len(runs), plain=sum(line[2] for line in lines) / len(runs))
-steps = sorted(zip([max(x, 0.0) ** 0.5 for x in runs[0]["steps"]["kl"]], runs[0]["steps"]["score"]))
-kit.plots.lines([x for x, _ in steps], {"score": [y for _, y in steps]}, across="√KL, √nats", unit="score", title="One run, step by step")
+steps = sorted((max(x, 0.0) ** 0.5, y) for run in runs for x, y in zip(run["steps"]["kl"], run["steps"]["score"]))
+groups = [steps[i * len(steps) // 6:(i + 1) * len(steps) // 6] for i in range(6)]
+kit.plots.bands([sum(x for x, _ in group) / len(group) for group in groups], {"score": [kit.evaluate.mean([y for _, y in group]) for group in groups]},
+                across="√KL, √nats", unit="score", title="All steps in six groups, by √KL", size=(4.2, 2.7))
 # %% [markdown] lang="en"
 # ## Online
 #
-# A preference model is weakest where the policy goes: at high scores, where nothing was compared. So every week several snapshots of the newest policies answered, people compared these, and **preference model and policy were trained again from scratch on
-# all data**. At an equal number of comparisons, does it beat asking everything of the first model: "yes", "no", or "unclear" on these runs?
-# %% [markdown] lang="zh" of="3d94"
+# A preference model is weakest where the policy goes: at high scores, where nothing was compared. So every week several snapshots of the newest policies answered, or the best of mostly 16 answers by the preference model was taken
+# (*rejection sampling*), people compared these, and **preference model and policy were trained again from scratch on all data**. At an equal number of comparisons, does it beat asking everything of the first model: "yes", "no", or "unclear" on these runs?
+# %% [markdown] lang="zh" of="c474"
 # ## 在线
 #
-# 偏好模型最弱的地方，正是策略要去的地方：高分处，那里没有比较过。所以每周由最新策略的几个快照来答，人再比较，然后**用全部数据把偏好模型和策略从头重新训练**。
+# 偏好模型最弱的地方，正是策略要去的地方：高分处，那里没有比较过。所以每周由最新策略的几个快照来答，或者从多半 16 条回答里取偏好模型给分最高的（*拒绝采样*），人再比较，然后**用全部数据把偏好模型和策略从头重新训练**。
 # 比较的总数相同，它胜过一次都问第一个模型吗？按这些运行："yes"（是）、"no"（否），还是 "unclear"（看不出）？
 # %% guess="4"
 my_online = None            # "yes", "no" or "unclear"
@@ -786,10 +794,10 @@ kit.guessed(my_verdicts, {letter: "right" if letter in "bdfg" else "wrong" for l
 #
 # **Break it.** (1) Train `preference_model(learn["red_team"])` and ask it about help. (2) `rlhf-kit train anthropic --harmless-weight 10 --output runs/timid` makes a timid assistant; `--rounds 2` goes online.
 #
-# **Next:** Sparrow writes its rules down, and asks about each of them.
+# **Next:** [Sparrow](05c_sparrow.ipynb) writes its rules down, and asks about each of them.
 #
 # **References.** Bai et al. 2022, arXiv:2204.05862. Context distillation and PMP: Askell et al. 2021, arXiv:2112.00861. PPO: Schulman et al. 2017, arXiv:1707.06347.
-# %% [markdown] lang="zh" of="6366"
+# %% [markdown] lang="zh" of="3b8d"
 # **a**：留下的是偏好模型给分最高的，多半是 16 条里挑一条，两条两条地给人比较；几乎全是有用的数据（52,000 对，无害的只有 2,000 对）。**c**：是两个模型，每半一个；策略讨好一个，
 # 两个得分都跟着看。**e**：两样都从头训练，用全部数据。
 #
@@ -800,14 +808,14 @@ kit.guessed(my_verdicts, {letter: "right" if letter in "bdfg" else "wrong" for l
 # | 两个问题，两组数据 | 有用和无害较劲；只学一样，另一样比瞎猜还差 |
 # | GOOD 和 BAD | 还没问人，投票就教会了回答值多少 |
 # | k 个词元和其余 | 提示变成权重 |
-# | 两半 | 看得出策略什么时候只讨好了一个评委 |
+# | 两半 | 看得出策略什么时候只讨好了一个偏好模型 |
 # | √KL | 量强化学习走了多远的尺子 |
 # | 在线，从头训练 | 策略现在在哪里，就在哪里比较 |
 #
 # **弄坏它。**（1）训练 `preference_model(learn["red_team"])`，拿有用的比较考它。（2）`rlhf-kit train anthropic --harmless-weight 10 --output runs/timid` 训练出一个胆小的助手；
 # `--rounds 2` 就是在线。
 #
-# **下一课：**Sparrow 把规则写下来，一条一条地问。
+# **下一课：**[Sparrow](05c_sparrow.ipynb) 把规则写下来，一条一条地问。
 #
 # **参考文献。** Bai 等 2022，arXiv:2204.05862。上下文蒸馏和 PMP：Askell 等 2021，arXiv:2112.00861。PPO：Schulman 等 2017，arXiv:1707.06347。
 # %% [markdown] lang="en"

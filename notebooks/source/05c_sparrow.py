@@ -558,7 +558,7 @@ kit.plots.lines(range(1, 13), curves, across="copies of the rule in the sum", un
 #
 # ## 学习算法：A2C
 #
-# 同一个实验室的 GopherCite 写明了据说 Sparrow 也用的算法。没有裁剪，没有比率；每批回答只学一次。价值函数 V 长在策略上，在**每个**词元预测最终的奖励 R；
+# 同一个实验室的 GopherCite 写明了据说 Sparrow 也用的算法。没有截断，没有概率比；每批回答只学一次。价值函数 V 长在策略上，在**每个**词元预测最终的奖励 R；
 # SFT 模型是损失里的**老师**：
 #
 # $$L = (1-\alpha)\Big(-\mathrm{sg}(R - V_t)\log\pi(y_t) + \tfrac12 (R - V_t)^2 \text{ 的平均}\Big) + \alpha\,\Big(\mathrm{KL}\big(\pi(\cdot|t) \,\|\, \pi_{\text{老师}}(\cdot|t)\big) \text{ 的平均}\Big)$$
@@ -669,7 +669,7 @@ kit.tell("held", layers=held.layers, apart=held.layers_apart, share=held.share)
 # %% [markdown] lang="zh" of="21db"
 # ## 整套做法
 #
-# SFT 学被选中的和守规则的；两个评判；A2C 用问题、对话、引诱它违规的提示，还有策略自己和自己下过的对话。三个策略起点相同，回答数相同：
+# SFT 学被选中的和守规则的；两个评判；A2C 用问题、对话、引诱它违规的提示，还有策略自我对弈的对话。三个策略起点相同，回答数相同：
 # 用两个评判（"both"），只用偏好（"preference only"），只用规则（"rules only"）。谁违规最多？偏好模型最不喜欢谁？
 # %% guess="5"
 my_front = {"breaks most": None, "liked least": None}       # "both", "preference only" or "rules only"

@@ -78,7 +78,7 @@ print(gallery.named("no-kl").line)
 # %% [markdown] lang="zh" of="e0cc"
 # ## 得分在涨，真值不涨
 #
-# `no-kl` 去掉了偏离的价钱；`rm-epochs` 里，奖励模型把十来个排序读了六十多遍。两个策略都让自己的奖励模型满意。
+# `no-kl` 去掉了偏离的代价；`rm-epochs` 里，奖励模型把十来个排序读了六十多遍。两个策略都让自己的奖励模型满意。
 # 而这里的真值是知道的。最后四步里，`no-kl` 的真值比健康的那次高 ("higher")、低 ("lower")，还是相差不到 0.05 ("same")？
 # %% guess="1"
 my_gold = None              # "higher", "lower" or "same"
@@ -194,7 +194,7 @@ kit.plots.lines(d.tolist(), {"proxy": best_of(members[0], members[0])[1:], "gold
 # %% [markdown] lang="zh" of="8716"
 # 代理奖励一路涨到底，远高于真值所能达到的任何数。抽一千次，几乎总有一个是这个代理看走了眼的。
 #
-# 真的奖励模型呢？下面的 PPO 去讨好两个奖励模型，一个学过 200 次比较，一个学过 4,000 次，偏离不收价钱（`rlhf-kit overoptimisation`；全部曲线在 `docs/zh/overoptimisation.md`）。
+# 真的奖励模型呢？下面的 PPO 去讨好两个奖励模型，一个学过 200 次比较，一个学过 4,000 次，偏离不扣分（`rlhf-kit overoptimisation`；全部曲线在 `docs/zh/overoptimisation.md`）。
 # 用你的函数找它们的峰值；真值以起点回答的标准差为单位：
 # %%
 real = log["overoptimised"]                                                              # comparisons -> d, gold above the start
@@ -285,7 +285,7 @@ kit.plots.lines([0.0, *d.tolist()], {**curves, "worst, shared blind spot": share
 # %% [markdown] lang="en"
 # The mean is dragged along by one member's huge error; the cautious ones need *all* members to be wrong. Where all are, nothing helps but new labels
 # from there. A KL penalty is a brake, not a cure: in Gao's study it ended earlier on
-# the same road. In the run above gold was higher with the price than without it at the same drift, on one seed (`docs/overoptimisation.md`).
+# the same road. In the runs above gold was higher with the price than without it at the same drift, on three seeds (`docs/overoptimisation.md`).
 #
 # ## The books must balance
 #
@@ -294,7 +294,7 @@ kit.plots.lines([0.0, *d.tolist()], {**curves, "worst, shared blind spot": share
 # $$\sum_t r_t = \text{score} - \beta \sum_t (\log\pi_t - \log\pi_{\text{ref},t})$$
 # %% [markdown] lang="zh" of="c312"
 # 平均会被一个成员的巨大误差拖走；谨慎的两种，要*所有*成员都错才会上当。要是真的都错，就只有回到那里重新标注。KL 惩罚是刹车，不是药：
-# 在 Gao 的研究里，走的是同一条路，只是停得早一些；上面那次运行里，偏离一样远时，付代价的真值更高，不过只有一个种子（`docs/zh/overoptimisation.md`）。
+# 在 Gao 的研究里，走的是同一条路，只是停得早一些；上面那几次运行里，偏离一样远时，付代价的真值更高，三个种子合起来如此（`docs/zh/overoptimisation.md`）。
 #
 # ## 账要平
 #
@@ -376,7 +376,7 @@ kit.table({"": [*lost], kit.words("mean"): [round(x.mean().item(), 4) + 0.0 for 
 # A score in the last column reaches only the longest responses; everybody else is told nothing but a price. A reversed price *pays* for
 # drifting, so the KL grows faster the higher β is. In a log the two show as `kl_price`, which must be β · KL:
 # %% [markdown] lang="zh" of="660d"
-# 得分放在最后一列，只有最长的回答收得到，别的只听见价钱。价钱的符号反了，偏离就*有奖*，β 越高 KL 涨得越快。
+# 得分放在最后一列，只有最长的回答收得到，别的只扣分、不得分。惩罚的符号反了，偏离就*有奖*，β 越高 KL 涨得越快。
 # 在日志里，两者都看 `kl_price`，它必须等于 β · KL：
 # %%
 three = {name: log["parts"][name] for name in ("healthy", "wrong-token", "kl-reversed")}
@@ -644,11 +644,11 @@ kit.plots.lines(range(61), paths, across="step", unit="KL to the reference, nats
 # Each is to be used once.
 # %% [markdown] lang="zh" of="d7a7"
 # k1 放进损失，平均下来什么都不拉，只添噪声；k2 拉的是本来要的那个 KL；k3 拉的是*另一个*，KL(π_ref ‖ π)，拉力是 π - π_ref。
-# 要是作为价钱放进*奖励*，k1 就是对的：剩下的由策略梯度完成。
+# 要是作为惩罚放进*奖励*，k1 就是对的：剩下的由策略梯度完成。
 #
 # ## 该是一个模型，却有两个
 #
-# 下面几种毛病病根相同：抽样的和学习的不是同一个。每一种，日志里哪个数会揭穿它？从这几个里选：`ratio_gap`（第一次更新之前 log π 与 log π_old 的距离，必须是 0）、
+# 下面几种毛病病根相同：采样的和学习的不是同一个。每一种，日志里哪个数会揭穿它？从这几个里选：`ratio_gap`（第一次更新之前 log π 与 log π_old 的距离，必须是 0）、
 # `ratio_shift`（同一个差，带符号）、`surprise`（抽到的词元的惊奇度，必须等于熵）、`kl`。每个只用一次。
 # %% guess="5"
 my_traces = {"dropout": None, "top-k": None, "temperature": None, "negative-kl": None}
@@ -666,7 +666,7 @@ beside(["dropout", "temperature", "negative-kl"], ["score", "kl", "ratio_gap"])
 # ## Scale, length, spikes
 # %% [markdown] lang="zh" of="a6be"
 # dropout 让两个不同的网络相比，差距两个方向都有；top-k 截掉的部分，让每个抽到的词元在学习者眼里都更不可能，只有一个方向。温度不对，没有差距，
-# 但抽到的词元没有策略自己的熵那么出人意料。KL 长时间小于零，就不是 KL 了：也许抽样的引擎一直没拿到新权重，也许不许结束（后一种在[第 03c 课](03c_ppo_and_cheating.ipynb)修好）。
+# 但抽到的词元没有策略自己的熵那么出人意料。KL 长时间小于零，就不是 KL 了：也许采样的引擎一直没拿到新权重，也许不许结束（后一种在[第 03c 课](03c_ppo_and_cheating.ipynb)修好）。
 # 其中好几次，得分照样不错。危险就在这里。
 #
 # ## 尺度、长度、尖峰
@@ -677,7 +677,7 @@ beside(["reward-scale", "length-bias", "spikes"], ["gold", "kl", "response_lengt
 # twenty times the learning rate, and no limit on the gradient; one step moves the policy so far that its old responses say nothing
 # about it any more. StackLLaMA met such spikes; TRL has since left out minibatches whose ratio explodes.
 # %% [markdown] lang="zh" of="1069"
-# `reward-scale`：得分大了一百倍，旁边的价钱却没变。`length-bias`：每十个词值一分。`spikes`：学习率大二十倍，梯度也不设上限；一步就把策略挪得太远，
+# `reward-scale`：得分大了一百倍，旁边的惩罚却没变。`length-bias`：每十个词值一分。`spikes`：学习率大二十倍，梯度也不设上限；一步就把策略挪得太远，
 # 旧回答已经说明不了什么。StackLLaMA 遇到过这样的尖峰；后来 TRL 会跳过概率比爆掉的小批。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 6.7 - A guarded step
@@ -747,11 +747,15 @@ for number in range(60):                                                        
     seen["guarded"].append(guarded.item())
 kit.plots.lines(range(1, 61), seen, across="update", unit="one weight", title="One bad minibatch, number 31")
 # %% [markdown] lang="en"
+# One bad minibatch throws the plain weight far off, and it needs some twenty updates to come back. The guarded one skips that minibatch.
+#
 # ## Blind: six runs without a name
 #
 # Another seed. Five have a fault each, one is healthy. First draw any metrics that you like; then enter a name from
 # the list at the top, or `"healthy"`.
-# %% [markdown] lang="zh" of="0e5f"
+# %% [markdown] lang="zh" of="4645"
+# 一个坏的小批量就把普通的权重甩出很远，大约二十次更新才回得来。有护栏的那个跳过了这个小批量。
+#
 # ## 盲诊：六次没有名字的训练
 #
 # 换了一个种子。五次各有一种毛病，一次是健康的。先随意画你想看的曲线；再填开头清单里的名字，健康的填 `"healthy"`。
@@ -798,21 +802,21 @@ for letter, one in quiz.items():
 # **Break it.** (1) `gallery.train(gallery.named("length-bias").spoil(gallery.healthy(LANG)))`. (2) Two faults at once. (3) A fault of your own: one line.
 # On your own runs: `rlhf-kit explain RUN`; `rlhf-kit gallery` shows every fault.
 #
-# **Next:** lesson 07 leaves PPO: DPO, KTO, RLOO, GRPO.
+# **Next:** [lesson 07](07_after_ppo.ipynb) leaves PPO: DPO, KTO, RLOO, GRPO.
 #
 # **References.** Over-optimisation: Gao et al. 2022, arXiv:2210.10760. Ensembles: Coste et al. 2023, arXiv:2310.02743. KL estimates: joschu.net/blog/kl-approx.html. Implementation
 # details: Huang et al. 2024, arXiv:2403.17031.
-# %% [markdown] lang="zh" of="52d9"
+# %% [markdown] lang="zh" of="266b"
 # ## 小结
 #
 # | 毛病 | 从哪里看出 | 怎么修 |
 # |---|---|---|
-# | 过度优化 | 得分涨，真值不动或下跌 | 早点停、KL 的价钱、新标注、谨慎的一组模型 |
+# | 过度优化 | 得分涨，真值不动或下跌 | 早点停、KL 惩罚、新标注、谨慎的一组模型 |
 # | KL 反了，得分给错词元 | `kl_price` 不等于 β · KL | 改符号；位置是 `mask.sum(-1) - 1` |
 # | 逐条白化 | `credit` 是 0 | 在整批上白化 |
 # | 结尾当填充 | `ends_learnt` 小于 1 | 按长度做掩码，第一个结束符算在内 |
-# | dropout、top-k、温度、舍入 | `ratio_gap`，`surprise` 与 `entropy` 不等 | 抽样和学习用同一个模型 |
-# | 负的 KL | `kl` 长时间小于 0 | 及时给新权重，自由抽样 |
+# | dropout、top-k、温度、舍入 | `ratio_gap`，`surprise` 与 `entropy` 不等 | 采样和学习用同一个模型 |
+# | 负的 KL | `kl` 长时间小于 0 | 及时给新权重，自由采样 |
 # | 尺度、长度、尖峰 | `score_std`、`length_correlation`、`approx_kl` | 缩放奖励；扣掉长度；步子小些，装上护栏 |
 #
 # 所有检查都通过，也不能证明训练是好的：要读它写的文字。
@@ -820,7 +824,7 @@ for letter, one in quiz.items():
 # **弄坏它。**（1）`gallery.train(gallery.named("length-bias").spoil(gallery.healthy(LANG)))`。（2）两种毛病一起来。（3）自己造一种：只改一行。
 # 你自己的训练用 `rlhf-kit explain RUN`；`rlhf-kit gallery` 把每种毛病都演一遍。
 #
-# **下一课：**第 07 课离开 PPO：DPO、KTO、RLOO、GRPO。
+# **下一课：**[第 07 课](07_after_ppo.ipynb)离开 PPO：DPO、KTO、RLOO、GRPO。
 #
 # **参考文献。** 过度优化：Gao 等 2022，arXiv:2210.10760。一组奖励模型：Coste 等 2023，arXiv:2310.02743。KL 的估计：joschu.net/blog/kl-approx.html。实现细节：Huang 等 2024，
 # arXiv:2403.17031。

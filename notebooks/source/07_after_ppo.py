@@ -1,9 +1,9 @@
 # %% [markdown] lang="en"
 # # After PPO
 #
-# PPO needs four models and a critic that has to be learned on the way. What came after it leaves something out: DPO and KTO the reward model and
-# the sampling, RLOO and GRPO the critic, a check the reward model itself. You write the loss of each by hand, with the conventions that TRL 1.16
-# has, train two of them, and read all of them in one picture.
+# PPO needs four models: policy, reference, reward model, and a critic that is learned on the way. Each method after it leaves something out. DPO and KTO
+# need neither reward model nor sampling; RLOO and GRPO need no critic; and where a program can check the answer, there is no reward model either.
+# You write the loss of each, with the conventions of TRL 1.16, train two of them, and read all of them in one picture.
 #
 # Level 7 · about 60 minutes · CPU only · no account · works offline after install · you should know PPO's parts
 # ([lesson 01](01_sentiment_ppo.ipynb)) and what a KL penalty pulls at ([lesson 06](06_when_rlhf_goes_wrong.ipynb)).
@@ -12,11 +12,12 @@
 #
 # **What is graded:** the functions named in the exercises. They may use imports, functions and constants that stand at the
 # top level of a cell. No call is run again for grading, except one that only computes a constant, such as `math.log(2)`.
-# %% [markdown] lang="zh" of="4c8c"
+# %% [markdown] lang="zh" of="0d4f"
 # # PPO 之后
 #
-# PPO 要四个模型，其中的价值网络（评论家）还得边训边学。后来的方法各省掉一样：DPO 和 KTO 不要奖励模型，也不用采样；RLOO 和 GRPO 不要价值网络；
-# 能直接检查对错的时候，连奖励模型都不要。每一种的损失你都亲手写一遍，约定和 TRL 1.16 一致；其中两种当场训练；最后在一张图里把它们放在一起看。
+# PPO 要四个模型：策略、参考模型、奖励模型，还有一个边训边学的价值网络（评论家）。后来的方法各省掉一些：DPO 和 KTO 不要奖励模型，也不用采样；
+# RLOO 和 GRPO 不要价值网络；能用程序检查对错的时候，连奖励模型都不要。每一种的损失你都亲手写一遍，约定和 TRL 1.16 一致；其中两种当场训练；
+# 最后在一张图里把它们放在一起看。
 #
 # 第 7 级 · 约 60 分钟 · 只用 CPU · 不需要账号 · 装好后可离线运行 · 需要认识 PPO 的各个部件（[第 01 课](01_sentiment_ppo.ipynb)），
 # 知道 KL 惩罚拉的是什么（[第 06 课](06_when_rlhf_goes_wrong.ipynb)）。
@@ -74,25 +75,25 @@ kit.tell("before", trained=before[0], others=before[1])
 # %% [markdown] lang="en"
 # ## Without a reward model: DPO
 #
-# PPO's goal, reward less β times KL, has a known optimum: $\pi^* \propto \pi_{\text{ref}}\, e^{r/\beta}$. Read backwards, every policy is the optimum of *some* reward:
+# PPO's goal, reward r less β times KL, has a known optimum: $\pi^* \propto \pi_{\text{ref}}\, e^{r/\beta}$. Read backwards, every policy is the optimum of *some* reward:
 # $r = \beta \log(\pi / \pi_{\text{ref}})$, up to a constant of the prompt. Rafailov et al. (2023) put this implicit reward into the loss of a reward model
 # ([lesson 02](02_rank_loss_reward_model.ipynb)). The constant cancels, and what is trained is the policy itself:
 #
 # $$L = \text{mean of } -(1-\varepsilon)\log\sigma(\beta\Delta) - \varepsilon\log\sigma(-\beta\Delta), \qquad
 # \Delta = \log\frac{\pi(y_w)}{\pi_{\text{ref}}(y_w)} - \log\frac{\pi(y_l)}{\pi_{\text{ref}}(y_l)}$$
 #
-# ε is the label smoothing: the share of labels that are taken to be the wrong way round.
-# %% [markdown] lang="zh" of="75db"
+# $y_w$ is the chosen response of a pair, $y_l$ the rejected one, and Δ the *margin*, in nats. ε is the label smoothing: the share of labels that are taken to be the wrong way round.
+# %% [markdown] lang="zh" of="7b93"
 # ## 不要奖励模型：DPO
 #
-# PPO 的目标是奖励减去 β 乘 KL，它的最优解是已知的：$\pi^* \propto \pi_{\text{ref}}\, e^{r/\beta}$。反过来读，每个策略都是*某个*奖励的最优解：
+# PPO 的目标是奖励 r 减去 β 乘 KL，它的最优解是已知的：$\pi^* \propto \pi_{\text{ref}}\, e^{r/\beta}$。反过来读，每个策略都是*某个*奖励的最优解：
 # $r = \beta \log(\pi / \pi_{\text{ref}})$，只差一个由提示决定的常数。Rafailov 等（2023）把这个隐式奖励代进奖励模型的损失
 # （[第 02 课](02_rank_loss_reward_model.ipynb)），常数正好消掉，训练的就成了策略自己：
 #
 # $$L = -(1-\varepsilon)\log\sigma(\beta\Delta) - \varepsilon\log\sigma(-\beta\Delta) \text{ 的平均}, \qquad
 # \Delta = \log\frac{\pi(y_w)}{\pi_{\text{ref}}(y_w)} - \log\frac{\pi(y_l)}{\pi_{\text{ref}}(y_l)}$$
 #
-# ε 是标签平滑：有多大比例的标签要当成标反了。
+# $y_w$ 是一对里入选的回答，$y_l$ 是落选的，Δ 是两者的*差距*，单位奈特。ε 是标签平滑：有多大比例的标签要当成标反了。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 7.1 - The loss of DPO
 #
@@ -165,9 +166,9 @@ kit.plots.lines(margins.tolist(), pulls, across="Δ, nats", unit="pull", title="
 #
 # ## A margin to be met: IPO
 #
-# Azar et al. (2023) ask for a margin of exactly 1/(2β): $L = \text{mean of } (\Delta - \frac{1}{2\beta})^2$. A sum of log-ratios grows with the length of a response, so one
-# margin for all would mean different things for short and long ones. TRL 1.16 therefore takes the log-ratio of a response *per token*, its mean.
-# %% [markdown] lang="zh" of="2a84"
+# Azar et al. (2023) ask for a margin of exactly 1/(2β): $L = \text{mean of } (\Delta - \frac{1}{2\beta})^2$. A sum of log-ratios grows with the length of a response, and
+# one margin would mean different things for short and long ones. So TRL 1.16 takes the mean *per token*.
+# %% [markdown] lang="zh" of="ee31"
 # 没有平滑，拉力永远不停：总是同一条赢的那种对，会把 Δ 推向无穷，*β 取多少都一样*。有了 ε，曲线在 σ(βΔ) = 1 - ε 处过零：这一对已经够了。
 #
 # ## 差距要正好：IPO
@@ -231,14 +232,19 @@ ipo_loss = kit.check("7.2", ipo_loss)
 # %%
 marked = torch.ones(1, 1, dtype=torch.bool)
 ipo_pull = pull_of(lambda x: ipo_loss(x[None], marked, zero[None], marked, 0.02))
-kit.plots.lines(margins.tolist(), {"DPO, β = 0.1": [100 * x for x in pulls["ε = 0.0"]], "IPO, β = 0.02": ipo_pull}, across="Δ, nats",
-                unit="pull (DPO times 100)", title="Enough, or never enough")
+at_0 = margins.tolist().index(0.0)
+kit.plots.lines(margins.tolist(), {"DPO, β = 0.1": [x / pulls["ε = 0.0"][at_0] for x in pulls["ε = 0.0"]],
+                                   "IPO, β = 0.02": [x / ipo_pull[at_0] for x in ipo_pull]}, across="Δ, nats", unit="pull, 1 at Δ = 0", title="Enough, or never enough")
 # %% [markdown] lang="en"
+# Past its margin, 25 nats here, IPO pulls *back*. DPO pulls less and less, but never back.
+#
 # ## DPO, live
 #
-# Each question was answered 16 times. A right and a wrong answer to the same question make a pair. Only the *difference* of the two is trained. What will
-# become of the log-probability of the right answers while it grows: will it "rise" or "fall"? And of the wrong ones? (~3 s)
-# %% [markdown] lang="zh" of="04a9"
+# Each question was answered 16 times. A right and a wrong answer to the same question make a pair, and only the *difference* of the two is trained. While it grows, will the
+# log-probability of the right answers "rise" or "fall"? And that of the wrong ones? (~3 s)
+# %% [markdown] lang="zh" of="0784"
+# 过了自己的目标（这里是 25 奈特），IPO 会往*回*拉。DPO 越拉越轻，却从不往回拉。
+#
 # ## 当场训练 DPO
 #
 # 每道题答了 16 次。同一道题的一个对的和一个错的凑成一对。训练的只是两者之*差*。差在变大，那么对的答案，对数概率会升 ("rise") 还是降 ("fall")？
@@ -260,28 +266,30 @@ kit.tell("dpo", pairs=len(pairs), before=before[0], after=after_dpo[0])
 kit.plots.lines(range(1, 151), {"right answers": [s.metrics["chosen_logprob"] for s in history],
                                 "wrong answers": [s.metrics["rejected_logprob"] for s in history]}, across="step", unit="log π, nats", title="DPO on sums")
 # %% [markdown] lang="en"
-# On sums there is one right answer, and all that the wrong ones lose can only go there. Where many answers are good, chosen and rejected are mostly alike, and often
-# *both* become rarer: what gains is something that nobody compared. Watch `chosen_logprob` in the log, and the KL.
+# A sum has one right answer, and most of what the wrong ones lose goes there. Where many answers are good, chosen and rejected are often alike, and *both* may become
+# rarer: what gains is something that nobody compared. Watch `chosen_logprob` in the log, and the KL.
 #
 # ## Without pairs: KTO
 #
-# Often all there is is a thumb, up or down, on single responses. With $d = \log(\pi/\pi_{\text{ref}})$ of a response, Ethayarajh et al. (2024) value it as people do: against a
-# *reference point* z, and less and less the further away it is.
+# Often all you have is a thumb, up or down, on single responses. Let $d = \log(\pi/\pi_{\text{ref}})$ of a response. Ethayarajh et al. (2024) value d as people value gains and losses:
+# measured from a *reference point* z, and the further from z, the less another nat counts.
 #
 # $$L = \text{mean of } \lambda_y (1 - v), \qquad v = \sigma(\beta(d - z)) \text{ if good},\quad \sigma(\beta(z - d)) \text{ if bad}$$
 #
-# z is how far the policy has drifted: the mean d of responses put to *other* prompts, and never below 0.
-# %% [markdown] lang="zh" of="06ff"
-# 算式只有一个正确答案，错的答案失去的概率只能流到那里。要是好答案有很多，入选的和落选的多半相像，常常*两条一起*变少见：得到概率的，是谁也没比较过的东西。
+# v is that value and $\lambda_y$ a weight, one for good responses and one for bad ones. z says how far the policy has drifted as a whole: the mean d of the responses put
+# behind *other* prompts, and never below 0.
+# %% [markdown] lang="zh" of="000f"
+# 算式只有一个正确答案，错的答案失去的概率大多流到那里。要是好答案有很多，入选的和落选的往往相像，可能*两条一起*变少见：得到概率的，是谁也没比较过的东西。
 # 要看日志里的 `chosen_logprob`，也要看 KL。
 #
 # ## 不要成对数据：KTO
 #
-# 很多时候手里只有对单条回答的赞或踩。记 $d = \log(\pi/\pi_{\text{ref}})$，Ethayarajh 等（2024）像人一样来估价：跟一个*参照点* z 比，离得越远，感觉越迟钝。
+# 很多时候手里只有对单条回答的赞或踩。记一条回答的 $d = \log(\pi/\pi_{\text{ref}})$。Ethayarajh 等（2024）像人衡量得失那样给 d 估价：跟一个*参照点* z 比，
+# 离 z 越远，再多一奈特就越不当回事。
 #
 # $$L = \lambda_y (1 - v) \text{ 的平均}, \qquad v = \sigma(\beta(d - z)) \text{（好）},\quad \sigma(\beta(z - d)) \text{（坏）}$$
 #
-# z 表示策略偏离了多远：把回答接到*别的*提示后面，取 d 的平均，并且不小于 0。
+# v 就是这个估价；$\lambda_y$ 是权重，好的回答一个，坏的一个。z 表示策略整体偏离了多远：把回答接到*别的*提示后面，取 d 的平均，并且不小于 0。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 7.3 - Gains, losses, and what they are measured from
 #
@@ -343,28 +351,28 @@ kit.plots.lines(margins.tolist(), {"good, z = 0": pull_of(lambda x: kto_loss(x, 
                                    "bad, z = 0": pull_of(lambda x: kto_loss(x, still, ~yes, 0.1, 1.0, 1.0))},
                 across="d, nats", unit="pull", title="KTO, β = 0.1")
 # %% [markdown] lang="en"
-# The pull is strongest at z and dies on both sides: a response that the policy already loves, and one that it finds hopeless, are let be. So a wrong label does less harm
+# The pull is strongest at z and dies away on both sides: a response that has become much likelier already, or much rarer, is left alone. So a wrong label does less harm
 # than in DPO, and a hard example teaches less.
 #
 # ## Without a critic: RLOO
 #
-# The methods so far learn from data that lies there. Those that sample need to know whether a score was *better than expected*. PPO's critic predicts it.
-# Ahmadian et al. (2024) answer each prompt G times instead, and expect of each what the *others* got:
+# The methods so far learn from data that was collected before. A method that samples has to know whether a score was *better than expected*. In PPO the critic says what to expect.
+# Ahmadian et al. (2024) answer each prompt G times instead, and expect of each answer what the *others* got. Its advantage A is
 #
-# $$A_i = r_i - \frac{1}{G-1}\sum_{j \ne i} r_j, \qquad r_i = \text{score}_i - \beta\,\text{KL}_i$$
+# $$A_i = R_i - \frac{1}{G-1}\sum_{j \ne i} R_j, \qquad R_i = \text{score}_i - \beta\,\text{KL}_i$$
 #
-# The KL of a response, the sum over its tokens of log π - log π_ref, is paid in the *reward* here, by k1.
-# %% [markdown] lang="zh" of="cc82"
-# 拉力在 z 处最大，往两边都渐渐消失：策略已经很喜欢的，和它觉得没指望的，都不再管。所以标错一个，害处比 DPO 小；难的例子，教的也就少。
+# The KL of a response, the sum over its tokens of log π - log π_ref, is taken off the *reward* R here.
+# %% [markdown] lang="zh" of="6a6c"
+# 拉力在 z 处最大，往两边都渐渐消失：已经变得常见得多的，和已经变得少见得多的，都不再管。所以标错一个，害处比 DPO 小；难的例子，教的也就少。
 #
 # ## 不要价值网络：RLOO
 #
-# 前面几种学的是现成的数据。要采样的方法，得知道一个得分是不是*比预期好*。PPO 用价值网络来预测。Ahmadian 等（2024）改成每个提示答 G 次，
-# 对每一条的预期就是*其余*几条得到的：
+# 前面几种学的是事先收集好的数据。要采样的方法，得知道一个得分是不是*比预期好*。在 PPO 里，预期由价值网络给出。Ahmadian 等（2024）改成每个提示答 G 次，
+# 对每一条的预期就是*其余*几条得到的。于是优势 A 是
 #
-# $$A_i = r_i - \frac{1}{G-1}\sum_{j \ne i} r_j, \qquad r_i = \text{得分}_i - \beta\,\text{KL}_i$$
+# $$A_i = R_i - \frac{1}{G-1}\sum_{j \ne i} R_j, \qquad R_i = \text{得分}_i - \beta\,\text{KL}_i$$
 #
-# 一条回答的 KL 是它各词元 log π - log π_ref 之和；在这里它从*奖励*里扣，用的是 k1。
+# 一条回答的 KL 是它各词元 log π - log π_ref 之和；在这里它从*奖励* R 里扣。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 7.4 - Leave one out
 #
@@ -416,35 +424,40 @@ def rloo_advantage(score, kl, beta, group):
 # </details>
 # %% check="7.4"
 rloo_advantage = kit.check("7.4", rloo_advantage)
+# %% [markdown] lang="en"
+# Your advantages in a case whose optimum is known: three answers, worth 0, 1 and 2, which the reference gives with probabilities 0.5, 0.3 and 0.2; β is 0.5. Each of 300 small
+# steps makes answers with a positive advantage likelier.
+# %% [markdown] lang="zh" of="4b95"
+# 用你的优势试一个最优解已知的例子：三个答案，分别值 0、1、2，参考模型给出它们的概率是 0.5、0.3、0.2；β 取 0.5。走 300 小步，每一步都让优势为正的答案更容易出现。
 # %%
 torch.manual_seed(0)
-worth, before_law, beta = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0.5, 0.3, 0.2]), 0.5
-best_law = (before_law.log() + worth / beta).softmax(0)                                  # known in closed form
-logits, path = before_law.log(), []
+worth, first_prob, beta = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0.5, 0.3, 0.2]), 0.5
+best_prob = (first_prob.log() + worth / beta).softmax(0)                                 # in proportion to π_ref e^(r/β)
+logits, path = first_prob.log(), []
 for _ in range(300):
-    law = logits.softmax(0)
-    path.append((law - best_law).abs().sum().item() / 2)
-    drawn_now = torch.multinomial(law, 64, replacement=True)                             # 8 prompts, 8 answers each
-    drift = (law / before_law).log()[drawn_now]
+    prob = logits.softmax(0)
+    path.append((prob - best_prob).abs().sum().item() / 2)
+    drawn_now = torch.multinomial(prob, 64, replacement=True)                            # 8 prompts, 8 answers each
+    drift = (prob / first_prob).log()[drawn_now]
     advantage = rloo_advantage(worth[drawn_now], drift, beta, 8)                         # (64,)
     one_hot = torch.nn.functional.one_hot(drawn_now, 3).float()
-    logits = logits + 0.1 * (advantage[:, None] * (one_hot - law)).mean(0)               # REINFORCE
-kit.tell("gibbs", best=" ".join(f"{x:.2f}" for x in best_law), end=" ".join(f"{x:.2f}" for x in law))
+    logits = logits + 0.1 * (advantage[:, None] * (one_hot - prob)).mean(0)              # REINFORCE
+kit.tell("gibbs", best=" ".join(f"{x:.2f}" for x in best_prob), end=" ".join(f"{x:.2f}" for x in prob))
 kit.plots.lines(range(300), {"distance": path}, across="step", unit="distance from the optimum, 0 to 1", title="RLOO on three answers")
 # %% [markdown] lang="en"
 # No critic had to be learned, and it ends close to the optimum that DPO is derived from.
 #
 # ## GRPO, and what its deviation does
 #
-# Shao et al. (2024) subtract the mean of the *whole* group, and divide by its standard deviation. That looks harmless. Question A was answered right once in eight,
-# question B four times in eight. How many times the advantage of a right answer to B does a right answer to A get, with the division? Without it, it is 1.75 times.
-# %% [markdown] lang="zh" of="ae28"
+# Shao et al. (2024) subtract the mean of the *whole* group, and divide by its standard deviation. That looks harmless. Of 8 answers to question A one was right, of 8 to question B
+# four. Without the division a right answer to A has an advantage of 1 - 1/8, one to B of 1 - 4/8: 1.75 times as much for A. How many times is it *with* the division?
+# %% [markdown] lang="zh" of="ff8d"
 # 没有价值网络要学，终点却很接近 DPO 推导时用的那个最优解。
 #
 # ## GRPO，以及标准差做了什么
 #
-# Shao 等（2024）减的是*整组*的平均，再除以组内的标准差。看上去没什么害处。A 题八次答对一次，B 题八次答对四次。除了标准差之后，A 题一个对的答案，
-# 优势是 B 题的几倍？不除的话是 1.75 倍。
+# Shao 等（2024）减的是*整组*的平均，再除以组内的标准差。看上去没什么害处。A 题八个答案对一个，B 题八个对四个。不除的话，A 题里对的答案优势是 1 - 1/8，
+# B 题里是 1 - 4/8，A 是 B 的 1.75 倍。*除*了标准差之后是几倍？
 # %% guess="2"
 my_times = None             # a number
 # %% [markdown] lang="en"
@@ -511,31 +524,32 @@ weights = {name: [k * of_right(k, scale) for k in range(1, 8)] for name, scale i
 kit.plots.lines(range(1, 8), {name: [x / y[3] for x in y] for name, y in weights.items()}, across="right answers of 8",
                 unit="weight of the question, even = 1", title="What the division does")
 # %% [markdown] lang="en"
-# Divided, a question that is nearly never or nearly always solved weighs half as much again, beside an even one, as it would by itself: *difficulty bias*. One lucky answer, or
-# one wrong label, speaks very loudly there. Dr. GRPO drops the division for that reason, and a second one beside it: 1/length.
+# The picture adds up the advantages of all right answers to a question, next to those of a question that is solved every second time. For one that is solved once in eight this weight
+# is 0.44 without the division and 0.66 with it, half as much again: *difficulty bias*. One lucky answer, or one wrong label, counts for much there. For that reason Dr. GRPO
+# drops this division, and also the one by length, which comes next.
 #
 # ## The loss of GRPO
 #
 # All tokens of a response share its advantage. The ratio is clipped as in PPO, and the KL stands in the *loss*, by k3 ([lesson 06](06_when_rlhf_goes_wrong.ipynb): it pulls
-# along KL(π_ref ‖ π)). With $\rho_t = \pi / \pi_{\text{old}}$ and $r_t = \pi_{\text{ref}} / \pi$:
+# along KL(π_ref ‖ π)). With $\rho_t = \pi / \pi_{\text{old}}$ and, as there, $r_t = \pi_{\text{ref}} / \pi$, a ratio and no reward, the loss of token t is
 #
 # $$x_t = -\min\big(\rho_t A,\ \text{clip}(\rho_t, 1-\varepsilon, 1+\varepsilon) A\big) + \beta\,(r_t - 1 - \log r_t)$$
 #
-# The paper takes the mean of x over the tokens of each response, then over the responses. So a token of a long response weighs less: a long wrong answer is cheap. DAPO averages over all tokens,
-# Dr. GRPO divides by a constant; in TRL it is an option, `loss_type`.
-# %% [markdown] lang="zh" of="3029"
-# 除了以后，几乎总是做错或几乎总是做对的题，相对于对错各半的题，分量比原来多出一半：这叫*难度偏差*。在那里，碰巧答对一次，或者标错一次，声音就特别大。
-# Dr. GRPO 因此去掉了这个除法，同时还去掉另一个：除以长度。
+# The paper takes the mean of x over the tokens of each response, then over the responses. So a token of a long response weighs less: a wrong answer is cheaper if it is long. DAPO, another successor,
+# averages over all tokens at once, Dr. GRPO divides by a constant; TRL lets you choose (`loss_type`).
+# %% [markdown] lang="zh" of="5701"
+# 图里把一道题所有对的答案的优势加起来，和对错各半的题相比。八次只对一次的题，不除的话分量是 0.44，除了是 0.66，多出一半：这叫*难度偏差*。
+# 在那里，碰巧答对一次，或者标错一次，影响就特别大。Dr. GRPO 因此去掉了这个除法，还去掉了下面要讲的另一个：除以长度。
 #
 # ## GRPO 的损失
 #
-# 一条回答的所有词元共用它的优势。概率比像 PPO 一样裁剪；KL 放在*损失*里，用 k3（[第 06 课](06_when_rlhf_goes_wrong.ipynb)：它沿着 KL(π_ref ‖ π) 拉）。
-# 记 $\rho_t = \pi / \pi_{\text{old}}$，$r_t = \pi_{\text{ref}} / \pi$：
+# 一条回答的所有词元共用它的优势。概率比像 PPO 一样截断；KL 放在*损失*里，用 k3（[第 06 课](06_when_rlhf_goes_wrong.ipynb)：它沿着 KL(π_ref ‖ π) 拉）。
+# 记 $\rho_t = \pi / \pi_{\text{old}}$；$r_t = \pi_{\text{ref}} / \pi$ 和那一课一样是概率比，不是奖励。第 t 个词元的损失是
 #
 # $$x_t = -\min\big(\rho_t A,\ \text{clip}(\rho_t, 1-\varepsilon, 1+\varepsilon) A\big) + \beta\,(r_t - 1 - \log r_t)$$
 #
-# 论文先对每条回答的词元取 x 的平均，再对回答取平均。于是长回答里的一个词元分量更轻：又长又错的回答很便宜。DAPO 对全部词元取平均，Dr. GRPO 除以一个常数；
-# 在 TRL 里由 `loss_type` 来选。
+# 论文先对每条回答的词元取 x 的平均，再对回答取平均。于是长回答里的一个词元分量更轻：答错了，写得越长越便宜。另一种后来的方法 DAPO 对全部词元一起取平均，
+# Dr. GRPO 除以一个常数；在 TRL 里由 `loss_type` 来选。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 7.6 - The loss of GRPO
 #
@@ -603,15 +617,19 @@ def loss_at(advantage, beta):
 kit.plots.lines(ratios.tolist(), {"A = 1": loss_at(1.0, 0.0), "A = -1": loss_at(-1.0, 0.0), "A = 1, β = 1": loss_at(1.0, 1.0)},
                 across="π / π_old", unit="loss", title="One token, ε = 0.2")
 # %% [markdown] lang="en"
+# Flat means that nothing more can be gained, as in PPO. With β the loss turns up again to the right: the penalty pulls back to the reference.
+#
 # ## When truth itself is the reward
 #
-# A sum is right or wrong, a test passes or fails, a format is kept or not. Then nothing has to be guessed by a reward model, and nothing can be overrated: *verifiable rewards*. Their
-# weakness is another one. A group whose answers are all right or all wrong has advantages of 0.
-# %% [markdown] lang="zh" of="b236"
+# A sum is right or wrong, a test passes or fails, a format is kept or not: *verifiable rewards*. No reward model has to guess, and as long as the check has no hole, nothing is overrated. Their
+# weakness is another one: a group whose answers are all right, or all wrong, has advantages of 0.
+# %% [markdown] lang="zh" of="968b"
+# 平的地方就是再没有好处可得，和 PPO 一样。有了 β，右边的损失又升上去：惩罚把策略拉回参考模型。
+#
 # ## 真相本身就是奖励
 #
-# 算式要么对要么错，测试要么过要么不过，格式要么守要么没守。这时不需要奖励模型去猜，也就没有什么会被高估：这叫*可核对的奖励*。它的弱点在别处：
-# 一组回答全对或全错，优势就全是 0。
+# 算式要么对要么错，测试要么过要么不过，格式要么守要么没守。这叫*可核对的奖励*。不需要奖励模型去猜；只要检查本身没有漏洞，也就没有什么会被高估。
+# 它的弱点在别处：一组回答全对或全错，优势就全是 0。
 # %% [markdown] lang="en"
 # ### ✏️ Exercise 7.7 - Which questions teach?
 #
@@ -684,20 +702,21 @@ kit.table({"": [kit.words("start"), "DPO", "GRPO"], kit.words("trained"): [one[0
 kit.plots.lines(range(1, 41), {"share right": [s.metrics["score"] for s in history], "groups that teach nothing": tied}, across="step", unit="share",
                 title="GRPO on sums")
 # %% [markdown] lang="en"
-# DPO learned from one set of answers of the start; GRPO drew new ones at every step, 256 each, and every one was checked. Compare what they got for it. The "others" are only 33
-# questions, so a few hundredths there mean nothing. As the policy gets better, more and more groups are all right: what is drawn for them is wasted, and harder questions are due.
+# DPO learned from one set of answers; GRPO drew 256 new ones at every step, and each was checked. Compare what they got for it. The "others" are only 33 questions: a few hundredths
+# there mean nothing. The better the policy, the more groups are all right: drawing them is wasted, and harder questions are due.
 #
 # ## The one picture
 #
-# Now a reward that can be cheated: the reviews, with a reward model. Every method starts from the same model and learns from the same reward model; each has one dial that lets it go
-# further. Left is what the reward model says, right the truth, across how far the policy has gone.
-# %% [markdown] lang="zh" of="7850"
+# Now a reward that can be cheated: the reviews, with a reward model. All methods share the start and the reward model, and each has a dial that lets it go further. Of how far a policy
+# has gone, √KL is the measure ([lesson 05b](05b_anthropic.ipynb)). Two names are new: *A2C* is PPO without the clip ([lesson 05c](05c_sparrow.ipynb)), *rejection-sampling SFT* imitates the best of n answers.
+# %% [markdown] lang="zh" of="0cca"
 # DPO 学的是起点答的那一批；GRPO 每一步都重新作答 256 条，条条检查。比比它们各得到了什么。“别的题”只有 33 道，相差百分之几说明不了什么。
 # 策略越好，全对的组就越多：为它们采样是白费，该换更难的题了。
 #
 # ## 一张图
 #
-# 再看一种骗得过的奖励：商品评论，加一个奖励模型。所有方法从同一个模型出发，跟同一个奖励模型学；每种有一个旋钮，拧得越大走得越远。左边是奖励模型怎么说，右边是真相，横轴是策略走了多远。
+# 再看一种骗得过的奖励：商品评论，加一个奖励模型。所有方法从同一个模型出发，跟同一个奖励模型学；每种有一个旋钮，拧得越大走得越远。走了多远，用 √KL 来量
+# （[第 05b 课](05b_anthropic.ipynb)）。有两个名字是新的：*A2C* 是不截断的 PPO（[第 05c 课](05c_sparrow.ipynb)），*拒绝采样 SFT* 模仿 n 条回答里最好的那条。
 # %%
 from rlhf_kit.studies.frontier import page
 
@@ -710,8 +729,9 @@ kit.table({"": [names[method] for method in best], kit.words("setting"): [page.s
            "√KL": [x["root_kl"] for x in best.values()], kit.words("proxy"): [x["proxy"]["mean"] for x in best.values()],
            kit.words("gold"): [x["gold"]["mean"] for x in best.values()], kit.words("drawn"): [x["drawn"] for x in best.values()]}, digits=2)
 # %% [markdown] lang="en"
-# The table shows of each method the setting with the most gold. Best-of-n learns nothing and pays at every answer instead, n draws each. Before you draw: will the point that the reward model overrates most be the one furthest from the start, "yes" or "no"?
-# %% [markdown] lang="zh" of="2c2c"
+# The table shows the setting of each method that has the most gold. Best-of-n learns nothing and pays at every answer instead, n draws each. Now guess, before you see the picture: is the
+# point that the reward model overrates most also the one furthest from the start, "yes" or "no"?
+# %% [markdown] lang="zh" of="10ee"
 # 表里是每种方法真值最高的那个设置。best-of-n 不学习，代价在每次回答时付：每条要抽 n 次。画图之前先猜：奖励模型高估得最厉害的点，是不是离起点最远的点，是 ("yes") 还是不是 ("no")？
 # %% guess="4"
 my_overrated = None         # "yes" or "no"
@@ -723,8 +743,8 @@ kit.tell("top", what=f"{names[top['method']]} {page.setting(top, LANG)}".strip()
 kit.tell("fooled", what=f"{names[fooled['method']]} {page.setting(fooled, LANG)}".strip(), proxy=fooled["proxy"]["mean"], gold=fooled["gold"]["mean"])
 kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn_in), names=page.names(drawn_in), size=(4.2, 3.4))
 # %% [markdown] lang="en"
-# Read it across, not up: at the same drift, which line is higher on the *right*? A line goes dashed where going on costs. The left panel is all that you have outside a made-up world, so
-# stop where a second judge, or people, no longer follow. One seed of one small world decides nothing between two lines whose bars touch.
+# Left is what the reward model says, right the truth; a large mark is a mean over the seeds, a pale one a single seed. Do not compare where the lines end, but at the *same drift*: which is higher on the right? A line is dashed where going on costs gold. Outside
+# a made-up world you have the left panel alone, so stop where a second judge, or people, no longer follow. One small world decides nothing between lines whose bars touch.
 #
 # ## Which to take
 #
@@ -738,20 +758,20 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 # | a reward model, and the drift must be held | PPO | `rlhf-kit train ppo --model tiny-lm-en --judge tiny-rm-en --kl 0.03 --output runs/ppo` |
 # | a reward that is dear to ask | ReST ([lesson 04b](04b_rest.ipynb)) | `rlhf-kit train rest --task translation --model tiny-translator --judge tiny-rm-translation --output runs/rest` |
 # | no idea how far to go | several settings of one method | `rlhf-kit frontier --methods ppo,grpo` |
-# %% [markdown] lang="zh" of="c00f"
-# 要横着读，不要竖着读：走得一样远时，*右边*哪条线更高？线变成虚线的地方，再走就要亏。离开虚构的世界，你手里只有左图；所以第二个评判或者真人开始不认同的时候，就该停。
-# 在一个小世界里，用一个种子，误差线相碰的两条线分不出高下。
+# %% [markdown] lang="zh" of="c551"
+# 左边是奖励模型怎么说，右边是真相；大的标记是各种子的平均，浅色的小标记是单个种子。不要比各条线的终点，要比*走得一样远*的地方：右图里哪条线更高？线变成虚线的地方，再走真值就要下降。离开虚构的世界，你手里只有左图；所以第二个评判或者真人开始不认同的时候，就该停。
+# 而且这只是一个小世界，误差线相碰的两条线分不出高下。
 #
 # ## 该用哪一种
 #
 # | 你有什么 | 用 | 命令 |
 # |---|---|---|
-# | 不能训练的模型；或者想先看看一个奖励值不值 | best-of-n | `rlhf-kit best-of-n --model tiny-lm-en --judge tiny-rm-en --n 16` |
-# | 人比较过的成对回答 | DPO；标签有噪声加 `--label-smoothing`，跑得太远用 `--loss ipo --per-token` | `rlhf-kit train dpo --model tiny-lm-en --output runs/dpo` |
-# | 单条回答的赞或踩 | KTO | `rlhf-kit train kto --model tiny-lm-en --output runs/kto` |
+# | 不能训练的模型；或者想先看看一个奖励值不值 | best-of-n | `rlhf-kit best-of-n --model tiny-lm-zh --judge tiny-rm-zh --n 16` |
+# | 人比较过的成对回答 | DPO；标签有噪声加 `--label-smoothing`，跑得太远用 `--loss ipo --per-token` | `rlhf-kit train dpo --model tiny-lm-zh --output runs/dpo` |
+# | 单条回答的赞或踩 | KTO | `rlhf-kit train kto --model tiny-lm-zh --output runs/kto` |
 # | 能检查的：算式、测试、格式 | GRPO；要避开那两种偏差用 `--variant dr-grpo` | `rlhf-kit train grpo --task arithmetic --model tiny-lm-arithmetic --answers gold --output runs/sums` |
-# | 有奖励模型，放不下价值网络 | RLOO | `rlhf-kit train grpo --variant rloo --model tiny-lm-en --judge tiny-rm-en --output runs/rloo` |
-# | 有奖励模型，偏离必须管住 | PPO | `rlhf-kit train ppo --model tiny-lm-en --judge tiny-rm-en --kl 0.03 --output runs/ppo` |
+# | 有奖励模型，放不下价值网络 | RLOO | `rlhf-kit train grpo --variant rloo --model tiny-lm-zh --judge tiny-rm-zh --output runs/rloo` |
+# | 有奖励模型，偏离必须管住 | PPO | `rlhf-kit train ppo --model tiny-lm-zh --judge tiny-rm-zh --kl 0.03 --output runs/ppo` |
 # | 问一次很贵的奖励 | ReST（[第 04b 课](04b_rest.ipynb)） | `rlhf-kit train rest --task translation --model tiny-translator --judge tiny-rm-translation --output runs/rest` |
 # | 不知道该走多远 | 一种方法，几个设置 | `rlhf-kit frontier --methods ppo,grpo` |
 # %% [markdown] lang="en"
@@ -761,7 +781,7 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 # |---|---|---|
 # | DPO | reward model, sampling, critic | `chosen_logprob`; Δ has no end without smoothing |
 # | IPO | the same | sums or means: what β means depends on it |
-# | KTO | pairs as well | z at 0 or above, without gradient; the two weights |
+# | KTO | the same, and pairs | z at 0 or above, without gradient; the two weights |
 # | RLOO | critic | the KL belongs to the reward, before the comparison |
 # | GRPO | critic | the deviation, the length, groups that teach nothing |
 # | a check | reward model | questions that are neither too hard nor too easy |
@@ -772,14 +792,14 @@ kit.plots.frontier(page.panels(log["parts"], drawn_in), across=page.across(drawn
 #
 # **References.** DPO: Rafailov et al. 2023, arXiv:2305.18290. IPO: Azar et al. 2023, arXiv:2310.12036. KTO: Ethayarajh et al. 2024, arXiv:2402.01306. RLOO: Ahmadian et al. 2024, arXiv:2402.14740.
 # GRPO: Shao et al. 2024, arXiv:2402.03300. DAPO: Yu et al. 2025, arXiv:2503.14476. Dr. GRPO: Liu et al. 2025, arXiv:2503.20783.
-# %% [markdown] lang="zh" of="d4c9"
+# %% [markdown] lang="zh" of="8291"
 # ## 小结
 #
 # | 方法 | 省掉什么 | 留意什么 |
 # |---|---|---|
 # | DPO | 奖励模型、采样、价值网络 | `chosen_logprob`；不加平滑，Δ 没有尽头 |
 # | IPO | 同上 | 求和还是平均：β 的含义随之而变 |
-# | KTO | 连成对数据也不要 | z 不小于 0，没有梯度；两个权重 |
+# | KTO | 同上，连成对数据也不要 | z 不小于 0，没有梯度；两个权重 |
 # | RLOO | 价值网络 | KL 属于奖励，先扣再比 |
 # | GRPO | 价值网络 | 标准差、长度、什么也教不了的组 |
 # | 直接检查 | 奖励模型 | 题目既不能太难，也不能太容易 |

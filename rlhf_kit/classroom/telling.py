@@ -32,7 +32,7 @@ def guessed(guess: Guess, found: Guess, unit: str = "") -> None:
     rows = found.items() if isinstance(found, Mapping) else [("", found)]
     for name, truth in rows:
         one = guess.get(name) if isinstance(guess, Mapping) else guess
-        head = say(session.lang(), "guess_of", name=name) if name else ""
+        head = say(session.lang(), "guess_of", name=_spoken(name)) if name else ""
         if one is None or (isinstance(one, str | Sequence | set) and not one):
             print(head + say(session.lang(), "guess_none", found=_said(truth, unit)))
         else:
@@ -48,12 +48,20 @@ def _said(x: object, unit: str) -> str:
 
 
 def table(columns: Mapping[str, Sequence[object]], digits: int = 3) -> None:
-    """Print columns side by side, numbers with so many digits; a Chinese character is as wide as two letters."""
-    shown = {name: [f"{x:.{digits}f}" if isinstance(x, float) else str(x) for x in column]
+    """Print columns side by side, numbers with so many digits; a Chinese character is as wide as two letters.
+
+    In a Chinese lesson a head or a cell that its pictures say in Chinese is said so here, too.
+    """
+    shown = {_spoken(name): [f"{x:.{digits}f}" if isinstance(x, float) else _spoken(str(x)) for x in column]
              for name, column in columns.items()}
     widths = {name: max(map(_width, [name, *column])) for name, column in shown.items()}
     for row in [list(shown), *zip(*shown.values(), strict=True)]:
         print("  ".join(" " * (widths[name] - _width(x)) + x for name, x in zip(shown, row, strict=True)))
+
+
+def _spoken(text: str) -> str:
+    """What the lesson's pictures write in place of an English label."""
+    return lesson_sentences(session.lesson())["labels"].get(text, text) if session.lang() == "zh" else text
 
 
 def _width(text: str) -> int:

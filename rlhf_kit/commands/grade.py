@@ -8,9 +8,10 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,9 +84,11 @@ def _grade(options: argparse.Namespace) -> int:
         from rlhf_kit.classroom.grading.marks import grade
         people = roster.read(options.roster) if options.roster else None
         before = changes.earlier(options.csv) if options.csv and options.format == "plain" else {}
-        with _growing(options, people) as grown:
+        with _growing(options, people) as grows, _counted(options, grows) as grown:
             grades = grade(options.folder, options.lesson, seed, chosen, teacher=lang, limits=limits, cell=walls,
                            started=started, roster=people, due=options.due, partial=options.partial, grown=grown)
+    changed = changes.changes(before, grades) if before else []
+    kept = _keep(options.csv) if any(change.before and not change.after for change in changed) else None
     if options.csv:
         table.write_csv(options.csv, grades, options.format, people)
     written = [say(lang, "grade_written", file=options.csv)] if options.csv else []
@@ -99,8 +102,9 @@ def _grade(options: argparse.Namespace) -> int:
     _show(console, grades)
     console.print(say(lang, "grade_done", n=len(grades.rows), seconds=time.monotonic() - began,
                       lesson=grades.lesson, seed=seed, isolation=table.isolation(grades)), soft_wrap=True)
-    changed = changed_lines(changes.changes(before, grades), lang) if before else []
-    for line in [*changed, *written]:
+    told = changed_lines(changed, lang) if before else []
+    told += [say(lang, "grade_earlier_kept", file=kept)] if kept else []
+    for line in [*told, *written]:
         console.print(line, markup=False, soft_wrap=True)
     return 0
 
@@ -181,6 +185,36 @@ def _growing(options: argparse.Namespace, people: Roster | None) -> Iterator:
         file.unlink(missing_ok=True)
 
 
+@contextmanager
+def _counted(options: argparse.Namespace, grows: Callable[[Grades], None] | None) -> Iterator:
+    """On a terminal how many are graded so far, in a line that goes away at the end."""
+    if options.json or not sys.stderr.isatty():
+        yield grows
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        row = progress.add_task(say(options.lang, "grade_going"), total=None)
+
+        def counted(grades: Grades) -> None:
+            done = sum(one.status != "not graded" for one in grades.rows)
+            progress.update(row, completed=done, total=len(grades.rows))
+            if grows:
+                grows(grades)
+        yield counted
+
+
+def _keep(path: Path) -> Path:
+    """Put a copy of a table beside it, under a name that is free: `grades.earlier.csv`, `grades.earlier-2.csv`, ..."""
+    from rlhf_kit.storage import write_text
+    marks = chain([""], map("-{}".format, count(2)))
+    places = (path.with_name(f"{path.stem}.earlier{mark}{path.suffix}") for mark in marks)
+    place = next(place for place in places if not place.exists())
+    write_text(place, path.read_text(encoding="utf-8"))
+    return place
+
+
 def _pages(options: argparse.Namespace, grades: Grades, chosen: Lang | None, lang: Lang) -> list[str]:
     """Write them; returns what to say about it."""
     from rlhf_kit.classroom.grading.class_page import class_page
@@ -205,25 +239,22 @@ def _time(text: str) -> datetime:
 
 
 def _show(console: Console, grades: Grades) -> None:
-    """A row for each student: points for each exercise, the total, the status."""
+    """A line for each student, of less than 80 characters: points for each exercise, the total, how it went."""
     from rich.markup import escape
     from rich.table import Table
 
     from rlhf_kit.classroom.grading.names import safe
     from rlhf_kit.classroom.grading.table import number
-    table = Table(show_edge=False)
-    table.add_column("student", overflow="fold")
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("student", no_wrap=True, min_width=10)
     partial = ["partial"] if grades.partial else []
     for heading in (*(exercise.number for exercise in grades.exercises), f"/ {grades.out_of}", *partial):
         table.add_column(heading, justify="right")
-    late = any(row.late(grades.due) is not None for row in grades.rows)
-    alike = any(row.alike for row in grades.rows)
-    for heading in ("status", *(["late"] if late else []), *(["alike"] if alike else [])):
-        table.add_column(heading, no_wrap=heading == "status")
+    table.add_column("status", no_wrap=True)
     for row in grades.rows:
         table.add_row(escape(safe(row.student)), *(str(mark.points) for mark in row.marks), f"[bold]{row.total}[/]",
                       *([str(number(row.partial))] if grades.partial else []),
-                      row.status if row.status == "ok" else f"[yellow]{row.status}[/]",
-                      *(["late" if row.late(grades.due) is not None else ""] if late else []),
-                      *([escape(safe(row.alike))] if alike else []))
+                      ", ".join([row.status if row.status == "ok" else f"[yellow]{row.status}[/]",
+                                 *(["late"] if row.late(grades.due) is not None else []),
+                                 *(["alike"] if row.alike else [])]))
     console.print(table)

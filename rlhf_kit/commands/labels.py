@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rlhf_kit.evaluate import Estimate
+    from rlhf_kit.formulas.records import Ranking, RuleLabel
     from rlhf_kit.labels import Labels
     from rlhf_kit.labels.annotators import AnnotatorAgreement
+    from rlhf_kit.language import Lang
 
 FORMATS = ("tsv", "trl", "rankings", "rules")   # ranking_files.FORMATS, which help must not import; and labels of rules
 
@@ -50,6 +52,8 @@ def add(commands: argparse._SubParsersAction) -> None:
                           "rule-model reads")
     out.add_argument("--output", metavar="FILE", required=True, help="where they go; a file there is replaced")
     out.add_argument("--annotator", metavar="NAME", help="only this person's (default: everybody's)")
+    out.add_argument("--texts", choices=LANGS, help="only those about texts in this language: a class that ranks on "
+                                                    "both pages of the studio has both in one file (default: all)")
     _common(out)
     out.set_defaults(run=run_export)
 
@@ -101,6 +105,8 @@ def run_export(options: argparse.Namespace) -> int:
             raise ValueError(f"--output is {options.output!r}, the database itself. Name another file.")
         found = (rule_labels(labels, options.annotator) if options.format == "rules"
                  else labels.rankings(options.annotator, options.question))
+        in_both = Counter(map(_language, found))
+        found = [one for one in found if options.texts in (None, _language(one))]
         if not found:
             raise ValueError(_nothing(labels, options))
     written = (Written(write_rule_labels(output, found), 0) if options.format == "rules"
@@ -111,7 +117,15 @@ def run_export(options: argparse.Namespace) -> int:
     _print(options, say(options.lang, "labels_exported", rows=written.rows, file=options.output))
     if written.left_out:
         _print(options, say(options.lang, f"labels_left_out_{options.format}", n=written.left_out))
+    if len(in_both) > 1 and options.texts is None:
+        _print(options, say(options.lang, "labels_two_languages", **in_both))
     return 0
+
+
+def _language(said: Ranking | RuleLabel) -> Lang:
+    """Of the texts that it is about, by the prompt and the first of them, as the studio tells it."""
+    from rlhf_kit.labels.records import language_of
+    return language_of(said.prompt + (said.responses[0] if hasattr(said, "responses") else said.response))
 
 
 def run_agreement(options: argparse.Namespace) -> int:
@@ -133,6 +147,7 @@ def _nothing(labels: Labels, options: argparse.Namespace) -> str:
     """What is asked for and not there, and what is."""
     asked = [f"by {options.annotator!r}"] if getattr(options, "annotator", None) is not None else []
     asked += [f"on the question {options.question!r}"] if options.question is not None else []
+    asked += [f"about texts in {options.texts!r}"] if getattr(options, "texts", None) is not None else []
     said = labels.judgements()
     people, questions = (sorted({getattr(j, name) for j in said}) for name in ("annotator", "question"))
     there = f"It has judgements by {', '.join(people)}" if people else "It has none at all"

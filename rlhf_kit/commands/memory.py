@@ -130,7 +130,9 @@ def _numbers(plans: Sequence[memory.Plan], gpu: float) -> dict[str, dict[str, in
 
 def _draw(options: argparse.Namespace, plans: Sequence[memory.Plan], chosen: str, name: str) -> None:
     from rlhf_kit import plots
-    bars = {("▸ " if plan.name == chosen else "") + say("en", f"memory_{plan.name}").replace(" on ", "\non "): plan
-            for plan in plans}
-    figure = plots.memory_bars(bars, gpu=options.gpu, title=f"{name}: {options.batch} × {options.seq} tokens")
-    plots.save(figure, options.plot)
+    with plots.spoken(options.lang) as drawn:
+        bars = {("▸ " if plan.name == chosen else "") + say(drawn, f"memory_{plan.name}").replace(" on ", "\non "): plan
+                for plan in plans}
+        figure = plots.memory_bars(bars, gpu=options.gpu, title=say(drawn, "memory_drawn", name=name,
+                                                                    batch=options.batch, seq=options.seq))
+        plots.save(figure, options.plot)

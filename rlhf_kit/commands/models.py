@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
         for row in (row for row in known if row["kind"] == kind):
             here = "models_here_yes" if row["here"] else "models_here_train" if row["tiny"] else "models_here_fetch"
             label = f", --label {row['label']!r}" if row["label"] else ""
-            about = say(lang, "models_tiny" if row["tiny"] else f"models_{row['name']}")
+            about = say(lang, "models_tiny", task=zoo.task_of(row["name"])) if row["tiny"] else say(
+                lang, f"models_{row['name']}")
             table.add_row(f"{row['name']}\n[dim]{about}{label}[/]", row["lang"], say(lang, here))
     console.print(table)
     console.print(say(lang, "models_note", cache=zoo.cache_folder()), markup=False, soft_wrap=True)

@@ -30,12 +30,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw, and say where it is."""
-    from rlhf_kit import plots
-    from rlhf_kit.language import lesson_sentences
+    from rlhf_kit.plots import spoken
     from rlhf_kit.runs import curves
-    plots.speak(lesson_sentences("plots")["labels"] if options.lang == "zh" else {})
     wanted = None if options.metrics is None else [name.strip() for name in options.metrics.split(",") if name.strip()]
-    table = curves.write(options.output, curves.named(options.runs), wanted, options.smooth, options.lang)
+    with spoken(options.lang):
+        table = curves.write(options.output, curves.named(options.runs), wanted, options.smooth, options.lang)
     if options.json:
         print(json.dumps(table))
         return 0

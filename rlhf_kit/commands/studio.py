@@ -53,8 +53,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C; meanwhile make the tiny models that are missing."""
     if importlib.util.find_spec("gradio") is None:
-        raise ValueError("the studio needs Gradio, which is not installed. pip install 'rlhf-kit[ui]', or make studio.")
-    from rlhf_kit.studio.serving import LOCAL, prepare
+        raise ValueError("the studio needs Gradio, which is not installed. pip install \"rlhf-kit[ui]\", or make "
+                         "studio.")
+    from rlhf_kit.studio.serving import LOCAL, check_door, prepare, seen_from_outside
     if bool(options.teacher) != bool(options.teacher_code):
         raise ValueError("--teacher and --teacher-code belong together: the name of who sees the labels of all, and "
                          "words that nobody else knows. Give both or neither.")
@@ -64,6 +65,10 @@ def run(options: argparse.Namespace) -> int:
     if options.overlap < 1:
         raise ValueError(f"--overlap is {options.overlap}; expected a number of people from 1 on, such as 3.")
     check_names(*options.models)
+    check_door(options.host, options.port, options.code,
+               (options.teacher, options.teacher_code) if options.teacher else None)
+    console = showing.console_for(json=False)
+    console.print(say(options.lang, "studio_begins"), markup=False, soft_wrap=True)
     prepare()
     import torch
     torch.set_num_threads(1)
@@ -71,7 +76,6 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.studio import pages as studio
     from rlhf_kit.studio.workspace import Workspace
     from rlhf_kit.studio.worlds import world_of
-    console = showing.console_for(json=False)
     begins = opening.read(options.data)
     world = world_of(options.task or begins.task)
     models = {**begins.models, **shelf.called(options.models)}
@@ -83,7 +87,8 @@ def run(options: argparse.Namespace) -> int:
         console.print(say(options.lang, "studio_open", address=address + ("zh" if options.lang == "zh" else ""),
                           folder=options.data), markup=False, soft_wrap=True)
         if options.host not in LOCAL:
-            console.print(say(options.lang, "studio_class"), markup=False, soft_wrap=True)
+            console.print(say(options.lang, "studio_class", address=seen_from_outside(options.host, address)),
+                          markup=False, soft_wrap=True)
         console.file.flush()
         try:
             _build_missing(options.lang, console, world)

@@ -229,7 +229,7 @@ def dialogues(items: Sequence[Any]) -> list[Any]:
 
 def for_people(items: Sequence[Comparison] | Sequence[Ranking]) -> list[Ranking]:
     """Rankings to be shown and kept: conversations as a person reads them."""
-    found = [as_ranking(one) if isinstance(one, Comparison) else one for one in items]
+    found = [as_ranking(one) for one in items]
     return [Ranking(readable(one.prompt), tuple(map(said, one.responses)), one.ranks) if isinstance(one.prompt, tuple)
             else one for one in found]
 

@@ -58,9 +58,9 @@ def read_comparisons(path: str | Path, left_out: Counter[str] | None = None) -> 
     return _compared_rows(path, read_table(path), Counter() if left_out is None else left_out)
 
 
-def as_ranking(pair: Comparison) -> Ranking:
-    """A comparison as a ranking of two; its margin is lost."""
-    return Ranking(pair.prompt, (pair.chosen, pair.rejected), (1, 2))
+def as_ranking(one: Comparison | Ranking) -> Ranking:
+    """A comparison as a ranking of two, without its margin; a ranking as it is."""
+    return one if isinstance(one, Ranking) else Ranking(one.prompt, (one.chosen, one.rejected), (1, 2))
 
 
 def hold_out(rankings: Sequence[Any], n: int) -> tuple[list, list]:

@@ -104,8 +104,8 @@ def _arrow_table(source: str | Path, place: Path, head: bytes) -> Table:
         import pyarrow
         from pyarrow import ipc, parquet
     except ImportError as error:
-        raise ValueError("pyarrow is not installed; parquet and arrow files need it. pip install 'rlhf-kit[scale]', or "
-                         "save the file as .jsonl.") from error
+        raise ValueError("pyarrow is not installed; parquet and arrow files need it. pip install \"rlhf-kit[scale]\", "
+                         "or save the file as .jsonl.") from error
     try:
         if head[:4] == b"PAR1":
             table = parquet.read_table(place)

@@ -29,7 +29,7 @@ _TABLE = {                          # what it is called on the command line -> i
 }
 _OLD = {"Sft": "sft", "RewardModel": "reward-model", "Ppo": "ppo", "StackLlama": "stackllama"}      # their first names
 _NAMES = {
-    "EVALUATED": "questions", "SHOWN": "train_ppo", "SMALL": "settings", "changed": "settings", "claimed": "settings",
+    "EVALUATED": "questions", "SHOWN": "questions", "SMALL": "settings", "changed": "settings", "claimed": "settings",
     "cores": "settings", "use_threads": "settings", "impressed_reward": "lessons", "tiny_stackllama": "lessons",
 }
 __all__ = sorted([*_NAMES, *_OLD, *(name for name, _ in _TABLE.values()), "JOBS"])

@@ -98,7 +98,7 @@ class Choice:
         asked, chats, watch = self._asked(policy.tokenizer)
         if chats:
             score = scores.on_chats(score, chats, self.judge)
-        past = [] if output is None else _past(output, self._told(config), asked)
+        past = [] if output is None else _past(output, self._told(config), [as_read(prompt, chats) for prompt in asked])
         past = past[:len(past) // config.batch_size * config.batch_size] if len(past) < len(asked) else past
         found = [Draws(prompt, tuple(row["responses"]), tuple(row["scores"]), row["best"], row["logprob"],
                        {name: tuple(x) for name, x in row["others"].items()}, tuple(row["ended"]))
@@ -130,7 +130,8 @@ class Choice:
 
     def _told(self, config: best_of_n.Config) -> dict[str, Any]:
         """What a row says of how it came about."""
-        return {"model": self.model, "chosen_by": self.judge or self.reward, "n": self.n, "seed": self.seed,
+        label = {} if self.label == "positive" else {"label": self.label}
+        return {"model": self.model, "chosen_by": self.judge or self.reward, **label, "n": self.n, "seed": self.seed,
                 "sampling": asdict(config.sampling)}
 
     def _row(self, one: Draws, config: best_of_n.Config, chats: Mapping[str, Chat]) -> dict[str, Any]:
@@ -168,6 +169,8 @@ def _past(output: str | Path, told: Mapping[str, Any], asked: Sequence[str]) -> 
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         same = len(rows) <= len(asked) and all({name: row[name] for name in told} == json.loads(json.dumps(told))
                                               for row in rows)
+        same = same and all(row["prompt"] == prompt and row.get("label") == told.get("label")
+                            for row, prompt in zip(rows, asked, strict=False))
         same = same and all(len(row["responses"]) == len(row["ended"]) == told["n"] for row in rows)
     except (ValueError, KeyError, TypeError, UnicodeDecodeError):
         same = False

@@ -22,7 +22,6 @@ from rlhf_kit.language import Lang
 from rlhf_kit.methods.self_instruct import listed
 from rlhf_kit.models.chats import write
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.loading import load_tokenizer
 from rlhf_kit.recipes.anthropic import Requests, Team
 from rlhf_kit.rewards import Reward
 from rlhf_kit.tasks.assistant.cases import Case
@@ -146,7 +145,7 @@ class Folder:
     def read(cls, source: str, model: str, template: str | None, lang: Lang) -> Folder:
         """Raises: FileError, CannotWrite, ValueError; one line."""
         brought = read(source)                          # first: a base that is not there is made by reading nothing
-        tokenizer = load_tokenizer(zoo.cached(model) if zoo.is_tiny(model) else model)
+        tokenizer = zoo.load_tokenizer(model)
         return cls(brought, tokenizer, template, model, lang)
 
     def behind(self, prompt: str) -> str:

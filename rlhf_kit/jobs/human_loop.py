@@ -17,12 +17,11 @@ from typing import Any, ClassVar, Literal, get_args
 
 from rlhf_kit import zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, named
-from rlhf_kit.evaluate import evaluate, side_by_side
+from rlhf_kit.evaluate import evaluate
 from rlhf_kit.formulas.records import Chat, Rollout, Step
 from rlhf_kit.jobs import written
-from rlhf_kit.jobs.questions import as_read, questions
+from rlhf_kit.jobs.questions import as_read, questions, samples
 from rlhf_kit.jobs.settings import SMALL, changed, check_task, described, unread, use_threads
-from rlhf_kit.jobs.train_ppo import SHOWN
 from rlhf_kit.language import Lang
 from rlhf_kit.loops.batches import draw, seed_for
 from rlhf_kit.loops.checkpoints import FILE, steps_in
@@ -349,12 +348,10 @@ class HumanLoopJob(Job):
     def _result(self, loop: Loop, held_out: Sequence[str]) -> dict[str, Any]:
         before, after = (evaluate(policy, loop.reference, held_out, {}, loop.config.sampling, loop.config.seed + 1)
                          for policy in (loop.reference, loop.policy))
-        samples = [{side: {**row, "prompt": as_read(row["prompt"], loop.chats)} for side, row in pair.items()}
-                   for pair in side_by_side(before, after)[:SHOWN]]
         return {"job": "human", "settings": described(self, loop.config),
                 "ratings": len(loop.ratings), "waiting": len(loop.waiting), "updates": len(loop.history),
                 "score": [step.metrics["score"] for step in loop.history], "kl": after.kl,
-                "before": before.numbers(), "after": after.numbers(), "samples": samples,
+                "before": before.numbers(), "after": after.numbers(), "samples": samples(before, after, loop.chats),
                 **({} if self.brought is None else {"read": self.brought.account.numbers()})}
 
 

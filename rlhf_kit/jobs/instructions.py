@@ -17,7 +17,6 @@ from rlhf_kit.evaluate.tax import tax
 from rlhf_kit.formulas.records import Comparison, Ranking
 from rlhf_kit.jobs import written
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.loading import load_tokenizer
 from rlhf_kit.rewards import Reward, bounded, gold
 from rlhf_kit.tasks import mixture
 from rlhf_kit.tasks.assistant import Assistant
@@ -141,7 +140,7 @@ class Folder:
     def read(cls, folder: str, model: str, template: str | None) -> Folder:
         """Raises: FileError, CannotWrite; one line."""
         brought = read(folder)                          # first: a base that is not there is made by reading nothing
-        return cls(brought, load_tokenizer(zoo.cached(model) if zoo.is_tiny(model) else model), template, model)
+        return cls(brought, zoo.load_tokenizer(model), template, model)
 
     def demonstrations(self, n: int, split: str = "train") -> list[tuple[str, str]]:
         return self._parts["demonstrations", split][:n]

@@ -12,10 +12,10 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.door import Account, Brought, bring, columns_in
 from rlhf_kit.datasets.rankings import FEWEST, hold_out
 from rlhf_kit.datasets.reading import refused
-from rlhf_kit.evaluate import Estimate, evaluate, side_by_side, win_rate
+from rlhf_kit.evaluate import Estimate, evaluate, win_rate
 from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import scores, written
-from rlhf_kit.jobs.questions import EVALUATED, as_read, examined
+from rlhf_kit.jobs.questions import EVALUATED, examined, samples
 from rlhf_kit.jobs.scaling import Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
@@ -27,7 +27,6 @@ from rlhf_kit.tasks.rankings import rankings_of
 
 HELD_OUT = 400                      # pairs, rankings or answers of a file, or a fifth if that is fewer
 MADE_UP, MADE_UP_HELD_OUT = 2000, 100           # rankings of a made-up world
-SHOWN = 10                          # of the held-out prompts in the result
 RATES = {"tiny": Rates(whole=3e-4, adapter=1e-3), "small": Rates(whole=5e-6, adapter=5e-5),
          "large": Rates(whole=5e-7, adapter=5e-6)}
 
@@ -152,13 +151,12 @@ class PreferenceJob(ScaledJob):
 
         def result() -> dict[str, Any]:
             before, after = seen["before"]["answers"], seen["after"]["answers"]
-            samples = [{side: {**row, "prompt": as_read(row["prompt"], material.chats)} for side, row in pair.items()}
-                       for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": self.name, "settings": described(self, config), "examples": len(material.learn),
                     "held_out": len(material.kept_out), "before": before.numbers(), "after": after.numbers(),
                     "told": {side: asdict(seen[side]["told"]) for side in seen}, "judge_accuracy": {},
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
-                    "left_out": {"too_long": left_out}, "samples": samples, "steps": len(run.history(self.name)),
+                    "left_out": {"too_long": left_out}, "samples": samples(before, after, material.chats),
+                    "steps": len(run.history(self.name)),
                     **({} if material.account is None else {"read": material.account.numbers()})}
         notes = [*([("preferences_too_long", {"n": left_out, "limit": limit})] if left_out else []),
                  *([("preferences_no_room", {"n": no_room})] if no_room else [])]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rlhf_kit import rewards
 from rlhf_kit.datasets.chats import readable
 from rlhf_kit.datasets.door import Account, Brought
 from rlhf_kit.datasets.texts import hold_out
+from rlhf_kit.evaluate import Evaluation, side_by_side
 from rlhf_kit.formulas.records import Chat
 from rlhf_kit.jobs import written
 from rlhf_kit.jobs.settings import world
@@ -16,6 +18,7 @@ from rlhf_kit.language import Lang
 from rlhf_kit.models.heads import Policy
 
 EVALUATED = 128                     # held-out prompts, one response each
+SHOWN = 10                          # of them in the result
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,9 @@ def examined(held_out: list[str]) -> list[str]:
 def as_read(prompt: str, chats: Mapping[str, Chat]) -> str:
     """A prompt for a person, who reads no marks of a template."""
     return f"{readable(chats[prompt])}\n" if prompt in chats else prompt
+
+
+def samples(before: Evaluation, after: Evaluation, chats: Mapping[str, Chat]) -> list[dict[str, Any]]:
+    """The first prompts as a person reads them, each with what was answered before and after."""
+    return [{side: {**row, "prompt": as_read(row["prompt"], chats)} for side, row in pair.items()}
+            for pair in side_by_side(before, after)[:SHOWN]]

@@ -18,7 +18,6 @@ from rlhf_kit.datasets.recast import choices
 from rlhf_kit.formulas.records import Ranking, RuleLabel
 from rlhf_kit.jobs import instructions, written
 from rlhf_kit.language import Lang
-from rlhf_kit.models.loading import load_tokenizer
 from rlhf_kit.models.ruling import ask
 from rlhf_kit.rewards import Reward
 from rlhf_kit.tasks.assistant import Assistant
@@ -117,7 +116,7 @@ class Folder(instructions.Folder):
     def read(cls, folder: str, model: str, template: str | None) -> Folder:
         """Raises: FileError, CannotWrite; one line."""
         brought = read_folder(folder)                   # first: a base that is not there is made by reading nothing
-        return cls(brought, load_tokenizer(zoo.cached(model) if zoo.is_tiny(model) else model), template, model)
+        return cls(brought, zoo.load_tokenizer(model), template, model)
 
     def asked(self, source: str, n: int, split: Split = "train", purpose: str = "ppo") -> list[str]:
         return self._parts[source, split][:n]

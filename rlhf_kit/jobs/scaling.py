@@ -117,11 +117,15 @@ class ScaledJob(Job):
         """Frozen: the policy as it is now, or another model that reads the same tokens. Raises: ValueError."""
         if name is None:
             return policy.reference()
+        own = policy.tokenizer.get_vocab()
+        others = ValueError(f"--reference {name} reads other tokens than --model {self.model}, so their "
+                            f"log-probabilities cannot be compared. Name a model with the same tokenizer: the one "
+                            f"that {self.model} was trained from.")
+        if zoo.will_read(name) not in (None, own):
+            raise others
         other = zoo.load_policy(name, value_head=False, device=self.device)
-        if other.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
-            raise ValueError(f"--reference {name} reads other tokens than --model {self.model}, so their "
-                             f"log-probabilities cannot be compared. Name a model with the same tokenizer: the one "
-                             f"that {self.model} was trained from.")
+        if other.tokenizer.get_vocab() != own:
+            raise others
         return other.requires_grad_(False).eval()
 
     def open_reward_model(self, seed: int) -> tuple[RewardModel, Chosen]:

@@ -56,5 +56,5 @@ def on_chats(score: rewards.Reward, chats: Mapping[str, Chat], judge: str | None
     """The reward, handed each conversation as it knows them: by its own template, as a dialogue, or as one reads."""
     if judge is None:
         return rewards.of_chats(score, chats)
-    reader = zoo.load_reward_model(judge).tokenizer if zoo.is_reward_model(judge) else None
+    reader = zoo.load_tokenizer(judge) if zoo.is_reward_model(judge) else None
     return rewards.of_chats(score, chats, read_by(reader))

@@ -280,9 +280,9 @@ class _Work(RecipeRun):
         """The pictures, beside the result: those of every recipe, and reward along √KL."""
         lang, run = self.job.lang, result["root_kl"]
         along = _means(sorted(zip([max(x, 0.0) ** 0.5 for x in run["kl"]], run["score"], strict=True)))
-        figure = lines([x for x, _ in along], {say("en", "measure_score"): [y for _, y in along]},
-                       across=say("en", "root_kl_across"), unit=say("en", "measure_score"))
-        charts = [Chart("chart_root_kl", "note_root_kl", figure)]
+        charts = [Chart("chart_root_kl", "note_root_kl", lambda drawn: lines(
+            [x for x, _ in along], {say(drawn, "measure_score"): [y for _, y in along]},
+            across=say(drawn, "root_kl_across"), unit=say(drawn, "measure_score")))]
         kept, lead = result["kept"].get("gold"), []
         if kept is not None:
             lead.append(say(lang, "anthropic_kept", share=kept["mean"], low=kept["low"], high=kept["high"]))

@@ -12,10 +12,10 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
 from rlhf_kit.datasets.reading import read_text
 from rlhf_kit.datasets.texts import hold_out
-from rlhf_kit.evaluate import Evaluation, evaluate, share_kept, side_by_side, win_rate
+from rlhf_kit.evaluate import Evaluation, evaluate, share_kept, win_rate
 from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import scores, written
-from rlhf_kit.jobs.questions import as_read, examined, questions
+from rlhf_kit.jobs.questions import examined, questions, samples
 from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
@@ -37,7 +37,6 @@ RATES = {"tiny": Rates(whole=1e-3, adapter=3e-3), "small": Rates(whole=1e-5, ada
          "large": Rates(whole=2e-6, adapter=5e-5)}
 ANSWERED, AT_ONCE = 1000, 32        # prompts that the teacher answers, at most; and at a time
 HELD_OUT = 64                       # of its answers, to be examined on
-SHOWN = 10                          # of the held-out prompts in the result
 ANSWERS = "answers"                 # the folder, and the file in it, with what the teacher wrote
 
 
@@ -254,12 +253,12 @@ def _compared(seen: Mapping[str, Evaluation], measured: Mapping[str, rewards.Rew
         return {"before": None, "teacher": None, "after": None, "kept": {}, "win_rate": {}, "samples": []}
     before, teacher, after = (seen[name] for name in ("before", "teacher", "after"))
     kept = {name: share_kept(before.each[name], teacher.each[name], after.each[name]) for name in measured}
-    samples = [{**{side: {**row, "prompt": as_read(row["prompt"], material.chats)} for side, row in pair.items()},
-                "teacher": teacher.responses[i]} for i, pair in enumerate(side_by_side(before, after)[:SHOWN])]
+    shown = [{**pair, "teacher": response} for pair, response in zip(samples(before, after, material.chats),
+                                                                     teacher.responses, strict=False)]
     return {**{name: one.numbers() for name, one in seen.items()},
             "kept": {name: None if one is None else asdict(one) for name, one in kept.items()},
             "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
-            "samples": samples}
+            "samples": shown}
 
 
 def _text_of(example: str | tuple[str, str]) -> str:

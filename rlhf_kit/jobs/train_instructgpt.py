@@ -13,11 +13,11 @@ from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.ranking_files import write_rankings
 from rlhf_kit.datasets.rankings import as_ranking
 from rlhf_kit.evaluate import Agreement, Estimate, Evaluation, agreement, side_by_side, win_rate
-from rlhf_kit.formulas.records import Comparison, Ranking, Step
+from rlhf_kit.formulas.records import Ranking, Step
 from rlhf_kit.jobs.instructions import Folder, World
 from rlhf_kit.jobs.recipe_runs import JobInRounds, RecipeRun
 from rlhf_kit.jobs.settings import described, use_threads
-from rlhf_kit.language import say
+from rlhf_kit.language import Lang, say
 from rlhf_kit.loops.checkpoints import steps_in
 from rlhf_kit.plots import lines
 from rlhf_kit.recipes import instructgpt, learners
@@ -140,8 +140,7 @@ class _Work(RecipeRun):
                                   "heldout", seed=self.job.seed)
         with new_folder(self.at(self.named("labels", number))) as folder:
             for name, rankings in (("rankings", made), ("held_out", test)):
-                write_rankings(folder / f"{name}.jsonl", [as_ranking(r) if isinstance(r, Comparison) else r
-                                                          for r in rankings])
+                write_rankings(folder / f"{name}.jsonl", [as_ranking(one) for one in rankings])
         yield from ()
 
     def reward(self, number: int) -> Iterator[Step]:
@@ -213,13 +212,14 @@ class _Work(RecipeRun):
     def report(self, result: Mapping[str, Any]) -> None:
         """The pictures, beside the result: those of every recipe, and the SFT models."""
         lang, selection = self.job.lang, result["selection"]
-        epochs, charts = selection["epochs"], []
-        for measure in ("loss", "score", "gold"):
-            if measure in epochs[0]:
-                title = f"epochs_{measure}"
-                figure = lines([row["epoch"] for row in epochs], {say("en", title): [row[measure] for row in epochs]},
-                               across=say("en", "epochs_across"), unit=say("en", title))
-                charts.append(Chart(title, "note_epochs", figure))
+        epochs = selection["epochs"]
+
+        def along(measure: str, drawn: Lang) -> Any:
+            title = say(drawn, f"epochs_{measure}")
+            return lines([row["epoch"] for row in epochs], {title: [row[measure] for row in epochs]},
+                         across=say(drawn, "epochs_across"), unit=title)
+        charts = [Chart(f"epochs_{measure}", "note_epochs", partial(along, measure))
+                  for measure in ("loss", "score", "gold") if measure in epochs[0]]
         chosen = say(lang, "instructgpt_chosen", epoch=selection["chosen"], of=epochs[-1]["epoch"],
                      lowest=min(epochs, key=lambda row: row["loss"])["epoch"])
         stages_report.write(self.at("report.html"), result, lang, first="sft", lead=[chosen], charts=charts)
@@ -238,8 +238,7 @@ class _Work(RecipeRun):
         """Of a round's pages, or of the folder that somebody brought."""
         if not self.data.asks:
             split = "train" if which == "rankings" else "heldout"
-            return [as_ranking(one) if isinstance(one, Comparison) else one
-                    for one in self.data.ranked([], self.preset.rankings, split, "labels")]
+            return [as_ranking(one) for one in self.data.ranked([], self.preset.rankings, split, "labels")]
         return [Ranking(**row) for row in self.rows(self.named("labels", number), which)]
 
     def reward_steps(self, number: int) -> int:

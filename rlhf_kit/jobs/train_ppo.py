@@ -14,11 +14,11 @@ import torch
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
-from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
+from rlhf_kit.evaluate import evaluate, win_rate
 from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.formulas.root_kl import line, root_kl_line
 from rlhf_kit.jobs import scores, written
-from rlhf_kit.jobs.questions import as_read, questions
+from rlhf_kit.jobs.questions import questions, samples
 from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
@@ -30,7 +30,6 @@ from rlhf_kit.models.shared import VALUE_HEAD
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.sampling import Sampler, check_room
 
-SHOWN = 10                          # of them in the result
 TEST = "test_judge"                 # what its scores are called
 FEWEST = 5                          # steps that a line is fitted to
 RATES = {"tiny": Rates(whole=zoo.TINY_PPO.learning_rate, adapter=2e-3), "small":
@@ -154,12 +153,10 @@ class PpoJob(ScaledJob):
 
         def result() -> dict[str, Any]:
             before, after = seen["before"], seen["after"]
-            samples = [{side: {**row, "prompt": as_read(row["prompt"], chats)} for side, row in pair.items()}
-                       for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": self.name, "settings": described(self, config), "prompts": len(learn),
                     "before": before.numbers(), "after": after.numbers(), "judge_accuracy": {},
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
-                    "samples": samples, "steps": len(run.history(self.name)),
+                    "samples": samples(before, after, chats), "steps": len(run.history(self.name)),
                     **_growth(run.history(self.name)), **_stopped(config, run.history(self.name)),
                     **({} if account is None else {"read": account.numbers()})}
         return Plan([Stage(self.name, train, total=config.total, metrics=Metrics(every=1, shrinks=False)),

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from rlhf_kit import tasks, zoo
 from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in, named
 from rlhf_kit.datasets.texts import hold_out
-from rlhf_kit.evaluate import evaluate, side_by_side, win_rate
+from rlhf_kit.evaluate import evaluate, win_rate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import scores, written
-from rlhf_kit.jobs.questions import EVALUATED, Questions, as_read, examined
+from rlhf_kit.jobs.questions import EVALUATED, Questions, examined, samples
 from rlhf_kit.jobs.scaling import Rates, ScaledJob
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
@@ -23,7 +23,6 @@ from rlhf_kit.rewards import gold
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 from rlhf_kit.sampling import Sampling, check_room
 
-SHOWN = 10                          # of the held-out prompts in the result
 ORIGINAL = 2000                     # pairs of a made-up world
 TINY_REST = rest.Config(learning_rate=3e-4)
 # On the world of translation, so that the first Improve does not fall. Tried with one Grow of 400 prompts, 4 responses
@@ -120,14 +119,12 @@ class RestJob(ScaledJob):
 
         def result() -> dict[str, Any]:
             before, after = seen["before"], seen["after"]
-            samples = [{side: {**row, "prompt": as_read(row["prompt"], asked.chats)} for side, row in pair.items()}
-                       for pair in side_by_side(before, after)[:SHOWN]]
             return {"job": "rest", "settings": described(self, config), "prompts": len(asked.learn),
                     "original": len(original), "left_out": {"too_long": whole - len(original)},
                     "before": before.numbers(), "after": after.numbers(),
                     "judge_accuracy": {}, "improves": _improves(run.history("rest"), config),
                     "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
-                    "samples": samples, "steps": len(run.history("rest")),
+                    "samples": samples(before, after, asked.chats), "steps": len(run.history("rest")),
                     **({} if asked.account is None else {"read": asked.account.numbers()})}
         return Plan([Stage("rest", train, total=config.steps, metrics=Metrics(shrinks=False)),
                      Stage("evaluate", examine)], result, notes=[

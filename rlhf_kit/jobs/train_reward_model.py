@@ -151,7 +151,7 @@ class RewardModelJob(ScaledJob):
         changes = _within(model, size, {**self._taken(chosen, bool(first)), **self.changes})
         config = further(_fitted(size, changes, len(learn), pretrained=bool(first)), run.more)
         use_threads(run.threads, model)
-        judged = [_as_ranked(one) for one in kept_out]
+        judged = [as_ranking(one) for one in kept_out]
         account = account and _with_room(account, model, learn, config.max_length)
         score, seen = rewards.learned(model, max_length=config.max_length), {}
         taught = learn if config.loss != "choice" else self._choices(learn, config.seed)
@@ -172,7 +172,7 @@ class RewardModelJob(ScaledJob):
             reward_model.centre(model, responses, config.max_length)
             seen["agreement"] = agreement(score, judged)
             seen["apart"] = {name: agreement(score, some) for name, some in (
-                ("harmless", [_as_ranked(one) for one in repelled]),
+                ("harmless", [as_ranking(one) for one in repelled]),
                 ("off_topic", warm_start.off_topic(judged) if self.distractors else ())) if some}
             if has_template(model.tokenizer):
                 model.reads_chats = account is not None and any(key in written.WRITTEN for key, _ in account.notes)
@@ -336,13 +336,9 @@ def _numbers(seen: Agreement) -> dict[str, Any]:
             "above_chance": seen.pair_accuracy.low > 0.5, "agreement": seen.numbers()}
 
 
-def _as_ranked(one: Ranking | Comparison) -> Ranking:
-    return one if isinstance(one, Ranking) else as_ranking(one)
-
-
 def _read_as(learn: Sequence[Ranking | Comparison]) -> dict[str, str]:
     """The best and the worst response of the first ranking, for a person to see that none stands on its head."""
-    ordered = sorted(zip((first := _as_ranked(learn[0])).ranks, first.responses, strict=True))
+    ordered = sorted(zip((first := as_ranking(learn[0])).ranks, first.responses, strict=True))
     return {"best": shorten(ordered[0][1].strip(), 60), "worst": shorten(ordered[-1][1].strip(), 60)}
 
 
@@ -353,7 +349,7 @@ def _by_length(learn: Sequence[Ranking | Comparison], judged: Sequence[Ranking])
 
     def shorter(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
         return [-number for number in longer(prompts, responses)]
-    wins = agreement(longer, [_as_ranked(one) for one in learn]).pair_accuracy.mean
+    wins = agreement(longer, [as_ranking(one) for one in learn]).pair_accuracy.mean
     return agreement(longer if wins >= 0.5 else shorter, judged)
 
 

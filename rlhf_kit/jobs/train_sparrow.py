@@ -20,14 +20,12 @@ from rlhf_kit.language import say
 from rlhf_kit.models.judging import class_logits
 from rlhf_kit.models.ruling import KEEP, examples
 from rlhf_kit.models.tops import Held, Trunk, adopt, held_by
-from rlhf_kit.plots import bars
 from rlhf_kit.recipes import learners, sparrow
 from rlhf_kit.recipes.learners import updates
 from rlhf_kit.recipes.sparrow import PRESETS, Data, Judges, Preset
 from rlhf_kit.runs import stages_report
 from rlhf_kit.runs.folder import Event
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
-from rlhf_kit.runs.stages_report import SIZE, Chart
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import new_folder, write_json_lines
 from rlhf_kit.tasks.assistant import Assistant
@@ -194,13 +192,8 @@ class _Work(RecipeRun):
     def report(self, result: Mapping[str, Any]) -> None:
         """The pictures, beside the result."""
         lang, policies = self.job.lang, result["policies"]
-        charts = []
-        for measure in ("kept", "broken"):
-            if measure in policies["policy"]["scores"]:
-                values = {stages_report.called(name, "en"): Estimate(**one["scores"][measure])
-                          for name, one in policies.items()}
-                charts.append(Chart(f"chart_{measure}", f"note_{measure}",
-                                    bars(values, unit=say("en", f"measure_{measure}"), size=SIZE)))
+        charts = [stages_report.beside(policies, measure, measure) for measure in ("kept", "broken")
+                  if measure in policies["policy"]["scores"]]
         lead = [say(lang, "sparrow_judges", pairs=result["preference_model"]["pair_accuracy"]["mean"],
                     area=result["rule_model"]["held out"]["mean"]),
                 say(lang, "sparrow_held", layers=result["held"]["layers"], apart=result["held"]["layers_apart"],

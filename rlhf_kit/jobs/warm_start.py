@@ -92,4 +92,4 @@ def off_topic(judged: Sequence[Ranking]) -> list[Ranking]:
 def _pairs(source: str, model: RewardModel | None, template: str | None, name: str) -> list[Comparison]:
     texts = written.comparisons(as_rankings(bring(source, "preferences", {})), None if model is None else
                                 model.tokenizer, template, name)
-    return [pair for one in texts.items for pair in (as_ranking(one) if isinstance(one, Comparison) else one).pairs()]
+    return [pair for one in texts.items for pair in as_ranking(one).pairs()]

@@ -23,6 +23,11 @@ class Response:
     n_tokens: int | None = None
 
 
+def language_of(text: str) -> Lang:
+    """Chinese if it holds a Chinese character: labels of both languages lie in one file."""
+    return "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
+
+
 @dataclass(frozen=True)
 class Task:
     """A prompt and the responses that people are asked about."""
@@ -41,7 +46,7 @@ class Task:
     @property
     def lang(self) -> Lang:
         """"zh" if its prompt or first response has Chinese characters; else "en"."""
-        return "zh" if any("一" <= character <= "鿿" for character in self.prompt + self.texts[0]) else "en"
+        return language_of(self.prompt + self.texts[0])
 
 
 @dataclass(frozen=True)

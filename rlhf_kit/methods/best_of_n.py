@@ -22,6 +22,7 @@ from rlhf_kit.loops.batches import check_settings, draw, minibatches, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
+from rlhf_kit.loops.parts import check_passes
 from rlhf_kit.loops.process_group import Accelerator, ProcessGroup
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.schedules import falling
@@ -64,11 +65,7 @@ class Config:
             raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
-        if self.tokens_per_pass is not None and self.tokens_per_pass < 1:
-            raise ValueError(f"tokens_per_pass is {self.tokens_per_pass}; it must be at least 1, or None for a whole "
-                             f"minibatch at a time.")
-        if self.autocast not in (None, "bfloat16"):
-            raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
+        check_passes(self.tokens_per_pass, 0, self.autocast)
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Draws:
     responses: tuple[str, ...]            # n, in the order in which they were drawn
     scores: tuple[float, ...]             # n, what the reward said
     best: int                             # place of the highest score, the first of several
-    logprob: float                        # log π(the best response), nats
+    logprob: float                        # log π(the best response), nats, at the temperature of sampling
     others: Mapping[str, tuple[float, ...]] = field(default_factory=dict)    # evaluation rewards: name -> n numbers
     ended: tuple[bool, ...] = ()          # n, False for a response that was cut off at `max_new_tokens`
 
@@ -120,7 +117,8 @@ def draws(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config
         batch = list(prompts[first:first + config.batch_size])
         rollout, scores, best = _best(policy, batch, reward, config, seed_for(config.seed, "draws", first))
         others = {name: _by_prompt(score(f, rollout), config.n) for name, f in (evaluation_rewards or {}).items()}
-        chosen = response_logprob(policy, replace(rollout[best], temperature=1.0)).double().sum(-1)
+        with torch.no_grad():
+            chosen = response_logprob(policy, rollout[best]).double().sum(-1)
         texts = [tuple(rollout.responses[i * config.n:(i + 1) * config.n]) for i in range(len(batch))]
         ended = _by_prompt(rollout.ended, config.n)
         for i, prompt in enumerate(batch):
@@ -197,7 +195,7 @@ def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Rew
         # 4. Report, of what was drawn before this update.
         others = {name: score(f, rollout, group).mean().item() for name, f in (evaluation_rewards or {}).items()}
         seen = group.means({"score": scores.mean().item(), "best_score": scores.max(-1).values.mean().item(), **others,
-                            "kl": _drift(reference, rollout), "eos_rate": rollout.ended.float().mean().item(),
+                            "kl": _drift(reference, rollout, config), "eos_rate": rollout.ended.float().mean().item(),
                             "response_length": rollout.length.float().mean().item()}, policy.device)
         step = Step(number, {**seen, "kl_bound": kl_bound(config.n).item(), **means.means(group, policy.device),
                              "seconds": time.perf_counter() - began}, chosen.texts(4))
@@ -240,8 +238,9 @@ def _by_prompt(x: Tensor, n: int) -> Tensor:
 
 
 @torch.no_grad()
-def _drift(reference: Policy, rollout: Rollout) -> float:
-    there = response_logprob(reference, rollout, tokens_per_pass=TOKENS)
+def _drift(reference: Policy, rollout: Rollout, config: Config) -> float:
+    with precision(reference, config.autocast):
+        there = response_logprob(reference, rollout, tokens_per_pass=TOKENS)
     return sequence_kl(rollout.logprob, there, rollout.mask).item()
 
 

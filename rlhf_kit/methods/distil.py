@@ -161,6 +161,7 @@ def loss_on(policy: Policy, teacher: Policy, examples: Examples, preamble: Pream
             config: Config | None = None) -> dict[str, float]:
     """The loss, and the other means of `METRICS`, of texts that nothing was learned from, each token weighing alike."""
     config = given(config, Config)
+    policy.eval()                                                      # no dropout
     rows, _ = _rows(policy, teacher, examples, preamble, config)
     size, sums, tokens = config.micro_batch or config.batch_size, dict.fromkeys(MEANS, 0.0), 0
     rows = sorted(rows, key=lambda row: len(row.response))

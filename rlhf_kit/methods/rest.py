@@ -33,11 +33,12 @@ from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import check_settings, draw, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
+from rlhf_kit.loops.parts import check_passes
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.updates import diverged, update
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import check_texts, pad_id, prompt_rows, response_rows
-from rlhf_kit.rewards import Reward, check_arguments, score
+from rlhf_kit.rewards import Memory, Reward, check_arguments, score
 from rlhf_kit.sampling import Sampling, check_room, given_rollout, joined, response_logprob, sample_rollout
 from rlhf_kit.storage import StorageError, load_tensors, save_tensors
 
@@ -116,10 +117,7 @@ class Config:
         if self.value_updates < 0 or self.epsilon < 0:
             raise ValueError(f"value_updates is {self.value_updates} and epsilon {self.epsilon}; neither may be "
                              f"negative.")
-        if self.tokens_per_pass is not None and self.tokens_per_pass < 1:
-            raise ValueError(f"tokens_per_pass is {self.tokens_per_pass}; it must be at least 1, or None.")
-        if self.autocast not in (None, "bfloat16"):
-            raise ValueError(f"autocast is {self.autocast!r}; it is 'bfloat16' or None.")
+        check_passes(self.tokens_per_pass, 0, self.autocast)
 
     @property
     def steps(self) -> int:
@@ -167,9 +165,10 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
     optimizer = Adam([p for p in policy.lm.parameters() if p.requires_grad], lr=config.learning_rate)
     eta = torch.tensor(config.temperature).log().requires_grad_(True)
     eta_optimizer = SGD([eta], lr=0.1)
+    memory = Memory({"reward": reward, **{f"evaluation.{name}": f for name, f in (evaluation_rewards or {}).items()}})
     run = identity("rest", config, prompts=prompts, original=original, reward=reward, start=policy.lm)
     saved = Checkpoint(checkpoint, run, checkpoint_every)
-    past, state = saved.resume(policy.lm, optimizer)
+    past, state = saved.resume(policy.lm, optimizer, memory)
     with torch.no_grad():
         eta.copy_(torch.tensor(state.get("eta", eta.item())))
     yield from past
@@ -182,15 +181,15 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
 
         # Grow: a new data set, scored once; a resumed run finds the one it had.
         if data is None or rest == 0:
-            data = _Grown.load(checkpoint, run, g, policy.device) if rest else None
+            data = _Grown.load(checkpoint, run, g, policy.device, memory) if rest else None
             if data is None:
                 if rest:
                     raise StorageError(f"{checkpoint} has steps of Grow {g + 1} but not its data set, "
                                        f"{_Grown.path(checkpoint, g).name}. Put the file back, or start again in "
                                        f"another folder.")
-                data = _Grown.load(checkpoint, run, g, policy.device) or _grow(
+                data = _Grown.load(checkpoint, run, g, policy.device, memory) or _grow(
                     policy, prompts, original, reward, evaluation_rewards, config, g)
-                data.save(checkpoint, run, g)
+                data.save(checkpoint, run, g, memory)
             thresholds = _thresholds(data, config)
 
         # Improve: the part above a threshold, and a share of the original data.
@@ -220,7 +219,7 @@ def steps(policy: Policy, prompts: Sequence[str], original: Sequence[tuple[str, 
                              "kept_score": data.reward[kept].mean().item(), **data.measured,
                              "reward_calls": data.calls, "learning_rate": rate,
                              "seconds": time.perf_counter() - began}, data.rollout[kept].texts(4) if u == 0 else ())
-        saved.record(step, config.steps - 1, policy.lm, optimizer, {"eta": eta.item()})
+        saved.record(step, config.steps - 1, policy.lm, optimizer, {"eta": eta.item()}, memory)
         yield step
 
 
@@ -269,20 +268,20 @@ class _Grown:
     def path(folder: Path | str, g: int) -> Path:
         return Path(folder) / f"grown-{g + 1}.safetensors"
 
-    def save(self, folder: Path | str | None, run: dict, g: int) -> None:
-        """Once, atomically, before anything is learnt from it."""
+    def save(self, folder: Path | str | None, run: dict, g: int, memory: Memory) -> None:
+        """Once, atomically, before anything is learnt from it; with what the rewards remember that were asked."""
         if folder is None or self.path(folder, g).exists():
             return
         tensors = {f.name: value for f in fields(Rollout)
                    if isinstance(value := getattr(self.rollout, f.name), Tensor)}
         more = {} if self.value is None else {"critic": self.value}
         save_tensors(self.path(folder, g), {**tensors, **more, "reward": self.reward, "drawn": self.drawn},
-                     {"run": repr(run), "calls": self.calls, "measured": self.measured,
+                     {"run": repr(run), "calls": self.calls, "measured": self.measured, "memory": memory.state_dict(),
                       "prompts": self.rollout.prompts, "responses": self.rollout.responses})
 
     @classmethod
-    def load(cls, folder: Path | str | None, run: dict, g: int, device: torch.device) -> _Grown | None:
-        """What was saved, to be read by a policy on that device; None if there is nothing.
+    def load(cls, folder: Path | str | None, run: dict, g: int, device: torch.device, memory: Memory) -> _Grown | None:
+        """What was saved, to be read by a policy on that device; None if there is nothing. The rewards remember again.
 
         Raises: StorageError if it belongs to another run.
         """
@@ -292,6 +291,7 @@ class _Grown:
         if about.get("run") != repr(run):
             raise StorageError(f"{cls.path(folder, g)} was drawn by a run with other settings. Use another folder, or "
                                f"delete the file to draw again.")
+        memory.load_state_dict(about.get("memory", {}))
         reward, drawn, value = tensors.pop("reward"), tensors.pop("drawn"), tensors.pop("critic", None)
         rollout = Rollout(prompts=about["prompts"], responses=about["responses"], value=None, temperature=1.0,
                           **{name: tensor.to(device) for name, tensor in tensors.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
+from rlhf_kit.datasets.rankings import answers_of
 from rlhf_kit.engine import precision
 from rlhf_kit.formulas.choice import of_ranks, preference_model
 from rlhf_kit.formulas.losses import ranking
@@ -110,7 +111,7 @@ def steps(model: RewardModel, rankings: Sequence[Ranking | Comparison], config: 
                          f"responses, ranks) or kit.Comparison(prompt, chosen, rejected).")
     check_learns(model)
     counts = _weights(rankings, weights, config)
-    lists = [replace(_List.of(one), weight=weight) for one, weight in zip(rankings, counts, strict=True)]
+    lists = _lists(model, rankings, counts)
     lists = [one for one in lists if len(set(one.ranks)) > 1]                          # all tied: nothing to learn
     if not lists:
         raise ValueError(f"the {len(rankings)} rankings have no pair with a winner (all ties?); a reward model learns "
@@ -163,7 +164,7 @@ def centre(model: RewardModel, demonstrations: Sequence[tuple[str, str]], max_le
     Differences, and with them the loss and every order, stay as they are.
     Source: Ouyang et al. 2022, arXiv:2203.02155, section 3.5: labeler demonstrations score 0 before RL.
     """
-    texts = closed(model.tokenizer, *zip(*demonstrations, strict=True))         # as `rewards.learned` reads them
+    texts = closed(model.tokenizer, *zip(*demonstrations, strict=True))
     model.shift += reward_scores(model, texts, max_length=max_length or model.context).double().mean().item()
     return model.shift
 
@@ -187,8 +188,8 @@ def calibrate(model: RewardModel, scored: Sequence[tuple[str, str, float]], max_
     quality = torch.tensor([q for *_, q in scored], dtype=torch.float64)
     if not ((quality >= 0) & (quality <= 1)).all():
         raise ValueError(f"qualities go from {quality.min():g} to {quality.max():g}; they must lie in [0, 1].")
-    score = reward_scores(model, [prompt + response for prompt, response, _ in scored],
-                          max_length=max_length or model.context).double()
+    texts = closed(model.tokenizer, *zip(*((prompt, response) for prompt, response, _ in scored), strict=True))
+    score = reward_scores(model, texts, max_length=max_length or model.context).double()
     x = torch.stack([score, torch.ones_like(score)], dim=1)                            # [N, 2]
     found = torch.zeros(2, dtype=torch.float64)                                        # a, b
     for _ in range(rounds):
@@ -231,7 +232,8 @@ def standardise(model: RewardModel, answers: Sequence[tuple[str, str]],
 
 def _stretch(model: RewardModel, a: float, b: float) -> None:
     """From now on the scores are a · r + b."""
-    [head] = [part for part in model.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
+    [head] = [part for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)
+              and part.out_features == 1 and "original_module" not in name and ".lora_" not in name]
     with torch.no_grad():
         for weight in head.parameters():
             weight *= a
@@ -249,11 +251,15 @@ class _List:
     margin: float = 0.0
     weight: float = 1.0                     # what it counts
 
-    @classmethod
-    def of(cls, item: Ranking | Comparison) -> _List:
-        if isinstance(item, Ranking):
-            return cls(tuple(item.prompt + response for response in item.responses), item.ranks)
-        return cls((item.prompt + item.chosen, item.prompt + item.rejected), (1, 2), item.margin or 0.0)
+
+def _lists(model: RewardModel, rankings: Sequence[Ranking | Comparison], weights: Sequence[float]) -> list[_List]:
+    """Each with its texts as `rewards.learned` will read them: behind a template's prompt with the end of the turn."""
+    answers = [answers_of(one) for one in rankings]
+    prompts = [one.prompt for one, said in zip(rankings, answers, strict=True) for _ in said]
+    texts = iter(closed(model.tokenizer, prompts, [response for said in answers for response in said]))
+    return [_List(tuple(next(texts) for _ in said), one.ranks if isinstance(one, Ranking) else (1, 2),
+                  0.0 if isinstance(one, Ranking) else one.margin or 0.0, weight)
+            for one, said, weight in zip(rankings, answers, weights, strict=True)]
 
 
 def _encoded(model: RewardModel, lists: Sequence[_List], limit: int) -> list[list[list[int]]]:

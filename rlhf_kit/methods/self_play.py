@@ -11,6 +11,7 @@ from rlhf_kit.formulas.spelling import given, spelled
 from rlhf_kit.loops.batches import seed_for
 from rlhf_kit.models.heads import Policy, check_policy
 from rlhf_kit.models.text import prompt_rows
+from rlhf_kit.rewards import one_turn
 from rlhf_kit.sampling import Sampling, generate
 
 STATEMENTS = 12                     # of a dialogue at most (arXiv:2209.14375)
@@ -60,8 +61,7 @@ class Buffer:
 
     def valid(self, response: str) -> bool:
         """True of one turn and nothing else."""
-        marks = self.config.user, self.config.assistant
-        return bool(response.strip()) and not any(mark in response for mark in marks)
+        return one_turn((self.config.user, self.config.assistant))("", response)
 
     def offer(self, prompts: Sequence[str], responses: Sequence[str], scores: Sequence[float]) -> int:
         """Keep the valid turns that score in the better part of them; returns how many. Raises: ValueError."""

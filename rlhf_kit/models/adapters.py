@@ -31,7 +31,7 @@ from rlhf_kit.models.embeddings import grow, rows, settle_ties, untie
 from rlhf_kit.models.places import ADAPTER, is_adapter
 from rlhf_kit.models.quantization import is_quantized
 
-MISSING = "peft is not installed; adapters need it. pip install 'rlhf-kit[scale]'."
+MISSING = "peft is not installed; adapters need it. pip install \"rlhf-kit[scale]\"."
 CONFIG, WEIGHTS, OF_BASE = ADAPTER, "adapter_model.safetensors", "base.json"
 JUDGE = "judge"                                     # name of the adapter on a classifier or a reward model
 PREFIX = "base_model.model."                        # of every name in an adapter's file

@@ -153,6 +153,9 @@ class Policy(nn.Module):
         return frozen.requires_grad_(False).eval()
 
 
+IN_CONFIG = "reward_shift", "likelihood", "reads_chats"     # what of a reward model stands in config.json, in no tensor
+
+
 def _likelihood(hidden: Tensor, ids: Tensor, mask: Tensor, embedding: Tensor, mark: int) -> Tensor:
     """Mean log-probability of the tokens behind the first `mark`, or of all where there is none: [N] nats."""
     logprob = (hidden[:, :-1].to(embedding.dtype) @ embedding.T).float().log_softmax(-1)

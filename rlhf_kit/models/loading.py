@@ -43,7 +43,7 @@ from rlhf_kit.models.adapters import (
 )
 from rlhf_kit.models.cache import NAME as CACHE
 from rlhf_kit.models.embeddings import rows, within_rows
-from rlhf_kit.models.heads import Policy, RewardModel
+from rlhf_kit.models.heads import IN_CONFIG, Policy, RewardModel
 from rlhf_kit.models.places import ModelUnavailable, check_folder, found, is_adapter
 from rlhf_kit.models.quantization import (
     CannotQuantize,
@@ -232,7 +232,8 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     """Any transformers model with its tokenizer into `folder`, safetensors only; of one with an adapter that alone."""
     if is_adapted(model):
         labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
-        save_adapter(model, folder, labels=labels, reward_shift=getattr(model.config, "reward_shift", 0.0))
+        scored_by = {name: getattr(model.config, name) for name in IN_CONFIG if hasattr(model.config, name)}
+        save_adapter(model, folder, labels=labels, **scored_by)
     else:
         with quiet():
             model.save_pretrained(folder)
@@ -282,8 +283,10 @@ def with_adapter(kind: type, adapter: Path, base: str | Path, dtype: torch.dtype
         model = dequantized(model, dtype)
     model = merge(model, adapter)
     model.name_or_path = model.config._name_or_path = str(adapter)
-    if shift := notes_of(adapter).get("reward_shift"):
-        model.config.reward_shift = float(shift)
+    notes = notes_of(adapter)
+    for name in IN_CONFIG:
+        if name in notes:
+            setattr(model.config, name, notes[name])
     tokenizer = _tokenizer_of_adapter(adapter, tokenizer)
     if fresh:
         model = _new_head(kind, model, scores, options)

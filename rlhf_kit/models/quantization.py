@@ -20,7 +20,8 @@ Quantization = Literal["int8", "nf4"]
 KINDS: tuple[Quantization, ...] = ("int8", "nf4")
 HEADS = ("score", "classifier", "pre_classifier", "pooler", "pooler.dense", "head",
          "summary")                 # what stands on a judge's trunk: beginnings and ends of names
-MISSING = "bitsandbytes is not installed; 8 and 4 bits need it. pip install 'rlhf-kit[scale]', or leave --quantize out."
+MISSING = ("bitsandbytes is not installed; 8 and 4 bits need it. pip install \"rlhf-kit[scale]\", or leave --quantize "
+           "out.")
 
 
 class CannotQuantize(ValueError):

@@ -22,6 +22,7 @@ from rlhf_kit.models.adapters import (
     check_base,
     check_scale,
     no_chatter,
+    notes_of,
     put_on,
     save_adapter,
 )
@@ -68,6 +69,10 @@ class SharedBase:
         folder = Path(folder)
         weights = adapter_weights(folder, self.policy.lm)
         check_base(folder, self.policy.lm.name_or_path)
+        notes = notes_of(folder)
+        if notes.get("likelihood"):
+            raise AdapterError(f"{folder} scores by how likely a response is, too, which a shared base does not tell. "
+                               f"Load it alone, kit.load_reward_model({str(folder)!r}).")
         head = next((tensor for name, tensor in weights.items() if name.endswith("score.weight")), None)
         if head is None or head.shape[0] != 1:
             raise AdapterError(f"{folder} is no adapter of a reward model: it has no head of one output. Make it with "
@@ -76,7 +81,7 @@ class SharedBase:
             self._peft.load_adapter(str(folder), adapter_name=REWARD, is_trainable=False)
             self._peft.set_adapter(POLICY)
         self.policy.eval()                               # peft calls the base's own, which brings the other kernel back
-        self.reward_model = AdaptedReward(self, head)
+        self.reward_model = AdaptedReward(self, head, notes.get("reward_shift", 0.0))
         return self.reward_model
 
     def load_policy(self, folder: str | Path) -> AdaptedPolicy:
@@ -249,6 +254,11 @@ class AdaptedReward(RewardModel):
     @shift.setter
     def shift(self, value: float) -> None:
         self._shift = float(value)
+
+    @property
+    def likelihood(self) -> None:
+        """Its score is the head's alone."""
+        return None
 
     @property
     def device(self) -> torch.device:

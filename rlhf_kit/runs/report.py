@@ -17,7 +17,7 @@ from rlhf_kit import __version__
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.language import Lang, say, typed
-from rlhf_kit.plots import COLOURS, curves, reward_against_kl, svg
+from rlhf_kit.plots import COLOURS, curves, reward_against_kl, spoken, svg
 from rlhf_kit.storage import write_text
 
 COLLAPSED = 0.25                    # of the different responses lost: worth a warning
@@ -45,7 +45,7 @@ def write(path: Path, result: dict[str, Any], history: Sequence[Step], lang: Lan
         has_gold=other == "gold", rows=[[_side(row[side], words) for side in ("before", "after")]
                                         for row in result["samples"]],
         cheats_note=_cheats_note(result, words), cheats=[_side(c, words) for c in result["cheats"]["found"]],
-        charts=_charts(result, history, words), measures=measures(result, lang), next=_next(result, words, lang),
+        charts=_charts(result, history, lang), measures=measures(result, lang), next=_next(result, words, lang),
         words=[words(f"word_{name}") for name in
                ("policy", "ranked" if ranked(result["settings"]) else "judge", "kl", *(["gold"] * (other == "gold")))],
         settings=json.dumps(result["settings"], indent=1, ensure_ascii=False), version=__version__,
@@ -175,17 +175,19 @@ def _cheats_note(result: dict[str, Any], words: partial) -> str:
     return words("note_cheats" if cheats["found"] else "no_cheats", n=cheats["of"])
 
 
-def _charts(result: dict[str, Any], history: Sequence[Step], words: partial) -> list[dict[str, str]]:
+def _charts(result: dict[str, Any], history: Sequence[Step], lang: Lang) -> list[dict[str, str]]:
     other = second_opinion(result)
     began = {name: result["before"]["scores"][name]["mean"] for name in ("score", other)}
     about = "note_score" if other == "gold" else "note_score_file"
-    pictures = [("score", curves(history, ("score", other), before=began), about),
-                ("kl", curves(history, ("kl",)), "note_kl"), ("entropy", curves(history, ("entropy",)), "note_entropy"),
-                ("length", curves(history, ("response_length",)), "note_length"),
-                ("eos", curves(history, ("eos_rate",)), "note_eos"),
-                ("frontier", reward_against_kl(history, ("score", other)), "note_frontier")]
-    return [{"title": words(f"chart_{name}"), "svg": svg(figure), "note": words(note)}
-            for name, figure, note in pictures]
+    with spoken(lang):
+        pictures = [
+            ("score", curves(history, ("score", other), before=began), about),
+            ("kl", curves(history, ("kl",)), "note_kl"), ("entropy", curves(history, ("entropy",)), "note_entropy"),
+            ("length", curves(history, ("response_length",)), "note_length"),
+            ("eos", curves(history, ("eos_rate",)), "note_eos"),
+            ("frontier", reward_against_kl(history, ("score", other)), "note_frontier")]
+        return [{"title": say(lang, f"chart_{name}"), "svg": svg(figure), "note": say(lang, note)}
+                for name, figure, note in pictures]
 
 
 def _next(result: dict[str, Any], words: partial, lang: Lang) -> list[dict[str, str]]:

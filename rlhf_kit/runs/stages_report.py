@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from rlhf_kit import __version__
 from rlhf_kit.evaluate import Estimate
 from rlhf_kit.language import Lang, say
-from rlhf_kit.plots import bars, svg
+from rlhf_kit.plots import bars, spoken, svg
 from rlhf_kit.storage import write_text
 
 MEASURES = ("gold", "helpful", "honest", "harmless", "invented", "broken", "balked", "explained",
@@ -25,11 +25,11 @@ SIZE = 5.2, 2.7                     # inches of a picture of all stages
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture, and the keys of its title and of what is said below it. Pictures themselves speak English."""
+    """A picture, drawn in the language that it is given, and the keys of its title and of what is said below it."""
 
     title: str
     note: str
-    figure: Any
+    draw: Callable[[Lang], Any]
 
 
 def write(path: Path, result: Mapping[str, Any], lang: Lang, *, first: str, lead: Sequence[str] = (),
@@ -44,12 +44,13 @@ def write(path: Path, result: Mapping[str, Any], lang: Lang, *, first: str, lead
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
         (files("rlhf_kit") / "data" / "stages.html.j2").read_text(encoding="utf-8"))
     words, policies = partial(say, lang), result["policies"]
+    with spoken(lang) as drawn:
+        pictures = [{"title": words(one.title), "note": words(one.note), "svg": svg(one.draw(drawn))}
+                    for one in (*_charts(result), *charts)]
     write_text(path, template.render(
         lang=lang, say=words, title=words(f"stages_title_{result['job']}"), version=__version__,
         lead=[*_gold(policies, first, words), *lead], beside=words(f"stages_samples_{result['job']}"),
-        columns=[called(name, lang) for name in policies], rows=_rows(policies, lang), charts=[
-            {"title": words(one.title), "note": words(one.note), "svg": svg(one.figure)}
-            for one in (*_charts(result), *charts)],
+        columns=[called(name, lang) for name in policies], rows=_rows(policies, lang), charts=pictures,
         samples=[[one["before"], one["after"]] for one in result["samples"]],
         settings=json.dumps(result["settings"], indent=1, ensure_ascii=False),
         stages=[{"name": words(f"stage_{name}"), **spent} for name, spent in result["stages"].items()]))
@@ -94,13 +95,20 @@ def _rows(policies: Mapping[str, Any], lang: Lang) -> list[dict[str, Any]]:
 
 def _charts(result: Mapping[str, Any]) -> list[Chart]:
     """Gold stage by stage, what the reward model says, and the tax."""
-    policies, found = result["policies"], []
-    for measure in ("gold", "score"):
-        if measure in policies["policy"]["scores"]:
-            values = {called(name, "en"): Estimate(**one["scores"][measure]) for name, one in policies.items()}
-            found.append(Chart(f"chart_stages_{measure}", f"note_stages_{measure}",
-                               bars(values, unit=say("en", f"measure_{measure}"), size=SIZE)))
-    for measure in next(iter(result.get("tax", {}).values()), {}):
-        values = {called(name, "en"): Estimate(**one[measure]) for name, one in result["tax"].items()}
-        found.append(Chart(f"tax_{measure}", "note_tax", bars(values, unit=say("en", f"tax_{measure}"), size=SIZE)))
-    return found
+    policies, taxed = result["policies"], result.get("tax", {})
+    return [*(beside(policies, measure, f"stages_{measure}") for measure in ("gold", "score")
+              if measure in policies["policy"]["scores"]),
+            *(Chart(f"tax_{measure}", "note_tax", partial(_bars, {
+                name: one[measure] for name, one in taxed.items()}, f"tax_{measure}"))
+              for measure in next(iter(taxed.values()), {}))]
+
+
+def beside(policies: Mapping[str, Any], measure: str, name: str) -> Chart:
+    """A bar for each policy; `chart_` and `note_` before `name` are the keys of what is said of it."""
+    return Chart(f"chart_{name}", f"note_{name}", partial(
+        _bars, {policy: one["scores"][measure] for policy, one in policies.items()}, f"measure_{measure}"))
+
+
+def _bars(measured: Mapping[str, Mapping[str, float]], unit: str, lang: Lang) -> Any:
+    return bars({called(name, lang): Estimate(**one) for name, one in measured.items()}, unit=say(lang, unit),
+                size=SIZE)

@@ -99,31 +99,6 @@ def annotator_quality(lang: Lang = "en", noises: Sequence[float] = (0.0, 0.1, 0.
                                     dashed=("ceiling",)))
 
 
-def by_comparisons(lang: Lang = "en", counts: Sequence[int] = (100, 300, 1000, 3000), noise: float = 0.1,
-                   passes: int = 6400, seed: int = 0) -> Study:
-    """How accuracy grows with the number of comparisons, towards the noise ceiling.
-
-    The same number of passes for each, so few rankings are read many times.
-
-    Numbers: for each count of rankings its `comparisons`, and the pair accuracy on held-out rankings; `ceiling`, what
-    the truth gets there.
-    """
-    task = Reviews(lang)
-    held_out = task.rankings(HELD_OUT, noise=noise, seed=seed + 1, split="heldout")
-    everything, found = task.rankings(max(counts), noise=noise, seed=seed), {}
-    for count in counts:
-        ranked = everything[:count]
-        model, config = _reader(ranked, seed), replace(zoo.TinyRewardModel().reward_model, seed=seed)
-        reward_model.train(model, ranked, replace(config, steps=passes // (4 * config.batch_size)))
-        found[count] = {"comparisons": sum(len(one.pairs()) for one in ranked),
-                        "pair_accuracy": agreement(rewards.learned(model), held_out).pair_accuracy.mean}
-    ceiling = agreement(rewards.gold(task), held_out).pair_accuracy.mean
-    curves = {"reward model": [found[n]["pair_accuracy"] for n in counts], "ceiling": [ceiling] * len(counts)}
-    figure = plots.lines([math.log10(found[n]["comparisons"]) for n in counts], curves, unit="pairs right",
-                         across="log10 of the comparisons", dashed=("ceiling",))
-    return Study({"counts": found, "ceiling": ceiling}, figure)
-
-
 def grouped_or_shuffled(lang: Lang = "en", rates: Sequence[float] = (1e-3, 3e-3), prompts: int = 128, k: int = 6,
                         seed: int = 0) -> Study:
     """All pairs of a prompt in one batch element, or every pair a row of its own, shuffled: InstructGPT's question.

@@ -28,7 +28,6 @@ SAMPLES = 3                         # of each policy: not one lucky one
 SHOWN = 60                          # characters of a prompt on a button
 PROMPTS = 60                        # held-out, for the histogram
 AT_ONCE = 20                        # of them between two reports of progress
-BETA = 0.04                         # the tiny models' price of a nat, see `zoo.TINY_PPO`
 EXAMPLE_TOKENS = 40                 # of a response in the saved example
 ADDRESS = re.compile("[0-9a-f]{16}")
 ADDRESSES = 200                     # comparisons that are found again
@@ -225,7 +224,8 @@ def _key(of: dict[str, Any]) -> str:
 
 
 def _view(columns: Sequence[Column], samples: list[list[dict]], about: dict[str, Any]) -> dict[str, Any]:
-    return {"beta": BETA, **about,
+    from rlhf_kit.zoo import TINY_PPO
+    return {"beta": TINY_PPO.kl.coefficient, **about,          # unless somebody knows it, the tiny models' price
             "columns": [{"name": column.name, "step": column.step, "steps": column.steps,
                          "reference": column.reference_name, "samples": rows}
                         for column, rows in zip(columns, samples, strict=True)]}

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -182,11 +182,7 @@ class OwnPagesOnly:
 def launch_settings(*, host: str, port: int | None, code: str | None, teacher: tuple[str, str] | None = None,
                     inline: bool = False) -> dict[str, Any]:
     """What `Blocks.launch` is given, all of it. Raises: ValueError if others reach the host and there is no code."""
-    if host not in LOCAL and code is None:
-        raise ValueError(f"--host {host} lets others in; that needs --class-code, a word that you tell your class. "
-                         f"Leave --host out to keep the page on this machine.")
-    if port is not None:
-        _check_port(host, port)
+    check_door(host, port, code, teacher)
     from starlette.middleware import Middleware
 
     from rlhf_kit.studio.door import Door
@@ -202,6 +198,30 @@ def launch_settings(*, host: str, port: int | None, code: str | None, teacher: t
             "max_file_size": "1mb", "allowed_paths": [], "strict_cors": True, "show_error": True,
             "state_session_capacity": 200, "quiet": True, "theme": THEME, "head": HEAD,
             "inline": inline, "height": 620, "prevent_thread_lock": True, **guard}
+
+
+def check_door(host: str, port: int | None, code: str | None, teacher: tuple[str, str] | None = None) -> None:
+    """Raises: ValueError if others reach the host and there is no code, or for a code or a port that cannot be."""
+    if host not in LOCAL and code is None:
+        raise ValueError(f"--host {host} lets others in; that needs --class-code, a word that you tell your class. "
+                         f"Leave --host out to keep the page on this machine.")
+    if code is not None:
+        class_code(code, teacher)
+    if port is not None:
+        _check_port(host, port)
+
+
+def seen_from_outside(host: str, address: str) -> str:
+    """Where others on the network find what is served at `address`; the address itself where that cannot be known.
+
+    For 0.0.0.0 it is the address from which this machine would send to another network; nothing is sent.
+    """
+    if host not in ("0.0.0.0", "::"):
+        return address
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        door.connect(("192.0.2.1", 9))                      # kept for documentation, RFC 5737: nobody's
+        return address.replace("localhost", door.getsockname()[0], 1)
+    return address
 
 
 def _check_port(host: str, port: int) -> None:

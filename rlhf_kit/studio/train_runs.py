@@ -6,6 +6,7 @@ import json
 
 from rlhf_kit.datasets.reading import same_text
 from rlhf_kit.formulas.records import Ranking
+from rlhf_kit.labels.records import language_of
 from rlhf_kit.language import Lang
 from rlhf_kit.studio.trainings import JobError, Look
 from rlhf_kit.studio.words import Words
@@ -30,11 +31,6 @@ def lists(workspace: Workspace, lang: Lang, by: str | None = None, question: str
     found = (_cleaned(one) for one in workspace.labels.rankings(by, question, split="train")
              if language_of(one.prompt) == lang)
     return [one for one in found if len(set(one.ranks)) > 1]
-
-
-def language_of(text: str) -> Lang:
-    """Chinese if it holds a Chinese character: labels of both pages lie in one file."""
-    return "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
 
 
 def questions(workspace: Workspace) -> list[str]:

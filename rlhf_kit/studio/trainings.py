@@ -36,7 +36,7 @@ from rlhf_kit.studio.running import ENDED, JOB, LOCK, LOG, PID
 State = Literal["waiting", "running", "stopping", "stopped", "done", "failed", "gone"]
 Kind = Literal["reward_model", "ppo"]
 
-NAME = re.compile(r"\w[\w-]{0,39}")         # of a run: a folder's name, on any disk
+NAME = re.compile(r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)$)\w[\w-]{0,39}")     # of a run: a folder's name, on any disk
 MODULE = "rlhf_kit.cli"
 MOST_WAITING = 20                           # in line; more would wait for an hour
 MOST_STARTS = 5                             # of a process that dies again and again
@@ -44,6 +44,7 @@ FRESH = 0.5                                 # seconds that a look at everything 
 DECIDING = 10.0                             # seconds to wait for another server that is deciding what to start
 FIRM = 5.0                                  # seconds from the polite signal to the other
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+CREATE_NEW_PROCESS_GROUP = 0x200             # of Windows' CreateProcess
 LAST = 4096                                 # bytes of a log in which its last line is looked for
 OURS = (JOB, LOG, PID, ENDED, LOCK)          # in a job's folder
 _CHILDREN: dict[Path, subprocess.Popen] = {}        # of this process, by the job's folder: to be reaped
@@ -242,7 +243,7 @@ class Jobs:
         with open(place / LOG, "ab") as log:
             _CHILDREN[place] = subprocess.Popen(
                 [sys.executable, "-P", "-m", "rlhf_kit.studio.running", str(place)], cwd=self.folder, env=environment,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_apart())
 
     def _end(self, name: str) -> None:
         """SIGTERM, and SIGKILL to one that does not listen. Runs survive both."""
@@ -251,7 +252,7 @@ class Jobs:
             child, pid = _CHILDREN.get(self.place(name)), _number(self.place(name) / PID)
             firm = time.monotonic() > limit
             if (polite or firm) and (pid or child):
-                with suppress(ProcessLookupError, PermissionError):
+                with suppress(OSError):                 # it has ended; Windows has a word of its own for that
                     _signal(pid or child.pid, KILL if firm else signal.SIGTERM)
                 polite = False
             time.sleep(0.05)
@@ -342,6 +343,11 @@ class Jobs:
             yield
         finally:
             held.release()
+
+
+def _apart(windows: bool = os.name == "nt") -> dict[str, Any]:
+    """What keeps Ctrl-C in this console from a process: a session of its own; on Windows a group."""
+    return {"creationflags": CREATE_NEW_PROCESS_GROUP} if windows else {"start_new_session": True}
 
 
 def _signal(pid: int, number: int) -> None:

@@ -20,6 +20,7 @@ from rlhf_kit.studio.workspace import Workspace
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 LIVE = "() => ({ __type__: 'update', interactive: true })"          # at once, without asking the server
+REMEMBERED = 1000                   # pages whose last Stop is known
 LATER = {"trigger_mode": "always_last"}     # for what follows on a press; else Gradio drops it while the last one ends
 
 
@@ -107,6 +108,8 @@ class Turns:
         if turn is None:
             return [gr.skip(), None]
         self._stopped[page] = said(*values)
+        while len(self._stopped) > REMEMBERED:
+            del self._stopped[next(iter(self._stopped))]                # the page that stopped longest ago
         return [self._stopped[page], None]
 
 

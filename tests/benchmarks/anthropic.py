@@ -425,17 +425,16 @@ ZH = (("share of the prompt's gold that the student keeps", "学生不用提示�
       ("accuracy lost by mixing", "混合训练损失的准确率"), ("all comparisons at once", "一次比较完"),
       ("more helpful prompts", "多用求助提示"), ("too much harmlessness", "无害过重"),
       ("refuses what is fine", "该答的却拒绝"), ("refusal that explains", "说明原因的拒绝"),
-      ("bare refusal", "光秃的拒绝"),
-      ("on graded answers", "在分级的回答上"), ("accuracy with PMP - without", "有 PMP 与没有 PMP 的准确率之差"),
+      ("bare refusal", "光秃秃的拒绝"),
+      ("on graded answers", "在分等级的回答上"), ("accuracy with PMP - without", "有 PMP 与没有 PMP 的准确率之差"),
       ("train score - test score, end - begin", "训练分减测试分，末尾减开头"), ("a quarter", "四分之一数据"),
-      ("all data", "全部数据"), ("small model of", "小模型学"), ("large model of", "大模型学"),
+      ("all data", "全部数据"), ("small model of ", "小模型学"), ("large model of ", "大模型学"),
       ("small model", "小模型"),
-      ("large model", "大模型"), ("accuracy on", "准确率："), ("comparisons", "个比较"), ("classifier", "分类器"),
+      ("large model", "大模型"), ("accuracy on ", "准确率："), ("comparisons", "次比较"), ("classifier", "分类器"),
       ("likelihood", "似然"), ("R² of reward along", "奖励的 R²，沿"), ("prompted", "带提示"), ("distilled", "蒸馏"),
       ("policy", "策略"), ("online", "在线"), ("base", "底座"), ("ranked", "排序"), ("chance", "随机"),
       ("harmless", "无害"), ("helpful", "有用"), ("score", "得分"), ("gold", "真值"), ("both", "两者"),
-      ("help", "帮助"),
-      ("harm", "伤害"), (": ", "："), (", ", "，"))
+      ("help", "有用"), ("harm", "无害"), ("准确率： ", "准确率："), (": ", "："), (", ", "，"))
 
 
 def columns(rows: Sequence[dict[str, float]], *names: str) -> dict[str, list[float]]:
@@ -490,10 +489,10 @@ STAGE_NAMES = {
            {"gold": "gold", "helpful": "helpful, on prompts for help", "harmless": "harmless, on a red team's",
             "explained": "a red team's: says why it refuses", "balked": "refuses what is fine",
             "runs_on": "goes on as the next speaker", "kl": "KL from the distilled model, nats"}),
-    "zh": ("| 均值，95 % 区间 | 底座 | 底座，带提示 | 蒸馏后的模型 | 策略 | 策略，伤害 × 10 | 在线 |",
+    "zh": ("| 均值，95% 区间 | 底座 | 底座，带提示 | 蒸馏后的模型 | 策略 | 策略，无害 × 10 | 在线 |",
            {"gold": "真值", "helpful": "有用，在求助的提示上", "harmless": "无害，在红队的提示上",
             "explained": "红队的提示：拒绝时说明原因",
-            "balked": "该答的却拒绝", "runs_on": "接着替别人说话", "kl": "与蒸馏后模型的 KL，nat"}),
+            "balked": "该答的却拒绝", "runs_on": "接着替别人说话", "kl": "与蒸馏后模型的 KL，奈特"}),
 }
 
 

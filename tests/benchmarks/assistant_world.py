@@ -36,7 +36,7 @@ LEARNS = classifier.Config(steps=500, batch_size=16, max_length=READ, learning_r
 
 HEAD = {"en": "| `make bench ARGS=assistant_world` | bag of words | small transformer | smallest gap |",
         "zh": "| `make bench ARGS=assistant_world` | 词袋 | 小 Transformer | 最小差距 |"}
-ZH = {"helpful": "有帮助", "honest": "诚实", "harmless": "无害", "en": "英文", "zh": "中文"}
+ZH = {"helpful": "有用", "honest": "诚实", "harmless": "无害", "en": "英文", "zh": "中文"}
 POINTS = {"en": "points", "zh": "个百分点"}
 
 Labelled = list[tuple[str, int]]

@@ -34,7 +34,7 @@ from tests.benchmarks.differences import about
 FILE = Path(__file__).with_name("base.json")
 HEAD = {"en": "| `make bench ARGS=base` | temperature | gold without | under the careful description | lift "
               "| lift, uncut |",
-        "zh": "| `make bench ARGS=base` | 温度 | 没有描述时的 gold | 有谨慎的描述时 | 提高 | 不截断时的提高 |"}
+        "zh": "| `make bench ARGS=base` | 温度 | 没有描述时的真值 | 有谨慎的描述时 | 提高 | 不截断时的提高 |"}
 TEMPERATURES = (1.0, 0.7)
 PROMPTS, SEEDS = 200, (0, 1, 2)         # held-out plain prompts, and draws of responses to each
 DRAWN = Sampling(max_new_tokens=64)     # temperature 1, as the tiny preset of InstructGPT draws

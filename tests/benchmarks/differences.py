@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 HEAD = {"en": "| difference, prompt by prompt | mean, 95 % interval | each seed |",
-        "zh": "| 逐条提示之差 | 均值与 95 % 区间 | 各个种子 |"}
+        "zh": "| 逐条提示之差 | 均值与 95% 区间 | 各个种子 |"}
 
 
 def about(name: str) -> dict[str, str]:

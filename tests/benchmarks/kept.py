@@ -11,7 +11,7 @@ from typing import Any
 
 from rlhf_kit import plots, zoo
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.language import LANGS, Lang, lesson_sentences
+from rlhf_kit.language import LANGS, Lang
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.runs.folder import RunFolder
 from rlhf_kit.runs.pipeline import Job
@@ -38,9 +38,9 @@ def result_of(job: Job, bench: str) -> dict[str, Any]:
 def save_pictures(name: str, picture: Callable[[Lang], Any]) -> None:
     """docs/NAME.en.png and docs/NAME.zh.png; in Chinese only where there is a font for it."""
     for lang in LANGS:
-        if plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {}):
-            plots.save(picture(lang), DOCS / f"{name}.{lang}.png")
-    plots.speak({})
+        with plots.spoken(lang) as drawn:
+            if drawn == lang:
+                plots.save(picture(lang), DOCS / f"{name}.{lang}.png")
 
 
 class Kept:

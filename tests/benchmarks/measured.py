@@ -1,12 +1,14 @@
-"""Tables that benches print: kept in `measured.json`, and from there in the pages, in both languages.
+"""Tables that benches print: kept in `measured.json` or in a bench's own file, and from there in the pages.
 
-    make bench ARGS="measured"              write every table of the file into its pages again
+    make bench ARGS="measured"              write every table into its pages again, in both languages
 
-A bench calls `keep` with its lines when it is done. `CHINESE` has the words of heads and of first columns.
+A bench calls `keep` with its lines when it is done; `OWN` are those that keep numbers and make lines of them.
+`CHINESE` has the words of heads and of first columns of the others.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Sequence
@@ -19,7 +21,13 @@ from tests.benchmarks.differences import about
 
 FILE = Path(__file__).with_name("measured.json")
 DOCS = {"en": Path(__file__).parents[2] / "docs", "zh": Path(__file__).parents[2] / "docs" / "zh"}
-PAGES = {"stack": "stackllama"}                             # of tables that stand on another page than measured.md
+PAGES = {"stack-table": "stackllama", "rest-table": "best-of-n-and-rest", "rest-differences": "best-of-n-and-rest",
+         "base-table": "assistant", "assistant_world-table": "assistant"}       # others: measured.md or the bench's own
+# Marks of a table -> the bench, and which of its functions makes the lines of what it has stored.
+OWN = {**{f"{bench}-table": (bench, "table") for bench in (
+          "anthropic", "assistant_world", "base", "frontier", "instructgpt", "labs", "overoptimisation", "rest",
+          "sparrow")},
+       "anthropic-stages": ("anthropic", "stages"), "rest-differences": ("rest", "differences")}
 
 # What is said in a head or in a row's first cell; a pattern may hold a number.
 CHINESE: tuple[tuple[str, str], ...] = (
@@ -69,8 +77,22 @@ def read() -> dict[str, dict[str, Any]]:
     return json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
 
 
+def marks() -> list[str]:
+    """Every table, as the pages call it."""
+    return [*(f"{name}-table" for name in read()), *OWN]
+
+
+def lines_of(mark: str, lang: Lang) -> list[str]:
+    """The lines that a page has between those marks."""
+    if mark not in OWN:
+        return table(mark.removesuffix("-table"), lang)
+    bench, lines = OWN[mark]
+    made = importlib.import_module(f"tests.benchmarks.{bench}")
+    return list(getattr(made, lines)(json.loads(made.FILE.read_text(encoding="utf-8")), lang))
+
+
 def table(name: str, lang: Lang = "en") -> list[str]:
-    """The lines of a table as a page has them."""
+    """The lines of a table of `measured.json`."""
     lines = read()[name]["lines"]
     if lang == "en":
         return lines
@@ -88,25 +110,26 @@ def _chinese(cell: str) -> str:
     return cell
 
 
-def between(name: str, text: str) -> tuple[str, str, str]:
+def between(mark: str, text: str) -> tuple[str, str, str]:
     """A page's text before, in and behind the marks of a table."""
-    first, last = f"<!-- {name}-table:start -->\n", f"<!-- {name}-table:end -->"
+    first, last = f"<!-- {mark}:start -->\n", f"<!-- {mark}:end -->"
     before, _, rest = text.partition(first)
     shown, _, behind = rest.partition(last)
     return before + first, shown, last + behind
 
 
-def page_of(name: str, lang: Lang) -> Path:
-    return DOCS[lang] / f"{PAGES.get(name, 'measured')}.md"
+def page_of(mark: str, lang: Lang) -> Path:
+    """Where that table stands."""
+    return DOCS[lang] / f"{PAGES.get(mark, OWN[mark][0] if mark in OWN else 'measured')}.md"
 
 
 def main() -> None:
-    """Into every page that has the marks of a table, that table."""
-    for name in read():
+    """Every table, between its marks."""
+    for mark in marks():
         for lang in LANGS:
-            page = page_of(name, lang)
-            before, _, behind = between(name, page.read_text(encoding="utf-8"))
-            write_text(page, before + "\n".join(table(name, lang)) + "\n" + behind)
+            page = page_of(mark, lang)
+            before, _, behind = between(mark, page.read_text(encoding="utf-8"))
+            write_text(page, before + "\n".join(lines_of(mark, lang)) + "\n" + behind)
 
 
 if __name__ == "__main__":

@@ -351,7 +351,7 @@ def as_ppo(config: ppo.Config) -> ppo.Config:
 
 
 ZH = (("broken when tempted", "受引诱时违规"), ("stray reply below all candidates", "跑题的回答低于全部候选"),
-      ("candidates - stray reply", "候选 - 跑题的回答"), ("best of 64 of SFT", "SFT 的 64 选 1"),
+      ("candidates - stray reply", "候选 - 跑题的回答"), ("best of 64 of SFT", "SFT 的 64 选一"),
       ("both reranked", "两者并重排"), ("preference only", "只用偏好"), ("rules only", "只用规则"),
       ("rule's text (another wording", "读规则原文（换说法"), ("rule's text (its wording", "读规则原文（原说法"),
       (", answers that break some rule)", "，只看违反某条规则的回答）"), (") - ", "）- "),

@@ -18,7 +18,18 @@ from attacks import HONEST, IMPORTS, STUB, lesson
 from rlhf_kit import cli
 from rlhf_kit.classroom.exercises.answers import ask, compare
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of
-from rlhf_kit.classroom.grading import changes, class_page, feedback, likeness, marks, pages, roster, statements, table
+from rlhf_kit.classroom.grading import (
+    changes,
+    class_page,
+    feedback,
+    likeness,
+    marks,
+    pages,
+    picking,
+    roster,
+    statements,
+    table,
+)
 from rlhf_kit.classroom.grading.outside import Answer
 from rlhf_kit.classroom.grading.starting import Limits, NoCell, NoGrading
 from rlhf_kit.classroom.grading.submissions import Submission
@@ -42,7 +53,7 @@ def row(student: str, *, lang="en", alike="", **odd) -> marks.Row:
     space, found = functions(**{name: code for name, code in odd.items() if name in HONEST}), []
     for exercise, cases in zip(EXERCISES_01, CASES, strict=True):
         answer = Answer(tuple(ask(space[exercise.name], case) for case in cases))
-        found.append(marks.Mark(exercise, *marks._mark(exercise, cases, answer, lang, "en", Limits())))
+        found.append(marks.Mark(exercise, *marks._mark(exercise, cases, answer, (), lang, "en", Limits())))
     more = {name: value for name, value in odd.items() if name not in HONEST}
     return marks.Row(Submission(student, **{"file": f"{student}.ipynb", "lang": lang, "cells": ("x",), **more}),
                      tuple(found), alike)
@@ -315,6 +326,11 @@ def test_answers_that_differ_in_names_and_comments_only_are_alike():
     assert likeness.alike(people, EXERCISES_01, "01") == ["1.3: Ben", "1.3: Ana", "", "", "", "", ""]
 
 
+def test_everybody_with_whom_it_is_the_same_exercise_stands_behind_it_once():
+    people = [Submission(name, cells=(OWN,)) for name in ("Ana", "Ben", "Cleo")]
+    assert likeness.alike(people, EXERCISES_01, "01") == ["1.3: Ben, Cleo", "1.3: Ana, Cleo", "1.3: Ana, Ben"]
+
+
 def test_what_many_write_is_the_common_way_and_no_hint():
     people = [Submission(str(n), cells=(OWN,)) for n in range(5)]
     assert likeness.alike(people, EXERCISES_01, "01") == [""] * 5
@@ -371,6 +387,59 @@ def test_the_command_writes_all_and_says_what_changed(tmp_path, asked_here, caps
     assert grade(folder, *options) == 0
     assert f"1 changed against the earlier table: Ben {TOTAL - 3} → {TOTAL} (1.5 0→3)" in capsys.readouterr().out
     assert {p.name for p in tmp_path.iterdir()} == {"in", "class.csv", "g.csv", "fb", "class.html"}
+
+
+def test_who_would_be_gone_from_the_table_stays_in_a_copy_of_it(tmp_path, asked_here, capsys):
+    everybody, one = hand_in(tmp_path / "in", ana={}, ben=SUM), hand_in(tmp_path / "one", ben={})
+    assert grade(everybody, "--csv", tmp_path / "g.csv", "--lang", "en") == 0
+    before = (tmp_path / "g.csv").read_bytes()
+    for kept in ("g.earlier.csv", "g.earlier-2.csv"):
+        assert grade(one, "--csv", tmp_path / "g.csv", "--lang", "en") == 0
+        assert "the earlier table is kept there" in capsys.readouterr().out
+        assert (tmp_path / kept).read_bytes() == before
+        (tmp_path / "g.csv").write_bytes(before)
+
+
+def test_a_terminal_sees_how_many_are_graded(tmp_path, asked_here, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    folder = hand_in(tmp_path / "in", ana={}, ben=SUM)
+    assert grade(folder, "--csv", tmp_path / "g.csv", "--lang", "en") == 0
+    said = capsys.readouterr().err
+    assert "Graded so far" in said
+    assert "2/2" in said
+    assert grade(folder, "--lang", "en", "--json") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_class_fits_a_terminal_of_80_columns(tmp_path, asked_here, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    many = {f"{name}-Featherstonehaugh": {"gae": OWN} for name in ("Ana", "Ben", "Cleo")}
+    assert grade(hand_in(tmp_path / "in", **many), "--due", "2020-01-01T12:00", "--lang", "en") == 0
+    lines = capsys.readouterr().out.splitlines()[:4]
+    assert [line.split("-")[0] for line in lines[1:]] == ["Ana", "Ben", "Cleo"]
+    assert all(len(line) < 80 and line.rstrip().endswith("ok, late, alike") for line in lines[1:])
+
+
+@pytest.mark.parametrize(("cells", "remark"), [
+    (["four = praise(4)", 'gae = kit.check("1.3", gae)'], "There is no function gae in it. Was its cell deleted"),
+    (["four = praise(4)", "def whiten(a)\n    return a", "def gae(reward):\n    fro t in reward"],
+     "The cell that should define gae is not right: line 3: invalid syntax"),     # with that of # %%
+    (["four = praise(4)", "@slow\ndef gae(reward):\n    return reward"],
+     "The cell that should define gae is not right: gae: NameError: name 'slow' is not defined"),
+    (["four = praise(4)", "gae = make()"], "gae is mentioned, but not defined as a function at the top of a cell"),
+])
+def test_of_a_function_that_is_not_there_its_own_cell_is_told_and_no_other(tmp_path, asked_here, monkeypatch, cells,
+                                                                           remark):
+    monkeypatch.setattr(marks.Worker, "ask", lambda self, cells, questions: [
+        Answer(trouble="not found", problems=tuple(picking.define(cells, [name], {}))) for name, _ in questions])
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "ana.py").write_text("# %%\n" + "\n# %%\n".join(cells), encoding="utf-8")
+    assert grade(tmp_path / "in", "--csv", tmp_path / "g.csv", "--lang", "en") == 0
+    told = read(tmp_path / "g.csv")[0]["1.3 gae: remark"]
+    assert told.startswith(remark)
+    assert "four" not in told
+    assert "whiten" not in told
 
 
 def test_a_grading_that_is_cut_off_keeps_all_that_is_graded(tmp_path, asked_here, monkeypatch, capsys):

@@ -12,7 +12,8 @@ def lesson(monkeypatch):
     """A lesson of its own, whose table has one sentence."""
     monkeypatch.setattr(session, "_STATE", {"lang": "en", "lesson": "00"})
     monkeypatch.setattr(telling, "lesson_sentences", lambda lesson: {"en": {"rose": "From {a:.2f} to {b:.2f}."},
-                                                                     "zh": {"rose": "从 {a:.2f} 到 {b:.2f}。"}})
+                                                                     "zh": {"rose": "从 {a:.2f} 到 {b:.2f}。"},
+                                                                     "labels": {"score": "得分"}})
 
 
 @pytest.mark.parametrize(("guess", "found", "said"), [
@@ -55,6 +56,16 @@ def test_a_sentence_is_said_in_the_language_of_the_lesson(capsys):
 def test_columns_are_aligned_where_characters_are_wide(capsys):
     telling.table({"token": ["很", "a"], "V": [0.5, -0.25]}, digits=2)
     assert capsys.readouterr().out.splitlines() == ["token      V", "   很   0.50", "    a  -0.25"]
+
+
+def test_a_chinese_lesson_says_the_words_of_its_pictures_in_tables_and_beside_guesses_too(capsys):
+    for lang in ("en", "zh"):
+        session._STATE["lang"] = lang
+        telling.table({"": ["score"], "score": [1]})
+        telling.guessed({"score": 1}, {"score": 1})
+    assert capsys.readouterr().out.splitlines() == [
+        "       score", "score      1", "score: you guessed 1, and so it is.",
+        "      得分", "得分     1", "得分：你猜的是 1，猜对了。"]
 
 
 @pytest.mark.parametrize("lesson", ["04a", "04b", "05a", "05b", "05c", "06", "07"])

@@ -98,6 +98,7 @@ def test_models_for_people_are_named_in_one_piece(capsys, monkeypatch, small_zoo
     shown = capsys.readouterr().out
     assert all(name in shown for name in (*zoo.TINY, *zoo.HUB))
     assert say(lang, "models_writer") in shown
+    assert say(lang, "models_tiny", task="forum-zh") in shown
     assert str(small_zoo / "cache") in shown
 
 

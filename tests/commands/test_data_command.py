@@ -21,7 +21,7 @@ def test_every_world_can_be_read_in_best_first(name, capsys):
 
 
 @pytest.mark.parametrize(("lang", "words"), [("en", ["User:", "Assistant:", "[gold 1.00]", "helpful", "asked: "]),
-                                             ("zh", ["用户：", "助手：", "[真值 1.00]", "有帮助", "所问："])])
+                                             ("zh", ["用户：", "助手：", "[真值 1.00]", "有用", "所问："])])
 def test_it_is_printed_with_the_reasons_in_the_language(lang, words, capsys):
     assert cli.main(["data", "--task", "assistant", "--n", "6", "--lang", lang, "--explain", "--heldout"]) == 0
     printed = capsys.readouterr().out

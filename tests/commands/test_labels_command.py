@@ -166,6 +166,19 @@ def test_export_writes_each_format_and_says_what_it_leaves_out(capsys):
     assert json.loads(shown(capsys, *EXPORT, "rankings", "--annotator", "ben", "--json"))["rows"] == 4
 
 
+def test_of_a_class_in_two_languages_each_can_be_exported_alone(capsys, refused):
+    with Labels("two.db") as labels:
+        labels.add_rankings([Ranking("", ("很好。", "不好。"), (1, 2)), Ranking("Hello", ("Good.", "Bad."), (1, 2)),
+                             Ranking("Well", ("Good.", "Bad."), (1, 2))], "ana")
+    command = ["labels", "export", "--database", "two.db", "--output", "out.txt", "--format", "trl", "--lang", "en"]
+    assert "1 of what was said is about Chinese texts, 2 about others" in shown(capsys, *command)
+    for lang, chosen in (("zh", ["很好。"]), ("en", ["Good.", "Good."])):
+        assert "about others" not in shown(capsys, *command, "--texts", lang)
+        rows = [json.loads(line) for line in Path("out.txt").read_text(encoding="utf-8").splitlines()]
+        assert [row["chosen"] for row in rows] == chosen
+    assert "about texts in 'zh'" in refused(*EXPORT, "trl", "--texts", "zh")
+
+
 def test_the_formats_of_the_command_are_those_of_the_writers():
     from rlhf_kit.commands.labels import FORMATS
     from rlhf_kit.datasets import ranking_files

@@ -1,5 +1,7 @@
 """The door of a class: a form in the page's language, who one is, and the way out."""
 
+from itertools import pairwise
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from test_studio import RULES
@@ -37,6 +39,24 @@ def test_somebody_enters_is_named_and_leaves(serve, browser, stand_in, lang, pat
     assert page.url == address + path
     page.get_by_role("link", name=words("other_language")).click()
     page.get_by_text(Words({"en": "zh", "zh": "en"}[lang], "studio")("door_note")).wait_for()
+    context.close()
+
+
+def test_on_a_telephone_a_long_name_covers_nothing(serve, browser, stand_in):
+    words, context = Words("en", "studio"), browser.new_context(viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    page.goto(serve("rank", "data", workspace=stand_in, code=CODE))
+    page.get_by_label(words("door_name")).fill("Maximiliane von Hohenstein-Sigmaringen")
+    page.get_by_label(words("door_code")).fill(CODE)
+    page.get_by_role("button", name=words("enter")).click()
+    name, leave = page.locator(".rk-who span"), page.get_by_role("button", name=words("leave"))
+    leave.wait_for()
+    page.locator("#rk-early").wait_for(state="detached")
+    other, tab = page.locator(".rk-language a"), page.get_by_role("tab").first
+    boxes = [one.bounding_box() for one in (name, leave, other)]
+    assert all(left["x"] + left["width"] <= right["x"] for left, right in pairwise(boxes))
+    assert all(box["y"] + box["height"] <= tab.bounding_box()["y"] for box in boxes)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     context.close()
 
 

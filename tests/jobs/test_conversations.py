@@ -102,6 +102,14 @@ def test_a_reward_of_conversations_keeps_what_it_remembers():
     assert wrapped.state_dict() == {"0": normal.state_dict()}
 
 
+def test_to_know_how_a_judge_reads_a_conversation_it_is_not_loaded_again(desk, monkeypatch):
+    score = scores.asked("scorer", None)
+    monkeypatch.setattr("rlhf_kit.models.loading._load", lambda *_, **__: pytest.fail("a model was loaded"))
+    chat = {"written": (Turn("user", "the kettle"),)}
+    seen = scores.on_chats(score, chat, "scorer")(["written"], [" is red."])
+    assert seen.tolist() == score([written.as_dialogue(chat["written"])], [" is red."]).tolist()
+
+
 @pytest.mark.parametrize(("model", "template", "note"), [("scorer", None, "read_no_template"),
                                                          ("new", None, "read_no_template"),
                                                          ("scorer", "zephyr", "read_written_by")])

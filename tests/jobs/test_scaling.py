@@ -25,6 +25,12 @@ LEFT = dict.fromkeys(("ppo", *LATER), "policy")     # the folder of what was tra
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 
 
+def crossed(values: tuple) -> list:
+    """Every kind with the first value and the first kind with every value; of the other pairs each is slow."""
+    return [pytest.param(kind, value, marks=[] if kind in KINDS and (value == values[0] or kind == KINDS[0])
+                         else [pytest.mark.slow]) for kind in (*KINDS, *LATER) for value in values]
+
+
 @pytest.fixture
 def jobs(saved_llama, sentences, tmp_path, monkeypatch):
     """One of each kind that takes four updates on the small Llama, saving after each."""
@@ -93,8 +99,7 @@ def test_an_adapter_learns_and_is_all_that_is_left(jobs, saved_llama, tmp_path, 
     assert "lora" not in said["what"]                    # it was named
 
 
-@pytest.mark.parametrize("quantize", ["int8", "nf4"])
-@pytest.mark.parametrize("kind", EVERY)
+@pytest.mark.parametrize(("kind", "quantize"), crossed(("int8", "nf4")))
 def test_a_killed_run_in_few_bits_ends_with_the_same_numbers(jobs, tmp_path, kind, quantize):
     job = replace(jobs[kind], quantize=quantize)
     stream = job.run(tmp_path / "stopped")
@@ -227,8 +232,7 @@ def test_a_model_by_its_size(jobs, tmp_path, monkeypatch):
 
 # Further steps, snapshots, and an end at too much drift
 
-@pytest.mark.parametrize("kind", EVERY)
-@pytest.mark.parametrize("lora", [None, 4])
+@pytest.mark.parametrize(("kind", "lora"), crossed((None, 4)))
 def test_a_finished_run_goes_on_and_may_be_killed_meanwhile(jobs, tmp_path, kind, lora):
     job = replace(jobs[kind], lora=lora)
     for folder in ("once", "killed"):

@@ -6,6 +6,8 @@ import pytest
 
 from rlhf_kit import rewards, zoo
 from rlhf_kit.jobs import JOBS
+from rlhf_kit.models import text, tiny
+from rlhf_kit.models.heads import Policy
 from rlhf_kit.runs.folder import RunFolder
 from rlhf_kit.storage import StorageError
 
@@ -111,9 +113,16 @@ def test_drift_is_measured_from_the_model_that_is_named(tmp_path, policy):
     assert "ppo_reference_trained" not in dict(notes)
 
 
-def test_a_reference_of_other_tokens_is_refused(tmp_path, policy):
-    with pytest.raises(ValueError, match=r"reads other tokens than --model"):
+def test_a_reference_of_other_tokens_is_refused(tmp_path, policy, monkeypatch):
+    """A tiny one before it is trained, too."""
+    monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(ValueError, match=r"^--reference tiny-lm-en reads other tokens than --model"):
         run(ppo(tmp_path, policy, reference="tiny-lm-en"), tmp_path / "out")
+    assert not (tmp_path / "cache").exists()
+    other = text.train_tokenizer(["die Lampe ist schön"] * 9, 60)
+    zoo.save_policy(Policy(tiny.language_model(other, layers=1, width=8, heads=2, context=48), other), tmp_path / "de")
+    with pytest.raises(ValueError, match=r"de reads other tokens than --model"):
+        run(ppo(tmp_path, policy, reference=str(tmp_path / "de")), tmp_path / "out")
 
 
 def test_a_reward_that_never_varies_stops_before_anything_is_written(tmp_path, policy):

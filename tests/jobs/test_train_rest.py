@@ -193,6 +193,9 @@ def test_it_goes_on_in_its_file_and_in_no_other(choice, desk, tmp_path):
     assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     with pytest.raises(StorageError, match="no part of this choice"):
         chosen(replace(many, n=2), tmp_path / "cut.jsonl")
+    (tmp_path / "many.txt").write_text("\n".join(f"another {i}" for i in range(40)))
+    with pytest.raises(StorageError, match="or other prompts"):
+        next(replace(many, limit=40).run(tmp_path / "cut.jsonl"))
     with pytest.raises(StorageError, match="no part of this choice"):
         chosen(many, desk / "prompts.txt")
     assert (desk / "prompts.txt").read_text()

@@ -1,16 +1,19 @@
 """Best-of-n: what is chosen, that it is streamed and repeats, and that learning from it raises the score."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from rlhf_kit.evaluate import best_of_n_curve
-from rlhf_kit.formulas.best_of_n import kl_bound
+from rlhf_kit.formulas.best_of_n import best_of_n as best_of_n_law
+from rlhf_kit.formulas.best_of_n import kl_bound, kl_estimate
 from rlhf_kit.loops.batches import seed_for
 from rlhf_kit.methods import best_of_n
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.text import decode
 from rlhf_kit.rewards import RewardError
 from rlhf_kit.sampling import Sampling, sample_rollout
 from rlhf_kit.storage import StorageError
@@ -50,7 +53,7 @@ def test_with_n_1_every_draw_is_chosen_and_lies_0_nats_away():
     assert [d.kl_estimate for d in found] == pytest.approx([0.0] * 4)
 
 
-def test_its_log_probability_is_that_of_the_untempered_policy():
+def test_its_log_probability_is_at_the_temperature_that_it_was_drawn_at():
     policy = new_policy()
     hot = best_of_n.Config(n=2, batch_size=3, sampling=Sampling(max_new_tokens=6, temperature=2.0))
     found = list(best_of_n.draws(policy, PROMPTS[:3], letters, hot))
@@ -59,9 +62,45 @@ def test_its_log_probability_is_that_of_the_untempered_policy():
         row = drawn[2 * i + d.best]
         ids = torch.cat([row.prompt_ids[row.prompt_mask], row.response_ids[row.mask]])
         with torch.no_grad():
-            logprob = policy.lm(ids[None]).logits[0, :-1].log_softmax(-1).gather(1, ids[1:, None])[:, 0]
+            logits = policy.lm(ids[None]).logits[0, :-1] / 2.0
+            logprob = logits.log_softmax(-1).gather(1, ids[1:, None])[:, 0]
         assert d.logprob == pytest.approx(logprob[-int(row.mask.sum()):].sum().item(), abs=1e-4)
         assert 0 <= d.kl_estimate <= kl_bound(2).item()
+
+
+def test_how_far_a_choice_lies_is_counted_from_what_was_drawn():
+    """Of a policy of four words at temperature 1/2: on average Beirami's estimate of that law, not of the policy's."""
+    policy = new_policy()
+    bias = torch.full((policy.lm.config.vocab_size,), -1e4)
+    bias[3:7] = torch.tensor([3.0, 1.0, 0.0, -1.0])
+
+    class FourWords(Policy):
+        def forward(self, *given, **how):
+            said = super().forward(*given, **how)
+            return replace(said, logits=torch.zeros_like(said.logits) + bias)
+
+    cold = best_of_n.Config(n=4, batch_size=100, sampling=Sampling(max_new_tokens=1, temperature=0.5))
+    words = {decode(policy.tokenizer, torch.tensor([[i]]), torch.ones(1, 1).bool())[0]: i for i in range(3, 7)}
+    found = list(best_of_n.draws(FourWords(policy.lm, policy.tokenizer), PROMPTS[:1] * 400,
+                                 lambda prompts, responses: [float(words[x]) for x in responses], cold))
+    law = (bias / 0.5).softmax(-1).double()
+    chosen = best_of_n_law(law, torch.arange(len(law)).double(), 4)
+    wanted = (chosen[3:7] * kl_estimate(4, law[3:7])).sum().item()                  # 0.070; 0.217 by the plain policy
+    assert sum(d.kl_estimate for d in found) / len(found) == pytest.approx(wanted, abs=0.03)
+
+
+def test_the_drift_of_a_copy_is_0_in_bfloat16_too():
+    policy = new_policy()
+    config = replace(QUICK, steps=1, autocast="bfloat16")
+    step = next(best_of_n.steps(policy, policy.reference(), PROMPTS, letters, config))
+    assert step.metrics["kl"] == pytest.approx(0, abs=1e-6)
+
+
+def test_drawing_keeps_no_graph_for_a_gradient(monkeypatch):
+    learns, read = [], best_of_n.response_logprob
+    monkeypatch.setattr(best_of_n, "response_logprob", lambda *given: learns.append(read(*given)) or learns[-1])
+    list(best_of_n.draws(new_policy(), PROMPTS[:2], letters, QUICK))
+    assert [x.requires_grad for x in learns] == [False]
 
 
 def test_evaluation_rewards_see_all_and_choose_nothing():

@@ -210,3 +210,12 @@ def test_a_teacher_that_is_the_student_is_refused():
     policy = new_policy()
     with pytest.raises(ValueError, match="share weights that learn"):
         next(distil.steps(policy, policy, PAIRS, SAY["red"], QUICK))
+
+
+def test_it_is_examined_without_dropout():
+    policy = new_policy()
+    for module in policy.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.3
+    quiet = distil.loss_on(policy.eval(), new_policy(), PAIRS, SAY["red"], QUICK)
+    assert distil.loss_on(policy.train(), new_policy(), PAIRS, SAY["red"], QUICK) == quiet

@@ -8,6 +8,7 @@ import torch
 from rlhf_kit.methods import rest, sft
 from rlhf_kit.models import text, tiny
 from rlhf_kit.models.heads import Policy
+from rlhf_kit.rewards import Normalised
 from rlhf_kit.sampling import Sampling, generate
 from rlhf_kit.storage import StorageError
 
@@ -107,18 +108,42 @@ def test_evaluation_rewards_are_reported_and_never_filtered_by(imitated):
     assert seen[0].metrics["drawn_gold"] > 1
 
 
+CUT = {loss: replace(QUICK, loss=loss, value_updates=5) for loss in ("bc", "bvmpo")}
+
+
+@pytest.fixture(scope="module")
+def whole(imitated):
+    """The weights at the end of a run in one go, by its loss."""
+    found = {}
+    for loss, config in CUT.items():
+        rest.train(policy := new_policy(imitated), PROMPTS, ORIGINAL, worth, config)
+        found[loss] = all_weights(policy)
+    return found
+
+
 @pytest.mark.parametrize("stop", [3, 11, 12, 25, 40])
-@pytest.mark.parametrize("loss", ["bc", "bvmpo"])
-def test_a_run_cut_short_anywhere_ends_with_the_same_weights(imitated, tmp_path, stop, loss):
-    config = replace(QUICK, loss=loss, value_updates=5)
-    whole, cut, later = (new_policy(imitated) for _ in range(3))
-    rest.train(whole, PROMPTS, ORIGINAL, worth, config)
+@pytest.mark.parametrize("loss", CUT)
+def test_a_run_cut_short_anywhere_ends_with_the_same_weights(imitated, whole, tmp_path, stop, loss):
+    config, cut, later = CUT[loss], new_policy(imitated), new_policy(imitated)
     for step in rest.steps(cut, PROMPTS, ORIGINAL, worth, config, checkpoint=tmp_path, checkpoint_every=3):
         if step.number == stop:
             break
     again = rest.train(later, PROMPTS, ORIGINAL, worth, config, checkpoint=tmp_path)
     assert len(again) == config.steps
-    assert torch.equal(all_weights(whole), all_weights(later))
+    assert torch.equal(whole[loss], all_weights(later))
+
+
+@pytest.mark.parametrize("stop", [3, 5, 7])
+def test_a_reward_that_remembers_goes_on_remembering(imitated, tmp_path, stop):
+    """Stopped within a Grow, before the next one, and after that one was drawn but before a checkpoint behind it."""
+    config = replace(QUICK, grows=3, updates=3, kind="percentile", thresholds=(25, 50))
+    whole = rest.train(new_policy(imitated), PROMPTS, ORIGINAL, Normalised(worth), config)
+    for step in rest.steps(new_policy(imitated), PROMPTS, ORIGINAL, Normalised(worth), config, checkpoint=tmp_path,
+                           checkpoint_every=3):
+        if step.number == stop:
+            break
+    again = rest.train(new_policy(imitated), PROMPTS, ORIGINAL, Normalised(worth), config, checkpoint=tmp_path)
+    assert [step.metrics["score"] for step in again] == [step.metrics["score"] for step in whole]
 
 
 def test_a_resumed_run_has_its_data_where_the_policy_is(imitated, tmp_path, monkeypatch):

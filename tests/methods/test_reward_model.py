@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from chat_models import config, tokenizer_for
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
@@ -26,10 +27,11 @@ from transformers import (
 import rlhf_kit as kit
 from rlhf_kit import rewards
 from rlhf_kit.evaluate import agreement
-from rlhf_kit.formulas.records import Comparison, Ranking
+from rlhf_kit.formulas.records import Comparison, Ranking, Turn
 from rlhf_kit.loops.sanity_checks import CheckFailed
 from rlhf_kit.methods import reward_model
-from rlhf_kit.models import loading, text, tiny
+from rlhf_kit.methods.trl_bridge import paired_reward
+from rlhf_kit.models import chats, loading, text, tiny
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import reward_scores
 
@@ -413,6 +415,31 @@ def test_centring_while_learning_keeps_the_scores_near_zero(reader):
         reward_model.train(model, taste(12), replace(QUICK, steps=80, centring=centring))
         return reward_scores(model, TEXTS, max_length=24).mean().abs().item()
     assert level(0.3) < 1.5 < 3 < level(0.0)
+
+
+@pytest.mark.parametrize("kind", [Ranking, Comparison])
+def test_behind_a_templates_prompt_it_learns_from_what_it_will_be_asked_about(monkeypatch, kind):
+    """A policy's responses come without the end of their turn, and a reward model reads it all the same."""
+    tokenizer = tokenizer_for("chatml")
+    model = RewardModel(LlamaForSequenceClassification(config(tokenizer, num_labels=1)), tokenizer)
+    prompt = chats.write(tokenizer, (Turn("user", "How do I fix it?"),), asked=True)
+    pair = ["unplug it", "replace it"]
+    one = Comparison(prompt, *pair) if kind is Comparison else Ranking(prompt, pair, (1, 2))
+    read, plain = [], RewardModel.forward
+
+    def noted(self, ids, mask):
+        read.append({tuple(row[kept].tolist()) for row, kept in zip(ids, mask, strict=True)})
+        return plain(self, ids, mask)
+    monkeypatch.setattr(RewardModel, "forward", noted)
+    reward_model.train(model, [one], reward_model.Config(steps=1, max_length=200))
+    reward_model.calibrate(model, [(prompt, "unplug it", 0.4), (prompt, "replace it", 0.6)]
+                           if rewards.learned(model)([prompt] * 2, pair).argmax() == 1 else
+                           [(prompt, "unplug it", 0.6), (prompt, "replace it", 0.4)])
+    assert read == [read[0]] * 3
+    closing = chats.ending(tokenizer).token
+    assert all(closing in row[-3:] for row in read[0])
+    theirs = paired_reward.encoded(tokenizer, [Comparison(prompt, *pair)], 200)
+    assert {tuple(theirs[0][name]) for name in ("chosen_ids", "rejected_ids")} == read[0]
 
 
 # The level, once it has learnt.

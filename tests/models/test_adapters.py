@@ -13,17 +13,17 @@ from transformers import AutoModelForSequenceClassification
 from rlhf_kit import engine, rewards
 from rlhf_kit.loops.fingerprints import identity_of
 from rlhf_kit.loops.sanity_checks import check_start
-from rlhf_kit.methods import ppo
+from rlhf_kit.methods import ppo, reward_model
 from rlhf_kit.models import adapters
 from rlhf_kit.models.adapters import AdapterError, LoRA, check_base, merge, sign, weights_id
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import reward_scores
-from rlhf_kit.models.loading import load_language_model, load_policy
+from rlhf_kit.models.loading import load_language_model, load_policy, load_reward_model
 from rlhf_kit.models.quantization import one_kernel, settings
 from rlhf_kit.models.shared import SharedBase
 from rlhf_kit.sampling import Sampling, response_logits, response_logprob, sample_rollout
 from rlhf_kit.storage import StorageError
-from rlhf_kit.zoo import save_policy
+from rlhf_kit.zoo import save_policy, save_reward_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")       # in peft itself
 KINDS = [None, "int8", "nf4"]
@@ -149,6 +149,49 @@ def test_the_shared_reward_model_is_the_one_alone(saved_llama, reward_folder, to
     assert expected.std() > 0.01
     model.shift = 2.0
     assert torch.allclose(reward_scores(model, TEXTS, max_length=48), expected - 2)
+
+
+def adapted_judge(saved_llama):
+    """A reward model of the kit's that is an adapter of rank 1 on that base, with numbers in it."""
+    model = load_reward_model(saved_llama, new_head=True)
+    adapters.put_on_judge(model.model, LoRA(rank=1, alpha=2))
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0, 0.2, generator=generator)
+    return model.eval()
+
+
+def test_all_that_a_score_is_made_of_is_saved_with_an_adapter(saved_llama, tmp_path):
+    model = adapted_judge(saved_llama)
+    model.likelihood, model.shift, model.reads_chats = (2.0, 7), 1.5, True
+    save_reward_model(model, tmp_path / "judge")
+    again = load_reward_model(tmp_path / "judge")
+    expected = reward_scores(model, TEXTS, max_length=48)
+    assert torch.allclose(reward_scores(again, TEXTS, max_length=48), expected, atol=1e-5)
+    assert (again.likelihood, again.shift, again.reads_chats) == ((2.0, 7), 1.5, True)
+    with pytest.raises(AdapterError, match="how likely a response is, too"):
+        shared_base(saved_llama).add_reward(tmp_path / "judge")
+
+
+def test_a_shared_reward_model_is_centred_as_it_was_saved(saved_llama, tmp_path):
+    model = adapted_judge(saved_llama)
+    model.shift = 1.5
+    save_reward_model(model, tmp_path / "judge")
+    shared = shared_base(saved_llama).add_reward(tmp_path / "judge")
+    expected = reward_scores(model, TEXTS, max_length=48)
+    assert torch.allclose(reward_scores(shared, TEXTS, max_length=48), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_scores_of_an_adapter_are_brought_to_a_common_scale(saved_llama, reward_folder, shared):
+    model = shared_base(saved_llama).add_reward(reward_folder) if shared else adapted_judge(saved_llama)
+    before = reward_scores(model, TEXTS, max_length=48)
+    a, b = reward_model.standardise(model, [("", text) for text in TEXTS])
+    after = reward_scores(model, TEXTS, max_length=48)
+    assert torch.allclose(after, a * before + b, atol=1e-4)
+    assert (after.mean().item(), after.std().item()) == pytest.approx((0, 1), abs=1e-4)
 
 
 def test_an_adapted_reward_is_known_by_base_adapter_and_head_and_not_by_the_policy(saved_llama, reward_folder):

@@ -80,7 +80,7 @@ def test_an_unknown_kind_and_a_machine_without_the_library(monkeypatch):
     with pytest.raises(CannotQuantize, match="quantize is 'int7'; expected 'int8' or 'nf4'"):
         settings("int7")
     monkeypatch.setattr(quantization.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(CannotQuantize, match=r"bitsandbytes is not installed.*pip install 'rlhf-kit\[scale\]'"):
+    with pytest.raises(CannotQuantize, match=r'bitsandbytes is not installed.*pip install "rlhf-kit\[scale\]"'):
         settings("int8")
 
 

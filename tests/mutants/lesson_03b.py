@@ -527,7 +527,7 @@ MUTANTS = {
              ("two_bytes_always", two_bytes_always_3b_3, "This is what comes out if `bytes_each` is"),
              ("megabytes", megabytes_3b_3, "The unit is another one"),
              ("larger_heap", larger_heap_3b_3, "Only the larger of the two heaps is counted"),
-             ("nothing_trained_fails", nothing_trained_fails_3b_3, "Something is divided by 0 for the input above"),
+             ("nothing_trained_fails", nothing_trained_fails_3b_3, "Something is divided by 0 for one of the inputs"),
              ("other_fourteen_bytes", other_fourteen_bytes_3b_3, "A trained number is counted at `bytes_each`"),
              ("at_least_one_byte", at_least_one_byte_3b_3, "A frozen number takes at least one byte here"),
              ("mixed_units", mixed_units_3b_3, "The unit is another one"),

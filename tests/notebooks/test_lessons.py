@@ -1,4 +1,4 @@
-"""Every lesson runs from top to bottom, offline: solved, and as a student finds it, in both languages."""
+"""Every lesson runs from top to bottom, offline: solved in both languages, and as a student finds it."""
 
 import os
 
@@ -31,9 +31,11 @@ def test_the_solution_runs_strictly(source, lang):
     assert sum(build.run(book, strict=True).values()) < BUDGET
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
 def test_an_untouched_notebook_runs_to_its_end_and_says_what_is_not_done(source):
-    """In Chinese; in English where only the wheel is, see `test_as_in_colab`."""
+    """In Chinese; in English where only the wheel is, see `test_as_in_colab`. It trains what the solution trains, and
+    what its checks say is looked at in `test_products`."""
     book = build.notebook(source, "zh", solved=False)
     assert sum(build.run(book, strict=False).values()) < BUDGET
     check_that_nothing_is_done(book)

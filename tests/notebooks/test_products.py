@@ -10,7 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from rlhf_kit import REPOSITORY
+import rlhf_kit
+from rlhf_kit import __version__
+from rlhf_kit.classroom.exercises import session
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of
 from rlhf_kit.language import lesson_sentences
 
@@ -96,15 +98,83 @@ def test_no_output_that_is_shown_uses_an_exercise_or_holds_a_guess(source):
             assert not [name for name in [*mine, "kit.guessed"] if f"{name}(" in cell.code], cell.code
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_the_checks_of_an_untouched_lesson_wait_in_its_language(source, lang, capsys):
+    """Of a committed notebook its exercises and checks alone, without what is trained in between."""
+    session.setup(build.lesson(source.stem), lang=lang)
+    try:
+        names, waits = {"kit": rlhf_kit}, 0
+        for cell in code_cells(place(source, lang, solved=False)):
+            if cell.id.startswith(("ex-", "check-")):
+                capsys.readouterr()
+                exec(cell.source, names)
+                said = capsys.readouterr().out
+            if cell.id.startswith("check-"):
+                waits += 1
+                assert said.startswith("⏳"), said
+                assert len(said.splitlines()) == 2
+                assert any("\u4e00" <= character <= "\u9fff" for character in said) == (lang == "zh")
+        assert waits == len([1 for number in EXERCISES if lesson_of(number) == build.lesson(source.stem)])
+    finally:
+        session.setup("00", lang="en")
+
+
 @products
-def test_the_badge_opens_this_very_file(source, lang, solved):
+def test_the_first_line_leads_to_the_other_language_and_the_solutions(source, lang, solved):
     first = nbformat.read(place(source, lang, solved), as_version=4).cells[0].source
-    path = place(source, lang, solved).relative_to(ROOT).as_posix()
-    colab = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
-    assert f"{colab}/blob/main/{path}" in first
     here = place(source, lang, solved).parent
-    for link in re.findall(r"\]\(((?!https)[^)]+\.ipynb)\)", first):
-        assert (here / link).is_file()
+    links = re.findall(r"\]\(((?!https)[^)]+\.ipynb)\)", first)
+    assert len(links) == 2
+    assert not [link for link in links if not (here / link).is_file()]
+
+
+@products
+@pytest.mark.parametrize("address", ["https://github.com/ana/kit-of-hers", "https://git.example.org/ana/rlhf-kit",
+                                     "https://github.com/OWNER/rlhf-kit"])
+def test_the_badge_opens_this_very_file_where_colab_can(monkeypatch, source, lang, solved, address):
+    """On GitHub, once the address is set: a button that leads nowhere is none."""
+    for module in ("notebooks_build", "rlhf_kit.scale.spaces"):
+        monkeypatch.setattr(sys.modules[module], "REPOSITORY", address)
+    path = place(source, lang, solved).relative_to(ROOT).as_posix()
+    colab = re.findall(r"https://colab[^)]*\.ipynb", build.badge(source.stem, lang, solved))
+    wanted = f"https://colab.research.google.com/github/ana/kit-of-hers/blob/main/{path}"
+    assert colab == [wanted] * ("ana/kit" in address)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("stem", ["01_sentiment_ppo", "03a_votes_and_packing"])
+def test_without_an_address_the_first_cell_says_what_to_do(monkeypatch, stem, lang):
+    """As Python runs it where the kit, or a library that the lesson needs, is not installed."""
+    monkeypatch.setattr(sys.modules["rlhf_kit.scale.spaces"], "REPOSITORY", "https://github.com/OWNER/rlhf-kit")
+    monkeypatch.setitem(sys.modules, "trl" if stem.startswith("03") else "rlhf_kit", None)
+    cell = build.setup(stem, lang)
+    assert "OWNER" not in cell
+    with pytest.raises(RuntimeError) as said:
+        exec(cell, {})
+    assert said.value.__suppress_context__
+    assert "\n" not in str(said.value)
+    assert {"`make lab`", "`python -m build --wheel`", "%pip install rlhf_kit-*.whl"} <= set(
+        re.findall(r"`[^`]+`|%pip install \S+\.whl", str(said.value)))
+    assert ('%pip install "rlhf-kit[scale]"' in str(said.value)) == stem.startswith("03")
+
+
+@products
+def test_a_release_changes_no_notebook(source, lang, solved):
+    """What a reader finds of the first cell names the libraries it ran with, and not the kit's version."""
+    (first,) = [cell for cell in code_cells(place(source, lang, solved)) if cell.id == "setup"]
+    said = "".join(output.text for output in first.outputs)
+    assert "torch" in said
+    assert not re.search(r"rlhf-kit \d", said)
+
+
+def test_the_build_takes_the_version_out_of_the_first_cell_alone():
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+    said = f"Lesson 01 · rlhf-kit {__version__} · torch 2.13.0+cpu\n"
+    cells = [new_code_cell("", id=name, outputs=[new_output("stream", text=said)]) for name in ("setup", "c001")]
+    book = new_notebook(cells=cells)
+    build._tidy(book)
+    assert [cell.outputs[0].text for cell in book.cells] == ["Lesson 01 · rlhf-kit · torch 2.13.0+cpu\n", said]
 
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
@@ -150,14 +220,24 @@ def test_what_a_lesson_tells_stands_in_its_table_and_what_stands_there_is_told(s
         start for start in literals if start.endswith("_")))] == []
 
 
-@pytest.mark.parametrize("source", LESSONS[:2], ids=lambda s: s.stem)
-def test_every_label_of_a_picture_has_its_chinese(source):
+SYMBOLS = {"log", "sigma", "tau", "beta", "int", "old"}           # in a formula, the same in both languages
+
+
+def labels_of(call):
+    """What a picture or table writes: axes, title, and the names of its lines, bars or columns."""
+    yield from (k.value for k in call.keywords if k.arg in ("across", "unit", "title"))
+    for argument in (*call.args, *(k.value for k in call.keywords)):
+        yield from (key for node in ast.walk(argument) if isinstance(node, ast.Dict) for key in node.keys)
+
+
+@pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+def test_every_label_of_a_picture_or_table_has_its_chinese(source):
     labels = lesson_sentences(build.lesson(source.stem))["labels"]
     code = build.shown("\n".join(cell.code for cell in build.read(source) if cell.code))
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("kit.plots."):
-            said = [k.value.value for k in node.keywords if k.arg in ("across", "unit", "title")]
-            assert [text for text in said if text not in labels and text != "V"] == []
+    said = {label.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)
+            and ast.unparse(node.func).startswith(("kit.plots.", "kit.table")) for label in labels_of(node)
+            if isinstance(label, ast.Constant)}
+    assert [text for text in said if text not in labels and set(re.findall("[a-z]{2,}", text)) - SYMBOLS] == []
 
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
@@ -207,6 +287,48 @@ def test_a_handout_gives_no_solution_away(tmp_path):
         assert "```python" not in text
         assert "solutions/" not in text
     assert len(list(tmp_path.rglob("*.ipynb"))) == 2 * len(LESSONS)
+
+
+def test_no_link_of_a_handout_leads_to_a_notebook_with_folded_solutions(tmp_path):
+    assert build.main(["--handout", str(tmp_path), "00"]) == 0
+    for path in tmp_path.rglob("*.ipynb"):
+        assert "colab.research" not in path.read_text(encoding="utf-8")
+    folder = "https://github.com/me/course/tree/main/handout/"
+    assert build.main(["--handout", str(tmp_path), "00", "--colab", folder]) == 0
+    opens = "https://colab.research.google.com/github/me/course/blob/main/handout"
+    for path in tmp_path.rglob("*.ipynb"):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        assert first.endswith(f"]({opens}/{path.relative_to(tmp_path).as_posix()})")
+
+
+@pytest.mark.parametrize(("what", "line"), [
+    ("git+https://git.example/kit", '"rlhf-kit[scale] @ git+https://git.example/kit"'),
+    ("https://example.org/kit.whl", '"rlhf-kit[scale] @ https://example.org/kit.whl"'),
+    ("rlhf_kit-1-py3-none-any.whl", '"rlhf_kit-1-py3-none-any.whl[scale]"')])
+def test_the_first_cell_of_a_handout_installs_what_the_teacher_names(tmp_path, what, line):
+    assert build.main(["--handout", str(tmp_path), "03b", "--install", what]) == 0
+    for path in tmp_path.rglob("*.ipynb"):
+        assert f"%pip install -q {line}\n" in next(
+            cell.source for cell in nbformat.read(path, as_version=4).cells if cell.id == "setup")
+
+
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["5b"], "there is no lesson '5b'; there are 00, 01"),
+    (["00", "--colab", "me/course"], "expected a folder on GitHub")])
+def test_a_handout_of_what_is_not_there_is_one_line(tmp_path, capsys, words, complaint):
+    with pytest.raises(SystemExit) as stop:
+        build.main(["--handout", str(tmp_path), *words])
+    assert stop.value.code == 2
+    assert complaint in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_handout_says_what_else_lies_there(tmp_path, capsys):
+    assert build.main(["--handout", str(tmp_path), "00"]) == 0
+    assert build.main(["--handout", str(tmp_path), "01"]) == 0
+    said = capsys.readouterr().out
+    assert "has 2 notebooks without solutions: 01_sentiment_ppo; the same in Chinese" in said
+    assert "From before there are 2 more, such as 00_map.ipynb" in said
 
 
 def test_a_handout_replaces_no_notebook_that_somebody_worked_in(tmp_path, capsys):

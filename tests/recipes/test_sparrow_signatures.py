@@ -53,6 +53,19 @@ def test_the_preference_alone_breaks_most_rules_and_the_rules_alone_please_least
         assert certain(f"a: {measure}, both - rules only") > 1
 
 
+def test_the_other_parts_show_what_the_page_says_they_show():
+    """Over three whole seeds: the rule's text, the likelihood heard, A2C beside PPO, the best of eight."""
+    assert SEEDS == ["0", "1", "2"]
+    assert all(part["differences"].keys() == STORED["over_seeds"].keys() for part in STORED["parts"].values())
+    for name in ("b: area, rule's text (its wording) - is it bad",
+                 "b: area, rule's text (its wording, answers that break some rule) - is it bad",
+                 "c: pairs as raters picked, likelihood heard - not heard", "f: score, A2C - PPO", "f: kept, A2C - PPO",
+                 "g: score, both reranked - both", "g: gold, both reranked - both"):
+        assert certain(name) > 1, name
+    for name in ("f: gold, A2C - PPO", "g: broken, both reranked - both"):         # and what it says it does not show
+        assert abs(certain(name)) < 1, name
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_one_seed_of_it_again(tmp_path):

@@ -149,8 +149,8 @@ class Lamps:
         return min(len(response), 20) / 20
 
 
-@pytest.fixture
-def small(policy, monkeypatch):
+@pytest.fixture(scope="module")
+def lamps(policy):
     """The study on a model and a reward that take no training of their own, and how often the reward was asked."""
     asked = []
 
@@ -158,11 +158,25 @@ def small(policy, monkeypatch):
         asked.append(len(responses))
         return [min((response.count("a") + len(response) / 100) / 9, 1.0) for response in responses]
     proxy.run_identity = "proxy"                            # how often it was asked is not what it is
-    monkeypatch.setitem(tasks._REGISTERED, "lamps", Lamps)
-    monkeypatch.setattr(zoo, "build", lambda name: iter(()))
-    monkeypatch.setattr(world.World, "reference", policy.reference())
-    monkeypatch.setattr(world.World, "proxy", staticmethod(proxy))
-    return asked
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(tasks._REGISTERED, "lamps", Lamps)
+        patch.setattr(zoo, "build", lambda name: iter(()))
+        patch.setattr(world.World, "reference", policy.reference())
+        patch.setattr(world.World, "proxy", staticmethod(proxy))
+        yield asked
+
+
+@pytest.fixture
+def small(lamps):
+    """The same, of one test."""
+    lamps.clear()
+    return lamps
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    """Where the numbers are what counts: the page and its picture are not drawn."""
+    monkeypatch.setattr(page, "write", lambda *given: None)
 
 
 def made(**changes) -> frontier.FrontierJob:
@@ -176,10 +190,17 @@ def numbers(folder) -> list[dict]:
              "seeds": [{**seed, "cpu_seconds": 0} for seed in one["seeds"]]} for one in found]
 
 
-def test_every_method_leaves_its_points_and_what_they_cost(small, tmp_path):
-    for _ in made().run(tmp_path / "run"):
+@pytest.fixture(scope="module")
+def finished(lamps, tmp_path_factory):
+    """Every method's points."""
+    folder = tmp_path_factory.mktemp("frontier") / "run"
+    for _ in made().run(folder):
         pass
-    result = json.loads((tmp_path / "run/result.json").read_text())
+    return folder
+
+
+def test_every_method_leaves_its_points_and_what_they_cost(finished):
+    result = json.loads((finished / "result.json").read_text())
     assert [(one["method"], one["value"]) for one in result["points"]] == [
         (name, value) for name, method in frontier.METHODS.items() for value in method.values or (None,)]
     by_name = {(one["method"], one["value"]): one for one in result["points"]}
@@ -191,22 +212,26 @@ def test_every_method_leaves_its_points_and_what_they_cost(small, tmp_path):
     assert by_name["rest", 2]["drawn"] == 2 * 8 * 4                         # Grows · prompts · responses
     assert all(len(one["texts"]) == 4 for one in result["points"])
     assert all(one["cpu_seconds"] > 0 for one in result["points"] if one["drawn"])
-    assert (tmp_path / "run/frontier.png").read_bytes().startswith(b"\x89PNG")
+    assert (finished / "frontier.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_reward_is_asked_as_often_as_the_point_says(small, tmp_path):
-    """PPO alone: what it drew, and 6 held-out answers of each policy."""
-    for _ in made(methods=("sft", "ppo")).run(tmp_path / "run"):
-        pass
-    result = json.loads((tmp_path / "run/result.json").read_text())
-    assert sum(small) == sum(one["reward_calls"] + 6 for one in result["points"])
+FOUR = ("sft", "rest", "ppo", "dpo")
+
+
+@pytest.fixture(scope="module")
+def whole(lamps, tmp_path_factory):
+    """Four methods in one go."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "write", lambda *given: None)
+        for _ in made(methods=FOUR).run(folder):
+            pass
+    return folder
 
 
 @pytest.mark.parametrize("stop", [11, pytest.param(3, marks=SLOW), pytest.param(20, marks=SLOW)])
-def test_a_stopped_run_goes_on_with_the_same_numbers(small, tmp_path, stop):
-    job = made(methods=("sft", "rest", "ppo", "dpo"))
-    for _ in job.run(tmp_path / "whole"):
-        pass
+def test_a_stopped_run_goes_on_with_the_same_numbers(whole, no_page, tmp_path, stop):
+    job = made(methods=FOUR)
     events = job.run(tmp_path / "stopped")
     for _ in range(stop):
         next(events)
@@ -214,16 +239,16 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(small, tmp_path, stop):
     assert not (tmp_path / "stopped/result.json").exists()
     for _ in job.run(tmp_path / "stopped"):
         pass
-    assert numbers(tmp_path / "stopped") == numbers(tmp_path / "whole")
+    assert numbers(tmp_path / "stopped") == numbers(whole)
     assert not list((tmp_path / "stopped").rglob("*.safetensors"))          # nothing is left of the trainings
 
 
 @pytest.mark.parametrize("there", ["checkpoints/rest-2-0", pytest.param("points/ppo-0.1-0", marks=SLOW),
                                    pytest.param("checkpoints/dpo-0.1-0", marks=SLOW)])
-def test_killed_it_goes_on_with_the_same_numbers(small, tmp_path, there):
+def test_killed_it_goes_on_with_the_same_numbers(whole, no_page, tmp_path, there):
     """A process of its own, killed by the system as soon as that is on the disk."""
     def work():
-        for _ in made(methods=("sft", "rest", "ppo", "dpo")).run(tmp_path / "killed"):
+        for _ in made(methods=FOUR).run(tmp_path / "killed"):
             pass
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
@@ -233,12 +258,10 @@ def test_killed_it_goes_on_with_the_same_numbers(small, tmp_path, there):
     child.join()
     assert child.exitcode == -signal.SIGKILL
     work()
-    for _ in made(methods=("sft", "rest", "ppo", "dpo")).run(tmp_path / "whole"):
-        pass
-    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
+    assert numbers(tmp_path / "killed") == numbers(whole)
 
 
-def test_started_anew_nothing_of_before_is_left(small, tmp_path):
+def test_started_anew_nothing_of_before_is_left(small, no_page, tmp_path):
     for _ in made(methods=("sft", "ppo")).run(tmp_path / "run"):
         pass
     (tmp_path / "run/mine.txt").write_text("a note")
@@ -249,9 +272,13 @@ def test_started_anew_nothing_of_before_is_left(small, tmp_path):
     assert (tmp_path / "run/mine.txt").exists()
 
 
-def test_more_methods_and_seeds_are_added_and_nothing_is_made_again(small, tmp_path):
+def test_more_seeds_are_added_nothing_is_made_again_and_the_reward_is_asked_as_often_as_the_points_say(
+        small, no_page, tmp_path):
+    """What PPO drew, and 6 held-out answers of each policy."""
     for _ in made(methods=("sft", "ppo")).run(tmp_path / "run"):
         pass
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert sum(small) == sum(one["reward_calls"] + 6 for one in result["points"])
     [first] = [path.stat().st_mtime_ns for path in (tmp_path / "run/points").glob("ppo-0.1-0/points.json")]
     small.clear()
     for _ in made(methods=("sft", "ppo"), seeds=2).run(tmp_path / "run"):
@@ -264,7 +291,7 @@ def test_more_methods_and_seeds_are_added_and_nothing_is_made_again(small, tmp_p
     assert ppo["seeds"][0]["proxy"] != ppo["seeds"][1]["proxy"]
 
 
-def test_another_size_is_another_run(small, tmp_path):
+def test_another_size_is_another_run(small, no_page, tmp_path):
     for _ in made(methods=("sft",)).run(tmp_path / "run"):
         pass
     other = frontier.FrontierJob(task="lamps", size=replace(SMALL, steps=3), methods=("sft",))
@@ -274,11 +301,17 @@ def test_another_size_is_another_run(small, tmp_path):
 
 # -- the page ----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_the_page_says_everything_in_its_language_and_takes_no_text_for_html(small, tmp_path, lang):
-    for _ in made(methods=("sft", "best-of-n", "ppo"), lang=lang, seeds=2).run(tmp_path):
+@pytest.fixture(scope="module")
+def two_seeds(lamps, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two") / "run"
+    for _ in made(methods=("sft", "best-of-n", "ppo"), lang="zh", seeds=2).run(folder):
         pass
-    result = json.loads((tmp_path / "result.json").read_text())
+    return folder
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_says_everything_in_its_language_and_takes_no_text_for_html(two_seeds, tmp_path, lang):
+    result = json.loads((two_seeds / "result.json").read_text())
     for one in result["points"]:
         one["texts"][0]["response"] = EVIL
     page.write(tmp_path, lang, result)
@@ -295,11 +328,9 @@ def test_the_page_says_everything_in_its_language_and_takes_no_text_for_html(sma
     assert sorted(ids) == sorted((reward, str(i)) for reward in ("proxy", "gold") for i in range(len(result["points"])))
 
 
-def test_the_same_numbers_make_the_same_page(small, tmp_path):
-    for _ in made(methods=("sft", "ppo")).run(tmp_path):
-        pass
-    result, first = json.loads((tmp_path / "result.json").read_text()), (tmp_path / "report.html").read_bytes()
-    page.write(tmp_path, "en", result)
+def test_the_same_numbers_make_the_same_page(two_seeds, tmp_path):
+    result, first = json.loads((two_seeds / "result.json").read_text()), (two_seeds / "report.html").read_bytes()
+    page.write(tmp_path, "zh", result)
     assert (tmp_path / "report.html").read_bytes() == first
 
 

@@ -30,6 +30,7 @@ from tests.benchmarks import overoptimisation
 SMALL = study.Amounts(prompts=8, held_out=6, draws=8, answers=4, scaled=40, ppo_steps=4, every=2, updates=3,
                       sampling=Sampling(max_new_tokens=5))
 SLOW = pytest.mark.slow
+WRITE = page.write
 EVIL = "</script><script>alert(1)</script>"
 
 
@@ -139,12 +140,20 @@ class Lamps:
         return len(set(response)) / 26 + len(response) / 1000
 
 
-@pytest.fixture
-def small(policy, monkeypatch):
+@pytest.fixture(scope="module")
+def small(policy):
     """The study on a policy that takes no training of its own."""
-    monkeypatch.setitem(tasks._REGISTERED, "lamps", Lamps)
-    monkeypatch.setattr(zoo, "build", lambda name: iter(()))
-    monkeypatch.setattr(world.World, "reference", policy.reference())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(tasks._REGISTERED, "lamps", Lamps)
+        patch.setattr(zoo, "build", lambda name: iter(()))
+        patch.setattr(world.World, "reference", policy.reference())
+        yield
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    """Where the numbers are what counts: the page and its picture are not drawn."""
+    monkeypatch.setattr(page, "write", lambda *given: None)
 
 
 def made(**changes) -> study.OveroptimisationJob:
@@ -174,11 +183,20 @@ def test_a_run_leaves_every_curve_the_picture_and_reward_models_of_one_scale(sma
         assert (score.mean().item(), score.std().item()) == pytest.approx((0, 1), abs=1e-3)
 
 
+@pytest.fixture(scope="module")
+def whole(small, tmp_path_factory):
+    """Both methods in one go."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "write", lambda *given: None)
+        for _ in made(sizes=(20,), methods=("best-of-n", "ppo")).run(folder):
+            pass
+    return folder
+
+
 @pytest.mark.parametrize("stop", [22, pytest.param(3, marks=SLOW), pytest.param(30, marks=SLOW)])
-def test_a_stopped_run_goes_on_with_the_same_numbers(small, tmp_path, stop):
+def test_a_stopped_run_goes_on_with_the_same_numbers(whole, no_page, tmp_path, stop):
     job = made(sizes=(20,), methods=("best-of-n", "ppo"))
-    for _ in job.run(tmp_path / "whole"):
-        pass
     events = job.run(tmp_path / "stopped")
     for _ in range(stop):
         next(events)
@@ -186,12 +204,12 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(small, tmp_path, stop):
     assert not (tmp_path / "stopped/result.json").exists()
     for _ in job.run(tmp_path / "stopped"):
         pass
-    assert numbers(tmp_path / "stopped") == numbers(tmp_path / "whole")
+    assert numbers(tmp_path / "stopped") == numbers(whole)
 
 
 @pytest.mark.parametrize("there", ["points/ppo-20-0-single-0.03-2-0", pytest.param("points/scores-20-0-0-0",
                                                                                   marks=SLOW)])
-def test_killed_it_goes_on_with_the_same_numbers(small, tmp_path, there):
+def test_killed_it_goes_on_with_the_same_numbers(whole, no_page, tmp_path, there):
     """A process of its own, killed by the system as soon as that is on the disk."""
     def work():
         for _ in made(sizes=(20,), methods=("best-of-n", "ppo")).run(tmp_path / "killed"):
@@ -204,13 +222,12 @@ def test_killed_it_goes_on_with_the_same_numbers(small, tmp_path, there):
     child.join()
     assert child.exitcode == -signal.SIGKILL
     work()
-    for _ in made(sizes=(20,), methods=("best-of-n", "ppo")).run(tmp_path / "whole"):
-        pass
-    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
+    assert numbers(tmp_path / "killed") == numbers(whole)
 
 
 @pytest.mark.parametrize("earlier", [True, pytest.param(False, marks=SLOW)])
-def test_a_measurement_lost_between_checkpoint_and_measuring_is_made_up_for(small, tmp_path, monkeypatch, earlier):
+def test_a_measurement_lost_between_checkpoint_and_measuring_is_made_up_for(
+        small, no_page, tmp_path, monkeypatch, earlier):
     """Killed right there, the policy of the last checkpoint comes back and is measured; others are made anew."""
     job = made(sizes=(20,), methods=("ppo",))
     for _ in job.run(tmp_path / "whole"):
@@ -233,7 +250,7 @@ def test_a_measurement_lost_between_checkpoint_and_measuring_is_made_up_for(smal
     assert numbers(tmp_path / "cut") == numbers(tmp_path / "whole")
 
 
-def test_more_sizes_and_seeds_are_added_and_reward_models_are_not_made_again(small, tmp_path):
+def test_more_sizes_and_seeds_are_added_and_reward_models_are_not_made_again(small, no_page, tmp_path):
     for _ in made(sizes=(20,), methods=("best-of-n",)).run(tmp_path):
         pass
     first = {path: path.stat().st_mtime_ns for path in (tmp_path / "points").glob("model-20-*/*")}
@@ -247,14 +264,14 @@ def test_more_sizes_and_seeds_are_added_and_reward_models_are_not_made_again(sma
     assert now[0]["proxy"] == before["seeds"][0]["proxy"] != now[1]["proxy"]
 
 
-def test_other_amounts_are_another_run(small, tmp_path):
+def test_other_amounts_are_another_run(small, no_page, tmp_path):
     for _ in made(sizes=(20,), methods=("best-of-n",)).run(tmp_path):
         pass
     with pytest.raises(StorageError, match="draws was 8, is now 4"):
         list(made(sizes=(20,), amounts=replace(SMALL, draws=4)).run(tmp_path))
 
 
-def test_too_few_different_answers_are_said(small, tmp_path, monkeypatch):
+def test_too_few_different_answers_are_said(small, no_page, tmp_path, monkeypatch):
     monkeypatch.setattr(Lamps, "gold", lambda self, prompt, response: 0.5)
     with pytest.raises(ValueError, match="gave 0 comparisons with a better answer; --sizes asks for 20"):
         list(made(sizes=(20,)).run(tmp_path))
@@ -263,12 +280,12 @@ def test_too_few_different_answers_are_said(small, tmp_path, monkeypatch):
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("lang", ["en", pytest.param("zh", marks=SLOW)])
-def test_the_page_says_everything_in_its_language_and_takes_no_text_for_html(small, tmp_path, lang):
+def test_the_page_says_everything_in_its_language_and_takes_no_text_for_html(small, no_page, tmp_path, lang):
     for _ in made(methods=("best-of-n", "best-of-n-ensembles", "ppo"), lang=lang, sizes=(20,), seeds=2).run(tmp_path):
         pass
     result = json.loads((tmp_path / "result.json").read_text())
     next(one for one in result["curves"] if one["texts"])["texts"][0]["response"] = EVIL
-    page.write(tmp_path, lang, result)
+    WRITE(tmp_path, lang, result)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert EVIL not in html
     assert "<script" not in html
@@ -278,7 +295,7 @@ def test_the_page_says_everything_in_its_language_and_takes_no_text_for_html(sma
     for key in ("overoptimisation_line_gold", "overoptimisation_col_peak", "overoptimisation_accuracy_about"):
         assert words[key] in html.replace("&#39;", "'")
     first = (tmp_path / "report.html").read_bytes()
-    page.write(tmp_path, lang, result)
+    WRITE(tmp_path, lang, result)
     assert (tmp_path / "report.html").read_bytes() == first
 
 

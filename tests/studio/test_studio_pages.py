@@ -101,10 +101,18 @@ def test_bad_options_are_one_line(words, complaint, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["--host", "0.0.0.0"], ["--class-code", "abc"], ["--port", "80000"]])
+def test_who_may_not_enter_is_answered_before_gradio_is_imported(words, monkeypatch, capsys):
+    monkeypatch.setattr("rlhf_kit.studio.serving.prepare", lambda: pytest.fail("Gradio was imported"))
+    assert cli.main(["studio", *words]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
 def test_without_gradio_the_command_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert cli.main(["studio"]) == 2
-    assert "pip install 'rlhf-kit[ui]'" in capsys.readouterr().err
+    assert 'pip install "rlhf-kit[ui]"' in capsys.readouterr().err
 
 
 # In notebooks
@@ -119,7 +127,7 @@ def test_without_gradio_a_cell_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.delenv(inline.SWITCH, raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     kit.panel("rank")
-    assert "pip install 'rlhf-kit[ui]'" in capsys.readouterr().out
+    assert 'pip install "rlhf-kit[ui]"' in capsys.readouterr().out
 
 
 def test_an_unknown_panel_is_named():

@@ -29,6 +29,32 @@ def test_beyond_this_machine_only_with_a_class_code(host):
     assert callable(launch_settings(host=host, port=None, code="three green pears")["auth"])
 
 
+def test_a_class_is_told_the_address_at_which_others_find_this_machine(monkeypatch):
+    class Door:
+        def __init__(self, *kind):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def connect(self, place):
+            if not network:
+                raise OSError("Network is unreachable")
+
+        def getsockname(self):
+            return "192.168.1.20", 51000
+
+    monkeypatch.setattr(serving.socket, "socket", Door)
+    here, network = "http://localhost:7860/", True
+    assert serving.seen_from_outside("0.0.0.0", here) == "http://192.168.1.20:7860/"
+    assert serving.seen_from_outside("192.168.1.7", "http://192.168.1.7:7860/") == "http://192.168.1.7:7860/"
+    network = False
+    assert serving.seen_from_outside("0.0.0.0", here) == here
+
+
 def test_a_short_code_is_refused():
     with pytest.raises(ValueError, match="expected at least 6"):
         class_code("12345")
@@ -175,7 +201,8 @@ def test_a_port_in_use_is_one_line():
         launch_settings(host="127.0.0.1", port=taken.getsockname()[1], code=None)
 
 
-@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9",
+                                   pytest.param("http://127.0.0.1:9", marks=pytest.mark.slow)])     # see OPENS, too
 def test_it_opens_where_the_environment_names_a_proxy(proxy, tmp_path):
     """Gradio asks its own page whether it is there; a proxy that nobody serves must not be asked."""
     script = ("from rlhf_kit.studio.serving import prepare; prepare()\n"

@@ -136,6 +136,14 @@ def test_what_stop_was_answered_is_said_again_to_that_page_when_the_run_has_ende
     assert turns.failed(None, "two") == [gr.skip(), gr.skip()]
 
 
+def test_of_pages_that_stopped_the_latest_are_remembered(turns, monkeypatch):
+    monkeypatch.setattr("rlhf_kit.studio.turns.REMEMBERED", 2)
+    for page in ("one", "two", "three"):
+        turns.stopped(turns.workspace.line.join(page), "Stopped: {}".format, "view", page=page)
+    assert [turns.failed(None, page)[0] for page in ("two", "three")] == ["Stopped: view"] * 2
+    assert turns.failed(None, "one") == [gr.skip(), gr.skip()]
+
+
 def test_the_ticket_is_known_while_one_waits(workspace):
     first = workspace.line.join()
 

@@ -24,7 +24,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -297,30 +297,49 @@ def _likely(asked: _Asked, first: int, values_only: bool = False) -> Mistake | N
     """
     near, cases = asked.exercise.near, asked.cases
     order = [first, *(i for i in range(len(cases)) if i != first)]
-    finite = [i for i in order if all(a.isfinite().all() for a in cases[i].arguments if isinstance(a, Tensor))]
     questions = [_Question(case) for case in cases]
-    tried = [(mistake, lambda i, wrong=wrong: _given(wrong, questions[i]))
-             for mistake in asked.exercise.mistakes for wrong in (mistake.wrong, *mistake.also)]
+    tried = [(mistake, wrong) for mistake in asked.exercise.mistakes for wrong in (mistake.wrong, *mistake.also)]
 
-    def exactly(mine: Callable[[int], Outcome]) -> bool:
-        return all(_agree(mine(i), asked.theirs[i], near, gradients=True) for i in order) and not all(
-            _agree(mine(i), asked.ours[i], near, gradients=True) for i in order)
+    def mine(wrong: Function, i: int) -> Outcome:
+        return _given(wrong, questions[i])
 
-    def in_values(mine: Callable[[int], Outcome]) -> bool:
-        return all(_agree(mine(i), asked.theirs[i], near) for i in order)
+    @cache
+    def agrees(wrong: Function, i: int) -> bool:
+        return _agree(mine(wrong, i), asked.theirs[i], near)
 
-    def where_finite(mine: Callable[[int], Outcome]) -> bool:
-        return (all(_agree(mine(i), asked.theirs[i], near) for i in finite)
-                and not all(_agree(mine(i), asked.ours[i], near) for i in finite))
+    def right(wrong: Function, i: int, gradients: bool = False) -> bool:
+        return _agree(mine(wrong, i), asked.ours[i], near, gradients)
 
-    def where_both_go_on(mine: Callable[[int], Outcome]) -> bool:
-        both = [i for i in order if _finite(mine(i)) and _finite(asked.theirs[i])]
-        return (len(both) > 0.6 * len(order) and all(_agree(mine(i), asked.theirs[i], near) for i in both)
-                and sum(not _agree(mine(i), asked.ours[i], near) for i in both) > 2)
+    def exactly(wrong: Function) -> bool:
+        return all(agrees(wrong, i) and _agree(mine(wrong, i), asked.theirs[i], near, gradients=True) for i in order
+                   ) and not all(right(wrong, i, gradients=True) for i in order)
+
+    def in_values(wrong: Function) -> bool:
+        return all(agrees(wrong, i) for i in order)
+
+    @cache
+    def finite() -> list[int]:
+        return [i for i in order if all(a.isfinite().all() for a in cases[i].arguments if isinstance(a, Tensor))]
+
+    def where_finite(wrong: Function) -> bool:
+        return all(agrees(wrong, i) for i in finite()) and not all(right(wrong, i) for i in finite())
+
+    @cache
+    def they_go_on() -> list[int]:
+        return [i for i in order if _finite(asked.theirs[i])]
+
+    def where_both_go_on(wrong: Function) -> bool:
+        both = []
+        for i in they_go_on():
+            if _finite(mine(wrong, i)):
+                if not agrees(wrong, i):                                # where one differs no other is asked
+                    return False
+                both.append(i)
+        return len(both) > 0.6 * len(order) and sum(not right(wrong, i) for i in both) > 2
 
     for same in (exactly, in_values, where_finite, where_both_go_on) if values_only else (exactly,):
-        for mistake, mine in tried:
-            if same(mine):
+        for mistake, wrong in tried:
+            if same(wrong):
                 return mistake
     return None
 

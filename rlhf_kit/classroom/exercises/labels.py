@@ -223,7 +223,7 @@ CHINESE = {
     "scores that hardly differ": "得分几乎相同", "just above the limit": "略高于界限",
     "just below the limit": "略低于界限", "tokens that became rare": "词元变得少见",
     "a jump in the padding": "填充里有跳跃",
-    "a log-probability is NaN": "有一个对数概率是 NaN", "a ratio beyond all numbers": "比率大到无穷",
+    "a log-probability is NaN": "有一个对数概率是 NaN", "a ratio beyond all numbers": "概率比大到无穷",
     "NaN in the gradient": "梯度里有 NaN", "infinity in the gradient": "梯度里有无穷大",
     "another rate and norm": "另一个步长和范数上限",
     # 7
@@ -242,8 +242,8 @@ CHINESE = {
     "a hard question and an easier one, not scaled": "一道难题和一道容易些的，不缩放",
     "groups that scored alike": "有的组得分全都相同",
     "groups that scored alike, not scaled": "有的组得分全都相同，不缩放", "nothing has moved yet": "策略还没有动",
-    "a policy that has moved": "策略已经动了", "a high KL penalty": "KL 惩罚很重", "a narrow clip": "裁剪范围很窄",
-    "a wide clip": "裁剪范围很宽", "better than expected": "比预期好", "worse than expected": "比预期差",
+    "a policy that has moved": "策略已经动了", "a high KL penalty": "KL 惩罚很重", "a narrow clip": "截断范围很窄",
+    "a wide clip": "截断范围很宽", "better than expected": "比预期好", "worse than expected": "比预期差",
     "advantages of 0": "优势全是 0", "never, half the time, always": "从不、一半、总是", "two answers": "两条回答",
     "hard questions": "难题", "easy questions": "容易的题",
     # 5c, Sparrow

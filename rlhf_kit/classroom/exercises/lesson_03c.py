@@ -528,7 +528,7 @@ EXERCISES = (
         _summing(lambda logprob, ref_logprob: logprob.exp() * (logprob - ref_logprob),
                  "Each token is weighted by its probability once more. The draws are already as frequent as π says: "
                  "sum log π - log ρ as it is.",
-                 "每个词元又乘了一遍概率。抽样本身就是按 π 的频率来的：直接对 log π - log ρ 求和。"),
+                 "每个词元又乘了一遍概率。采样本身就是按 π 的频率来的：直接对 log π - log ρ 求和。"),
         _summing(lambda logprob, ref_logprob: (logprob - ref_logprob).exp(),
                  "These are the ratios π/ρ. Wanted are their logarithms, log π - log ρ: leave out the exp.",
                  "这是比值 π/ρ。要的是它的对数 log π - log ρ：去掉 exp。"),

@@ -774,7 +774,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(lambda score, shown, logprob, reference, mask, beta: ppo_reward(
                     beta * score, beta * shown, logprob, reference, mask, beta),
                 "β multiplies the score, too. It is the price of drifting alone.",
-                "β 把得分也乘了。它只是偏离的价格。"),
+                "β 把得分也乘了。它只是偏离的代价。"),
         _named(_rewarded(last=lambda mask: _one_hot(mask.sum(1).clamp(max=mask.shape[1] - 1), mask)),
                 "The score stands one place behind the last real token. The last one is at `mask.sum(1) - 1`.",
                 "得分放在了最后一个真实词元的后一位。最后一个在 `mask.sum(1) - 1`。"),

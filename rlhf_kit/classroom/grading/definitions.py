@@ -51,6 +51,13 @@ def mentioned(cells: Sequence[str]) -> set[str]:
     return {found[1] or found[2] for cell in cells for found in DEFINED.finditer(cell)}
 
 
+def defining(cells: Sequence[str], name: str) -> list[int]:
+    """The numbers of the code cells, from 1, in which something is written as `name`; its check does not count."""
+    written = re.compile(rf"^[ \t]*+(?:(?:async +)?(?:def|class) +{name}\b|{name} *(?::[^=\n]*)?=(?![^\n]*\bcheck\())",
+                         re.M)
+    return [number for number, cell in enumerate(cells, 1) if written.search(cell)]
+
+
 def _among(tokens: Sequence[tokenize.TokenInfo], wanted: set[str]) -> Iterator[Definition]:
     at = 0
     while at < len(tokens) - 1:

@@ -16,7 +16,7 @@ COMMON = 1 / 4                      # of those who wrote something: what so many
 
 
 def alike(submissions: Sequence[Submission], exercises: Sequence[Exercise], lesson: str) -> list[str]:
-    """For each submission, with whom it shares answers: "1.3, 1.5: Ben; 1.3: Cleo"; empty for most.
+    """For each submission, with whom it shares answers: "1.3, 1.5: Ben; 1.3: Cleo, Dan"; empty for most.
 
     An answer counts if it has at least 30 tokens, is not the lesson's own solution or reference, and if no more than
     three, or a quarter of those who wrote one, wrote it so.
@@ -39,8 +39,15 @@ def alike(submissions: Sequence[Submission], exercises: Sequence[Exercise], less
                 for other in places:
                     if other != one:
                         shared[one][other].append(number[name])
-    return ["; ".join(f"{', '.join(sorted(numbers))}: {submissions[other].student}"
-                      for other, numbers in sorted(with_whom.items())) for with_whom in shared]
+    return [_told(with_whom, submissions) for with_whom in shared]
+
+
+def _told(with_whom: dict[int, list[str]], submissions: Sequence[Submission]) -> str:
+    """Exercises, then everybody with whom it is these."""
+    people: dict[str, list[str]] = defaultdict(list)
+    for other, numbers in sorted(with_whom.items()):
+        people[", ".join(sorted(numbers))].append(submissions[other].student)
+    return "; ".join(f"{numbers}: {', '.join(names)}" for numbers, names in people.items())
 
 
 def _published(exercises: Sequence[Exercise], lesson: str) -> set[str]:

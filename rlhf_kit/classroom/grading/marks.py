@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 from rlhf_kit.classroom.exercises.answers import Case, Exercise, Verdict, compare, show
 from rlhf_kit.classroom.exercises.checking import EXERCISES, lesson_of, likely
 from rlhf_kit.classroom.grading import apart
+from rlhf_kit.classroom.grading.definitions import defining
 from rlhf_kit.classroom.grading.likeness import alike
 from rlhf_kit.classroom.grading.outside import Answer, Gone, Worker
 from rlhf_kit.classroom.grading.roster import Roster
@@ -154,7 +156,7 @@ def grade(folder: Path, lesson: str, seed: int, lang: Lang | None = None, *, tea
 
         def work(submission: Submission) -> list[tuple]:
             answers = worker.ask(submission.cells, [(e.name, c) for e, c in zip(exercises, cases, strict=True)])
-            return [_mark(*one, lang or submission.lang, teacher, limits)
+            return [_mark(*one, submission.cells, lang or submission.lang, teacher, limits)
                     for one in zip(exercises, cases, answers, strict=True)]
 
         left = [place for place, submission in enumerate(submissions) if not submission.problem]
@@ -213,11 +215,11 @@ def _without_asking(submission: Submission, exercises: Sequence[Exercise]) -> tu
     return tuple(Mark(exercise, submission.status or "not graded") for exercise in exercises)
 
 
-def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang, teacher: Lang,
+def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, cells: Sequence[str], lang: Lang, teacher: Lang,
           limits: Limits) -> tuple:
     """The fields of the mark behind its exercise; arrays that torch stumbles over are the student's doing."""
     if answer.trouble:
-        said = [_trouble(exercise, answer, limits, one) for one in (lang, teacher)]
+        said = [_trouble(exercise, answer, cells, limits, one) for one in (lang, teacher)]
         return answer.trouble, *said
     try:
         verdict = compare(exercise, cases, answer.outcomes)
@@ -236,12 +238,22 @@ def _mark(exercise: Exercise, cases: Sequence[Case], answer: Answer, lang: Lang,
                 bool(likely(verdict, teacher)))
 
 
-def _trouble(exercise: Exercise, answer: Answer, limits: Limits, lang: Lang) -> str:
+def _trouble(exercise: Exercise, answer: Answer, cells: Sequence[str], limits: Limits, lang: Lang) -> str:
     if answer.trouble == "timeout":
         return say(lang, "grade_timeout", seconds=limits.seconds)
     if answer.trouble == "not found":
-        return _also(say(lang, "grade_not_found", name=exercise.name), answer.words)
+        return _not_found(exercise.name, answer.problems, cells, lang)
     return answer.words
+
+
+def _not_found(name: str, problems: Sequence[str], cells: Sequence[str], lang: Lang) -> str:
+    """What is wrong in the cells that should define it, of all that could not be defined; or that there is none."""
+    places = defining(cells, name)
+    told = [found for problem in problems if (found := re.match(r"cell (\d+)(?:, |: )(.*)", problem))]
+    why = [found[2] for found in told if int(found[1]) in places]
+    if why:
+        return say(lang, "grade_not_defined", name=name, why="; ".join(dict.fromkeys(why)))
+    return say(lang, "grade_not_taken" if places else "grade_not_found", name=name)
 
 
 def _remark(verdict: Verdict, lang: Lang) -> str:

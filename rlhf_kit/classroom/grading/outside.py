@@ -33,6 +33,7 @@ class Answer:
     outcomes: tuple[Outcome, ...] = ()
     trouble: str = ""               # "", "not found", "timeout", "crash"
     words: str = ""                 # what is known about the trouble; may come from the student
+    problems: tuple[str, ...] = ()  # of a function that was not found: what could not be defined, a line each
 
 
 class Gone(RuntimeError):
@@ -207,7 +208,7 @@ def _read(parcel: bytes, cases: Sequence[Case], problems: Sequence[str]) -> Answ
     except parcels.Damaged as error:
         return Answer(trouble="crash", words=str(error))
     if not replies:
-        return Answer(trouble="not found", words="; ".join(problems))
+        return Answer(trouble="not found", problems=tuple(problems))
     gradients = [0 if reply.error or reply.untouched else len(case.gradient)
                  for reply, case in zip(replies, cases, strict=True)]
     if [len(reply.gradients) for reply in replies] != gradients:

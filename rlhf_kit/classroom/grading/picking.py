@@ -54,6 +54,7 @@ def define(cells: Sequence[str], wanted: Iterable[str], namespace: dict[str, obj
            note: Callable[[int, bool], None] | None = None) -> list[str]:
     """Define in `namespace` what the cells define; returns a line about each cell or definition that failed.
 
+    A value of the notebook that needs a call which is not run is no failure.
     Of a wanted name that is defined more than once, the last definition counts that is not the untouched stub: a
     stub that was copied to the end does not undo an answer. Every other name means what it would in a notebook run
     from top to bottom. Whatever a statement raises costs that statement. `note(number, importing)` is called before
@@ -150,7 +151,8 @@ def _define_one(statement: ast.stmt, setting: Setting) -> BaseException | None:
         module = ast.Module([statement], type_ignores=[])
         exec(compile(module, statement.cell, "exec", __future__.annotations.compiler_flag, True), setting.namespace)
     except BaseException as error:                         # SystemExit, KeyboardInterrupt: one definition, not all
-        if name and len(setting.problems) < PROBLEMS:
+        telling = name in setting.wanted or not isinstance(statement, ast.Assign | ast.AnnAssign)
+        if name and telling and len(setting.problems) < PROBLEMS:
             setting.problems.append(f"{statement.cell}, {name}: {type(error).__name__}: {error}"[:200])
         return error
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rlhf_kit import REPOSITORY
 from rlhf_kit.language import Lang
+from rlhf_kit.scale.spaces import has_address
 
 PLACES = (Path(__file__).parents[2] / "data" / "lessons", Path(__file__).parents[3] / "notebooks" / "source")
 CELL = re.compile(r'^# %%(?: \[markdown\] lang="(?P<lang>\w\w)")?(?P<marks>.*)$', re.M)
@@ -54,9 +55,10 @@ def asked(lesson: str, lang: Lang) -> dict[str, Asked]:
 
 
 def address(lesson: str, lang: Lang) -> str:
-    """Of the notebook; empty where the kit was installed without its lessons."""
+    """Of the notebook; empty where the kit has no address yet, or was installed without its lessons."""
     source = next((found for place in PLACES for found in sorted(place.glob(f"{lesson}_*.py"))), None)
-    return f"{REPOSITORY}/blob/main/notebooks/{'zh/' if lang == 'zh' else ''}{source.stem}.ipynb" if source else ""
+    path = f"notebooks/{'zh/' if lang == 'zh' else ''}{source.stem}.ipynb" if source else ""
+    return f"{REPOSITORY}/blob/main/{path}" if path and has_address() else ""
 
 
 def _statement(text: str) -> str:

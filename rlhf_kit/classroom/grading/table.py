@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -66,11 +65,6 @@ def as_json(grades: Grades) -> dict[str, Any]:
             "missing": list(grades.missing), "out_of": grades.out_of, "due": _time(grades.due),
             "passed_over": dict(grades.passed_over), "names_alike": [list(group) for group in grades.names_alike],
             "students": [_student(row, grades) for row in grades.rows]}
-
-
-def write_json(path: Path, grades: Grades) -> None:
-    """The same as a file."""
-    write_text(path, json.dumps(as_json(grades), ensure_ascii=False, indent=1) + "\n")
 
 
 def number(points: float) -> int | float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
     from markdownify import MarkdownConverter
 
-MISSING = "markdownify is not installed; HTML becomes Markdown with it. pip install 'rlhf-kit[scale]'."
+MISSING = "markdownify is not installed; HTML becomes Markdown with it. pip install \"rlhf-kit[scale]\"."
 SILENT = ("script", "style", "head", "title", "template", "noscript", "iframe", "object")     # no text for a reader
 DEEPEST = 100                           # levels of tags; what people write has a dozen
 STRAY = 20                              # tags that are opened and never closed with a ">"

@@ -204,7 +204,7 @@ def check_arrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise ValueError("pyarrow is not installed; parquet files need it. pip install 'rlhf-kit[scale]', or use "
+        raise ValueError("pyarrow is not installed; parquet files need it. pip install \"rlhf-kit[scale]\", or use "
                          ".jsonl.") from error
     return pyarrow, parquet
 
@@ -376,7 +376,7 @@ def _hub_rows(name: str, limit: int | None, left_out: Counter[str]) -> Iterator[
         from datasets import load_dataset
     except ImportError as error:
         raise ValueError("datasets is not installed; sets on the hub are read with it. "
-                         "pip install 'rlhf-kit[scale]'.") from error
+                         "pip install \"rlhf-kit[scale]\".") from error
     seen = set()
     try:
         for row in load_dataset(name, split="train", streaming=True):

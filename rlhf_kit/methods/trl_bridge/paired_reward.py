@@ -24,6 +24,7 @@ from rlhf_kit.methods.trl_bridge.running import (
     updates,
 )
 from rlhf_kit.models.adapters import LoRA, check_targets
+from rlhf_kit.models.chats import closed
 from rlhf_kit.models.loading import load_reward_model
 from rlhf_kit.models.quantization import Quantization
 from rlhf_kit.models.text import encode_texts, pad_id
@@ -90,8 +91,9 @@ def encoded(tokenizer: PreTrainedTokenizerBase, comparisons: Sequence[Comparison
     """Token ids of both texts of each comparison, their ends where they are too long, and the margin if any has one."""
     if len(comparisons) == 0:
         raise ValueError("there are no comparisons to learn from; give at least one.")
-    chosen = encode_texts(tokenizer, [c.prompt + c.chosen for c in comparisons], limit, keep="end")
-    rejected = encode_texts(tokenizer, [c.prompt + c.rejected for c in comparisons], limit, keep="end")
+    prompts = [c.prompt for c in comparisons]                       # as `rewards.learned` will read them
+    chosen, rejected = (encode_texts(tokenizer, closed(tokenizer, prompts, answers), limit, keep="end")
+                        for answers in ([c.chosen for c in comparisons], [c.rejected for c in comparisons]))
     rows = [{"chosen_ids": a, "rejected_ids": b} for a, b in zip(chosen, rejected, strict=True)]
     if any(comparison.margin is not None for comparison in comparisons):
         rows = [{**row, "margin": float(c.margin or 0.0)} for row, c in zip(rows, comparisons, strict=True)]

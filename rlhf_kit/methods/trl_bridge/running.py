@@ -63,7 +63,7 @@ def check_installed() -> None:
     """Raises CannotTrain if a library is missing that TRL's trainers need."""
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise CannotTrain(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; TRL's "
-                          f"trainers need {'it' if len(missing) == 1 else 'them'}. pip install 'rlhf-kit[scale]'.")
+                          f"trainers need {'it' if len(missing) == 1 else 'them'}. pip install \"rlhf-kit[scale]\".")
 
 
 def check_place(folder: Path | str) -> None:

@@ -21,13 +21,12 @@ from rlhf_kit.methods import best_of_n
 from rlhf_kit.methods.best_of_n import Draws
 from rlhf_kit.runs.folder import STATES, Event
 from rlhf_kit.runs.pipeline import Job, Plan, Run, Stage
-from rlhf_kit.storage import is_complete, new_folder, remove, write_text
+from rlhf_kit.storage import is_complete, remove
 from rlhf_kit.studies.frontier import page
 from rlhf_kit.studies.frontier.dials import METHODS, Method
 from rlhf_kit.studies.frontier.points import gathered
 from rlhf_kit.studies.frontier.world import SHOWN, Size, World, plain
-
-POINTS, FILE = "points", "points.json"  # the run's folder for them; what each has
+from rlhf_kit.studies.pieces import POINTS, keep, kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +82,11 @@ class FrontierJob(Job):
 
     def result(self, run: Run) -> dict[str, Any]:
         """Every point of what was asked for, over the seeds."""
-        kept = [point for seed in range(self.seeds) for name in self.methods for folder in _folders(name, seed)
-                for point in _read(run.at(folder))]
+        points = [point for seed in range(self.seeds) for name in self.methods for folder in _folders(name, seed)
+                for point in kept(run.at(folder))]
         return {"job": "frontier", "world": self.world.task.name, "start": self.world.start, "judge": self.world.judge,
                 "lang": self.lang, "methods": list(self.methods), "seeds": list(range(self.seeds)),
-                "size": asdict(self.world.size), "points": gathered(kept)}
+                "size": asdict(self.world.size), "points": gathered(points)}
 
 
 class _Work:
@@ -114,7 +113,7 @@ class _Work:
     def start(self, seed: int) -> Iterator[Event]:
         """The start itself, to which nothing was done: its drift is 0, whatever rounding says."""
         seen = {**self.world.examined(self.world.reference, seed), "kl": 0.0}
-        self.keep(_folder("sft", "", seed), [{**_named("sft", "", None, seed), **seen, **_cost()}])
+        keep(self.run.at(_folder("sft", "", seed)), [{**_named("sft", "", None, seed), **seen, **_cost()}])
         yield Event(f"frontier_sft@{seed}", 1, 1)
 
     def best_of_n(self, seed: int) -> Iterator[Event]:
@@ -128,7 +127,7 @@ class _Work:
             yield Event(f"frontier_best-of-n@{seed}", len(found), size.chosen)
         spent = (time.process_time() - began) / (size.most * len(found))        # of one draw
         for n in method.values:
-            self.keep(_folder("best-of-n", n, seed), [{
+            keep(self.run.at(_folder("best-of-n", n, seed)), [{
                 **_named("best-of-n", "n", n, seed), **_best(found, int(n), world),
                 **_cost(draws=int(n), answer_seconds=spent * n)}])
 
@@ -140,7 +139,7 @@ class _Work:
         for one in best_of_n.draws(world.reference, prompts, world.proxy, config):
             found.append(asdict(one))
             yield Event(f"frontier_judged@{seed}", len(found), size.judged)
-        self.keep(_folder("judged", "", seed), [{"draws": found, "cpu_seconds": time.process_time() - began}])
+        keep(self.run.at(_folder("judged", "", seed)), [{"draws": found, "cpu_seconds": time.process_time() - began}])
 
     def learn(self, name: str, method: Method, seed: int) -> Iterator[Event]:
         """One policy for each setting, trained, examined and let go."""
@@ -155,21 +154,17 @@ class _Work:
                 for step in paid.counting(method.learn(world, policy, config, checkpoint, judged)):
                     yield Event(stage, done + step.number + 1, total, step.metrics)
                 drawn = method.drawn(config, world.size)
-                self.keep(folder, [{**_named(name, method.dial, value, seed), **world.examined(policy, seed),
-                                    **_cost(drawn=drawn, cpu_seconds=before + paid.seconds), "config": plain(config)}])
+                keep(self.run.at(folder), [{**_named(name, method.dial, value, seed), **world.examined(policy, seed),
+                                            **_cost(drawn=drawn, cpu_seconds=before + paid.seconds),
+                                            "config": plain(config)}])
             remove(checkpoint, STATES)
             done += config.steps
             yield Event(stage, done, total)
 
     def judged(self, seed: int) -> tuple[list[Draws], float]:
         """What `judge` left, and what it cost."""
-        [kept] = _read(self.run.at(_folder("judged", "", seed)))
-        return [Draws(**one) for one in kept["draws"]], kept["cpu_seconds"]
-
-    def keep(self, folder: str, points: list[dict[str, Any]]) -> None:
-        """Whole, or not at all."""
-        with new_folder(self.run.at(folder)) as unfinished:
-            write_text(unfinished / FILE, json.dumps(points, ensure_ascii=False))
+        [found] = kept(self.run.at(_folder("judged", "", seed)))
+        return [Draws(**one) for one in found["draws"]], found["cpu_seconds"]
 
 
 class _Paid:
@@ -225,7 +220,3 @@ def _folder(name: str, value: float | str, seed: int) -> str:
 def _folders(name: str, seed: int) -> list[str]:
     values = METHODS[name].values if name in METHODS else ()
     return [_folder(name, value, seed) for value in values] or [_folder(name, "", seed)]
-
-
-def _read(folder: Path) -> list[dict[str, Any]]:
-    return json.loads((folder / FILE).read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 
 from rlhf_kit import __version__, plots
 from rlhf_kit.evaluate import Estimate
-from rlhf_kit.language import Lang, lesson_sentences, say, typed
+from rlhf_kit.language import Lang, say, typed
 from rlhf_kit.storage import write_text
 
 PICTURE = "frontier.png"
@@ -23,11 +23,10 @@ SETTINGS = ("steps", "grows", "updates", "batch_size", "group_size", "minibatch_
 
 def write(folder: Path, lang: Lang, result: Mapping[str, Any]) -> None:
     """Leave frontier.png and report.html in the folder of a run whose points are `result`'s."""
-    spoken = plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {})
-    drawn = lang if spoken else "en"                    # of the pictures, where no font has Chinese
-    plots.save(plots.frontier(panels(result, drawn), across=across(drawn), names=names(drawn)),
-               folder / PICTURE)
-    write_text(folder / "report.html", _page(result, lang, drawn))
+    with plots.spoken(lang) as drawn:
+        plots.save(plots.frontier(panels(result, drawn), across=across(drawn), names=names(drawn)),
+                   folder / PICTURE)
+        write_text(folder / "report.html", _page(result, lang, drawn))
 
 
 def panels(result: Mapping[str, Any], lang: Lang) -> dict[str, dict[str, list[plots.Mark]]]:

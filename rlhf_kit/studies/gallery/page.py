@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 
 from rlhf_kit import __version__, plots
 from rlhf_kit.formulas.records import Step
-from rlhf_kit.language import Lang, fault_words, lesson_sentences, say
+from rlhf_kit.language import Lang, fault_words, say
 from rlhf_kit.runs import explain
 from rlhf_kit.runs.curves import PAGE, Rows, series
 from rlhf_kit.storage import StorageError, check_replaces, write_text
@@ -51,12 +51,11 @@ def show(name: str, folder: str | Path, lang: Lang = "en", seed: int = 0) -> dic
     found = explain.findings(explain.Record(ill["rows"]))
     shown = {"fault": name, "lang": lang, "seed": seed, "line": fault.line, "check": check,
              "findings": [{"fault": one.fault, "evidence": one.evidence} for one in found], **ill}
-    spoken = plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {})
-    calm = say(lang if spoken else "en", "gallery_healthy")
-    drawn = _drawn({calm: well["rows"], name: ill["rows"]}, (*DRAWN, *fault.shows))
-    plots.save(plots.overlay(drawn), place / f"{name}.png")
-    write_text(place / f"{name}.json", json.dumps(shown, ensure_ascii=False))
-    write_text(place / f"{name}.html", _page(shown, well, drawn, lang))
+    with plots.spoken(lang) as spoken:
+        drawn = _drawn({say(spoken, "gallery_healthy"): well["rows"], name: ill["rows"]}, (*DRAWN, *fault.shows))
+        plots.save(plots.overlay(drawn), place / f"{name}.png")
+        write_text(place / f"{name}.json", json.dumps(shown, ensure_ascii=False))
+        write_text(place / f"{name}.html", _page(shown, well, drawn, lang))
     return shown
 
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 from rlhf_kit import zoo
@@ -19,14 +18,15 @@ from rlhf_kit.methods import sft
 from rlhf_kit.recipes import instructgpt, learners
 from rlhf_kit.runs.folder import Event
 from rlhf_kit.runs.pipeline import Job, Plan, Run, Stage
-from rlhf_kit.storage import is_complete, new_folder, write_text
+from rlhf_kit.storage import is_complete
 from rlhf_kit.studies.labs import page
 from rlhf_kit.studies.labs.budget import LABS, Counts, recipe
 from rlhf_kit.studies.labs.exam import REFERENCES, Exam, Size, opened
 from rlhf_kit.studies.labs.figures import MOST_SEEDS, gathered
+from rlhf_kit.studies.pieces import POINTS, keep, kept
 from rlhf_kit.tasks.assistant import Assistant
 
-RUNS, POINTS, FILE = "labs", "points", "points.json"       # folders of a run; what each point has
+RUNS = "labs"                               # the folder for the labs' own runs
 NOT_LEARNING = ("mixed_base", "evaluate")                   # stages of a recipe that are not counted
 
 
@@ -103,9 +103,9 @@ class LabsJob(Job):
 
     def result(self, run: Run) -> dict[str, Any]:
         """Every policy that was asked for, over the seeds."""
-        kept = [_read(run.at(self.point(name, seed))) for seed in range(self.seeds) for name in self.policies]
+        points = [kept(run.at(self.point(name, seed))) for seed in range(self.seeds) for name in self.policies]
         return {"job": "labs", "base": self.base, "lang": self.lang, "labs": list(self.labs),
-                "seeds": list(range(self.seeds)), "size": asdict(self.size), "policies": gathered(kept)}
+                "seeds": list(range(self.seeds)), "size": asdict(self.size), "policies": gathered(points)}
 
 
 class _Work:
@@ -133,7 +133,8 @@ class _Work:
         policy = learners.opened(zoo.cached(job.base) if zoo.is_tiny(job.base) else job.base)
         yield from sft.steps(policy, pairs, job.sft(seed), checkpoint=self.run.checkpoint(f"{name}-{seed}"))
         zoo.save_policy(policy, self.run.at(f"{self.job.made(name, seed)}/policy"))
-        self.keep(job.learned(name, seed), {"stage": f"labs_{name}@{seed}", "labels": {"demonstrations": len(pairs)}})
+        keep(self.run.at(job.learned(name, seed)), {"stage": f"labs_{name}@{seed}",
+                                                    "labels": {"demonstrations": len(pairs)}})
 
     def follow(self, name: str, seed: int) -> Iterator[Event]:
         """A recipe whole, in a folder of its own."""
@@ -148,7 +149,7 @@ class _Work:
         spent = json.loads((place / "result.json").read_text(encoding="utf-8"))["stages"]
         used = LABS[name].used
         assert used is not None, f"{name} does not say what it used"
-        self.keep(self.job.learned(name, seed), {"labels": used(place), "cpu_seconds": sum(
+        keep(self.run.at(self.job.learned(name, seed)), {"labels": used(place), "cpu_seconds": sum(
             one["cpu"] for stage, one in spent.items() if stage not in NOT_LEARNING)})
 
     def examine(self, seed: int) -> Iterator[Event]:
@@ -161,22 +162,13 @@ class _Work:
                     policy = learners.opened(self.run.at(f"{self.job.made(name, seed)}/policy"))
                     labels, seconds = self.used(name, seed)
                 seen = self.exam.of(policy, seed, prompted=prompted)
-                self.keep(self.job.point(name, seed), {"policy": name, "seed": seed, "labels": labels,
-                                                       "cpu_seconds": seconds, **seen})
+                keep(self.run.at(self.job.point(name, seed)), {"policy": name, "seed": seed, "labels": labels,
+                                                               "cpu_seconds": seconds, **seen})
             yield Event(f"labs_exam@{seed}", done, len(self.job.policies))
 
     def used(self, name: str, seed: int) -> tuple[Counts, float]:
         """Labels by kind, and CPU seconds to learn."""
-        kept = _read(self.run.at(self.job.learned(name, seed)))
-        if "stage" in kept:
-            return kept["labels"], self.run.place.spent()["stages"][kept["stage"]]["cpu"]
-        return kept["labels"], kept["cpu_seconds"]
-
-    def keep(self, folder: str, found: dict[str, Any]) -> None:
-        """Whole, or not at all."""
-        with new_folder(self.run.at(folder)) as unfinished:
-            write_text(unfinished / FILE, json.dumps(found, ensure_ascii=False))
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / FILE).read_text(encoding="utf-8"))
+        found = kept(self.run.at(self.job.learned(name, seed)))
+        if "stage" in found:
+            return found["labels"], self.run.place.spent()["stages"][found["stage"]]["cpu"]
+        return found["labels"], found["cpu_seconds"]

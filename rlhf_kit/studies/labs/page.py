@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 
 from rlhf_kit import __version__, plots
 from rlhf_kit.evaluate import Estimate
-from rlhf_kit.language import Lang, lesson_sentences, say, typed
+from rlhf_kit.language import Lang, say, typed
 from rlhf_kit.storage import write_text
 from rlhf_kit.studies.labs.exam import MEASURES, REFERENCES
 
@@ -25,10 +25,9 @@ DID = ("labels", "loss", "start", "prompts", "optimiser", "loop", "centring")
 
 def write(folder: Path, lang: Lang, result: Mapping[str, Any]) -> None:
     """Leave labs.png and report.html in the folder of a run."""
-    spoken = plots.speak(lesson_sentences("plots")["labels"] if lang == "zh" else {})
-    drawn = lang if spoken else "en"                    # of the picture, where no font has Chinese
-    plots.save(picture(result, drawn), folder / PICTURE)
-    write_text(folder / "report.html", _page(result, lang, drawn))
+    with plots.spoken(lang) as drawn:
+        plots.save(picture(result, drawn), folder / PICTURE)
+        write_text(folder / "report.html", _page(result, lang, drawn))
 
 
 def picture(result: Mapping[str, Any], lang: Lang) -> plots.Figure:

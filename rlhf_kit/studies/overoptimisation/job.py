@@ -21,7 +21,7 @@ from rlhf_kit.methods.best_of_n import Draws
 from rlhf_kit.models import text, tiny
 from rlhf_kit.runs.folder import STATES, Event
 from rlhf_kit.runs.pipeline import Job, Plan, Run, Stage
-from rlhf_kit.storage import is_complete, new_folder, remove, write_text
+from rlhf_kit.storage import is_complete, remove
 from rlhf_kit.studies.frontier.world import Size, World
 from rlhf_kit.studies.overoptimisation import curves, page
 from rlhf_kit.studies.overoptimisation.comparisons import compared, labelled
@@ -38,8 +38,8 @@ from rlhf_kit.studies.overoptimisation.proxies import (
     Proxy,
 )
 from rlhf_kit.studies.overoptimisation.proxies import curves as wanted
+from rlhf_kit.studies.pieces import POINTS, keep, kept
 
-POINTS, FILE = "points", "points.json"      # the run's folder for all pieces; what each has
 TEXTS = 4000                                # of the world, from which the reward models' tokenizer is made
 SHOWN = 3                                   # answers of a policy that its last measurement keeps
 
@@ -108,7 +108,7 @@ class OveroptimisationJob(Job):
     def result(self, run: Run) -> dict[str, Any]:
         """Every curve, its fit and its peak, over the seeds."""
         work = _Work(run, self)
-        kept = [[work.points(curve, seed) for seed in range(self.seeds)] for curve in self.curves]
+        points = [[work.points(curve, seed) for seed in range(self.seeds)] for curve in self.curves]
         pools = [work.pool(seed) for seed in range(self.seeds)]
         gold = torch.tensor([[one.scores for one in pool] for pool in pools])
         accuracies = {(proxy.comparisons, proxy.flipped): [work.read(_model("scores", proxy, 0, seed))["accuracy"]
@@ -119,7 +119,7 @@ class OveroptimisationJob(Job):
                 "amounts": asdict(self.amounts),
                 "accuracy": [{"comparisons": size, "flipped": flipped, "seeds": seeds}
                              for (size, flipped), seeds in accuracies.items()],
-                "curves": curves.gathered(self.curves, kept, gold)}
+                "curves": curves.gathered(self.curves, points, gold)}
 
 
 class _Work:
@@ -257,12 +257,11 @@ class _Work:
 
     def keep(self, folder: str, piece: Any) -> None:
         """Whole, or not at all."""
-        with new_folder(self.run.at(folder)) as unfinished:
-            write_text(unfinished / FILE, json.dumps(piece, ensure_ascii=False))
+        keep(self.run.at(folder), piece)
 
     def read(self, folder: str) -> Any:
         """What `keep` left."""
-        return json.loads((self.run.at(folder) / FILE).read_text(encoding="utf-8"))
+        return kept(self.run.at(folder))
 
     def judged(self, most: int, seed: int) -> list[Draws]:
         """The answers that are compared."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MISSING = "sacrebleu is not installed; BLEU and chrF need it. pip install 'rlhf-kit[translation]'."
+MISSING = "sacrebleu is not installed; BLEU and chrF need it. pip install \"rlhf-kit[translation]\"."
 
 
 def bleu(responses: Sequence[str], references: Sequence[str]) -> float:

@@ -63,5 +63,5 @@ def test_nothing_of_the_longest_size_takes_long(html):
 def test_without_markdownify_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "markdownify", None)
     markdown._converter.cache_clear()
-    with pytest.raises(ValueError, match=r"^markdownify is not installed.*pip install 'rlhf-kit\[scale\]'"):
+    with pytest.raises(ValueError, match=r'^markdownify is not installed.*pip install "rlhf-kit\[scale\]"'):
         to_markdown("<p>x</p>")
