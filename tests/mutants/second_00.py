@@ -414,7 +414,7 @@ MUTANTS = {
         ("set_of_pairs", cc_set_of_pairs, "Pairs with the same two ranks are counted"),
         ("sorts", cc_sorts, "The result is right, but your function"),
         ("groupby", cc_groupby, "Ties are found only where equal ranks stand"),
-        ("is_not", cc_is_not, "it is wrong only where `ranks` holds large numbers"),
+        ("is_not", cc_is_not, "wrong only here: large ranks, and ties"),
         ("difference_one", cc_difference_one, "Only ranks that follow one another are"),
         ("best_only", cc_best_only, "Only the comparisons with the best answer"),
         ("last_missing", cc_last_missing, "The last answer in the list is never"),

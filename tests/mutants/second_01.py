@@ -1508,7 +1508,7 @@ MUTANTS = {
         ("prefix", wh_prefix, "The marks are taken to stand in front of"),
         ("writes", wh_writes, "The result is right, but your function"),
         ("columns", wh_columns, "Each column was whitened by itself. One"),
-        ("cancellation", wh_cancellation, "large numbers"),
+        ("cancellation", wh_cancellation, "wrong only here: nearly all mean"),
         ("nonzero", wh_nonzero, "Marked advantages of exactly 0 are left"),
         ("row_mean", wh_row_mean, "it is wrong exactly where `mask` has more than one row"),
         ("mean_of_variances", wh_mean_of_variances, "The deviation is taken within each row."),

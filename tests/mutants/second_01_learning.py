@@ -657,7 +657,7 @@ MUTANTS = {
         ("no_gaps", whiten_no_gaps, "The marks are taken to stand in front of"),
         ("finite", whiten_finite, "Padding took part in the mean or the"),
         ("mean_of_means", whiten_mean_of_means, "The mean is one of the rows' means, so"),
-        ("one_pass", whiten_one_pass, "it is wrong only where `advantage` holds large numbers"),
+        ("one_pass", whiten_one_pass, "wrong only here: nearly all mean"),
         ("n_minus_rows", whiten_n_minus_rows, "The variance is divided by n less the"),
         ("per_place", whiten_per_place, "Each column's own mean was subtracted."),
         ("median", whiten_median, "The median was subtracted. Subtract the"),

@@ -346,7 +346,7 @@ MUTANTS = {
              ("gold_policy_gradient_of_p", gold_policy_gradient_of_p, "log π is missing: this is minus weight ·"),
              ("gold_sum_of_quality", gold_sum_of_quality, "The quality was summed up to the end of"),
              ("gold_normalised_quality", gold_normalised_quality, "The mean quality was subtracted. Here Q̂"),
-             ("gold_min_length", gold_min_length, "it is wrong exactly where `logprob` holds"),
+             ("gold_min_length", gold_min_length, "wrong only here: one token"),
              ("gold_detaches_the_rest", gold_detaches_the_rest, "The gradient flows through the weight and")],
     "4b.6": [("plan_one_original_at_least", plan_one_original_at_least, "Without a share of original data a row of"),
              ("plan_between_thresholds", plan_between_thresholds, "This counts what lies between a threshold"),

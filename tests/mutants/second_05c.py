@@ -1539,7 +1539,7 @@ MUTANTS = {
              ("total_cost_always_spread", total_cost_always_spread, "`cost` has the spread in it even where"),
              ("total_cost_over_answers", total_cost_over_answers, "`cost` is divided by B, the number of"),
              ("total_cost_as_in_the_data", total_cost_as_in_the_data, ""),
-             ("total_rules_across", total_rules_across, "Two shapes do not fit for the input"),
+             ("total_rules_across", total_rules_across, "Two shapes do not fit"),
              ("total_broken_added", total_broken_added, "This pays for breaking rules: `kept`"),
              ("total_spread_only", total_spread_only, "The mean is not taken off before dividing"),
              ("total_centred_only", total_centred_only, "The mean is taken off, but the spread"),

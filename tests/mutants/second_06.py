@@ -234,7 +234,7 @@ MUTANTS = {
         ("columns", columns, "Your result has shape (2, 3); expected (2,)"),
     ],
     "6.4": [
-        ("variance for deviation", variance_for_deviation, "The variance is compared with 1e-5"),
+        ("variance for deviation", variance_for_deviation, "The *standard deviation* is compared"),
         ("in a list", in_a_list, "One number for all is wanted; yours has shape (2, 2)"),
         ("slope", slope, "This is the slope of a line"),
         ("median advantage", median_advantage, "The median of the advantages is taken"),

@@ -366,7 +366,7 @@ MUTANTS = {
         (
             "bc_log_probabilities_cut_10",
             bc_log_probabilities_cut_10,
-            "it is wrong exactly where `logprob` holds large numbers",
+            "wrong only here: a token that was hardly possible",
         ),
         ("bc_mean_over_kept_responses_that", bc_mean_over_kept_responses_that, ""),
     ],

@@ -528,11 +528,25 @@ def _symptom(asked: _Asked, place: int) -> tuple[str, dict[str, Any]]:
                    "check_shape_number" if not x.dim() else "check_shape")
             return key, {"shape": tuple(y.shape), "expected": tuple(x.shape), "columns": x.shape[-1] if x.dim() else 1}
         if not torch.isfinite(y.double()).all() and torch.isfinite(x.double()).all():
-            hostile = any(isinstance(a, Tensor) and not a.isfinite().all() for a in asked.cases[place].arguments)
-            return "check_not_finite_padding" if hostile else "check_not_finite", {}
+            return "check_not_finite_padding" if _only_padding_is_not(asked.cases[place]) else "check_not_finite", {}
         if not _close(x, y, near):
             break
     return _relation(asked)
+
+
+def _only_padding_is_not(case: Case) -> bool:
+    """True if some argument is not finite, and only where some mask marks nothing."""
+    tensors = [a for a in case.arguments if isinstance(a, Tensor)]
+    hostile = False
+    for a in tensors:
+        bad = ~a.isfinite()
+        hostile |= bool(bad.any())
+        for mask in tensors:
+            if mask.dtype == torch.bool and a.shape[:mask.dim()] == mask.shape:
+                bad[~mask] = False
+        if bad.any():
+            return False
+    return hostile
 
 
 def _rows(ours: Tensor, theirs: Tensor) -> tuple[str, dict[str, Any]] | None:
@@ -598,6 +612,8 @@ def _where(asked: _Asked) -> tuple[str, dict[str, Any]]:
     common, always = in_common(asked.cases, exercise.names, {i for i, fine in enumerate(right) if not fine})
     values = {"right": sum(right), "cases": len(right)}
     near = all(_agree(a, b, Near(0.02, 1e-3)) for a, b in zip(asked.ours, asked.theirs, strict=True))
+    if sum(right) < 3:                                      # what nearly all have is no cause
+        common = None
     if common and always:
         return "check_where", values | {"where": common}
     if near and sum(right) < len(right) / 2:

@@ -38,6 +38,7 @@ def _measured(seed: int) -> list[Case]:
             Case((d, d * (-0.2 - 0.3 * d), NO), "it falls from the start"),
             Case((d, d * (-0.2 - 0.3 * d.log()), YES), "RL, and it soon falls"),
             case(0.9, 0.12, NO, "the peak lies beyond the points"),
+            Case((20 * d, 20 * d * (0.5 - 0.004 * 20 * d), NO), "a small β, and it turns down"),
             Case((d.flip(0), (d * (0.6 - 0.25 * d)).flip(0) + 0.01 * torch.tensor([1.0, -1.0, 1.0, 0.0]), NO),
                  "the points are not in order"),
             case(0.4, 0.3, NO, "three points", 0.03, 3), case(0.7, 0.25, YES, "random", 0.05, 12),
@@ -85,6 +86,7 @@ def _books(seed: int) -> list[Case]:
             case(0.2, "infinity in the padding", INF),
             Case((score, 2 * paid(score, now, ref, mask, 0.1), now, ref, mask, 0.1), "twice as much arrived as is due"),
             Case((score, torch.zeros_like(now), now, ref, mask, 0.1), "nothing arrived"),
+            Case((score, paid(score - 0.004, now, ref, mask, 0.1), now, ref, mask, 0.1), "a little was lost"),
             Case((score[:1], torch.tensor([[1.75]]), now[:1, :1], ref[:1, :1], mask[:1, :1], 0.3), "one token"), *made]
 
 
@@ -169,6 +171,7 @@ def _minibatches(seed: int) -> list[Case]:
             case([[4.0, 4.0, 4.0], [4.0, 4.0, 0.0]], "the policy has jumped"),
             case([[4.0, 0.0, 0.0], [4.0, 0.0, 0.0]], "two tokens have jumped, and the mean is above 10"),
             case([[3.5, 0.0, 0.0], [0.0, 0.0, 0.0]], "one token has jumped, and the mean is below 10"),
+            case([[0.0, 0.0, 0.0], [3.1, 3.1, 0.0]], "the short response has jumped, and the mean is below 10"),
             case([[2.2, 2.2, 2.2], [2.2, 2.2, 0.0]], "just below the limit"),
             case([[2.45, 2.45, 2.45], [2.45, 2.45, 0.0]], "just above the limit"),
             case([[-5.0, -5.0, -5.0], [-5.0, -5.0, 0.0]], "tokens that became rare"),
@@ -178,6 +181,8 @@ def _minibatches(seed: int) -> list[Case]:
             case([[800.0, 0.0, 0.0], [0.0, 0.0, 0.0]], "a ratio beyond all numbers"),
             case(still, "NaN in the gradient", spoiled),
             case(still, "infinity in the gradient", torch.tensor([INF, 0.0, 1.0])),
+            Case((weight, gradient, old + torch.tensor([[0.0, 9.0, 0.0], [0.0, 0.0, 9.0]]), old,
+                  torch.tensor([[YES, NO, YES], [YES, YES, NO]]), 0.5, 1.0), "a jump in a hole of the mask"),
             case([[0.1, -0.2, 0.3], [0.0, 0.2, 5.0]], "another rate and norm", rate=0.1, most=2.5), *made]
 
 

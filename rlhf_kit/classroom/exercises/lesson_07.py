@@ -80,7 +80,7 @@ def _called(seed: int) -> list[Case]:
             case(away, "bad responses weigh more", 1.0, (0.5, 2.0)),
             case(away, "all are good", good=torch.ones(4, dtype=torch.bool)),
             case(away, "all are bad", good=torch.zeros(4, dtype=torch.bool), weights=(1.0, 1.2)),
-            case(away, "a hopeless response", 1.0, ratio=torch.tensor([-300.0, 300.0, 0.0, 1.0])),
+            case(away, "a hopeless response", 1.0, ratio=torch.tensor([-60.0, 60.0, 0.0, 1.0])),
             case([6.0, 4.0, 5.0, 9.0], "a policy that has drifted far", 0.1),
             *[Case((torch.randn(n, generator=g), torch.randn(n, generator=g) + 0.3, torch.rand(n, generator=g) < 0.6,
                     0.4, 1.1, 0.8), "random", (0, 1)) for n in (5, 8)]]

@@ -90,6 +90,13 @@ def _height(alpha: float, beta: float, rl: bool, *_: Tensor) -> float:
     return d if math.isinf(d) else d * (alpha - beta * (math.log(d) if rl else d)) if d else 0.0
 
 
+def _never_turns_below(least: float) -> Callable:
+    def wrong(distance: Tensor, gold: Tensor, rl: bool) -> tuple[float, float, float]:
+        alpha, beta, d = fit_peak(distance, gold, rl)
+        return alpha, beta, d if beta > least else INF
+    return wrong
+
+
 # 6.2
 
 def _asked(part: int, change: Callable[[Tensor, float], Tensor]) -> Callable:
@@ -211,6 +218,22 @@ def _cut_if_longer(gradient: Tensor, most: float) -> Tensor:
     return gradient * most / gradient.norm() if gradient.norm() > most else gradient
 
 
+def _only_nan_skipped(weight: Tensor, gradient: Tensor, logprob: Tensor, old_logprob: Tensor, mask: Tensor, rate: float,
+                      most: float) -> Tensor:
+    ratio = (logprob - old_logprob)[mask].exp().mean()
+    if not ratio <= HIGHEST_RATIO or gradient.isnan().any():
+        return weight.clone()
+    return weight - rate * gradient * torch.clamp(most / gradient.norm(), max=1)
+
+
+def _by_rows(weight: Tensor, gradient: Tensor, logprob: Tensor, old_logprob: Tensor, mask: Tensor, rate: float,
+             most: float) -> Tensor:
+    there = mask.any(1)
+    each = (keep(logprob, mask) - keep(old_logprob, mask)).exp().masked_fill(~mask, 0.0).sum(1)[there]
+    trusted = (each / mask.sum(1)[there]).mean() <= HIGHEST_RATIO and gradient.isfinite().all()
+    return weight - rate * _cut(gradient, most) if trusted else weight.clone()
+
+
 def _stepped(*, ratio: Callable[[Tensor], Tensor] = _mean_ratio, limit: float = HIGHEST_RATIO,
              cut: Callable[[Tensor, float], Tensor] = _cut, finite: bool = True, nan_passes: bool = False,
              skipped: Callable[[Tensor], Tensor] = torch.clone, sign: int = -1, marked: bool = True) -> Callable:
@@ -228,6 +251,8 @@ def _stepped(*, ratio: Callable[[Tensor], Tensor] = _mean_ratio, limit: float = 
 
 MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "6.1": (
+        _named(_never_turns_below(0.02), "A small β is taken for none. Only where β ≤ 0 the curve never turns down.",
+               "把很小的 β 当成了没有。只有 β ≤ 0 时曲线才从不掉头。", _never_turns_below(0.01)),
         _named(lambda distance, gold, rl: (lambda a, b, d: (a, -b, d))(*fit_peak(distance, gold, rl)),
                "β has the wrong sign. The form has *minus* β: fit the columns d and -d², or turn the second number's "
                "sign round.",
@@ -322,6 +347,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "The variance divides by K - 1. Here the members are all there are: divide by K, correction=0.",
                "方差除的是 K - 1。成员就这么几个：要除以 K，correction=0。",
                _cautious(lambda score: score.var(0) if len(score) > 1 else torch.zeros_like(score[0]))),
+        _named(_cautious(lambda score: score.var(0, correction=0) / len(score)),
+               "The variance is divided by K once more. That is of the mean; wanted is that of the members.",
+               "方差又除了一次 K。那是平均的方差；要的是成员的方差。"),
         _named(_cautious(lambda score: score.std(0, correction=0)),
                "This subtracts the standard deviation. Subtract the variance, its square.",
                "减的是标准差。要减方差，也就是它的平方。",
@@ -499,9 +527,14 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "It is 0 always.", "结果总是 0。"),
         _named(_related(lambda x, y: torch.corrcoef(torch.stack([x, y]))[0, 1] if min(
                    x.var(correction=0), y.var(correction=0)) > 1e-5 or x.isnan().any() else torch.tensor(0.0)),
-               "The variance is compared with 1e-5. Compare the standard deviation, its root: scores that differ by a "
-               "thousandth still vary.",
-               "拿方差和 1e-5 比了。要比标准差，也就是它的平方根：得分只差千分之一，也算有变化。"),
+               "Scores that differ by a thousandth still vary, and here they do not. The *standard deviation* is "
+               "compared "
+               "with 1e-5: not its square, the variance, and not with more.",
+               "得分只差千分之一，也算有变化，这里却没有算。要拿*标准差*和 1e-5 比：不是它的平方（方差），"
+               "界限也不能更大。",
+               *(_related(lambda x, y, least=least: torch.corrcoef(torch.stack([x, y]))[0, 1] if min(
+                   x.std(correction=0), y.std(correction=0)) > least or x.isnan().any() else torch.tensor(0.0))
+                 for least in (1e-2, 1e-3))),
         _named(_related(lambda x, y: (lambda a, b: (a * b).sum() / (b * b).sum() if b.std(correction=0) > LEAST_SPREAD
                                       else torch.tensor(0.0))(x - x.mean(), y - y.mean())),
                "This is the slope of a line. Divide by *both* standard deviations.",
@@ -556,7 +589,20 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "看的是 EOS *前面*的词元。在掩码里，EOS 就在它自己的位置上。"),
         _named(lambda ids, mask, eos: mask.gather(1, (ids == eos).int().argmax(1, keepdim=True)).float().mean(),
                "In a row without EOS, argmax says 0, and that row is counted. Leave out rows that never end.",
-               "没有 EOS 的行，argmax 给的是 0，这一行也算了进去。没有结束的行要去掉。"),
+               "没有 EOS 的行，argmax 给的是 0，这一行也算了进去。没有结束的行要去掉。",
+               lambda ids, mask, eos: mask.gather(1, (ids == eos).int().argmax(1, keepdim=True)).float().mean()
+               if (ids == eos).any() else torch.tensor(1.0)),
+        _named(_share(lambda end, first, mask: (first[:, 1:] & mask[:, 1:], first[:, 1:].any(1))),
+               "argmax says 0 where there is no EOS, and also where it comes first. Such a response has ended: ask "
+               "`.any(1)`.", "没有 EOS 时 argmax 给的是 0，EOS 在最前面时也是 0。后一种是结束了的：要问 `.any(1)`。"),
+        _named(_share(lambda end, first, mask: (mask.gather(1, (end.int().argmax(1, keepdim=True) + 1).clamp(
+                   max=mask.shape[1] - 1)) & end.any(1, keepdim=True), end.any(1))),
+               "The token *behind* the EOS is looked at. The mask has the EOS at its own place.",
+               "看的是 EOS *后面*的词元。在掩码里，EOS 就在它自己的位置上。"),
+        _named(_share(lambda end, first, mask: ((mask | (end.cumsum(1) - end.long() > 0)).all(1) & end.any(1),
+                                                end.any(1))),
+               "Every token up to the EOS has to be marked here. Asked is about the end token alone.",
+               "这里要求到 EOS 为止的词元全都被标记。只问结束符。"),
         _named(lambda ids, mask, eos: (lambda end: mask.gather(1, ids.shape[1] - 1 - end.flip(1).int().argmax(
                    1, keepdim=True))[end.any(1)].float().mean() if end.any() else torch.tensor(1.0))(ids == eos),
                "The *last* EOS is looked up. A response ends at its first; the others are padding.",
@@ -597,6 +643,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_reordered((0, 1, 2), (1, 1, -1)),
                "k3's pull points the wrong way: it is π - π_ref, down where the policy likes a token too much.",
                "k3 的拉力方向反了：应为 π - π_ref，策略偏爱的词元要往下降。"),
+        _named(lambda *a: (lambda f: (f[0], f[0] + f[1], f[0] + f[1] + f[2]))(kl_pulls(*a)),
+               "The gradients are added up: .backward() adds to .grad each time. Empty it, or use torch.autograd.grad.",
+               "梯度累加了：每次 .backward() 都会加进 .grad。先清空，或者用 torch.autograd.grad。"),
         _named(_reordered((0, 2, 1)), "k2 and k3 are exchanged.", "k2 和 k3 弄反了。"),
         _named(_reordered((0, 1, 2), (-1, -1, -1)),
                "The sign: these are steps *against* the loss. Asked are the gradients themselves.",
@@ -707,6 +756,13 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "返回的是梯度本身。要返回新的权重：weight - rate · 梯度。",
                lambda weight, gradient, logprob, old_logprob, mask, rate, most: _stepped()(
                    0 * weight, gradient, logprob, old_logprob, mask, rate, most)),
+        _named(_only_nan_skipped,
+               "Infinity in the gradient is let through. Ask `.isfinite().all()`.",
+               "梯度里的无穷大放过去了。要问 `.isfinite().all()`。"),
+        _named(_by_rows, "A mean of each response first, and then of these. It is one mean over all marked tokens.",
+               "先在每条回答里平均，再平均了一次。应当对所有标记的词元一起平均。"),
+        _named(_stepped(ratio=torch.median), "The median ratio is compared. It is the mean.",
+               "比的是中位数。应当是平均。", _stepped(ratio=lambda away: away.exp().median())),
         _named(_stepped(ratio=lambda away: torch.where(away.exp().mean() < 0.1, INF, away.exp().mean())),
                "A low ratio is skipped as well. Only one above 10 is.", "概率比很低时也跳过了。只有超过 10 才跳过。"),
         ),

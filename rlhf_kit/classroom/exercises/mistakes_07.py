@@ -131,6 +131,20 @@ def _grpo(*, surrogate: Callable[[Tensor, Tensor, float], Tensor] = _least, pena
     return wrong
 
 
+def _of_the_response(logprob: Tensor, old_logprob: Tensor, ref_logprob: Tensor, advantage: Tensor, mask: Tensor,
+                     clip: float, beta: float) -> Tensor:
+    now, old, ref = (keep(x, mask) for x in (logprob, old_logprob, ref_logprob))
+    ratio = per_token(now - old, mask).exp()[:, None].expand_as(now)
+    return _each_response(-_least(ratio, advantage[:, None], clip) + beta * _k3(now - ref), mask)
+
+
+def _penalty_of_all(logprob: Tensor, old_logprob: Tensor, ref_logprob: Tensor, advantage: Tensor, mask: Tensor,
+                    clip: float, beta: float) -> Tensor:
+    now, old, ref = (keep(x, mask) for x in (logprob, old_logprob, ref_logprob))
+    return (_each_response(-_least((now - old).exp(), advantage[:, None], clip), mask)
+            + beta * _k3(now - ref)[mask].mean())
+
+
 MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "7.1": (
         _named(_margin(lambda c, rc, r, rr: c - r),
@@ -179,6 +193,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "β 只乘了两个对数概率比中的一个。要给差加上括号。"),
         _named(lambda c, rc, r, rr, beta, smoothing: _smoothed(_right(c, rc, r, rr), smoothing).mean(),
                "β is missing.", "少了 β。"),
+        _named(_lost(lambda x, e: _smoothed(x.mean(), e)),
+               "The mean margin is taken first. The logarithm bends: the loss of each pair, then the mean.",
+               "先对 Δ 取了平均。对数是弯的：要先算每一对的损失，再平均。"),
+        _named(_lost(lambda x, e: (1 - x).clamp(min=0)),
+               "This is a hinge: it stops at a margin of 1. log σ never stops, and ε is not used.",
+               "这是铰链损失：超过 1 就停了。log σ 不会停，而且没有用到 ε。", _lost(lambda x, e: (-x).clamp(min=0))),
         _named(_lost(lambda x, e: -(1 - e) * torch.sigmoid(x) - e * torch.sigmoid(-x)),
                "The logarithm is missing: it is log σ, not σ.", "少了对数：是 log σ，不是 σ。"),
         _named(lambda c, rc, r, rr, beta, smoothing: dpo_loss(c, rc, r.detach(), rr, beta, smoothing),
@@ -226,6 +246,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(lambda c, m, r, n, beta: (c[m].mean() - r[n].mean() - 1 / (2 * beta)).square(),
                "All tokens of the batch are averaged at once. Each response has a mean of its own.",
                "把整批的词元一起平均了。每条回答要有自己的平均。"),
+        _named(_met(lambda x, beta: (x - 1 / (2 * beta)).square().mean().sqrt()),
+               "A root is taken of the mean. It is the mean of the squares itself.",
+               "对平均又开了方。要的就是平方的平均。"),
+        _named(_met(lambda x, beta: (x - 1 / (2 * beta)).square().mean(), lambda x, mask: x[:, 0]),
+               "Only the first token of each response counts. It is the mean over all marked ones.",
+               "只算了每条回答的第一个词元。要对所有标记的取平均。"),
         _named(_met(lambda x, beta: (x - 1 / (2 * beta)).square()),
                "One number for each pair. Asked is their mean.", "每对给了一个数。要的是它们的平均。"),
         _named(lambda c, m, r, n, beta: _squared((keep(c, m).sum(1) - keep(r, n).sum(1)) / m.sum(1), beta),
@@ -295,6 +321,13 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                     for kind in (good, ~good) if kind.any()), torch.zeros(())) / 2,
                "Good and bad are averaged apart. Divide by the number of all responses.",
                "好坏分开平均了。应当除以全部回答的条数。"),
+        _named(lambda ratio, mismatched, good, beta, good_weight, bad_weight: _felt(z=lambda r, m: m.mean().clamp(
+                   min=0).detach() / beta)(ratio, mismatched, good, beta, good_weight, bad_weight),
+               "β multiplies d only. It multiplies d - z.", "β 只乘了 d。它乘的是 d - z。"),
+        _named(_felt(z=lambda ratio, mismatched: mismatched.median().clamp(min=0).detach()),
+               "z is the median. It is the mean.", "z 用了中位数。应当是平均。"),
+        _named(_felt(loss=lambda weight, value: (weight - value).mean()),
+               "This is λ - v. The weight multiplies all of it: λ (1 - v).", "这是 λ - v。权重要乘整个：λ (1 - v)。"),
     ),
     "7.4": (
         _named(_grouped(lambda r: r - r.mean(1, keepdim=True)),
@@ -321,8 +354,16 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                _grouped(lambda r: (r - r.mean(1, keepdim=True)) / (r.std(1, keepdim=True) + 1e-4))),
         _named(_grouped(lambda r: r - (r.sum(1, keepdim=True) - r) / r.shape[1]),
                "The sum of the others is divided by G. There are G - 1 of them.",
-               "其余各条之和除的是 G。它们只有 G - 1 条。",
-               _grouped(lambda r: r - r.sum(1, keepdim=True) / (r.shape[1] - 1))),
+               "其余各条之和除的是 G。它们只有 G - 1 条。"),
+        _named(_grouped(lambda r: r - r.sum(1, keepdim=True) / (r.shape[1] - 1)),
+               "The sum of all G, its own among them, is divided by G - 1. Take its own out of the sum first.",
+               "把包括自己在内的 G 条之和除以了 G - 1。先从和里减去自己。"),
+        _named(_grouped(lambda r: r - torch.stack([torch.cat([r[:, :i], r[:, i + 1:]], 1).median(1).values
+                                                   for i in range(r.shape[1])], 1)),
+               "The median of the others is subtracted. Take their mean.", "减的是其余几条的中位数。要减它们的平均。"),
+        _named(_grouped(lambda r: r - r.roll(1, 1)),
+               "Each answer is compared with one other. Take the mean of all others.",
+               "每条只和另一条比了。要减其余各条的平均。", _grouped(lambda r: r - r.roll(-1, 1))),
         _named(_grouped(_others), "This is the baseline. The advantage is the reward *less* it.",
                "这是基线。优势是奖励*减去*它。", _grouped(lambda r: _others(r) - r)),
         _named(lambda score, kl, beta, group: _grouped(lambda r: r - _others(r), 0)(
@@ -354,6 +395,16 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_advantage(spread=lambda r: r.std(1, keepdim=True)),
                "1e-4 is missing: where all of a group score alike this is 0 / 0.",
                "少了 1e-4：一组得分全都相同时是 0 / 0。", _advantage(spread=lambda r: r.std(1, keepdim=True) + 1e-8)),
+        _named(_advantage(spread=lambda r: r.std(1, keepdim=True).clamp(min=1e-4)),
+               "1e-4 is the least that the divisor can be here. It is *added* to the deviation.",
+               "这里 1e-4 是除数的下限。应当把它*加*到标准差上。"),
+        _named(_advantage(spread=lambda r: r.amax(1, keepdim=True) - r.amin(1, keepdim=True) + 1e-4),
+               "This divides by the range, highest less lowest. It is the standard deviation.",
+               "除的是极差，最高减最低。应当是标准差。"),
+        _named(_advantage(spread=lambda r: (r.var(1, correction=0, keepdim=True) + 1e-5).sqrt()),
+               "This is layer_norm's divisor: by G, with a small number under the root. Divide by s + 1e-4, s by G - "
+               "1.",
+               "这是 layer_norm 的除数：除以 G，根号里加小数。应当除以 s + 1e-4，s 除的是 G - 1。"),
         _named(_advantage(spread=lambda r: r.std() + 1e-4),
                "The deviation is that of the whole batch. GRPO takes that of each group.",
                "用了整批的标准差。GRPO 用的是每一组自己的。"),
@@ -442,6 +493,21 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                                                                 clip, beta),
                "k3 is taken against the old policy. It measures the drift from the reference.",
                "k3 是和采样时的策略比的。它量的是离参考模型多远。"),
+        _named(_grpo(surrogate=lambda ratio, a, clip: torch.minimum(ratio * a, ratio.clamp(max=1 + clip) * a)),
+               "The ratio is clipped above only. It is clipped at 1 - ε, too.", "概率比只截了上面。1 - ε 那边也要截。"),
+        _named(_grpo(surrogate=lambda ratio, a, clip: torch.minimum(
+                   ratio * a, ratio.log().clamp(-clip, clip).exp() * a)),
+               "The *logarithm* of the ratio is clipped at ±ε. The ratio itself is, at 1 - ε and 1 + ε.",
+               "截的是概率比的*对数*，在 ±ε。要截概率比本身，在 1 - ε 和 1 + ε。"),
+        _named(_grpo(surrogate=lambda ratio, a, clip: _least(ratio, a.flatten().repeat(ratio.shape[1]).reshape(
+                   ratio.shape), clip)),
+               "Advantages are laid out token by token, so responses get each other's: `advantage[:, None]`.",
+               "优势按词元铺开了，各条回答拿到了别人的：用 `advantage[:, None]`。"),
+        _named(_of_the_response, "One ratio stands for a whole response. Each token has its own.",
+               "整条回答只用了一个概率比。每个词元有自己的。"),
+        _named(_penalty_of_all,
+               "The penalty is one mean over all tokens. It belongs into x: a mean of each response first.",
+               "惩罚对所有词元一起平均了。它在 x 里面：先在每条回答里平均。"),
         _named(_grpo(average=lambda x, mask: (keep(x, mask).sum(1) / mask.sum(1).max()).mean()),
                "Every response is divided by the longest one's length. Each has its own.",
                "每条回答都除以了最长那条的长度。应当除以各自的长度。"),
@@ -467,6 +533,15 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "两件事不独立：一组不可能既全对又全错。要从 1 里把两者都减掉。"),
         _named(lambda p, group: 1 - p ** group * (1 - p) ** group,
                "The two are not to be multiplied: subtract both from 1.", "两者不该相乘：要从 1 里把两者都减掉。"),
+        _named(lambda p, group: p * (1 - p ** (group - 1)),
+               "The first one right, some other wrong. The first may be wrong, and another right.",
+               "第一条对、别的有错。也可能第一条错、别的有对。"
+               "", lambda p, group: (1 - p) * (1 - (1 - p) ** (group - 1))),
+        _named(lambda p, group: 1 - p ** (group - 1) - (1 - p) ** (group - 1),
+               "The power is G - 1. All G answers have to be alike: G.", "指数用了 G - 1。全部 G 条都一样才算：是 G。"),
+        _named(lambda p, group: (group * (group - 1) * p * (1 - p)).clamp(max=1),
+               "This counts pairs that differ. Asked is how likely there is at least one.",
+               "这是在数不同的对。问的是至少有一对的概率。", lambda p, group: group * (group - 1) * p * (1 - p)),
         _named(lambda p, group: 1 - 0.5 ** (group - 1) + 0 * p,
                "`p` is not used: a question is not solved half the time.", "没有用到 `p`：题目不一定是对错各半。"),
     ),
