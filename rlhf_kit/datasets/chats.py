@@ -41,6 +41,8 @@ def turn_of(cell: dict[str, Any]) -> Turn:
     role = ROLES.get(str(who).strip().casefold())
     if role is None:
         raise Wrong(f"the role {shorten(who)} is none of system, user (human), assistant (gpt), tool")
+    if calls := cell.get("tool_calls"):
+        raise Wrong(f"a turn with tool_calls ({shorten(calls)}), which are not learned; write them as text")
     return Turn(role, usable(_text(said)))
 
 

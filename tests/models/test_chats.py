@@ -5,7 +5,7 @@ import torch
 from chat_models import config, policy_for, tokenizer_for
 from transformers import LlamaForCausalLM, LlamaForSequenceClassification
 
-from rlhf_kit.datasets.chats import readable
+from rlhf_kit.datasets.chats import Wrong, chat_of, readable
 from rlhf_kit.formulas.records import Turn
 from rlhf_kit.methods import sft
 from rlhf_kit.models import chats, text
@@ -209,3 +209,14 @@ def test_a_response_ends_where_somebody_else_begins_to_speak():
     assert chats.first_turn(" Yes.\n\nUser: And why?\n\nAssistant: So.", marks) == " Yes."
     assert chats.first_turn(" Yes.", marks) == " Yes."
     assert chats.first_turn(" Yes.\n\nUser: And why?", None).endswith("why?")
+
+
+def test_a_tool_call_is_refused_by_name_and_never_dropped_without_a_word():
+    call = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Ulm"}}}
+    for said in ("Let me see.", "", None):
+        with pytest.raises(Wrong, match="tool_calls"):
+            chat_of([{"role": "user", "content": "Rain?"},
+                     {"role": "assistant", "content": said, "tool_calls": [call]}])
+    plain = chat_of([{"role": "user", "content": "Rain?", "tool_calls": None},
+                     {"role": "assistant", "content": "No.", "tool_calls": []}])
+    assert len(plain) == 2
