@@ -281,7 +281,7 @@ def with_adapter(kind: type, adapter: Path, base: str | Path, dtype: torch.dtype
         model, tokenizer = _load(own, base, dtype, **heads)
     if is_quantized(model):
         model = dequantized(model, dtype)
-    model = merge(model, adapter)
+    model = merge(model, adapter).requires_grad_(True)             # peft froze it; the sum is a model like any other
     model.name_or_path = model.config._name_or_path = str(adapter)
     notes = notes_of(adapter)
     for name in IN_CONFIG:

@@ -139,6 +139,17 @@ def test_every_other_command_takes_the_folder(jobs, tmp_path, capsys):
         assert (shelf.policy if kind == "policy" else shelf.judge)(name, "en") is not None
 
 
+@pytest.mark.parametrize("kind", ["sft", "ppo", "reward-model"])
+def test_what_an_adapter_made_of_its_base_learns_with_all_weights_below_a_billion(jobs, tmp_path, kind):
+    """SFT with LoRA and then another method without it, as with any model of that size."""
+    run(replace(jobs["sft"], lora=2), tmp_path / "sft")
+    run(replace(jobs[kind], model=str(tmp_path / "sft" / "model"), lora=None), tmp_path / "out")
+    before = zoo.load_policy(tmp_path / "sft" / "model").lm.state_dict()
+    after = tensors(kind, tmp_path / "out", "model")
+    moved = [name for name, tensor in before.items() if name in after and not torch.equal(after[name], tensor)]
+    assert any("layers.0" in name for name in moved)
+
+
 @pytest.mark.parametrize("quantize", [None, "int8"])
 @pytest.mark.parametrize("kind", ["judge", "reward-model"])
 def test_an_encoders_pooler_and_head_learn_and_come_along(jobs, sentences, tmp_path, capsys, kind, quantize):
