@@ -40,8 +40,9 @@ def _add_reward_model(methods: argparse._SubParsersAction, run: Run) -> None:
                                             "better. Run again, it goes on where it stopped.")
     ranked.add_argument("--rankings", metavar="FILE", help=f"{FILES}: responses with ranks or scores, or a .tsv "
                                                            f"without header, best first (default: made-up reviews)")
-    ranked.add_argument("--pairs", metavar="FILE", help="or of prompt, chosen, rejected; both options take either, and "
-                                                        "what most public sets look like")
+    ranked.add_argument("--pairs", "--data", metavar="FILE",
+                        help="or of prompt, chosen, rejected; both options take either, and what most public sets look "
+                             "like")
     of_files(ranked)
     ranked.add_argument("--model", default="new", help=f"{MODEL}; whatever it was, it gets a head of one output "
                                                        "(default: a tiny encoder from nothing)")

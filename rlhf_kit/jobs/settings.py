@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
@@ -52,9 +53,14 @@ def check_task(task: str | None, file: str | None, option: str) -> None:
 
 
 def changed(config: Any, changes: dict[str, Any]) -> Any:
-    """`config` with the changes, those of its sampling and its KL price included."""
+    """`config` with the changes, those of its sampling and its KL price included.
+
+    A batch smaller than the minibatches that nobody named is learned from whole.
+    """
     nested = {name: value for name, value in vars(config).items() if hasattr(value, "__dataclass_fields__")}
     own, left = {}, dict(changes)
+    if (changes.get("batch_size") or math.inf) < (getattr(config, "minibatch_size", None) or 0):
+        left.setdefault("minibatch_size", changes["batch_size"])
     for name, part in nested.items():
         theirs = {key: left.pop(key) for key in [f.name for f in fields(part)] if key in left}
         own[name] = replace(part, **theirs)
