@@ -716,7 +716,7 @@ kit.plots.lines(range(1, 41), {"share right": [s.metrics["score"] for s in histo
 # ## 一张图
 #
 # 再看一种骗得过的奖励：商品评论，加一个奖励模型。所有方法从同一个模型出发，跟同一个奖励模型学；每种有一个旋钮，拧得越大走得越远。走了多远，用 √KL 来量
-# （[第 05b 课](05b_anthropic.ipynb)）。有两个名字是新的：*A2C* 是不截断的 PPO（[第 05c 课](05c_sparrow.ipynb)），*拒绝采样 SFT* 模仿 n 条回答里最好的那条。
+# （[第 05b 课](05b_anthropic.ipynb)）。有两个名字是新的：*A2C* 是不截断的 PPO（[第 05c 课](05c_sparrow.ipynb)），*拒绝采样微调*模仿 n 条回答里最好的那条。
 # %%
 from rlhf_kit.studies.frontier import page
 
