@@ -424,8 +424,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _named(_binning(ids=lambda s, t, k: t.topk(min(k, t.shape[-1]), largest=False).indices),
                "These are the k *least* likely tokens.", "这是最*不*可能的 k 个词元。"),
         _named(_in_probabilities,
-               "Probabilities first, logarithms after: where logits are far apart a probability is 0, and its logarithm "
-               "infinite. Take log_softmax, and the rest by logsumexp.",
+               "Probabilities first, logarithms after: where logits are far apart a probability is 0, and its "
+               "logarithm infinite. Take log_softmax, and the rest by logsumexp.",
                "先算概率再取对数：logits 相差很大时概率成了 0，对数就是无穷。用 log_softmax，其余的用 logsumexp。"),
         _named(_everywhere, "Padding counts. Only the marked tokens do.", "填充也算进去了。只算标记的词元。"),
         _named(_summed, "A sum over the tokens. Take the mean.", "对词元求了和。应该取平均。"),
