@@ -342,6 +342,17 @@ def no_student(student, teacher, k, mask):
     return distilled(student.detach(), teacher, k, mask)
 
 
+def probabilities_first(student, teacher, k, mask):
+    """Written by somebody who did the lesson: right on everything but logits that are far apart."""
+    t, s = torch.softmax(teacher[mask].detach(), -1), torch.softmax(student[mask], -1)
+    p, where = t.topk(k, -1)
+    q = s.gather(-1, where)
+    kl = (p * (p / q).log()).sum(-1)
+    if k < t.shape[-1]:
+        kl = kl + (1 - p.sum(-1)) * ((1 - p.sum(-1)) / (1 - q.sum(-1))).log()
+    return kl.mean()
+
+
 def right_in_pieces(student, teacher, k, mask):
     return distilled(student, teacher, k, mask)
 
@@ -586,7 +597,8 @@ MUTANTS = {
              ("rarest", rarest, "*least* likely"), ("padding_too", padding_too, "Padding counts"),
              ("a_sum", a_sum, "A sum over"), ("by_responses", by_responses, "row by row"),
              ("teacher_learns", teacher_learns, "into the teacher"), ("one_more", one_more, "One token too many"),
-             ("no_student", no_student, "no gradient")],
+             ("no_student", no_student, "no gradient"),
+             ("probabilities_first", probabilities_first, "Probabilities first")],
     "5b.5": [("mean_first", mean_first, "σ of the mean"), ("baseline_wins", baseline_wins, "*baseline* wins"),
              ("elo_of_the_gap", elo_of_the_gap, "mean difference here"), ("in_nats", in_nats, "in nats"),
              ("natural_log", natural_log, "*natural*"), ("loser_positive", loser_positive, "sign of Elo"),

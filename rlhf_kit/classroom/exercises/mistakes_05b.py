@@ -234,6 +234,18 @@ def _everywhere(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tenso
     return in_bins(student, teacher, k, torch.ones_like(mask))
 
 
+def _in_probabilities(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tensor:
+    """p log(p/q) from probabilities, which are 0 where logits are far apart."""
+    p, q = (x[mask].softmax(-1) for x in (teacher.detach(), student))
+    kept = p.topk(k).indices
+    p, q = p.gather(-1, kept), q.gather(-1, kept)
+    each = (p * (p / q).log()).sum(-1)
+    if k < teacher.shape[-1]:
+        rest, other = 1 - p.sum(-1), 1 - q.sum(-1)
+        each = each + rest * (rest / other).log()
+    return each.mean()
+
+
 def _summed(student: Tensor, teacher: Tensor, k: int, mask: Tensor) -> Tensor:
     return in_bins(student, teacher, k, mask) * mask.sum()
 
@@ -612,6 +624,10 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "多了一个词元自成一格。"),
         _named(_binning(ids=lambda s, t, k: t.topk(min(k, t.shape[-1]), largest=False).indices),
                "These are the k *least* likely tokens.", "这是最*不*可能的 k 个词元。"),
+        _named(_in_probabilities,
+               "Probabilities first, logarithms after: where logits are far apart a probability is 0, and its "
+               "logarithm infinite. Take log_softmax, and the rest by logsumexp.",
+               "先算概率再取对数：logits 相差很大时概率成了 0，对数就是无穷。用 log_softmax，其余的用 logsumexp。"),
         _named(_everywhere, "Padding counts. Only the marked tokens do.", "填充也算进去了。只算标记的词元。"),
         _named(_summed, "A sum over the tokens. Take the mean.", "对词元求了和。应该取平均。"),
         _named(_by_all, "The sum is divided by all places, padding included. Divide by the marked tokens.",
