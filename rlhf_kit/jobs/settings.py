@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
@@ -59,7 +58,7 @@ def changed(config: Any, changes: dict[str, Any]) -> Any:
     """
     nested = {name: value for name, value in vars(config).items() if hasattr(value, "__dataclass_fields__")}
     own, left = {}, dict(changes)
-    if (changes.get("batch_size") or math.inf) < (getattr(config, "minibatch_size", None) or 0):
+    if 0 < (changes.get("batch_size") or 0) < (getattr(config, "minibatch_size", None) or 0):
         left.setdefault("minibatch_size", changes["batch_size"])
     for name, part in nested.items():
         theirs = {key: left.pop(key) for key in [f.name for f in fields(part)] if key in left}

@@ -325,7 +325,7 @@ def test_a_target_that_is_not_there(base, examples, comparisons, tmp_path):
 def test_a_missing_library_is_named(base, examples, comparisons, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in ("trl", "datasets") else name)
     for steps in (sft_steps(base, examples, tmp_path / "out"), reward_steps(base, comparisons, tmp_path / "out")):
-        with pytest.raises(CannotTrain, match=r"trl and datasets are not installed; .* 'rlhf-kit\[scale\]'"):
+        with pytest.raises(CannotTrain, match=r'trl and datasets are not installed; .* "rlhf-kit\[scale\]"'):
             next(steps)
 
 

@@ -279,7 +279,7 @@ def test_without_sacrebleu_it_is_said_how_to_get_it(monkeypatch):
         return plain(name, *args, **kwargs)
     monkeypatch.setattr(builtins, "__import__", none)
     for count in (overlap.bleu, overlap.chrf):
-        with pytest.raises(ValueError, match=r"^sacrebleu is not installed; .* 'rlhf-kit\[translation\]'\.$"):
+        with pytest.raises(ValueError, match=r'^sacrebleu is not installed; .* "rlhf-kit\[translation\]"\.$'):
             count(["a"], ["a"])
 
 
