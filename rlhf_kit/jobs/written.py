@@ -16,6 +16,7 @@ from rlhf_kit.models.chats import CannotWrite, has_template, is_written, use_tem
 
 NOTE = tuple[str, dict[str, Any]]
 WRITTEN = ("read_written", "read_written_by")   # notes of conversations that a template wrote
+LOOKED_AT = 20                                  # items in which marks of turns are looked for
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def prompts(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: 
     chats = {write(tokenizer, one, asked=True): one for one in items if is_chat(one) and _takes(tokenizer, one)}
     found = [*chats, *(one for one in items if not is_chat(one))]
     refused = sum(is_chat(one) for one in items) - len(chats)
-    if not chats and has_template(tokenizer):
+    if not chats and not notes and has_template(tokenizer):
         notes = (*notes, ("read_plain", {}))
     return Written(_some(found, refused), refused, notes, chats)
 
@@ -160,7 +161,8 @@ def _ready(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase | None, temp
         items = dialogues(items)
     chats = any(is_chat(getattr(one, "prompt", one)) for one in items)
     if not chats:
-        return items, ()
+        marked = tokenizer is not None and has_template(tokenizer) and any(map(_marked, items[:LOOKED_AT]))
+        return items, (("read_marked", {}),) if marked else ()
     if tokenizer is None or not has_template(tokenizer):
         if needed:
             raise CannotWrite(f"{model} has no chat template, and these are conversations. Choose one with --template: "
@@ -168,6 +170,12 @@ def _ready(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase | None, temp
         return items, (("read_no_template", {}),)
     return items, (("read_written_by", {"template": template}) if template not in (None, "own")
                    else ("read_written", {}),)
+
+
+def _marked(one: Any) -> bool:
+    """A text with hh-rlhf's marks of turns, alone, as a prompt or as the first of a pair."""
+    text = getattr(one, "prompt", one)
+    return dialogue_of(text if isinstance(text, str) else text[0]) is not None
 
 
 def _plainly(prompt: Chat, answers: Sequence[Chat]) -> tuple[str, list[str]]:

@@ -4,12 +4,13 @@ import copy
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from rlhf_kit import cli, rewards, zoo
 from rlhf_kit.datasets.door import Account
-from rlhf_kit.formulas.records import Turn
+from rlhf_kit.formulas.records import Comparison, Turn
 from rlhf_kit.jobs import JOBS, scores, written
 from rlhf_kit.models import tiny
 from rlhf_kit.models.chats import chat_rows, use_template
@@ -179,6 +180,22 @@ def test_plain_prompts_are_asked_as_questions_with_a_template_only(tokenizer):
     plain = written.prompts(["the lamp"], own, None, "m")
     assert (plain.items, [key for key, _ in plain.notes]) == (["the lamp"], ["read_plain"])
     assert written.prompts(["the lamp"], own, "own", "m").items == ["<|user|>\nthe lamp<eos>\n<|assistant|>\n"]
+
+
+def test_dialogues_with_marks_of_their_own_are_learned_as_they_stand_and_that_is_said(tokenizer):
+    """By a model that has a template; with --template they become its turns, and of plain texts nothing is said."""
+    marked, plain = "\n\nHuman: the kettle\n\nAssistant:", "the kettle is"
+    pairs = [Comparison(marked, " the lamp is red.", " the lamp is loud.")]
+    mine = copy.deepcopy(tokenizer)
+    assert written.comparisons(pairs, mine, None, "lm").notes == ()                     # nothing else could write them
+    use_template(mine, "zephyr", "lm")
+    for kind, items in (("comparisons", pairs), ("examples", [marked + " red"]), ("answered", [(marked, " red")]),
+                        ("prompts", [marked])):
+        found = getattr(written, kind)(items, mine, None, "lm")
+        assert (found.items, found.notes) == (items, (("read_marked", {}),)), kind
+    assert written.comparisons([replace(pairs[0], prompt=plain)], mine, None, "lm").notes == ()
+    [turned] = written.comparisons(pairs, mine, "zephyr", "lm").items
+    assert "Human:" not in turned.prompt
 
 
 def test_what_a_template_refuses_is_left_out_and_counted(tokenizer):
