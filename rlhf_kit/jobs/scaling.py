@@ -113,12 +113,15 @@ class ScaledJob(Job):
             return made, chosen
         return (with_adapter(policy, _shape(chosen), seed) if chosen.lora else policy), chosen
 
-    def open_reference(self, policy: Policy, name: str | None) -> Policy:
-        """Frozen: the policy as it is now, or another model that reads the same tokens. Raises: ValueError."""
+    def open_reference(self, policy: Policy, name: str | None, option: str = "--reference") -> Policy:
+        """Frozen: the policy as it is now, or another model that reads the same tokens, which that option named.
+
+        Raises: ValueError.
+        """
         if name is None:
             return policy.reference()
         own = policy.tokenizer.get_vocab()
-        others = ValueError(f"--reference {name} reads other tokens than --model {self.model}, so their "
+        others = ValueError(f"{option} {name} reads other tokens than --model {self.model}, so their "
                             f"log-probabilities cannot be compared. Name a model with the same tokenizer: the one "
                             f"that {self.model} was trained from.")
         if zoo.will_read(name) not in (None, own):

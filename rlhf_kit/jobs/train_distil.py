@@ -114,7 +114,7 @@ class DistilJob(ScaledJob):
         text = self._preamble_text()
         policy, chosen = self.open_policy(self.changes.get("seed", 0), value_head=False)
         use_threads(run.threads, policy)
-        teacher = self.open_reference(policy, self.teacher)
+        teacher = self.open_reference(policy, self.teacher, "--teacher")
         material = self._material(policy)
         asks = written.behind(policy.tokenizer, text, material.chats)
         config = further(self.config_for(chosen, TINY_DISTIL if chosen.size == "tiny" else REAL_DISTIL, RATES,

@@ -136,6 +136,14 @@ def test_slips_are_told_in_one_line(desk, tmp_path, capsys, monkeypatch, options
     assert not (tmp_path / "run").exists()
 
 
+def test_a_teacher_of_other_tokens_is_refused_by_its_own_option_and_not_trained(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("RLHF_KIT_CACHE", str(tmp_path / "cache"))
+    job = job_of(desk, monkeypatch, prompts=str(desk / "prompts.jsonl"), teacher="tiny-lm-en")
+    with pytest.raises(ValueError, match=r"^--teacher tiny-lm-en reads other tokens than --model"):
+        run(job, tmp_path / "run")
+    assert not any((tmp_path / "cache").glob("tiny-lm-en*"))
+
+
 def test_the_assistants_world_has_a_prompt_of_its_own():
     job = JOBS["distil"](model="tiny-base-en", task="assistant-en")
     assert job._preamble_text() == preamble(Assistant("en")) + "\n\n---\n\n"
