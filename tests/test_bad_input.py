@@ -399,13 +399,13 @@ def test_rankings_that_cannot_be_used(refused, name, content, said):
     ("bad.csv", "chosen,rejected\n", "a header line and no rows"), ("bad.csv", JUNK, "neither UTF-8 nor GB18030"),
     ("bad.csv", "choosen,rejected\na,b\n", "Did you mean 'choosen'? Say so: --columns chosen=choosen"),
     ("bad.csv", "chosen,rejected\na\n", "line 2: 1 cells where the header has 2"),
-    ("bad.csv", "chosen,rejected\n,b\n", "line 2: an empty text"),
+    ("bad.csv", "chosen,rejected\n,b\n", "line 2: 'chosen': an empty text"),
     ("bad.csv", "chosen,rejected\na,b\n", "holds 1 pairs whose texts differ; at least 4 are needed"),
     ("bad.csv", "chosen,rejected\na,a\n" + "b,b\n" * 20, "holds 0 pairs whose texts differ"),
     ("bad.jsonl", lines({**PAIR, "margin": "much"}) * 9, "line 1: the margin is 'much'; expected a number"),
     ("bad.jsonl", lines({**PAIR, "margin": 10**400}) * 9, "line 1: the margin is 1000"),
     ("bad.jsonl", lines({**PAIR, "chosen": [{"role": "user", "content": "a"}]}) * 9, "differ before there is an"),
-    ("bad.jsonl", lines({**PAIR, "chosen": "\ud83d"}) * 9, "line 1: half of a character"),
+    ("bad.jsonl", lines({**PAIR, "chosen": "\ud83d"}) * 9, "line 1: 'chosen': half of a character"),
     ("bad.jsonl", lines({**PAIR, "prompt": "p"}) * 9, "pairs of one prompt stay together")])
 def test_pairs_that_cannot_be_used(refused, name, content, said):
     if content is not None:

@@ -20,6 +20,9 @@ _NAMED = re.compile(r"(?:^|\n\n)(Human|User|Assistant|System|Tool):[ \n]?")
 _HALF = re.compile(r"[\ud800-\udfff]")
 
 
+UNLEARNED = ("weight", "train", "train_on_turn")      # marks in a file: 0 or false, a turn not to be learned
+
+
 class Wrong(ValueError):
     """What is wrong with a row; it is left out and counted."""
 
@@ -43,6 +46,9 @@ def turn_of(cell: dict[str, Any]) -> Turn:
         raise Wrong(f"the role {shorten(who)} is none of system, user (human), assistant (gpt), tool")
     if calls := cell.get("tool_calls"):
         raise Wrong(f"a turn with tool_calls ({shorten(calls)}), which are not learned; write them as text")
+    if role == "assistant" and (mark := next((name for name in UNLEARNED if _off(cell.get(name))), None)):
+        raise Wrong(f"an assistant's turn with {mark} {shorten(cell[mark])}: single turns cannot be left unlearned; "
+                    f"take the turn out, or the mark")
     return Turn(role, usable(_text(said)))
 
 
@@ -145,6 +151,11 @@ def _messages(exchange: dict[str, Any]) -> list[dict[str, Any]]:
     asked, said = _exchange(exchange)
     answer = [{"role": "assistant", "content": exchange[said]}] if exchange[said] else []      # the last may be open
     return [{"role": "user", "content": exchange[asked]}, *answer]
+
+
+def _off(mark: Any) -> bool:
+    """True of 0, false, "0" and "false"; an absent mark is none."""
+    return str(mark).strip().casefold() in ("0", "0.0", "false")
 
 
 def _text(said: Any) -> str:

@@ -93,7 +93,7 @@ def _pairs(columns: Columns) -> Form | None:
     scores = next((pair for pair in PAIR_SCORES if columns.has(*pair)), None)
 
     def of(row: Row) -> Sequence[Comparison]:
-        better, worse = (answer_of(row.get(name)) for name in names)
+        better, worse = (_named(columns.real(name), row.get(name)) for name in names)
         if scores is not None and margin is None:
             up, down = (number_of(row.get(name)) for name in scores)
             if up is not None and up == down:
@@ -134,7 +134,8 @@ def _lists(columns: Columns) -> Form | None:
         return made("rankings", used(ranks=(ranks,)), lambda row: _ranked(prompt, row, answers(row), row.get(ranks)))
     scores = _first_numbers(columns, SCORES)
     if scores is not None:
-        return made("scored", used(scores=(scores,)), lambda row: _scored(prompt, row, answers(row), row.get(scores)))
+        return made("scored", used(scores=(scores,)), lambda row: _scored(prompt, row, answers(row), row.get(scores)),
+                    _unscored(columns, lambda row: _listed(row.get(scores))))
     choice = columns.first(*CHOICES, holding=("number", "text"))
     if choice is not None:
         return _chosen_of(columns, prompt, name, choice, used(choice=(choice,)))
@@ -146,7 +147,9 @@ def _lists(columns: Columns) -> Form | None:
                 prompt, row, answers(row), [one.get(rank) for one in row.get(name)]))
         if score := next((key for key in GIVEN if key in inside), None):
             return made("scored", used(scores=(f"{name}.{score}",)), lambda row: _scored(
-                prompt, row, answers(row), [one.get(score) for one in row.get(name)]))
+                prompt, row, answers(row), [one.get(score) for one in row.get(name)]),
+                _unscored(columns, lambda row: [
+                    one.get(score) for one in _listed(row.get(name)) if isinstance(one, dict)]))
     if name == "output":                        # two answers and nothing else: LLaMA-Factory wrote the better one first
         note = ("read_order", {"column": name})
         return made("pairs", used(), lambda row: _in_order(prompt, row, answers(row), 2), (note,))
@@ -237,7 +240,9 @@ def _numbered(columns: Columns) -> Form | None:
     for part, listed in per.items():
         read = _ranked if part == "rank" else _scored
         return made("rankings" if part == "rank" else "scored", used(**{f"{part}s": tuple(listed)}),
-                    lambda row, read=read, listed=listed: read(prompt, row, answers(row), [row.get(n) for n in listed]))
+                    lambda row, read=read, listed=listed: read(prompt, row, answers(row), [row.get(n) for n in listed]),
+                    () if part == "rank" else _unscored(
+                        columns, lambda row, listed=listed: [row.get(n) for n in listed]))
     return None
 
 
@@ -345,7 +350,8 @@ def _single(columns: Columns) -> Form | None:
         def rated(row: Row) -> Sequence[tuple[Words, Words, float]]:
             given = number_of(row.get(rating))
             return () if given is None else ((asked_in(prompt, row), answer_of(row.get(answer)), given),)
-        return Form("scored", used_by(columns, prompt, response=(answer,), score=(rating,)), rated, whole=_by_prompt)
+        return Form("scored", used_by(columns, prompt, response=(answer,), score=(rating,)), rated,
+                    _unscored(columns, lambda row: [row.get(rating)]), whole=_by_prompt)
     if binary is None or not all(_yes(row.get(binary)) is not None for _, row in columns.rows[:20]):
         return None
 
@@ -383,6 +389,25 @@ def contrasts(labelled: Sequence[Labelled]) -> list[Ranking]:
 
 def asked_in(prompt: Part | None, row: Row) -> Words:
     return "" if prompt is None else prompt.of(row)
+
+
+def _named(column: str, cell: Any) -> Words:
+    """An answer. Raises: Wrong, with the name of its column."""
+    try:
+        return answer_of(cell)
+    except Wrong as wrong:
+        raise Wrong(f"{column!r}: {wrong}") from None
+
+
+def _unscored(columns: Columns, scores: Callable[[Row], list]) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """A note of how many answers have no score; they are compared with none."""
+    cells = [score for _, row in columns.rows for score in scores(row)]
+    empty = sum(_is_empty(score) for score in cells)
+    return (("read_unscored", {"n": empty, "all": len(cells)}),) if empty else ()
+
+
+def _listed(cell: Any) -> list:
+    return cell if isinstance(cell, list) else []
 
 
 def answer_of(cell: Any) -> Words:
@@ -459,6 +484,13 @@ def _maybe(cell: Any) -> float | None:
         return number_of(cell)
     except Wrong:
         return None
+
+
+def _is_empty(cell: Any) -> bool:
+    try:
+        return number_of(cell) is None
+    except Wrong:
+        return False
 
 
 def _is_number(cell: Any) -> bool:

@@ -367,7 +367,7 @@ def test_a_bad_row_in_24_is_left_out_and_counted():
     assert (found.account.rows, found.account.items) == (24, 22)
     assert dict(found.account.left_out) == {"malformed": 1, "undecided": 1}
     assert "Left out: 1 malformed, 1 without a winner (ties)." in found.account.text("en")
-    with pytest.raises(FileError, match=r"line 7: an empty text\. 3 of the first 9"):
+    with pytest.raises(FileError, match=r"line 7: 'chosen': an empty text\. 3 of the first 9"):
         bring([*rows_of(6), *[bad[0]] * 3], "preferences")
 
 
@@ -390,6 +390,10 @@ def test_the_account_is_a_sentence_and_comes_back_from_json():
     ({"prompt": ASK, "chosen": ASK + GOOD, "rejected": ASK + BAD}, "read_prompt_twice", "In 5 pairs"),
     ({"prompt": ASK, "chosen": GOOD, "rejected": BAD}, "read_glued", "fix it?Unplug it fi"),
     ({"prompt": ASK, "output": [GOOD, BAD]}, "read_order", "'output'"),
+    ({"prompt": ASK, "responses": [GOOD, BAD, "So."], "scores": [2, 1, None]}, "read_unscored", "5 of 15 answers have"),
+    ({"prompt": ASK, "responses": [GOOD, BAD, "So."], "scores": [2, 1, float("nan")]}, "read_unscored", "5 of 15"),
+    ({"prompt": ASK, "completions": [{"response": said, "score": score} for said, score in ((GOOD, 2), (BAD, 1), (
+        "So.", None))]}, "read_unscored", "5 of 15"),
     ({"prompt": ASK, "chosen": GOOD, "rejected": BAD}, "read_pairs_again", "4 pairs repeat")])
 def test_nothing_is_silent(row, note, inside):
     found = bring([row] * 5, "preferences")
@@ -402,7 +406,7 @@ def test_pairs_that_contradict_each_other_and_the_first_bad_row_are_said():
     row = {"prompt": ASK, "chosen": GOOD, "rejected": BAD}
     found = bring([*rows_of(20), row, {**row, "chosen": BAD, "rejected": GOOD}, {**row, "chosen": None}], "preferences")
     assert ("read_pairs_against", {"n": 2}) in found.account.notes
-    assert "line 23: an empty text" in found.account.text("en")
+    assert "line 23: 'chosen': an empty text" in found.account.text("en")
 
 
 def test_a_column_that_repeats_the_prompt_is_not_missed():

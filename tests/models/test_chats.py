@@ -220,3 +220,12 @@ def test_a_tool_call_is_refused_by_name_and_never_dropped_without_a_word():
     plain = chat_of([{"role": "user", "content": "Rain?", "tool_calls": None},
                      {"role": "assistant", "content": "No.", "tool_calls": []}])
     assert len(plain) == 2
+
+
+@pytest.mark.parametrize("mark", [{"weight": 0}, {"train": False}, {"weight": "0"}, {"train_on_turn": False}])
+def test_a_turn_that_its_file_says_not_to_learn_is_refused_and_never_learned(mark):
+    with pytest.raises(Wrong, match=f"turn with {next(iter(mark))} "):
+        chat_of([{"role": "user", "content": "Rain?"}, {"role": "assistant", "content": "Snow.", **mark},
+                 {"role": "user", "content": "Sure?"}, {"role": "assistant", "content": "No.", "weight": 1}])
+    asked = {"role": "user", "content": "Rain?", **mark}                # a question is not learned anyway
+    assert len(chat_of([asked, {"role": "assistant", "content": "No.", "weight": 1, "train": True}])) == 2
