@@ -26,6 +26,9 @@ SHARED  := -n $(WORKERS) --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
+# Tests start hundreds of processes: what they import is compiled once, also where the machine's settings forbid to keep it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run studio space test test-browser test-processor test-newest test-slow test-notebooks lint bench docs pictures notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
