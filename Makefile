@@ -68,7 +68,7 @@ test-newest:                             ## the same tests with the newest libra
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
 	$(BIN)/python -m pytest $(SHARED) -m 'slow and not notebooks' --durations=10 $(ARGS)
 
-test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved, and untouched as a wheel has it
+test-notebooks: $(VENV)/dev.done         ## every lesson: in Chinese solved, in English untouched as a wheel has it
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'notebooks and not slow' --durations=10 $(ARGS)
 
 lint: $(VENV)/dev.done
