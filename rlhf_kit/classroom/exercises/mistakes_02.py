@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -57,6 +58,21 @@ def _by_rank(ranks: list[int]) -> Tensor:
     pairs = rank_to_pairs(ranks).tolist()
     return torch.tensor(sorted(pairs, key=lambda p: (ranks[p[0]], p[0], ranks[p[1]], p[1])),
                         dtype=torch.long).reshape(-1, 2)
+
+
+def _next_in_order(ranks: list[int]) -> Tensor:
+    """Neighbours of the sorted list: of a tie one response alone."""
+    order = sorted(range(len(ranks)), key=lambda i: ranks[i])
+    found = sorted((i, j) for i, j in pairwise(order) if ranks[i] < ranks[j])
+    return torch.tensor(found, dtype=torch.long).reshape(-1, 2)
+
+
+def _best_against(rank: Tensor, mask: Tensor, single: bool) -> Tensor:
+    """[B, K, K] the best of each ranking (of equal ones all, or the first alone) against those of a larger rank."""
+    real = rank.masked_fill(~mask, 10 ** 6)
+    least = real.amin(1, keepdim=True)
+    best = torch.arange(rank.shape[1]) == real.argmin(1, keepdim=True) if single else real == least
+    return best[:, :, None] & ((real > least) & mask)[:, None, :]
 
 
 def _parts(score: Tensor, rank: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -505,6 +521,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "The pairs are sorted as text, so that 10 comes before 2. Sort them as numbers.",
                 "这里把各对当作文字来排序，10 就排到了 2 前面。要按数来排。",
                 (lambda ranks: _rows_sorted(rank_to_pairs(ranks), lambda p: (str(p[0]), str(p[1]))),)),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[j] == min(
+                    (rank for rank in ranks if rank > ranks[i]), default=None)),
+                "Each answer is paired with the next one in the order alone. The best beats all that are worse, not "
+                "only the second.",
+                "每个回答只和次序里的下一个配了对。最好的胜过所有更差的，不只是第二名。",
+                (_next_in_order,)),
     ),
     "2.2": (
         Mistake(lambda chosen, rejected: -torch.sigmoid(chosen - rejected).log().mean(),
@@ -630,6 +652,15 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         *(Mistake(lambda chosen, rejected, most=most: (chosen - rejected - most).square().mean(),
                   "This is a squared error of the gap: it pulls back a pair that is very right. Wanted is -log σ(gap).",
                   "这是差值的平方误差：对得很远的一对反而会被拉回来。要的是 -log σ(差值)。") for most in (1.0, 0.0)),
+        Mistake(lambda chosen, rejected: ((rejected - chosen).relu() + torch.log1p(
+                    (-(rejected - chosen).abs()).exp())).mean(),
+                "The value is right, but not the gradient where a gap is exactly 0: relu, abs and clamp have a corner "
+                "there. With a fresh head every gap is 0, so training would begin with a wrong step, or none. Take "
+                "logsigmoid or softplus.",
+                "数值对，但差恰好为 0 时梯度不对：relu、abs 和 clamp 在那里有个拐角。新的头给出的差全是 0，"
+                "训练一开始就会走错，或者根本不动。请用 logsigmoid 或 softplus。",
+                (lambda chosen, rejected: ((rejected - chosen).clamp(min=0) + torch.log1p(
+                    (-(rejected - chosen).abs()).exp())).mean(),)),
     ),
     "2.3": (
         Mistake(lambda score, rank, mask: ranking_loss(score, rank, torch.ones_like(mask)),
@@ -788,6 +819,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                   "pair is no longer corrected. Take logsigmoid.",
                   "对数里加的小数掩盖了无穷大，也掩盖了梯度：错得很远的一对不再得到改正。请用 logsigmoid。")
           for least in (1e-8, 1e-6, 1e-10, 1e-12)),
+        Mistake(lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), _best_against(rank, mask, False)),
+                "Only pairs with the best response are counted. The second beats the third, too: every pair of a "
+                "ranking with a winner counts.",
+                "只算了含最好回答的那些对。第二名也胜过第三名：一个排序里，凡有胜者的对都要算。",
+                (lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), _best_against(rank, mask, True)),)),
     ),
     "2.4": (
         Mistake(_at_least,
@@ -981,6 +1017,14 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "ones.",
                 "几乎相等的得分被当成了相等，isclose() 就会这样。只有完全相等才算一半。",
                 (lambda score, rank: (_nearly_close(score, rank)[0], accuracies(score, rank)[1]),)),
+        *(Mistake(lambda score, rank, many=many: tuple(
+                      share * times for share, times in zip(accuracies(score, rank), many(score, rank), strict=True)),
+                  "What is right is counted and not divided by how many there are. Both numbers are shares, from 0 to "
+                  "1.",
+                  "对的只数了个数，没有除以总数。两个数都是比例，在 0 到 1 之间。")
+          for many in (lambda score, rank: (int((rank[:, :, None] < rank[:, None, :]).sum()), len(rank)),
+                       lambda score, rank: (int((rank[:, :, None] < rank[:, None, :]).sum()), 1),
+                       lambda score, rank: (1, len(rank)))),
     ),
     "2.5": (
         Mistake(lambda agreement: max(math.sqrt(agreement), 0.5),
