@@ -497,7 +497,7 @@ MUTANTS = {
         ("ranking_fills_caller_s_padding", ranking_fills_caller_s_padding,
          "The result is right, but your function writes into its"),
         ("ranking_only_best_against_rest", ranking_only_best_against_rest,
-         "Only pairs with the best response are counted. The"),
+         "Only the best is compared with the others."),
     ],
     "2.4": [
         ("accuracies_equal_scores_right_list", accuracies_equal_scores_right_list,

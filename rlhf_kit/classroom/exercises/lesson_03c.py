@@ -602,9 +602,7 @@ EXERCISES = (
         Mistake(lambda logprob, ref_logprob, mask, first: torch.where(
                     mask, logprob - ref_logprob, 0.0)[first:].sum(1).mean(),
                 "The first `first` *responses* are left out. Leave out the first `first` tokens of each response.",
-                "去掉的是前 `first` 个*回答*。应去掉每个回答的前 `first` 个词元。",
-                (lambda logprob, ref_logprob, mask, first: torch.where(
-                    mask, logprob - ref_logprob, 0.0)[first:].sum() / len(mask),)),
+                "去掉的是前 `first` 个*回答*。应去掉每个回答的前 `first` 个词元。"),
         _summing(_gap, "The *last* `first` tokens of each response are left out. While the first ones were drawn, the "
                  "end was forbidden: leave out those.",
                  "去掉的是每个回答*最后* `first` 个词元。抽取开头几个时才不许结束：要去掉的是开头的。",

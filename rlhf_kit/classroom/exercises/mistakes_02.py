@@ -67,14 +67,6 @@ def _next_in_order(ranks: list[int]) -> Tensor:
     return torch.tensor(found, dtype=torch.long).reshape(-1, 2)
 
 
-def _best_against(rank: Tensor, mask: Tensor, single: bool) -> Tensor:
-    """[B, K, K] the best of each ranking (of equal ones all, or the first alone) against those of a larger rank."""
-    real = rank.masked_fill(~mask, 10 ** 6)
-    least = real.amin(1, keepdim=True)
-    best = torch.arange(rank.shape[1]) == real.argmin(1, keepdim=True) if single else real == least
-    return best[:, :, None] & ((real > least) & mask)[:, None, :]
-
-
 def _parts(score: Tensor, rank: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(better [B, K, K], gap, cost) as they should be, to make the mistakes from."""
     better = preference.preference_mask(rank, mask)
@@ -282,6 +274,13 @@ def _full_only(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
 def _top_only(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
     top = rank.masked_fill(~mask, 10 ** 6).amin(1, keepdim=True)
     return _of_pairs(score, preference.preference_mask(rank, mask) & (rank == top)[:, :, None])
+
+
+def _first_of_the_top(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    """Of responses that are equally good, one alone stands against the rest."""
+    real = rank.masked_fill(~mask, 10 ** 6)
+    best = (torch.arange(rank.shape[1]) == real.argmin(1, keepdim=True))[:, :, None]
+    return _of_pairs(score.masked_fill(~mask, 0.0), _real(mask) & best & (real[:, None, :] > real[:, :, None]))
 
 
 def _weighted(score: Tensor, rank: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
@@ -737,7 +736,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                                     & (rank == 1)[:, :, None]),
                 "Only the best is compared with the others. Every pair with a winner counts.",
                 "只拿最好的和别的比了。只要有胜负，每一对都算。",
-                (_top_only,)),
+                (_top_only, _first_of_the_top)),
         *(Mistake(lambda score, rank, mask, of=of: (_parts(score, rank, mask)[2].sum((1, 2)) / of(mask)).sum()
                   / preference.preference_mask(rank, mask).any(2).any(1).sum(),
                   "This divides by the number of responses. Divide by the number of pairs that have a winner.",
@@ -819,11 +818,6 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                   "pair is no longer corrected. Take logsigmoid.",
                   "对数里加的小数掩盖了无穷大，也掩盖了梯度：错得很远的一对不再得到改正。请用 logsigmoid。")
           for least in (1e-8, 1e-6, 1e-10, 1e-12)),
-        Mistake(lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), _best_against(rank, mask, False)),
-                "Only pairs with the best response are counted. The second beats the third, too: every pair of a "
-                "ranking with a winner counts.",
-                "只算了含最好回答的那些对。第二名也胜过第三名：一个排序里，凡有胜者的对都要算。",
-                (lambda score, rank, mask: _of_pairs(score.masked_fill(~mask, 0.0), _best_against(rank, mask, True)),)),
     ),
     "2.4": (
         Mistake(_at_least,
@@ -1017,14 +1011,10 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "ones.",
                 "几乎相等的得分被当成了相等，isclose() 就会这样。只有完全相等才算一半。",
                 (lambda score, rank: (_nearly_close(score, rank)[0], accuracies(score, rank)[1]),)),
-        *(Mistake(lambda score, rank, many=many: tuple(
-                      share * times for share, times in zip(accuracies(score, rank), many(score, rank), strict=True)),
-                  "What is right is counted and not divided by how many there are. Both numbers are shares, from 0 to "
-                  "1.",
-                  "对的只数了个数，没有除以总数。两个数都是比例，在 0 到 1 之间。")
-          for many in (lambda score, rank: (int((rank[:, :, None] < rank[:, None, :]).sum()), len(rank)),
-                       lambda score, rank: (int((rank[:, :, None] < rank[:, None, :]).sum()), 1),
-                       lambda score, rank: (1, len(rank)))),
+        Mistake(lambda score, rank: (accuracies(score, rank)[0] * (rank[:, :, None] < rank[:, None, :]).sum(),
+                                     accuracies(score, rank)[1] * len(rank)),
+                "What is right is counted and not divided by how many there are. Both numbers are shares, from 0 to 1.",
+                "对的只数了个数，没有除以总数。两个数都是比例，在 0 到 1 之间。"),
     ),
     "2.5": (
         Mistake(lambda agreement: max(math.sqrt(agreement), 0.5),

@@ -486,8 +486,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "This is F^n, the probability that the best is *at most* as good as this one. Subtract F⁻^n, and share "
                 "it out among those that tie.",
                 "这是 F^n，也就是最好的*至多*和它一样好的概率。要减去 F⁻^n，再分给打平的几个。",
-                (_of_levels(lambda high, low, probability, n: _share_of(torch.where(probability > 0, high ** n, 0.0))),
-                 _of_levels(lambda high, low, probability, n: _share_of(high ** n)))),
+                (_of_levels(lambda high, low, probability, n: _share_of(torch.where(
+                    probability > 0, high ** n, 0.0))),)),
         ),
     "4a.3": (
         Mistake(lambda law, probability, n: (formulas.kl_bound(n), kl(law, probability)),
