@@ -590,7 +590,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda law, probability, n: (kl(law, probability) / math.log(2), torch.tensor(
                     math.log2(n) - (n - 1) / n)),
                 "Both logarithms are of base 2, so this is in bits. Take the natural one: nats.",
-                "两个对数都以 2 为底，得到的是比特。请用自然对数：单位是 nat。"),
+                "两个对数都以 2 为底，得到的是比特。请用自然对数。"),
         _bounds(lambda n: math.log(n) - n / (n - 1) if n > 1 else 0.0,
                 "The fraction of the bound is upside down: (n - 1)/n.", "上界里的分数颠倒了：应为 (n - 1)/n。"),
         _kls(lambda law, probability: torch.nn.functional.kl_div(law, probability, reduction="sum"),
