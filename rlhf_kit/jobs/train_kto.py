@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
 
-import torch
-
 from rlhf_kit.datasets.door import Binary, Brought, as_labelled
 from rlhf_kit.datasets.reading import refused
-from rlhf_kit.evaluate import Estimate, mean
+from rlhf_kit.evaluate import Estimate, area
 from rlhf_kit.formulas.records import Labelled, Ranking
 from rlhf_kit.jobs import written
 from rlhf_kit.jobs.preference_learning import PreferenceJob
@@ -69,8 +67,7 @@ class KtoJob(PreferenceJob):
     def told(self, policy: Policy, reference: Policy, kept_out: Sequence[Labelled], config: Any) -> Estimate:
         """How often a held-out good answer has a higher implicit reward than a bad one (the area under the curve)."""
         reward, good = kto.rewards_on(policy, reference, kept_out, config)
-        if good.sum() < 2 or good.all():
+        if not good.any() or good.all():
             raise ValueError(f"of the {len(kept_out)} answers held out {int(good.sum())} are good; to be examined, at "
-                             f"least 2 good and 1 bad ones are needed. Raise --held-out, or add some.")
-        gap = reward[good][:, None] - reward[~good][None]
-        return mean(torch.where(gap == 0, 0.5, (gap > 0).to(gap)).mean(1), (0, 1))
+                             f"least 1 good and 1 bad one are needed. Raise --held-out, or add some.")
+        return area(reward, good)
