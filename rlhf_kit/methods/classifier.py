@@ -52,7 +52,8 @@ class Config(Longer):
         for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       weight_decay=self.weight_decay, max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if self.keep not in get_args(Keep):
             raise ValueError(f"keep is {self.keep!r}; expected one of {', '.join(get_args(Keep))}.")

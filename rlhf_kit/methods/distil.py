@@ -60,10 +60,9 @@ class Config(Longer):
         for name in ("steps", "max_length", "kept"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
-        if not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
 
 
 def steps(policy: Policy, teacher: Policy, examples: Examples, preamble: Preamble, config: Config | None = None, *,

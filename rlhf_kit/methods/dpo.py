@@ -67,7 +67,8 @@ class Config(Longer):
         for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       min_lr_ratio=self.min_lr_ratio)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if self.loss not in ("dpo", "ipo", "robust"):
             raise ValueError(f"loss is {self.loss!r}; it is 'dpo', 'ipo' or 'robust'.")
@@ -86,8 +87,6 @@ class Config(Longer):
             raise ValueError(f"soft_labels with loss {self.loss!r}, label_smoothing {self.label_smoothing} and "
                              f"{self.responses} responses; they are those of 'dpo', of pairs as they are drawn, and in "
                              f"place of label_smoothing.")
-        if not 0 <= self.min_lr_ratio <= 1:
-            raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
 
 
 def steps(policy: Policy, reference: Policy, examples: Sequence[Comparison] | Sequence[str],

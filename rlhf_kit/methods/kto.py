@@ -62,16 +62,16 @@ class Config(Longer):
             if getattr(self, name) < least:
                 why = "; the reference point is taken from mismatched responses" if least == 2 else ""
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}{why}.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       min_lr_ratio=self.min_lr_ratio)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if not 0 < self.beta < math.inf or not self.max_grad_norm > 0:
             raise ValueError(f"beta is {self.beta} and max_grad_norm {self.max_grad_norm}; both must be above 0, and "
                              f"beta finite.")
-        if min(self.good_weight, self.bad_weight) < 0 or not max(self.good_weight, self.bad_weight) > 0:
-            raise ValueError(f"good_weight is {self.good_weight} and bad_weight {self.bad_weight}; neither may be "
-                             f"negative, nor both 0.")
-        if not 0 <= self.min_lr_ratio <= 1:
-            raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
+        weights = self.good_weight, self.bad_weight
+        if not all(0 <= one < math.inf for one in weights) or not any(weights):
+            raise ValueError(f"good_weight is {self.good_weight} and bad_weight {self.bad_weight}; both are finite, "
+                             f"neither may be negative, nor both 0.")
 
 
 def balanced(config: Config, examples: Sequence[Labelled]) -> Config:

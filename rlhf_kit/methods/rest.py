@@ -107,16 +107,16 @@ class Config:
             raise ValueError("batch_size is 1; bvmpo takes the better half of a batch, so it must be at least 2.")
         if not 0 < self.rate_ratio <= 1:
             raise ValueError(f"rate_ratio is {self.rate_ratio}; it must be above 0 and at most 1.")
-        if not self.max_grad_norm > 0 or not self.temperature > 0:
+        if not self.max_grad_norm > 0 or not 0 < self.temperature < math.inf:
             raise ValueError(f"max_grad_norm is {self.max_grad_norm} and temperature {self.temperature}; both must be "
-                             f"above 0.")
+                             f"above 0, and temperature finite.")
         if not 0 <= self.gold_floor <= 1:
             raise ValueError(f"gold_floor is {self.gold_floor}; a probability's floor lies between 0 and 1.")
         if len(self.anchor) != 2 or min(self.anchor) < 0:
             raise ValueError(f"anchor is {self.anchor}; expected two numbers, none below 0: at first and at last.")
-        if self.value_updates < 0 or self.epsilon < 0:
-            raise ValueError(f"value_updates is {self.value_updates} and epsilon {self.epsilon}; neither may be "
-                             f"negative.")
+        if self.value_updates < 0 or not 0 <= self.epsilon < math.inf:
+            raise ValueError(f"value_updates is {self.value_updates} and epsilon {self.epsilon}; both are finite, and "
+                             f"neither may be negative.")
         check_passes(self.tokens_per_pass, 0, self.autocast)
 
     @property

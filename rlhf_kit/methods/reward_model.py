@@ -65,7 +65,8 @@ class Config(Longer):
         for name in ("steps", "max_length", "pass_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       min_lr_ratio=self.min_lr_ratio, weight_decay=self.weight_decay, max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if self.loss not in ("log_sigmoid", "sigmoid", "choice"):
             raise ValueError(f"loss is {self.loss!r}; it is 'log_sigmoid', 'sigmoid' or 'choice'.")
