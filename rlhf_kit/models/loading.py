@@ -43,7 +43,7 @@ from rlhf_kit.models.adapters import (
 )
 from rlhf_kit.models.cache import NAME as CACHE
 from rlhf_kit.models.embeddings import rows, within_rows
-from rlhf_kit.models.heads import IN_CONFIG, Policy, RewardModel
+from rlhf_kit.models.heads import IN_CONFIG, Policy, RewardModel, positions_of
 from rlhf_kit.models.places import ModelUnavailable, check_folder, found, is_adapter
 from rlhf_kit.models.quantization import (
     CannotQuantize,
@@ -203,8 +203,7 @@ def _is_adapter(source: str | Path) -> bool:
 
 def context_of(source: str | Path) -> int | None:
     """The longest text in tokens that a language model was built for, or None if it names no limit."""
-    config = config_of(source)
-    return getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None)
+    return positions_of(config_of(source))
 
 
 def in_hub_cache(name: str) -> bool:
