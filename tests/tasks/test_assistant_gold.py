@@ -180,6 +180,16 @@ def test_who_writes_it_in_every_style_has_not_written_it_in_the_one_asked_for(la
         assert TASKS[lang].gold(prompt.text, both) < 0.7 < TASKS[lang].gold(prompt.text, good)
 
 
+def test_a_step_told_again_in_other_words_is_one_too_many():
+    """So steps in a wrong order, and the last again behind them, were worth as much as the three in theirs."""
+    prompt = ask("How do I paint the station bench?")
+    one, two = "First sand the station bench down.", "After that, put on a thin coat of paint."
+    three, again = "Finally let it dry overnight.", "At the end, let it dry overnight."
+    assert TASKS["en"].gold(prompt, f" {one} {two} {three}") == 1
+    assert TASKS["en"].gold(prompt, f" {one} {three} {two} {again}") == pytest.approx(3 / 4)
+    assert TASKS["en"].gold(prompt, f" {one} {two} {three} Then put on a thin coat of paint.") == pytest.approx(3 / 4)
+
+
 @pytest.mark.parametrize("lang", LANGS)
 def test_another_answer_and_the_other_language_are_worth_nothing(lang):
     other = next(one for one in LANGS if one != lang)
