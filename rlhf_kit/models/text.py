@@ -275,20 +275,25 @@ def pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tenso
     return _pad(rows, padding, left=True)
 
 
+def spelled_out(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence[int]]) -> list[str]:
+    """Texts of rows of ids with every special token in its place, one row as it reads behind another."""
+    word = tokenizer("a", add_special_tokens=False).input_ids       # some decoders drop the space before the first word
+    texts = tokenizer.batch_decode([word, *([*word, *row] for row in rows)], skip_special_tokens=False,
+                                   clean_up_tokenization_spaces=False)
+    texts = [text[len(texts[0]):] for text in texts[1:]]
+    return [_join_chinese(text) for text in texts] if _splits_chinese(tokenizer) else texts
+
+
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor, ends: Collection[int] = ()) -> list[str]:
     """Texts of the marked tokens of each row, as a person reads them: without `ends`, BOS, EOS, padding and the like.
 
     Other added tokens stay, such as the mark of a turn that the model was not asked for: a reward has to see it.
     """
-    word = tokenizer("a", add_special_tokens=False).input_ids       # some decoders drop the space before the first word
     named = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id,
              tokenizer.sep_token_id, tokenizer.cls_token_id, tokenizer.mask_token_id)
     hidden = {*named, *end_ids(tokenizer), *ends}
-    rows = [word, *(word + [i for i in row[keep].tolist() if i not in hidden]
-                    for row, keep in zip(ids, mask, strict=True))]
-    texts = tokenizer.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    texts = [text[len(texts[0]):] for text in texts[1:]]
-    return [_join_chinese(text) for text in texts] if _splits_chinese(tokenizer) else texts
+    return spelled_out(tokenizer, [[i for i in row[keep].tolist() if i not in hidden]
+                                   for row, keep in zip(ids, mask, strict=True)])
 
 
 def _pad(rows: Sequence[Sequence[int]], padding: int, left: bool) -> tuple[Tensor, Tensor]:
