@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from rlhf_kit.datasets.door import Account
 from rlhf_kit.jobs.written import NOTE
 from rlhf_kit.loops.as_read import AsRead, Example
+from rlhf_kit.models.chats import ending
 from rlhf_kit.models.text import end_ids, spelled_out
 
 Side = Literal["learn", "held_out", "left_out"]
@@ -86,12 +87,14 @@ class Rows:
         return [place for place, token in enumerate(text.ids) if text.learned[place] and token in self.ends]
 
     def closed(self, text: AsRead) -> int | None:
-        """Where the token stands that ends the text as it is read, with nothing but space behind it; None = nowhere."""
-        ended, given = self.ended(text), [place for place, read in enumerate(text.read) if read]
-        if not ended or spelled_out(self.tokenizer, [[text.ids[place] for place in given if place > ended[-1]]]
-                                    )[0].strip():
+        """Where the token stands that ends the text as it is read, with nothing behind it but what the chat template
+        writes behind a turn; None = nowhere."""
+        if not (ended := self.ended(text)):
             return None
-        return ended[-1]
+        behind = [token for place, token in enumerate(text.ids) if place > ended[-1] and text.read[place]]
+        end = ending(self.tokenizer)
+        usual = [] if end is None else self.tokenizer(end.text, add_special_tokens=False).input_ids[1:]
+        return ended[-1] if behind == usual[:len(behind)] else None
 
     def numbers(self) -> dict[str, Any]:
         """As plain JSON values."""

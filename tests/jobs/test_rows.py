@@ -234,6 +234,16 @@ def test_the_end_of_a_text_that_is_cut_is_not_said_to_be_there():
     assert "".join(piece.text for piece in cut.pieces(other)) == "".join(piece.text for piece in whole.pieces(one))
 
 
+def test_an_end_is_found_where_the_tokenizer_does_not_know_what_the_template_writes_behind_it(tmp_path, policy):
+    """A tiny tokenizer knows no line's end; zephyr writes one behind EOS."""
+    zoo.save_policy(policy, tmp_path / "tiny")
+    (tmp_path / "short.jsonl").write_text(lines({"prompt": f"the lamp {i}", "response": "is red."} for i in range(9)))
+    rows = JOBS["sft"](model=str(tmp_path / "tiny"), data=str(tmp_path / "short.jsonl"), template="zephyr").rows(1)
+    [text] = rows.shown[0].texts
+    assert text.ids[rows.closed(text)] == rows.tokenizer.eos_token_id
+    assert rows.closed(text) < len(text.ids) - 1
+
+
 # -- on the command line ---------------------------------------------------------------------------------------------
 
 def typed(*words, lang="en"):
