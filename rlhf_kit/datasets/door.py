@@ -135,7 +135,7 @@ CLASSES = {"pairs": Pairs, "rankings": Rankings, "scored": ScoredAnswers, "binar
 
 
 def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None,
-          options: Mapping[str, str] | None = None) -> Brought:
+          options: Mapping[str, str] | None = None, *, joined: bool = True) -> Brought:
     """Read it as what is wanted, and say what was understood.
 
     Args:
@@ -145,6 +145,8 @@ def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None,
             `Prompts`.
         columns: what the parts are called there, where that is not plain: {"prompt": "question"}.
         options: how the user named a column, for the error, where it was not with --columns: {"prompt": "--column"}.
+        joined: whether prompt and response will be joined as they stand; False where a template is named that writes
+            plain texts as turns, too.
 
     Raises: datasets.reading.FileError, one line, if nothing of the kind is in it or more than 1 row in 20 is malformed.
     """
@@ -171,7 +173,7 @@ def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None,
         shown = ", ".join(map(shorten, table.names[:12])) + ", …" * (len(table.names) > 12)
         raise refused(rows.name, f"has no columns of {want}; it has {shown}. Expected {EXPECTED[want]}. "
                                  f"{_nearest(table, want)}")
-    return _read(rows, table, form, want)
+    return _read(rows, table, form, want, joined)
 
 
 def columns_in(text: str | None) -> dict[str, str] | None:
@@ -278,7 +280,7 @@ def _form(table: Columns, want: Want) -> Form | None:
     return exports.recognise(table) or preferences.recognise(table)
 
 
-def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
+def _read(rows: Rows, table: Columns, form: Form, want: Want, joined: bool) -> Brought:
     found, out, malformed = [], Counter(), list(rows.table.malformed)
     for line, row in table.rows:
         try:
@@ -309,7 +311,7 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
     if form.kind == "pairs":
         items = [_parted(item) for item in items]
         notes += _repeated(items)
-    if (glued := _glued(items)) is not None:
+    if joined and (glued := _glued(items)) is not None:
         notes.append(("read_glued", {"where": glued}))
     if form.kind in ("texts", "examples", "chats", "prompts"):
         where = dict(zip(reversed(items), reversed(lines), strict=True))    # each where it stands first

@@ -183,7 +183,8 @@ class PreferenceJob(ScaledJob):
     @cached_property
     def brought(self) -> Brought | None:
         """What the file holds, read once. Raises: datasets.reading.FileError."""
-        return None if self.data is None else bring(self.data, "preferences", columns_in(self.columns))
+        return None if self.data is None else bring(self.data, "preferences", columns_in(self.columns),
+                                                    joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account

@@ -93,8 +93,8 @@ class Rows:
             return None
         behind = [token for place, token in enumerate(text.ids) if place > ended[-1] and text.read[place]]
         end = ending(self.tokenizer)
-        usual = [] if end is None else self.tokenizer(end.text, add_special_tokens=False).input_ids[1:]
-        return ended[-1] if behind == usual[:len(behind)] else None
+        usual = () if end is None else end.behind
+        return ended[-1] if tuple(behind) == usual[:len(behind)] else None
 
     def numbers(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -200,7 +200,7 @@ class DistilJob(ScaledJob):
         if self.data is None and self.prompts is None:
             return None
         kind = "examples" if self.prompts is None else "prompts"
-        return bring(self.data or self.prompts, kind, named(self.columns), OPTIONS)
+        return bring(self.data or self.prompts, kind, named(self.columns), OPTIONS, joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account

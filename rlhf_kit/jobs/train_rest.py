@@ -190,7 +190,8 @@ class RestJob(ScaledJob):
     def brought(self) -> Brought | None:
         """What the file of original data holds, read once. Raises: datasets.reading.FileError."""
         return None if self.data is None else bring(
-            self.data, "examples", named(self.columns, prompt=self.prompt, response=self.response), OPTIONS)
+            self.data, "examples", named(self.columns, prompt=self.prompt, response=self.response), OPTIONS,
+            joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account

@@ -227,7 +227,8 @@ class RewardModelJob(ScaledJob):
     def brought(self) -> Brought | None:
         """What the file holds, read once. Raises: datasets.reading.FileError."""
         path = self.pairs if self.rankings is None else self.rankings
-        return None if path is None else bring(path, "preferences", columns_in(self.columns))
+        return None if path is None else bring(path, "preferences", columns_in(self.columns),
+                                               joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account

@@ -106,7 +106,8 @@ class SftJob(ScaledJob):
         """What the file holds, read once. Raises: datasets.reading.FileError."""
         return None if self.data is None else bring(
             self.data, "examples", named(self.columns, prompt=self.prompt, response=self.response,
-                                         text=None if self.text == "text" else self.text), OPTIONS)
+                                         text=None if self.text == "text" else self.text), OPTIONS,
+            joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account

@@ -173,13 +173,16 @@ def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str],
                   prompts: Sequence[str] | None = None) -> list[list[int]]:
     """Token ids of responses as a policy would write them: nothing in front, the end token behind.
 
-    That is EOS, or to those of the `prompts` that a chat template has written the end of a turn; never two.
+    That is EOS, or to those of the `prompts` that a chat template has written the end of a turn; never two, and nothing
+    behind it: a line's end that the template writes there, no policy would write.
     """
     end, turn, begins = end_id(tokenizer), ending(tokenizer), openings(tokenizer)
     ends, rows = set(end_ids(tokenizer)), []
     for number, ids in enumerate(tokenizer(check_texts(responses, "responses"), add_special_tokens=False).input_ids):
         written = prompts is not None and turn is not None and begins and prompts[number].startswith(begins)
         last = turn.token if written and turn.token is not None else end
+        if written and turn.behind and ids[-len(turn.behind) - 1:] == [turn.token, *turn.behind]:
+            ids = ids[:-len(turn.behind)]
         rows.append(ids if last is None or (written and ids and ids[-1] in ends) else [*ids, last])
     return rows
 

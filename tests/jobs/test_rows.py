@@ -234,6 +234,18 @@ def test_the_end_of_a_text_that_is_cut_is_not_said_to_be_there():
     assert "".join(piece.text for piece in cut.pieces(other)) == "".join(piece.text for piece in whole.pieces(one))
 
 
+@pytest.mark.parametrize(("model", "template", "end"), [
+    ("chat", "own", "<|im_end|>"), ("lm", "zephyr", "</s>"), ("lm", "llama-3", "<|eot_id|>"),
+    ("lm", "gemma", "<end_of_turn>")])
+@pytest.mark.parametrize(("method", "data"), [("dpo", "pairs.jsonl"), ("kto", "labels.jsonl")])
+def test_a_response_that_a_template_wrote_ends_once(method, data, model, template, end):
+    """chatml, zephyr and gemma write a line's end behind the end of a turn; no second end may come behind that."""
+    rows = JOBS[method](model=model, data=data, template=template).rows(N)
+    for text in (text for one in rows.shown if one.side == "learn" for text in one.texts):
+        assert [rows.ends[text.ids[place]] for place in rows.ended(text)] == [end]
+        assert rows.closed(text) == len(text.ids) - 1
+
+
 def test_an_end_is_found_where_the_tokenizer_does_not_know_what_the_template_writes_behind_it(tmp_path, policy):
     """A tiny tokenizer knows no line's end; zephyr writes one behind EOS."""
     zoo.save_policy(policy, tmp_path / "tiny")
@@ -311,7 +323,12 @@ def test_a_run_still_needs_a_folder(capsys):
     ("distil", "--data", "answers.jsonl", "--preamble", "preamble.txt")])
 def test_every_method_that_joins_prompt_and_response_says_so(capsys, words):
     assert typed(*words, "--model", "chat", "--show", "1") == 0
-    assert "joined as they stand, with nothing between them: ' do I fix 0?First unplug'" in capsys.readouterr().out
+    glued = "joined as they stand, with nothing between them: ' do I fix 0?First unplug'"
+    assert glued in capsys.readouterr().out
+    assert typed(*words, "--model", "chat", "--show", "1", "--template", "own") == 0
+    out = capsys.readouterr().out
+    assert glued not in out                                             # the template writes turns between them
+    assert "written by the model's own chat template" in out
 
 
 def test_a_prompt_without_room_is_told_before_the_run_refuses_it(capsys):
