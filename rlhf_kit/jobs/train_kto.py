@@ -13,6 +13,7 @@ from rlhf_kit.evaluate import Estimate, area
 from rlhf_kit.formulas.records import Labelled, Ranking
 from rlhf_kit.jobs import written
 from rlhf_kit.jobs.preference_learning import PreferenceJob
+from rlhf_kit.jobs.rows import Rows
 from rlhf_kit.methods import kto
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.runs.pipeline import Plan, Run
@@ -33,10 +34,18 @@ class KtoJob(PreferenceJob):
 
     def plan(self, run: Run) -> Plan:
         """Of labels that are all of one kind it is said before a model is loaded."""
+        self._check_kinds()
+        return super().plan(run)
+
+    def rows(self, n: int) -> Rows:
+        """The same."""
+        self._check_kinds()
+        return super().rows(n)
+
+    def _check_kinds(self) -> None:
         if isinstance(self.brought, Binary) and len(kinds := {one.good for one in as_labelled(self.brought)}) == 1:
             raise refused(self.brought.account.source, f"holds {'good' if kinds.pop() else 'bad'} answers only; KTO "
                                                        f"learns from both kinds. Add some of the other.")
-        return super().plan(run)
 
     def own(self, size: str) -> kto.Config:
         """For a model of that size."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf_kit.engine import precision
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops.as_read import Example, shortened
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
@@ -113,6 +115,16 @@ def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
           config: Config | None = None, *, checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
     return list(steps(model, tokenizer, examples, config, checkpoint=checkpoint))
+
+
+def as_read(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], config: Config | None = None
+            ) -> Iterator[Example]:
+    """Every text as `steps` reads it, what is too long cut as `keep` says. A text has one label, and no token its own.
+    """
+    config = given(config, Config)
+    wholes, kept = (encode_texts(tokenizer, texts, limit, config.keep) for limit in (sys.maxsize, config.max_length))
+    for ids, read in zip(wholes, kept, strict=True):
+        yield Example((shortened("text", ids, read),))
 
 
 def _check(model: PreTrainedModel, examples: Sequence[tuple[str, int]]) -> None:

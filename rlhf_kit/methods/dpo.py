@@ -19,10 +19,12 @@ from rlhf_kit.formulas.kl_penalty import sequence_kl
 from rlhf_kit.formulas.masked import masked_sum
 from rlhf_kit.formulas.records import Comparison, Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops import fitting
+from rlhf_kit.loops.as_read import Example
 from rlhf_kit.loops.batches import check_settings, draw, draw_by_length, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
-from rlhf_kit.loops.fitting import Fit, fitting
+from rlhf_kit.loops.fitting import Fit
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import OF_ROLLOUTS, MinibatchMeans, of_rollout
 from rlhf_kit.loops.parts import check_parts, in_parts
@@ -245,6 +247,12 @@ def fit(policy: Policy, pairs: Sequence[Comparison], config: Config | None = Non
     return _fitting(policy, pairs, given(config, Config))
 
 
+def as_read(policy: Policy, pairs: Sequence[Comparison], config: Config | None = None) -> Iterator[Example]:
+    """Every pair as `steps` reads it: both responses whole, or the pair is left out."""
+    return fitting.as_read(policy, [one.prompt for one in pairs], [(one.chosen, one.rejected) for one in pairs],
+                           [("chosen", "rejected")] * len(pairs), given(config, Config).max_length)
+
+
 def _loss(logprob: Tensor, ref_logprob: Tensor, mask: Tensor, config: Config,
           wrong: Tensor | float = 0.0) -> tuple[Tensor, dict[str, Tensor]]:
     """Of pairs whose chosen responses are the first half of the rows, `wrong` the smoothing of each; and `MEANS`."""
@@ -279,8 +287,8 @@ def _read(policy: Policy, rollout: Rollout) -> Rollout:
 
 
 def _fitting(policy: Policy, pairs: Sequence[Comparison], config: Config) -> Fit:
-    return fitting(policy, [one.prompt for one in pairs], [(one.chosen, one.rejected) for one in pairs],
-                   config.max_length, "pairs")
+    return fitting.fitting(policy, [one.prompt for one in pairs], [(one.chosen, one.rejected) for one in pairs],
+                           config.max_length, "pairs")
 
 
 def _check_arguments(policy: Policy, reference: Policy, examples: Sequence[object], reward: Reward | None,

@@ -18,10 +18,12 @@ from rlhf_kit.formulas.direct_alignment import kto, kto_reference_point
 from rlhf_kit.formulas.masked import masked_sum
 from rlhf_kit.formulas.records import Labelled, Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops import fitting
+from rlhf_kit.loops.as_read import Example
 from rlhf_kit.loops.batches import check_settings, draw_by_length
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
-from rlhf_kit.loops.fitting import Fit, fitting
+from rlhf_kit.loops.fitting import Fit
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
 from rlhf_kit.loops.parts import check_parts, in_parts
@@ -218,6 +220,12 @@ def fit(policy: Policy, examples: Sequence[Labelled], config: Config | None = No
     return _fitting(policy, examples, given(config, Config))
 
 
+def as_read(policy: Policy, examples: Sequence[Labelled], config: Config | None = None) -> Iterator[Example]:
+    """Every response as `steps` reads it, called "good" or "bad": whole, or left out."""
+    return fitting.as_read(policy, [one.prompt for one in examples], [(one.response,) for one in examples],
+                           [("good" if one.good else "bad",) for one in examples], given(config, Config).max_length)
+
+
 def _mismatched(policy: Policy, batch: Sequence[Labelled], limit: int) -> Rollout:
     """Each prompt with the response to another, cut to what the model reads.
 
@@ -248,8 +256,8 @@ def _apart(seen: Tensor, good: Tensor, beta: float, group: ProcessGroup) -> dict
 
 
 def _fitting(policy: Policy, examples: Sequence[Labelled], config: Config) -> Fit:
-    return fitting(policy, [one.prompt for one in examples], [(one.response,) for one in examples], config.max_length,
-                   "responses")
+    return fitting.fitting(policy, [one.prompt for one in examples], [(one.response,) for one in examples],
+                           config.max_length, "responses")
 
 
 def _check_arguments(policy: Policy, reference: Policy, examples: Sequence[object]) -> None:

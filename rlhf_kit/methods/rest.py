@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -30,6 +31,8 @@ from rlhf_kit.formulas.offline import (
 )
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops import fitting
+from rlhf_kit.loops.as_read import Example
 from rlhf_kit.loops.batches import check_settings, draw, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
@@ -447,6 +450,12 @@ def readable(policy: Policy, original: Sequence[tuple[str, str]]) -> list[tuple[
     if policy.context is None or not len(original):
         return list(original)
     return [pair for pair, n in zip(original, _lengths(policy, original), strict=True) if n <= policy.context]
+
+
+def as_read(policy: Policy, original: Sequence[tuple[str, str]]) -> Iterator[Example]:
+    """Original responses as they are imitated: whole, or left out by `readable`."""
+    return fitting.as_read(policy, [x for x, _ in original], [(y,) for _, y in original],
+                           [("response",)] * len(original), policy.context or sys.maxsize)
 
 
 def _lengths(policy: Policy, original: Sequence[tuple[str, str]]) -> list[int]:

@@ -53,6 +53,7 @@ class Ending:
 
     text: str                       # such as "<|im_end|>\n"
     token: int | None               # its first token, if that is one of the added ones: it ends a response
+    behind: tuple[int, ...] = ()    # what the template writes behind that token, such as a line's end
 
 
 def use_template(tokenizer: PreTrainedTokenizerBase, name: str | None, model: object = "the model") -> None:
@@ -128,7 +129,7 @@ def ending(tokenizer: PreTrainedTokenizerBase) -> Ending | None:
         return None
     ids = tokenizer(text, add_special_tokens=False).input_ids if text else []
     added = {*tokenizer.get_added_vocab().values(), tokenizer.eos_token_id}
-    return Ending(text, ids[0] if ids and ids[0] in added else None)
+    return Ending(text, ids[0], tuple(ids[1:])) if ids and ids[0] in added else Ending(text, None)
 
 
 def openings(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    GenerationConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -152,6 +153,37 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
     if model.config.pad_token_id is None:
         model.config.pad_token_id = pad_id(tokenizer)
     return RewardModel(_on(model, device), tokenizer).eval()
+
+
+def outline(source: str | Path, *, labels: int | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model's shape without its weights, and its tokenizer: to know what it reads, and how large it is.
+
+    Its tensors are on torch's "meta" device and hold nothing. `labels` asks for a classifier of so many outputs in
+    place of a language model. Raises: ModelUnavailable.
+    """
+    source = found(source)
+    if _is_adapter(source):
+        model, tokenizer = outline(base_of(source), labels=labels)
+        tokenizer = _tokenizer_of_adapter(source, tokenizer)
+        return model, within_rows(tokenizer, rows(model), source)
+    kind = AutoModelForCausalLM if labels is None else AutoModelForSequenceClassification
+    with _explained(source, kind), quiet():
+        heads = {} if labels is None else {"num_labels": labels}
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, **heads)
+        with torch.device("meta"):
+            model = kind.from_config(config, trust_remote_code=False)
+        if labels is None:
+            model.generation_config = _generation(source, model)
+        tokenizer = _tokenizer(source)
+    return model.eval(), within_rows(tokenizer, rows(model), source)
+
+
+def _generation(source: str | Path, model: PreTrainedModel) -> GenerationConfig | None:
+    """What generation_config.json says, or where there is none config.json."""
+    try:
+        return GenerationConfig.from_pretrained(source)
+    except OSError:
+        return getattr(model, "generation_config", None)
 
 
 def _on(model: nn.Module, device: str | torch.device) -> nn.Module:
