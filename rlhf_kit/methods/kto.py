@@ -64,9 +64,10 @@ class Config(Longer):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}{why}.")
         check_settings(self.batch_size, self.seed, self.learning_rate)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
-        if not 0 < self.beta < math.inf or not self.max_grad_norm > 0:
-            raise ValueError(f"beta is {self.beta} and max_grad_norm {self.max_grad_norm}; both must be above 0, and "
-                             f"beta finite.")
+        if not 0 < self.beta < math.inf:
+            raise ValueError(f"beta is {self.beta}; it must be above 0 and finite.")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         if min(self.good_weight, self.bad_weight) < 0 or not max(self.good_weight, self.bad_weight) > 0:
             raise ValueError(f"good_weight is {self.good_weight} and bad_weight {self.bad_weight}; neither may be "
                              f"negative, nor both 0.")

@@ -102,8 +102,8 @@ def test_a_bar_is_as_high_as_the_peak_and_the_frame_as_the_cache():
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--params", "0"], "params is 0; expected a number of parameters"),
     (["--params", "7e9", "--targets", "query"], "'query' is no linear layer of LLaMA-7B"),
-    (["--params", "7e9", "--lora", "0"], "rank is 0"), (["--params", "7e9", "--batch", "-1"], "batch is -1"),
-    (["--params", "7e9", "--tokens-per-pass", "0"], "tokens_per_pass is 0"),
+    (["--params", "7e9", "--lora", "0"], "--lora is 0"), (["--params", "7e9", "--batch", "-1"], "--batch is -1"),
+    (["--params", "7e9", "--tokens-per-pass", "0"], "--tokens-per-pass is 0"),
     (["--params", "7e9", "--gpu", "0"], "--gpu is 0"), (["--params", "7e9", "--plot", "bars.pdf"], "'bars.pdf'"),
     (["--model", "./nowhere"], "nowhere does not exist"), (["--model", "gpt2-folder"], "gpt2-folder is a gpt2")])
 def test_bad_input_is_one_line(capsys, tmp_path, monkeypatch, arguments, message):
