@@ -26,6 +26,9 @@ SHARED  := -n $(WORKERS) --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
+# Tests start hundreds of processes: what they import is compiled once, also where the machine's settings forbid to keep it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run studio space test test-browser test-processor test-newest test-slow test-notebooks lint bench docs pictures notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
@@ -65,7 +68,7 @@ test-newest:                             ## the same tests with the newest libra
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
 	$(BIN)/python -m pytest $(SHARED) -m 'slow and not notebooks' --durations=10 $(ARGS)
 
-test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved, and untouched as a wheel has it
+test-notebooks: $(VENV)/dev.done         ## every lesson: in Chinese solved, in English untouched as a wheel has it
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'notebooks and not slow' --durations=10 $(ARGS)
 
 lint: $(VENV)/dev.done

@@ -121,8 +121,8 @@ class Match:
         asked = {item: (texts[0][item], texts[1][item]) for item in dict.fromkeys(items)
                  if item in texts[0] and item in texts[1]}
         if len(asked) < FEWEST:
-            raise ValueError(f"{self.prompts} has {counted(len(asked), 'prompt')} that both models can be asked; at least "
-                             f"{FEWEST} are needed for an interval. Give more.")
+            raise ValueError(f"{self.prompts} has {counted(len(asked), 'prompt')} that both models can be asked; at "
+                             f"least {FEWEST} are needed for an interval. Give more.")
         said = dict.fromkeys((key, tuple(values.items())) for one in read for key, values in one.notes)
         notes += [(key, dict(values)) for key, values in said]
         if len(asked) < len(set(items)):
