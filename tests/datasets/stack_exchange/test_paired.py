@@ -106,7 +106,7 @@ def test_the_summary_says_what_was_read_left_out_and_licensed(site):
     extra = site.with_name("more.xml")
     extra.write_text(site.read_text().replace("</posts>", f"{answer(9000, 8000, 1)}{question(9001)}</posts>"))
     shown = Stack.read(extra).summary().splitlines()[-1]
-    assert shown == "Left out: 1 answer without its question, 1 question without a pair."
+    assert shown == "Left out: 1 answers without their question, 1 questions without a pair."
 
 
 # The columns of others
