@@ -207,5 +207,5 @@ def _takes(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> bool:
 
 def _some(found: list[Any], refused: int) -> list[Any]:
     if not found:
-        raise CannotWrite(f"the chat template refuses all {refused} conversations. Choose another with --template.")
+        raise CannotWrite(f"the chat template refuses every conversation ({refused}). Choose another with --template.")
     return found

@@ -33,7 +33,7 @@ def fitting(policy: Policy, prompts: Sequence[str], responses: Sequence[tuple[st
     lengths = [len(prompt) + max(map(len, answers)) for prompt, answers in _rows(policy, prompts, responses)]
     places = [place for place, length in enumerate(lengths) if length <= limit]
     if not places:
-        raise ValueError(f"none of the {len(lengths)} {what} fits into {limit} tokens; the shortest has "
+        raise ValueError(f"none of the {what} ({len(lengths)}) fits into {limit} tokens; the shortest has "
                          f"{min(lengths)}. Raise max_length as far as the model reads, or give shorter texts.")
     return Fit(places, [lengths[place] for place in places], len(lengths) - len(places), limit)
 

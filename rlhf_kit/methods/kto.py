@@ -67,9 +67,10 @@ class Config(Longer):
         check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
                        min_lr_ratio=self.min_lr_ratio)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
-        if not 0 < self.beta < math.inf or not self.max_grad_norm > 0:
-            raise ValueError(f"beta is {self.beta} and max_grad_norm {self.max_grad_norm}; both must be above 0, and "
-                             f"beta finite.")
+        if not 0 < self.beta < math.inf:
+            raise ValueError(f"beta is {self.beta}; it must be above 0 and finite.")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         weights = self.good_weight, self.bad_weight
         if not all(0 <= one < math.inf for one in weights) or not any(weights):
             raise ValueError(f"good_weight is {self.good_weight} and bad_weight {self.bad_weight}; both are finite, "

@@ -110,9 +110,10 @@ class Config:
             raise ValueError("batch_size is 1; bvmpo takes the better half of a batch, so it must be at least 2.")
         if not 0 < self.rate_ratio <= 1:
             raise ValueError(f"rate_ratio is {self.rate_ratio}; it must be above 0 and at most 1.")
-        if not self.max_grad_norm > 0 or not 0 < self.temperature < math.inf:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm} and temperature {self.temperature}; both must be "
-                             f"above 0, and temperature finite.")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0 and finite.")
         if not 0 <= self.gold_floor <= 1:
             raise ValueError(f"gold_floor is {self.gold_floor}; a probability's floor lies between 0 and 1.")
         if len(self.anchor) != 2 or min(self.anchor) < 0:
@@ -420,8 +421,8 @@ def check_rewards(rewards: Sequence[float] | Tensor, config: Config) -> None:
     low, high = reward.min().item(), reward.max().item()
     if config.kind == "fixed" and not (low >= 0 and high <= 1):
         raise ValueError(f"the rewards of the drawn responses run from {low:.3g} to {high:.3g}, and fixed thresholds "
-                         f"are for rewards from 0 to 1. Take kind='percentile', or bound the reward: its probability, "
-                         f"kit.rewards.clipped, or a scale of yours.")
+                         f"are for rewards from 0 to 1. Take kind='percentile', or bound the reward: a probability, "
+                         f"a scale of yours, or both ends cut off (in Python, kit.rewards.clipped).")
 
 
 @torch.no_grad()
