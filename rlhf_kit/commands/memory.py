@@ -12,6 +12,7 @@ from rlhf_kit.commands import showing
 from rlhf_kit.commands.choices import check_names
 from rlhf_kit.language import LANGS, Lang, say, system_language
 from rlhf_kit.scale import memory
+from rlhf_kit.tasks import tiny_names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,6 +89,9 @@ def _shape(options: argparse.Namespace) -> memory.Shape:
     if options.model is None:
         return memory.nearest(options.params)
     check_names(options.model)
+    if options.model in tiny_names():
+        raise ValueError(f"--model {options.model} is a tiny model: some ten megabytes, which fit anywhere. Expected "
+                         f"a folder or a name on the hub, or --params.")
     from rlhf_kit.models.loading import config_of
     return memory.shape(config_of(options.model), options.model)
 

@@ -219,8 +219,9 @@ class RewardModel(nn.Module):
             r = w · h + weight · mean over response tokens of log p(y_t | x, y_<t) - shift
 
         p is the decoder's own, with the embeddings as its output layer, as it was when it was a language model with
-        tied ones. The response is taken to begin behind the first such token, so that in a dialogue of several turns
-        what was said in between counts, too, and a response that writes the mark itself gains nothing by it. Kept in the model's config.json; plain transformers, which knows nothing of it, gives w · h alone.
+        tied ones. The response is taken to begin behind the first such token: in a dialogue of several turns what was
+        said in between counts, too, and a response that writes the mark itself gains nothing by it. Kept in the model's
+        config.json; plain transformers, which knows nothing of it, gives w · h alone.
         """
         found = getattr(self.model.config, "likelihood", None)
         return None if found is None else (float(found[0]), int(found[1]))

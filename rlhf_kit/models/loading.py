@@ -57,6 +57,7 @@ from rlhf_kit.models.quantization import (
 from rlhf_kit.models.shared import VALUE_HEAD, AdaptedPolicy
 from rlhf_kit.models.text import opened, pad_id
 from rlhf_kit.models.tiny import LABELS
+from rlhf_kit.network import no_way_to_hub, proxies
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
 # tell the hub what runs here. The first looks at its variable when it is called, the second has already looked.
@@ -68,7 +69,6 @@ VALUE_TRUNK = "value_trunk"
 LARGE = 8_000_000_000               # bytes of weights that are added up in 32 bits: two billion numbers
 KINDS = {AutoModelForCausalLM: "language model", AutoModelForSequenceClassification: "classifier",
          AutoModel: "value trunk"}
-PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
 UNREADABLE = (ImportError, OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
 
 
@@ -473,12 +473,13 @@ def _keeps_only_a_state(lm: PreTrainedModel) -> bool:
 @contextmanager
 def _explained(source: str | Path, kind: type) -> Iterator[None]:
     """Whatever goes wrong while `source` is read becomes one line that says what to do."""
+    no_way = "" if isinstance(source, Path) else no_way_to_hub()
     try:
         yield
     except ModelUnavailable:
         raise
     except UNREADABLE as error:
-        why = _one_line(error)
+        why = no_way or _one_line(error)
         if "size mismatch" in str(error) or "above report" in why:
             why = "its weights have other shapes than config.json says; copy the model again"
         if "Unrecognized configuration class" in str(error):
@@ -499,8 +500,8 @@ def _explained(source: str | Path, kind: type) -> Iterator[None]:
 
 def _on_the_way(error: BaseException | None) -> str:
     """Which of a person's own settings stand between here and the hub; what a proxy's address holds is not shown."""
-    said = [f"{name} is set" for name in ("HF_ENDPOINT", *PROXIES) if os.environ.get(name) or
-            os.environ.get(name.lower())]
+    mirror = ["HF_ENDPOINT"] if os.environ.get("HF_ENDPOINT") else []
+    said = [f"{name} is set" for name in mirror + proxies()]
     while error is not None:
         if "socksio" in str(error):
             said.append("a SOCKS proxy needs pip install 'httpx[socks]'")

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from attacks import HONEST, NUMBERS, STUB, lesson, notebook
 
-from rlhf_kit.classroom.grading import archives, cells, definitions, names, platforms, roster, submissions
+from rlhf_kit.classroom.grading import archives, cells, names, platforms, roster, submissions
 from rlhf_kit.classroom.grading.cells import Unreadable
+from rlhf_kit.classroom.grading.definitions import definitions
 from rlhf_kit.language import say
 
 ROOT = Path(__file__).parents[2]
@@ -495,12 +496,12 @@ def test_no_code_keeps_the_reader_long(tmp_path, evil):
 
 
 @pytest.mark.parametrize("evil", [
-    ["gae = 1\nx" + " " * 20_000 + "?"], ["#gae\n" + "#\n" * 9_900] * 100, ["gae = " + "1" * 2_000_000]],
-    ids=["no token after many spaces", "comments", "a long number"])
+    ["gae = 1\nx" + " " * 9_000 + "?"], ["#gae\n" + "#\n" * 9_900] * 100],
+    ids=["no token after many spaces", "comments"])
 def test_no_line_keeps_the_tokenizer_long(evil):
-    """They took four minutes, five seconds and seven."""
+    """They took half a minute and five seconds."""
     began = time.process_time()
-    definitions.definitions(evil, ["gae"])
+    definitions(evil, ["gae"])
     assert time.process_time() - began < 2
 
 
@@ -513,7 +514,16 @@ def test_a_long_text_keeps_nobody_long():
 
 
 def test_what_stands_behind_a_sign_that_is_no_python_is_seen():
-    assert definitions.definitions(["files = !ls\ndef gae(x):\n    return x"], ["gae"])["gae"].written
+    assert definitions(["files = !ls\ndef gae(x):\n    return x"], ["gae"])["gae"].written
+
+
+def test_a_function_behind_a_line_without_end_counts_as_written(tmp_path):
+    """A picture as text, say: what stands behind it is no longer looked at, and is not taken for the stub."""
+    picture = f'PICTURE = "{"A" * 20_000}"\n'
+    one = only(tmp_path, {"ana/1.ipynb": notebook([picture + "def gae(x):\n    raise NotImplementedError\n"])})
+    assert one.cells
+    assert definitions([picture + "def gae(x):\n    return x\n"], ["gae"]) == {}
+    assert definitions([picture[:9_000] + '"\ndef gae(x):\n    return x\n'], ["gae"])["gae"].written
 
 
 def test_a_teachers_own_table_beside_the_download_changes_nothing(tmp_path):

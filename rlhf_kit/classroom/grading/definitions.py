@@ -13,9 +13,11 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 LONGEST = 20_000                                            # tokens that are looked at: a lesson has 3,000
-CHARACTERS, LINE = 400_000, 5_000                           # of all cells, and of one line, that are looked at
+WIDEST = 10_000                                             # characters of a line: behind a longer one nothing is read
+CHARACTERS = 400_000                                        # of all cells that are looked at
 NO_PYTHON = 200                                             # tokens that a sign costs which is none
 DEFINED = re.compile(r"^[ \t]*+(?:(?:async +)?(?:def|class) +(\w+)|(\w++) *=)", re.M)
 MAGIC = re.compile(r"^([ \t]*)(?:[%!?].*|[\w.]+\?{1,2}[ \t]*)$", re.M)
@@ -39,7 +41,7 @@ def definitions(cells: Sequence[str], wanted: Iterable[str]) -> dict[str, Defini
     for cell in cells:
         if not any(name in cell for name in wanted):
             continue
-        code = _cut(cell[:characters])
+        code = cell[:characters]
         characters -= len(code)
         tokens, spent = _tokens(MAGIC.sub(r"\1pass", code), left)
         left -= spent
@@ -79,25 +81,22 @@ def _among(tokens: Sequence[tokenize.TokenInfo], wanted: set[str]) -> Iterator[D
             at += 1
 
 
-def _cut(code: str) -> str:
-    """With every line as long as somebody may have written it: a tokenizer may take its length squared."""
-    return code if len(code) <= LINE else re.sub(rf"(?<![^\n])([^\n]{{{LINE}}})[^\n]++", r"\1", code)
-
-
 def _tokens(code: str, most: int) -> tuple[list[tokenize.TokenInfo], int]:
     """Those up to the first place that cannot be Python, or to the last that is looked at; and how many were.
 
-    Comments count, and a sign that is no token counts for many.
+    Comments count, and a sign that is no token counts for many: to find one takes as long as the line is. Some Pythons
+    (3.12.1) give each token a copy of its line: of a long one that is gigabytes, and quadratic in time.
     """
     found: list[tokenize.TokenInfo] = []
     spent = 0
+    lines = takewhile(lambda line: len(line) <= WIDEST, io.StringIO(code))
     try:
-        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        for token in tokenize.generate_tokens(lambda: next(lines, "")):
             spent += NO_PYTHON if token.type == tokenize.ERRORTOKEN else 1
             if spent > most:
                 break
             if token.type not in NOTHING:
-                found.append(token)
+                found.append(token._replace(line=""))
     except (tokenize.TokenError, SyntaxError, ValueError, MemoryError, RecursionError):
         pass
     return found, spent
