@@ -419,7 +419,7 @@ def test_a_session_from_beginning_to_end(typed, tmp_path):
     assert "Type a score from -2" in out
     assert "Update 1. Mean score of each batch: 0.50." in out
     assert "before" in out
-    assert "4 ratings, 1 updates" in out
+    assert "4 ratings, 1 update, " in out
     assert "no update has learned from yet: 1" in out
     assert [row["answer"] for row in rows(tmp_path)] == [2.0, -1.0, 0.5, 1.0]
     assert all(row["seconds"] >= 0 and row["time"].startswith("20") for row in rows(tmp_path))
@@ -458,7 +458,7 @@ def test_the_same_command_goes_on_and_more_ratings_may_follow(typed, tmp_path):
     typed("2\n-1\n0.5\n1\n", "--ratings", "4")
     code, out, _ = typed("-1\n0\n", "--ratings", "6")
     assert code == 0
-    assert "Going on after 4 ratings and 1 updates." in out
+    assert "Going on after 4 ratings and 1 update." in out
     assert "6 ratings, 2 updates" in out
     assert len(rows(tmp_path)) == 6
     assert "6 ratings, 2 updates" in typed("1\n1\n", "--ratings", "6")[1]
@@ -593,7 +593,7 @@ def test_a_disk_that_fills_up_keeps_what_was_acknowledged(typed, tmp_path, monke
     assert [row["answer"] for row in rows(tmp_path)] == [1.0, 2.0, -1.0]
     code, out, _ = typed("")
     assert code == 0
-    assert "3 ratings, 1 updates" in out
+    assert "3 ratings, 1 update, " in out
 
 
 @pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.slow)])
