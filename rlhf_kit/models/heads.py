@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import NewGELUActivation
 
 from rlhf_kit.models import trunk
@@ -134,8 +134,7 @@ class Policy(nn.Module):
     @property
     def context(self) -> int | None:
         """The longest text in tokens that the model was built for, or None if it names no limit."""
-        config = self.lm.config
-        return getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None)
+        return positions_of(self.lm.config)
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -276,7 +275,13 @@ def reading_limit(model: PreTrainedModel) -> int:
     """
     places = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     padding = getattr(places, "padding_idx", None)
-    return (getattr(model.config, "max_position_embeddings", None) or 512) - (0 if padding is None else padding + 1)
+    return (positions_of(model.config) or 512) - (0 if padding is None else padding + 1)
+
+
+def positions_of(config: PretrainedConfig) -> int | None:
+    """Tokens that a model was built for, or None; one that sees pictures too says it of its text part."""
+    text = config.get_text_config()
+    return getattr(text, "n_positions", None) or getattr(text, "max_position_embeddings", None)
 
 
 def _positions(mask: Tensor) -> Tensor:
