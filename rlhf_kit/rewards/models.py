@@ -39,17 +39,7 @@ def classifier(model: PreTrainedModel | str | Path, tokenizer: PreTrainedTokeniz
     The label is found by *name* in the model's `id2label` (models differ in order); longer names that start with
     it count too ("positive (stars 4 and 5)").
     """
-    if isinstance(model, str | Path):
-        if tokenizer is not None:
-            raise ValueError(f"{str(model)!r} is a name and a tokenizer is given; a name brings its own. Leave it out.")
-        if str(model) in tiny_names():
-            raise ValueError(f"{str(model)!r} is a tiny model, which may have to be trained first; expected a folder "
-                             f"or a name on the hub. Take kit.rewards.classifier(*kit.load_classifier("
-                             f"{str(model)!r})).")
-        model, tokenizer = load_classifier(model, device=device)
-    elif tokenizer is None:
-        raise ValueError("there is no tokenizer; give both, kit.rewards.classifier(*kit.load_classifier(name)), or a "
-                         "folder alone.")
+    model, tokenizer = _opened(model, tokenizer, device)
     if keep not in get_args(Keep):
         raise ValueError(f"keep is {keep!r}; expected one of {', '.join(get_args(Keep))}.")
     if model.config.num_labels < 2:
@@ -70,6 +60,23 @@ def classifier(model: PreTrainedModel | str | Path, tokenizer: PreTrainedTokeniz
 
     reward.__name__ = f"classifier_{label}"
     return bounded(reward, 0, 1) if output == "probability" else reward
+
+
+def _opened(model: PreTrainedModel | str | Path, tokenizer: PreTrainedTokenizerBase | None,
+            device: str | torch.device) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A classifier with its tokenizer, as they were given or loaded by name. Raises: ValueError, one line."""
+    if isinstance(model, str | Path):
+        if tokenizer is not None:
+            raise ValueError(f"{str(model)!r} is a name and a tokenizer is given; a name brings its own. Leave it out.")
+        if str(model) in tiny_names():
+            raise ValueError(f"{str(model)!r} is a tiny model, which may have to be trained first; expected a folder "
+                             f"or a name on the hub. Take kit.rewards.classifier(*kit.load_classifier("
+                             f"{str(model)!r})).")
+        return load_classifier(model, device=device)
+    if tokenizer is None:
+        raise ValueError("there is no tokenizer; give both, kit.rewards.classifier(*kit.load_classifier(name)), or a "
+                         "folder alone.")
+    return model, tokenizer
 
 
 class _Cuts:
