@@ -44,8 +44,9 @@ test: $(VENV)/dev.done                   ## every test that is not marked slow a
 	$(BIN)/python -m pytest $(SHARED) $(or $(ARGS),--ignore=tests/demos)
 
 # Where the machine is so busy that a page answers later than a test waits, that test is tried once more, and named.
+# The files keep their order: by default those with the fewest tests come last, and one of these takes longest.
 test-browser: $(VENV)/dev.done           ## the studio's pages in Chromium
-	$(BIN)/python -m pytest $(SHARED) --reruns 1 --only-rerun TimeoutError -rR tests/demos $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) --no-loadscope-reorder --reruns 1 --only-rerun TimeoutError -rR tests/demos $(ARGS)
 
 # What torch, oneDNN and MKL compute on a processor without AVX-512, or without AVX2 where this one has no AVX-512: other
 # sums, other last bits, other weights.

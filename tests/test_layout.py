@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "rlhf_kit"
 
 # A file imports from lower floors. On one floor only what `NEIGHBOURS` and a common folder allow.
 FLOORS = {
-    "formulas": 0, "language": 0, "storage": 0,
+    "formulas": 0, "language": 0, "network": 0, "storage": 0,
     "models": 1, "tasks": 1, "datasets": 1,
     "engine": 2, "sampling": 2, "rewards": 2, "loops": 2,
     "methods": 3, "evaluate": 3, "attribution": 3,

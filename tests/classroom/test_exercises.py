@@ -11,9 +11,9 @@ import torch
 
 from rlhf_kit.classroom.exercises import answers, checking, session
 from rlhf_kit.classroom.exercises.answers import ask, compare, judge
+from rlhf_kit.classroom.exercises.cases_in_chinese import CHINESE
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.conditions import in_common
-from rlhf_kit.classroom.exercises.labels import CHINESE
 
 LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "05b", "05c", "06", "07")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson

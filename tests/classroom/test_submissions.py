@@ -16,6 +16,7 @@ from attacks import HONEST, NUMBERS, STUB, lesson, notebook
 
 from rlhf_kit.classroom.grading import archives, cells, names, platforms, roster, submissions
 from rlhf_kit.classroom.grading.cells import Unreadable
+from rlhf_kit.classroom.grading.definitions import definitions
 from rlhf_kit.language import say
 
 ROOT = Path(__file__).parents[2]
@@ -432,6 +433,15 @@ def test_no_code_keeps_the_reader_long(tmp_path, evil):
     one = only(tmp_path, files)
     assert time.process_time() - began < 15
     assert len(one.others) + bool(one.cells) == 30
+
+
+def test_a_function_behind_a_line_without_end_counts_as_written(tmp_path):
+    """A picture as text, say: what stands behind it is no longer looked at, and is not taken for the stub."""
+    picture = f'PICTURE = "{"A" * 20_000}"\n'
+    one = only(tmp_path, {"ana/1.ipynb": notebook([picture + "def gae(x):\n    raise NotImplementedError\n"])})
+    assert one.cells
+    assert definitions([picture + "def gae(x):\n    return x\n"], ["gae"]) == {}
+    assert definitions([picture[:9_000] + '"\ndef gae(x):\n    return x\n'], ["gae"])["gae"].written
 
 
 def test_a_teachers_own_table_beside_the_download_changes_nothing(tmp_path):

@@ -31,8 +31,8 @@ import torch
 from torch import Tensor
 
 from rlhf_kit.classroom.exercises.asking import Case, Function, Outcome, ask
+from rlhf_kit.classroom.exercises.cases_in_chinese import CHINESE
 from rlhf_kit.classroom.exercises.conditions import in_common
-from rlhf_kit.classroom.exercises.labels import CHINESE
 from rlhf_kit.classroom.exercises.slips import PLACES, place_of_error, slips
 
 __all__ = ["Case", "Exercise", "Function", "Mistake", "Outcome", "Verdict", "ask", "compare", "converted",

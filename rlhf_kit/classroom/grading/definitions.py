@@ -13,9 +13,10 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 
 LONGEST = 20_000                                            # tokens that are looked at: a lesson has 3,000
+WIDEST = 10_000                                             # characters of a line: behind a longer one nothing is read
 DEFINED = re.compile(r"^[ \t]*+(?:(?:async +)?(?:def|class) +(\w+)|(\w++) *=)", re.M)
 MAGIC = re.compile(r"^([ \t]*)(?:[%!?].*|[\w.]+\?{1,2}[ \t]*)$", re.M)
 NOTHING = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER)
@@ -77,12 +78,16 @@ def _among(tokens: Sequence[tokenize.TokenInfo], wanted: set[str]) -> Iterator[D
 
 
 def _tokens(code: str, most: int) -> list[tokenize.TokenInfo]:
-    """Those up to the first place that is not Python, or to the last that is looked at."""
+    """Those up to the first place that is not Python, or to the last that is looked at.
+
+    Some Pythons (3.12.1) give each token a copy of its line: of a long one that is gigabytes, and quadratic in time.
+    """
     found: list[tokenize.TokenInfo] = []
+    lines = takewhile(lambda line: len(line) <= WIDEST, io.StringIO(code))
     try:
-        for token in islice(tokenize.generate_tokens(io.StringIO(code).readline), most):
+        for token in islice(tokenize.generate_tokens(lambda: next(lines, "")), most):
             if token.type not in NOTHING:
-                found.append(token)
+                found.append(token._replace(line=""))
     except (tokenize.TokenError, SyntaxError, ValueError, MemoryError, RecursionError):
         pass
     return found
