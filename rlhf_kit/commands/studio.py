@@ -110,11 +110,13 @@ def _check_offered(names: list[str]) -> None:
     Raises: ValueError, ModelUnavailable, one line.
     """
     check_names(*names)
-    from rlhf_kit.studio.entries import of_folder
+    from rlhf_kit.studio.entries import RUNS, of_folder
     for name in names:
         folder = Path(name).expanduser()
         if not (folder / "settings.json").is_file() and not of_folder(folder, name):
             check_models(name)
+            if folder.parts[:1] == (RUNS,):            # a run that is still to be made
+                check_models(f"./{name}")
 
 
 def _build_missing(lang: str, console: Console, world: World) -> None:
