@@ -230,13 +230,15 @@ def test_a_model_that_cannot_be_offered_is_refused_before_anything_is_served(pla
     (tmp_path / "a.txt").write_text("no model")
     assert cli.main(["studio", "--model", str(tmp_path / place), "--data", str(tmp_path / "labels")]) == 2
     out, err = capsys.readouterr()
-    assert (said in err, err.count("\n"), out) == (True, 1, "") and not (tmp_path / "labels").exists()
+    assert (said in err, err.count("\n"), out) == (True, 1, "")
+    assert not (tmp_path / "labels").exists()
 
 
 def test_a_tour_that_was_not_made_yet_is_not_asked_of_the_hub(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["studio", "--model", "runs/tour"]) == 2
-    assert "./runs/tour does not exist" in capsys.readouterr().err and not (tmp_path / "runs").exists()
+    assert "./runs/tour does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_that_has_no_model_yet_a_judge_and_a_tiny_model_are_offered(tmp_path):
