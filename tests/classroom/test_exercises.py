@@ -488,9 +488,11 @@ def test_outcomes_that_somebody_made_up_are_not_right(number):
     """They may come from a process that a student's code runs in: no values, or none that fit, whatever it says."""
     exercise, cases = EXERCISES[number], EXERCISES[number].all_cases(0)
     honest = [ask(exercise.reference, case) for case in cases]
-    for forged in ({"values": ()}, {"values": (torch.zeros(()),) * 5}, {"values": (), "kinds": ()}, {"kinds": ()}):
+    for forged in ({"values": ()}, {"values": (torch.zeros(()),) * 5}, {"values": (), "kinds": ()}, {"kinds": ()},
+                   *({"values": (), "kinds": (kind,)} for kind in ("list", "array", "tensor", "tuple", "check_right"))):
         verdict = compare(exercise, cases, [replace(outcome, **forged) for outcome in honest])
         assert verdict.status in ("wrong", "crash")
+        assert "{cases}" not in likely(verdict, "en")       # of the sentence that a class is named after
 
 
 def test_writing_into_an_argument_is_seen_bit_by_bit():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -57,6 +58,13 @@ def _by_rank(ranks: list[int]) -> Tensor:
     pairs = rank_to_pairs(ranks).tolist()
     return torch.tensor(sorted(pairs, key=lambda p: (ranks[p[0]], p[0], ranks[p[1]], p[1])),
                         dtype=torch.long).reshape(-1, 2)
+
+
+def _next_in_order(ranks: list[int]) -> Tensor:
+    """Neighbours of the sorted list: of a tie one response alone."""
+    order = sorted(range(len(ranks)), key=lambda i: ranks[i])
+    found = sorted((i, j) for i, j in pairwise(order) if ranks[i] < ranks[j])
+    return torch.tensor(found, dtype=torch.long).reshape(-1, 2)
 
 
 def _parts(score: Tensor, rank: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -266,6 +274,13 @@ def _full_only(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
 def _top_only(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
     top = rank.masked_fill(~mask, 10 ** 6).amin(1, keepdim=True)
     return _of_pairs(score, preference.preference_mask(rank, mask) & (rank == top)[:, :, None])
+
+
+def _first_of_the_top(score: Tensor, rank: Tensor, mask: Tensor) -> Tensor:
+    """Of responses that are equally good, one alone stands against the rest."""
+    real = rank.masked_fill(~mask, 10 ** 6)
+    best = (torch.arange(rank.shape[1]) == real.argmin(1, keepdim=True))[:, :, None]
+    return _of_pairs(score.masked_fill(~mask, 0.0), _real(mask) & best & (real[:, None, :] > real[:, :, None]))
 
 
 def _weighted(score: Tensor, rank: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
@@ -505,6 +520,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "The pairs are sorted as text, so that 10 comes before 2. Sort them as numbers.",
                 "这里把各对当作文字来排序，10 就排到了 2 前面。要按数来排。",
                 (lambda ranks: _rows_sorted(rank_to_pairs(ranks), lambda p: (str(p[0]), str(p[1]))),)),
+        Mistake(lambda ranks: _every(ranks, lambda i, j: ranks[j] == min(
+                    (rank for rank in ranks if rank > ranks[i]), default=None)),
+                "Each answer is paired with the next one in the order alone. The best beats all that are worse, not "
+                "only the second.",
+                "每个回答只和次序里的下一个配了对。最好的胜过所有更差的，不只是第二名。",
+                (_next_in_order,)),
     ),
     "2.2": (
         Mistake(lambda chosen, rejected: -torch.sigmoid(chosen - rejected).log().mean(),
@@ -630,6 +651,15 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         *(Mistake(lambda chosen, rejected, most=most: (chosen - rejected - most).square().mean(),
                   "This is a squared error of the gap: it pulls back a pair that is very right. Wanted is -log σ(gap).",
                   "这是差值的平方误差：对得很远的一对反而会被拉回来。要的是 -log σ(差值)。") for most in (1.0, 0.0)),
+        Mistake(lambda chosen, rejected: ((rejected - chosen).relu() + torch.log1p(
+                    (-(rejected - chosen).abs()).exp())).mean(),
+                "The value is right, but not the gradient where a gap is exactly 0: relu, abs and clamp have a corner "
+                "there. With a fresh head every gap is 0, so training would begin with a wrong step, or none. Take "
+                "logsigmoid or softplus.",
+                "数值对，但差恰好为 0 时梯度不对：relu、abs 和 clamp 在那里有个拐角。新的头给出的差全是 0，"
+                "训练一开始就会走错，或者根本不动。请用 logsigmoid 或 softplus。",
+                (lambda chosen, rejected: ((rejected - chosen).clamp(min=0) + torch.log1p(
+                    (-(rejected - chosen).abs()).exp())).mean(),)),
     ),
     "2.3": (
         Mistake(lambda score, rank, mask: ranking_loss(score, rank, torch.ones_like(mask)),
@@ -706,7 +736,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                                     & (rank == 1)[:, :, None]),
                 "Only the best is compared with the others. Every pair with a winner counts.",
                 "只拿最好的和别的比了。只要有胜负，每一对都算。",
-                (_top_only,)),
+                (_top_only, _first_of_the_top)),
         *(Mistake(lambda score, rank, mask, of=of: (_parts(score, rank, mask)[2].sum((1, 2)) / of(mask)).sum()
                   / preference.preference_mask(rank, mask).any(2).any(1).sum(),
                   "This divides by the number of responses. Divide by the number of pairs that have a winner.",
@@ -981,6 +1011,10 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "ones.",
                 "几乎相等的得分被当成了相等，isclose() 就会这样。只有完全相等才算一半。",
                 (lambda score, rank: (_nearly_close(score, rank)[0], accuracies(score, rank)[1]),)),
+        Mistake(lambda score, rank: (accuracies(score, rank)[0] * (rank[:, :, None] < rank[:, None, :]).sum(),
+                                     accuracies(score, rank)[1] * len(rank)),
+                "What is right is counted and not divided by how many there are. Both numbers are shares, from 0 to 1.",
+                "对的只数了个数，没有除以总数。两个数都是比例，在 0 到 1 之间。"),
     ),
     "2.5": (
         Mistake(lambda agreement: max(math.sqrt(agreement), 0.5),
