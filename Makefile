@@ -26,6 +26,9 @@ SHARED  := -n $(WORKERS) --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
+# Tests start hundreds of processes: what they import is compiled once, also where the machine's settings forbid to keep it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run studio space test test-browser test-processor test-newest test-slow test-notebooks lint bench docs pictures notebooks handout nbgrader lab clean
 
 run: $(VENV)/run.done                    ## the tour: train a language model, a judge and a policy; ARGS="--lang zh"
@@ -41,8 +44,9 @@ test: $(VENV)/dev.done                   ## every test that is not marked slow a
 	$(BIN)/python -m pytest $(SHARED) $(or $(ARGS),--ignore=tests/demos)
 
 # Where the machine is so busy that a page answers later than a test waits, that test is tried once more, and named.
+# The files keep their order: by default those with the fewest tests come last, and one of these takes longest.
 test-browser: $(VENV)/dev.done           ## the studio's pages in Chromium
-	$(BIN)/python -m pytest $(SHARED) --reruns 1 --only-rerun TimeoutError -rR tests/demos $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) --no-loadscope-reorder --reruns 1 --only-rerun TimeoutError -rR tests/demos $(ARGS)
 
 # What torch, oneDNN and MKL compute on a processor without AVX-512, or without AVX2 where this one has no AVX-512: other
 # sums, other last bits, other weights.
@@ -65,7 +69,7 @@ test-newest:                             ## the same tests with the newest libra
 test-slow: $(VENV)/dev.done              ## whole runs, seeded signatures, kills
 	$(BIN)/python -m pytest $(SHARED) -m 'slow and not notebooks' --durations=10 $(ARGS)
 
-test-notebooks: $(VENV)/dev.done         ## every lesson from top to bottom, solved, and untouched as a wheel has it
+test-notebooks: $(VENV)/dev.done         ## every lesson: in Chinese solved, in English untouched as a wheel has it
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'notebooks and not slow' --durations=10 $(ARGS)
 
 lint: $(VENV)/dev.done

@@ -36,6 +36,7 @@ from rlhf_kit.commands import (
     train,
 )
 from rlhf_kit.commands.choices import say_renamed
+from rlhf_kit.commands.refusals import in_options
 from rlhf_kit.language import say
 
 USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnavailable, StorageError are among them
@@ -44,6 +45,7 @@ USER_ERRORS = (ValueError, OSError)         # FileError, RewardError, ModelUnava
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 the input is wrong, 130 stopped by Ctrl-C."""
     options = _parser().parse_args(arguments)
+    command = vars(options).pop("parser")
     options.threads_chosen = "OMP_NUM_THREADS" in os.environ
     _be_quiet()
     for stream in (sys.stdout, sys.stderr):                 # a console that cannot show Chinese gets ?, not an error
@@ -56,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{say(options.lang, 'stopped')}", file=sys.stderr)
         return 130
     except USER_ERRORS as error:
-        return _refuse(_plain(error), error)
+        return _refuse(in_options(_plain(error), command), error)
     except (RuntimeError, MemoryError, IndexError) as error:
-        return _refuse(_for_the_user(error), error)
+        return _refuse(in_options(_for_the_user(error), command), error)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,8 +72,9 @@ class _Parser(argparse.ArgumentParser):
         self.register("type", float, _number)
 
     def parse_known_args(self, *arguments):
-        """Complain about what is left over here, where the command is known whose help to point to."""
+        """Complain about what is left over here, where the command is known whose help to point to; `parser` is it."""
         options, left = super().parse_known_args(*arguments)
+        options.parser = getattr(options, "parser", self)
         if left:
             self.error(f"unknown: {' '.join(left)}")
         return options, left

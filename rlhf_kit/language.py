@@ -11,10 +11,16 @@ import tomllib
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from string import Formatter
 from typing import Literal
 
 Lang = Literal["en", "zh"]
 LANGS: tuple[Lang, ...] = ("en", "zh")
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """A count with its English noun: "1 row", "2,000 rows"."""
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 def typed(words: Iterable[object], windows: bool = os.name == "nt") -> str:
@@ -33,7 +39,19 @@ def system_language() -> Lang:
 
 def say(lang: Lang, key: str, **values: object) -> str:
     """The sentence of that key, with its `{fields}` filled in; an unknown key is a bug and raises KeyError."""
-    return sentences(lang)[key].format(**values) if values else sentences(lang)[key]
+    return _FORMATTER.format(sentences(lang)[key], **values) if values else sentences(lang)[key]
+
+
+class Agreeing(Formatter):
+    """`str.format`, in which words agree with a count: "{n} {n:row is|rows are}" is "1 row is" and "2 rows are"."""
+
+    def format_field(self, value: object, spec: str) -> str:
+        """One field as `format` has it, or the one of two words that its count takes."""
+        one, bar, many = spec.partition("|")
+        return (one if str(value) == "1" else many) if bar else super().format_field(value, spec)
+
+
+_FORMATTER = Agreeing()
 
 
 @cache

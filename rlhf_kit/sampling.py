@@ -59,7 +59,7 @@ class Sampling:
                              f"most 1,000,000.")
         if not 1e-3 <= self.temperature <= 1e3:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0, from 0.001 to 1000. Try 1, the "
-                             f"model as it is; for the likeliest text use generate(..., greedy=True).")
+                             f"model as it is (in Python, generate with greedy=True writes the likeliest text).")
 
 
 @dataclass(frozen=True, eq=False)

@@ -401,6 +401,19 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     return loading.load_tokenizer(cached(name) if is_tiny(name) else name)
 
 
+def outline(name: str | Path, *, labels: int | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Shape and tokenizer of a model by name, without its weights; a tiny one may be trained first.
+
+    `labels`: of a classifier with so many outputs, whatever it was; None: of a language model.
+    Raises: ModelUnavailable, with the names that work offline.
+    """
+    if labels is not None and is_tiny(name):
+        return loading.outline(cached(name), labels=labels)
+    if labels is None:
+        return _loaded(loading.outline, "writer", name, {})
+    return _loaded(lambda place, **_: loading.outline(place, labels=labels), "judge", name, {"new_head": True})
+
+
 def is_reward_model(name: str | Path) -> bool:
     """True if that tiny model, folder or hub model scores with one output. Raises: ModelUnavailable."""
     if is_tiny(name):

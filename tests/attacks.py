@@ -289,6 +289,20 @@ class Liar(torch.Tensor):
                                                                                             kwargs or {})
     def __eq__(self, other): return True"""), wrong),
         "odd types": Pupil(adapt("return torch.zeros(3).to_sparse()"), crash, "crash"),
+        "a word of ours": Pupil(adapt("return type('check_right', (), {})()"), crash, "crash",
+                                "It returned 'check_right'; the next cell needs a number."),
+        "asks who asks": Pupil(adapt("""import gc, sys
+frame, seen = sys._getframe(), []
+while frame:
+    seen += [v for v in [*frame.f_locals.values(), *frame.f_globals.values()] if hasattr(v, 'reference')]
+    frame = frame.f_back
+seen += [o for o in gc.get_objects() if type(o).__name__ in ('Exercise', 'Verdict')]
+if not seen: raise LookupError('nothing')
+return seen[0].reference(beta, kl, target, n, horizon)"""), crash, "crash", "LookupError: nothing"),
+        "leaves in passing": Pupil(adapt(f"class End:\n    def __del__(self):\n        import os\n        os._exit(0)\n"
+                                         f"End()\nreturn {TRUE_ADAPT}"), crash, "crash", "ended before it answered"),
+        "other numbers": Pupil(adapt(f"torch.set_default_dtype(torch.float16)\ntorch.set_grad_enabled(False)\n"
+                                     f"return {TRUE_ADAPT}")),
         "complex": Pupil(adapt("return torch.tensor(1j)"), crash, "crash"),
         "forger": Pupil(adapt(f"""import os
 forged = b'a' + (30).to_bytes(4, 'little') + b'right ' * 5 + b'x' + bytes(4) + b'ok' + b'{{"status": "right"}}'

@@ -195,13 +195,13 @@ OPTIONS = {
     for value in values])
 def test_a_number_that_means_nothing_is_named_with_what_would_do(refused, command, option, value):
     line = refused(*COMMANDS[command], f"{option}={value}")
-    assert any(name in line for name in (option, option[2:].replace("-", "_"), "KL coefficient", "KL target"))
+    assert any(name in line for name in (option, "KL coefficient", "KL target"))
     assert any(hint in line for hint in ("must be", "expected", "such as", "at least", "try"))
 
 
 def test_a_batch_that_is_no_multiple_is_answered_with_a_minibatch_that_works(refused):
     line = refused(*PLEASE, "--batch-size", "12", "--minibatch-size", "8")
-    assert "batch_size 12 is not a multiple of minibatch_size 8; try minibatch_size 4" in line
+    assert "--batch-size 12 is not a multiple of --minibatch-size 8; try --minibatch-size 4" in line
     assert cli.main([*PLEASE, "--batch-size", "12", "--minibatch-size", "4", "--json"]) == 0
 
 
@@ -247,8 +247,8 @@ def test_one_thing_to_please_and_not_none_or_two(refused):
 def test_prompts_that_leave_no_room_for_a_response(refused):
     Path("long.txt").write_text("the lamp is\n" + "the lamp is very " * 30 + "\n")
     line = refused(*READERS["ppo"], "long.txt")
-    assert "max_new_tokens is 6, but the model reads 48 at most. Shorten the prompts" in line
-    assert "max_new_tokens is 46" in refused(*PLEASE, "--max-new-tokens", "46")
+    assert "--max-new-tokens is 6, but the model reads 48 at most. Shorten the prompts" in line
+    assert "--max-new-tokens is 46" in refused(*PLEASE, "--max-new-tokens", "46")
 
 
 def test_a_length_at_which_there_is_nothing_to_learn(refused):
@@ -615,7 +615,7 @@ def test_full_memory_is_no_traceback_either(refused, monkeypatch, error):
 
 def test_a_model_that_diverges_is_not_handed_out(refused, monkeypatch):
     monkeypatch.setattr("rlhf_kit.methods.sft.language_model", lambda logits, *_: logits.sum() * float("nan"))
-    assert "the model has diverged. Start again with a lower learning_rate" in refused(*LEARN)
+    assert "the model has diverged. Start again with a lower --learning-rate" in refused(*LEARN)
 
 
 # The program itself

@@ -21,8 +21,9 @@ TABLES = tomllib.loads((files("rlhf_kit") / "data" / "messages.toml").read_text(
 
 
 def fields(sentence: str) -> list[tuple[str, str]]:
-    """Each `{name:form}`: the form too, so that both languages give as many digits."""
-    return sorted((name, form) for _, name, form, _ in Formatter().parse(sentence) if name is not None)
+    """Each `{name:form}`: the form too, so that both languages give as many digits; not English's one and many."""
+    return sorted((name, form) for _, name, form, _ in Formatter().parse(sentence)
+                  if name is not None and "|" not in form)
 
 
 def test_there_is_one_table_a_language():
@@ -45,6 +46,29 @@ def test_every_sentence_can_be_said(lang):
         spoken = say(lang, key, **{name.split("[")[0]: Half(0.5) for name, _ in fields(sentence)})
         assert spoken.strip(), key
         assert not set("{}") & set(spoken), key
+
+
+COUNTED = ("rows|lines|files|pairs|prompts|texts|examples|steps|rankings|labels|answers|questions|posts|points|"
+           "seeds|updates|ratings|students|comparisons|conversations|others|were|are|have")
+NEVER_ONE = {"limit", "least", "enough", "budget", "lm", "reviews", "names", "files", "sizes", "of"}
+ONLY_OF_MANY = ("explain_nothing", "curves_smoothed", "curves_last", "card_intervals", "stack_processes",
+                "grade_chosen", "frontier_reading_seeds", "labs_over_seeds", "human_alike", "read_cut")
+
+
+def test_what_is_counted_agrees_with_its_number():
+    """No English sentence has a bare count before a plural: it would say "1 rows"."""
+    found = [(key, count[0]) for key, sentence in TABLES["en"].items()
+             if key not in ONLY_OF_MANY and not key.startswith("overoptimisation_")     # its sizes are hundreds
+             for count in re.finditer(rf"\{{(\w+)(?::,)?\}} (?:{COUNTED})\b", sentence)
+             if count[1] not in NEVER_ONE]
+    assert found == []
+
+
+def test_a_word_agrees_with_its_count():
+    assert say("en", "read_files_all", n=1) == "1 file was read."
+    assert say("en", "read_files_all", n=3) == "3 files were read."
+    assert say("en", "read_no_token", left_out=1, n=5, limit=9).startswith("1 of 5 examples has no token to learn "
+                                                                           "within 9 tokens and was left out.")
 
 
 class Half(float):

@@ -1,6 +1,7 @@
 """What is handed to the public functions by mistake gets one line that says what to give instead."""
 
 import copy
+import math
 
 import pytest
 
@@ -56,3 +57,21 @@ def test_pairs_of_other_sequences_are_examples_too(tokenizer):
     judge = tiny.classifier(tokenizer, layers=1, width=16)
     examples = [["the lamp", 1], ("the pen", 0)] * 4
     assert next(kit.classifier.steps(judge, tokenizer, examples, kit.classifier.Config(steps=1, batch_size=4)))
+
+
+@pytest.mark.parametrize("record", [kit.sft.Config, kit.classifier.Config, kit.reward_model.Config, kit.dpo.Config,
+                                    kit.kto.Config, kit.distil.Config], ids=lambda record: record.__module__)
+def test_a_gradient_is_not_turned_round_and_no_rate_leaves_its_schedule(record):
+    """A norm below 0 climbs the loss and one of 0 learns nothing; a warm-up below 0 begins in the middle."""
+    for name, values in {"max_grad_norm": (-1.0, 0.0, math.nan), "warmup": (-1,), "min_lr_ratio": (-0.1, 1.5, math.nan),
+                         "weight_decay": (-0.1, math.nan, math.inf)}.items():
+        for value in values if name in record.__dataclass_fields__ else ():
+            with pytest.raises(ValueError, match=f"{name} (is )?{value}"):
+                record(**{name: value})
+
+
+def test_weights_of_a_loss_are_finite():
+    for record, name, value in ((kit.kto.Config, "good_weight", math.inf), (kit.kto.Config, "bad_weight", math.nan),
+                                (kit.rest.Config, "epsilon", math.nan), (kit.rest.Config, "temperature", math.inf)):
+        with pytest.raises(ValueError, match=f"{name} (is )?{value}"):
+            record(**{name: value})

@@ -10,6 +10,7 @@ from typing import Any
 from rlhf_kit.language import LANGS, Lang, say, system_language
 from rlhf_kit.runs.trackers import TRACKERS
 
+SHOWN = 3                           # rows of a file, unless a number is named
 TWICE = 4 * 2**20                   # bytes; reading so much takes a second, importing torch several
 FILES = ".jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, a folder of them, or a set on the hub"
 MODEL = "a tiny model (see rlhf-kit models), a folder, or a name on the Hugging Face hub"
@@ -83,8 +84,22 @@ def common(parser: argparse.ArgumentParser) -> None:
                              "system's, %(default)s)")
     parser.add_argument("--task", metavar="NAME", help=f"{TASK} (default: made-up reviews)")
     tracked(parser)
+    parser.add_argument("--show", metavar="N", type=int, nargs="?", const=SHOWN, action=_Shown,
+                        help="print what the first N rows of the data become, token by token, and counts of all; "
+                             "nothing is trained, and --output may be left out (N: %(const)s)")
     parser.add_argument("--fresh", action="store_true", help="throw away the run in the output folder and start anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+
+
+class _Shown(argparse.Action):
+    """`--show`: nothing is trained, and so `--output` need not be named."""
+
+    def __call__(self, parser: argparse.ArgumentParser, options: argparse.Namespace, value: Any,
+                 option: str | None = None) -> None:
+        setattr(options, self.dest, value)
+        for action in parser._actions:
+            if action.dest == "output":
+                action.required = False
 
 
 def look_at(options: argparse.Namespace, path: str, want: str, **columns: str | None) -> None:

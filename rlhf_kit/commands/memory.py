@@ -12,12 +12,17 @@ from rlhf_kit.commands import showing
 from rlhf_kit.commands.choices import check_names
 from rlhf_kit.language import LANGS, Lang, say, system_language
 from rlhf_kit.scale import memory
+from rlhf_kit.tasks import tiny_names
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PARTS = ("weights", "adapters", "gradients", "optimiser", "heads", "activations", "checkpointed", "logits", "reading",
          "cache")
+
+
+SCALES: dict[Lang, tuple[tuple[float, str], ...]] = {                        # what a reader counts large numbers in
+    "en": ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")), "zh": ((1e8, "亿"), (1e4, "万"))}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -67,9 +72,9 @@ def run(options: argparse.Namespace) -> int:
                           "adapter": shape.adapter(work.rank, work.targets), "work": asdict(work), "chosen": chosen,
                           "fine_tuning": _numbers(tuning, options.gpu), "ppo": _numbers(ppo, options.gpu)}))
         return 0
-    console.print(say(lang, "memory_model", name=showing.plain(shape.name), parameters=shape.parameters / 1e9,
-                      linear=shape.linear / 1e9, rank=work.rank, targets=work.targets,
-                      adapter=shape.adapter(work.rank, work.targets) / 1e6), markup=False, soft_wrap=True)
+    console.print(say(lang, "memory_model", name=showing.plain(shape.name), parameters=amount(shape.parameters, lang),
+                      linear=amount(shape.linear, lang), rank=work.rank, targets=work.targets,
+                      adapter=amount(shape.adapter(work.rank, work.targets), lang)), markup=False, soft_wrap=True)
     for key, plans in (("fine_tuning", tuning), ("ppo", ppo)):
         console.print()
         console.print(say(lang, f"memory_{key}", **{k: v for k, v in asdict(work).items() if k not in
@@ -88,6 +93,9 @@ def _shape(options: argparse.Namespace) -> memory.Shape:
     if options.model is None:
         return memory.nearest(options.params)
     check_names(options.model)
+    if options.model in tiny_names():
+        raise ValueError(f"--model {options.model} is a tiny model: some ten megabytes, which fit anywhere. Expected "
+                         f"a folder or a name on the hub, or --params.")
     from rlhf_kit.models.loading import config_of
     return memory.shape(config_of(options.model), options.model)
 
@@ -116,6 +124,14 @@ def _table(console: Console, plans: Sequence[memory.Plan], names: Sequence[str],
                                                            for plan in plans))
     table.add_row(say(lang, "memory_gpu", gpu=gpu), *(say(lang, f"memory_{plan.fits(gpu)}") for plan in plans))
     console.print(table)
+
+
+def amount(n: int, lang: Lang) -> str:
+    """A count in the largest unit that leaves something before the point, four digits of it: "6.738 billion"."""
+    size, word = next(((size, word) for size, word in SCALES[lang] if n >= size), (1, ""))
+    number = n / size
+    said = f"{number:,.0f}" if number >= 1000 or size == 1 else f"{number:.4g}"
+    return f"{said} {word}".rstrip() + " " * (lang == "zh" and size == 1)
 
 
 def _gigabytes(bytes_: int) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction) -> None:
     """Its options."""
     study = commands.add_parser("overoptimisation", help="where gold turns while a reward model is optimised: by its "
-                                                         "comparisons, label noise, ensembles and KL price",
+                                                         "comparisons, label noise, ensembles and KL coefficient",
                                 description="Reward models learn from few and many comparisons, without and with a "
                                             "quarter of the labels flipped; best-of-n and PPO please them, or the "
                                             "mean, the worst or the UWO of three. Run again, it goes on where it "

@@ -6,10 +6,11 @@ import argparse
 import importlib.util
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlhf_kit.commands import showing
-from rlhf_kit.commands.choices import TASK, check_names
+from rlhf_kit.commands.choices import TASK, check_models, check_names
 from rlhf_kit.language import LANGS, say, system_language
 from rlhf_kit.studio import PANELS
 
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
                          f"machine of your own: there everybody sees the labels of all.")
     if options.overlap < 1:
         raise ValueError(f"--overlap is {options.overlap}; expected a number of people from 1 on, such as 3.")
-    check_names(*options.models)
+    _check_offered(options.models)
     check_door(options.host, options.port, options.code,
                (options.teacher, options.teacher_code) if options.teacher else None)
     console = showing.console_for(json=False)
@@ -99,6 +100,23 @@ def run(options: argparse.Namespace) -> int:
         pages.close(verbose=False)
         workspace.close()
     return 0
+
+
+def _check_offered(names: list[str]) -> None:
+    """Refuse a place that holds nothing to be offered: a page would leave it out, or say so once it is asked for.
+
+    A run's folder may still be without a model: it is offered from its first snapshot on.
+
+    Raises: ValueError, ModelUnavailable, one line.
+    """
+    check_names(*names)
+    from rlhf_kit.studio.entries import RUNS, of_folder
+    for name in names:
+        folder = Path(name).expanduser()
+        if not (folder / "settings.json").is_file() and not of_folder(folder, name):
+            check_models(name)
+            if folder.parts[:1] == (RUNS,):            # a run that is still to be made
+                check_models(f"./{name}")
 
 
 def _build_missing(lang: str, console: Console, world: World) -> None:

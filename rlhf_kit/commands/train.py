@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rlhf_kit import __version__
-from rlhf_kit.commands import alignment, anthropic, distil, instructgpt, judges, showing, sparrow, stackllama
+from rlhf_kit.commands import alignment, anthropic, distil, instructgpt, judges, rows, showing, sparrow, stackllama
 from rlhf_kit.commands.choices import (
     FILES,
     MODEL,
@@ -130,8 +130,10 @@ def _add_rest(methods: argparse._SubParsersAction) -> None:
     rest.add_argument("--grows", metavar="G", type=int, help="data sets, each from the policy as it then is (2)")
     rest.add_argument("--responses", metavar="N", type=int, help="drawn for each prompt in a Grow (4)")
     rest.add_argument("--thresholds", metavar="T,T,...", type=numbers, help="one Improve for each, rising "
-                                                                            "(0.7,0.8,0.9; of translation "
-                                                                            "0.7,0.75,0.8)")
+                                                                            "(0.7,0.8,0.9, of translation "
+                                                                            "0.7,0.75,0.8; where the first "
+                                                                            "responses' rewards do not fit them, "
+                                                                            "percentiles 50,75,90)")
     rest.add_argument("--threshold-kind", dest="kind", choices=("fixed", "percentile", "interpolated"),
                       help="what thresholds are: rewards from 0 to 1 (default), percent of the responses, or γ "
                            "between the mean and the highest reward")
@@ -152,6 +154,8 @@ def _add_rest(methods: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, or show the run that is finished."""
     console, lang = showing.console_for(options.json), options.lang
+    if options.show is not None and options.show < 1:
+        raise ValueError(f"--show is {options.show}; it is how many rows are shown, at least 1, such as 3.")
     console.print(f"[bold]rlhf-kit train[/] {__version__}")
     if not options.json:
         console.file.flush()
@@ -165,6 +169,8 @@ def run(options: argparse.Namespace) -> int:
     from rlhf_kit.runs.folder import RunFolder
     job = JOBS[options.job](model=options.model, lang=world, task=task, device=device_of(options),
                             **scale_of(options), **options.settings(options))
+    if options.show is not None:
+        return rows.show(console, job.rows(options.show), options)
     if not options.fresh and options.more_steps is None and pipeline.finished(job, options.output):
         console.print(say(lang, "train_finished"))
         if account := RunFolder(options.output).result().get("read"):

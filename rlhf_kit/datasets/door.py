@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from rlhf_kit.datasets.chats import Wrong, dialogue_of, readable, said
 from rlhf_kit.datasets.columns import Columns
 from rlhf_kit.datasets.preferences import Form, Scored, contrasts
 from rlhf_kit.datasets.rankings import as_ranking, parted, read_rank_lists
-from rlhf_kit.datasets.reading import check_column, guessed, read_lines, refuse_if_many, refused, shorten
+from rlhf_kit.datasets.reading import check_column, guessed, read_numbered, refuse_if_many, refused, shorten
 from rlhf_kit.datasets.sources import Rows, Source, read_source
 from rlhf_kit.formulas.records import Chat, Comparison, Labelled, Ranking, Turn
 from rlhf_kit.language import Lang, say
@@ -83,6 +83,8 @@ class Brought:
     """What somebody brought."""
 
     account: Account
+    lines: Sequence[int] = field(default=(), kw_only=True)      # of each item, where it stands in the source, from 1;
+                                                                # () = unknown
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ CLASSES = {"pairs": Pairs, "rankings": Rankings, "scored": ScoredAnswers, "binar
 
 
 def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None,
-          options: Mapping[str, str] | None = None) -> Brought:
+          options: Mapping[str, str] | None = None, *, joined: bool = True) -> Brought:
     """Read it as what is wanted, and say what was understood.
 
     Args:
@@ -143,14 +145,18 @@ def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None,
             `Prompts`.
         columns: what the parts are called there, where that is not plain: {"prompt": "question"}.
         options: how the user named a column, for the error, where it was not with --columns: {"prompt": "--column"}.
+        joined: whether prompt and response will be joined as they stand; False where a template is named that writes
+            plain texts as turns, too.
 
     Raises: datasets.reading.FileError, one line, if nothing of the kind is in it or more than 1 row in 20 is malformed.
     """
     plain = isinstance(source, str | Path) and Path(source).name.lower().removesuffix(".gz")
     if plain and plain.endswith(".txt") and want != "preferences":
-        lines = list(dict.fromkeys(read_lines(source)))
+        first = {text: line for line, text in reversed(read_numbered(source))}
+        lines = sorted(first, key=first.get)
         kind = "texts" if want == "examples" else "prompts"
-        return CLASSES[kind](Account(str(source), kind, (), len(lines), len(lines), (), ()), lines)
+        return CLASSES[kind](Account(str(source), kind, (), len(lines), len(lines), (), ()), lines,
+                             lines=[first[text] for text in lines])
     listed = plain and plain.endswith((".txt", ".tsv")) and want == "preferences" and not columns
     if listed and Path(source).expanduser().is_file() and (lists := read_rank_lists(source)) is not None:
         found, malformed = lists
@@ -167,7 +173,7 @@ def bring(source: Source, want: Want, columns: Mapping[str, str] | None = None,
         shown = ", ".join(map(shorten, table.names[:12])) + ", …" * (len(table.names) > 12)
         raise refused(rows.name, f"has no columns of {want}; it has {shown}. Expected {EXPECTED[want]}. "
                                  f"{_nearest(table, want)}")
-    return _read(rows, table, form, want)
+    return _read(rows, table, form, want, joined)
 
 
 def columns_in(text: str | None) -> dict[str, str] | None:
@@ -204,6 +210,15 @@ def as_rankings(brought: Brought) -> list[Comparison] | list[Ranking]:
                          f"both; what learns from comparisons cannot use them. rlhf-kit train kto can; or give pairs, "
                          f"or several answers to a prompt.")
     return found
+
+
+def lines_of(brought: Brought, judged: Sequence[Any]) -> list[int | None]:
+    """Where each of these stands in the source that `as_rankings` or `as_labelled` made of it; None where it is put
+    together from several lines, or nobody knows."""
+    each = len(judged) // max(len(brought.items), 1)
+    if not brought.lines or each * len(brought.items) != len(judged):
+        return [None] * len(judged)
+    return [line for line in brought.lines for _ in range(each)]
 
 
 def as_labelled(brought: Brought) -> list[Labelled]:
@@ -265,7 +280,7 @@ def _form(table: Columns, want: Want) -> Form | None:
     return exports.recognise(table) or preferences.recognise(table)
 
 
-def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
+def _read(rows: Rows, table: Columns, form: Form, want: Want, joined: bool) -> Brought:
     found, out, malformed = [], Counter(), list(rows.table.malformed)
     for line, row in table.rows:
         try:
@@ -285,9 +300,9 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
                                      "learns from differences.")
         out["alone"] = 0
         found = grouped
-    items = [item for _, item in found]
+    lines, items = [line for line, _ in found], [item for _, item in found]
     notes = [*_about_source(rows), *form.notes]
-    if form.kind in ("pairs", "examples", "rankings", "scored"):
+    if form.kind in ("pairs", "examples", "rankings", "scored", "binary"):
         items, twice = _once(items)
         if twice:
             notes.append(("read_prompt_twice", {"n": twice}))
@@ -296,11 +311,12 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
     if form.kind == "pairs":
         items = [_parted(item) for item in items]
         notes += _repeated(items)
-    if (glued := _glued(items)) is not None:
+    if joined and (glued := _glued(items)) is not None:
         notes.append(("read_glued", {"where": glued}))
     if form.kind in ("texts", "examples", "chats", "prompts"):
+        where = dict(zip(reversed(items), reversed(lines), strict=True))    # each where it stands first
         different = list(dict.fromkeys(items))
-        out["repeated"], items = len(items) - len(different), different
+        out["repeated"], items, lines = len(items) - len(different), different, [where[one] for one in different]
     used = [name for _, names in form.used for name in names]
     unused = table.like_a_prompt([*used, *table.called])
     if want != "prompts" and unused and form.kind != "texts":
@@ -318,11 +334,11 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want) -> Brought:
     account = Account(rows.name, form.kind, form.used, total, len(items),
                       tuple((why, out[why]) for why in order if out[why]), tuple(notes))
     if form.kind != "prompts":
-        return CLASSES[form.kind](account, items)
+        return CLASSES[form.kind](account, items, lines=lines)
     by_line = dict(table.rows)
     first = {item: by_line[line] for line, item in reversed(found)}
     return Prompts(account, items, [{**first[item], "prompt": readable(item) if isinstance(item, tuple) else item}
-                                    for item in items])
+                                    for item in items], lines=lines)
 
 
 def _about_source(rows: Rows) -> list[tuple[str, dict[str, Any]]]:
@@ -362,6 +378,8 @@ def _texts(item: Any) -> tuple[str, tuple[str, ...]]:
     """Prompt and answers, where they are texts; ("", ()) of a conversation."""
     if isinstance(item, Comparison):
         prompt, answers = item.prompt, (item.chosen, item.rejected)
+    elif isinstance(item, Labelled):
+        prompt, answers = item.prompt, (item.response,)
     elif isinstance(item, Ranking | Scored):
         prompt, answers = item.prompt, item.responses
     else:
@@ -373,6 +391,8 @@ def _without(item: Any) -> Any:
     n = len(_texts(item)[0])
     if isinstance(item, Comparison):
         return replace(item, chosen=item.chosen[n:], rejected=item.rejected[n:])
+    if isinstance(item, Labelled):
+        return replace(item, response=item.response[n:])
     if isinstance(item, Ranking | Scored):
         return replace(item, responses=tuple(one[n:] for one in item.responses))
     return (item[0], item[1][n:])

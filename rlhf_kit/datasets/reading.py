@@ -79,6 +79,11 @@ class Table:
 
 def read_lines(path: str | Path) -> list[str]:
     """The lines of a text file that hold something, tidy; raises FileError if it is no text or has none."""
+    return [line for _, line in read_numbered(path)]
+
+
+def read_numbered(path: str | Path) -> list[tuple[int, str]]:
+    """The same with their numbers, from 1."""
     text, _ = _decode(_read_bytes(path)[0], path)
     lines = [tidy(line) for line in text.split("\n")]
     if long := next((i for i, line in enumerate(lines, 1) if len(line) > LONGEST_CELL), None):
@@ -86,7 +91,7 @@ def read_lines(path: str | Path) -> list[str]:
                       long)
     if not any(lines):
         raise refused(path, "is empty; expected one text a line.")
-    return [line for line in lines if line]
+    return [(number, line) for number, line in enumerate(lines, 1) if line]
 
 
 def read_text(path: str | Path) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhf_kit.datasets.reading import FileError, Table, read_table, refused, shorten, tidy
+from rlhf_kit.network import no_way_to_hub
 
 Source = str | Path | Iterable[dict[str, Any]]
 
@@ -200,7 +201,7 @@ def _from_hub(name: str) -> tuple[list[Path], list[Path], Path]:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
     owner, repo, *inside = name.split("/", 2)
     repo, folder = f"{owner}/{repo}", inside[0].strip("/") if inside else ""
-    hub = HfApi()
+    hub, no_way = HfApi(), no_way_to_hub()
     try:
         if constants.HF_HUB_OFFLINE:
             there = Path(hub.snapshot_download(repo, repo_type="dataset", local_files_only=True))
@@ -215,7 +216,7 @@ def _from_hub(name: str) -> tuple[list[Path], list[Path], Path]:
     except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
         if isinstance(error, FileError):
             raise
-        why = tidy(str(error)).split(". ")[0][:120]
+        why = no_way or tidy(str(error)).split(". ")[0][:120]
         raise refused(name, f"is no file here, and cannot be read from the hub ({why}). Check the name or the network, "
                             f"or name a file.") from error
     return [root / one for one in chosen], [root / one for one in listed if one not in chosen], root

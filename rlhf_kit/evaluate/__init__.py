@@ -218,6 +218,9 @@ def area(score: Tensor, happened: Tensor) -> Estimate:
 
         s² = (A(1-A) + (n₁-1)(Q₁-A²) + (n₀-1)(Q₂-A²)) / (n₁ n₀),   Q₁ = A/(2-A),  Q₂ = 2A²/(1+A)
 
+    Where not one pair is on the wrong side, or all are, that is 0 however few there are: then it is Wilson's, with the
+    rarer kind as the observations.
+
     Args, raises: as `preference.auc`; n₁ happened and n₀ did not.
     Source: Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747.
     """
@@ -226,7 +229,11 @@ def area(score: Tensor, happened: Tensor) -> Estimate:
     no = len(score) - yes
     spread = (a * (1 - a) + (yes - 1) * (a / (2 - a) - a * a) + (no - 1) * (2 * a * a / (1 + a) - a * a)) / (yes * no)
     half = Z95 * math.sqrt(max(spread, 0.0))
-    return Estimate(a, max(a - half, 0.0), min(a + half, 1.0), len(score))
+    low, high = max(a - half, 0.0), min(a + half, 1.0)
+    if a in (0.0, 1.0):
+        few = share(a * min(yes, no), min(yes, no))
+        low, high = few.low, few.high
+    return Estimate(a, low, high, len(score))
 
 
 def share_kept(before: Sequence[float], behind: Sequence[float], after: Sequence[float], seed: int = 0,

@@ -26,7 +26,7 @@ def gae(reward: Tensor, value: Tensor, mask: Tensor,
     After the last marked token there is nothing: V = 0 and Â = 0.
 
     Args:
-        reward: score and KL price per token, [B, T].
+        reward: score and KL penalty per token, [B, T].
         value: the critic's guess before each token, when sampled, [B, T].
         mask: True on response tokens, the closing EOS included, [B, T].
         gamma: γ; 1 means that a reward later is worth as much as now.

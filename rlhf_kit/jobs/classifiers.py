@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from rlhf_kit.jobs.rows import Of, Rows, rows
 from rlhf_kit.jobs.scaling import NEW, Chosen, Rates, ScaledJob, further
-from rlhf_kit.jobs.settings import changed
+from rlhf_kit.jobs.settings import changed, unread
+from rlhf_kit.jobs.written import NOTE
 from rlhf_kit.methods import classifier
 from rlhf_kit.models import tiny
 from rlhf_kit.models.heads import reading_limit
@@ -40,9 +42,26 @@ class Scales:
         return replace(config, steps=steps, warmup=min(config.warmup, steps // 5))
 
 
-def opened(job: ScaledJob, scales: Scales, texts: Sequence[str], changes: dict[str, Any],
-           more: int) -> tuple[nn.Module, PreTrainedTokenizerBase, Chosen, classifier.Config]:
-    """What `job.model` names, with two outputs, its tokenizer, what was chosen by its size, and how it is trained."""
+def rows_of(name: str, job: ScaledJob, scales: Scales, n: int, texts: Sequence[str], items: Sequence[Any],
+            learn: Sequence[Any], held_out: Sequence[Any], label: Callable[[Any], str],
+            apart: Callable[[list[Any]], list[tuple[str, int]]] = list, notes: Sequence[NOTE] = ()) -> Rows:
+    """What the first `n` labelled texts become, and counts of all.
+
+    Args: texts: what `opened` is given. items: in the file's order. apart: an item as (text, class).
+    """
+    _, tokenizer, _, config = opened(job, scales, texts, job.changes, 0, weights=False)
+    kind = Of(items, [None] * len(items), lambda found: classifier.as_read(tokenizer, [text for text, _ in found],
+                                                                           config), learn, held_out, apart, label)
+    return rows([kind], n, job=name, model=job.model, tokenizer=tokenizer, limit=config.max_length, account=None,
+                notes=[*notes, *unread(tokenizer, texts)])
+
+
+def opened(job: ScaledJob, scales: Scales, texts: Sequence[str], changes: dict[str, Any], more: int, *,
+           weights: bool = True) -> tuple[nn.Module, PreTrainedTokenizerBase, Chosen, classifier.Config]:
+    """What `job.model` names, with two outputs, its tokenizer, what was chosen by its size, and how it is trained.
+
+    Without `weights` a shape alone.
+    """
     seed = changes.get("seed", 0)
     if job.model == NEW:
         config = scales.fitted("tiny", changes, len(texts))
@@ -51,7 +70,7 @@ def opened(job: ScaledJob, scales: Scales, texts: Sequence[str], changes: dict[s
         model.to(job.device)
         chosen = Chosen("tiny", tiny.parameters(model), 0, guessed=False)
     else:
-        model, tokenizer, chosen = job.open_classifier(seed)
+        model, tokenizer, chosen = job.open_classifier(seed) if weights else job.outline_classifier()
         config = scales.fitted("tiny" if chosen.size == "tiny" else "real", changes, len(texts))
         config = replace(config, max_length=min(config.max_length, reading_limit(model)))
     return model, tokenizer, chosen, further(job.config_for(chosen, config, scales.rates, changes), more)

@@ -15,6 +15,7 @@ from rlhf_kit.evaluate import FEW, Evaluation, evaluate, head_to_head, mean, sid
 from rlhf_kit.formulas.records import Chat
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.settings import SMALL, use_threads
+from rlhf_kit.language import counted
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.places import ModelUnavailable
 from rlhf_kit.models.tiny import parameters
@@ -120,8 +121,8 @@ class Match:
         asked = {item: (texts[0][item], texts[1][item]) for item in dict.fromkeys(items)
                  if item in texts[0] and item in texts[1]}
         if len(asked) < FEWEST:
-            raise ValueError(f"{self.prompts} has {len(asked)} prompts that both models can be asked; at least "
-                             f"{FEWEST} are needed for an interval. Give more.")
+            raise ValueError(f"{self.prompts} has {counted(len(asked), 'prompt')} that both models can be asked; at "
+                             f"least {FEWEST} are needed for an interval. Give more.")
         said = dict.fromkeys((key, tuple(values.items())) for one in read for key, values in one.notes)
         notes += [(key, dict(values)) for key, values in said]
         if len(asked) < len(set(items)):

@@ -9,13 +9,14 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from rlhf_kit import rewards, zoo
-from rlhf_kit.datasets.door import Account, Brought, bring, columns_in
+from rlhf_kit.datasets.door import Account, Brought, bring, columns_in, lines_of
 from rlhf_kit.datasets.rankings import FEWEST, hold_out
 from rlhf_kit.datasets.reading import refused
 from rlhf_kit.evaluate import Estimate, evaluate, win_rate
 from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import EVALUATED, examined, samples
+from rlhf_kit.jobs.rows import Of, Rows, rows
 from rlhf_kit.jobs.scaling import Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
@@ -41,6 +42,8 @@ class Material:
     watch: dict[str, rewards.Reward]            # what is known of the truth
     chats: Mapping[str, Chat]                   # of conversations: what the template wrote -> what it was
     account: Account | None
+    sides: tuple[Sequence[Any], Sequence[Any]] = ((), ())       # learn and kept_out before they were taken apart,
+    of: tuple[Sequence[Any], Sequence[int | None]] = ((), ())   # and both in the file's order with their lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +129,20 @@ class PreferenceJob(ScaledJob):
         reference = self.open_reference(policy, self.reference)
         return self._plan(run, policy, reference, chosen, config, material, score, said, fit.left_out, fit.limit)
 
+    def rows(self, n: int) -> Rows:
+        """What the first `n` rows become, and counts of all; no weights are read. Raises: as `plan` does."""
+        policy, chosen = self.outline_policy()
+        material = self._material(policy)
+        config = self.config_for(chosen, self.own(chosen.size), self.rates, self.changes)
+        fit = self.method.fit(policy, material.learn, config)
+        said = self.fitted(config, [material.learn[place] for place in fit.places])[1]
+        learn, held_out = material.sides
+        kind = Of(*material.of, lambda items: self.method.as_read(policy, items, config), learn, held_out,
+                  apart=self.learned_from)
+        return rows([kind], n, job=self.name, model=self.model, tokenizer=policy.tokenizer,
+                    generation=policy.lm.generation_config, limit=fit.limit, account=material.account,
+                    notes=[*said, *_too_long(fit.left_out, fit.limit), *unread(policy.tokenizer, material.prompts)])
+
     def _plan(self, run: Run, policy: Policy, reference: Policy, chosen: Chosen, config: Any, material: Material,
               score: rewards.Reward | None, said: list[written.NOTE], left_out: int, limit: int) -> Plan:
         if score is not None and material.chats:
@@ -158,8 +175,7 @@ class PreferenceJob(ScaledJob):
                     "left_out": {"too_long": left_out}, "samples": samples(before, after, material.chats),
                     "steps": len(run.history(self.name)),
                     **({} if material.account is None else {"read": material.account.numbers()})}
-        notes = [*([("preferences_too_long", {"n": left_out, "limit": limit})] if left_out else []),
-                 *([("preferences_no_room", {"n": no_room})] if no_room else [])]
+        notes = [*_too_long(left_out, limit), *([("preferences_no_room", {"n": no_room})] if no_room else [])]
         return Plan([Stage(self.name, train, total=config.total, metrics=Metrics()), Stage("evaluate", examine)],
                     result, notes=[*self.preset(chosen, config, self.changes), *said, *notes, *written.news(
                         self.brought, material.account), *unread(policy.tokenizer, material.prompts)])
@@ -167,7 +183,8 @@ class PreferenceJob(ScaledJob):
     @cached_property
     def brought(self) -> Brought | None:
         """What the file holds, read once. Raises: datasets.reading.FileError."""
-        return None if self.data is None else bring(self.data, "preferences", columns_in(self.columns))
+        return None if self.data is None else bring(self.data, "preferences", columns_in(self.columns),
+                                                    joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
@@ -184,8 +201,10 @@ class PreferenceJob(ScaledJob):
             found = written.prompts(known.prompts("heldout", EVALUATED), policy.tokenizer, self.template, self.model)
             gold = rewards.gold(known)
             return Material(self.learned_from(learn.items), self.learned_from(kept_out.items), examined(found.items),
-                            {"gold": rewards.of_chats(gold, found.chats) if found.chats else gold}, found.chats, None)
-        texts = written.comparisons(self.judged(brought), policy.tokenizer, self.template, self.model, writes=True)
+                            {"gold": rewards.of_chats(gold, found.chats) if found.chats else gold}, found.chats, None,
+                            (learn.items, kept_out.items), learn.where(()))
+        judged = self.judged(brought)
+        texts = written.comparisons(judged, policy.tokenizer, self.template, self.model, writes=True)
         if len(texts.items) < FEWEST:
             raise refused(brought.account.source, f"holds {len(texts.items)} examples; at least {FEWEST} are needed, "
                                                   f"so that some can be held out. Add more.")
@@ -197,7 +216,7 @@ class PreferenceJob(ScaledJob):
                              f"add some with other prompts.")
         prompts = examined(list(dict.fromkeys(one.prompt for one in kept_out)))
         return Material(self.learned_from(learn), self.learned_from(kept_out), prompts, {}, texts.chats,
-                        texts.told(brought.account))
+                        texts.told(brought.account), (learn, kept_out), texts.where(lines_of(brought, judged)))
 
     def _with_room(self, policy: Policy, prompts: list[str]) -> tuple[list[str], int]:
         """Prompts that can be answered within the model's context, and how many cannot. Raises: ValueError if none."""
@@ -209,3 +228,7 @@ class PreferenceJob(ScaledJob):
         if not kept:
             check_room(policy, prompts, self.sampling)
         return examined(kept), len(prompts) - len(kept)
+
+
+def _too_long(left_out: int, limit: int) -> list[written.NOTE]:
+    return [("preferences_too_long", {"n": left_out, "limit": limit})] if left_out else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,10 @@ from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.evaluate import Evaluation, side_by_side
 from rlhf_kit.formulas.records import Chat
 from rlhf_kit.jobs import written
+from rlhf_kit.jobs.rows import Of, Rows, rows
 from rlhf_kit.jobs.settings import world
 from rlhf_kit.language import Lang
+from rlhf_kit.loops.fitting import prompts_as_read
 from rlhf_kit.models.heads import Policy
 
 EVALUATED = 128                     # held-out prompts, one response each
@@ -30,6 +32,7 @@ class Questions:
     watch: dict[str, rewards.Reward]            # what is known of the truth; never optimised
     chats: Mapping[str, Chat]                   # of conversations: what the template wrote -> what it was
     account: Account | None                     # what was understood of the file
+    of: tuple[Sequence[str], Sequence[int | None]] = ((), ())   # both in the file's order, with their lines
 
 
 def questions(brought: Brought | None, task: str | None, lang: Lang, policy: Policy, template: str | None,
@@ -42,10 +45,26 @@ def questions(brought: Brought | None, task: str | None, lang: Lang, policy: Pol
         chats = {**found.chats, **held_out.chats}
         gold = rewards.gold(known)
         return Questions(found.items, held_out.items, {"gold": rewards.of_chats(gold, chats) if chats else gold}, chats,
-                         None)
+                         None, found.where(()))
     found = written.prompts(brought.items, policy.tokenizer, template, model)
     learn, held_out = hold_out(found.items)
-    return Questions(learn, examined(held_out), {}, found.chats, found.told(brought.account))
+    return Questions(learn, examined(held_out), {}, found.chats, found.told(brought.account),
+                     found.where(brought.lines))
+
+
+def rows_of(asked: Questions, policy: Policy, max_new_tokens: int, n: int, notes: Sequence[written.NOTE] = (),
+            **more: Any) -> Rows:
+    """What the first `n` prompts become, and counts of all."""
+    kind = Of(*asked.of, lambda items: prompts_as_read(policy, items, max_new_tokens), asked.learn, asked.held_out)
+    return rows([kind], n, tokenizer=policy.tokenizer, generation=policy.lm.generation_config, limit=policy.context,
+                account=asked.account, max_new_tokens=max_new_tokens,
+                notes=[*no_room(policy, [*asked.learn, *asked.held_out], max_new_tokens), *notes], **more)
+
+
+def no_room(policy: Policy, prompts: Sequence[str], max_new_tokens: int) -> list[written.NOTE]:
+    """A note of prompts that a run will refuse."""
+    n = sum(one.left_out for one in prompts_as_read(policy, list(dict.fromkeys(prompts)), max_new_tokens))
+    return [("rows_no_room", {"n": n, "limit": policy.context, "new": max_new_tokens})] if n else []
 
 
 def examined(held_out: list[str]) -> list[str]:

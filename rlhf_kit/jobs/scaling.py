@@ -113,6 +113,21 @@ class ScaledJob(Job):
             return made, chosen
         return (with_adapter(policy, _shape(chosen), seed) if chosen.lora else policy), chosen
 
+    def outline_policy(self) -> tuple[Policy, Chosen]:
+        """The same language model without its weights: it says what is read and how it is trained, and nothing else."""
+        def load(**_: Any) -> Policy:
+            return Policy(*zoo.outline(self.model), value_head=False).eval()
+        return self._open(load)
+
+    def outline_reward_model(self) -> tuple[RewardModel, Chosen]:
+        """The same of what becomes a reward model."""
+        return self._open(lambda **_: RewardModel(*zoo.outline(self.model, labels=1)).eval())
+
+    def outline_classifier(self) -> tuple[nn.Module, Any, Chosen]:
+        """The same of what becomes a classifier, and its tokenizer."""
+        (model, tokenizer), chosen = self._open(lambda **_: zoo.outline(self.model, labels=2))
+        return model, tokenizer, chosen
+
     def open_reference(self, policy: Policy, name: str | None, option: str = "--reference") -> Policy:
         """Frozen: the policy as it is now, or another model that reads the same tokens, which that option named.
 

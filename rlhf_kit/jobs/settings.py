@@ -52,7 +52,7 @@ def check_task(task: str | None, file: str | None, option: str) -> None:
 
 
 def changed(config: Any, changes: dict[str, Any]) -> Any:
-    """`config` with the changes, those of its sampling and its KL price included.
+    """`config` with the changes, those of its sampling and its KL coefficient included.
 
     A batch smaller than the minibatches that nobody named is learned from whole.
     """

@@ -16,9 +16,11 @@ from rlhf_kit.evaluate import Evaluation, evaluate, share_kept, win_rate
 from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.jobs import scores, written
 from rlhf_kit.jobs.questions import examined, questions, samples
-from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
+from rlhf_kit.jobs.rows import Of, Rows, rows
+from rlhf_kit.jobs.scaling import Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
+from rlhf_kit.loops.fitting import Fit
 from rlhf_kit.methods import distil
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.models.text import prompt_rows
@@ -50,6 +52,7 @@ class Material:
     watch: dict[str, rewards.Reward]            # what is known of the truth
     chats: Mapping[str, Chat]                   # of conversations: what the template wrote -> what it was
     account: Account | None
+    of: tuple[Sequence[Any], Sequence[int | None]] = ((), ())   # both in the file's order, with their lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +120,7 @@ class DistilJob(ScaledJob):
         teacher = self.open_reference(policy, self.teacher, "--teacher")
         material = self._material(policy)
         asks = written.behind(policy.tokenizer, text, material.chats)
-        config = further(self.config_for(chosen, TINY_DISTIL if chosen.size == "tiny" else REAL_DISTIL, RATES,
-                                         self.changes), run.more)
+        config = further(self._config(chosen), run.more)
         given = self.data is not None
         fit = distil.fit(policy, teacher, material.learn, asks, config) if given else None
         material, no_room = self._with_room(material, teacher, asks)
@@ -161,11 +163,36 @@ class DistilJob(ScaledJob):
                                             leaves=(ANSWERS,))]),
                   Stage("distil", train, total=config.total, metrics=Metrics()), Stage("evaluate", examine)]
         notes = [("distil_no_room", {"n": no_room})] if no_room else []
-        if given and (fit.left_out or fit.cut):
-            notes.append(("distil_cut", {"left_out": fit.left_out, "cut": fit.cut, "n": len(material.learn),
-                                         "limit": fit.limit}))
+        if given:
+            notes += _cut(fit, len(material.learn))
         return Plan(stages, result, notes=[*self.preset(chosen, config, self.changes), *notes, *written.news(
             self.brought, material.account), *unread(policy.tokenizer, [text, *map(_text_of, material.learn)])])
+
+    def rows(self, n: int) -> Rows:
+        """What the first `n` rows become for student and teacher, and counts of all; no weights are read.
+
+        Of prompts, which the teacher will answer, the student's side. Raises: as `plan` does.
+        """
+        text = self._preamble_text()
+        policy, chosen = self.outline_policy()
+        teacher = policy if self.teacher is None else Policy(*zoo.outline(self.teacher), value_head=False)
+        material, config = self._material(policy), self._config(chosen)
+        asks = written.behind(policy.tokenizer, text, material.chats)
+        more = {"job": "distil", "model": self.model, "tokenizer": policy.tokenizer, "account": material.account,
+                "generation": policy.lm.generation_config}
+        if self.data is None:
+            kind = Of(*material.of, lambda items: distil.prompts_as_read(teacher, items, asks,
+                                                                         self.sampling.max_new_tokens),
+                      material.learn, material.kept_out)
+            return rows([kind], n, limit=policy.context, max_new_tokens=self.sampling.max_new_tokens, **more)
+        fit = distil.fit(policy, teacher, material.learn, asks, config)
+        kind = Of(*material.of, lambda items: distil.as_read(policy, teacher, items, asks, config), material.learn,
+                  material.kept_out)
+        return rows([kind], n, limit=fit.limit, notes=[*_cut(fit, len(material.learn)), *unread(
+            policy.tokenizer, [text, *map(_text_of, material.learn)])], **more)
+
+    def _config(self, chosen: Chosen) -> distil.Config:
+        return self.config_for(chosen, TINY_DISTIL if chosen.size == "tiny" else REAL_DISTIL, RATES, self.changes)
 
     @cached_property
     def brought(self) -> Brought | None:
@@ -173,7 +200,7 @@ class DistilJob(ScaledJob):
         if self.data is None and self.prompts is None:
             return None
         kind = "examples" if self.prompts is None else "prompts"
-        return bring(self.data or self.prompts, kind, named(self.columns), OPTIONS)
+        return bring(self.data or self.prompts, kind, named(self.columns), OPTIONS, joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
@@ -192,13 +219,13 @@ class DistilJob(ScaledJob):
         if self.data is None:
             asked = questions(self.brought, self.task, self.lang, policy, self.template, self.model)
             return Material(asked.learn[:ANSWERED], asked.held_out[:HELD_OUT], asked.held_out, asked.watch, asked.chats,
-                            asked.account)
-        texts = [one for one in self.brought.items if isinstance(one, str)]
-        pairs = [one for one in self.brought.items if not isinstance(one, str)]
-        found = written.answered(pairs, policy.tokenizer, self.template, self.model) if pairs else written.Written([])
-        learn, kept_out = hold_out([*texts, *found.items])
+                            asked.account, asked.of)
+        items, lines = self.brought.items, self.brought.lines       # all texts, or none
+        found = written.Written(items, places=range(len(items))) if isinstance(items[0], str) else written.answered(
+            items, policy.tokenizer, self.template, self.model)
+        learn, kept_out = hold_out(found.items)
         prompts = examined(list(dict.fromkeys(one[0] for one in kept_out if not isinstance(one, str))))
-        return Material(learn, kept_out, prompts, {}, found.chats, found.told(self.brought.account))
+        return Material(learn, kept_out, prompts, {}, found.chats, found.told(self.brought.account), found.where(lines))
 
     def _with_room(self, material: Material, teacher: Policy,
                    asks: Callable[[str], str]) -> tuple[Material, int]:
@@ -259,6 +286,13 @@ def _compared(seen: Mapping[str, Evaluation], measured: Mapping[str, rewards.Rew
             "kept": {name: None if one is None else asdict(one) for name, one in kept.items()},
             "win_rate": {name: asdict(win_rate(after.each[name], before.each[name])) for name in measured},
             "samples": shown}
+
+
+def _cut(fit: Fit, n: int) -> list[written.NOTE]:
+    """What there is no room for, of so many texts."""
+    if not fit.left_out and not fit.cut:
+        return []
+    return [("distil_cut", {"left_out": fit.left_out, "cut": fit.cut, "n": n, "limit": fit.limit})]
 
 
 def _text_of(example: str | tuple[str, str]) -> str:

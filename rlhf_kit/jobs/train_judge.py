@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -15,12 +16,14 @@ from rlhf_kit.evaluate import share
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import classifiers
 from rlhf_kit.jobs.classifiers import Scales
+from rlhf_kit.jobs.rows import Rows
 from rlhf_kit.jobs.scaling import NEW, Rates, ScaledJob
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import classifier
 from rlhf_kit.models.judging import class_logits
 from rlhf_kit.models.quantization import one_kernel
+from rlhf_kit.models.tiny import LABELS
 from rlhf_kit.runs.pipeline import Metrics, Plan, Run, Stage
 
 MADE_UP = 9000                      # texts, where there is no file
@@ -93,12 +96,26 @@ class JudgeJob(ScaledJob):
                      Stage("examine", examine, total=1)], result,
                     notes=[*self.preset(chosen, config, self.changes), *notes, *unread(tokenizer, texts)])
 
+    def rows(self, n: int) -> Rows:
+        """What the first `n` rows become, and counts of all; no weights are read. Raises: as `plan` does."""
+        learn, held_out, notes = self._texts()
+        file = None if self.data is None else self._file
+        items = learn if file is None else list(zip(file.texts, file.labels, strict=True))
+        taught, kept = ({text for text, _ in some} for some in (learn, held_out))
+        return classifiers.rows_of("judge", self, SCALES, n, [text for text, _ in learn], items,
+                                   [one for one in items if one[0] in taught], [one for one in items if one[0] in kept],
+                                   lambda one: LABELS[one[1]], notes=notes)
+
+    @cached_property
+    def _file(self) -> FileReviews:
+        return FileReviews.read(self.data, text=self.text, label=self.label, positive=self.positive,
+                                positive_from=self.positive_from)
+
     def _texts(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[tuple[str, dict[str, Any]]]]:
         """To learn from and to be examined on: (text, 1 for a good one); and what the labels were taken for."""
         if self.data is None:
             task = world(self.task, self.lang)
             return task.labelled(MADE_UP), task.labelled(EXAMINED // 4, split="heldout"), []
-        file = FileReviews.read(self.data, text=self.text, label=self.label, positive=self.positive,
-                                positive_from=self.positive_from)
+        file = self._file
         return file.labelled(), file.labelled(EXAMINED, split="heldout"), [("labels_read_as", {"how": file.read_as})]
 

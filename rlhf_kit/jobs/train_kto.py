@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
 
-import torch
-
 from rlhf_kit.datasets.door import Binary, Brought, as_labelled
 from rlhf_kit.datasets.reading import refused
-from rlhf_kit.evaluate import Estimate, mean
+from rlhf_kit.evaluate import Estimate, area
 from rlhf_kit.formulas.records import Labelled, Ranking
 from rlhf_kit.jobs import written
 from rlhf_kit.jobs.preference_learning import PreferenceJob
+from rlhf_kit.jobs.rows import Rows
 from rlhf_kit.methods import kto
 from rlhf_kit.models.heads import Policy
 from rlhf_kit.runs.pipeline import Plan, Run
@@ -35,10 +34,18 @@ class KtoJob(PreferenceJob):
 
     def plan(self, run: Run) -> Plan:
         """Of labels that are all of one kind it is said before a model is loaded."""
+        self._check_kinds()
+        return super().plan(run)
+
+    def rows(self, n: int) -> Rows:
+        """The same."""
+        self._check_kinds()
+        return super().rows(n)
+
+    def _check_kinds(self) -> None:
         if isinstance(self.brought, Binary) and len(kinds := {one.good for one in as_labelled(self.brought)}) == 1:
             raise refused(self.brought.account.source, f"holds {'good' if kinds.pop() else 'bad'} answers only; KTO "
                                                        f"learns from both kinds. Add some of the other.")
-        return super().plan(run)
 
     def own(self, size: str) -> kto.Config:
         """For a model of that size."""
@@ -69,8 +76,7 @@ class KtoJob(PreferenceJob):
     def told(self, policy: Policy, reference: Policy, kept_out: Sequence[Labelled], config: Any) -> Estimate:
         """How often a held-out good answer has a higher implicit reward than a bad one (the area under the curve)."""
         reward, good = kto.rewards_on(policy, reference, kept_out, config)
-        if good.sum() < 2 or good.all():
+        if not good.any() or good.all():
             raise ValueError(f"of the {len(kept_out)} answers held out {int(good.sum())} are good; to be examined, at "
-                             f"least 2 good and 1 bad ones are needed. Raise --held-out, or add some.")
-        gap = reward[good][:, None] - reward[~good][None]
-        return mean(torch.where(gap == 0, 0.5, (gap > 0).to(gap)).mean(1), (0, 1))
+                             f"least 1 good and 1 bad one are needed. Raise --held-out, or add some.")
+        return area(reward, good)

@@ -18,8 +18,9 @@ from rlhf_kit.evaluate import evaluate, win_rate
 from rlhf_kit.formulas.records import Chat, Step
 from rlhf_kit.formulas.root_kl import line, root_kl_line
 from rlhf_kit.jobs import scores, written
-from rlhf_kit.jobs.questions import questions, samples
-from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
+from rlhf_kit.jobs.questions import questions, rows_of, samples
+from rlhf_kit.jobs.rows import Rows
+from rlhf_kit.jobs.scaling import Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, with_task_room, world
 from rlhf_kit.language import Lang
 from rlhf_kit.loops import samplers
@@ -124,10 +125,7 @@ class PpoJob(ScaledJob):
         if chats:
             score = self.please_on_chats(score, chats)
         use_threads(run.threads, policy)
-        own = self.own(chosen.size)
-        if brought is None:
-            own = with_task_room(own, world(self.task, self.lang))
-        config = self.config_for(chosen, own, self.rates, self.changes)
+        config = self._config(chosen)
         config = further(self.with_room(config, chosen, policy, [*learn, *held_out]), run.more)
         check_room(policy, [*learn, *held_out], config.sampling)
         reference = self.open_reference(policy, self.reference)
@@ -163,6 +161,19 @@ class PpoJob(ScaledJob):
                      Stage("evaluate", examine)], result, notes=[
                          *self.preset(chosen, config, self.changes), *written.news(brought, account),
                          *self._notes(), *unread(policy.tokenizer, learn)])
+
+    def rows(self, n: int) -> Rows:
+        """What the first `n` prompts become, and counts of all; no weights are read. Raises: as `plan` does."""
+        policy, chosen = self.outline_policy()
+        asked = questions(self.brought, self.task, self.lang, policy, self.template, self.model)
+        return rows_of(asked, policy, self._config(chosen).sampling.max_new_tokens, n, job=self.name, model=self.model,
+                       notes=[*self._notes(), *unread(policy.tokenizer, asked.learn)])
+
+    def _config(self, chosen: Chosen) -> Any:
+        own = self.own(chosen.size)
+        if self.brought is None:
+            own = with_task_room(own, world(self.task, self.lang))
+        return self.config_for(chosen, own, self.rates, self.changes)
 
     def _test_judge(self, chats: Mapping[str, Chat]) -> rewards.Reward:
         """Raises: ValueError unless it scores as the judge does."""

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+from transformers import PreTrainedTokenizerBase
+
 from rlhf_kit import rewards, zoo
-from rlhf_kit.datasets.door import Account, Brought, as_rankings, bring, columns_in
+from rlhf_kit.datasets.door import Account, Brought, as_rankings, bring, columns_in, lines_of
 from rlhf_kit.datasets.labelled import FileReviews
 from rlhf_kit.datasets.rankings import FEWEST, as_ranking, hold_out, texts_of
 from rlhf_kit.datasets.reading import refused, same_text, shorten
@@ -19,6 +21,7 @@ from rlhf_kit.datasets.recast import choices, with_distractors
 from rlhf_kit.evaluate import Agreement, agreement
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.jobs import warm_start, written
+from rlhf_kit.jobs.rows import Of, Rows, rows
 from rlhf_kit.jobs.scaling import NEW, Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, described, unread, use_threads, world
 from rlhf_kit.jobs.warm_start import Form, Half
@@ -139,7 +142,7 @@ class RewardModelJob(ScaledJob):
         left_out: Counter[str] = Counter(malformed=0, undecided=0, shared=0)
         brought = self.brought
         loaded, chosen = (None, None) if self.model == NEW else self.open_reward_model(self.changes.get("seed", 0))
-        learn, kept_out, highest, account = self._rankings(brought, loaded, left_out)
+        learn, kept_out, highest, account, _ = self._rankings(brought, loaded and loaded.tokenizer, left_out)
         attacks, repelled = warm_start.attacks(self.red_team, loaded, self.template, self.model)
         weights = [1.0] * len(learn) + [1.0 if self.harmless_weight is None else self.harmless_weight] * len(attacks)
         learn, weights = warm_start.half_of([*learn, *attacks], weights, self.half)
@@ -148,8 +151,8 @@ class RewardModelJob(ScaledJob):
         model = self._model([*learn, *first]) if loaded is None else loaded
         chosen = chosen or Chosen("tiny", tiny.parameters(model), 0, guessed=False)
         size: Size = "tiny" if chosen.size == "tiny" else "real"
-        changes = _within(model, size, {**self._taken(chosen, bool(first)), **self.changes})
-        config = further(_fitted(size, changes, len(learn), pretrained=bool(first)), run.more)
+        changes, config = self._settings(model, chosen, len(learn), bool(first))
+        config = further(config, run.more)
         use_threads(run.threads, model)
         judged = [as_ranking(one) for one in kept_out]
         account = account and _with_room(account, model, learn, config.max_length)
@@ -197,25 +200,50 @@ class RewardModelJob(ScaledJob):
                     result, notes=[*self.preset(chosen, config, self.changes), *written.news(brought, account), *unread(
                         model.tokenizer, [whole for one in learn for whole in texts_of(one)])])
 
+    def rows(self, n: int) -> Rows:
+        """What the first `n` rows become, and counts of all; no weights are read. Raises: as `plan` does.
+
+        Of the rankings themselves: `pretrain`, `votes`, `red_team` and `distractors` come beside them.
+        """
+        loaded, chosen = (None, None) if self.model == NEW else self.outline_reward_model()
+        learn, kept_out, _, account, of = self._rankings(self.brought, loaded and loaded.tokenizer, Counter())
+        learn, _ = warm_start.half_of(learn, [1.0] * len(learn), self.half)
+        model = self._model(learn) if loaded is None else loaded
+        chosen = chosen or Chosen("tiny", tiny.parameters(model), 0, guessed=False)
+        _, config = self._settings(model, chosen, len(learn), self.pretrain is not None or self.votes is not None)
+        kind = Of(*of, lambda items: reward_model.as_read(model, items, config), learn, kept_out)
+        return rows([kind], n, job="reward-model", model=self.model, tokenizer=model.tokenizer, limit=config.max_length,
+                    account=account and _with_room(account, model, learn, config.max_length),
+                    notes=unread(model.tokenizer, [whole for one in learn for whole in texts_of(one)]))
+
+    def _settings(self, model: heads.RewardModel, chosen: Chosen, n: int,
+                  pretrained: bool) -> tuple[dict[str, Any], reward_model.Config]:
+        """What differs from a size's settings, and all of them, for so many rankings."""
+        size: Size = "tiny" if chosen.size == "tiny" else "real"
+        changes = _within(model, size, {**self._taken(chosen, pretrained), **self.changes})
+        return changes, _fitted(size, changes, n, pretrained=pretrained)
+
     @cached_property
     def brought(self) -> Brought | None:
         """What the file holds, read once. Raises: datasets.reading.FileError."""
         path = self.pairs if self.rankings is None else self.rankings
-        return None if path is None else bring(path, "preferences", columns_in(self.columns))
+        return None if path is None else bring(path, "preferences", columns_in(self.columns),
+                                               joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
 
-    def _rankings(self, brought: Brought | None, model: heads.RewardModel | None,
-                  left_out: Counter[str]) -> tuple[list, list, float | None, Account | None]:
-        """To learn from, to be examined on, the pair accuracy that the truth has on the latter, if it is known, and
-        what was understood of a file."""
+    def _rankings(self, brought: Brought | None, tokenizer: PreTrainedTokenizerBase | None, left_out: Counter[str]
+                  ) -> tuple[list, list, float | None, Account | None, tuple[list, list[int | None]]]:
+        """To learn from, to be examined on, the pair accuracy that the truth has on the latter, if it is known, what
+        was understood of a file, and both in its order with their lines."""
         if brought is None:
             task, recipe = world(self.task, self.lang), zoo.TinyRewardModel()
             kept_out = rankings_of(task, self.held_out or HELD_OUT, recipe.k, recipe.noise, split="heldout")
-            return rankings_of(task, MADE_UP, recipe.k, recipe.noise), kept_out, ceiling(task, kept_out), None
-        tokenizer, path = None if model is None else model.tokenizer, brought.account.source
-        texts = written.comparisons(as_rankings(brought), tokenizer, self.template, self.model)
+            learn = rankings_of(task, MADE_UP, recipe.k, recipe.noise)
+            return learn, kept_out, ceiling(task, kept_out), None, (learn, [None] * len(learn))
+        path, judged = brought.account.source, as_rankings(brought)
+        texts = written.comparisons(judged, tokenizer, self.template, self.model)
         found, kind = texts.items, "pairs" if brought.account.kind == "pairs" else "rankings"
         if len(found) < FEWEST:
             what = {"pairs": "pairs whose texts differ", "rankings": "rankings that are not all ties"}[kind]
@@ -230,7 +258,7 @@ class RewardModelJob(ScaledJob):
         out = dict(brought.account.left_out)
         left_out.update(malformed=out.get("malformed", 0) + texts.refused, undecided=out.get("undecided", 0),
                         shared=len(found) - len(learn) - len(kept_out))
-        return learn, kept_out, None, texts.told(brought.account)
+        return learn, kept_out, None, texts.told(brought.account), texts.where(lines_of(brought, judged))
 
     def _origin(self) -> dict[str, str]:
         """Where the rankings of a made-up world come from, if they are not its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from torch import Tensor, tensor
@@ -16,6 +17,7 @@ from rlhf_kit.evaluate import area
 from rlhf_kit.formulas.records import RuleLabel, Step
 from rlhf_kit.jobs import classifiers
 from rlhf_kit.jobs.classifiers import Scales
+from rlhf_kit.jobs.rows import Rows
 from rlhf_kit.jobs.scaling import NEW, Rates, ScaledJob
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
@@ -99,6 +101,19 @@ class RuleModelJob(ScaledJob):
                      Stage("examine", examine, total=1)], result,
                     notes=[*self.preset(chosen, config, self.changes), *unread(tokenizer, texts)])
 
+    def rows(self, n: int) -> Rows:
+        """What the first `n` rows become, and counts of all; no weights are read. Raises: as `plan` does."""
+        learn, held_out, _ = self._labels()
+        reads = ask_without_rule if self.without_rule else ask
+        items = learn if self.data is None else self._file
+        texts = [text for text, _ in examples(learn, reads)]
+        return classifiers.rows_of("rule-model", self, SCALES, n, texts, items, learn, held_out, lambda one: one.level,
+                                   lambda some: examples(some, reads))
+
+    @cached_property
+    def _file(self) -> list[RuleLabel]:
+        return read_rule_labels(self.data)
+
     def _labels(self) -> tuple[list[RuleLabel], list[RuleLabel], list[RuleLabel]]:
         """To learn from, to be examined on, and the same under wordings that no training shows."""
         if self.data is None:
@@ -108,7 +123,7 @@ class RuleModelJob(ScaledJob):
                                  f"with --data.")
             return (rule_labels(known, MADE_UP), rule_labels(known, EXAMINED, 1, "heldout"),
                     rule_labels(known, EXAMINED, 2, "heldout", "heldout"))
-        found = read_rule_labels(self.data)
+        found = self._file
         by_prompt: dict[tuple[str, str], list[RuleLabel]] = {}
         for one in found:
             by_prompt.setdefault((one.prompt, one.response), []).append(one)

@@ -12,7 +12,8 @@ from rlhf_kit.datasets.door import OPTIONS, Account, Brought, bring, columns_in,
 from rlhf_kit.datasets.texts import hold_out
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.jobs import written
-from rlhf_kit.jobs.scaling import Rates, ScaledJob, further
+from rlhf_kit.jobs.rows import Of, Rows, rows
+from rlhf_kit.jobs.scaling import Chosen, Rates, ScaledJob, further
 from rlhf_kit.jobs.settings import changed, check_task, described, unread, use_threads, world
 from rlhf_kit.language import Lang
 from rlhf_kit.methods import sft
@@ -63,10 +64,9 @@ class SftJob(ScaledJob):
         """One stage, which leaves `model/`; the loss on what is held out before and after it."""
         brought = self.brought
         policy, chosen = self.open_policy(self.changes.get("seed", 0), value_head=False)
-        learn, held_out, account = self._examples(brought, policy)
+        learn, held_out, account, _ = self._examples(brought, policy)
         use_threads(run.threads, policy)
-        config = self.config_for(chosen, TINY_SFT if chosen.size == "tiny" else REAL_SFT, RATES, self.changes)
-        config = further(config, run.more)
+        config = further(self._config(chosen), run.more)
         fit = sft.fit(policy, learn, config)
         account = account and _with_room(account, fit)
         loss = {"before": sft.loss_on(policy, held_out, config)}
@@ -83,27 +83,49 @@ class SftJob(ScaledJob):
                     "held_out": 0 if held_out == learn else len(held_out), "loss": loss,
                     "left_out": fit.left_out, "cut": fit.cut, "steps": len(run.history("sft")),
                     **({} if account is None else {"read": account.numbers()})}
-        whole = [one if isinstance(one, str) else "".join(getattr(part, "text", part) for part in one) for one in learn]
         return Plan([Stage("sft", train, total=config.total, metrics=Metrics())], result,
                     notes=[*self.preset(chosen, config, self.changes), *written.news(brought, account),
-                           *unread(policy.tokenizer, whole)])
+                           *unread(policy.tokenizer, _texts(learn))])
+
+    def rows(self, n: int) -> Rows:
+        """What the first `n` rows become, and counts of all; no weights are read. Raises: as `plan` does."""
+        policy, chosen = self.outline_policy()
+        learn, held_out, account, of = self._examples(self.brought, policy)
+        config = self._config(chosen)
+        fit = sft.fit(policy, learn, config)
+        kind = Of(*of, lambda items: sft.as_read(policy, items, config), learn, held_out)
+        return rows([kind], n, job="sft", model=self.model, tokenizer=policy.tokenizer,
+                    generation=policy.lm.generation_config, limit=fit.limit,
+                    account=account and _with_room(account, fit), notes=unread(policy.tokenizer, _texts(learn)))
+
+    def _config(self, chosen: Chosen) -> sft.Config:
+        return self.config_for(chosen, TINY_SFT if chosen.size == "tiny" else REAL_SFT, RATES, self.changes)
 
     @cached_property
     def brought(self) -> Brought | None:
         """What the file holds, read once. Raises: datasets.reading.FileError."""
         return None if self.data is None else bring(
             self.data, "examples", named(self.columns, prompt=self.prompt, response=self.response,
-                                         text=None if self.text == "text" else self.text), OPTIONS)
+                                         text=None if self.text == "text" else self.text), OPTIONS,
+            joined=self.template is None)
 
     def understood(self) -> Account | None:
         return None if self.brought is None else self.brought.account
 
-    def _examples(self, brought: Brought | None, policy: Policy) -> tuple[list, list, Account | None]:
+    def _examples(self, brought: Brought | None, policy: Policy
+                  ) -> tuple[list, list, Account | None, tuple[list, list[int | None]]]:
+        """To learn from and held out, what was understood, and both in the file's order with their lines."""
         if brought is None:
             task = world(self.task, self.lang)
-            return task.corpus(6000), task.corpus(300, split="heldout"), None
+            learn, held_out = task.corpus(6000), task.corpus(300, split="heldout")
+            return learn, held_out, None, (learn, [None] * len(learn))
         found = written.examples(brought.items, policy.tokenizer, self.template, self.model)
-        return *hold_out(found.items), found.told(brought.account)
+        return *hold_out(found.items), found.told(brought.account), found.where(brought.lines)
+
+
+def _texts(examples: list) -> list[str]:
+    """Each as one text."""
+    return [one if isinstance(one, str) else "".join(getattr(part, "text", part) for part in one) for one in examples]
 
 
 def _with_room(account: Account, fit: sft.Fit) -> Account:

@@ -27,6 +27,11 @@ class Written:
     refused: int = 0                            # conversations that the template does not take
     notes: tuple[NOTE, ...] = ()
     chats: Mapping[str, Chat] = field(default_factory=dict)     # of prompts: what the template wrote -> what it was
+    places: Sequence[int] = ()              # of each, the number of the item that it was
+
+    def where(self, lines: Sequence[int | None]) -> tuple[list[Any], list[int | None]]:
+        """The items, and for each its line, of those of the items that they were; () = unknown."""
+        return self.items, [lines[place] if lines else None for place in self.places]
 
     def told(self, account: Account) -> Account:
         """The account with what became of the conversations."""
@@ -46,39 +51,45 @@ def comparisons(items: Sequence[Judged], tokenizer: PreTrainedTokenizerBase | No
     """
     items, notes = _ready(items, tokenizer, template, model, needed=writes)
     if not any(isinstance(one.prompt, tuple) for one in items):
-        return Written(list(items), notes=notes)
+        return Written(list(items), notes=notes, places=range(len(items)))
     write_one = _plainly if tokenizer is None or not has_template(tokenizer) else (
         lambda prompt, answers: write_answers(tokenizer, prompt, answers))
-    found, refused, chats = [], 0, {}
-    for one in items:
+    found, places, refused, chats = [], [], 0, {}
+    for place, one in enumerate(items):
         try:
             prompt, texts = write_one(one.prompt, answers_of(one))
         except CannotWrite:
             refused += 1
             continue
+        places.append(place)
         chats[prompt] = one.prompt
         found.append(Comparison(prompt, *texts, one.margin) if isinstance(one, Comparison)
                      else Labelled(prompt, texts[0], one.good) if isinstance(one, Labelled)
                      else Ranking(prompt, tuple(texts), one.ranks))
-    return Written(_some(found, refused), refused, notes, chats)
+    return Written(_some(found, refused), refused, notes, chats, places)
 
 
 def examples(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: str | None, model: str) -> Written:
     """What sft learns from: texts and pairs as they are, conversations that the template takes. Raises: CannotWrite."""
     items, notes = _ready(items, tokenizer, template, model, needed=True)
-    found = [one for one in items if not is_chat(one) or _takes(tokenizer, one)]
-    return Written(_some(found, len(items) - len(found)), len(items) - len(found), notes)
+    places = [place for place, one in enumerate(items) if not is_chat(one) or _takes(tokenizer, one)]
+    refused = len(items) - len(places)
+    return Written(_some([items[place] for place in places], refused), refused, notes, places=places)
 
 
 def prompts(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: str | None, model: str) -> Written:
     """Prompts up to where the assistant's answer begins. Raises: CannotWrite."""
     items, notes = _ready(items, tokenizer, template, model, needed=True)
-    chats = {write(tokenizer, one, asked=True): one for one in items if is_chat(one) and _takes(tokenizer, one)}
-    found = [*chats, *(one for one in items if not is_chat(one))]
+    taken = {place: write(tokenizer, one, asked=True) for place, one in enumerate(items)
+             if is_chat(one) and _takes(tokenizer, one)}
+    chats = {text: items[place] for place, text in taken.items()}
+    first = {text: place for place, text in reversed(taken.items())}
+    plain = [place for place, one in enumerate(items) if not is_chat(one)]
+    found = [*chats, *(items[place] for place in plain)]
     refused = sum(is_chat(one) for one in items) - len(chats)
     if not chats and not notes and has_template(tokenizer):
         notes = (*notes, ("read_plain", {}))
-    return Written(_some(found, refused), refused, notes, chats)
+    return Written(_some(found, refused), refused, notes, chats, [*(first[text] for text in chats), *plain])
 
 
 def answered(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: str | None, model: str) -> Written:
@@ -90,15 +101,18 @@ def answered(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template:
     if whole := [one for one in items if isinstance(one, str)]:
         raise ValueError(f"the file holds whole texts, such as {whole[0][:40]!r}; expected prompts with responses, or "
                          f"conversations. Say which columns are which with --columns prompt=...,response=...")
-    found, chats = [], {}
-    for one in items:
+    found, places, chats = [], [], {}
+    for place, one in enumerate(items):
         if not is_chat(one):
             found.append(tuple(one))
         elif one[-1].role == "assistant" and _takes(tokenizer, one):
             prompt, (response,) = write_answers(tokenizer, one[:-1], (one[-1:],))
             found.append((prompt, response))
             chats[prompt] = one[:-1]
-    return Written(_some(found, len(items) - len(found)), len(items) - len(found), notes, chats)
+        else:
+            continue
+        places.append(place)
+    return Written(_some(found, len(items) - len(found)), len(items) - len(found), notes, chats, places)
 
 
 def question(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[str, Chat | None]:
@@ -193,5 +207,5 @@ def _takes(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> bool:
 
 def _some(found: list[Any], refused: int) -> list[Any]:
     if not found:
-        raise CannotWrite(f"the chat template refuses all {refused} conversations. Choose another with --template.")
+        raise CannotWrite(f"the chat template refuses every conversation ({refused}). Choose another with --template.")
     return found

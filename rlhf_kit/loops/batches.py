@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,8 +13,9 @@ import torch
 LARGEST = 1_000_000                 # examples in a batch; nobody means more
 
 
-def check_settings(batch_size: int, seed: int, learning_rate: float) -> None:
-    """What every method's `Config` asks of these three. Raises: ValueError, one line."""
+def check_settings(batch_size: int, seed: int, learning_rate: float, *, warmup: int = 0, min_lr_ratio: float = 1.0,
+                   weight_decay: float = 0.0, max_grad_norm: float = 1.0) -> None:
+    """What every method's `Config` asks of these, as far as it has them. Raises: ValueError, one line."""
     if not 1 <= batch_size <= LARGEST:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1 and at most {LARGEST:,}.")
     if not 0 <= seed < 2**63:
@@ -21,6 +23,15 @@ def check_settings(batch_size: int, seed: int, learning_rate: float) -> None:
     if not 0 < learning_rate <= 1:
         raise ValueError(f"learning_rate is {learning_rate}; it must be above 0 and at most 1, such as 1e-3 for a "
                          f"tiny model or 1e-5 for a large one.")
+    if warmup < 0:
+        raise ValueError(f"warmup is {warmup}; it counts updates and must not be negative.")
+    if not 0 <= min_lr_ratio <= 1:
+        raise ValueError(f"min_lr_ratio is {min_lr_ratio}; it lies between 0 and 1.")
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay is {weight_decay}; it must be finite and not negative, such as 0.01.")
+    if not max_grad_norm > 0:                           # at 0 nothing is learnt, below it the loss is climbed
+        raise ValueError(f"max_grad_norm is {max_grad_norm}; it must be above 0, or math.inf to leave gradients as "
+                         f"they are.")
 
 
 def seed_for(*parts: int | str) -> int:

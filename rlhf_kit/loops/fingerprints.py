@@ -36,6 +36,7 @@ OF_THE_INTERPRETER = {"__module__", "__qualname__", "__doc__", "__dict__", "__we
                       "__parameters__", "__orig_bases__", "__dataclass_fields__", "__dataclass_params__",
                       "__match_args__", "__abstractmethods__", "_abc_impl", "__static_attributes__", "__firstlineno__",
                       "__annotate__", "__annotate_func__", "__annotations_cache__", "__slots__", "__slotnames__"}
+WAS_A_FILE = ("rlhf_kit.rewards",)                      # a module that became a folder; runs know it by its old name
 BUILT_IN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType,
             types.MethodWrapperType, types.ClassMethodDescriptorType)
 
@@ -240,7 +241,7 @@ class _Digest:
     def _function(self, function: types.FunctionType) -> None:
         """A library's by its name and what it closes over; anybody else's by its code and all that this reads."""
         code, library = function.__code__, _of_a_library(function.__module__ or "__main__")
-        self.write("function", f"{function.__module__}.{function.__qualname__}".encode() if library else b"")
+        self.write("function", _name(function).encode() if library else b"")
         read, changed = _names_of(code)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if name not in changed:
@@ -321,5 +322,7 @@ def _of_a_library(name: str) -> bool:
     return bool({"site-packages", "dist-packages"} & set(place.split(os.sep)))
 
 
-def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+def _name(of: type | types.FunctionType) -> str:
+    """Module and name; what stood in a file that is a folder now, as if it still did."""
+    module = next((old for old in WAS_A_FILE if str(of.__module__).startswith(f"{old}.")), of.__module__)
+    return f"{module}.{of.__qualname__}"

@@ -34,7 +34,8 @@ def add_gradient(policy: Policy, texts: Sequence[str], config: Settings, group: 
         γ · ∇ (-1/N Σ log π(token)),   N the tokens of all processes' shards
 
     Args:
-        texts: drawn from, each once an epoch; with several processes each reads its shard of what is drawn.
+        texts: drawn from anew in each step, none of them twice in it before all were drawn; with several processes
+            each reads its shard of what is drawn.
         step, minibatch: which are drawn.
 
     Source: Ouyang et al. 2022, arXiv:2203.02155, Eq. 2.

@@ -79,6 +79,7 @@ class Draws:
     logprob: float                        # log π(the best response), nats, at the temperature of sampling
     others: Mapping[str, tuple[float, ...]] = field(default_factory=dict)    # evaluation rewards: name -> n numbers
     ended: tuple[bool, ...] = ()          # n, False for a response that was cut off at `max_new_tokens`
+    logprobs: tuple[float, ...] = ()      # n, log π(each response), nats, when sampled
 
     @property
     def response(self) -> str:
@@ -120,10 +121,11 @@ def draws(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config
         with torch.no_grad():
             chosen = response_logprob(policy, rollout[best]).double().sum(-1)
         texts = [tuple(rollout.responses[i * config.n:(i + 1) * config.n]) for i in range(len(batch))]
-        ended = _by_prompt(rollout.ended, config.n)
+        ended, each = _by_prompt(rollout.ended, config.n), _by_prompt(rollout.logprob.double().sum(-1), config.n)
         for i, prompt in enumerate(batch):
             yield Draws(prompt, texts[i], tuple(scores[i].tolist()), int(best[i]) - i * config.n, chosen[i].item(),
-                        {name: tuple(x[i].tolist()) for name, x in others.items()}, tuple(ended[i].tolist()))
+                        {name: tuple(x[i].tolist()) for name, x in others.items()}, tuple(ended[i].tolist()),
+                        tuple(each[i].tolist()))
 
 
 def steps(policy: Policy, reference: Policy, prompts: Sequence[str], reward: Reward, config: Config | None = None, *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf_kit.engine import precision
 from rlhf_kit.formulas.records import Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops.as_read import Example, shortened
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
@@ -52,7 +54,8 @@ class Config(Longer):
         for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       weight_decay=self.weight_decay, max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if self.keep not in get_args(Keep):
             raise ValueError(f"keep is {self.keep!r}; expected one of {', '.join(get_args(Keep))}.")
@@ -112,6 +115,16 @@ def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: 
           config: Config | None = None, *, checkpoint: Path | str | None = None) -> list[Step]:
     """Run `steps` to the end."""
     return list(steps(model, tokenizer, examples, config, checkpoint=checkpoint))
+
+
+def as_read(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], config: Config | None = None
+            ) -> Iterator[Example]:
+    """Every text as `steps` reads it, what is too long cut as `keep` says. A text has one label, and no token its own.
+    """
+    config = given(config, Config)
+    wholes, kept = (encode_texts(tokenizer, texts, limit, config.keep) for limit in (sys.maxsize, config.max_length))
+    for ids, read in zip(wholes, kept, strict=True):
+        yield Example((shortened("text", ids, read),))
 
 
 def _check(model: PreTrainedModel, examples: Sequence[tuple[str, int]]) -> None:

@@ -17,6 +17,7 @@ from rlhf_kit.formulas.distillation import KEPT, certain, context_distillation
 from rlhf_kit.formulas.masked import masked_mean
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops.as_read import AsRead, Example, whole
 from rlhf_kit.loops.batches import check_settings, draw_by_length
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
@@ -60,10 +61,9 @@ class Config(Longer):
         for name in ("steps", "max_length", "kept"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
-        if not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
 
 
 def steps(policy: Policy, teacher: Policy, examples: Examples, preamble: Preamble, config: Config | None = None, *,
@@ -192,25 +192,60 @@ class _Row:
     told: list[int]                     # what the student does
     response: list[int]
 
+    def shortened(self, limit: int) -> _Row | None:
+        """With as much of the response as there is room for; None if nothing of it is left."""
+        room = limit - max(len(self.asked), len(self.told))
+        return replace(self, response=self.response[:room]) if room > 0 and self.response else None
+
 
 def _rows(policy: Policy, teacher: Policy, examples: Examples, preamble: Preamble,
           config: Config) -> tuple[list[_Row], Fit]:
     """The rows to learn from, and what became of the others. Raises: ValueError if the teacher has room for none."""
-    prompts, responses = _pairs(examples)
-    write = preamble if callable(preamble) else (lambda prompt: preamble + prompt)
-    asked = prompt_rows(policy.tokenizer, [write(prompt) for prompt in prompts])
-    limit = min(config.max_length, policy.context or config.max_length, teacher.context or config.max_length)
-    found = [_Row(*ids) for ids in zip(asked, prompt_rows(policy.tokenizer, prompts), response_rows(
-        policy.tokenizer, responses, prompts), strict=True)]
-    places = [i for i, row in enumerate(found) if max(len(row.asked), len(row.told)) < limit and row.response]
+    found, limit = _found(policy, teacher, examples, preamble, config)
+    places = [i for i, row in enumerate(found) if row.shortened(limit) is not None]
     if not places:
         raise ValueError(f"the teacher reads {limit} tokens, and its prompt with the shortest text's has "
                          f"{min(len(row.asked) for row in found)}; nothing of a response is left. Shorten the prompt, "
                          f"or raise max_length as far as the model reads.")
     rows = [found[i] for i in places]
-    kept = [replace(row, response=row.response[:limit - max(len(row.asked), len(row.told))]) for row in rows]
+    kept = [row.shortened(limit) for row in rows]
     cut = sum(len(short.response) < len(row.response) for short, row in zip(kept, rows, strict=True))
     return kept, Fit(places, [len(row.asked) + len(row.response) for row in kept], len(found) - len(kept), limit, cut)
+
+
+def as_read(policy: Policy, teacher: Policy, examples: Examples, preamble: Preamble,
+            config: Config | None = None) -> Iterator[Example]:
+    """Every text as the student reads it, which learns the response, and as the teacher does, behind its prompt."""
+    rows, limit = _found(policy, teacher, examples, preamble, given(config, Config))
+    for row in rows:
+        kept = row.shortened(limit)
+        response = row.response if kept is None else kept.response
+        texts = []
+        for part, before in (("student", row.told), ("teacher", row.asked)):
+            ids, n = [*before, *row.response], len(before) + len(response)
+            learned = [kept is not None and part == "student" and len(before) <= at < n for at in range(len(ids))]
+            texts.append(AsRead(part, ids, [at < n for at in range(len(ids))], learned, len(before)))
+        yield Example(tuple(texts), left_out=kept is None)
+
+
+def prompts_as_read(teacher: Policy, prompts: Sequence[str], preamble: Callable[[str], str],
+                    max_new_tokens: int) -> Iterator[Example]:
+    """Prompts that the teacher will answer behind its own; left out are those that leave it no room for an answer."""
+    told, asked = (prompt_rows(teacher.tokenizer, some) for some in (prompts, list(map(preamble, prompts))))
+    for mine, theirs in zip(told, asked, strict=True):
+        none = teacher.context is not None and len(theirs) + max_new_tokens > teacher.context
+        yield Example((whole("student", mine, len(mine)), whole("teacher", theirs, len(theirs))), left_out=none)
+
+
+def _found(policy: Policy, teacher: Policy, examples: Examples, preamble: Preamble,
+           config: Config) -> tuple[list[_Row], int]:
+    """Every text whole, and how many tokens there is room for."""
+    prompts, responses = _pairs(examples)
+    write = preamble if callable(preamble) else (lambda prompt: preamble + prompt)
+    asked = prompt_rows(policy.tokenizer, [write(prompt) for prompt in prompts])
+    limit = min(config.max_length, policy.context or config.max_length, teacher.context or config.max_length)
+    return [_Row(*ids) for ids in zip(asked, prompt_rows(policy.tokenizer, prompts), response_rows(
+        policy.tokenizer, responses, prompts), strict=True)], limit
 
 
 def _pairs(examples: Examples) -> tuple[list[str], list[str]]:

@@ -19,10 +19,12 @@ from rlhf_kit.formulas.kl_penalty import sequence_kl
 from rlhf_kit.formulas.masked import masked_sum
 from rlhf_kit.formulas.records import Comparison, Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops import fitting
+from rlhf_kit.loops.as_read import Example
 from rlhf_kit.loops.batches import check_settings, draw, draw_by_length, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
-from rlhf_kit.loops.fitting import Fit, fitting
+from rlhf_kit.loops.fitting import Fit
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import OF_ROLLOUTS, MinibatchMeans, of_rollout
 from rlhf_kit.loops.parts import check_parts, in_parts
@@ -67,13 +69,15 @@ class Config(Longer):
         for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       min_lr_ratio=self.min_lr_ratio)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if self.loss not in ("dpo", "ipo", "robust"):
             raise ValueError(f"loss is {self.loss!r}; it is 'dpo', 'ipo' or 'robust'.")
-        if not 0 < self.beta < math.inf or not self.max_grad_norm > 0:
-            raise ValueError(f"beta is {self.beta} and max_grad_norm {self.max_grad_norm}; both must be above 0, and "
-                             f"beta finite.")
+        if not 0 < self.beta < math.inf:
+            raise ValueError(f"beta is {self.beta}; it must be above 0 and finite.")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         if not 0 <= self.label_smoothing < 0.5:
             raise ValueError(f"label_smoothing is {self.label_smoothing}; it is the share of wrong labels, at least 0 "
                              f"and below 1/2.")
@@ -86,8 +90,6 @@ class Config(Longer):
             raise ValueError(f"soft_labels with loss {self.loss!r}, label_smoothing {self.label_smoothing} and "
                              f"{self.responses} responses; they are those of 'dpo', of pairs as they are drawn, and in "
                              f"place of label_smoothing.")
-        if not 0 <= self.min_lr_ratio <= 1:
-            raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
 
 
 def steps(policy: Policy, reference: Policy, examples: Sequence[Comparison] | Sequence[str],
@@ -246,6 +248,12 @@ def fit(policy: Policy, pairs: Sequence[Comparison], config: Config | None = Non
     return _fitting(policy, pairs, given(config, Config))
 
 
+def as_read(policy: Policy, pairs: Sequence[Comparison], config: Config | None = None) -> Iterator[Example]:
+    """Every pair as `steps` reads it: both responses whole, or the pair is left out."""
+    return fitting.as_read(policy, [one.prompt for one in pairs], [(one.chosen, one.rejected) for one in pairs],
+                           [("chosen", "rejected")] * len(pairs), given(config, Config).max_length)
+
+
 def _loss(logprob: Tensor, ref_logprob: Tensor, mask: Tensor, config: Config,
           wrong: Tensor | float = 0.0) -> tuple[Tensor, dict[str, Tensor]]:
     """Of pairs whose chosen responses are the first half of the rows, `wrong` the smoothing of each; and `MEANS`."""
@@ -280,8 +288,8 @@ def _read(policy: Policy, rollout: Rollout) -> Rollout:
 
 
 def _fitting(policy: Policy, pairs: Sequence[Comparison], config: Config) -> Fit:
-    return fitting(policy, [one.prompt for one in pairs], [(one.chosen, one.rejected) for one in pairs],
-                   config.max_length, "pairs")
+    return fitting.fitting(policy, [one.prompt for one in pairs], [(one.chosen, one.rejected) for one in pairs],
+                           config.max_length, "pairs")
 
 
 def _check_arguments(policy: Policy, reference: Policy, examples: Sequence[object], reward: Reward | None,

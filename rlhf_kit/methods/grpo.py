@@ -95,7 +95,7 @@ class Config(Stopping):
                              f"and no average of tokens is taken. Leave average out, or take ratio 'token'.")
         if self.group_size == 1 and (self.baseline in ("group", "others") or self.scale == "group"):
             raise ValueError(f"group_size is 1, and a response alone has no others to be compared with (baseline "
-                             f"{self.baseline!r}, scale {self.scale!r}). Take group_size 2 or more, or grpo.reinforce.")
+                             f"{self.baseline!r}, scale {self.scale!r}). Take group_size 2 or more, or REINFORCE.")
         if self.batch_size == 1 and "batch" in (self.baseline, self.scale):
             raise ValueError("batch_size is 1, and a response alone has no others to be compared with; take 2 or more.")
         if self.kl.estimate == "full":

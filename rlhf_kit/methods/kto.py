@@ -18,10 +18,12 @@ from rlhf_kit.formulas.direct_alignment import kto, kto_reference_point
 from rlhf_kit.formulas.masked import masked_sum
 from rlhf_kit.formulas.records import Labelled, Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops import fitting
+from rlhf_kit.loops.as_read import Example
 from rlhf_kit.loops.batches import check_settings, draw_by_length
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
-from rlhf_kit.loops.fitting import Fit, fitting
+from rlhf_kit.loops.fitting import Fit
 from rlhf_kit.loops.identity import identity
 from rlhf_kit.loops.metrics import MinibatchMeans
 from rlhf_kit.loops.parts import check_parts, in_parts
@@ -62,16 +64,17 @@ class Config(Longer):
             if getattr(self, name) < least:
                 why = "; the reference point is taken from mismatched responses" if least == 2 else ""
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}{why}.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       min_lr_ratio=self.min_lr_ratio)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
-        if not 0 < self.beta < math.inf or not self.max_grad_norm > 0:
-            raise ValueError(f"beta is {self.beta} and max_grad_norm {self.max_grad_norm}; both must be above 0, and "
-                             f"beta finite.")
-        if min(self.good_weight, self.bad_weight) < 0 or not max(self.good_weight, self.bad_weight) > 0:
-            raise ValueError(f"good_weight is {self.good_weight} and bad_weight {self.bad_weight}; neither may be "
-                             f"negative, nor both 0.")
-        if not 0 <= self.min_lr_ratio <= 1:
-            raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
+        if not 0 < self.beta < math.inf:
+            raise ValueError(f"beta is {self.beta}; it must be above 0 and finite.")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
+        weights = self.good_weight, self.bad_weight
+        if not all(0 <= one < math.inf for one in weights) or not any(weights):
+            raise ValueError(f"good_weight is {self.good_weight} and bad_weight {self.bad_weight}; both are finite, "
+                             f"neither may be negative, nor both 0.")
 
 
 def balanced(config: Config, examples: Sequence[Labelled]) -> Config:
@@ -218,6 +221,12 @@ def fit(policy: Policy, examples: Sequence[Labelled], config: Config | None = No
     return _fitting(policy, examples, given(config, Config))
 
 
+def as_read(policy: Policy, examples: Sequence[Labelled], config: Config | None = None) -> Iterator[Example]:
+    """Every response as `steps` reads it, called "good" or "bad": whole, or left out."""
+    return fitting.as_read(policy, [one.prompt for one in examples], [(one.response,) for one in examples],
+                           [("good" if one.good else "bad",) for one in examples], given(config, Config).max_length)
+
+
 def _mismatched(policy: Policy, batch: Sequence[Labelled], limit: int) -> Rollout:
     """Each prompt with the response to another, cut to what the model reads.
 
@@ -248,8 +257,8 @@ def _apart(seen: Tensor, good: Tensor, beta: float, group: ProcessGroup) -> dict
 
 
 def _fitting(policy: Policy, examples: Sequence[Labelled], config: Config) -> Fit:
-    return fitting(policy, [one.prompt for one in examples], [(one.response,) for one in examples], config.max_length,
-                   "responses")
+    return fitting.fitting(policy, [one.prompt for one in examples], [(one.response,) for one in examples],
+                           config.max_length, "responses")
 
 
 def _check_arguments(policy: Policy, reference: Policy, examples: Sequence[object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -30,6 +31,8 @@ from rlhf_kit.formulas.offline import (
 )
 from rlhf_kit.formulas.records import Rollout, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops import fitting
+from rlhf_kit.loops.as_read import Example
 from rlhf_kit.loops.batches import check_settings, draw, seed_for
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.identity import identity
@@ -107,16 +110,17 @@ class Config:
             raise ValueError("batch_size is 1; bvmpo takes the better half of a batch, so it must be at least 2.")
         if not 0 < self.rate_ratio <= 1:
             raise ValueError(f"rate_ratio is {self.rate_ratio}; it must be above 0 and at most 1.")
-        if not self.max_grad_norm > 0 or not self.temperature > 0:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm} and temperature {self.temperature}; both must be "
-                             f"above 0.")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0 and finite.")
         if not 0 <= self.gold_floor <= 1:
             raise ValueError(f"gold_floor is {self.gold_floor}; a probability's floor lies between 0 and 1.")
         if len(self.anchor) != 2 or min(self.anchor) < 0:
             raise ValueError(f"anchor is {self.anchor}; expected two numbers, none below 0: at first and at last.")
-        if self.value_updates < 0 or self.epsilon < 0:
-            raise ValueError(f"value_updates is {self.value_updates} and epsilon {self.epsilon}; neither may be "
-                             f"negative.")
+        if self.value_updates < 0 or not 0 <= self.epsilon < math.inf:
+            raise ValueError(f"value_updates is {self.value_updates} and epsilon {self.epsilon}; both are finite, and "
+                             f"neither may be negative.")
         check_passes(self.tokens_per_pass, 0, self.autocast)
 
     @property
@@ -417,8 +421,8 @@ def check_rewards(rewards: Sequence[float] | Tensor, config: Config) -> None:
     low, high = reward.min().item(), reward.max().item()
     if config.kind == "fixed" and not (low >= 0 and high <= 1):
         raise ValueError(f"the rewards of the drawn responses run from {low:.3g} to {high:.3g}, and fixed thresholds "
-                         f"are for rewards from 0 to 1. Take kind='percentile', or bound the reward: its probability, "
-                         f"kit.rewards.clipped, or a scale of yours.")
+                         f"are for rewards from 0 to 1. Take kind='percentile', or bound the reward: a probability, "
+                         f"a scale of yours, or both ends cut off (in Python, kit.rewards.clipped).")
 
 
 @torch.no_grad()
@@ -447,6 +451,12 @@ def readable(policy: Policy, original: Sequence[tuple[str, str]]) -> list[tuple[
     if policy.context is None or not len(original):
         return list(original)
     return [pair for pair, n in zip(original, _lengths(policy, original), strict=True) if n <= policy.context]
+
+
+def as_read(policy: Policy, original: Sequence[tuple[str, str]]) -> Iterator[Example]:
+    """Original responses as they are imitated: whole, or left out by `readable`."""
+    return fitting.as_read(policy, [x for x, _ in original], [(y,) for _, y in original],
+                           [("response",)] * len(original), policy.context or sys.maxsize)
 
 
 def _lengths(policy: Policy, original: Sequence[tuple[str, str]]) -> list[int]:

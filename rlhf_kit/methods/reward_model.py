@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops.as_read import Example, shared, shortened
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
@@ -65,7 +67,8 @@ class Config(Longer):
         for name in ("steps", "max_length", "pass_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       min_lr_ratio=self.min_lr_ratio, weight_decay=self.weight_decay, max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if self.loss not in ("log_sigmoid", "sigmoid", "choice"):
             raise ValueError(f"loss is {self.loss!r}; it is 'log_sigmoid', 'sigmoid' or 'choice'.")
@@ -266,6 +269,23 @@ def _encoded(model: RewardModel, lists: Sequence[_List], limit: int) -> list[lis
     """Token ids: for each list, for each of its responses."""
     rows = iter(encode_texts(model.tokenizer, [text for one in lists for text in one.texts], limit, keep="end"))
     return [[next(rows) for _ in one.texts] for one in lists]
+
+
+def as_read(model: RewardModel, rankings: Sequence[Ranking | Comparison],
+            config: Config | None = None) -> Iterator[Example]:
+    """Every ranking as `steps` reads it, its texts cut at their beginning; all tied, it is left out.
+
+    No token is learned by itself: a text has one score. Words that `token_dropout` takes out are still in.
+    """
+    config = given(config, Config)
+    lists = _lists(model, rankings, [1.0] * len(rankings))
+    texts, kept = _encoded(model, lists, sys.maxsize), _encoded(model, lists, min(config.max_length, model.context))
+    asked = encode_texts(model.tokenizer, [one.prompt for one in rankings], sys.maxsize)
+    for one, listed, ids, read, prompt in zip(rankings, lists, texts, kept, asked, strict=True):
+        names = ("chosen", "rejected") if isinstance(one, Comparison) else tuple(map(str, one.ranks))
+        yield Example(tuple(shortened(name, row, some, shared(prompt, row) if one.prompt else 0)
+                            for name, row, some in zip(names, ids, read, strict=True)),
+                      left_out=len(set(listed.ranks)) < 2)
 
 
 def _together(lists: Sequence[_List]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ from rlhf_kit.engine import precision
 from rlhf_kit.formulas.losses import language_model
 from rlhf_kit.formulas.records import Chat, Step, Turn
 from rlhf_kit.formulas.spelling import given, spelled
+from rlhf_kit.loops.as_read import AsRead, Example
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
@@ -62,7 +63,8 @@ class Config(Longer):
         for name in ("steps", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
+                       min_lr_ratio=self.min_lr_ratio, weight_decay=self.weight_decay, max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and below 1.")
@@ -166,6 +168,18 @@ def fit(policy: Policy, examples: Examples, config: Config | None = None) -> Fit
     rows, limit = _whole(policy, examples, given(config, Config))
     kept = [len(ids) for ids, counts in rows if _counted(ids[:limit], counts)]
     return Fit(len(rows), len(rows) - len(kept), sum(length > limit for length in kept), limit)
+
+
+def as_read(policy: Policy, examples: Examples, config: Config | None = None) -> Iterator[Example]:
+    """Every example as `steps` reads it: cut at its limit, and left out where nothing is to be predicted within it."""
+    rows, limit = _whole(policy, examples, given(config, Config))
+    texts = isinstance(next(iter(examples)), str)
+    for ids, counts in rows:
+        counted = _batch([(ids[:limit], counts)], pad_id(policy.tokenizer), torch.device("cpu"))[2][0, 1:].tolist()
+        learned = [False, *counted, *[False] * len(ids[limit:])]            # t predicts t + 1: never the first
+        prompt = counts if isinstance(counts, int) else next((i for i, one in enumerate(counts) if one), len(ids))
+        yield Example((AsRead("text" if texts else "response", ids, [place < limit for place in range(len(ids))],
+                              learned[:len(ids)], 0 if texts else prompt),), left_out=not any(counted))
 
 
 def _whole(policy: Policy, examples: Examples, config: Config) -> tuple[list[Row], int]:

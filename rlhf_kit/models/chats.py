@@ -53,6 +53,7 @@ class Ending:
 
     text: str                       # such as "<|im_end|>\n"
     token: int | None               # its first token, if that is one of the added ones: it ends a response
+    behind: tuple[int, ...] = ()    # what the template writes behind that token, such as a line's end
 
 
 def use_template(tokenizer: PreTrainedTokenizerBase, name: str | None, model: object = "the model") -> None:
@@ -87,19 +88,14 @@ def has_template(tokenizer: PreTrainedTokenizerBase) -> bool:
 def write(tokenizer: PreTrainedTokenizerBase, chat: Chat, *, asked: bool = False) -> str:
     """The conversation as the tokenizer's template writes it; `asked`: up to where the assistant's answer begins.
 
-    A template that knows no system turns gets them at the head of the first user turn; one that wants the sides to
-    alternate gets neighbours of one side as one. Raises: CannotWrite if it refuses all the same.
+    A template that knows no system turns gets each at the head of the user turn that follows, or, where the assistant
+    speaks next, as a user turn of its own; one that wants the sides to alternate gets neighbours of one side as one.
+    Raises: CannotWrite if it refuses all the same.
     """
     if not has_template(tokenizer):
         raise CannotWrite("the model has no chat template, and these are conversations. Choose one with --template; "
                           "zephyr does with the tokens that every model has.")
-    for form in (chat, _without_system(chat), _alternating(_without_system(chat))):
-        try:
-            return tokenizer.apply_chat_template([{"role": turn.role, "content": turn.text} for turn in form],
-                                                 tokenize=False, add_generation_prompt=asked)
-        except TemplateError as error:
-            why = error
-    raise CannotWrite(f"the chat template refuses a conversation ({' '.join(str(why).split())[:80]}).") from why
+    return _taken(tokenizer, chat, asked)[1]
 
 
 def write_answers(tokenizer: PreTrainedTokenizerBase, prompt: Chat, answers: Sequence[Chat]) -> tuple[str, list[str]]:
@@ -133,7 +129,7 @@ def ending(tokenizer: PreTrainedTokenizerBase) -> Ending | None:
         return None
     ids = tokenizer(text, add_special_tokens=False).input_ids if text else []
     added = {*tokenizer.get_added_vocab().values(), tokenizer.eos_token_id}
-    return Ending(text, ids[0] if ids and ids[0] in added else None)
+    return Ending(text, ids[0], tuple(ids[1:])) if ids and ids[0] in added else Ending(text, None)
 
 
 def openings(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
@@ -177,9 +173,9 @@ def first_turn(response: str, marks: Sequence[str] | None) -> str:
 
 
 def _marked(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int], list[bool]]:
-    write(tokenizer, chat)                                      # refuses in one line what the template refuses
-    out = tokenizer.apply_chat_template([{"role": turn.role, "content": turn.text} for turn in chat], tokenize=True,
-                                        return_dict=True, return_assistant_tokens_mask=True)
+    form = _taken(tokenizer, chat, asked=False)[0]              # refuses in one line what the template refuses
+    out = tokenizer.apply_chat_template(_messages(form), tokenize=True, return_dict=True,
+                                        return_assistant_tokens_mask=True)
     return out["input_ids"], [bool(mark) for mark in out["assistant_masks"]]
 
 
@@ -198,17 +194,40 @@ def _compared(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int]
     return whole, mask
 
 
+def _taken(tokenizer: PreTrainedTokenizerBase, chat: Chat, asked: bool) -> tuple[Chat, str]:
+    """The first form of a conversation that the template takes, and how it writes it. Raises: CannotWrite."""
+    for form in (chat, _without_system(chat), _alternating(_without_system(chat))):
+        try:
+            return form, tokenizer.apply_chat_template(_messages(form), tokenize=False, add_generation_prompt=asked)
+        except TemplateError as error:
+            why = error
+    raise CannotWrite(f"the chat template refuses a conversation ({' '.join(str(why).split())[:80]}).") from why
+
+
+def _messages(chat: Chat) -> list[dict[str, str]]:
+    return [{"role": turn.role, "content": turn.text} for turn in chat]
+
+
 def _same(one: Sequence, other: Sequence) -> int:
     """Length of what both begin with."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _without_system(chat: Chat) -> Chat:
-    told = "\n\n".join(turn.text for turn in chat if turn.role == "system")
-    rest = tuple(turn for turn in chat if turn.role != "system")
-    if not told or not rest or rest[0].role != "user":
-        return rest if rest else chat
-    return Turn("user", f"{told}\n\n{rest[0].text}"), *rest[1:]
+    """Each system turn at the head of the user turn that follows it, so that a beginning of a conversation is written
+    as the whole conversation begins."""
+    found, told = [], []
+    for turn in chat:
+        if turn.role == "system":
+            told.append(turn.text)
+            continue
+        if told and turn.role == "user":
+            turn = Turn("user", "\n\n".join((*told, turn.text)))
+        elif told:
+            found.append(Turn("user", "\n\n".join(told)))
+        told = []
+        found.append(turn)
+    return *found, *([Turn("user", "\n\n".join(told))] if told else [])
 
 
 def _alternating(chat: Chat) -> Chat:

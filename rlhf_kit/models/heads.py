@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import NewGELUActivation
 
 from rlhf_kit.models import trunk
@@ -134,8 +134,7 @@ class Policy(nn.Module):
     @property
     def context(self) -> int | None:
         """The longest text in tokens that the model was built for, or None if it names no limit."""
-        config = self.lm.config
-        return getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None)
+        return positions_of(self.lm.config)
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -219,7 +218,9 @@ class RewardModel(nn.Module):
             r = w · h + weight · mean over response tokens of log p(y_t | x, y_<t) - shift
 
         p is the decoder's own, with the embeddings as its output layer, as it was when it was a language model with
-        tied ones. Kept in the model's config.json; plain transformers, which knows nothing of it, gives w · h alone.
+        tied ones. The response is taken to begin behind the first such token: in a dialogue of several turns what was
+        said in between counts, too, and a response that writes the mark itself gains nothing by it. Kept in the model's
+        config.json; plain transformers, which knows nothing of it, gives w · h alone.
         """
         found = getattr(self.model.config, "likelihood", None)
         return None if found is None else (float(found[0]), int(found[1]))
@@ -274,7 +275,13 @@ def reading_limit(model: PreTrainedModel) -> int:
     """
     places = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     padding = getattr(places, "padding_idx", None)
-    return (getattr(model.config, "max_position_embeddings", None) or 512) - (0 if padding is None else padding + 1)
+    return (positions_of(model.config) or 512) - (0 if padding is None else padding + 1)
+
+
+def positions_of(config: PretrainedConfig) -> int | None:
+    """Tokens that a model was built for, or None; one that sees pictures too says it of its text part."""
+    text = config.get_text_config()
+    return getattr(text, "n_positions", None) or getattr(text, "max_position_embeddings", None)
 
 
 def _positions(mask: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    GenerationConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -43,7 +44,7 @@ from rlhf_kit.models.adapters import (
 )
 from rlhf_kit.models.cache import NAME as CACHE
 from rlhf_kit.models.embeddings import rows, within_rows
-from rlhf_kit.models.heads import IN_CONFIG, Policy, RewardModel
+from rlhf_kit.models.heads import IN_CONFIG, Policy, RewardModel, positions_of
 from rlhf_kit.models.places import ModelUnavailable, check_folder, found, is_adapter
 from rlhf_kit.models.quantization import (
     CannotQuantize,
@@ -57,6 +58,7 @@ from rlhf_kit.models.quantization import (
 from rlhf_kit.models.shared import VALUE_HEAD, AdaptedPolicy
 from rlhf_kit.models.text import opened, pad_id
 from rlhf_kit.models.tiny import LABELS
+from rlhf_kit.network import no_way_to_hub, proxies
 
 # transformers would ask a third party's server to convert a hub model that has no safetensors; the hub client would
 # tell the hub what runs here. The first looks at its variable when it is called, the second has already looked.
@@ -68,7 +70,6 @@ VALUE_TRUNK = "value_trunk"
 LARGE = 8_000_000_000               # bytes of weights that are added up in 32 bits: two billion numbers
 KINDS = {AutoModelForCausalLM: "language model", AutoModelForSequenceClassification: "classifier",
          AutoModel: "value trunk"}
-PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
 UNREADABLE = (ImportError, OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
 
 
@@ -154,6 +155,37 @@ def load_reward_model(source: str | Path, *, new_head: bool = False, seed: int =
     return RewardModel(_on(model, device), tokenizer).eval()
 
 
+def outline(source: str | Path, *, labels: int | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model's shape without its weights, and its tokenizer: to know what it reads, and how large it is.
+
+    Its tensors are on torch's "meta" device and hold nothing. `labels` asks for a classifier of so many outputs in
+    place of a language model. Raises: ModelUnavailable.
+    """
+    source = found(source)
+    if _is_adapter(source):
+        model, tokenizer = outline(base_of(source), labels=labels)
+        tokenizer = _tokenizer_of_adapter(source, tokenizer)
+        return model, within_rows(tokenizer, rows(model), source)
+    kind = AutoModelForCausalLM if labels is None else AutoModelForSequenceClassification
+    with _explained(source, kind), quiet():
+        heads = {} if labels is None else {"num_labels": labels}
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, **heads)
+        with torch.device("meta"):
+            model = kind.from_config(config, trust_remote_code=False)
+        if labels is None:
+            model.generation_config = _generation(source, model)
+        tokenizer = _tokenizer(source)
+    return model.eval(), within_rows(tokenizer, rows(model), source)
+
+
+def _generation(source: str | Path, model: PreTrainedModel) -> GenerationConfig | None:
+    """What generation_config.json says, or where there is none config.json."""
+    try:
+        return GenerationConfig.from_pretrained(source)
+    except OSError:
+        return getattr(model, "generation_config", None)
+
+
 def _on(model: nn.Module, device: str | torch.device) -> nn.Module:
     """On that device; layers in 8 or 4 bits were put where they are when they were read, and cannot be moved."""
     return model if is_quantized(model) else model.to(device)
@@ -203,8 +235,7 @@ def _is_adapter(source: str | Path) -> bool:
 
 def context_of(source: str | Path) -> int | None:
     """The longest text in tokens that a language model was built for, or None if it names no limit."""
-    config = config_of(source)
-    return getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None)
+    return positions_of(config_of(source))
 
 
 def in_hub_cache(name: str) -> bool:
@@ -473,12 +504,13 @@ def _keeps_only_a_state(lm: PreTrainedModel) -> bool:
 @contextmanager
 def _explained(source: str | Path, kind: type) -> Iterator[None]:
     """Whatever goes wrong while `source` is read becomes one line that says what to do."""
+    no_way = "" if isinstance(source, Path) else no_way_to_hub()
     try:
         yield
     except ModelUnavailable:
         raise
     except UNREADABLE as error:
-        why = _one_line(error)
+        why = no_way or _one_line(error)
         if "size mismatch" in str(error) or "above report" in why:
             why = "its weights have other shapes than config.json says; copy the model again"
         if "Unrecognized configuration class" in str(error):
@@ -499,8 +531,8 @@ def _explained(source: str | Path, kind: type) -> Iterator[None]:
 
 def _on_the_way(error: BaseException | None) -> str:
     """Which of a person's own settings stand between here and the hub; what a proxy's address holds is not shown."""
-    said = [f"{name} is set" for name in ("HF_ENDPOINT", *PROXIES) if os.environ.get(name) or
-            os.environ.get(name.lower())]
+    mirror = ["HF_ENDPOINT"] if os.environ.get("HF_ENDPOINT") else []
+    said = [f"{name} is set" for name in mirror + proxies()]
     while error is not None:
         if "socksio" in str(error):
             said.append("a SOCKS proxy needs pip install 'httpx[socks]'")

@@ -24,7 +24,8 @@ ASKED = ("Below are a prompt and a response to it. Judge the response by the rub
          "write the mark, a number from {lowest:g} to {highest:g}, alone on the last line.\n\nRubric: {rubric}\n\n"
          "Prompt:\n{prompt}\n\nResponse:\n{response}")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-OUT_OF = re.compile(r"(?:/|\bout of\b)\s*\d+(?:\.\d+)?")
+RANGE = r"\d+(?:\.\d+)?(?:\s*(?:-|–|to)\s*\d+)"
+OUT_OF = re.compile(rf"(?:/|\b(?:out )?of\b|满分)\s*(?:{RANGE}|\d+(?:\.\d+)?)|\b{RANGE}\b")     # a scale, no mark
 WAIT = 0.5                          # seconds before the first new try, twice as many before each further one
 PASSING = (408, 425, 429, 500, 502, 503, 504)       # answers of a server that may be others a moment later
 
@@ -142,7 +143,7 @@ class RemoteJudge:
         def once() -> tuple[str, float]:
             answer = self._ask(question)
             if (mark := self._in(answer)) is None:
-                raise Unusable(f"the answer holds no number from {self.lowest:g} to {self.highest:g}: "
+                raise Unusable(f"the last line is no number from {self.lowest:g} to {self.highest:g}: "
                                f"{' '.join(answer.split())[-80:]!r}")
             return answer, mark
         return tried(once, self.retries)
@@ -157,9 +158,12 @@ class RemoteJudge:
             raise ValueError("the answer is none of a chat API (no choices[0].message.content)") from error
 
     def _in(self, answer: str) -> float | None:
-        """The last number of the last line, if it is a mark; of "7/10" and "7 out of 10" it is 7."""
-        found = NUMBER.findall(OUT_OF.sub("", (answer.strip().splitlines() or [""])[-1]))
-        mark = float(found[-1]) if found else None
+        """The one number of the last line, if it is a mark; of "7/10" and "7 out of 10" it is 7.
+
+        Of several nobody knows which is meant, and the largest mark of a scale is no praise: that is none.
+        """
+        found = {float(number) for number in NUMBER.findall(OUT_OF.sub("", (answer.strip().splitlines() or [""])[-1]))}
+        mark = found.pop() if len(found) == 1 else None
         return mark if mark is not None and self.lowest <= mark <= self.highest else None
 
     def _kept(self, question: str) -> Path | None:
@@ -170,8 +174,8 @@ class RemoteJudge:
 
     def _read(self, kept: Path) -> float | None:
         try:
-            return float(json.loads(kept.read_text(encoding="utf-8"))["mark"])
-        except (ValueError, KeyError, TypeError):           # damaged: it is asked again
+            return self._in(json.loads(kept.read_text(encoding="utf-8"))["answer"])
+        except (ValueError, KeyError, TypeError, AttributeError):       # damaged: it is asked again
             return None
 
 

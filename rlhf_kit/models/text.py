@@ -173,13 +173,16 @@ def response_rows(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str],
                   prompts: Sequence[str] | None = None) -> list[list[int]]:
     """Token ids of responses as a policy would write them: nothing in front, the end token behind.
 
-    That is EOS, or to those of the `prompts` that a chat template has written the end of a turn; never two.
+    That is EOS, or to those of the `prompts` that a chat template has written the end of a turn; never two, and nothing
+    behind it: a line's end that the template writes there, no policy would write.
     """
     end, turn, begins = end_id(tokenizer), ending(tokenizer), openings(tokenizer)
     ends, rows = set(end_ids(tokenizer)), []
     for number, ids in enumerate(tokenizer(check_texts(responses, "responses"), add_special_tokens=False).input_ids):
         written = prompts is not None and turn is not None and begins and prompts[number].startswith(begins)
         last = turn.token if written and turn.token is not None else end
+        if written and turn.behind and ids[-len(turn.behind) - 1:] == [turn.token, *turn.behind]:
+            ids = ids[:-len(turn.behind)]
         rows.append(ids if last is None or (written and ids and ids[-1] in ends) else [*ids, last])
     return rows
 
@@ -275,20 +278,25 @@ def pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tenso
     return _pad(rows, padding, left=True)
 
 
+def spelled_out(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence[int]]) -> list[str]:
+    """Texts of rows of ids with every special token in its place, one row as it reads behind another."""
+    word = tokenizer("a", add_special_tokens=False).input_ids       # some decoders drop the space before the first word
+    texts = tokenizer.batch_decode([word, *([*word, *row] for row in rows)], skip_special_tokens=False,
+                                   clean_up_tokenization_spaces=False)
+    texts = [text[len(texts[0]):] for text in texts[1:]]
+    return [_join_chinese(text) for text in texts] if _splits_chinese(tokenizer) else texts
+
+
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor, ends: Collection[int] = ()) -> list[str]:
     """Texts of the marked tokens of each row, as a person reads them: without `ends`, BOS, EOS, padding and the like.
 
     Other added tokens stay, such as the mark of a turn that the model was not asked for: a reward has to see it.
     """
-    word = tokenizer("a", add_special_tokens=False).input_ids       # some decoders drop the space before the first word
     named = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id,
              tokenizer.sep_token_id, tokenizer.cls_token_id, tokenizer.mask_token_id)
     hidden = {*named, *end_ids(tokenizer), *ends}
-    rows = [word, *(word + [i for i in row[keep].tolist() if i not in hidden]
-                    for row, keep in zip(ids, mask, strict=True))]
-    texts = tokenizer.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    texts = [text[len(texts[0]):] for text in texts[1:]]
-    return [_join_chinese(text) for text in texts] if _splits_chinese(tokenizer) else texts
+    return spelled_out(tokenizer, [[i for i in row[keep].tolist() if i not in hidden]
+                                   for row, keep in zip(ids, mask, strict=True)])
 
 
 def _pad(rows: Sequence[Sequence[int]], padding: int, left: bool) -> tuple[Tensor, Tensor]:

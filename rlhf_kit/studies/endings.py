@@ -24,7 +24,6 @@ from rlhf_kit.evaluate import Estimate, mean
 from rlhf_kit.formulas.kl_penalty import estimate_k1
 from rlhf_kit.formulas.records import Rollout
 from rlhf_kit.models.heads import Policy
-from rlhf_kit.models.text import end_id
 from rlhf_kit.sampling import Sampling, response_logprob, sample_rollout
 from rlhf_kit.studies.altered import Altered
 from rlhf_kit.studies.study import Study
@@ -84,7 +83,7 @@ def _kl(policy: Policy, reference: Policy, rollout: Rollout, mask: Tensor) -> Es
 
 
 def _unending(policy: Policy, first: int) -> Altered:
-    """A policy that says its end token's probability is 0 while it writes its first tokens."""
+    """A policy that says the probability of each of its end tokens is 0 while it writes its first tokens."""
     width = 0                                           # of the prompts
 
     def change(logits: Tensor, mask: Tensor, begins: bool) -> Tensor:
@@ -93,6 +92,6 @@ def _unending(policy: Policy, first: int) -> Altered:
         if mask.shape[1] - width >= first:
             return logits
         logits = logits.clone()
-        logits[..., end_id(policy.tokenizer)] = -math.inf
+        logits[..., list(policy.ends)] = -math.inf
         return logits
     return Altered(policy, change)

@@ -95,6 +95,7 @@ def context_of(entry: Entry) -> int | None:
     folder = Path(entry.place).expanduser()
     if folder.is_dir():
         config = _json(folder / MODEL)
+        config = config.get("text_config") or config
         found = config.get("n_positions") or config.get("max_position_embeddings")      # as `Policy.context`
         return found if isinstance(found, int) and found > 1 else None
     zoo = sys.modules.get("rlhf_kit.zoo")

@@ -104,8 +104,8 @@ def class_code(code: str, teacher: tuple[str, str] | None = None, *,
     codes = {"--class-code": code, **({"--teacher-code": teacher[1]} if teacher else {})}
     for option, words in codes.items():
         if len(words) < SHORTEST_CODE:
-            raise ValueError(f"{option} has {len(words)} characters; expected at least {SHORTEST_CODE}, such as three "
-                             f"words.")
+            raise ValueError(f"{option} has {len(words)} character{'' if len(words) == 1 else 's'}; expected at least "
+                             f"{SHORTEST_CODE}, such as three words.")
     if len({*codes.values()}) < len(codes):
         raise ValueError("--teacher-code is the same as --class-code, which the whole class knows; expected another.")
     wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()          # name -> how often, and when last

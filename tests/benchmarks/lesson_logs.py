@@ -178,7 +178,7 @@ def gallery() -> None:
 
 
 def overoptimised() -> dict[str, Any]:
-    """Of the study's PPO runs without a KL price: comparisons -> √KL, and gold above the start in its deviations."""
+    """Of the study's PPO runs without a KL penalty: comparisons -> √KL, and gold above the start in its deviations."""
     curves = json.loads(OVEROPTIMISATION.read_text(encoding="utf-8"))["curves"]
     alone = [one for one in curves if one["method"] == "ppo" and one["kind"] == "single"
              and not one["flipped"] and not one["penalty"]]

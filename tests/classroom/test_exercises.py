@@ -11,9 +11,9 @@ import torch
 
 from rlhf_kit.classroom.exercises import answers, checking, session
 from rlhf_kit.classroom.exercises.answers import ask, compare, judge
+from rlhf_kit.classroom.exercises.cases_in_chinese import CHINESE
 from rlhf_kit.classroom.exercises.checking import EXERCISES, check, in_words, likely
 from rlhf_kit.classroom.exercises.conditions import in_common
-from rlhf_kit.classroom.exercises.labels import CHINESE
 
 LESSONS = ("00", "01", "02", "03a", "03b", "03c", "04a", "04b", "05a", "05b", "05c", "06", "07")
 NAMED = 0.8                                                            # of the wrong answers, in every lesson
@@ -488,9 +488,11 @@ def test_outcomes_that_somebody_made_up_are_not_right(number):
     """They may come from a process that a student's code runs in: no values, or none that fit, whatever it says."""
     exercise, cases = EXERCISES[number], EXERCISES[number].all_cases(0)
     honest = [ask(exercise.reference, case) for case in cases]
-    for forged in ({"values": ()}, {"values": (torch.zeros(()),) * 5}, {"values": (), "kinds": ()}, {"kinds": ()}):
+    for forged in ({"values": ()}, {"values": (torch.zeros(()),) * 5}, {"values": (), "kinds": ()}, {"kinds": ()},
+                   *({"values": (), "kinds": (kind,)} for kind in ("list", "array", "tensor", "tuple", "check_right"))):
         verdict = compare(exercise, cases, [replace(outcome, **forged) for outcome in honest])
         assert verdict.status in ("wrong", "crash")
+        assert "{cases}" not in likely(verdict, "en")       # of the sentence that a class is named after
 
 
 def test_writing_into_an_argument_is_seen_bit_by_bit():

@@ -16,6 +16,7 @@ from attacks import HONEST, NUMBERS, STUB, lesson, notebook
 
 from rlhf_kit.classroom.grading import archives, cells, names, platforms, roster, submissions
 from rlhf_kit.classroom.grading.cells import Unreadable
+from rlhf_kit.classroom.grading.definitions import definitions
 from rlhf_kit.language import say
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +160,45 @@ def test_of_one_age_the_higher_number_counts_and_then_the_fuller(tmp_path):
     assert one.file == "ana/y.ipynb"
 
 
+EVE = "illeve_LATE_123_4567_x_{}_01.ipynb"
+IDS = "name,ID\nBen Ode,9\nEve Ill,123\n"
+
+
+@pytest.mark.parametrize("written", ["9_assignsubmission_file", "odeben_attempt_2026-11-01-10-00-00"])
+@pytest.mark.parametrize("more", [{}, {"Cy_7_assignsubmission_file_01.ipynb": DONE,
+                                       "HW1_cy_attempt_2026-11-30-10-00-00_01.ipynb": DONE}], ids=["one", "several"])
+def test_a_name_in_another_platforms_form_makes_it_nobody_elses(tmp_path, written, more):
+    """On Canvas Eve calls her file so that it reads like Ben's, from Moodle or Blackboard, and in time."""
+    files = {EVE.format(written): notebook(lesson(adapt=STUB)), "odeben_9_1000_01.ipynb": DONE} | more
+    seen = {s.student: s for s in collected(tmp_path / "in", files, roster=people(tmp_path, IDS)).submissions}
+    assert seen["Ben Ode"].file == "odeben_9_1000_01.ipynb"
+    assert (seen["Eve Ill"].file, seen["Eve Ill"].late) == (EVE.format(written), True)
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    ("Eve_1_assignsubmission_file_", "Ben_9_assignsubmission_file_01.ipynb"),
+    ("HW1_Eve_attempt_2026-12-05-10-00-00_", "Ben_attempt_2026-11-01-10-00-00_01.ipynb")])
+def test_of_one_platforms_form_twice_in_a_name_the_first_is_the_platforms(first, second):
+    assert platforms.owner([first + second]) == platforms.owner([f"{first}01.ipynb"])
+
+
+def test_a_title_that_looks_like_another_platforms_numbers_makes_nobody_one(tmp_path):
+    files = {f"HW_1_2_x_{name}_attempt_2026-11-30-10-00-00_01.ipynb": DONE for name in ("ana", "ben")}
+    assert [s.student for s in collected(tmp_path, files).submissions] == ["ana", "ben"]
+
+
+@pytest.mark.parametrize(("accounts", "listed", "whose"), [
+    (["Ben Ode_9", "Ben Ode_5"], IDS, "9"), (["Ben Ode_6", "Ben Ode_5"], IDS, None),
+    (["Ben Ode_6", "Eve 20260002_5"], "name,ID\nBen Ode,20260002\n", "6")])
+def test_two_accounts_of_one_name_are_not_put_together(tmp_path, accounts, listed, whose):
+    """Who may choose the name that a platform shows chooses nobody's row by it."""
+    files = {f"{account}_assignsubmission_file_/01.ipynb": DONE for account in accounts}
+    got = collected(tmp_path / "in", files, roster=people(tmp_path, listed)).submissions
+    handed_in = [s for s in got if s.cells]
+    assert [s.number for s in handed_in if s.person] == [whose] * bool(whose)
+    assert [s.note.startswith(say("en", "grade_two_accounts", name="Ben Ode")) for s in handed_in] == [True, True]
+
+
 def test_the_time_is_when_it_came_and_not_what_a_zip_says_of_its_inside(tmp_path):
     """A clock set back in one's own zip makes nobody punctual."""
     one = only(tmp_path, {"ana/w.zip": (zipped({"01.ipynb": DONE}), 30)})
@@ -186,6 +226,27 @@ def test_what_is_not_a_notebook_has_a_row_or_is_passed_over_with_a_reason(tmp_pa
     assert "in R, not in Python" in seen["kim"]
     assert {file for file, _ in got.passed_over} == {"grades.csv", "README.md", ".DS_Store", "._ana.ipynb"}
     assert all(why for _, why in got.passed_over)
+
+
+def test_a_file_without_a_name_costs_nobody_a_row(tmp_path):
+    bad = zipped({"": "x", "..": "y", "01.ipynb": DONE})
+    got = collected(tmp_path, {"ana.zip": bad, "ben.zip": zipped({"": ""}), "cleo.ipynb": DONE}).submissions
+    assert [bool(s.cells) for s in got] == [True, False, True]
+    assert [file for file, _ in got[0].others] == ["ana.zip/?", "ana.zip/?"]
+
+
+def test_a_folder_that_cannot_be_read_is_a_row(tmp_path, monkeypatch):
+    put(tmp_path, {"ana/01.ipynb": DONE, "ben.ipynb": DONE})
+    look = os.scandir
+
+    def refuse(place):
+        if str(place).endswith("ana"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return look(place)
+    monkeypatch.setattr(os, "scandir", refuse)
+    ana, ben = submissions.collect(tmp_path, "01", wanted=WANTED).submissions
+    assert (ana.student, ana.problem) == ("ana", say("en", "grade_cannot_be_read", why="Permission denied"))
+    assert ben.cells
 
 
 def test_links_are_not_followed(tmp_path):
@@ -432,6 +493,37 @@ def test_no_code_keeps_the_reader_long(tmp_path, evil):
     one = only(tmp_path, files)
     assert time.process_time() - began < 15
     assert len(one.others) + bool(one.cells) == 30
+
+
+@pytest.mark.parametrize("evil", [
+    ["gae = 1\nx" + " " * 9_000 + "?"], ["#gae\n" + "#\n" * 9_900] * 100],
+    ids=["no token after many spaces", "comments"])
+def test_no_line_keeps_the_tokenizer_long(evil):
+    """They took half a minute and five seconds."""
+    began = time.process_time()
+    definitions(evil, ["gae"])
+    assert time.process_time() - began < 2
+
+
+def test_a_long_text_keeps_nobody_long():
+    text = json.dumps({"cells": [{"cell_type": "markdown", "source": "x" * 2_000_000}] * 12 + [
+        {"cell_type": "code", "source": "y = 1"}]}).encode()
+    began = time.process_time()
+    assert cells.read(text, "a.ipynb").cells == ("y = 1",)
+    assert time.process_time() - began < 2
+
+
+def test_what_stands_behind_a_sign_that_is_no_python_is_seen():
+    assert definitions(["files = !ls\ndef gae(x):\n    return x"], ["gae"])["gae"].written
+
+
+def test_a_function_behind_a_line_without_end_counts_as_written(tmp_path):
+    """A picture as text, say: what stands behind it is no longer looked at, and is not taken for the stub."""
+    picture = f'PICTURE = "{"A" * 20_000}"\n'
+    one = only(tmp_path, {"ana/1.ipynb": notebook([picture + "def gae(x):\n    raise NotImplementedError\n"])})
+    assert one.cells
+    assert definitions([picture + "def gae(x):\n    return x\n"], ["gae"]) == {}
+    assert definitions([picture[:9_000] + '"\ndef gae(x):\n    return x\n'], ["gae"])["gae"].written
 
 
 def test_a_teachers_own_table_beside_the_download_changes_nothing(tmp_path):

@@ -195,6 +195,11 @@ def test_what_the_system_lacks_is_said(worker):
         assert "namespaces" in worker.missing or "filter on system calls" in worker.missing
 
 
+@pytest.mark.skipif(not LINUX, reason="other systems have no such order")
+def test_when_memory_runs_out_answers_are_ended_and_nobodys_browser(worker):
+    assert Path(f"/proc/{worker._process.program.pid}/oom_score_adj").read_text() == "1000\n"
+
+
 # Nobody is left behind
 
 def of_worker(folder: str) -> list[int]:

@@ -122,7 +122,7 @@ def test_conversations_are_asked_by_each_model_s_own_template(capsys, tokenizer,
     (["lm", "run", "--judge-class", "good"], "there is none. Name it with --judge"),
     (["lm", "run", "--reward", "good.py:missing"], "missing"), (["lm", "run", "--reference", "gone/lm"], "gone/lm"),
     (["lm", "run", "--prompts", "none.txt"], "none.txt does not exist"),
-    (["lm", "run", "--prompts", "one.txt"], "has 1 prompts that both models can be asked")])
+    (["lm", "run", "--prompts", "one.txt"], "has 1 prompt that both models can be asked")])
 def test_what_cannot_be_compared_is_one_line(capsys, words, said):
     Path("one.txt").write_text("the lamp\n")
     Path("started").mkdir()

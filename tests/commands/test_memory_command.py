@@ -10,6 +10,7 @@ import pytest
 from transformers import GPT2Config, LlamaConfig
 
 from rlhf_kit import cli, plots
+from rlhf_kit.commands.memory import amount
 from rlhf_kit.scale import memory
 
 SEVEN = ["memory", "--params", "7e9", "--quantize", "int8", "--lora", "16", "--batch", "4", "--seq", "1024"]
@@ -18,7 +19,7 @@ SEVEN = ["memory", "--params", "7e9", "--quantize", "int8", "--lora", "16", "--b
 def test_the_table_has_the_known_numbers_and_marks_what_was_asked_for(capsys):
     assert cli.main([*SEVEN, "--lang", "en"]) == 0
     out = capsys.readouterr().out
-    assert "6.738 billion parameters, 6.476 of them" in out
+    assert "6.738 billion parameters, 6.476 billion of them" in out
     assert "▸ LoRA on int8" in out
     for number in ("13.48", "7.01", "4.17", "53.91", "39.98 million", "67.4 GB"):
         assert number in out
@@ -42,6 +43,14 @@ def test_prompt_response_and_rollouts_make_the_cache_and_a_small_gpu_says_no(cap
     said = json.loads(capsys.readouterr().out)
     assert said["ppo"]["int8"]["cache"] == 8 * 2 ** 30
     assert (said["ppo"]["bf16"]["fits"], said["ppo"]["nf4"]["fits"]) == ("no", "yes")
+
+
+@pytest.mark.parametrize(("n", "en", "zh"), [
+    (6_738_415_616, "6.738 billion", "67.38 亿"), (124_439_808, "124.4 million", "1.244 亿"),
+    (212_736, "212.7 thousand", "21.27 万"), (999, "999", "999 "), (0, "0", "0 "),
+    (1_234_567_890_123, "1,235 billion", "12,346 亿")])
+def test_a_count_is_said_in_the_unit_that_fits(n, en, zh):
+    assert (amount(n, "en"), amount(n, "zh")) == (en, zh)
 
 
 def test_passes_take_less_than_a_whole_gradient(capsys):
@@ -102,8 +111,8 @@ def test_a_bar_is_as_high_as_the_peak_and_the_frame_as_the_cache():
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--params", "0"], "params is 0; expected a number of parameters"),
     (["--params", "7e9", "--targets", "query"], "'query' is no linear layer of LLaMA-7B"),
-    (["--params", "7e9", "--lora", "0"], "rank is 0"), (["--params", "7e9", "--batch", "-1"], "batch is -1"),
-    (["--params", "7e9", "--tokens-per-pass", "0"], "tokens_per_pass is 0"),
+    (["--params", "7e9", "--lora", "0"], "--lora is 0"), (["--params", "7e9", "--batch", "-1"], "--batch is -1"),
+    (["--params", "7e9", "--tokens-per-pass", "0"], "--tokens-per-pass is 0"),
     (["--params", "7e9", "--gpu", "0"], "--gpu is 0"), (["--params", "7e9", "--plot", "bars.pdf"], "'bars.pdf'"),
     (["--model", "./nowhere"], "nowhere does not exist"), (["--model", "gpt2-folder"], "gpt2-folder is a gpt2")])
 def test_bad_input_is_one_line(capsys, tmp_path, monkeypatch, arguments, message):

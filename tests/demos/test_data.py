@@ -42,7 +42,7 @@ def test_a_label_is_found_changed_and_taken_back(serve, visit, tmp_path):
     page.get_by_text("Page 2 of 2.").wait_for()
     page.get_by_label("A word in a prompt").fill("lamp 7 ")
     page.keyboard.press("Enter")
-    page.get_by_text("1 labels, the newest first.").wait_for()
+    page.get_by_text("1 label, the newest first.").wait_for()
     assert evil in rows.inner_text()
     rows.locator("summary").focus()
     page.keyboard.press("Enter")

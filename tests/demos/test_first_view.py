@@ -2,11 +2,23 @@
 
 import pytest
 from playwright.sync_api import expect
+from test_studio import still
 
 from rlhf_kit.language import LANGS
 from rlhf_kit.studio import PANELS, problems
+from rlhf_kit.studio import pages as studio
 from rlhf_kit.studio.words import Words
 from rlhf_kit.studio.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory, port):
+    """The address of all panels, in a folder that no test here writes to."""
+    workspace = Workspace(tmp_path_factory.mktemp("everything") / "studio")
+    pages, address = studio.serve(workspace, port=port)
+    yield address
+    pages.close(verbose=False)
+    workspace.close()
 
 
 def place(page, locator):
@@ -17,8 +29,8 @@ def place(page, locator):
 
 @pytest.mark.parametrize(("width", "height", "path"), [(1280, 800, ""), (1280, 800, "zh"), (390, 844, ""),
                                                        (390, 844, "zh")])
-def test_before_and_after_are_on_the_first_screen_side_by_side(serve, visit, width, height, path):
-    page = visit(serve(), path, width=width, height=height, touch=width < 500)
+def test_before_and_after_are_on_the_first_screen_side_by_side(everything, visit, width, height, path):
+    page = visit(everything, path, width=width, height=height, touch=width < 500)
     page.locator(".rk-token").first.wait_for()
     page.locator(".rk-sample").nth(5).wait_for()
     before, after = (place(page, page.locator(".rk-tokens").nth(i)) for i in (0, 1))
@@ -121,12 +133,15 @@ def test_the_lists_are_filled_in_the_page_that_is_sent_and_nothing_idle_can_be_s
 
 
 @pytest.mark.parametrize("lang", LANGS)
-def test_on_a_telephone_all_tabs_are_there_targets_are_large_and_no_key_is_named(serve, visit, lang):
-    page = visit(serve(), "zh" if lang == "zh" else "", width=390, height=844, touch=True)
+def test_on_a_telephone_all_tabs_are_there_targets_are_large_and_no_key_is_named(everything, visit, lang):
+    """Nor does anything need scrolling sideways."""
+    page = visit(everything, "zh" if lang == "zh" else "", width=390, height=844, touch=True)
     words = Words(lang, "studio")
     for name in PANELS:
         page.get_by_role("tab", name=words(name), exact=True).click()
-        page.wait_for_timeout(1000)
+        still(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1, name
         small = page.evaluate("""[...document.querySelectorAll('button, a, input, select, textarea, summary')]
             .filter(e => e.offsetParent && !e.closest('.rk-tokens'))
             .map(e => [e, e.matches('[type=radio], [type=checkbox]') && e.closest('label') || e])
@@ -140,12 +155,12 @@ def test_on_a_telephone_all_tabs_are_there_targets_are_large_and_no_key_is_named
 
 @pytest.mark.parametrize("path", ["", "zh"])
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_saved_example_is_there_before_gradio_and_then_gives_way_to_the_page(serve, browser, path, dark):
+def test_the_saved_example_is_there_before_gradio_and_then_gives_way_to_the_page(everything, browser, path, dark):
     """No script of Gradio's may come until the example has been seen; then the page shows the same, and only once."""
     page = browser.new_context(color_scheme="dark" if dark else "light").new_page()
     held = []
     page.route("**/assets/*.js", lambda route: held.append(route) if held is not None else route.continue_())
-    page.goto(serve() + path, wait_until="commit")
+    page.goto(everything + path, wait_until="commit")
     page.locator("#rk-early .rk-token").first.wait_for()
     early = page.locator("#rk-early .rk-tokens").all_inner_texts()
     background = page.locator("#rk-early").evaluate("e => getComputedStyle(e).backgroundColor")

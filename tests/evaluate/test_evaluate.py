@@ -13,6 +13,7 @@ from rlhf_kit.evaluate import (
     Estimate,
     Evaluation,
     agreement,
+    area,
     distinct,
     distinct_pairs,
     evaluate,
@@ -329,3 +330,11 @@ def test_an_evaluation_tells_what_it_saw_and_prints_short(policy, prompts):
     assert seen.summary().splitlines()[0] == "16 prompts, one response each"
     assert str(seen.scores["letters"]) in seen.summary()
     assert seen.summary().endswith("Only 16 prompts; below 30 such numbers say little.")
+
+
+def test_an_area_without_a_mistake_is_not_certain_of_few():
+    """Hanley and McNeil's deviation is 0 there; Wilson's interval of as many successes as the rarer kind has is not."""
+    right = area(torch.tensor([3.0, 2.0, 1.0, 0.0]), torch.tensor([1, 1, 0, 0]))
+    wrong = area(torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0]), torch.tensor([1, 1, 0, 0, 0]))
+    assert (right.mean, right.low, right.high) == (1, share(2, 2).low, 1)
+    assert (wrong.mean, wrong.low, wrong.high) == (0, 0, share(0, 2).high)

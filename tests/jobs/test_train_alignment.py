@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 
 from rlhf_kit import cli, rewards, zoo
 from rlhf_kit.datasets.reading import FileError
@@ -83,6 +84,18 @@ def test_what_was_held_out_is_told_apart_better_afterwards(jobs, tmp_path):
         assert result["told"]["before"]["mean"] == 0.5
         assert result["told"]["after"]["mean"] > 0.9
         assert result["examples"] + result["held_out"] <= 60
+
+
+def test_the_interval_of_kto_knows_that_there_are_few_bad_answers(jobs, monkeypatch):
+    """Good answers that share 20 bad ones err together: taken as independent, intervals hold the truth in 39 %."""
+    truth, generator = torch.distributions.Normal(0.0, 1.0).cdf(torch.tensor(0.5**0.5)).item(), torch.manual_seed(0)
+    good, held = torch.arange(320) < 300, 0
+    for _ in range(200):
+        reward = torch.randn(320, generator=generator) + good.float()
+        monkeypatch.setattr(kto, "rewards_on", lambda *_, reward=reward: (reward, good))
+        found = jobs["kto"].told(None, None, [], None)
+        held += found.low <= truth <= found.high
+    assert held / 200 > 0.8
 
 
 def test_several_rewards_add_up_and_are_reported_apart(jobs, desk, tmp_path):

@@ -11,6 +11,7 @@ from rlhf_kit.jobs import JOBS
 from rlhf_kit.jobs.best_of_n import Choice
 from rlhf_kit.jobs.settings import with_task_room
 from rlhf_kit.methods import rest, sft
+from rlhf_kit.models import tiny
 from rlhf_kit.sampling import Sampling
 from rlhf_kit.storage import StorageError
 
@@ -109,6 +110,62 @@ def test_a_stopped_run_ends_with_the_same_numbers(job, tmp_path):
             stream.close()
             break
     assert without_times(run(job, tmp_path / "stopped")) == without_times(run(job, tmp_path / "whole"))
+
+
+# --- thresholds that nobody named -------------------------------------------------------------------------------------
+
+QUICK = {"grows": 1, "responses": 2, "updates": 2, "batch_size": 4, "max_new_tokens": 6}
+
+
+def taken(job, folder):
+    """The kind and the thresholds of a run, and what was said of them."""
+    notes = [event.note for event in job.run(folder) if event.note]
+    config = json.loads((folder / "result.json").read_text(encoding="utf-8"))["settings"]["config"]
+    return config["kind"], config["thresholds"], [values for key, values in notes if key == "rest_percentiles"]
+
+
+def test_a_fresh_reward_model_and_a_function_of_any_scale_are_pleased_by_default(job, desk, tmp_path, tokenizer):
+    """The paper's thresholds, 0.7 to 0.9, fit neither; percentiles fit both, and that is said."""
+    zoo.save_reward_model(tiny.reward_model(tokenizer, layers=1, width=16, context=48), tmp_path / "rm")
+    (tmp_path / "far.py").write_text("def reward(prompts, responses):\n"
+                                     "    return [3.0 * len(r) - 9 for r in responses]\n")
+    for number, pleased in enumerate(({"reward": None, "judge": str(tmp_path / "rm")},
+                                      {"reward": f"{tmp_path}/far.py:reward"})):
+        kind, thresholds, [said] = taken(replace(job, **pleased, changes=QUICK), tmp_path / f"run{number}")
+        assert (kind, thresholds) == ("percentile", [50, 75, 90])
+        assert said["percentiles"] == "50, 75, 90"
+        assert said["fixed"] == "0.7, 0.8, 0.9"
+        assert said["low"] <= said["high"]
+
+
+def test_thresholds_that_fit_or_were_named_stay(job, desk, tmp_path):
+    (tmp_path / "marks.py").write_text("def reward(prompts, responses):\n    return [len(r) % 2 for r in responses]\n")
+    fits = replace(job, reward=f"{tmp_path}/marks.py:reward", changes=QUICK)
+    assert taken(fits, tmp_path / "fits") == ("fixed", [0.7, 0.8, 0.9], [])
+    named = replace(job, changes={**QUICK, "kind": "percentile"})
+    assert taken(named, tmp_path / "named") == ("percentile", [50, 75, 90], [])      # and no percents below 1
+
+
+@pytest.mark.parametrize(("changes", "scores", "kind", "thresholds"), [
+    ({}, [0.2, 0.95] * 20, "fixed", (0.7, 0.8, 0.9)),
+    ({}, [0.2, 0.85] * 20, "percentile", (50.0,)),              # above the median nothing but the highest
+    ({}, [k / 100 for k in range(40)], "percentile", (50.0, 75.0, 90.0)),
+    ({}, [-1.0, 4.0], "percentile", (50.0, 75.0, 90.0)),        # too few to tell
+    ({"thresholds": (0.1, 0.3)}, [0.2] * 40, "fixed", (0.1, 0.3)),
+    ({"kind": "interpolated"}, [-5.0, 3.0], "interpolated", (0.7, 0.8, 0.9))])
+def test_which_thresholds_are_taken(job, changes, scores, kind, thresholds):
+    config, notes = replace(job, changes=changes)._with_thresholds(rest.Config(**changes), scores)
+    assert (config.kind, config.thresholds) == (kind, thresholds)
+    assert bool(notes) == (kind == "percentile")
+
+
+@pytest.mark.parametrize(("changes", "scores", "words"), [
+    ({"thresholds": (0.7, 0.8)}, [0.4, 0.55] * 20, "none of the first 40 responses is above --thresholds 0.7"),
+    ({"kind": "fixed"}, [-3.0, 1.0], "run from -3 to 1"),
+    ({}, [2.0] * 40, "no percentile tells the better part apart")])
+def test_a_reward_that_leaves_nothing_is_refused_before_anything_is_drawn_to_learn_from(job, changes, scores, words):
+    with pytest.raises(ValueError, match=words):
+        replace(job, changes=changes)._with_thresholds(rest.Config(**changes), scores)
 
 
 @pytest.mark.parametrize(("settings", "words"), [

@@ -287,6 +287,19 @@ def test_a_file_is_known_by_its_content_wherever_it_lies(tmp_path):
     assert one == two != other
 
 
+def test_a_reward_is_known_as_when_all_rewards_stood_in_one_file():
+    """Run folders and checkpoints have these characters; they were written down before rewards.py became a folder."""
+    length = rewards.length(5)
+    known = {length: "length_5#7a1dd63d97903d71",
+             rewards.weighted([(1.0, length), (0.5, rewards.clipped(length, 0.1, 0.9))]):
+                 "weighted(1.0·length_5, 0.5·clipped(length_5, 0.1, 0.9))#78d36de4b16eadf4",
+             rewards.right_number({"1+1": 2}): "right_number#6b8a7964b41904a1",
+             rewards.Normalised(length, clip=2.0): "normalised(length_5, 2.0, True)#0b54a2e27120a369",
+             rewards.on_prompts(length, {"a": "b"}): "length_5#d6282417d8245267"}
+    assert [identity_of_reward(reward) for reward in known] == list(known.values())
+    assert digest([rewards.last_number, rewards.RunningMoments(), rewards.RewardError]) == "b505589d36f33f86"
+
+
 CHILD = """
 import sys
 sys.path[:0] = {paths!r}

@@ -65,6 +65,7 @@ def test_its_log_probability_is_at_the_temperature_that_it_was_drawn_at():
             logits = policy.lm(ids[None]).logits[0, :-1] / 2.0
             logprob = logits.log_softmax(-1).gather(1, ids[1:, None])[:, 0]
         assert d.logprob == pytest.approx(logprob[-int(row.mask.sum()):].sum().item(), abs=1e-4)
+        assert d.logprobs[d.best] == pytest.approx(d.logprob, abs=1e-4)
         assert 0 <= d.kl_estimate <= kl_bound(2).item()
 
 

@@ -178,6 +178,39 @@ def test_a_template_without_system_turns_gets_them_with_the_first_question():
         assert "system" not in written
 
 
+def test_a_system_turn_is_not_lost_where_the_assistant_speaks_first():
+    for name in ("gemma", "mistral"):
+        made = tokenizer_for(name)
+        rows, mask = chats.chat_rows(made, [(Turn("system", "Be brief."), ANSWER, MORE, LAST)])[0]
+        learned = made.decode([i for i, one in zip(rows, mask, strict=True) if one])
+        assert "Be brief." in made.decode(rows)
+        assert "Be brief." not in learned
+        assert "First unplug it." in learned
+        assert "你好" in learned
+        assert "And then?" not in learned
+
+
+def test_a_system_turn_in_between_changes_no_turn_before_it():
+    """At the head of the first user turn it would be said too early, and the first answer would not be learned from."""
+    for name in ("gemma", "mistral"):
+        made = tokenizer_for(name)
+        rows, mask = chats.chat_rows(made, [(ASK, ANSWER, Turn("system", "Be brief."), MORE, LAST)])[0]
+        assert made.decode(rows).startswith(chats.write(made, SINGLE).rstrip())
+        learned = made.decode([i for i, one in zip(rows, mask, strict=True) if one])
+        assert "First unplug it." in learned
+        assert "你好" in learned
+        assert "Be brief." not in learned
+
+
+def test_a_template_that_marks_answers_and_knows_no_system_turns():
+    made = tokenizer_for("gemma")
+    made.chat_template = made.chat_template.replace(
+        "{{ '<start_of_turn>' + ('model'", "{% generation %}{{ '<start_of_turn>' + ('model'", 1).replace(
+        "{% endfor %}", "{% endgeneration %}{% endfor %}", 1)
+    rows, _ = chats.chat_rows(made, [(Turn("system", "Be brief."), ASK, ANSWER)])[0]
+    assert "Be brief.\n\n How do I fix it?" in made.decode(rows)
+
+
 @pytest.mark.parametrize(("name", "said"), [
     ("llama3", "expected one of own, chatml"), ("own", "brings no chat template. Choose one of chatml"),
     ("chatml", "needs the tokens <|im_start|>, <|im_end|>, which small does not have")])

@@ -1,14 +1,15 @@
 """A policy is its language model plus one linear layer; the numbers are those of transformers."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import Gemma3Config, GPT2Config, GPT2LMHeadModel
 
 from rlhf_kit import zoo
 from rlhf_kit.models import loading, tiny
-from rlhf_kit.models.heads import Policy
+from rlhf_kit.models.heads import Policy, reading_limit
 from rlhf_kit.models.judging import reward_scores
 from rlhf_kit.sampling import given_rollout
 
@@ -94,6 +95,14 @@ def test_the_reference_is_a_frozen_copy_that_stays_behind(policy):
 @pytest.mark.parametrize("name", ["policy", "llama"])
 def test_the_context_is_the_models_own(name, request):
     assert request.getfixturevalue(name).context == 48
+
+
+def test_the_context_of_a_model_that_sees_pictures_is_that_of_its_text_part():
+    """It has none of its own: prompts were never too long, and a judge read 512 tokens of any text."""
+    config = Gemma3Config(text_config={"max_position_embeddings": 77})
+    lm = SimpleNamespace(config=config, base_model=None)
+    assert Policy.context.fget(SimpleNamespace(lm=lm)) == 77
+    assert reading_limit(lm) == 77
 
 
 def test_float32_repeats_itself_and_bfloat16_does_not(policy):

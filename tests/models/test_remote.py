@@ -70,9 +70,18 @@ def test_each_response_gets_its_own_mark_in_order(serve):
 
 
 @pytest.mark.parametrize(("answer", "mark"), [("7", 7), ("It is polite.\n8.5", 8.5), ("Mark: 6/10", 6),
-                                              ("9 out of 10.\n", 9)])
+                                              ("9 out of 10.\n", 9), ("Mark: **7** of 10", 7), ("Mark (1-10): 7", 7),
+                                              ("7分（满分10分）", 7), ("7 on a scale of 1 to 10", 7),
+                                              ("7 and again 7", 7)])
 def test_the_mark_is_the_number_of_the_last_line(serve, answer, mark):
     assert judge(serve(answer)).mark("a", "b") == mark
+
+
+def test_of_several_numbers_none_is_taken_for_the_mark(serve):
+    """The last one may be the scale's end: 'a 3, where others gave 10' was the best mark there is."""
+    server = serve("a 3, where others gave 10", "3, or 4", "3")
+    assert judge(server).mark("a", "b") == 3
+    assert len(server.asked) == 3
 
 
 def test_a_busy_server_and_an_answer_without_a_mark_are_asked_again(serve):
@@ -82,7 +91,7 @@ def test_a_busy_server_and_an_answer_without_a_mark_are_asked_again(serve):
 
 
 @pytest.mark.parametrize(("replies", "said", "times"), [
-    ((401,), "answered 401", 1), ((500,), "answered 500", 3), (("none",), "no number from 1 to 10: 'none'", 3)])
+    ((401,), "answered 401", 1), ((500,), "answered 500", 3), (("none",), "is no number from 1 to 10: 'none'", 3)])
 def test_after_the_last_try_it_is_one_line(serve, replies, said, times):
     server = serve(*replies)
     with pytest.raises(RewardError, match=f"the judge at {server.address} gave no marks: .*{said}"):

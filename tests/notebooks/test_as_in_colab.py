@@ -22,10 +22,16 @@ from rlhf_kit import zoo
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(3000)]
 
 
+@pytest.fixture(scope="module")
+def elsewhere(wheel, tmp_path_factory) -> Path:
+    """The Python of an environment whose only kit is the installed wheel; no lesson changes it."""
+    return lent(wheel, tmp_path_factory.mktemp("elsewhere"))
+
+
 @pytest.fixture
-def kernel(wheel, tmp_path, monkeypatch) -> str:
-    """A Jupyter kernel whose only kit is the installed wheel."""
-    return kernel_of(lent(wheel, tmp_path), tmp_path, monkeypatch)
+def kernel(elsewhere, tmp_path, monkeypatch) -> str:
+    """A Jupyter kernel of that environment."""
+    return kernel_of(elsewhere, tmp_path, monkeypatch)
 
 
 def kernel_of(python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -40,7 +46,7 @@ def kernel_of(python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
-def test_the_wheel_alone_runs_a_lesson_in_an_empty_folder(source, kernel, tmp_path):
+def test_the_wheel_alone_runs_a_lesson_in_an_empty_folder(source, kernel, elsewhere):
     for name in ("tiny-lm-en", "tiny-judge-en", "tiny-rm-en"):
         zoo.cached(name)
     if source.stem.startswith("04"):
@@ -55,7 +61,7 @@ def test_the_wheel_alone_runs_a_lesson_in_an_empty_folder(source, kernel, tmp_pa
     assert sum(build.run(book, strict=False, kernel=kernel).values()) < BUDGET
     check_that_nothing_is_done(book)
     where, _, files = book.cells[-1].outputs[0].text.partition(" ")
-    assert where.startswith(str(tmp_path))
+    assert where.startswith(str(elsewhere.parents[1]))
     assert files.strip() in ("[]", "['runs']")              # what its panel opens with is kept there, and nothing else
 
 

@@ -1,4 +1,9 @@
-"""Every lesson runs from top to bottom, offline: solved in both languages, and as a student finds it."""
+"""Every lesson runs from top to bottom, offline, solved and as a student finds it, in both languages.
+
+Before anything lands each lesson runs in Chinese solved, and in English untouched and where only the wheel is (see
+`test_as_in_colab`); the other way round with what is slow. A solution's code is the same in both languages, and what
+its checks say in either is looked at in `test_products`.
+"""
 
 import os
 
@@ -24,7 +29,7 @@ def models():
         training.impressed_reward(lang)
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("lang", [pytest.param("en", marks=pytest.mark.slow), "zh"])
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
 def test_the_solution_runs_strictly(source, lang):
     book = build.notebook(source, lang, solved=True)
@@ -34,8 +39,7 @@ def test_the_solution_runs_strictly(source, lang):
 @pytest.mark.slow
 @pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
 def test_an_untouched_notebook_runs_to_its_end_and_says_what_is_not_done(source):
-    """In Chinese; in English where only the wheel is, see `test_as_in_colab`. It trains what the solution trains, and
-    what its checks say is looked at in `test_products`."""
+    """It trains what the solution trains."""
     book = build.notebook(source, "zh", solved=False)
     assert sum(build.run(book, strict=False).values()) < BUDGET
     check_that_nothing_is_done(book)

@@ -159,7 +159,7 @@ def test_a_rule_model_that_learns_no_more_reads_the_same_responses_once(monkeypa
     def kept_probability(model, tokenizer, prompts, responses, rules, **how):
         asked.append(tuple(responses))
         return torch.full((len(responses), len(rules)), 0.5)
-    monkeypatch.setattr(rewards, "kept_probability", kept_probability)
+    monkeypatch.setattr(rewards.models, "kept_probability", kept_probability)
     once, always = (rewards.rules_of(None, None, ["r", "s"], max_length=8, once=value) for value in (True, False))
     for reward in (once, always):
         reward(["p"], [" a"])

@@ -1,5 +1,6 @@
 """Negative KL: exact for one token, measured on a policy that likes to end, and mended by the mask."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -49,6 +50,17 @@ def test_nothing_ends_before_it_may(policy, prompts):
     assert torch.equal(rollout.logprob, response_logprob(policy, rollout))
     assert not drawn_freely(rollout, 5)[:, :5].any()
     assert torch.equal(drawn_freely(rollout, 5)[:, 5:], rollout.mask[:, 5:])
+
+
+def test_no_other_end_token_ends_it_either(policy, prompts):
+    """A chat model ends its turn with a token of its own, which was left to it."""
+    chatty = copy.deepcopy(policy)
+    rollout = sample_rollout(policy, prompts * 4, Sampling(max_new_tokens=12), seed=1)
+    commonest = rollout.response_ids[:, 1].mode().values
+    chatty.lm.generation_config.eos_token_id = [policy.tokenizer.eos_token_id, int(commonest)]
+    rollout = forbidden_to_end(chatty, prompts * 4, first=5, sampling=Sampling(max_new_tokens=12), seed=1)
+    assert int(commonest) in chatty.ends
+    assert (rollout.length > 5).all()
 
 
 def test_the_measured_kl_falls_below_nothing_and_the_mask_mends_it(policy, prompts):

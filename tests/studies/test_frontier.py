@@ -26,10 +26,10 @@ SLOW = pytest.mark.slow
 EVIL = "</script><script>alert(1)</script>"
 
 
-def drawn(*scores: float, gold: tuple[float, ...] = (), logprob: float = -1.0) -> Draws:
+def drawn(*scores: float, gold: tuple[float, ...] = (), logprob: float = -1.0, each: tuple[float, ...] = ()) -> Draws:
     texts = tuple(f" answer {i}" for i in range(len(scores)))
     return Draws("prompt", texts, scores, scores.index(max(scores)), logprob, {"gold": gold or scores},
-                 (True,) * len(scores))
+                 (True,) * len(scores), each or (logprob,) * len(scores))
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
@@ -98,6 +98,15 @@ def test_the_best_of_two_of_three_draws_is_the_mean_over_all_pairs():
     assert found["each"]["gold"] == pytest.approx([(0.5 + 0.7 + 0.7) / 3])
     assert found["kl"] == pytest.approx(math.log(2) - 0.5)                  # so rare that the bound is reached
     assert found["texts"][0]["response"] == " answer 1"                     # the better of the first two
+
+
+def test_the_drift_of_the_best_of_n_is_of_what_it_chooses_and_not_of_the_best_of_all():
+    """Of scores 1, 2 and 3 a pair chooses 2 once and 3 twice; the best of one chooses all alike and drifts nowhere."""
+    one = drawn(1.0, 3.0, 2.0, each=tuple(map(math.log, (0.5, 0.1, 0.4))))
+    common, rare = (0.36 * (math.log(2) + math.log(0.6) - 0.5) + 0.64 * math.log(1.6),
+                    0.81 * (math.log(2) + math.log(0.9) - 0.5) + 0.19 * math.log(1.9))
+    assert job._best([one], 2, None)["kl"] == pytest.approx((common + 2 * rare) / 3)
+    assert job._best([one], 1, None)["kl"] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_what_was_paid_before_a_kill_is_estimated_from_the_clock(monkeypatch, tmp_path):
@@ -343,7 +352,7 @@ def test_the_command_on_the_page_is_one_that_makes_it():
 def test_an_estimate_of_few_prompts_says_so():
     seen = {**point("ppo", 0.1, 0.5, 0.4), "gold": vars(Estimate(0.4, 0.3, 0.5, 8)), "root_kl": 1.0}
     assert page.row(seen, "en") == (
-        "PPO, KL price 0.1: √KL 1.00, reward model 0.50, gold 0.400 (0.300–0.500), n = 8")
+        "PPO, KL coefficient 0.1: √KL 1.00, reward model 0.50, gold 0.400 (0.300–0.500), n = 8")
 
 
 # -- what is typed -----------------------------------------------------------------------------------------------------

@@ -322,7 +322,7 @@ def test_a_model_of_the_shelf_writes_lists_to_my_prompts_and_they_are_shown(pane
     panel.show("ana", *PLAIN, ALONE)                                # the example's lists are there
     *_, (there, line) = lists.write("mine", 12, 'the lamp\n{"prompt": "the bag"}\nthe lamp\n', 4)
     assert there == "mine"
-    assert line.startswith("2 new lists of 2 prompts; they are shown now. 1 lines were left out")
+    assert line.startswith("2 new lists of 2 prompts; they are shown now. 1 line was left out")
     assert lists.offered(there)["choices"][1] == ("mine (2)", "mine")
     seen = []
     for _ in range(2):

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from rlhf_kit import cli
+from rlhf_kit.commands.studio import _check_offered
 from rlhf_kit.studio import serving
 from rlhf_kit.studio.serving import Bucket, class_code, launch_settings
 
@@ -135,7 +136,8 @@ def test_the_teachers_name_enters_with_the_teachers_code_only():
     assert asyncio.run(tale()) == [False, True, False, True]
 
 
-@pytest.mark.parametrize(("code", "said"), [("12345", "--teacher-code has 5"), ("", "--teacher-code has 0"),
+@pytest.mark.parametrize(("code", "said"), [("12345", "--teacher-code has 5"), ("", "--teacher-code has 0 characters;"),
+                                            ("x", "--teacher-code has 1 character;"),
                                             ("three green pears", "the same as --class-code")])
 def test_a_teachers_code_that_guards_nothing_is_refused(code, said):
     with pytest.raises(ValueError, match=said):
@@ -219,3 +221,28 @@ def test_it_opens_where_the_environment_names_a_proxy(proxy, tmp_path):
     assert said.returncode == 0, said.stderr[-400:]
     assert said.stdout.startswith("http://127.0.0.1:")
     assert said.stdout.strip().endswith(proxy)              # for what is fetched from elsewhere it stays
+
+
+@pytest.mark.parametrize(("place", "said"), [
+    ("nowhere/", "does not exist"), ("a.txt", "is a file; expected a folder"), ("empty", "is not a model: it has no")])
+def test_a_model_that_cannot_be_offered_is_refused_before_anything_is_served(place, said, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").write_text("no model")
+    assert cli.main(["studio", "--model", str(tmp_path / place), "--data", str(tmp_path / "labels")]) == 2
+    out, err = capsys.readouterr()
+    assert (said in err, err.count("\n"), out) == (True, 1, "")
+    assert not (tmp_path / "labels").exists()
+
+
+def test_a_tour_that_was_not_made_yet_is_not_asked_of_the_hub(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["studio", "--model", "runs/tour"]) == 2
+    assert "./runs/tour does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_has_no_model_yet_a_judge_and_a_tiny_model_are_offered(tmp_path):
+    for name, text in (("begun", "settings.json"), ("judge", "config.json")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / text).write_text("{}")
+    _check_offered([str(tmp_path / "begun"), str(tmp_path / "judge"), "tiny-lm-en", "someone/model"])

@@ -169,6 +169,28 @@ def test_a_cheat_is_not_paid(cheat, lang):
 
 
 @pytest.mark.parametrize("lang", LANGS)
+def test_who_writes_it_in_every_style_has_not_written_it_in_the_one_asked_for(lang):
+    """A polite and a rude form together were worth as much as the polite one that was asked for."""
+    favours = [(prompt, good) for prompt, good in zip(ASKED[lang], CAREFUL[lang], strict=True)
+               if prompt.case.kind == "rewrite" and prompt.case["favour"]]
+    assert favours
+    for prompt, good in favours:
+        both = good + _sentences(lang, "say/rewrite", favour=prompt.case["favour"], style="rude")
+        assert [note.kind for note in TASKS[lang].explain(prompt.text, both).notes] == ["rewritten", "wrong style"]
+        assert TASKS[lang].gold(prompt.text, both) < 0.7 < TASKS[lang].gold(prompt.text, good)
+
+
+def test_a_step_told_again_in_other_words_is_one_too_many():
+    """So steps in a wrong order, and the last again behind them, were worth as much as the three in theirs."""
+    prompt = ask("How do I paint the station bench?")
+    one, two = "First sand the station bench down.", "After that, put on a thin coat of paint."
+    three, again = "Finally let it dry overnight.", "At the end, let it dry overnight."
+    assert TASKS["en"].gold(prompt, f" {one} {two} {three}") == 1
+    assert TASKS["en"].gold(prompt, f" {one} {three} {two} {again}") == pytest.approx(3 / 4)
+    assert TASKS["en"].gold(prompt, f" {one} {two} {three} Then put on a thin coat of paint.") == pytest.approx(3 / 4)
+
+
+@pytest.mark.parametrize("lang", LANGS)
 def test_another_answer_and_the_other_language_are_worth_nothing(lang):
     other = next(one for one in LANGS if one != lang)
     for i, prompt in enumerate(ASKED[lang]):

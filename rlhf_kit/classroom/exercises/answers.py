@@ -31,8 +31,8 @@ import torch
 from torch import Tensor
 
 from rlhf_kit.classroom.exercises.asking import Case, Function, Outcome, ask
+from rlhf_kit.classroom.exercises.cases_in_chinese import CHINESE
 from rlhf_kit.classroom.exercises.conditions import in_common
-from rlhf_kit.classroom.exercises.labels import CHINESE
 from rlhf_kit.classroom.exercises.slips import PLACES, place_of_error, slips
 
 __all__ = ["Case", "Exercise", "Function", "Mistake", "Outcome", "Verdict", "ask", "compare", "converted",
@@ -188,7 +188,8 @@ def _one_by_one(theirs: Outcome, ours: Outcome) -> Outcome:
         return theirs
     if theirs.kinds[:1] == ("list of tensors",):
         return replace(theirs, kinds=("tuple", *theirs.kinds[1:]))
-    if theirs.kinds not in (("list",), ("array",), ("tensor",)) or theirs.values[0].shape != (len(ours.values),):
+    shapes = [value.shape for value in theirs.values]       # none, where it is a list of other things than numbers
+    if theirs.kinds not in (("list",), ("array",), ("tensor",)) or shapes != [(len(ours.values),)]:
         return theirs
     values, kind = tuple(theirs.values[0]), "tensor" if theirs.kinds == ("tensor",) else "float"
     return replace(theirs, values=values, kinds=("tuple", *[kind] * len(values)))
@@ -451,7 +452,9 @@ def _kind(kind: str, value: Tensor | None) -> str:
                 else "tensor of integers")
     named = ("tensor of booleans", "tensor of floats", "tensor of integers", "tuple", "list of tensors", "list",
              "array", "NoneType", "complex", "str", "dict", "set", *SCALARS)
-    return f"check_kind_{kind.replace(' ', '_')}" if kind in named else kind
+    if kind in named:
+        return f"check_kind_{kind.replace(' ', '_')}"
+    return repr(kind) if kind.startswith("check_") else kind           # a class of theirs, and no key of ours
 
 
 def _way(theirs: _Part, ours: _Part, gradient: bool) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 
 from rlhf_kit.classroom.exercises.answers import Case, Exercise
-from rlhf_kit.classroom.exercises.mistakes_02 import MISTAKES
+from rlhf_kit.classroom.exercises.mistakes_02_agreement import ACCURACIES, LABELER_QUALITY
+from rlhf_kit.classroom.exercises.mistakes_02_calibration import CALIBRATION_ERROR, CENTRE
+from rlhf_kit.classroom.exercises.mistakes_02_losses import PAIR_LOSS, RANK_TO_PAIRS, RANKING_LOSS
 from rlhf_kit.classroom.exercises.right_02 import (
     accuracies,
     calibration_error,
@@ -145,20 +147,20 @@ def _shifts(seed: int) -> list[Case]:
 
 
 EXERCISES = (
-    Exercise("2.1", "rank_to_pairs", ("ranks",), rank_to_pairs, Case(([1, 2, 3],)), _ranks, MISTAKES["2.1"], points=1),
+    Exercise("2.1", "rank_to_pairs", ("ranks",), rank_to_pairs, Case(([1, 2, 3],)), _ranks, RANK_TO_PAIRS, points=1),
     Exercise("2.2", "pair_loss", ("chosen", "rejected"), pair_loss,
-             Case((torch.tensor([2.0]), torch.tensor([1.0]))), _pairs, MISTAKES["2.2"], points=2),
+             Case((torch.tensor([2.0]), torch.tensor([1.0]))), _pairs, PAIR_LOSS, points=2),
     Exercise("2.3", "ranking_loss", ("score", "rank", "mask"), ranking_loss,
              Case((torch.tensor([[2.0, 1.0, 0.0, -1.0]]), torch.tensor([[1, 2, 3, 4]]),
-                   torch.ones(1, 4, dtype=torch.bool))), _lists, MISTAKES["2.3"], points=3),
+                   torch.ones(1, 4, dtype=torch.bool))), _lists, RANKING_LOSS, points=3),
     Exercise("2.4", "accuracies", ("score", "rank"), accuracies,
              Case((torch.tensor([[2.0, 1.0, 0.0, -1.0], [0.0, 2.0, 1.0, -1.0]]),
-                   torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4]]))), _judged, MISTAKES["2.4"], points=2, exact=True),
-    Exercise("2.5", "labeler_quality", ("agreement",), labeler_quality, Case((1.0,)), _agreements, MISTAKES["2.5"],
+                   torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4]]))), _judged, ACCURACIES, points=2, exact=True),
+    Exercise("2.5", "labeler_quality", ("agreement",), labeler_quality, Case((1.0,)), _agreements, LABELER_QUALITY,
              points=1),
     Exercise("2.6", "calibration_error", ("probability", "happened", "bins"), calibration_error,
              Case((torch.tensor([0.95, 0.95, 0.75, 0.75]), torch.tensor([1.0, 1.0, 1.0, 0.0]), 10)), _stated,
-             MISTAKES["2.6"], points=2),
+             CALIBRATION_ERROR, points=2),
     Exercise("2.7", "centre", ("score", "demonstration"), centre,
-             Case((torch.tensor([4.0, 2.0, 0.0]), torch.tensor([1.0, 2.0, 3.0]))), _shifts, MISTAKES["2.7"], points=1),
+             Case((torch.tensor([4.0, 2.0, 0.0]), torch.tensor([1.0, 2.0, 3.0]))), _shifts, CENTRE, points=1),
 )

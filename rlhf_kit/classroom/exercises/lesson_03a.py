@@ -341,6 +341,10 @@ EXERCISES = (
                   "It is rounded twice: first to a decimal, then to a whole number, and 5.45 becomes 5.5, then 6. "
                   "Round once.",
                   "取整了两次：先取到一位小数，再取整，5.45 就成了 5.5，然后是 6。只取整一次。"),
+        Mistake(lambda votes, accepted: -1 if votes < 0 else round(math.log2(1 + votes), 1) + int(accepted),
+                "The logarithm is rounded to one digit behind the point. The score is a whole number: round(x) alone.",
+                "对数保留了一位小数。分数是整数：只写 round(x)。",
+                (lambda votes, accepted: -1 if votes < 0 else round(math.log2(1 + votes), 2) + int(accepted),)),
         ), points=1, tolerance=1e-6),
     Exercise("3a.2", "answer_pairs", ("scores", "luck"), answer_pairs, Case(([3, 1, 0], [0.5, 0.1, 0.9])), _threads, (
         Mistake(lambda scores, luck: _won(scores, _least(scores, luck), ties=False),

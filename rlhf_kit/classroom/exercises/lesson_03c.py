@@ -434,6 +434,10 @@ EXERCISES = (
         Mistake(lambda share, before, n: _first(share, lambda now: now > _bar(before, max(n - 1, 1))),
                 "This divides by n - 1. The standard error asked for is √(before (1 - before) / n).",
                 "这里除以了 n - 1。要的标准误是 √(before (1 - before) / n)。"),
+        _rings(lambda now, before, n: now > before + ERRORS * math.sqrt(2 * before * (1 - before) / n),
+               "The variance is doubled, as for a difference of two measured shares. Here it is that of one share, "
+               "before (1 - before) / n.",
+               "方差加倍了，像是两个测得的比例之差。这里只是一个比例的方差，before (1 - before) / n。"),
         ), points=2, tolerance=1e-6),
     Exercise("3c.3", "mended_kl", ("logprob", "ref_logprob", "mask", "first"), mended_kl,
              Case((torch.tensor([[-1.0]]), torch.tensor([[-1.5]]), torch.tensor([[True]]), 0)), _rollouts, (
@@ -595,5 +599,13 @@ EXERCISES = (
                  "The first `first` tokens of the whole batch are left out. It is those of *each* response.",
                  "去掉的是整个批次的前 `first` 个词元。应当去掉*每一条*回答的。",
                  lambda mask, first: mask & (mask.flatten().cumsum(0).reshape(mask.shape) > first)),
+        Mistake(lambda logprob, ref_logprob, mask, first: torch.where(
+                    mask, logprob - ref_logprob, 0.0)[first:].sum(1).mean(),
+                "The first `first` *responses* are left out. Leave out the first `first` tokens of each response.",
+                "去掉的是前 `first` 个*回答*。应去掉每个回答的前 `first` 个词元。"),
+        _summing(_gap, "The *last* `first` tokens of each response are left out. While the first ones were drawn, the "
+                 "end was forbidden: leave out those.",
+                 "去掉的是每个回答*最后* `first` 个词元。抽取开头几个时才不许结束：要去掉的是开头的。",
+                 counted=lambda mask, first: mask & (mask.long().flip(1).cumsum(1).flip(1) > first)),
         ), points=2, exact=True),
 )

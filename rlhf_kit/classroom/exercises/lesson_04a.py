@@ -110,10 +110,12 @@ def _chosen(seed: int) -> list[Case]:
 
     def case(n: int, logprob: list[float], about: str) -> Case:
         return Case((n, torch.tensor(logprob, dtype=torch.float64)), about)
-    return [case(4, [-0.5, -2.0, -5.0], "three responses"), case(1, [-0.1, -3.0, -60.0], "one draw: nothing is chosen"),
+    return [case(4, [-0.5, -2.0, -5.0], "three responses"),
+            case(1, [-0.1, -3.0, -60.0, 0.0], "one draw: nothing is chosen"),
             case(16, [-200.0, -40.0], "responses that nobody will see again"),
             case(2, [0.0], "it was certain"), case(64, [0.0, -1e-3, -0.02], "certain, or nearly"),
             case(256, [-1.0, -4.0, -5.5, -7.0, -12.0], "around 1/n"), case(1000, [-0.7, -6.9], "very many draws"),
+            case(10 ** 6, [-14.0, -30.0, -200.0], "very many draws"),
             *(Case((n, -8 * torch.rand(4, generator=g, dtype=torch.float64)), "random") for n in (3, 8, 50))]
 
 

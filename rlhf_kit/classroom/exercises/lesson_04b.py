@@ -38,7 +38,9 @@ def _sets(seed: int) -> list[Case]:
             case([-3.0, -1.0, -2.0, 0.5], [no, no, yes, no], -1.5, "rewards below 0"),
             case([0.9, 0.1], [yes, yes], 0.9, "an original one exactly at the threshold"),
             case([0.75000001, 0.75, 0.74999999], [no, no, no], 0.75, "hardly above the threshold"),
-            case([0.6], [no], 0.6, "one response"), *made]
+            case([0.6], [no], 0.6, "one response"),
+            Case((torch.tensor([0.5, 3.0, 1.5, 2.0]), torch.tensor([yes, no, no, no]), 2.0), "a threshold above 1",
+                 zh="阈值大于 1"), *made]
 
 
 def _rewards(seed: int) -> list[Case]:

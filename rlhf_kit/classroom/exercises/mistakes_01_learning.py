@@ -244,6 +244,11 @@ CLIPPED_POLICY = (
             "Tokens with an advantage of 0 are left out of the mean. They count as well: divide by the number of "
             "marked tokens.",
             "优势为 0 的词元没有算进平均。它们同样要算：除以被标出的词元个数。"),
+    Mistake(_policy(lambda ratio, a, clip: torch.minimum(
+                ratio * a, (ratio + (ratio.clamp(1 - clip, 1 + clip) - ratio).detach()) * a)),
+            "The value is right, but the gradient goes on beyond the clip. There it has to be 0: clamp the ratio "
+            "itself, with nothing detached.",
+            "数值对，但超出截断范围后梯度还在。那里的梯度应为 0：直接截断比值，不要 detach。"),
 )
 
 # 1.6  adapt(beta, kl, target, n, horizon)

@@ -161,6 +161,14 @@ RESPONSE_MASK = (
             "An EOS in the first column is passed over. A response may consist of its EOS alone: then one token "
             "counts.",
             "第一列的 EOS 被跳过了。回答可以只有一个 EOS：这时只算这一个词元。"),
+    Mistake(lambda ids, eos: (ids == eos).long().flip(-1).cumsum(-1).flip(-1) > 0,
+            "This runs to the last EOS of a row, and a row without one gets no mark. A response ends with its first "
+            "EOS; one that never stops counts whole.",
+            "这里一直标到一行的最后一个 EOS，没有 EOS 的行一个也没标。回答到第一个 EOS 为止；从不停下的回答整行都算。"),
+    Mistake(lambda ids, eos: torch.cat([torch.ones_like(ids[:, :1]) > 0, ids[:, :-1] != eos], 1),
+            "Only the token right behind an EOS is left out. All that stands behind the first EOS is padding: count "
+            "how many EOS stand before a token, with cumsum.",
+            "只去掉了紧跟在 EOS 后面的词元。第一个 EOS 之后的全是填充：要用 cumsum 数出每个词元之前有几个 EOS。"),
 )
 
 # 1.2  token_reward(logprob, ref_logprob, score, mask, beta)

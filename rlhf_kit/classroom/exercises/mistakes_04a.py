@@ -330,6 +330,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda p, q: -1 if p >= 1 else draws_needed(p, q),
                 "For p = 1 it gave -1. Then the first draw is good: "
                 "1.", "p = 1 时给出了 -1。这时第一次就抽到好的：应为 1。"),
+        Mistake(lambda p, q: draws_needed(p, q) if p <= 0 else max(2, draws_needed(p, q)),
+                "The count begins at 2. One draw may be enough: begin at n = 1.",
+                "是从 2 数起的。抽一次也可能就够了：从 n = 1 数起。"),
+        Mistake(lambda p, q: -1 if p <= 0 else 1 if p >= 1 else max(1.0, _ratio(p, q)),
+                "Half a draw does not exist: round up, as math.ceil does.",
+                "没有半次抽取：要向上取整，比如用 math.ceil。"),
         ),
     "4a.2": (
         Mistake(_of_levels(lambda high, low, pi, n: high ** n - low ** n),
@@ -476,6 +482,12 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                 "in "
                 "proportion to π: times π / (F - F⁻).",
                 "奖励相同的几个，每个都拿到了它们合起来的概率，总和超过了 1。要按 π 的比例分：乘 π / (F - F⁻)。"),
+        Mistake(_of_levels(lambda high, low, probability, n: torch.where(probability > 0, high ** n, 0.0)),
+                "This is F^n, the probability that the best is *at most* as good as this one. Subtract F⁻^n, and share "
+                "it out among those that tie.",
+                "这是 F^n，也就是最好的*至多*和它一样好的概率。要减去 F⁻^n，再分给打平的几个。",
+                (_of_levels(lambda high, low, probability, n: _share_of(torch.where(
+                    probability > 0, high ** n, 0.0))),)),
         ),
     "4a.3": (
         Mistake(lambda law, probability, n: (formulas.kl_bound(n), kl(law, probability)),
@@ -575,6 +587,21 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                "law is 0.",
                "为了不让对数出错加了一个小数，结果就不准了。law 为 0 的地方，用 torch.where 来选。")
           for least in (1e-2, 1e-3, 1e-4)),
+        Mistake(lambda law, probability, n: (kl(law, probability) / math.log(2), torch.tensor(
+                    math.log2(n) - (n - 1) / n)),
+                "Both logarithms are of base 2, so this is in bits. Take the natural one: nats.",
+                "两个对数都以 2 为底，得到的是比特。请用自然对数。"),
+        _bounds(lambda n: math.log(n) - n / (n - 1) if n > 1 else 0.0,
+                "The fraction of the bound is upside down: (n - 1)/n.", "上界里的分数颠倒了：应为 (n - 1)/n。"),
+        _kls(lambda law, probability: torch.nn.functional.kl_div(law, probability, reduction="sum"),
+             "kl_div got a law where it expects logarithms, those of π. Easier to read is the sum itself, "
+             "Σ law log(law/π).",
+             "kl_div 的第一个参数应当是对数，即 log π，这里给的却是概率。直接写求和更清楚：Σ law log(law/π)。",
+             lambda law, probability: torch.nn.functional.kl_div(probability, law, reduction="sum")),
+        _kls(lambda law, probability: torch.nn.functional.kl_div(probability.log(), law, reduction="sum"),
+             "What neither of the laws ever draws makes this NaN: 0 times infinity. It adds nothing: pick the entries "
+             "of which `law` is above 0 first.",
+             "两个分布都抽不到的结果在这里成了 NaN：0 乘无穷大。它什么也不加：先挑出 `law` 大于 0 的。"),
         ),
     "4a.4": (
         Mistake(_of_the_first,
@@ -689,6 +716,10 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(lambda proxy, value: value.double() @ formulas._weights(proxy.shape[1]),
                 "The draws are not sorted: (i) is the one with the i-th smallest proxy.",
                 "没有排序：(i) 是代理奖励第 i 小的那一次。"),
+        _weighing(lambda i, n, size: _choose(i - 1, n - 1) / _choose(size, n - 1),
+                  "What is divided by is C(N, n - 1): n was counted from 0 there. It is C(N, n), and every column of "
+                  "weights sums to 1.",
+                  "除数成了 C(N, n - 1)：那里的 n 是从 0 数起的。应为 C(N, n)，每一列权重的和是 1。"),
         ),
     "4a.5": (
         Mistake(lambda n, logprob: _plainly(n, logprob.double().exp()),
@@ -791,6 +822,25 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                        math.log(n) + (n - 1) * torch.log1p(-rare.clamp(max=1 - 1e-12)) - (n - 1) / n) + _often(n, rare),
                    "The weight of the first half is (1 - ε)^n, all n draws missed it; here it is n - 1.",
                    "前一半的权重是 (1 - ε)^n，n 次都没有抽到；这里成了 n - 1 次。"),
+        _estimates(lambda n, rare: torch.where(rare < 1, (1 - rare) * (
+                       math.log(n) + (n - 1) * torch.log1p(-rare) - (n - 1) / n), 0.0) + _often(n, rare),
+                   "In the first half (1 - ε) stands without its exponent n.",
+                   "前一半里，(1 - ε) 少了指数 n。"),
+        _estimates(lambda n, rare: _seldom(n, rare) - torch.expm1(n * torch.log1p(-rare)) * (
+                       -torch.expm1(n * torch.log1p(-rare)) * rare).log(),
+                   "In the last logarithm ε multiplies. It divides: log((1 - (1-ε)^n) / ε).",
+                   "最后一个对数里乘上了 ε。应当是除：log((1 - (1-ε)^n) / ε)。"),
+        *(_estimates(lambda n, rare, least=least: kl_estimate(n, rare.clamp(min=least).log()),
+                     "ε was kept from being tiny, and with very many draws it shows. Only ε = 1 needs care, for it has "
+                     "no log(1 - ε); log1p and expm1 take the tiny ones.",
+                     "ε 被限制得不能太小，抽取次数很多时就看得出来。要小心的只有 ε = 1，它没有 log(1 - ε)；"
+                     "很小的 ε，log1p 和 expm1 都能算。") for least in (1e-6, 1e-5, 1e-4)),
+        _estimates(lambda n, rare: kl_estimate(n, rare.clamp(max=1 - 1e-3).log()),
+                   "ε = 1 was moved too far from 1, and it shows. A hair is enough, such as 1 - 1e-12; or choose 0 "
+                   "with torch.where.",
+                   "ε = 1 被挪得离 1 太远，看得出来。挪一点点就够，比如 1 - 1e-12；或者用 torch.where 取 0。",
+                   lambda n, rare: _seldom(n, rare.clamp(max=1 - 1e-3)) + (lambda drawn: drawn * (
+                       drawn.log() - rare.log()))(-torch.expm1(n * torch.log1p(-rare.clamp(max=1 - 1e-3))))),
         ),
     "4a.6": (
         _picks(lambda gold, error, budget: _best(gold) + 1,

@@ -206,6 +206,19 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _sifting(lambda reward, original, threshold: torch.ones_like(original),
                  "Everything is kept. The filter of the drawn responses is "
                  "missing.", "全都留下了。没有过滤抽取的回答。"),
+        _sifting(lambda reward, original, threshold: torch.where(original, 1.0, reward) > threshold,
+                 "Original responses got a reward of 1 or another number, and drop out where the threshold is as high. "
+                 "They stay at any threshold: `original | ...`.",
+                 "给原始回答定了奖励 1 或别的数，阈值同样高时它们就被去掉了。"
+                 "不管阈值多少，它们都留着：`original | ...`。",
+                 lambda reward, original, threshold: torch.where(
+                     original, reward[~original].amax(), reward) > threshold if (~original).any() else original),
+        _sifting(lambda reward, original, threshold: original.double() + (reward > threshold),
+                 "True and False were added up, so an original response above the threshold counts 2. Use `|`.",
+                 "把 True 和 False 加了起来，高于阈值的原始回答就成了 2。请用 `|`。"),
+        _sifting(lambda reward, original, threshold: original | (reward > reward[~original].double().mean()),
+                 "It is compared with the mean reward of what was drawn. Compare with `threshold`.",
+                 "这里是和抽取回答的平均奖励相比。要和 `threshold` 比。"),
         ),
     "4b.2": (
         Mistake(lambda reward, percent, gamma: (_between(reward, gamma), _quantile(reward, percent / 100)),
@@ -363,6 +376,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                  "这里一次 Grow 有 improves + updates 次更新。应当是两者的乘积。"),
         _ticking(lambda u, i, n, d: (u // n % i + 1, u // (i * n) + 1, (u // (i * n) + 1) * d),
                  "Grow and Improve are exchanged.", "Grow 和 Improve 的次序反了。"),
+        _ticking(lambda update, improves, updates, drawn: (
+                     update // (improves * updates) + 1, update % (improves * updates) / updates + 1,
+                     (update // (improves * updates) + 1) * drawn),
+                 "`/` leaves a part of an Improve. Only whole ones are counted: `//`.",
+                 "`/` 会留下不到一个 Improve 的零头。只数整个的：用 `//`。"),
         ),
     "4b.4": (
         Mistake(lambda logprob, mask, kept: -(logprob * (mask & kept[:, None])).sum() / (mask & kept[:, None]).sum(
@@ -427,6 +445,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         _cloning(lambda x, counted: -x.sum() / counted.sum().clamp(min=1) * counted.any(1).float().mean(),
                  "The loss is scaled by the share that was kept. It is a mean over the kept tokens alone.",
                  "损失又乘了留下的比例。它只是对留下的词元取平均。"),
+        _cloning(_mean, "`|` counts what is real *or* kept. A token has to be both: `mask & kept[:, None]`.",
+                 "`|` 算的是真实*或者*留下的。一个词元要两样都满足：`mask & kept[:, None]`。",
+                 counted=lambda mask, kept: mask | kept[:, None]),
         ),
     "4b.5": (
         _weighed(lambda logprob, quality, floor: -logprob.exp().clamp(min=floor) * quality.detach() * logprob,
@@ -526,6 +547,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                 * keep(quality, mask).detach(), 0.0)),
                 "It was divided by the sum of the weights. Divide by the number of real tokens.",
                 "这里除以了权重之和。要除以真实词元的个数。"),
+        Mistake(lambda logprob, quality, mask, floor: (lambda now, weight: -(
+                    weight * quality[mask].detach() * now).sum() / weight.sum())(
+                        logprob[mask], logprob[mask].detach().exp().clamp(min=floor)),
+                "The sum is divided by the sum of the weights. Divide by the number of real tokens: a plain mean.",
+                "和除以的是权重之和。应除以真实词元的个数：普通的平均。"),
         ),
     "4b.6": (
         Mistake(_planned(kept=lambda reward, thresholds: [int((reward >= one).sum()) for one in thresholds]),
@@ -627,5 +653,15 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
                                                                              updates)[0]),
                 "The updates are shared out over the Improves. `updates` are those of *each* Improve.",
                 "更新次数被各个 Improve 平分了。`updates` 是*每个* Improve 的次数。"),
+        Mistake(_over(lambda size, share, updates: updates * (size - max(min(round(size * share), size - 1), 1))),
+                "Each batch got at least one original row, even where nothing is left for a drawn one. At least one "
+                "*drawn* row is asked for: original ones are at most size - 1, and may be none.",
+                "每批至少放了一行原始数据，有时连一行抽取的都没有了。要保证的是至少一行*抽取*的："
+                "原始数据最多 size - 1 行，也可以没有。"),
+        Mistake(lambda reward, thresholds, size, share, updates: (lambda kept: (kept, updates * (
+                    size - old(size, share)) / (kept.double() / len(reward))))(
+                        improve_plan(reward, thresholds, size, share, updates)[0]),
+                "Divided by the share that is kept. Divide by its number.",
+                "除的是留下的比例。应除以留下的条数。"),
         ),
 }

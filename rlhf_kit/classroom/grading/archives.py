@@ -20,6 +20,7 @@ DEEPEST = 3                                                 # a zip in a zip in 
 INDEX = 4 * 2**20                                           # bytes of a zip's list of files: some 40,000 names
 FILES = 2_000                                               # that one student's zips may hold, all together
 ALL_BYTES = 3 * LARGEST_FILE                                # that one student's zips may become, all together
+NAMELESS = "?"                                              # a file without a name, or what a closed folder holds
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
           OverflowError, MemoryError)                       # what `zipfile` raises
 
@@ -57,11 +58,20 @@ def walk(place: Path, opened: ExitStack) -> Iterator[Found]:
     if place.is_file():
         yield from _of_a_class((), place, opened)
         return
-    for folder, folders, names in os.walk(place):
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(place, onerror=closed.append):
         folders.sort()
         links = [name for name in folders if Path(folder, name).is_symlink()]
         for name in [*sorted(names), *links]:
             yield _of_disk(Path(folder, name), place)
+    for error in closed:                                    # a folder that we may not look into is somebody's, too
+        yield Found((*Path(error.filename).relative_to(place).parts, NAMELESS), None, "disk", _refusing(error))
+
+
+def _refusing(error: OSError) -> Callable[[], bytes]:
+    def read() -> bytes:
+        raise Unreadable("grade_cannot_be_read", why=error.strerror or type(error).__name__) from error
+    return read
 
 
 def inside(found: Found, allowance: Allowance | None = None, depth: int = 1) -> Iterator[Found]:
@@ -124,12 +134,12 @@ def _of_zip(path: tuple[str, ...], content: BinaryIO, allowance: Allowance, inde
     except BROKEN as error:
         raise Unreadable("grade_zip_damaged") from error
     for info in book.infolist():
-        if info.is_dir():
+        if info.filename.endswith("/"):                     # is_dir() stumbles over a file without a name
             continue
         allowance.files -= 1
         if allowance.files < 0:
             raise Unreadable("grade_zip_too_many", limit=FILES)
-        yield Found((*path, *clean(_name(info))), _when(info), "zip", _reader(book, info, allowance))
+        yield Found((*path, *(clean(_name(info)) or (NAMELESS,))), _when(info), "zip", _reader(book, info, allowance))
 
 
 def _reader(book: zipfile.ZipFile, info: zipfile.ZipInfo, allowance: Allowance) -> Callable[[], bytes]:

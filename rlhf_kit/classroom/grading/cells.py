@@ -15,6 +15,7 @@ from rlhf_kit.language import Lang
 
 LARGEST_FILE = 100 * 2**20                                  # bytes; outputs may be large, code is not
 LARGEST_CODE = 2 * 2**20                                    # bytes of code in a file
+LETTERS = 20_000                                            # that are counted, more or less, to know a language
 CELLS = 5_000                                               # that a notebook may have
 PYTHON = ("python", "ipython", "sage", "")
 MARKS = re.compile(r"^# ?%%.*$|^# In ?\[[ \d*]*\]:.*$|^# (?:COMMAND -+|<codecell>).*$", re.M)   # jupytext, nbconvert, …
@@ -152,7 +153,7 @@ def _cells(reader: Reader, book: _Book) -> None:
             book.cells.append(source)
             book.size += len(source.encode("utf-8", errors="replace"))
             book.said = book.said or _said(source)
-        else:
+        elif book.latin + book.chinese < LETTERS:
             latin, chinese = _letters(source)
             book.latin, book.chinese = book.latin + latin, book.chinese + chinese
         if book.size >= LARGEST_CODE:
@@ -187,6 +188,8 @@ def _said(code: str) -> Lang | str:
 
 
 def _letters(text: str) -> tuple[int, int]:
+    """Latin and Chinese ones, as far as anybody reads."""
+    text = text[:LETTERS]
     return len(re.findall(r"[A-Za-z]", text)), len(re.findall(r"[\u4e00-\u9fff]", text))
 
 

@@ -13,9 +13,12 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import takewhile
 
 LONGEST = 20_000                                            # tokens that are looked at: a lesson has 3,000
+WIDEST = 10_000                                             # characters of a line: behind a longer one nothing is read
+CHARACTERS = 400_000                                        # of all cells that are looked at
+NO_PYTHON = 200                                             # tokens that a sign costs which is none
 DEFINED = re.compile(r"^[ \t]*+(?:(?:async +)?(?:def|class) +(\w+)|(\w++) *=)", re.M)
 MAGIC = re.compile(r"^([ \t]*)(?:[%!?].*|[\w.]+\?{1,2}[ \t]*)$", re.M)
 NOTHING = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER)
@@ -34,12 +37,14 @@ class Definition:
 
 def definitions(cells: Sequence[str], wanted: Iterable[str]) -> dict[str, Definition]:
     """By name; of several the last that was written, as the grader takes it."""
-    wanted, found, left = set(wanted), {}, LONGEST
+    wanted, found, left, characters = set(wanted), {}, LONGEST, CHARACTERS
     for cell in cells:
         if not any(name in cell for name in wanted):
             continue
-        tokens = _tokens(MAGIC.sub(r"\1pass", cell), left)
-        left -= len(tokens)
+        code = cell[:characters]
+        characters -= len(code)
+        tokens, spent = _tokens(MAGIC.sub(r"\1pass", code), left)
+        left -= spent
         for definition in _among(tokens, wanted):
             if definition.written or definition.name not in found:
                 found[definition.name] = definition
@@ -76,16 +81,25 @@ def _among(tokens: Sequence[tokenize.TokenInfo], wanted: set[str]) -> Iterator[D
             at += 1
 
 
-def _tokens(code: str, most: int) -> list[tokenize.TokenInfo]:
-    """Those up to the first place that is not Python, or to the last that is looked at."""
+def _tokens(code: str, most: int) -> tuple[list[tokenize.TokenInfo], int]:
+    """Those up to the first place that cannot be Python, or to the last that is looked at; and how many were.
+
+    Comments count, and a sign that is no token counts for many: to find one takes as long as the line is. Some Pythons
+    (3.12.1) give each token a copy of its line: of a long one that is gigabytes, and quadratic in time.
+    """
     found: list[tokenize.TokenInfo] = []
+    spent = 0
+    lines = takewhile(lambda line: len(line) <= WIDEST, io.StringIO(code))
     try:
-        for token in islice(tokenize.generate_tokens(io.StringIO(code).readline), most):
+        for token in tokenize.generate_tokens(lambda: next(lines, "")):
+            spent += NO_PYTHON if token.type == tokenize.ERRORTOKEN else 1
+            if spent > most:
+                break
             if token.type not in NOTHING:
-                found.append(token)
+                found.append(token._replace(line=""))
     except (tokenize.TokenError, SyntaxError, ValueError, MemoryError, RecursionError):
         pass
-    return found
+    return found, spent
 
 
 def _end(tokens: Sequence[tokenize.TokenInfo], at: int) -> int:

@@ -20,9 +20,9 @@ COPIES = (re.compile(r"^(?:copy of|kopie von|copie de|copia de|copia di|cópia d
           re.compile(r"\s*[(（](\d+)[)）]$"))
 LESSON = re.compile(rf"[ _.-]*(?<!\d)0\d[a-c]?[ _-]+(?:{'|'.join(t.replace('_', '[ _-]') for t in TITLES)})"
                     rf"(?:[ _-](?:zh|en|solution|solutions))?[ _.-]*", re.I)
-MOODLE = re.compile(r"^(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?$")
+MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?$")
 CANVAS = re.compile(r"^(?P<name>[^\W\d_][^_]*)_(?:(?P<late>LATE)_)?(?P<id>\d+)_(?P<hand>\d+)_(?P<file>.+)$")
-BLACKBOARD = re.compile(r"^(?P<title>.+)_(?P<name>[^_]+)_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_(?P<file>.+))?$")
+BLACKBOARD = re.compile(r"^(?P<title>.+?)_(?P<name>[^_]+)_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_(?P<file>.+))?$")
 BRIGHTSPACE = re.compile(r"^(?P<id>\d+)-(?P<hand>\d+) - (?P<name>.+?) - "
                          r"(?P<time>[A-Z][a-z]{2} \d{1,2}, \d{4} \d{3,4} [AP]M)$")
 
@@ -38,24 +38,53 @@ class Owner:
     late: bool = False              # Canvas writes LATE into the name
 
 
-def owner(path: Sequence[str]) -> Owner:
+def owner(path: Sequence[str], platform: str = "") -> Owner:
     """Of a file in the folder of hand-ins: the outermost part of its path says, so that no student writes another's.
 
     Where the path has one part, the file's name is the student's, without what copying and the lesson added.
+
+    Args: platform: whose form it is, of several that its name has; see `forms`.
     """
+    found = _forms(path)
+    if found:
+        return found[platform if platform in found else next(iter(found))][0]
     first = path[0] if len(path) > 1 else stem(path[0])
-    if found := MOODLE.match(first):
-        return Owner(found["name"].strip(), found["id"], "moodle")
-    if found := BRIGHTSPACE.match(first):
-        return Owner(found["name"].strip(), "", "brightspace", _time(found["time"], "%b %d, %Y %I%M %p"))
-    if len(path) == 1 and (found := BLACKBOARD.match(first)):
-        return Owner(found["name"], found["name"], "blackboard", _time(found["time"], "%Y-%m-%d-%H-%M-%S"))
-    if len(path) == 1 and (found := CANVAS.match(first)):
-        return Owner(found["name"], found["id"], "canvas", late=bool(found["late"]))
     if len(path) > 1:
         return Owner(first.strip())
     own = LESSON.sub(" ", without_copies(first)).strip(" _.-")
     return Owner(own or first.strip() or path[0])
+
+
+def forms(paths: Sequence[Sequence[str]]) -> list[str]:
+    """For each path the platform whose form its name has, or nothing. Behind its own name stands what a student chose.
+
+    So a name may have the forms of two, one of which the student wrote: `eve_12_34_x_ben_attempt_...`. It is that of
+    the two which others have who have no other; where both are there, the one that ends first.
+    """
+    found = [_forms(path) for path in paths]
+    sure = {next(iter(one)) for one in found if len(one) == 1}
+    chosen = []
+    for one in found:
+        known = [platform for platform in one if platform in sure]
+        chosen.append(min(known, key=lambda platform: one[platform][1], default=next(iter(one), "")))
+    return chosen
+
+
+def _forms(path: Sequence[str]) -> dict[str, tuple[Owner, int]]:
+    """By platform whose the file is, and where in its name the platform's own part ends; the more telling first."""
+    first = path[0] if len(path) > 1 else stem(path[0])
+    forms: dict[str, tuple[Owner, int]] = {}
+    if found := MOODLE.match(first):
+        forms["moodle"] = Owner(found["name"].strip(), found["id"], "moodle"), found.end("id")
+    if found := BRIGHTSPACE.match(first):
+        when = _time(found["time"], "%b %d, %Y %I%M %p")
+        forms["brightspace"] = Owner(found["name"].strip(), "", "brightspace", when), found.end()
+    if len(path) == 1 and (found := BLACKBOARD.match(first)):
+        when = _time(found["time"], "%Y-%m-%d-%H-%M-%S")
+        forms["blackboard"] = Owner(found["name"], found["name"], "blackboard", when), found.end("time")
+    if len(path) == 1 and (found := CANVAS.match(first)):
+        forms["canvas"] = Owner(found["name"], found["id"], "canvas", late=bool(found["late"])), found.end("hand")
+    return forms
 
 
 def is_platforms(part: str) -> bool:

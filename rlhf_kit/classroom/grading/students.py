@@ -27,7 +27,8 @@ class Student:
     owner: Owner
     files: list[tuple[Found, Owner]] = field(default_factory=list)
     person: Person | None = None
-    note: str = ""
+    note: str = ""                  # key of a sentence about `called`
+    called: str = ""                # the person whose name several accounts go by
 
 
 def sorted_out(found: list[Found], lang: Lang, opened: ExitStack) -> tuple[list[Found], list[tuple[str, str]]]:
@@ -87,8 +88,9 @@ def _begins_a_notebook(file: Found) -> bool:
 def by_student(found: Iterable[Found], roster: Roster | None) -> list[Student]:
     """Files put together by the platform's number, or by the name; the roster may put more together."""
     groups: dict[tuple[str, str], Student] = {}
-    for file in found:
-        owner = platforms.owner(file.path)
+    found = list(found)
+    for file, platform in zip(found, platforms.forms([file.path for file in found]), strict=True):
+        owner = platforms.owner(file.path, platform)
         who = (owner.platform, owner.number) if owner.number else ("", names.key(owner.name))
         groups.setdefault(who, Student(owner)).files.append((file, owner))
     students = list(groups.values())
@@ -104,6 +106,7 @@ def by_student(found: Iterable[Found], roster: Roster | None) -> list[Student]:
         person = parts.get(id(student))
         if person and claims[id(person)] == 1:
             student.person = person
+    _one_account_each(students)
     merged: dict[int, Student] = {}
     for student in students:
         who = id(student.person) if student.person else id(student)
@@ -112,6 +115,25 @@ def by_student(found: Iterable[Found], roster: Roster | None) -> list[Student]:
         else:
             merged[who] = student
     return list(merged.values())
+
+
+def _one_account_each(students: Sequence[Student]) -> None:
+    """Two accounts of one platform that go by one person's name are not put together: one may be somebody else.
+
+    The person's is the one whose number stands on the roster; else the only one with the whole name; else neither.
+    """
+    claims: dict[tuple[int, str], list[Student]] = {}
+    for student in students:
+        if student.person and student.owner.number:
+            claims.setdefault((id(student.person), student.owner.platform), []).append(student)
+    for several in claims.values():
+        sure = [student for student in several if student.owner.number in student.person.ids] or [
+            student for student in several if names.tolerant(student.owner.name) == names.tolerant(student.person.name)]
+        if len(several) > 1:
+            for student in several:
+                student.note = "grade_two_accounts"
+                student.called = student.person.name
+                student.person = student.person if sure == [student] else None
 
 
 def is_housekeeping(path: Sequence[str]) -> bool:

@@ -136,12 +136,14 @@ def _one(student: Student, lesson: str, wanted: Mapping[str, Sequence[str]], lan
          roster: Roster | None) -> Submission:
     person, owner = student.person, student.owner
     notebooks, others = _read_all(student, lesson, wanted, lang)
-    notes = [student.note] if student.note else []
+    notes = [say(lang, student.note, name=student.called)] if student.note else []
     if person and (spelled := {o.name for _, o in student.files if names.tolerant(o.name) !=
                                names.tolerant(person.name)}):
         notes.append(say(lang, "grade_matched", names=", ".join(sorted(spelled))))
-    if roster and not person:
-        twins = [p.name for p in roster.people if names.skeleton(p.name) == names.skeleton(owner.name)]
+    if roster and not person and not student.note:
+        of_name = {p.name for p in roster.people if names.tolerant(p.name) == names.tolerant(owner.name)}
+        twins = [p.name for p in roster.people if names.skeleton(p.name) == names.skeleton(owner.name)
+                 and p.name not in of_name]
         notes.append(say(lang, "grade_lookalike", names=", ".join(twins)) if twins else say(lang, "grade_nobody"))
     about = Submission(person.name if person else owner.name, person=person, email=person.email if person else "",
                        number=owner.number or (person.ids[0] if person and person.ids else ""),

@@ -180,6 +180,14 @@ def die_with_parent() -> None:
         _call("prctl", DIE_WITH_PARENT, 9, 0, 0, 0)
 
 
+def go_first() -> None:
+    """Of all processes of the machine, this one and its children are ended first when memory runs out."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError:                                        # no Linux, or no /proc
+        return
+
+
 def keep_private(private: bool = True) -> None:
     """Whether processes of the same user are kept from reading this one's memory and from tracing it."""
     if sys.platform.startswith("linux"):

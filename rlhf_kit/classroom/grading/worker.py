@@ -98,6 +98,7 @@ def prepare(settings: SimpleNamespace) -> SimpleNamespace:
     del sys.modules["dill"]
     warm(sys.modules["torch"])
     counted = walls.count_memory()
+    walls.go_first()
     if settings.cell:
         walls.enter_cell(settings.root, settings.visible, settings.hidden)
     sys.argv[:], sys.orig_argv[:] = ["notebook"], []             # whose folder is graded is nobody's business

@@ -25,6 +25,7 @@ from rlhf_kit.methods.trl_bridge.running import (
     updates,
 )
 from rlhf_kit.models.adapters import LoRA, check_targets
+from rlhf_kit.models.heads import positions_of
 from rlhf_kit.models.loading import load_language_model
 from rlhf_kit.models.quantization import Quantization, is_quantized, one_kernel
 from rlhf_kit.models.text import pad_id, prompt_rows, response_rows
@@ -139,7 +140,7 @@ def _trainer(base: Path | str, examples: Sequence[tuple[str, str]], config: SftC
     model, tokenizer = load_language_model(base, quantize=config.quantize, device=args.device,
                                            dtype=torch.bfloat16 if config.bf16 else torch.float32)
     check_targets(model, config.lora)
-    limit = min(config.max_length, getattr(model.config, "max_position_embeddings", None) or config.max_length)
+    limit = min(config.max_length, positions_of(model.config) or config.max_length)
     data = packed(tokenizer, examples, limit, config)
     data = in_order(data, [len(ids) for ids in data["input_ids"]], config, args)
     model.config.use_cache = False                              # with a cache, transformers forgets where texts end

@@ -51,10 +51,8 @@ def check(config: Any) -> None:
             raise ValueError(f"{name} is {value}; it must be at least 1.")
     if config.epochs is not None and not 0 < config.epochs < math.inf:
         raise ValueError(f"epochs is {config.epochs}; it must be above 0, such as 1.")
-    check_settings(config.batch_size, config.seed, config.learning_rate)
-    if config.warmup < 0 or not 0 <= config.min_lr_ratio <= 1:
-        raise ValueError(f"warmup is {config.warmup} updates and min_lr_ratio {config.min_lr_ratio}; expected 0 or "
-                         f"more, and a share of the peak from 0 to 1.")
+    check_settings(config.batch_size, config.seed, config.learning_rate, warmup=config.warmup,
+                   min_lr_ratio=config.min_lr_ratio, max_grad_norm=config.max_grad_norm)
     if config.quantize not in (None, *KINDS):
         raise ValueError(f"quantize is {config.quantize!r}; expected {' or '.join(map(repr, KINDS))}, or None.")
 

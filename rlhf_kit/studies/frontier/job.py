@@ -185,15 +185,16 @@ class _Paid:
 
 
 def _best(found: Sequence[Draws], n: int, world: World) -> dict[str, Any]:
-    """Where the best of n stands: both rewards for each prompt without bias, and the best of the first n to be read."""
-    each = {}
+    """Where the best of n stands: both rewards and the drift without bias, and the best of the first n to be read."""
+    each, proxy = {}, torch.tensor([one.scores for one in found])
     for name in ("proxy", "gold"):
         value = [one.scores if name == "proxy" else one.others["gold"] for one in found]
-        each[name] = expected_best(torch.tensor([one.scores for one in found]), torch.tensor(value))[:, n - 1].tolist()
+        each[name] = expected_best(proxy, torch.tensor(value))[:, n - 1].tolist()
     first = [max(range(n), key=one.scores.__getitem__) for one in found]
-    rare = torch.tensor([one.logprob for one in found], dtype=torch.float64).exp().clamp(1e-300, 1.0)
+    rare = torch.tensor([one.logprobs for one in found], dtype=torch.float64).exp().clamp(1e-300, 1.0)
+    drift = expected_best(proxy, kl_estimate(n, rare))[:, n - 1]            # of the response that the best of n chooses
     texts = [one.responses[i] for one, i in zip(found, first, strict=True)]
-    return {"kl": kl_estimate(n, rare).mean().item(), "each": each, "distinct": len(set(texts)) / len(texts),
+    return {"kl": drift.mean().item(), "each": each, "distinct": len(set(texts)) / len(texts),
             "eos_rate": sum(one.ended[i] for one, i in zip(found, first, strict=True)) / len(found),
             "texts": [{"prompt": one.prompt, "response": one.responses[i], "proxy": one.scores[i],
                        "gold": one.others["gold"][i]} for one, i in zip(found[:SHOWN], first, strict=False)]}

@@ -76,12 +76,12 @@ def across(lang: Lang) -> str:
 
 
 def setting(point: Mapping[str, Any], lang: Lang) -> str:
-    """The dial of a point, in words: "KL price 0.04"."""
+    """The dial of a point, in words: "KL coefficient 0.04"."""
     return "" if point["value"] is None else say(lang, f"frontier_dial_{point['dial']}", value=f"{point['value']:g}")
 
 
 def title(point: Mapping[str, Any], lang: Lang) -> str:
-    """A point in words: "PPO, KL price 0.04"."""
+    """A point in words: "PPO, KL coefficient 0.04"."""
     return say(lang, "frontier_titled" if point["value"] is not None else "frontier_untitled",
                method=say(lang, f"frontier_name_{point['method']}"), setting=setting(point, lang))
 

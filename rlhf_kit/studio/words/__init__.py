@@ -5,9 +5,8 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
-from string import Formatter
 
-from rlhf_kit.language import Lang
+from rlhf_kit.language import Agreeing, Lang
 
 
 class Words:
@@ -38,7 +37,7 @@ def percent(share: float, spec: str = ".0%") -> str:
     return f"{format(share, spec)[:-1]} %"
 
 
-class _WithSpaces(Formatter):
+class _WithSpaces(Agreeing):
     def format_field(self, value: object, spec: str) -> str:
         return percent(value, spec) if spec.endswith("%") else super().format_field(value, spec)
 
