@@ -34,6 +34,7 @@ EXPECTED = {
     "examples": "text; prompt and response; or messages",
     "prompts": "prompt, question, instruction or messages",
 }
+UNSEEN = ("images", "image", "videos", "audios", "tools")        # columns of other things than text
 PARTS = ("prompt", "system", "input", "history", "chosen", "rejected", "margin", "responses", "ranks", "scores",
          "response", "score", "rating", "label", "preference", "text", "messages")
 
@@ -324,6 +325,9 @@ def _read(rows: Rows, table: Columns, form: Form, want: Want, joined: bool) -> B
             map(repr, map(table.real, unused))), "first": table.real(unused[0])}))
     elif not form.prompted:
         notes.append(("read_no_prompt", {}))
+    unseen = [name for name in UNSEEN if name not in used and table.has(name) and table.holds(name) != "nothing"]
+    if unseen:
+        notes.append(("read_unseen", {"columns": ", ".join(map(repr, map(table.real, unseen)))}))
     if form.whole is not None and want == "preferences":
         notes.append(("read_grouped", {"n": len(items)}))
     if not items:

@@ -390,6 +390,8 @@ def test_the_account_is_a_sentence_and_comes_back_from_json():
     ({"prompt": ASK, "chosen": ASK + GOOD, "rejected": ASK + BAD}, "read_prompt_twice", "In 5 pairs"),
     ({"prompt": ASK, "chosen": GOOD, "rejected": BAD}, "read_glued", "fix it?Unplug it fi"),
     ({"prompt": ASK, "output": [GOOD, BAD]}, "read_order", "'output'"),
+    ({"prompt": ASK, "chosen": GOOD, "rejected": BAD, "images": ["a.png"]}, "read_unseen", "Not used: 'images'"),
+    ({"prompt": ASK, "chosen": GOOD, "rejected": BAD, "tools": "[{}]"}, "read_unseen", "Not used: 'tools'"),
     ({"prompt": ASK, "responses": [GOOD, BAD, "So."], "scores": [2, 1, None]}, "read_unscored", "5 of 15 answers have"),
     ({"prompt": ASK, "responses": [GOOD, BAD, "So."], "scores": [2, 1, float("nan")]}, "read_unscored", "5 of 15"),
     ({"prompt": ASK, "completions": [{"response": said, "score": score} for said, score in ((GOOD, 2), (BAD, 1), (
