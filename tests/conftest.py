@@ -5,8 +5,6 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")            # read once, when huggingface_hub is imported
 os.environ.setdefault("RLHF_KIT_PANELS", "off")         # nobody looks at a lesson's last cell here
-for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHON", "WORKERS", "ARGS"):
-    os.environ.pop(_name, None)                         # `make test PYTHON=python3.12` speaks to this run alone
 
 import subprocess
 import sys
@@ -23,6 +21,8 @@ from rlhf_kit.models.loading import save_model
 from rlhf_kit.sampling import Sampling, sample_rollout
 
 torch.set_num_threads(1)
+for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHON", "WORKERS", "ARGS"):
+    os.environ.pop(_name, None)                         # `make test PYTHON=python3.12` speaks to this run alone
 gc.disable()                                            # until every test is collected: see below
 
 
