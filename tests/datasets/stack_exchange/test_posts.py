@@ -22,7 +22,7 @@ from rlhf_kit.datasets.stack_exchange.dump import read_rows, write_posts
 from rlhf_kit.datasets.stack_exchange.posts import licence_of, read_posts, site_name, tags_of
 from rlhf_kit.datasets.stack_exchange.threads import Answer, Thread, prompt_of, response_of
 from rlhf_kit.language import LANGS, say
-from rlhf_kit.storage import StorageError
+from rlhf_kit.storage import UNFINISHED, StorageError
 
 CODE = '<p>Say "hi" &amp; go:</p>\n<pre class="lang-py"><code>if a_b &lt; 1:\n    go()\n</code></pre>'
 
@@ -419,7 +419,7 @@ def test_a_conversion_killed_at_every_file_ends_with_the_same_bytes(site, tmp_pa
         assert killed(site, out, renamed=renamed)
         if renamed < 7:
             (out / "train").mkdir(exist_ok=True)
-            (out / "train" / ".pairs.jsonl-half").write_text("{")   # what a kill in the middle of a file leaves
+            (out / "train" / f".pairs.jsonl-half{UNFINISHED}").write_text("{")   # what a kill in the middle of a file leaves
         assert killed(site, out, converted=40) == (renamed == 0)    # later there is nothing left to convert
         convert(site, out, Config(site="a.b"))
         assert files(out) == files(tmp_path / "alone"), renamed
