@@ -419,7 +419,7 @@ def test_a_conversion_killed_at_every_file_ends_with_the_same_bytes(site, tmp_pa
         assert killed(site, out, renamed=renamed)
         if renamed < 7:
             (out / "train").mkdir(exist_ok=True)
-            (out / "train" / f".pairs.jsonl-halfdone{UNFINISHED}").write_text("{")     # what a kill within a file leaves
+            (out / "train" / f".pairs.jsonl-halfdone{UNFINISHED}").write_text("{")  # what a kill in a file leaves
         assert killed(site, out, converted=40) == (renamed == 0)    # later there is nothing left to convert
         convert(site, out, Config(site="a.b"))
         assert files(out) == files(tmp_path / "alone"), renamed
