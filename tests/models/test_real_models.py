@@ -323,7 +323,7 @@ def test_the_names_of_the_article_work_online(fetched):
     """A hub model without safetensors is read as plain tensors, and that is said."""
     _, done, _ = fetched
     assert done.returncode == 0, done.stderr
-    assert "score: what PPO maximises" in done.stdout
+    assert "score: what PPO" in done.stdout                 # the table breaks the line behind it
     assert done.stderr.strip().splitlines() == ["lvwerra/gpt2-imdb has no safetensors file; its .bin was read as plain "
                                                 "tensors (weights_only); no code in it ran."]
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from rlhf_kit import cli, rewards, tasks, zoo
-from rlhf_kit.evaluate import Estimate
 from rlhf_kit.formulas.overoptimisation import gold_at
 from rlhf_kit.formulas.records import Comparison
 from rlhf_kit.language import sentences
@@ -355,15 +354,3 @@ def test_the_stored_seeds_agree_on_what_the_page_says():
     for one, other in zip(few["seeds"], many["seeds"], strict=True):
         assert one["gold"][-1] < other["gold"][-1]                          # 4,000 comparisons are worth more at n = 64
         assert one["proxy"][-1] > 1.2                                       # though both are pleased
-
-
-@SLOW
-def test_more_comparisons_take_best_of_n_further(tmp_path):
-    """One seed whole: with 4,000 comparisons the best of 64 has more gold than with 200, and α is larger."""
-    job = study.OveroptimisationJob(task="reviews-en", methods=("best-of-n",), sizes=(200, 4000))
-    for _ in job.run(tmp_path):
-        pass
-    found = json.loads((tmp_path / "result.json").read_text())["curves"]
-    few, many = (Estimate(**curve_of(found, size)["gold"][-1]) for size in (200, 4000))
-    assert many.mean - few.mean > 2 * (few.standard_error**2 + many.standard_error**2) ** 0.5
-    assert curve_of(found, 4000)["fit"]["alpha"]["low"] > curve_of(found, 200)["fit"]["alpha"]["high"]
