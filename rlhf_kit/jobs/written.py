@@ -86,7 +86,7 @@ def prompts(items: Sequence[Any], tokenizer: PreTrainedTokenizerBase, template: 
     first = {text: place for place, text in reversed(taken.items())}
     plain = [place for place, one in enumerate(items) if not is_chat(one)]
     found = [*chats, *(items[place] for place in plain)]
-    refused = sum(is_chat(one) for one in items) - len(chats)
+    refused = len(items) - len(plain) - len(taken)
     if not chats and not notes and has_template(tokenizer):
         notes = (*notes, ("read_plain", {}))
     return Written(_some(found, refused), refused, notes, chats, [*(first[text] for text in chats), *plain])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rlhf_kit.models.chats import shared
+
 
 @dataclass(frozen=True)
 class AsRead:
@@ -51,8 +53,3 @@ def shortened(part: str, ids: Sequence[int], given: Sequence[int], prompt: int =
         raise ValueError(f"{len(given)} tokens are no part of the {len(ids)} of the whole text.")
     return AsRead(part, list(ids), [not start <= place < start + gone for place in range(len(ids))],
                   [False] * len(ids), prompt)
-
-
-def shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many ids both begin with."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

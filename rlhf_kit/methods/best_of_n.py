@@ -57,12 +57,10 @@ class Config:
         for name in ("n", "steps", "epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, max_grad_norm=self.max_grad_norm)
         if self.minibatch_size is not None and (self.minibatch_size < 1 or self.batch_size % self.minibatch_size):
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of minibatch_size "
                              f"{self.minibatch_size}; give a divisor of it, or None for the whole batch.")
-        if not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ValueError(f"min_lr_ratio is {self.min_lr_ratio}; it lies between 0 and 1.")
         check_passes(self.tokens_per_pass, 0, self.autocast)
@@ -118,12 +116,11 @@ def draws(policy: Policy, prompts: Sequence[str], reward: Reward, config: Config
         batch = list(prompts[first:first + config.batch_size])
         rollout, scores, best = _best(policy, batch, reward, config, seed_for(config.seed, "draws", first))
         others = {name: _by_prompt(score(f, rollout), config.n) for name, f in (evaluation_rewards or {}).items()}
-        with torch.no_grad():
-            chosen = response_logprob(policy, rollout[best]).double().sum(-1)
         texts = [tuple(rollout.responses[i * config.n:(i + 1) * config.n]) for i in range(len(batch))]
         ended, each = _by_prompt(rollout.ended, config.n), _by_prompt(rollout.logprob.double().sum(-1), config.n)
         for i, prompt in enumerate(batch):
-            yield Draws(prompt, texts[i], tuple(scores[i].tolist()), int(best[i]) - i * config.n, chosen[i].item(),
+            place = int(best[i]) - i * config.n
+            yield Draws(prompt, texts[i], tuple(scores[i].tolist()), place, each[i][place].item(),
                         {name: tuple(x[i].tolist()) for name, x in others.items()}, tuple(ended[i].tolist()),
                         tuple(each[i].tolist()))
 

@@ -70,14 +70,12 @@ class Config(Longer):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
-                       min_lr_ratio=self.min_lr_ratio)
+                       min_lr_ratio=self.min_lr_ratio, max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if self.loss not in ("dpo", "ipo", "robust"):
             raise ValueError(f"loss is {self.loss!r}; it is 'dpo', 'ipo' or 'robust'.")
         if not 0 < self.beta < math.inf:
             raise ValueError(f"beta is {self.beta}; it must be above 0 and finite.")
-        if not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         if not 0 <= self.label_smoothing < 0.5:
             raise ValueError(f"label_smoothing is {self.label_smoothing}; it is the share of wrong labels, at least 0 "
                              f"and below 1/2.")

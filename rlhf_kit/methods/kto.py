@@ -65,12 +65,10 @@ class Config(Longer):
                 why = "; the reference point is taken from mismatched responses" if least == 2 else ""
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}{why}.")
         check_settings(self.batch_size, self.seed, self.learning_rate, warmup=self.warmup,
-                       min_lr_ratio=self.min_lr_ratio)
+                       min_lr_ratio=self.min_lr_ratio, max_grad_norm=self.max_grad_norm)
         check_parts(self.micro_batch, self.more_steps, self.autocast)
         if not 0 < self.beta < math.inf:
             raise ValueError(f"beta is {self.beta}; it must be above 0 and finite.")
-        if not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         weights = self.good_weight, self.bad_weight
         if not all(0 <= one < math.inf for one in weights) or not any(weights):
             raise ValueError(f"good_weight is {self.good_weight} and bad_weight {self.bad_weight}; both are finite, "

@@ -88,7 +88,7 @@ class Config:
         for name in ("grows", "responses", "updates", "unroll"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        check_settings(self.batch_size, self.seed, self.learning_rate)
+        check_settings(self.batch_size, self.seed, self.learning_rate, max_grad_norm=self.max_grad_norm)
         object.__setattr__(self, "thresholds", tuple(self.thresholds))
         for name, known in (("kind", ("fixed", *THRESHOLDS)), ("loss", ("bc", "gold", "bvmpo", "oac")),
                             ("gold_kind", ("p", "s", "delta"))):
@@ -110,8 +110,6 @@ class Config:
             raise ValueError("batch_size is 1; bvmpo takes the better half of a batch, so it must be at least 2.")
         if not 0 < self.rate_ratio <= 1:
             raise ValueError(f"rate_ratio is {self.rate_ratio}; it must be above 0 and at most 1.")
-        if not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0 and finite.")
         if not 0 <= self.gold_floor <= 1:

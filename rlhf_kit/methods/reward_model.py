@@ -21,7 +21,7 @@ from rlhf_kit.formulas.losses import ranking
 from rlhf_kit.formulas.preference import as_batch, margins, pairs_right, preference_mask
 from rlhf_kit.formulas.records import Comparison, Ranking, Step
 from rlhf_kit.formulas.spelling import given, spelled
-from rlhf_kit.loops.as_read import Example, shared, shortened
+from rlhf_kit.loops.as_read import Example, shortened
 from rlhf_kit.loops.batches import check_settings, draw_by_length, seeded
 from rlhf_kit.loops.checkpoints import Checkpoint
 from rlhf_kit.loops.duration import Longer
@@ -31,7 +31,7 @@ from rlhf_kit.loops.parts import add_gradients, check_parts, in_parts
 from rlhf_kit.loops.sanity_checks import check_learns
 from rlhf_kit.loops.schedules import cosine, stretched
 from rlhf_kit.loops.updates import diverged, update
-from rlhf_kit.models.chats import closed
+from rlhf_kit.models.chats import closed, shared
 from rlhf_kit.models.checkpointing import checkpointed
 from rlhf_kit.models.heads import RewardModel
 from rlhf_kit.models.judging import by_length, reward_scores

@@ -104,7 +104,7 @@ def write_answers(tokenizer: PreTrainedTokenizerBase, prompt: Chat, answers: Seq
     The prompt ends where the answers begin; where a template writes it otherwise once it is answered, where they part.
     """
     whole = [write(tokenizer, prompt + answer) for answer in answers]
-    cut = min(_same(write(tokenizer, prompt, asked=True), one) for one in whole)
+    cut = min(shared(write(tokenizer, prompt, asked=True), one) for one in whole)
     return whole[0][:cut], [one[cut:] for one in whole]
 
 
@@ -142,7 +142,7 @@ def openings(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
                 one, other = (write(tokenizer, (Turn(role, word), *rest)) for word in ("a", "b"))
             except CannotWrite:
                 continue
-            found.append(one[:_same(one, other)])
+            found.append(one[:shared(one, other)])
     return tuple(dict.fromkeys(text for text in found if text.strip()))
 
 
@@ -188,8 +188,8 @@ def _compared(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int]
     whole, *parts = tokenizer(texts, add_special_tokens=False).input_ids
     mask = [False] * len(whole)
     for i, before, upto in zip(said, parts[::2], parts[1::2], strict=True):
-        start = _same(before, whole)
-        end = len(whole) if i == len(chat) - 1 else _same(upto, whole)
+        start = shared(before, whole)
+        end = len(whole) if i == len(chat) - 1 else shared(upto, whole)
         mask[start:end] = [True] * (end - start)
     return whole, mask
 
@@ -208,8 +208,8 @@ def _messages(chat: Chat) -> list[dict[str, str]]:
     return [{"role": turn.role, "content": turn.text} for turn in chat]
 
 
-def _same(one: Sequence, other: Sequence) -> int:
-    """Length of what both begin with."""
+def shared(one: Sequence, other: Sequence) -> int:
+    """How many items, characters or ids, both begin with."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_path
 
 from rlhf_kit.labels.records import check_name
-from rlhf_kit.language import LANGS
+from rlhf_kit.language import LANGS, counted
+from rlhf_kit.network import PROXIES
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -31,7 +32,6 @@ WRONG_WAITS = 0.5                   # seconds before a wrong code is answered
 FREE_GUESSES = 5                    # wrong codes of one name before it is locked for a while
 LONGEST_LOCK = 60.0                 # seconds
 NAMES_KEPT = 10_000
-PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 FORBIDDEN = "GRADIO_VIBE_MODE"      # lets whoever opens the page run code, by design
 
 
@@ -56,7 +56,7 @@ def prepare() -> None:
 @contextmanager
 def asking_nobody_else() -> Iterator[None]:
     """Without the environment's proxies: Gradio asks its own page whether it is there, and no proxy knows that."""
-    proxies = {name: os.environ.pop(name) for name in [*os.environ] if name.lower() in PROXIES}
+    proxies = {name: os.environ.pop(name) for name in [*os.environ] if name.upper() in PROXIES}
     try:
         yield
     finally:
@@ -104,8 +104,8 @@ def class_code(code: str, teacher: tuple[str, str] | None = None, *,
     codes = {"--class-code": code, **({"--teacher-code": teacher[1]} if teacher else {})}
     for option, words in codes.items():
         if len(words) < SHORTEST_CODE:
-            raise ValueError(f"{option} has {len(words)} character{'' if len(words) == 1 else 's'}; expected at least "
-                             f"{SHORTEST_CODE}, such as three words.")
+            raise ValueError(f"{option} has {counted(len(words), 'character')}; expected at least {SHORTEST_CODE}, "
+                             f"such as three words.")
     if len({*codes.values()}) < len(codes):
         raise ValueError("--teacher-code is the same as --class-code, which the whole class knows; expected another.")
     wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()          # name -> how often, and when last

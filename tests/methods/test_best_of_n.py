@@ -59,13 +59,15 @@ def test_its_log_probability_is_at_the_temperature_that_it_was_drawn_at():
     found = list(best_of_n.draws(policy, PROMPTS[:3], letters, hot))
     drawn = sample_rollout(policy, [p for p in PROMPTS[:3] for _ in range(2)], hot.sampling, seed_for(0, "draws", 0))
     for i, d in enumerate(found):
-        row = drawn[2 * i + d.best]
-        ids = torch.cat([row.prompt_ids[row.prompt_mask], row.response_ids[row.mask]])
-        with torch.no_grad():
-            logits = policy.lm(ids[None]).logits[0, :-1] / 2.0
-            logprob = logits.log_softmax(-1).gather(1, ids[1:, None])[:, 0]
-        assert d.logprob == pytest.approx(logprob[-int(row.mask.sum()):].sum().item(), abs=1e-4)
-        assert d.logprobs[d.best] == pytest.approx(d.logprob, abs=1e-4)
+        each = []
+        for row in (drawn[2 * i], drawn[2 * i + 1]):
+            ids = torch.cat([row.prompt_ids[row.prompt_mask], row.response_ids[row.mask]])
+            with torch.no_grad():
+                logits = policy.lm(ids[None]).logits[0, :-1] / 2.0
+                logprob = logits.log_softmax(-1).gather(1, ids[1:, None])[:, 0]
+            each.append(logprob[-int(row.mask.sum()):].sum().item())
+        assert d.logprobs == pytest.approx(each, abs=1e-4)
+        assert d.logprob == pytest.approx(each[d.best], abs=1e-4)
         assert 0 <= d.kl_estimate <= kl_bound(2).item()
 
 
@@ -97,11 +99,14 @@ def test_the_drift_of_a_copy_is_0_in_bfloat16_too():
     assert step.metrics["kl"] == pytest.approx(0, abs=1e-6)
 
 
-def test_drawing_keeps_no_graph_for_a_gradient(monkeypatch):
-    learns, read = [], best_of_n.response_logprob
-    monkeypatch.setattr(best_of_n, "response_logprob", lambda *given: learns.append(read(*given)) or learns[-1])
+def test_drawing_keeps_no_graph_for_a_gradient_and_reads_no_response_again(monkeypatch):
+    """What each response's log-probability is, sampling has said."""
+    drawn, again, sample = [], [], best_of_n.sample_rollout
+    monkeypatch.setattr(best_of_n, "sample_rollout", lambda *given: drawn.append(sample(*given)) or drawn[-1])
+    monkeypatch.setattr(best_of_n, "response_logprob", lambda *given: again.append(given))
     list(best_of_n.draws(new_policy(), PROMPTS[:2], letters, QUICK))
-    assert [x.requires_grad for x in learns] == [False]
+    assert [x.logprob.requires_grad for x in drawn] == [False]
+    assert again == []
 
 
 def test_evaluation_rewards_see_all_and_choose_nothing():
