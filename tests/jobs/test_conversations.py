@@ -207,3 +207,13 @@ def test_what_a_template_refuses_is_left_out_and_counted(tokenizer):
     assert (found.items, found.refused) == ([short], 1)
     with pytest.raises(ValueError, match=r"refuses every conversation \(1\)"):
         written.examples([short * 2], own, None, "m")
+
+
+def test_two_conversations_that_are_written_alike_are_one_prompt_and_none_is_called_refused(tokenizer):
+    """A template that knows no system turn puts it at the head of the question, where another has it already."""
+    own = copy.deepcopy(tokenizer)
+    own.chat_template = ("{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}"
+                         "{% endif %}{{ m['content'] }}\n{% endfor %}")
+    told = (Turn("system", "be brief"), Turn("user", "the lamp"))
+    found = written.prompts([told, (Turn("user", "be brief\n\nthe lamp"),)], own, None, "m")
+    assert (len(found.items), found.refused) == (1, 0)
